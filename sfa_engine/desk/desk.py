@@ -1,0 +1,153 @@
+"""The whole desk, and how to find a control in it by name."""
+
+from __future__ import annotations
+
+from sfa_engine.desk.control import Button, Choice, Control, Each, Fader, Meter, Section, Switch
+from sfa_engine.desk.deck import LEVEL, LONGEST_S, Deck
+from sfa_engine.desk.scale import (
+    OFF,
+    beats,
+    bpm,
+    count,
+    decibels,
+    milliseconds,
+    percent,
+    seconds,
+    semitones,
+    threshold,
+)
+from sfa_engine.errors import Planned, Refused, did_you_mean
+
+COUNT = count(0, 2**53)
+
+
+class Limiter(Section):
+    """What keeps the master from clipping."""
+
+    on = Switch("Holds the true peak of the master at the ceiling.", count(0, 1, 1))
+    ceiling = Fader("Highest true peak that leaves the engine.", threshold(-12, 0, -1), glide=0.05)
+    release = Fader("How fast it lets go.", milliseconds(10, 1000, 100), glide=0)
+    reduction = Meter("How much it takes away at present.", threshold(-60, 0, 0))
+
+
+class Master(Section):
+    """What the room hears."""
+
+    volume = Fader("Level of the whole mix, before the limiter.", decibels(OFF, +6))
+    limiter = Limiter()
+    level = Meter("Peak of the output, since the last report.", LEVEL)
+    rms = Meter("Mean level of the output, over a third of a second.", LEVEL)
+    booth = Fader("Level of the booth's output.", decibels(OFF, +6), planned=True)
+
+
+class Phones(Section):
+    """What the headphones hear, on outputs 3 and 4."""
+
+    volume = Fader("Level of the headphones.", decibels(OFF, +6, -6))
+    mix = Fader("From the cued decks alone to the master alone.", percent(0, 100))
+    split = Switch("Cued decks on the left ear, master on the right.", glide=0.005)
+
+
+class Clock(Section):
+    """The session's time."""
+
+    source = Choice(
+        "Who sets the tempo.",
+        options=("internal", "deck1", "deck2"),
+    )
+    tempo = Fader("Tempo of the internal clock.", bpm(20, 400, 120), glide=0)
+    beats_per_bar = Fader("Beats in a bar.", count(1, 16, 4), glide=0)
+    bars_per_phrase = Fader("Bars in a phrase.", count(1, 64, 8), glide=0)
+    align = Button("Makes this moment a downbeat.")
+    tap = Button("Sets the tempo by tapping.", planned=True)
+    midi_in = Switch("Follows MIDI clock.", planned=True)
+    midi_out = Switch("Sends MIDI clock.", planned=True)
+    link = Switch("Shares tempo and beat by Ableton Link.", planned=True)
+    current = Meter("Tempo at present.", bpm(0, 2000, 120))
+    beat = Meter("Beats since the session began.", beats(-1e9, 1e9, 0, log=False))
+
+
+class Effect(Section):
+    """An effect that decks and stems send to."""
+
+    on = Switch("Whether it is heard.", planned=True)
+    kind = Choice("What it is.", options=("echo", "reverb", "flanger", "crush"), planned=True)
+    wet = Fader("How much of it is heard.", percent(0, 100), planned=True)
+    amount = Fader("How strong it is.", percent(0, 100), planned=True)
+    length = Fader("How long it is.", beats(1 / 32, 32, 1), planned=True)
+
+
+class Pad(Section):
+    """One pad of the sampler."""
+
+    hit = Button("Plays the pad, as hard as the number says.", count(0, 127, 100), planned=True)
+    volume = Fader("How loud the pad is.", decibels(OFF, +6), planned=True)
+    pitch = Fader("Shifts the pad's pitch.", semitones(-24, +24), planned=True)
+    mode = Choice("What a hit does.", options=("once", "gate", "loop"), planned=True)
+    choke = Fader("Pads of one group silence each other; 0 is none.", count(0, 8), planned=True)
+    level = Meter("Peak of the pad, since the last report.", LEVEL, planned=True)
+
+
+class Recorder(Section):
+    """The recording of the set."""
+
+    on = Switch("Records the master.", planned=True)
+    stems = Switch("Records every deck and stem as well.", planned=True)
+    written = Meter("Length of the recording.", seconds(0, LONGEST_S), planned=True)
+
+
+class Engine(Section):
+    """How the engine is."""
+
+    load = Meter("Share of its time that the audio thread used, over a second.", percent(0, 1000))
+    worst = Meter("Longest block of late, as a share of its time.", percent(0, 100_000))
+    late = Meter("Blocks that took longer than their time.", COUNT)
+    device_misses = Meter("Blocks that the device says it did not get in time.", COUNT)
+    reports_lost = Meter("Reports that nobody fetched in time.", COUNT)
+    latency = Meter(
+        "From a command to the device, without its own.", milliseconds(0.001, 10_000, 1)
+    )
+
+
+class Desk(Section):
+    """Everything."""
+
+    deck = Each((1, 2), Deck)
+    crossfader = Fader(
+        "Left is the left side alone, right the right.", percent(-100, +100), glide=0.002
+    )
+    crossfader_curve = Choice(
+        "How the sides give way to each other.", options=("linear", "power", "cut"), rest="power"
+    )
+    crossfader_reverse = Switch("Swaps the sides.", glide=0.005)
+    master = Master()
+    phones = Phones()
+    clock = Clock()
+    engine = Engine()
+    effect = Each((1, 2), Effect)
+    pad = Each(range(1, 65), Pad)
+    recorder = Recorder()
+
+
+DESK = Desk()
+CONTROLS: dict[str, Control] = {control.path: control for control in DESK.controls()}
+
+
+def find(path: str) -> Control:
+    """Return the control of a name, or refuse the name with the nearest one there is.
+
+    Raises
+    ------
+    Refused
+        There is no such control.
+    Planned
+        It is declared, but its sound comes with a later release.
+    """
+    control = CONTROLS.get(path)
+    if control is None:
+        raise Refused(
+            f'no control "{path}"', did_you_mean(path, CONTROLS) or "see `sfa describe` for all"
+        )
+    if control.planned:
+        raise Planned(f"{path} is planned and not built yet", "see `sfa describe --planned`")
+    return control

@@ -1,0 +1,173 @@
+"""Scales: what a number means, how it is written, and where it lies on a fader.
+
+A scale turns a value into text and back, and into the travel of a fader (0 to 1) and back.
+Both pairs invert each other; the tests prove it. Knows nothing of controls.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from sfa_engine.errors import Refused
+
+Taper = Literal["linear", "log", "decibel"]
+Law = Literal["plain", "gain"]
+
+OFF = -60.0  # dB; the bottom of every level fader is silence, not a quiet sound
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A range of numbers with a unit.
+
+    Parameters
+    ----------
+    unit : str
+        Written behind a number: ``dB``, ``%``, ``s``, ``BPM``, ``beats``, ``st``, ``Hz``, ``x``.
+    low, high : float
+        Both ends, inclusive, in the unit.
+    rest : float
+        Where a control stands that nobody has touched.
+    taper : {"linear", "log", "decibel"}
+        How the travel of a fader maps to values. ``decibel`` gives the upper half of
+        the travel to the top fifth of the range, as a mixer's fader does.
+    law : {"plain", "gain"}
+        What the engine works with: the number itself, or the factor that its decibels mean.
+    digits : int
+        Decimals in text.
+    whole : bool
+        Whether only whole numbers are allowed.
+    """
+
+    unit: str
+    low: float
+    high: float
+    rest: float = 0.0
+    taper: Taper = "linear"
+    law: Law = "plain"
+    digits: int = 2
+    whole: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high or not self.low <= self.rest <= self.high:
+            raise ValueError(
+                f"scale {self.low}..{self.high} {self.unit} cannot rest at {self.rest}"
+            )
+        if self.taper == "log" and self.low <= 0:
+            raise ValueError(f"a logarithmic scale cannot start at {self.low}")
+
+    def check(self, value: float) -> float:
+        """Return a value that may be set, or refuse it with the range in the sentence."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Refused(f"{value!r} is not a number", f"give one {self.range_text()}")
+        if not math.isfinite(value):
+            raise Refused(f"{value} is not a finite number", f"give one {self.range_text()}")
+        if not self.low <= value <= self.high:
+            raise Refused(
+                f"{self.text(float(value))} is out of range", f"give one {self.range_text()}"
+            )
+        if self.whole and value != int(value):
+            raise Refused(f"{value} is not a whole number", f"give one {self.range_text()}")
+        return float(value)
+
+    def range_text(self) -> str:
+        """Return the range in words, for errors and documents."""
+        return f"from {self.text(self.low)} to {self.text(self.high)}"
+
+    def text(self, value: float) -> str:
+        """Return a value as a person reads it; `parse` reads it back."""
+        if self.law == "gain" and value <= self.low:
+            return "off"
+        number = f"{value:.{0 if self.whole else self.digits}f}"
+        return f"{number} {self.unit}".rstrip()
+
+    def parse(self, text: str) -> float:
+        """Return the value that a text means; the unit may be left out."""
+        word = text.strip()
+        if self.law == "gain" and word.lower() in {"off", "-inf"}:
+            return self.low
+        if self.unit and word.lower().endswith(self.unit.lower()):
+            word = word[: -len(self.unit)].strip()
+        try:
+            value = float(word)
+        except ValueError:
+            raise Refused(f'"{text}" is not a number', f"give one {self.range_text()}") from None
+        return self.check(value)
+
+    def value(self, travel: float) -> float:
+        """Return the value at a place of the fader's travel, 0 to 1."""
+        t = min(1.0, max(0.0, travel))
+        if self.taper == "log":
+            v = self.low * (self.high / self.low) ** t
+        elif self.taper == "decibel":
+            v = self.low + (self.high - self.low) * t ** (1 / 3)
+        else:
+            v = self.low + (self.high - self.low) * t
+        v = min(self.high, max(self.low, v))
+        return float(round(v)) if self.whole else v
+
+    def travel(self, value: float) -> float:
+        """Return the place on the fader's travel, 0 to 1, of a value."""
+        v = min(self.high, max(self.low, value))
+        if self.taper == "log":
+            return math.log(v / self.low) / math.log(self.high / self.low)
+        t = (v - self.low) / (self.high - self.low)
+        return float(t**3) if self.taper == "decibel" else t
+
+    def engine(self, value: float) -> float:
+        """Return what the engine works with: a gain is a factor, and its bottom is silence."""
+        if self.law == "gain":
+            return 0.0 if value <= self.low else float(10.0 ** (value / 20.0))
+        return value
+
+
+def decibels(low: float, high: float, rest: float = 0.0) -> Scale:
+    """A level; its lowest value is silence."""
+    return Scale("dB", low, high, rest, taper="decibel", law="gain", digits=1)
+
+
+def threshold(low: float, high: float, rest: float) -> Scale:
+    """A level that something is held to; its lowest value is just low."""
+    return Scale("dB", low, high, rest, digits=1)
+
+
+def percent(low: float, high: float, rest: float = 0.0) -> Scale:
+    """A share, or a place between two ends."""
+    return Scale("%", low, high, rest, digits=1)
+
+
+def ratio(low: float, high: float, rest: float = 1.0) -> Scale:
+    """A factor, with as many fine steps below one as above it."""
+    return Scale("x", low, high, rest, taper="log", digits=5)
+
+
+def seconds(low: float, high: float, rest: float = 0.0) -> Scale:
+    """A place in a track, or a length of time."""
+    return Scale("s", low, high, rest, digits=3)
+
+
+def milliseconds(low: float, high: float, rest: float) -> Scale:
+    """A short time."""
+    return Scale("ms", low, high, rest, taper="log", digits=1)
+
+
+def beats(low: float, high: float, rest: float, *, log: bool = True) -> Scale:
+    """A length counted in beats, or a place in them."""
+    return Scale("beats", low, high, rest, taper="log" if log else "linear", digits=4)
+
+
+def bpm(low: float, high: float, rest: float) -> Scale:
+    """Beats in a minute."""
+    return Scale("BPM", low, high, rest, digits=2)
+
+
+def semitones(low: float, high: float) -> Scale:
+    """A shift of pitch."""
+    return Scale("st", low, high, 0.0, digits=2)
+
+
+def count(low: int, high: int, rest: int = 0, unit: str = "") -> Scale:
+    """A whole number."""
+    return Scale(unit, low, high, rest, whole=True)

@@ -1,0 +1,1 @@
+"""Tracks, stems, grids and cues as they lie on disk. No sound, no surfaces."""

@@ -1,0 +1,1 @@
+"""What is made at leisure: demonstration grooves, later arrangement and export. Never on stage."""
