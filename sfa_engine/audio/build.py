@@ -1,0 +1,242 @@
+"""The kernel's machine code: compiled once for this CPU, then loaded by llvmlite alone.
+
+Compiling takes Numba and half a minute; it happens in a process of its own, at install or at
+the first start. The folder is named by the CPU and by a digest of all that goes into the code,
+so that stale code cannot be loaded.
+
+::
+
+    $XDG_CACHE_HOME/sfa/kernels/<cpu>-<digest>/
+        stream.o  idle.o  timer.o  manifest.json
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import fcntl
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import llvmlite.binding as llvm
+import platformdirs
+
+from sfa_engine.audio import command, layout
+from sfa_engine.errors import EngineError
+
+Progress = Callable[[int, int], None]  # done, expected
+
+ENTRIES = ("stream", "idle", "timer")
+FUNCTIONS = 110  # that Numba compiles, about; for the progress line
+_SOURCES = Path(__file__).parent / "kernel"
+
+
+def digest() -> str:
+    """Return what names the machine code: sources, layout, compilers and CPU."""
+    h = hashlib.sha256()
+    for source in sorted(_SOURCES.glob("*.py")):
+        h.update(source.name.encode() + b"\0" + source.read_bytes())
+    h.update(Path(command.__file__).read_bytes())
+    h.update(Path(layout.__file__).read_bytes())
+    h.update(str(layout.LAYOUT).encode())
+    for name in ("numba", "llvmlite"):
+        h.update(importlib.metadata.version(name).encode())
+    h.update(llvm.get_host_cpu_features().flatten().encode())
+    return h.hexdigest()[:16]
+
+
+def folder() -> Path:
+    """Return where this machine's code lies, or will."""
+    cpu = re.sub(r"\W+", "-", llvm.get_host_cpu_name())
+    return platformdirs.user_cache_path("sfa") / "kernels" / f"{cpu}-{digest()}"
+
+
+def is_built() -> bool:
+    """Return whether the machine code is there."""
+    return (folder() / "manifest.json").exists()
+
+
+def ensure(progress: Progress | None = None) -> Path:
+    """Return the folder of the machine code, and build it first if it is not there.
+
+    Two that come at once build it once. What older versions built is removed.
+
+    Raises
+    ------
+    EngineError
+        It could not be built.
+    """
+    target = folder()
+    if is_built():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if is_built():
+            return target
+        beside = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent))
+        try:
+            _run_builder(beside, progress)
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(beside, target)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        for old in target.parent.iterdir():
+            month_s = 30 * 86_400
+            if old.is_dir() and old != target and time.time() - old.stat().st_mtime > month_s:
+                shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def _run_builder(target: Path, progress: Progress | None) -> None:
+    """Compile in a process of its own; its lines say how far it is."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "sfa_engine.audio.build", str(target)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as builder:
+        assert builder.stdout is not None
+        assert builder.stderr is not None
+        for line in builder.stdout:
+            if progress is not None and line.startswith("compiled "):
+                progress(min(int(line.split()[1]), FUNCTIONS), FUNCTIONS)
+        trouble = builder.stderr.read()
+    if builder.returncode != 0:
+        last = trouble.strip().splitlines()[-1:] or ["no reason given"]
+        raise EngineError(f"the kernel could not be compiled: {last[0]}", "this is a bug: report it")
+
+
+def _target_machine() -> llvm.TargetMachine:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=3,
+        codemodel="jitdefault",
+        jit=True,
+    )
+
+
+def compile_entry(name: str) -> tuple[str, str]:
+    """Return the optimised code of an entry as LLVM text, and the name of its function."""
+    import numba
+
+    from sfa_engine.audio.kernel import entry
+
+    signature, function = entry.ENTRIES[name]
+    compiled = numba.cfunc(signature)(function)
+    return compiled.inspect_llvm(), compiled.native_name
+
+
+def build(target: Path) -> None:
+    """Compile every entry into a folder."""
+    from numba.core import event
+
+    class Count(event.Listener):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.done = 0
+
+        def on_start(self, _: object) -> None:
+            pass
+
+        def on_end(self, _: object) -> None:
+            self.done += 1
+            print("compiled", self.done, flush=True)
+
+    machine = _target_machine()
+    manifest = {}
+    with event.install_listener("numba:compile", Count()):
+        for name in ENTRIES:
+            text, symbol = compile_entry(name)
+            module = llvm.parse_assembly(text)
+            (target / f"{name}.o").write_bytes(machine.emit_object(module))
+            needs = [f.name for f in module.functions if f.is_declaration]
+            manifest[name] = {
+                "symbol": symbol,
+                "needs": [n for n in needs if not n.startswith("llvm.")],
+            }
+    (target / "manifest.json").write_text(json.dumps(manifest))
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Loaded machine code: addresses, and what keeps them valid."""
+
+    stream: int
+    idle: int
+    timer: int
+    keep: tuple[object, ...]
+
+
+STREAM = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+)
+TIMER = ctypes.CFUNCTYPE(
+    ctypes.c_int64,
+    ctypes.c_int64,
+    ctypes.c_int64,
+    ctypes.c_int64,
+    ctypes.c_int64,
+    ctypes.c_void_p,
+    ctypes.c_int64,
+)
+
+
+def load(source: Path) -> Kernel:
+    """Load the machine code of a folder, without Numba.
+
+    Raises
+    ------
+    EngineError
+        The folder is not whole.
+    """
+    try:
+        manifest = json.loads((source / "manifest.json").read_text())
+        objects = {name: (source / f"{name}.o").read_bytes() for name in ENTRIES}
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"the machine code in {source} cannot be read: {error}", "remove the folder"
+        ) from None
+    machine = _target_machine()
+    libraries = [ctypes.CDLL(None), ctypes.CDLL(ctypes.util.find_library("m") or "libm.so.6")]
+    nothing = ctypes.cast(libraries[0].abort, ctypes.c_void_p).value
+    addresses, keep = {}, []
+    for name in ENTRIES:
+        for needed in manifest[name]["needs"]:
+            # What Numba only calls to raise an exception is never reached, and is not there.
+            found = nothing
+            for library in libraries:
+                if hasattr(library, needed):
+                    found = ctypes.cast(getattr(library, needed), ctypes.c_void_p).value
+            llvm.add_symbol(needed, found)
+        runner = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        machine = _target_machine()
+        image = llvm.ObjectFileRef.from_data(objects[name])
+        runner.add_object_file(image)
+        runner.finalize_object()
+        addresses[name] = runner.get_function_address(manifest[name]["symbol"])
+        keep += [runner, image]
+    return Kernel(**addresses, keep=tuple(keep))
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]))

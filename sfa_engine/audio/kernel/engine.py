@@ -1,0 +1,185 @@
+"""A block: ticks are rendered on the global raster and handed to the device as it asks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sfa_engine.audio.command import Tell
+from sfa_engine.audio.kernel import deck, grid, mixer, perform, transport
+from sfa_engine.audio.kernel.glide import advance, settle
+from sfa_engine.audio.kernel.machine import gettid, kernel, now_ns, store_release
+from sfa_engine.audio.layout import (
+    BINS,
+    BLOCKS,
+    DECKS,
+    LATENCY,
+    STRIPS,
+    TICK,
+)
+
+F = np.float32
+ENDED = int(Tell.ENDED)
+WRAPPED = int(Tell.WRAPPED)
+LATE = int(Tell.LATE)
+
+
+@kernel
+def begin(engine, rack):
+    """Take over at the first block of a host: settle the controls, find the thread."""
+    settle(engine, rack)
+    engine.thread = gettid()
+    for d in range(DECKS):
+        rack.channel[d].side_to = mixer.side_gain(engine.values, rack.to, np.int64(d))
+        rack.channel[d].side_from = rack.channel[d].side_to
+    engine.fresh = 0
+
+
+@kernel
+def tick(engine, rack):
+    """Render the next 32 frames, cut wherever something happens."""
+    perform.drain(engine, rack)
+    done = np.int64(0)
+    while done < TICK:
+        frame = engine.frame
+        perform.run_due(engine, rack, frame)
+        frames = TICK - done
+        for d in range(DECKS):
+            transport.steer(engine, rack, np.int64(d), frame)
+            left = transport.frames_to_event(engine, rack, np.int64(d), frame)
+            if left <= 0:
+                transport.happen(engine, rack, np.int64(d), frame, WRAPPED, ENDED)
+                left = transport.frames_to_event(engine, rack, np.int64(d), frame)
+            frames = min(frames, max(np.int64(1), left))
+        frames = min(frames, max(np.int64(1), perform.frames_to_next(engine, rack, frame)))
+        advance(rack, frames)
+        mixer.mix(engine, rack, done, frames, frame)
+        engine.frame = frame + frames
+        done += frames
+
+
+@kernel
+def publish(engine, rack, started_ns, first_frame):
+    """Write the readings into the older of the two snapshots, then name it the newest."""
+    serial = engine.serial + 1
+    snapshot = engine.snapshots[serial & 1]
+    snapshot.frame = first_frame
+    snapshot.monotonic_ns = started_ns
+    values = snapshot.values
+    frame = engine.frame
+    for d in range(DECKS):
+        reading = values.deck[d]
+        machine = engine.transport[d]
+        channel = rack.channel[d]
+        main = machine.head[0]
+        reading.level = channel.peak
+        reading.rms = math.sqrt(channel.power)
+        reading.starved = np.float64(machine.starved)
+        for s in range(STRIPS):
+            reading.stem[s].level = channel.strip[s].peak
+            reading.stem[s].rms = math.sqrt(channel.strip[s].power)
+        position = transport.position_now(engine, np.int64(d), frame)
+        if main.slot < 0:
+            reading.loaded = 0.0
+            reading.ready = 0.0
+            reading.duration = 0.0
+            reading.tempo = 0.0
+            reading.beat = 0.0
+            reading.phase_error = 0.0
+            continue
+        media = rack.media[main.slot]
+        engine.values.deck[d].position = position / media.rate
+        reading.loaded = 1.0
+        reading.duration = media.frames / media.rate
+        reading.ready = 100.0 * (media.ready_end - media.ready_start) / max(1, media.frames)
+        if not grid.has_grid(media):
+            continue
+        beat, length = transport.beat_of(engine, rack, np.int64(d), frame)
+        speed = main.speed
+        if machine.playing == 0:
+            speed = transport.speed_of(engine, rack, np.int64(d), frame)
+        reading.beat = beat
+        reading.tempo = abs(speed) * rack.sample_rate / length * 60.0
+        leader = transport.leader_of(engine, rack, np.int64(d))
+        reading.phase_error = 0.0
+        if leader >= 0:
+            lead, _ = transport.beat_of(engine, rack, leader, frame)
+            reading.phase_error = transport.phase_error(lead, beat)
+    beat, tempo = perform.clock_beat(engine, rack, frame)
+    values.clock.beat = beat
+    values.clock.current = abs(tempo) * rack.sample_rate * 60.0
+    values.master.level = rack.master_peak
+    values.master.rms = math.sqrt(rack.master_power)
+    values.master.limiter.reduction = 20.0 * math.log10(max(1e-3, rack.limiter_least))
+    rack.limiter_least += (1.0 - rack.limiter_least) * 0.02
+    values.engine.load = rack.load_mean
+    values.engine.worst = rack.load_worst
+    values.engine.late = np.float64(engine.late)
+    values.engine.device_misses = np.float64(engine.device_misses)
+    values.engine.reports_lost = np.float64(engine.reports_lost)
+    values.engine.latency = (engine.block + LATENCY) / rack.sample_rate * 1000.0
+    store_release(engine.serial_address, serial)
+
+
+@kernel
+def account(engine, rack, started_ns, frames, first_frame):
+    """Note what the block cost."""
+    cost = now_ns(rack.timespec) - started_ns
+    due = frames / rack.sample_rate * 1e9
+    share = cost / due
+    at = engine.blocks % BLOCKS
+    engine.block_start_ns[at] = started_ns
+    engine.block_cost_ns[at] = cost
+    engine.block_frame[at] = first_frame
+    engine.spent_ns += cost
+    engine.worst_ns = max(engine.worst_ns, cost)
+    bin_ = np.int64((math.log2(max(share, 1e-6)) + 12.0) * 4.0)
+    engine.histogram[min(BINS - 1, max(np.int64(0), bin_))] += 1
+    rack.load_mean += (100.0 * share - rack.load_mean) * min(1.0, due / 1e9)
+    rack.load_worst = max(100.0 * share, rack.load_worst * (1.0 - min(1.0, due / 1e9)))
+    if share > 1.0:
+        engine.late += 1
+        transport.tell(engine, LATE, 0, 0, 0, 0, np.int64(0), first_frame, share)
+    engine.blocks += 1
+
+
+@kernel
+def process(engine, rack, out, frames, flags):
+    """Fill a device's block.
+
+    Parameters
+    ----------
+    out : float32[frames * channels]
+        Interleaved.
+    flags : int64
+        PortAudio's: 4 says that output was missed since the last block.
+    """
+    started_ns = now_ns(rack.timespec)
+    if engine.fresh != 0:
+        begin(engine, rack)
+    if flags & 4 != 0:
+        engine.device_misses += 1
+    first_frame = engine.emitted
+    engine.monotonic_ns = started_ns
+    channels = rack.out_channels
+    heard = min(channels, np.int64(4))
+    done = np.int64(0)
+    while done < frames:
+        if rack.output_left == 0:
+            tick(engine, rack)
+            rack.output_left = TICK
+        count = min(frames - done, rack.output_left)
+        at = TICK - rack.output_left
+        for c in range(heard):
+            row = rack.output[c]
+            for i in range(count):
+                out[(done + i) * channels + c] = row[at + i]
+        for c in range(heard, channels):
+            for i in range(count):
+                out[(done + i) * channels + c] = F(0)
+        rack.output_left -= count
+        done += count
+    engine.emitted = first_frame + frames
+    publish(engine, rack, started_ns, first_frame)
+    account(engine, rack, started_ns, frames, first_frame)

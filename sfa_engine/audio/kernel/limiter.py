@@ -1,0 +1,143 @@
+"""The master's limiter: looks ahead, measures true peaks, and lets itself down in time.
+
+::
+
+    in ─┬─ four times oversampled ─ peak ─ gain it allows ─ least of 64 ─ release ─ mean of 64 ┐
+        └─ delay of 75 frames ────────────────────────────────────────────────────────── × ────┴─ out
+
+The mean of 64 least values is a straight way down that arrives just when the peak does.
+
+References
+----------
+.. [1] ITU-R BS.1770-5, annex 2: the true-peak meter.
+.. [2] S. J. Orfanidis, "Introduction to Signal Processing", 1996, section 12.3: oversampling.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sfa_engine.audio.kernel.machine import kernel
+from sfa_engine.audio.layout import HISTORY, LATENCY, LOOKAHEAD, OVERSAMPLE_TAPS, TICK
+
+F = np.float32
+# -0.1 dB: what the detector may read too low, and the gain's own movement between two frames.
+MARGIN = 10.0 ** (-0.1 / 20.0)
+KEPT = HISTORY - TICK
+SEEN = OVERSAMPLE_TAPS
+
+
+@kernel
+def detect(rack, frames):
+    """Write the true peak around each frame of the input, half the detector's length late.
+
+    The input's history stands at the front of `limiter_input`, the new frames behind it.
+    """
+    peak = rack.limiter_peak
+    for i in range(frames):
+        peak[i] = F(0)
+    for c in range(2):
+        row = rack.limiter_input[c]
+        for i in range(frames):
+            peak[i] = max(peak[i], abs(row[i + SEEN // 2]))
+        for p in range(3):
+            taps = rack.detector[p]
+            for i in range(frames):
+                a = F(0)
+                for k in range(OVERSAMPLE_TAPS):
+                    a += taps[k] * row[i + 1 + k]
+                peak[i] = max(peak[i], abs(a))
+
+
+@kernel
+def hold(rack, wanted):
+    """Return the least gain wanted by the last `LOOKAHEAD` frames, this one included."""
+    size = len(rack.limiter_queue)
+    time = rack.limiter_time
+    rack.limiter_time = time + 1
+    first = rack.limiter_first
+    count = rack.limiter_count
+    if count > 0 and rack.limiter_when[first] <= time - LOOKAHEAD:
+        first = (first + 1) % size
+        count -= 1
+    while count > 0 and rack.limiter_queue[(first + count - 1) % size] >= wanted:
+        count -= 1
+    at = (first + count) % size
+    rack.limiter_queue[at] = wanted
+    rack.limiter_when[at] = time
+    rack.limiter_first = first
+    rack.limiter_count = count + 1
+    return rack.limiter_queue[first]
+
+
+@kernel
+def limit(rack, bus, start, frames, ceiling, release_ms, on):
+    """Limit part of a bus in place; what comes out is `LATENCY` frames old.
+
+    Parameters
+    ----------
+    bus : float32[2, TICK]
+    ceiling : float64
+        Highest true peak, as a factor of full scale.
+    release_ms : float64
+        Time in which it lets go of 63 % of its reduction.
+    on : bool
+    """
+    delay = rack.limiter_delay
+    seen = rack.limiter_input
+    for c in range(2):
+        row = bus[c]
+        for i in range(frames):
+            x = row[start + i]
+            if not (abs(x) < F(1e6)):  # also true of NaN: silence is better than a broken filter
+                x = F(0)
+            delay[c, KEPT + i] = x
+            seen[c, SEEN + i] = x
+    detect(rack, frames)
+    allowed = ceiling * MARGIN
+    let_go = 1.0 - math.exp(-1000.0 / (release_ms * rack.sample_rate))
+    window = rack.limiter_window
+    least = rack.limiter_least
+    for i in range(frames):
+        peak = np.float64(rack.limiter_peak[i])
+        wanted = 1.0
+        if on and peak > allowed:
+            wanted = allowed / peak
+        gain = 1.0
+        if wanted == 1.0 and rack.limiter_calm >= 2 * LOOKAHEAD:
+            rack.limiter_calm += 1
+        else:
+            if rack.limiter_calm >= 2 * LOOKAHEAD:
+                for k in range(LOOKAHEAD):
+                    window[k] = 1.0
+                rack.limiter_sum = np.float64(LOOKAHEAD)
+                rack.limiter_count = 0
+                rack.limiter_hold = 1.0
+            target = hold(rack, wanted)
+            held = rack.limiter_hold
+            held += (1.0 - held) * let_go
+            if held > 0.999_999:
+                held = 1.0
+            if target < held:
+                held = target
+            rack.limiter_hold = held
+            at = rack.limiter_time % LOOKAHEAD
+            rack.limiter_sum += held - window[at]
+            window[at] = held
+            gain = min(1.0, rack.limiter_sum / LOOKAHEAD)
+            if wanted == 1.0 and held == 1.0:
+                rack.limiter_calm += 1
+            else:
+                rack.limiter_calm = 0
+            least = min(least, gain)
+        at = KEPT + i - LATENCY
+        bus[0, start + i] = delay[0, at] * F(gain)
+        bus[1, start + i] = delay[1, at] * F(gain)
+    rack.limiter_least = least
+    for c in range(2):
+        for i in range(KEPT):
+            delay[c, i] = delay[c, i + frames]
+        for i in range(SEEN):
+            seen[c, i] = seen[c, i + frames]

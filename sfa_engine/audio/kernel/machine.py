@@ -1,0 +1,99 @@
+"""What the kernel needs of the machine: addresses, atomics, the clock, the mark `@kernel`."""
+
+from __future__ import annotations
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+# No nnan and ninf: a NaN in a file must be seen and silenced, not assumed away.
+FAST = {"nsz", "contract", "afn", "reassoc", "arcp"}
+
+clock_gettime = types.ExternalFunction(
+    "clock_gettime", types.int32(types.int32, types.CPointer(types.int64))
+)
+clock_nanosleep = types.ExternalFunction(
+    "clock_nanosleep",
+    types.int32(types.int32, types.int32, types.CPointer(types.int64), types.CPointer(types.int64)),
+)
+gettid = types.ExternalFunction("gettid", types.int32())
+MONOTONIC = 1
+ABSOLUTE = 1
+
+
+def kernel(function):
+    """Mark a function that runs in the audio thread, and compile it for that."""
+    return numba.njit(nogil=True, fastmath=FAST, error_model="numpy")(function)
+
+
+def _pointer(to):
+    @intrinsic
+    def cast(typing_context, address):
+        def generate(context, builder, signature, arguments):
+            return builder.inttoptr(arguments[0], context.get_value_type(types.CPointer(to)))
+
+        return types.CPointer(to)(types.int64), generate
+
+    return cast
+
+
+float32_at = _pointer(types.float32)
+float64_at = _pointer(types.float64)
+int16_at = _pointer(types.int16)
+int64_at = _pointer(types.int64)
+
+
+@intrinsic
+def load_acquire(typing_context, address):
+    """Read an int64 so that nothing after it is read before it (``ldar`` on aarch64)."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        return builder.load_atomic(pointer, "acquire", 8)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def store_release(typing_context, address, value):
+    """Write an int64 so that all before it is seen first (``stlr`` on aarch64)."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        builder.store_atomic(arguments[1], pointer, "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+@intrinsic
+def call_stream(typing_context, function, output, frames, flags, user):
+    """Call a PortAudio callback by its address."""
+
+    def generate(context, builder, signature, arguments):
+        void = ir.IntType(8).as_pointer()
+        word = ir.IntType(64)
+        kind = ir.FunctionType(ir.IntType(32), [void, void, word, void, word, void])
+        none = ir.Constant(void, None)
+        builder.call(
+            builder.inttoptr(arguments[0], kind.as_pointer()),
+            [
+                none,
+                builder.inttoptr(arguments[1], void),
+                arguments[2],
+                none,
+                arguments[3],
+                builder.inttoptr(arguments[4], void),
+            ],
+        )
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, types.int64, types.int64), generate
+
+
+@kernel
+def now_ns(timespec):
+    """Return the monotonic clock in nanoseconds; `timespec` is int64[2] of scratch."""
+    clock_gettime(numba.int32(MONOTONIC), int64_at(timespec.ctypes.data))
+    return timespec[0] * 1_000_000_000 + timespec[1]

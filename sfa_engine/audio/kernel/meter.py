@@ -1,0 +1,59 @@
+"""Meters: a peak that falls 24 dB a second, and a mean over a third of a second."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from sfa_engine.audio.kernel.machine import FAST, kernel
+
+F = np.float32
+FALL_DB = 24.0  # a second, as BBC and IEC 60268-10 meters about do
+MEAN_S = 0.3
+
+
+# A maximum over lanes needs `nnan`; a NaN never gets past the limiter, and a meter may misread it.
+@numba.njit(nogil=True, fastmath=FAST | {"nnan"}, error_model="numpy")
+def measure(bus, start, frames):
+    """Return the peak and the sum of squares of part of a bus, both channels together."""
+    peak = F(0)
+    power = F(0)
+    for c in range(2):
+        row = bus[c]
+        for i in range(start, start + frames):
+            x = row[i]
+            peak = max(peak, abs(x))
+            power += x * x
+    return peak, power
+
+
+@kernel
+def follow(meter, bus, start, frames, rate):
+    """Feed part of a bus to a meter: a record with `peak` and `power`."""
+    peak, power = measure(bus, start, frames)
+    share = frames / rate
+    meter.peak = max(np.float64(peak), meter.peak * (1.0 - share * FALL_DB * 0.115129))
+    meter.power += (np.float64(power) / (2 * frames) - meter.power) * min(1.0, share / MEAN_S)
+
+
+@kernel
+def rest(meter, frames, rate):
+    """Let a meter fall while nothing is fed to it."""
+    share = frames / rate
+    meter.peak *= 1.0 - share * FALL_DB * 0.115129
+    meter.power *= 1.0 - min(1.0, share / MEAN_S)
+    if meter.peak < 1e-6:
+        meter.peak = 0.0
+    if meter.power < 1e-12:
+        meter.power = 0.0
+
+
+@kernel
+def follow_master(rack, bus, start, frames):
+    """Feed part of a bus to the master's meter."""
+    peak, power = measure(bus, start, frames)
+    share = frames / rack.sample_rate
+    rack.master_peak = max(np.float64(peak), rack.master_peak * (1.0 - share * FALL_DB * 0.115129))
+    rack.master_power += (np.float64(power) / (2 * frames) - rack.master_power) * min(
+        1.0, share / MEAN_S
+    )

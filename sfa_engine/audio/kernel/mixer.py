@@ -1,0 +1,127 @@
+"""Decks to master and headphones."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sfa_engine.audio.kernel import deck, meter
+from sfa_engine.audio.kernel.glide import ramp
+from sfa_engine.audio.kernel.limiter import limit
+from sfa_engine.audio.kernel.machine import kernel
+from sfa_engine.audio.layout import DECKS
+
+F = np.float32
+LINEAR = 0
+POWER = 1
+AUTO = 0
+LEFT = 1
+THROUGH = 2
+CUT = 0.02  # of the way: how far the cut curve takes from silent to full
+
+
+@kernel
+def side_gain(values, rack_to, number):
+    """Return a deck's gain at the crossfader.
+
+    Parameters
+    ----------
+    values : record
+        The desk as it is set: curve and sides.
+    rack_to : record
+        The desk as it sounds: position and reverse.
+    number : int64
+        Of the deck, from 0.
+    """
+    side = np.int64(values.deck[number].assign)
+    if side == THROUGH:
+        return 1.0
+    left = side == LEFT or (side == AUTO and number % 2 == 0)
+    place = rack_to.crossfader * (1.0 - 2.0 * rack_to.crossfader_reverse)
+    # From 0, the own side, to 1, the other.
+    away = (1.0 + place / 100.0) / 2.0 if left else (1.0 - place / 100.0) / 2.0
+    curve = np.int64(values.crossfader_curve)
+    if curve == LINEAR:
+        return min(1.0, 2.0 * (1.0 - away))
+    if curve == POWER:
+        # Both at full in the middle would add up to +3 dB: equal power, full at the own side.
+        return math.cos(away * math.pi / 2.0) if away < 1.0 else 0.0
+    return min(1.0, max(0.0, (1.0 - away) / CUT))
+
+
+@kernel
+def add(rack, onto, bus, start, frames, gain0, gain1):
+    """Add part of a bus onto another, along a straight line."""
+    if gain0 == 0.0 and gain1 == 0.0:
+        return
+    ramp(rack, gain0, gain1, frames)
+    for c in range(2):
+        row = bus[c]
+        sum_row = onto[c]
+        for i in range(frames):
+            sum_row[start + i] += row[start + i] * rack.ramp[i]
+
+
+@kernel
+def mix(engine, rack, start, frames, frame):
+    """Render a segment of everything into the rack's output."""
+    values = engine.values
+    first = rack.start
+    to = rack.to
+    mix_bus = rack.mix_bus
+    cue_bus = rack.cue_bus
+    deck.blank(mix_bus, start, frames)
+    deck.blank(cue_bus, start, frames)
+    for d in range(DECKS):
+        channel = rack.channel[d]
+        channel.side_from = channel.side_to
+        channel.side_to = side_gain(values, to, np.int64(d))
+        if not deck.render(engine, rack, np.int64(d), start, frames, frame):
+            meter.rest(channel, frames, rack.sample_rate)
+            continue
+        add(rack, cue_bus, rack.deck_bus, start, frames, first.deck[d].pfl, to.deck[d].pfl)
+        gain0 = first.deck[d].fader * channel.side_from
+        gain1 = to.deck[d].fader * channel.side_to
+        deck.apply_gain(rack, rack.deck_bus, start, frames, gain0, gain1, gain0, gain1)
+        meter.follow(channel, rack.deck_bus, start, frames, rack.sample_rate)
+        for c in range(2):
+            for i in range(start, start + frames):
+                mix_bus[c, i] += rack.deck_bus[c, i]
+    volume0 = first.master.volume
+    volume1 = to.master.volume
+    deck.apply_gain(rack, mix_bus, start, frames, volume0, volume1, volume0, volume1)
+    listen(rack, start, frames)
+    ceiling = 10.0 ** (to.master.limiter.ceiling / 20.0)
+    on = values.master.limiter.on != 0.0
+    limit(rack, mix_bus, start, frames, ceiling, values.master.limiter.release, on)
+    meter.follow_master(rack, mix_bus, start, frames)
+    for c in range(2):
+        for i in range(start, start + frames):
+            rack.output[c, i] = mix_bus[c, i]
+
+
+@kernel
+def listen(rack, start, frames):
+    """Make the headphones' signal of the cued decks and the master before its limiter."""
+    first = rack.start.phones
+    to = rack.to.phones
+    share = 1.0 / frames
+    for k in range(frames):
+        i = start + k
+        t = (k + 1) * share
+        blend = (first.mix + (to.mix - first.mix) * t) / 100.0
+        split = first.split + (to.split - first.split) * t
+        volume = F(first.volume + (to.volume - first.volume) * t)
+        cue_left = rack.cue_bus[0, i]
+        cue_right = rack.cue_bus[1, i]
+        left = rack.mix_bus[0, i]
+        right = rack.mix_bus[1, i]
+        both_left = F(cue_left * (1.0 - blend) + left * blend)
+        both_right = F(cue_right * (1.0 - blend) + right * blend)
+        one_left = F(0.5) * (cue_left + cue_right)
+        one_right = F(0.5) * (left + right)
+        a = volume * F(both_left + (one_left - both_left) * split)
+        b = volume * F(both_right + (one_right - both_right) * split)
+        rack.output[2, i] = min(F(1), max(F(-1), a)) if abs(a) < F(1e6) else F(0)
+        rack.output[3, i] = min(F(1), max(F(-1), b)) if abs(b) < F(1e6) else F(0)

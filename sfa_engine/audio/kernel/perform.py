@@ -1,0 +1,449 @@
+"""Commands: taken from the rings, kept until their time, done at their exact frame."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sfa_engine.audio.command import Op, Reason, Tell, When
+from sfa_engine.audio.kernel import grid, transport
+from sfa_engine.audio.kernel.glide import set_goal
+from sfa_engine.audio.kernel.machine import kernel, load_acquire, store_release
+from sfa_engine.audio.kernel.transport import (
+    AT_CUE_POINT,
+    AT_HOTCUE,
+    AT_LOOP_ACTIVE,
+    AT_LOOP_END,
+    AT_LOOP_LENGTH,
+    AT_LOOP_START,
+    HOTCUE_STRIDE,
+    UNSET,
+)
+from sfa_engine.audio.layout import (
+    COMMANDS,
+    DECK_STRIDE,
+    DECKS,
+    HOST_COMMANDS,
+    PENDING,
+    SLOTS,
+    VALUE_INDEX,
+    VALUES,
+)
+
+SET = int(Op.SET)
+PLAY = int(Op.PLAY)
+SEEK = int(Op.SEEK)
+JUMP = int(Op.JUMP)
+CUE = int(Op.CUE)
+HOTCUE_PRESS = int(Op.HOTCUE_PRESS)
+HOTCUE_STORE = int(Op.HOTCUE_STORE)
+HOTCUE_CLEAR = int(Op.HOTCUE_CLEAR)
+LOOP_ACTIVE = int(Op.LOOP_ACTIVE)
+LOOP_ENTER = int(Op.LOOP_ENTER)
+LOOP_LEAVE = int(Op.LOOP_LEAVE)
+LOOP_AUTO = int(Op.LOOP_AUTO)
+LOOP_AGAIN = int(Op.LOOP_AGAIN)
+LOOP_HALVE = int(Op.LOOP_HALVE)
+LOOP_DOUBLE = int(Op.LOOP_DOUBLE)
+LOOP_MOVE = int(Op.LOOP_MOVE)
+SYNC = int(Op.SYNC)
+LEADER = int(Op.LEADER)
+CLOCK_ALIGN = int(Op.CLOCK_ALIGN)
+CLOCK_TEMPO = int(Op.CLOCK_TEMPO)
+LOAD = int(Op.LOAD)
+EJECT = int(Op.EJECT)
+REVERSE = int(Op.REVERSE)
+
+NOW = int(When.NOW)
+FRAME = int(When.FRAME)
+BEAT = int(When.BEAT)
+BAR = int(When.BAR)
+
+APPLIED = int(Tell.APPLIED)
+REFUSED = int(Tell.REFUSED)
+DONE = 0
+NO_TRACK = int(Reason.NO_TRACK)
+NO_GRID = int(Reason.NO_GRID)
+NOT_SET = int(Reason.NOT_SET)
+FULL = int(Reason.FULL)
+UNKNOWN = int(Reason.UNKNOWN)
+
+AT_SYNC = VALUE_INDEX["deck1.sync"]
+AT_LEADER = VALUE_INDEX["deck1.leader"]
+AT_REVERSE = VALUE_INDEX["deck1.reverse"]
+AT_TEMPO = VALUE_INDEX["clock.tempo"]
+NEVER = np.int64(1) << 40
+
+
+@kernel
+def clock_beat(engine, rack, frame):
+    """Return the session's beat number at a frame, and its tempo in beats a frame."""
+    source = np.int64(engine.values.clock.source)
+    if source > 0:
+        deck = source - 1
+        main = engine.transport[deck].head[0]
+        if engine.transport[deck].playing != 0 and grid.has_grid(rack.media[main.slot]):
+            beat, length = transport.beat_of(engine, rack, deck, frame)
+            return beat, main.speed / length
+    tempo = engine.values.clock.tempo / (60.0 * rack.sample_rate)
+    return engine.clock_beat + (frame - engine.clock_frame) * tempo, tempo
+
+
+@kernel
+def frames_to_time(engine, rack, command, frame):
+    """Return the frames until a command's time; a musical time that cannot come is now."""
+    when = command.when
+    if when == NOW:
+        return np.int64(0)
+    if when == FRAME:
+        return max(np.int64(0), command.frame - frame)
+    if command.clock == 0:
+        beat, tempo = clock_beat(engine, rack, frame)
+        bar = np.int64(engine.values.clock.beats_per_bar)
+    else:
+        deck = command.clock - 1
+        main = engine.transport[deck].head[0]
+        if engine.transport[deck].playing == 0 or main.slot < 0:
+            return np.int64(0)
+        media = rack.media[main.slot]
+        if not grid.has_grid(media):
+            return np.int64(0)
+        beat, length = transport.beat_of(engine, rack, deck, frame)
+        tempo = main.speed / length
+        bar = media.beats_per_bar
+    step = np.int64(1)
+    if when == BAR:
+        step = bar
+    elif when != BEAT:
+        step = bar * np.int64(engine.values.clock.bars_per_phrase)
+    if tempo == 0.0:
+        return NEVER
+    # A beat that lies within a ten-thousandth behind us is this one, not the next.
+    if tempo > 0.0:
+        target = math.ceil(beat / step - 1e-4) * step
+    else:
+        target = math.floor(beat / step + 1e-4) * step
+    return np.int64(max(0.0, math.ceil((target - beat) / tempo)))
+
+
+@kernel
+def keep(engine, rack, command):
+    """Put a command among those that wait."""
+    if rack.pendings >= PENDING:
+        refuse(engine, command, FULL)
+        return
+    slot = rack.pending[rack.pendings]
+    slot.op = command.op
+    slot.source = command.source
+    slot.whom = command.whom
+    slot.what = command.what
+    slot.when = command.when
+    slot.clock = command.clock
+    slot.frame = command.frame
+    slot.seq = command.seq
+    slot.x = command.x
+    slot.y = command.y
+    slot.z = command.z
+    rack.pendings += 1
+
+
+@kernel
+def refuse(engine, command, reason):
+    """Say that a command could not be done."""
+    engine.commands_refused += 1
+    transport.tell(
+        engine,
+        REFUSED,
+        command.op,
+        command.whom,
+        command.what,
+        command.source,
+        command.seq,
+        engine.frame,
+        np.float64(reason),
+    )
+
+
+@kernel
+def drain(engine, rack):
+    """Move what has arrived on both rings to the commands that wait, in order."""
+    head = load_acquire(rack.command_head_address)
+    tail = rack.command_tail
+    while tail < head:
+        keep(engine, rack, rack.commands[tail % HOST_COMMANDS])
+        tail += 1
+    store_release(rack.command_tail_address, tail)
+    head = load_acquire(engine.command_head_address)
+    tail = engine.command_tail
+    while tail < head:
+        keep(engine, rack, engine.commands[tail % COMMANDS])
+        tail += 1
+    store_release(engine.command_tail_address, tail)
+
+
+@kernel
+def frames_to_next(engine, rack, frame):
+    """Return the frames until the next waiting command's time."""
+    least = NEVER
+    for k in range(rack.pendings):
+        least = min(least, frames_to_time(engine, rack, rack.pending[k], frame))
+    return least
+
+
+@kernel
+def run_due(engine, rack, frame):
+    """Do every waiting command whose time has come, in the order of their coming."""
+    k = 0
+    while k < rack.pendings:
+        command = rack.pending[k]
+        if frames_to_time(engine, rack, command, frame) > 0:
+            k += 1
+            continue
+        result = apply(engine, rack, command, frame)
+        if result == DONE:
+            transport.tell(
+                engine,
+                APPLIED,
+                command.op,
+                command.whom,
+                command.what,
+                command.source,
+                command.seq,
+                frame,
+                command.x,
+            )
+        else:
+            refuse(engine, command, result)
+        rack.pendings -= 1
+        for j in range(k, rack.pendings):
+            rack.pending[j] = rack.pending[j + 1]
+
+
+@kernel
+def apply(engine, rack, command, frame):
+    """Do a command; return 0 or the reason why not."""
+    op = command.op
+    if op == SET:
+        if command.what < 0 or command.what >= VALUES:
+            return UNKNOWN
+        set_goal(engine, rack, np.int64(command.what), command.x)
+        return DONE
+    if op == CLOCK_ALIGN or op == CLOCK_TEMPO:
+        beat, _ = clock_beat(engine, rack, frame)
+        if op == CLOCK_ALIGN:
+            beat = 0.0
+        engine.clock_beat = beat
+        engine.clock_frame = frame
+        if op == CLOCK_TEMPO:
+            set_goal(engine, rack, AT_TEMPO, command.x)
+        return DONE
+    if command.whom < 0 or command.whom >= DECKS:
+        return UNKNOWN
+    deck = np.int64(command.whom)
+    if op == LOAD:
+        return load(engine, rack, command, frame)
+    if op == SYNC or op == LEADER or op == REVERSE:
+        at = AT_SYNC if op == SYNC else (AT_LEADER if op == LEADER else AT_REVERSE)
+        set_goal(engine, rack, at + deck * DECK_STRIDE, command.x)
+        if op == SYNC and command.x == 2.0 and engine.transport[deck].playing != 0:
+            transport.align(engine, rack, deck, frame)
+        if op == LEADER and command.x != 0.0:
+            for other in range(DECKS):
+                if other != deck:
+                    transport.change(engine, rack, AT_LEADER + other * DECK_STRIDE, 0.0, frame)
+        return DONE
+    if op == PLAY and command.x == 0.0:
+        transport.stop(engine, rack, deck, frame)
+        return DONE
+    if engine.transport[deck].head[0].slot < 0:
+        if op == PLAY:
+            transport.change(engine, rack, transport.AT_PLAY + deck * DECK_STRIDE, 0.0, frame)
+        return NO_TRACK
+    return move(engine, rack, deck, command, frame)
+
+
+@kernel
+def load(engine, rack, command, frame):
+    """Put a media slot on a deck, or take the deck's away (slot -1)."""
+    deck = np.int64(command.whom)
+    slot = np.int64(command.what)
+    if slot >= SLOTS:
+        return UNKNOWN
+    machine = engine.transport[deck]
+    main = machine.head[0]
+    playing = machine.playing
+    if command.y != 0.0:
+        # A new host: the head is where it was, it only has its track again.
+        if main.slot >= 0:
+            rack.media[main.slot].heads -= 1
+        main.slot = slot
+        main.gain = 0.0
+        main.slope = 1.0 / 96.0 if playing != 0 else 0.0
+        rack.media[slot].heads += 1
+        return DONE
+    if playing != 0:
+        transport.stop(engine, rack, deck, frame)
+    if main.slot >= 0:
+        rack.media[main.slot].heads -= 1
+    main.slot = slot
+    main.gain = 0.0
+    main.slope = 0.0
+    if slot < 0:
+        machine.position = 0.0
+        transport.anchor(main, frame, 0.0, 0.0)
+        return DONE
+    media = rack.media[slot]
+    media.heads += 1
+    machine.beat_hint = 0
+    machine.starved = 0
+    machine.position = command.x * media.rate
+    transport.anchor(main, frame, machine.position, 0.0)
+    base = deck * DECK_STRIDE
+    transport.change(engine, rack, AT_LOOP_ACTIVE + base, 0.0, frame)
+    transport.change(engine, rack, AT_LOOP_START + base, UNSET, frame)
+    transport.change(engine, rack, AT_LOOP_END + base, UNSET, frame)
+    transport.change(engine, rack, AT_CUE_POINT + base, command.x, frame)
+    for k in range(8):
+        transport.change(engine, rack, AT_HOTCUE + base + k * HOTCUE_STRIDE, UNSET, frame)
+    return DONE
+
+
+@kernel
+def move(engine, rack, deck, command, frame):
+    """Do a command that needs a track."""
+    op = command.op
+    machine = engine.transport[deck]
+    media = rack.media[machine.head[0].slot]
+    values = engine.values.deck[deck]
+    base = deck * DECK_STRIDE
+    here = transport.position_now(engine, deck, frame)
+    if op == PLAY:
+        transport.start(engine, rack, deck, frame)
+        return DONE
+    if op == SEEK:
+        transport.go(engine, rack, deck, frame, command.x * media.rate)
+        return DONE
+    if op == JUMP:
+        if not grid.has_grid(media):
+            return NO_GRID
+        beat, _ = transport.beat_of(engine, rack, deck, frame)
+        transport.locate(rack, machine, frame, grid.position_of(media, beat + command.x))
+        return DONE
+    if op == CUE:
+        cue(engine, rack, deck, frame, here, media.rate, command.x != 0.0)
+        return DONE
+    if op == HOTCUE_PRESS or op == HOTCUE_STORE or op == HOTCUE_CLEAR:
+        index = AT_HOTCUE + base + np.int64(command.what) * HOTCUE_STRIDE
+        stored = engine.flat[index]
+        if op == HOTCUE_CLEAR:
+            transport.change(engine, rack, index, UNSET, frame)
+        elif op == HOTCUE_PRESS and stored > UNSET:
+            transport.go(engine, rack, deck, frame, stored * media.rate)
+        else:
+            place = transport.snap(engine, rack, deck, here)
+            transport.change(engine, rack, index, place / media.rate, frame)
+        return DONE
+    return loop(engine, rack, deck, command, frame, here)
+
+
+@kernel
+def cue(engine, rack, deck, frame, here, rate, pressed):
+    """The cue button of a CD player."""
+    machine = engine.transport[deck]
+    index = AT_CUE_POINT + deck * DECK_STRIDE
+    point = engine.flat[index] * rate
+    if not pressed:
+        if machine.cue_held != 0:
+            machine.cue_held = 0
+            transport.stop(engine, rack, deck, frame)
+            transport.locate(rack, machine, frame, point)
+        return
+    if machine.playing != 0:
+        transport.stop(engine, rack, deck, frame)
+        transport.locate(rack, machine, frame, point)
+    elif abs(here - point) < 1.0:
+        machine.cue_held = 1
+        transport.start(engine, rack, deck, frame)
+    else:
+        place = transport.snap(engine, rack, deck, here)
+        transport.change(engine, rack, index, place / rate, frame)
+        transport.locate(rack, machine, frame, place)
+
+
+@kernel
+def loop(engine, rack, deck, command, frame, here):
+    """Do a command that is about the loop."""
+    op = command.op
+    machine = engine.transport[deck]
+    media = rack.media[machine.head[0].slot]
+    values = engine.values.deck[deck]
+    rate = media.rate
+    base = deck * DECK_STRIDE
+    begin = values.loop.start
+    end = values.loop.end
+    active = values.loop.active != 0.0
+    whole = begin > UNSET and end > begin
+    if op == LOOP_ENTER:
+        place = transport.snap(engine, rack, deck, here)
+        transport.change(engine, rack, AT_LOOP_START + base, place / rate, frame)
+        return DONE
+    if op == LOOP_LEAVE:
+        place = transport.snap(engine, rack, deck, here) / rate
+        if begin <= UNSET or place <= begin:
+            return NOT_SET
+        transport.change(engine, rack, AT_LOOP_END + base, place, frame)
+        transport.change(engine, rack, AT_LOOP_ACTIVE + base, 1.0, frame)
+        # Leaving late must still go round: what ran over is played from the start again.
+        if machine.playing != 0 and here / rate > place:
+            transport.locate(rack, machine, frame, here - (place - begin) * rate)
+        return DONE
+    if op == LOOP_AUTO and not active:
+        if not grid.has_grid(media):
+            return NO_GRID
+        place = transport.snap(engine, rack, deck, here)
+        k = grid.interval_at(media, machine.beat_hint, place)
+        beat = grid.beat_at(media, k, place)
+        last = grid.position_of(media, beat + values.loop.length)
+        transport.change(engine, rack, AT_LOOP_START + base, place / rate, frame)
+        transport.change(engine, rack, AT_LOOP_END + base, last / rate, frame)
+        transport.change(engine, rack, AT_LOOP_ACTIVE + base, 1.0, frame)
+        return DONE
+    if op == LOOP_ACTIVE or op == LOOP_AUTO or op == LOOP_AGAIN:
+        wanted = command.x != 0.0 if op == LOOP_ACTIVE else not active
+        if not wanted:
+            transport.change(engine, rack, AT_LOOP_ACTIVE + base, 0.0, frame)
+            return DONE
+        if not whole:
+            return NOT_SET
+        transport.change(engine, rack, AT_LOOP_ACTIVE + base, 1.0, frame)
+        if op == LOOP_AGAIN:
+            transport.go(engine, rack, deck, frame, begin * rate)
+        return DONE
+    if not whole:
+        return NOT_SET
+    if op == LOOP_HALVE or op == LOOP_DOUBLE:
+        factor = 0.5 if op == LOOP_HALVE else 2.0
+        length = (end - begin) * factor
+        if length * rate < transport.SHORTEST_LOOP:
+            return DONE
+        beats = min(64.0, max(1.0 / 32.0, values.loop.length * factor))
+        transport.change(engine, rack, AT_LOOP_LENGTH + base, beats, frame)
+        transport.change(engine, rack, AT_LOOP_END + base, begin + length, frame)
+        if active and machine.playing != 0 and here > (begin + length) * rate:
+            into = (here - begin * rate) % (length * rate)
+            transport.locate(rack, machine, frame, begin * rate + into)
+        return DONE
+    if op == LOOP_MOVE:
+        if not grid.has_grid(media):
+            return NO_GRID
+        k = grid.interval_at(media, machine.beat_hint, begin * rate)
+        first = grid.position_of(media, grid.beat_at(media, k, begin * rate) + command.x)
+        k = grid.interval_at(media, machine.beat_hint, end * rate)
+        last = grid.position_of(media, grid.beat_at(media, k, end * rate) + command.x)
+        transport.change(engine, rack, AT_LOOP_START + base, first / rate, frame)
+        transport.change(engine, rack, AT_LOOP_END + base, last / rate, frame)
+        if active and machine.playing != 0:
+            transport.locate(rack, machine, frame, here + first - begin * rate)
+        return DONE
+    return UNKNOWN

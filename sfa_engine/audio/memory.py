@@ -1,0 +1,150 @@
+"""The engine's mapped file: made by the host, opened by everybody else.
+
+A plain file in the runtime directory, not `multiprocessing.shared_memory`: that one's
+tracker removes a block when any process that opened it dies.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+
+import numpy as np
+
+from sfa_engine.audio.layout import (
+    ENGINE,
+    LAYOUT,
+    MAGIC,
+    READING_INDEX,
+    SNAPSHOT,
+    VALUE_INDEX,
+    VALUE_PATHS,
+)
+from sfa_engine.audio.atomic import load_acquire
+from sfa_engine.desk import CONTROLS
+from sfa_engine.errors import EngineError
+
+SIZE = -(-ENGINE.itemsize // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
+def boot_id() -> bytes:
+    """Return what names this run of the machine: times of another boot mean nothing."""
+    return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
+
+
+class Memory:
+    """The engine's record, wherever it lies.
+
+    Attributes
+    ----------
+    engine : numpy.void of `ENGINE`
+        A view: reading looks, writing writes. Only the host and the kernel write it,
+        but for the command ring's head and the report ring's tail.
+    address : int
+        Of the first byte, in this process.
+    """
+
+    def __init__(self, buffer: mmap.mmap, path: Path | None = None) -> None:
+        self._buffer = buffer
+        self.path = path
+        self._array = np.frombuffer(buffer, dtype=ENGINE, count=1)
+        self.engine = self._array[0]
+        self.address = int(self._array.ctypes.data)
+
+    @classmethod
+    def anonymous(cls) -> Memory:
+        """Return memory that no other process sees, at rest."""
+        memory = cls(mmap.mmap(-1, SIZE))
+        memory.rest()
+        return memory
+
+    @classmethod
+    def create(cls, path: Path) -> Memory:
+        """Make a file at rest and put it in place at once, over any that was there."""
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.ftruncate(handle, SIZE)
+            memory = cls(mmap.mmap(handle, SIZE), path)
+        finally:
+            os.close(handle)
+        memory.rest()
+        os.replace(beside, path)
+        return memory
+
+    @classmethod
+    def open(cls, path: Path) -> Memory:
+        """Open what a host made.
+
+        Raises
+        ------
+        EngineError
+            There is none, or it is of another build or another boot.
+        """
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise EngineError("the engine is not running", "start it with `sfa start`") from None
+        except OSError as error:
+            raise EngineError(f"cannot open {path}: {error.strerror}") from None
+        try:
+            size = os.fstat(handle).st_size
+            if size != SIZE:
+                raise EngineError(
+                    f"{path} has {size} bytes, not {SIZE}",
+                    "it is of another version; stop the engine and start it again",
+                )
+            memory = cls(mmap.mmap(handle, SIZE), path)
+        finally:
+            os.close(handle)
+        if int(memory.engine["magic"]) != MAGIC or int(memory.engine["layout"]) != LAYOUT:
+            raise EngineError(
+                f"{path} is of another version of the engine", "stop the engine and start it again"
+            )
+        if bytes(memory.engine["boot"]) != boot_id():
+            raise EngineError(f"{path} is left from before the machine started", "start the engine")
+        return memory
+
+    def rest(self) -> None:
+        """Set everything as it is before anybody has touched it."""
+        self._array.view("u1")[:] = 0
+        engine = self.engine
+        engine["magic"] = MAGIC
+        engine["layout"] = LAYOUT
+        engine["size"] = SIZE
+        engine["boot"] = boot_id()
+        engine["flat"] = [CONTROLS[path].scale.rest for path in VALUE_PATHS]
+        for path in VALUE_PATHS:
+            if path.endswith(".position") and "hotcue" not in path:
+                engine["flat"][VALUE_INDEX[path]] = 0.0
+        engine["transport"]["head"]["slot"] = -1
+        engine["fresh"] = 1
+
+    def field_address(self, name: str) -> int:
+        """Return the address of a field of the engine's record."""
+        fields = ENGINE.fields
+        assert fields is not None
+        return self.address + int(fields[name][1])
+
+    def value(self, path: str) -> float:
+        """Return a control's value, in its unit."""
+        return float(self.engine["flat"][VALUE_INDEX[path]])
+
+    def snapshot(self) -> np.void:
+        """Return a copy of the newest readings, all of one block.
+
+        The kernel writes the older of two; only a reader that sleeps for a whole block
+        while copying has to look again.
+        """
+        serial = self.field_address("serial")
+        while True:
+            before = load_acquire(serial)
+            copy = np.zeros(1, SNAPSHOT)
+            copy[0] = self.engine["snapshots"][before & 1]
+            if load_acquire(serial) - before <= 0:
+                return copy[0]
+
+    def reading(self, path: str) -> float:
+        """Return one reading, as the engine gives it."""
+        return float(self.snapshot()["flat"][READING_INDEX[path]])

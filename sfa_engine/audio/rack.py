@@ -1,0 +1,185 @@
+"""The host's own memory: tables, filter coefficients and glide times, worked out once."""
+
+from __future__ import annotations
+
+import math
+import mmap
+
+import numpy as np
+import numpy.typing as npt
+
+from sfa_engine.audio.layout import (
+    COMMANDS,
+    CUTOFFS,
+    HOST_COMMANDS,
+    LOOKAHEAD,
+    MEDIA,
+    OVERSAMPLE_TAPS,
+    PHASES,
+    RACK,
+    SLOTS,
+    TAPS,
+    TICK,
+    VALUE_PATHS,
+)
+from sfa_engine.audio.memory import Memory
+from sfa_engine.audio.ring import CommandWriter
+from sfa_engine.desk import CONTROLS
+
+Floats = npt.NDArray[np.float64]
+
+LOW_HZ = 250.0  # crossovers of the isolator: below the voice, and above its body
+HIGH_HZ = 2500.0
+SINC_BETA = 9.0  # Kaiser: -90 dB
+DETECTOR_BETA = 7.0
+
+
+class Rack:
+    """One rack, for one engine at one sample rate.
+
+    Parameters
+    ----------
+    memory : Memory
+        Its engine.
+    rate : float
+        Frames a second of the device.
+    channels : int
+        Of the device: 2, or 4 with headphones, or more that stay silent.
+
+    Attributes
+    ----------
+    record : numpy.void of `RACK`
+    address : int
+    """
+
+    def __init__(self, memory: Memory, rate: float, channels: int) -> None:
+        self._buffer = mmap.mmap(-1, -(-RACK.itemsize // mmap.PAGESIZE) * mmap.PAGESIZE)
+        self._array = np.frombuffer(self._buffer, dtype=RACK, count=1)
+        self.record = self._array[0]
+        self.address = int(self._array.ctypes.data)
+        self.memory = memory
+        rack = self.record
+        rack["engine_address"] = memory.address
+        rack["out_channels"] = channels
+        rack["sample_rate"] = rate
+        rack["command_head_address"] = self.field_address("command_head")
+        rack["command_tail_address"] = self.field_address("command_tail")
+        engine = memory.engine
+        for name in ("command_head", "command_tail", "report_head", "serial"):
+            engine[f"{name}_address"] = memory.field_address(name)
+        for slot in range(SLOTS):
+            for end in ("ready_start", "ready_end"):
+                rack["media"][slot][f"{end}_address"] = self.media_address(slot, end)
+        self._lay_controls(rate)
+        rack["sinc"] = sinc_tables()
+        rack["cutoffs"] = CUTOFFS
+        rack["detector"] = detector_table()
+        rack["split1"], rack["split2"], rack["phase"] = isolator(rate)
+        rack["limiter_calm"] = 2 * LOOKAHEAD
+        rack["limiter_hold"] = 1.0
+        rack["limiter_least"] = 1.0
+        engine["sample_rate"] = rate
+        engine["channels"] = channels
+        engine["fresh"] = 1
+        # Heads point at slots of this rack; a rack that begins anew has none.
+        engine["transport"]["head"]["slot"] = -1
+
+    def _lay_controls(self, rate: float) -> None:
+        rack = self.record
+        for index, path in enumerate(VALUE_PATHS):
+            control = CONTROLS[path]
+            frames = round(control.glide * rate / TICK) * TICK
+            rack["glide_frames"][index] = max(TICK, frames) if control.glide > 0 else 0
+            rack["gain_law"][index] = control.scale.law == "gain"
+            rack["low_end"][index] = control.scale.low
+
+    def field_address(self, name: str) -> int:
+        """Return the address of a field of the rack's record."""
+        fields = RACK.fields
+        assert fields is not None
+        return self.address + int(fields[name][1])
+
+    def media_address(self, slot: int, name: str) -> int:
+        """Return the address of a field of a media slot."""
+        fields = MEDIA.fields
+        assert fields is not None
+        return self.field_address("media") + slot * MEDIA.itemsize + int(fields[name][1])
+
+    def commands(self) -> CommandWriter:
+        """Return the host's end of its own command ring."""
+        return CommandWriter(
+            self.record["commands"],
+            self.field_address("command_head"),
+            self.field_address("command_tail"),
+            0,
+        )
+
+
+def sinc_tables() -> npt.NDArray[np.float32]:
+    """Return the interpolator's weights: float32[cutoffs, phases + 1, taps].
+
+    Row p of a table is for a place p / `PHASES` of a frame after the middle tap. At cutoff
+    1 and phase 0 a row is one at the middle and exactly zero elsewhere.
+    """
+    half = TAPS // 2
+    place = np.arange(-half + 1, half + 1) - (np.arange(PHASES + 1) / PHASES)[:, None]
+    window = np.i0(SINC_BETA * np.sqrt(np.maximum(0.0, 1.0 - (place / half) ** 2)))
+    window /= np.i0(SINC_BETA)
+    tables = np.empty((len(CUTOFFS), PHASES + 1, TAPS))
+    for row, cutoff in enumerate(CUTOFFS):
+        table = cutoff * np.sinc(cutoff * place) * window
+        tables[row] = table / table.sum(axis=1, keepdims=True)
+    tables[np.abs(tables) < 1e-12] = 0.0  # what sin(pi) leaves
+    return tables.astype(np.float32)
+
+
+def detector_table() -> npt.NDArray[np.float32]:
+    """Return the taps that find what is between two frames: float32[3, taps], a quarter each."""
+    half = OVERSAMPLE_TAPS // 2
+    phase = np.array([0.25, 0.5, 0.75])[:, None]
+    place = np.arange(-half + 1, half + 1) - phase
+    window = np.i0(DETECTOR_BETA * np.sqrt(np.maximum(0.0, 1.0 - (place / half) ** 2)))
+    table = np.sinc(place) * window / np.i0(DETECTOR_BETA)
+    return (table / table.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _section(kind: str, cutoff: float, q: float, rate: float) -> Floats:
+    """Return ``b0 b1 b2 a1 a2`` of a second-order section (R. Bristow-Johnson's cookbook)."""
+    w = 2.0 * math.pi * cutoff / rate
+    cosine, alpha = math.cos(w), math.sin(w) / (2.0 * q)
+    a0 = 1.0 + alpha
+    if kind == "low":
+        b = [(1 - cosine) / 2, 1 - cosine, (1 - cosine) / 2]
+    elif kind == "high":
+        b = [(1 + cosine) / 2, -(1 + cosine), (1 + cosine) / 2]
+    else:  # all-pass
+        b = [1 - alpha, -2 * cosine, 1 + alpha]
+    return np.array([*b, -2 * cosine, 1 - alpha]) / a0
+
+
+def isolator(rate: float) -> tuple[Floats, Floats, Floats]:
+    """Return the isolator's coefficients for a sample rate.
+
+    Returns
+    -------
+    split1, split2 : float64[4, 5, 4]
+        Section, coefficient, lane: low L R, high L R; and mid L R, high L R.
+    phase : float64[2, 5]
+        The all-pass that the upper crossover is in sum.
+    """
+    # A fourth-order Butterworth has these two Qs; twice in a row it is Linkwitz-Riley.
+    qs = [1.0 / (2.0 * math.cos(math.pi * k / 8.0)) for k in (1, 3)]
+
+    def split(cutoff: float) -> Floats:
+        table = np.empty((4, 5, 4))
+        for s in range(4):
+            q = qs[s % 2]
+            table[s, :, 0:2] = _section("low", cutoff, q, rate)[:, None]
+            table[s, :, 2:4] = _section("high", cutoff, q, rate)[:, None]
+        return table
+
+    phase = np.array([_section("all", HIGH_HZ, q, rate) for q in qs])
+    return split(LOW_HZ), split(HIGH_HZ), phase
+
+
+assert HOST_COMMANDS < COMMANDS
