@@ -143,7 +143,12 @@ def compile_entry(name: str) -> tuple[str, str]:
 
 def build(target: Path) -> None:
     """Compile every entry into a folder."""
+    from numba import config
     from numba.core import event
+
+    # Short loops over taps and lanes are unrolled before they could be vectorised as loops:
+    # 12.3 ns a frame for 24 stereo taps without this, 3.3 ns with it.
+    config.SLP_VECTORIZE = 1
 
     class Count(event.Listener):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -309,8 +309,8 @@ RACK = _lay(
     ("glidings", "i8"),
     # signal
     ("channel", (CHANNEL, (DECKS,))),
-    ("split1", ("f8", (4, 5, 4))),  # coefficients: section, b0 b1 b2 a1 a2, lane
-    ("split2", ("f8", (4, 5, 4))),
+    ("split1", ("f8", (4, 5, 2))),  # coefficients: section, a b c d e, low and high
+    ("split2", ("f8", (4, 5, 2))),
     ("phase", ("f8", (2, 5))),
     ("sinc", ("f4", (len(CUTOFFS), PHASES + 1, TAPS))),
     ("cutoffs", ("f8", (len(CUTOFFS),))),

@@ -144,7 +144,10 @@ def detector_table() -> npt.NDArray[np.float32]:
 
 
 def _section(kind: str, cutoff: float, q: float, rate: float) -> Floats:
-    """Return ``b0 b1 b2 a1 a2`` of a second-order section (R. Bristow-Johnson's cookbook)."""
+    """Return a second-order section (R. Bristow-Johnson's cookbook) in its state space.
+
+    From ``b0 b1 b2 a1 a2``: ``b0``, ``b1 - a1 b0``, ``b2 - a2 b0``, ``a1``, ``a2``.
+    """
     w = 2.0 * math.pi * cutoff / rate
     cosine, alpha = math.cos(w), math.sin(w) / (2.0 * q)
     a0 = 1.0 + alpha
@@ -154,7 +157,8 @@ def _section(kind: str, cutoff: float, q: float, rate: float) -> Floats:
         b = [(1 + cosine) / 2, -(1 + cosine), (1 + cosine) / 2]
     else:  # all-pass
         b = [1 - alpha, -2 * cosine, 1 + alpha]
-    return np.array([*b, -2 * cosine, 1 - alpha]) / a0
+    b0, b1, b2, a1, a2 = np.array([*b, -2 * cosine, 1 - alpha]) / a0
+    return np.array([b0, b1 - a1 * b0, b2 - a2 * b0, a1, a2])
 
 
 def isolator(rate: float) -> tuple[Floats, Floats, Floats]:
@@ -162,8 +166,8 @@ def isolator(rate: float) -> tuple[Floats, Floats, Floats]:
 
     Returns
     -------
-    split1, split2 : float64[4, 5, 4]
-        Section, coefficient, lane: low L R, high L R; and mid L R, high L R.
+    split1, split2 : float64[4, 5, 2]
+        Section, coefficient, way: low and high.
     phase : float64[2, 5]
         The all-pass that the upper crossover is in sum.
     """
@@ -171,11 +175,11 @@ def isolator(rate: float) -> tuple[Floats, Floats, Floats]:
     qs = [1.0 / (2.0 * math.cos(math.pi * k / 8.0)) for k in (1, 3)]
 
     def split(cutoff: float) -> Floats:
-        table = np.empty((4, 5, 4))
+        table = np.empty((4, 5, 2))
         for s in range(4):
             q = qs[s % 2]
-            table[s, :, 0:2] = _section("low", cutoff, q, rate)[:, None]
-            table[s, :, 2:4] = _section("high", cutoff, q, rate)[:, None]
+            table[s, :, 0] = _section("low", cutoff, q, rate)
+            table[s, :, 1] = _section("high", cutoff, q, rate)
         return table
 
     phase = np.array([_section("all", HIGH_HZ, q, rate) for q in qs])

@@ -9,7 +9,7 @@ from sfa_engine.audio.kernel.equaliser import isolate
 from sfa_engine.audio.kernel.filters import bipolar
 from sfa_engine.audio.kernel.glide import ramp
 from sfa_engine.audio.kernel.interpolate import add_span, fetch, weigh
-from sfa_engine.audio.kernel.machine import kernel
+from sfa_engine.audio.kernel.machine import kernel, part
 from sfa_engine.audio.kernel.transport import place
 from sfa_engine.audio.layout import HEADS, STRIPS
 
@@ -20,8 +20,19 @@ F = np.float32
 def blank(bus, start, frames):
     """Silence part of a bus."""
     for c in range(2):
-        for i in range(start, start + frames):
-            bus[c, i] = F(0)
+        row = part(bus, c, start)
+        for i in range(frames):
+            row[i] = F(0)
+
+
+@kernel
+def add(onto, bus, start, frames):
+    """Add part of a bus onto another."""
+    for c in range(2):
+        row = part(bus, c, start)
+        sums = part(onto, c, start)
+        for i in range(frames):
+            sums[i] += row[i]
 
 
 @kernel
@@ -108,10 +119,10 @@ def apply_gain(rack, bus, start, frames, left0, left1, right0, right1):
     for c in range(2):
         a = left0 if c == 0 else right0
         b = left1 if c == 0 else right1
-        row = bus[c]
+        row = part(bus, c, start)
         ramp(rack, a, b, frames)
         for i in range(frames):
-            row[start + i] *= rack.ramp[i]
+            row[i] *= rack.ramp[i]
 
 
 @kernel
@@ -173,9 +184,7 @@ def render(engine, rack, deck, start, frames, frame):
             gain1 * min(1.0, 1.0 + b.pan / 100.0),
         )
         meter.follow(strip, strip_bus, start, frames, rack.sample_rate)
-        for c in range(2):
-            for i in range(start, start + frames):
-                bus[c, i] += strip_bus[c, i]
+        add(bus, strip_bus, start, frames)
     transport.starved += missing
     finish_fades(rack, transport, frames)
     gain = 1.0

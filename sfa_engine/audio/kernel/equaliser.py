@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from sfa_engine.audio.kernel.filters import TINY
-from sfa_engine.audio.kernel.machine import kernel
+from sfa_engine.audio.kernel.machine import kernel, lanes, part
 
 F = np.float32
 BLEND = 1.0 / 1024  # per frame: 21 ms between the straight way and the isolator
@@ -28,43 +28,71 @@ IDLE_TICKS = 375  # 0.25 s at neutral before the isolator is left
 
 
 @kernel
-def cascade(bus, start, frames, coefficients, delays, sections):
-    """Run four lanes through second-order sections in place, one after another.
+def step(x, u, v, a, b, c, d, e):
+    """Take one sample through a second-order section.
 
-    Parameters
-    ----------
-    bus : float64[TICK, 4]
-        Frames of four lanes.
-    coefficients : float64[sections, 5, 4]
-        ``b0 b1 b2 a1 a2`` of each section and lane.
-    delays : float64[sections, 2, 4]
-        Carried from segment to segment.
+    This is the transposed direct form II in its state space, where the output is not waited
+    for: ``y = a x + u``, ``u' = b x + v - d u``, ``v' = c x - e u``.
     """
-    for i in range(start, start + frames):
-        for s in range(sections):
-            for lane in range(4):
-                x = bus[i, lane]
-                y = coefficients[s, 0, lane] * x + delays[s, 0, lane]
-                delays[s, 0, lane] = (
-                    coefficients[s, 1, lane] * x
-                    - coefficients[s, 3, lane] * y
-                    + delays[s, 1, lane]
-                )
-                delays[s, 1, lane] = coefficients[s, 2, lane] * x - coefficients[s, 4, lane] * y
-                bus[i, lane] = y
+    return a * x + u, b * x + v - d * u, c * x - e * u
 
 
 @kernel
-def turn_phase(bus, start, frames, coefficients, delays):
-    """Run the low band through the all-pass, in place."""
-    for i in range(start, start + frames):
-        for s in range(2):
-            for c in range(2):
-                x = bus[i, c]
-                y = coefficients[s, 0] * x + delays[s, 0, c]
-                delays[s, 0, c] = coefficients[s, 1] * x - coefficients[s, 3] * y + delays[s, 1, c]
-                delays[s, 1, c] = coefficients[s, 2] * x - coefficients[s, 4] * y
-                bus[i, c] = y
+def pair(bus, frames, table, delays, s):
+    """Run four lanes through two sections in place, so that neither waits for the other.
+
+    Parameters
+    ----------
+    bus : float64[frames * 4]
+        Frames of four lanes: two of one kind, two of the other.
+    table : float64[sections, 5, 2]
+        ``a b c d e`` of each section and kind.
+    delays : float64[sections, 2, 4]
+        ``u v`` of each section and lane; carried from segment to segment.
+    s : int64
+        The first of the two sections.
+    """
+    a0, b0, c0, d0, e0 = table[s, 0, 0], table[s, 1, 0], table[s, 2, 0], table[s, 3, 0], table[s, 4, 0]
+    a1, b1, c1, d1, e1 = table[s, 0, 1], table[s, 1, 1], table[s, 2, 1], table[s, 3, 1], table[s, 4, 1]
+    t = s + 1
+    f0, g0, h0, i0, j0 = table[t, 0, 0], table[t, 1, 0], table[t, 2, 0], table[t, 3, 0], table[t, 4, 0]
+    f1, g1, h1, i1, j1 = table[t, 0, 1], table[t, 1, 1], table[t, 2, 1], table[t, 3, 1], table[t, 4, 1]
+    u0, u1, u2, u3 = delays[s, 0, 0], delays[s, 0, 1], delays[s, 0, 2], delays[s, 0, 3]
+    v0, v1, v2, v3 = delays[s, 1, 0], delays[s, 1, 1], delays[s, 1, 2], delays[s, 1, 3]
+    p0, p1, p2, p3 = delays[t, 0, 0], delays[t, 0, 1], delays[t, 0, 2], delays[t, 0, 3]
+    q0, q1, q2, q3 = delays[t, 1, 0], delays[t, 1, 1], delays[t, 1, 2], delays[t, 1, 3]
+    for n in range(frames):
+        x0, x1, x2, x3 = bus[4 * n], bus[4 * n + 1], bus[4 * n + 2], bus[4 * n + 3]
+        x0, u0, v0 = step(x0, u0, v0, a0, b0, c0, d0, e0)
+        x1, u1, v1 = step(x1, u1, v1, a0, b0, c0, d0, e0)
+        x2, u2, v2 = step(x2, u2, v2, a1, b1, c1, d1, e1)
+        x3, u3, v3 = step(x3, u3, v3, a1, b1, c1, d1, e1)
+        x0, p0, q0 = step(x0, p0, q0, f0, g0, h0, i0, j0)
+        x1, p1, q1 = step(x1, p1, q1, f0, g0, h0, i0, j0)
+        x2, p2, q2 = step(x2, p2, q2, f1, g1, h1, i1, j1)
+        x3, p3, q3 = step(x3, p3, q3, f1, g1, h1, i1, j1)
+        bus[4 * n] = x0
+        bus[4 * n + 1] = x1
+        bus[4 * n + 2] = x2
+        bus[4 * n + 3] = x3
+    delays[s, 0, 0], delays[s, 0, 1], delays[s, 0, 2], delays[s, 0, 3] = u0, u1, u2, u3
+    delays[s, 1, 0], delays[s, 1, 1], delays[s, 1, 2], delays[s, 1, 3] = v0, v1, v2, v3
+    delays[t, 0, 0], delays[t, 0, 1], delays[t, 0, 2], delays[t, 0, 3] = p0, p1, p2, p3
+    delays[t, 1, 0], delays[t, 1, 1], delays[t, 1, 2], delays[t, 1, 3] = q0, q1, q2, q3
+
+
+@kernel
+def turn_phase(bus, frames, table, delays):
+    """Run the low band, float64[frames * 2], through the all-pass, in place."""
+    for s in range(2):
+        a, b, c, d, e = table[s, 0], table[s, 1], table[s, 2], table[s, 3], table[s, 4]
+        u0, u1 = delays[s, 0, 0], delays[s, 0, 1]
+        v0, v1 = delays[s, 1, 0], delays[s, 1, 1]
+        for n in range(frames):
+            bus[2 * n], u0, v0 = step(bus[2 * n], u0, v0, a, b, c, d, e)
+            bus[2 * n + 1], u1, v1 = step(bus[2 * n + 1], u1, v1, a, b, c, d, e)
+        delays[s, 0, 0], delays[s, 0, 1] = u0, u1
+        delays[s, 1, 0], delays[s, 1, 1] = v0, v1
 
 
 @kernel
@@ -130,43 +158,43 @@ def isolate(rack, eq, bus, start, frames, first, to):
         wet1 = min(1.0, wet0 + BLEND * frames)
     eq.wet = wet1
 
-    band = rack.band_bus
-    upper = rack.high_bus
-    lower = rack.low_bus
-    left = bus[0]
-    right = bus[1]
-    end = start + frames
-    for i in range(start, end):
-        band[i, 0] = left[i]
-        band[i, 1] = right[i]
-        band[i, 2] = left[i]
-        band[i, 3] = right[i]
-    cascade(band, start, frames, rack.split1, eq.split1, 4)
-    for i in range(start, end):
-        lower[i, 0] = band[i, 0]
-        lower[i, 1] = band[i, 1]
-        upper[i, 0] = band[i, 2]
-        upper[i, 1] = band[i, 3]
-        upper[i, 2] = band[i, 2]
-        upper[i, 3] = band[i, 3]
-    cascade(upper, start, frames, rack.split2, eq.split2, 4)
-    turn_phase(lower, start, frames, rack.phase, eq.phase)
+    band = lanes(rack.band_bus, 0)
+    upper = lanes(rack.high_bus, 0)
+    lower = lanes(rack.low_bus, 0)
+    left = part(bus, 0, start)
+    right = part(bus, 1, start)
+    for i in range(frames):
+        band[4 * i] = left[i]
+        band[4 * i + 1] = right[i]
+        band[4 * i + 2] = left[i]
+        band[4 * i + 3] = right[i]
+    pair(band, frames, rack.split1, eq.split1, 0)
+    pair(band, frames, rack.split1, eq.split1, 2)
+    for i in range(frames):
+        lower[2 * i] = band[4 * i]
+        lower[2 * i + 1] = band[4 * i + 1]
+        upper[4 * i] = band[4 * i + 2]
+        upper[4 * i + 1] = band[4 * i + 3]
+        upper[4 * i + 2] = band[4 * i + 2]
+        upper[4 * i + 3] = band[4 * i + 3]
+    pair(upper, frames, rack.split2, eq.split2, 0)
+    pair(upper, frames, rack.split2, eq.split2, 2)
+    turn_phase(lower, frames, rack.phase, eq.phase)
     share = 1.0 / frames
     dl = (l1 - l0) * share
     dm = (m1 - m0) * share
     dh = (h1 - h0) * share
     dw = (wet1 - wet0) * share
-    for k in range(frames):
-        i = start + k
-        t = k + 1
+    for i in range(frames):
+        t = i + 1
         low = l0 + dl * t
         mid = m0 + dm * t
         high = h0 + dh * t
         wet = wet0 + dw * t
         x = np.float64(left[i])
-        y = low * lower[i, 0] + mid * upper[i, 0] + high * upper[i, 2]
+        y = low * lower[2 * i] + mid * upper[4 * i] + high * upper[4 * i + 2]
         left[i] = F(x + wet * (y - x))
         x = np.float64(right[i])
-        y = low * lower[i, 1] + mid * upper[i, 1] + high * upper[i, 3]
+        y = low * lower[2 * i + 1] + mid * upper[4 * i + 1] + high * upper[4 * i + 3]
         right[i] = F(x + wet * (y - x))
     flush(eq)

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from sfa_engine.audio.kernel.machine import kernel
+from sfa_engine.audio.kernel.machine import kernel, part
 
 F = np.float32
 EDGE = 5.0  # %; up to here the knob only blends the filter in, from there on it is all filter
@@ -46,6 +46,15 @@ def tune(state, place, resonance, rate):
     state.high = high
     state.place = place
     state.ring = resonance
+
+
+@kernel
+def step(x, s1, s2, a1, a2, a3):
+    """Take one sample through the filter; return band, low and the two new states."""
+    v3 = x - s2
+    band = a1 * s1 + a2 * v3
+    low = s2 + a2 * s1 + a3 * v3
+    return band, low, 2.0 * band - s1, 2.0 * low - s2
 
 
 @kernel
@@ -90,29 +99,31 @@ def bipolar(state, bus, start, frames, place_start, place_end, resonance, rate):
     d3 = (to[2] - first[2]) * share
     dk = (to[3] - first[3]) * share
     dw = (wet_end - wet_start) * share
-    for c in range(2):
-        s1 = states[c, 0]
-        s2 = states[c, 1]
-        a1 = first[0]
-        a2 = first[1]
-        a3 = first[2]
-        damping = first[3]
-        wet = wet_start
-        row = bus[c]
-        high = state.high != 0
-        for i in range(start, start + frames):
-            a1 += d1
-            a2 += d2
-            a3 += d3
-            damping += dk
-            wet += dw
-            x = np.float64(row[i])
-            v3 = x - s2
-            band = a1 * s1 + a2 * v3
-            low = s2 + a2 * s1 + a3 * v3
-            s1 = 2.0 * band - s1
-            s2 = 2.0 * low - s2
-            y = x - damping * band - low if high else low
-            row[i] = F(x + wet * (y - x))
-        states[c, 0] = s1 if abs(s1) > TINY else 0.0
-        states[c, 1] = s2 if abs(s2) > TINY else 0.0
+    a1 = first[0]
+    a2 = first[1]
+    a3 = first[2]
+    damping = first[3]
+    wet = wet_start
+    mirror = 1.0 if state.high != 0 else 0.0
+    left = part(bus, 0, start)
+    right = part(bus, 1, start)
+    p1 = states[0, 0]
+    p2 = states[0, 1]
+    q1 = states[1, 0]
+    q2 = states[1, 1]
+    for i in range(frames):
+        a1 += d1
+        a2 += d2
+        a3 += d3
+        damping += dk
+        wet += dw
+        x = np.float64(left[i])
+        band, low, p1, p2 = step(x, p1, p2, a1, a2, a3)
+        left[i] = F(x + wet * (mirror * (x - damping * band - 2.0 * low) + low - x))
+        x = np.float64(right[i])
+        band, low, q1, q2 = step(x, q1, q2, a1, a2, a3)
+        right[i] = F(x + wet * (mirror * (x - damping * band - 2.0 * low) + low - x))
+    states[0, 0] = p1 if abs(p1) > TINY else 0.0
+    states[0, 1] = p2 if abs(p2) > TINY else 0.0
+    states[1, 0] = q1 if abs(q1) > TINY else 0.0
+    states[1, 1] = q2 if abs(q2) > TINY else 0.0

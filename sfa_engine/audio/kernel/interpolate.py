@@ -15,11 +15,33 @@ import math
 import numpy as np
 from numba import carray
 
-from sfa_engine.audio.kernel.machine import float32_at, int16_at, kernel, load_acquire
+from sfa_engine.audio.kernel.machine import float32_at, int16_at, kernel, load_acquire, part
 from sfa_engine.audio.layout import CUTOFFS, PHASES, TAPS
 
 F = np.float32
 HALF = TAPS // 2
+assert TAPS % 8 == 0
+
+
+@kernel
+def blend_eight(a, b, t, out, k):
+    """Write eight weights between two rows; read before written, so that it is one vector."""
+    x0 = a[k] + t * (b[k] - a[k])
+    x1 = a[k + 1] + t * (b[k + 1] - a[k + 1])
+    x2 = a[k + 2] + t * (b[k + 2] - a[k + 2])
+    x3 = a[k + 3] + t * (b[k + 3] - a[k + 3])
+    x4 = a[k + 4] + t * (b[k + 4] - a[k + 4])
+    x5 = a[k + 5] + t * (b[k + 5] - a[k + 5])
+    x6 = a[k + 6] + t * (b[k + 6] - a[k + 6])
+    x7 = a[k + 7] + t * (b[k + 7] - a[k + 7])
+    out[k] = x0
+    out[k + 1] = x1
+    out[k + 2] = x2
+    out[k + 3] = x3
+    out[k + 4] = x4
+    out[k + 5] = x5
+    out[k + 6] = x6
+    out[k + 7] = x7
 
 
 @kernel
@@ -57,7 +79,6 @@ def weigh(rack, position, speed, frames, known):
     while band < len(CUTOFFS) - 1 and rack.cutoffs[band] * fast > 1.0001:
         band += 1
     table = rack.sinc[band]
-    weights = rack.weights
     for i in range(frames):
         place = position + speed * i
         whole = math.floor(place)
@@ -65,9 +86,11 @@ def weigh(rack, position, speed, frames, known):
         row = np.int64(phase)
         between = F(phase - row)
         rack.offsets[i] = np.int64(whole) - low - (HALF - 1)
-        for k in range(TAPS):
-            a = table[row, k]
-            weights[i, k] = a + between * (table[row + 1, k] - a)
+        lower = part(table, row, 0)
+        upper = part(table, row, TAPS)
+        weights = part(rack.weights, np.int64(i), 0)
+        for k in range(0, TAPS, 8):
+            blend_eight(lower, upper, between, weights, k)
     return low, high - low + 1 + HALF, False
 
 
@@ -84,26 +107,26 @@ def fetch(media, stem, low, count, span):
     end = load_acquire(media.ready_end_address)
     first = min(count, max(0, start - low))
     last = max(first, min(count, end - low))
-    left = span[0]
-    right = span[1]
-    for i in range(first):
-        left[i] = F(0)
-        right[i] = F(0)
+    if first > 0 or last < count:
+        for c in range(2):
+            row = span[c]
+            for i in range(count):
+                row[i] = F(0)
+    left = part(span, 0, first)
+    right = part(span, 1, first)
     address = media.address[stem]
+    many = last - first
     if media.float32 != 0:
-        loud = carray(float32_at(address), (media.frames * 2,))
-        for i in range(first, last):
-            left[i] = loud[2 * (low + i)]
-            right[i] = loud[2 * (low + i) + 1]
+        loud = carray(float32_at(address + 8 * (low + first)), (media.frames * 2,))
+        for i in range(many):
+            left[i] = loud[2 * i]
+            right[i] = loud[2 * i + 1]
     else:
-        short = carray(int16_at(address), (media.frames * 2,))
+        short = carray(int16_at(address + 4 * (low + first)), (media.frames * 2,))
         scale = F(1.0 / 32768.0)
-        for i in range(first, last):
-            left[i] = F(short[2 * (low + i)]) * scale
-            right[i] = F(short[2 * (low + i) + 1]) * scale
-    for i in range(last, count):
-        left[i] = F(0)
-        right[i] = F(0)
+        for i in range(many):
+            left[i] = F(short[2 * i]) * scale
+            right[i] = F(short[2 * i + 1]) * scale
     inside = min(media.frames, low + count) - max(np.int64(0), low)
     return max(np.int64(0), inside - (last - first))
 
@@ -111,24 +134,26 @@ def fetch(media, stem, low, count, span):
 @kernel
 def add_span(rack, bus, start, frames, exact):
     """Add the span, weighed, times the ramp, onto a bus from a frame on."""
-    left = rack.span[0]
-    right = rack.span[1]
-    out_left = bus[0]
-    out_right = bus[1]
+    out_left = part(bus, 0, start)
+    out_right = part(bus, 1, start)
     ramp = rack.ramp
     if exact:
+        left = rack.span[0]
+        right = rack.span[1]
         for i in range(frames):
-            out_left[start + i] += ramp[i] * left[i]
-            out_right[start + i] += ramp[i] * right[i]
+            out_left[i] += ramp[i] * left[i]
+            out_right[i] += ramp[i] * right[i]
         return
     weights = rack.weights
     for i in range(frames):
         at = rack.offsets[i]
+        left = part(rack.span, 0, at)
+        right = part(rack.span, 1, at)
         a = F(0)
         b = F(0)
         for k in range(TAPS):
             w = weights[i, k]
-            a += w * left[at + k]
-            b += w * right[at + k]
-        out_left[start + i] += ramp[i] * a
-        out_right[start + i] += ramp[i] * b
+            a += w * left[k]
+            b += w * right[k]
+        out_left[i] += ramp[i] * a
+        out_right[i] += ramp[i] * b

@@ -19,7 +19,7 @@ import math
 
 import numpy as np
 
-from sfa_engine.audio.kernel.machine import kernel
+from sfa_engine.audio.kernel.machine import kernel, part
 from sfa_engine.audio.layout import HISTORY, LATENCY, LOOKAHEAD, OVERSAMPLE_TAPS, TICK
 
 F = np.float32
@@ -39,16 +39,21 @@ def detect(rack, frames):
     for i in range(frames):
         peak[i] = F(0)
     for c in range(2):
-        row = rack.limiter_input[c]
+        row = part(rack.limiter_input, c, SEEN // 2)
         for i in range(frames):
-            peak[i] = max(peak[i], abs(row[i + SEEN // 2]))
+            peak[i] = max(peak[i], abs(row[i]))
         for p in range(3):
             taps = rack.detector[p]
+            between = rack.ramp
             for i in range(frames):
-                a = F(0)
-                for k in range(OVERSAMPLE_TAPS):
-                    a += taps[k] * row[i + 1 + k]
-                peak[i] = max(peak[i], abs(a))
+                between[i] = F(0)
+            for k in range(OVERSAMPLE_TAPS):
+                row = part(rack.limiter_input, c, 1 + k)
+                tap = taps[k]
+                for i in range(frames):
+                    between[i] += tap * row[i]
+            for i in range(frames):
+                peak[i] = max(peak[i], abs(between[i]))
 
 
 @kernel
@@ -88,13 +93,15 @@ def limit(rack, bus, start, frames, ceiling, release_ms, on):
     delay = rack.limiter_delay
     seen = rack.limiter_input
     for c in range(2):
-        row = bus[c]
+        row = part(bus, c, start)
+        late = part(delay, c, KEPT)
+        new = part(seen, c, SEEN)
         for i in range(frames):
-            x = row[start + i]
+            x = row[i]
             if not (abs(x) < F(1e6)):  # also true of NaN: silence is better than a broken filter
                 x = F(0)
-            delay[c, KEPT + i] = x
-            seen[c, SEEN + i] = x
+            late[i] = x
+            new[i] = x
     detect(rack, frames)
     allowed = ceiling * MARGIN
     let_go = 1.0 - math.exp(-1000.0 / (release_ms * rack.sample_rate))
@@ -137,7 +144,11 @@ def limit(rack, bus, start, frames, ceiling, release_ms, on):
         bus[1, start + i] = delay[1, at] * F(gain)
     rack.limiter_least = least
     for c in range(2):
+        old = part(delay, c, 0)
+        new = part(delay, c, frames)
         for i in range(KEPT):
-            delay[c, i] = delay[c, i + frames]
+            old[i] = new[i]
+        old = part(seen, c, 0)
+        new = part(seen, c, frames)
         for i in range(SEEN):
-            seen[c, i] = seen[c, i + frames]
+            old[i] = new[i]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numba
 from llvmlite import ir
-from numba import types
+from numba import carray, types
 from numba.extending import intrinsic
 
 # No nnan and ninf: a NaN in a file must be seen and silenced, not assumed away.
@@ -90,6 +90,29 @@ def call_stream(typing_context, function, output, frames, flags, user):
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64, types.int64, types.int64), generate
+
+
+@kernel
+def part(bus, channel, start):
+    """Return a channel of a bus from a frame on.
+
+    An index that begins at 0 is known not to be negative; only then does a loop use the
+    machine's vectors, for otherwise each index might count from the end.
+
+    Parameters
+    ----------
+    bus : float32[channels, frames]
+    """
+    frames = bus.shape[1]
+    address = bus.ctypes.data + 4 * (channel * frames + start)
+    return carray(float32_at(address), (frames,))
+
+
+@kernel
+def lanes(bus, start):
+    """Return a bus of lanes, float64[frames, n], from a frame on, flat."""
+    count = bus.shape[0] * bus.shape[1]
+    return carray(float64_at(bus.ctypes.data + 8 * bus.shape[1] * start), (count,))
 
 
 @kernel

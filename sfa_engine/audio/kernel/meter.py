@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from sfa_engine.audio.kernel.machine import FAST, kernel
+from sfa_engine.audio.kernel.machine import FAST, kernel, part
 
 F = np.float32
 FALL_DB = 24.0  # a second, as BBC and IEC 60268-10 meters about do
@@ -19,8 +19,8 @@ def measure(bus, start, frames):
     peak = F(0)
     power = F(0)
     for c in range(2):
-        row = bus[c]
-        for i in range(start, start + frames):
+        row = part(bus, c, start)
+        for i in range(frames):
             x = row[i]
             peak = max(peak, abs(x))
             power += x * x

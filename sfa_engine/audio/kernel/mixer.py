@@ -9,7 +9,7 @@ import numpy as np
 from sfa_engine.audio.kernel import deck, meter
 from sfa_engine.audio.kernel.glide import ramp
 from sfa_engine.audio.kernel.limiter import limit
-from sfa_engine.audio.kernel.machine import kernel
+from sfa_engine.audio.kernel.machine import kernel, part
 from sfa_engine.audio.layout import DECKS
 
 F = np.float32
@@ -51,16 +51,16 @@ def side_gain(values, rack_to, number):
 
 
 @kernel
-def add(rack, onto, bus, start, frames, gain0, gain1):
+def send(rack, onto, bus, start, frames, gain0, gain1):
     """Add part of a bus onto another, along a straight line."""
     if gain0 == 0.0 and gain1 == 0.0:
         return
     ramp(rack, gain0, gain1, frames)
     for c in range(2):
-        row = bus[c]
-        sum_row = onto[c]
+        row = part(bus, c, start)
+        sums = part(onto, c, start)
         for i in range(frames):
-            sum_row[start + i] += row[start + i] * rack.ramp[i]
+            sums[i] += row[i] * rack.ramp[i]
 
 
 @kernel
@@ -80,14 +80,12 @@ def mix(engine, rack, start, frames, frame):
         if not deck.render(engine, rack, np.int64(d), start, frames, frame):
             meter.rest(channel, frames, rack.sample_rate)
             continue
-        add(rack, cue_bus, rack.deck_bus, start, frames, first.deck[d].pfl, to.deck[d].pfl)
+        send(rack, cue_bus, rack.deck_bus, start, frames, first.deck[d].pfl, to.deck[d].pfl)
         gain0 = first.deck[d].fader * channel.side_from
         gain1 = to.deck[d].fader * channel.side_to
         deck.apply_gain(rack, rack.deck_bus, start, frames, gain0, gain1, gain0, gain1)
         meter.follow(channel, rack.deck_bus, start, frames, rack.sample_rate)
-        for c in range(2):
-            for i in range(start, start + frames):
-                mix_bus[c, i] += rack.deck_bus[c, i]
+        deck.add(mix_bus, rack.deck_bus, start, frames)
     volume0 = first.master.volume
     volume1 = to.master.volume
     deck.apply_gain(rack, mix_bus, start, frames, volume0, volume1, volume0, volume1)
@@ -97,8 +95,10 @@ def mix(engine, rack, start, frames, frame):
     limit(rack, mix_bus, start, frames, ceiling, values.master.limiter.release, on)
     meter.follow_master(rack, mix_bus, start, frames)
     for c in range(2):
-        for i in range(start, start + frames):
-            rack.output[c, i] = mix_bus[c, i]
+        row = part(mix_bus, c, start)
+        out = part(rack.output, c, start)
+        for i in range(frames):
+            out[i] = row[i]
 
 
 @kernel
@@ -106,6 +106,8 @@ def listen(rack, start, frames):
     """Make the headphones' signal of the cued decks and the master before its limiter."""
     first = rack.start.phones
     to = rack.to.phones
+    if rack.out_channels < 4:
+        return
     share = 1.0 / frames
     for k in range(frames):
         i = start + k

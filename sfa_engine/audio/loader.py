@@ -1,0 +1,329 @@
+"""Tracks into memory: read ahead of the playing head, handed over, and freed when let go.
+
+PCM is read into memory of our own, not mapped: a mapped file that somebody shortens while it
+plays would end the host (SIGBUS), and pages of a mapped file may be taken away again.
+
+======== ====================== ==================================================
+stage    side                   what happens
+======== ====================== ==================================================
+read     loader's thread        the first seconds, from the place where it will play
+ready    kernel, by command     the deck's head gets the slot
+fill     loader's thread        the rest; the kernel never reads beyond what is ready
+let go   kernel                 no head plays the slot any more
+free     loader's thread        memory goes back
+======== ====================== ==================================================
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sfa_engine.audio.atomic import store_release
+from sfa_engine.audio.command import Op, Source
+from sfa_engine.audio.layout import DECKS, SLOTS
+from sfa_engine.audio.media import Bundle, Grid, StemFile, read_bundle
+from sfa_engine.audio.rack import Rack
+from sfa_engine.audio.ring import Command
+from sfa_engine.desk.deck import STEMS
+from sfa_engine.errors import EngineError, MediaError
+
+AHEAD_S = 2.0  # in memory before a deck may play: ten times what a slow card takes for more
+CHUNK_FRAMES = 65_536
+RESERVE_BYTES = 256 << 20  # left to everybody else when a track asks for memory
+_MLOCK_ONFAULT = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def available_bytes() -> int:
+    """Return the memory that may still be used."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 1 << 62
+
+
+@dataclass
+class Mounted:
+    """A track in a media slot.
+
+    Attributes
+    ----------
+    slot : int
+    beats : float64[n]
+        Kept for the kernel, which has their address.
+    trouble : str
+        Why the rest of it could not be read, if it could not.
+    """
+
+    slot: int
+    frames: int
+    pcm: dict[str, npt.NDArray[np.generic]]
+    beats: npt.NDArray[np.float64]
+    deck: int = -1
+    handed: bool = False
+    trouble: str = ""
+    filled: threading.Event = field(default_factory=threading.Event)
+    stopped: bool = False
+
+
+class Loader:
+    """Owns the media slots of a rack.
+
+    Parameters
+    ----------
+    rack : Rack
+    lock : bool
+        Keep PCM from being paged out, where the system allows it.
+    """
+
+    def __init__(self, rack: Rack, *, lock: bool = False) -> None:
+        self._rack = rack
+        self._lock_memory = lock
+        self.locked = lock
+        self._commands = rack.commands()
+        self._mounted: dict[int, Mounted] = {}
+        self._mutex = threading.Lock()
+
+    # ------------------------------------------------------------------ slots
+
+    def _claim(self) -> int:
+        """Return a free slot, freeing those that no head plays any more."""
+        self.free()
+        for slot in range(SLOTS):
+            if slot not in self._mounted:
+                return slot
+        raise EngineError("all media slots are in use", "wait for a deck to let its old track go")
+
+    def free(self) -> None:
+        """Give back the memory of tracks that are on no deck and under no head."""
+        heads = self._rack.memory.engine["transport"]["head"]["slot"][:, 0]
+        for slot, mounted in list(self._mounted.items()):
+            media = self._rack.record["media"][slot]
+            if mounted.handed and media["heads"] == 0 and slot not in heads:
+                mounted.stopped = True
+                if mounted.filled.is_set():
+                    media["address"] = 0
+                    del self._mounted[slot]
+
+    def _mount(
+        self,
+        pcm: dict[str, npt.NDArray[np.generic]],
+        frames: int,
+        rate: float,
+        gain: float,
+        grid: Grid | None,
+    ) -> Mounted:
+        """Describe a track in a free slot; nothing of it is ready yet."""
+        slot = self._claim()
+        beats = np.zeros(0)
+        media = self._rack.record["media"][slot]
+        media["first_beat"] = 0
+        media["beats_per_bar"] = 4
+        if grid is not None:
+            beats = np.ascontiguousarray(grid.beats(frames, int(rate)), dtype=np.float64)
+            media["first_beat"] = grid.first_beat(frames, int(rate))
+            media["beats_per_bar"] = grid.beats_per_bar
+        first = next(iter(pcm.values()))
+        media["heads"] = 0
+        media["address"] = [pcm[s].ctypes.data if s in pcm else 0 for s in STEMS]
+        media["float32"] = first.dtype == np.float32
+        media["frames"] = frames
+        media["rate"] = rate
+        media["ready_start"] = 0
+        media["ready_end"] = 0
+        media["beats"] = len(beats)
+        media["beats_address"] = beats.ctypes.data if len(beats) else 0
+        media["gain"] = gain
+        mounted = Mounted(slot, frames, pcm, beats)
+        self._mounted[slot] = mounted
+        return mounted
+
+    # ------------------------------------------------------------------ sources
+
+    def mount_arrays(
+        self,
+        stems: Mapping[str, npt.NDArray[np.generic]],
+        rate: float,
+        *,
+        grid: Grid | None = None,
+        gain: float = 1.0,
+    ) -> Mounted:
+        """Mount PCM that is in memory already: float32 or int16, [frames, 2], each as long."""
+        pcm = {name: np.ascontiguousarray(array) for name, array in stems.items()}
+        frames = len(next(iter(pcm.values())))
+        mounted = self._mount(pcm, frames, rate, gain, grid)
+        self._set_ready(mounted.slot, 0, frames)
+        mounted.filled.set()
+        return mounted
+
+    def mount_bundle(self, path: Path, position_s: float = 0.0) -> tuple[Mounted, Bundle]:
+        """Mount a bundle and read what is needed to play from a place; the rest follows.
+
+        Raises
+        ------
+        MediaError
+            The bundle is not whole.
+        EngineError
+            There is no slot or not the memory for it.
+        """
+        bundle = read_bundle(path)
+        track = bundle.track
+        size = sum(stem.frames * stem.frame_bytes for stem in bundle.files.values())
+        spare = available_bytes() - RESERVE_BYTES
+        if size > spare:
+            raise EngineError(
+                f"{path} needs {size >> 20} MB of memory and {max(0, spare) >> 20} MB are free",
+                "eject another track, or make the bundle without stems",
+            )
+        pcm = {name: self._allocate(stem) for name, stem in bundle.files.items()}
+        gain = 10.0 ** (track.gain_db / 20.0)
+        mounted = self._mount(pcm, track.frames, track.rate, gain, track.grid)
+        start = min(max(0, int(position_s * track.rate)), max(0, track.frames - 1))
+        reader = _Reader(bundle, pcm)
+        try:
+            end = reader.read(start, min(track.frames, start + int(AHEAD_S * track.rate)))
+        except MediaError:
+            reader.close()
+            mounted.filled.set()
+            self._mounted.pop(mounted.slot)
+            raise
+        self._set_ready(mounted.slot, start, end)
+        threading.Thread(
+            target=self._fill,
+            args=(mounted, reader, start, end),
+            name=f"fill-{mounted.slot}",
+            daemon=True,
+        ).start()
+        return mounted, bundle
+
+    def _allocate(self, stem: StemFile) -> npt.NDArray[np.generic]:
+        """Return memory for a stem, on huge pages and locked where that is possible."""
+        size = max(mmap.PAGESIZE, stem.frames * stem.frame_bytes)
+        block = mmap.mmap(-1, size)
+        if hasattr(mmap, "MADV_HUGEPAGE") and size >= 2 << 20:
+            try:
+                block.madvise(mmap.MADV_HUGEPAGE)
+            except OSError:
+                pass  # a kernel without huge pages
+        array = np.frombuffer(block, dtype=stem.dtype, count=stem.frames * 2).reshape(-1, 2)
+        if self._lock_memory and stem.frames:
+            address = ctypes.c_void_p(array.ctypes.data)
+            if _libc.mlock2(address, ctypes.c_size_t(size), _MLOCK_ONFAULT) != 0:
+                self.locked = False
+        return array
+
+    def _set_ready(self, slot: int, start: int, end: int) -> None:
+        store_release(self._rack.media_address(slot, "ready_start"), start)
+        store_release(self._rack.media_address(slot, "ready_end"), end)
+
+    def _fill(self, mounted: Mounted, reader: _Reader, start: int, end: int) -> None:
+        """Read on to the end, then what lies before."""
+        slot = mounted.slot
+        try:
+            while end < mounted.frames and not mounted.stopped:
+                end = reader.read(end, min(mounted.frames, end + CHUNK_FRAMES))
+                store_release(self._rack.media_address(slot, "ready_end"), end)
+            while start > 0 and not mounted.stopped:
+                before = max(0, start - CHUNK_FRAMES)
+                reader.read(before, start)
+                start = before
+                store_release(self._rack.media_address(slot, "ready_start"), start)
+        except MediaError as error:
+            mounted.trouble = str(error)
+        finally:
+            reader.close()
+            mounted.filled.set()
+
+    # ------------------------------------------------------------------ decks
+
+    def hand_over(
+        self, deck: int, mounted: Mounted | None, position_s: float = 0.0, *, keep: bool = False
+    ) -> None:
+        """Give a deck a mounted track, or none; the kernel takes it at its next tick.
+
+        Parameters
+        ----------
+        deck : int
+            From 0.
+        keep : bool
+            Leave the transport as it is: a new host takes up what an old one played.
+        """
+        slot = mounted.slot if mounted is not None else -1
+        if not self._commands.push(
+            Command(
+                Op.LOAD, whom=deck, what=slot, x=position_s, y=float(keep), source=Source.HOST
+            )
+        ):
+            raise EngineError("the audio thread takes no commands", "see `sfa health`")
+        if mounted is not None:
+            mounted.deck = deck
+
+    def wait_taken(self, deck: int, mounted: Mounted | None, timeout_s: float = 1.0) -> None:
+        """Wait until the kernel has given the deck the slot."""
+        slot = mounted.slot if mounted is not None else -1
+        head = self._rack.memory.engine["transport"][deck]["head"][0]
+        give_up = time.monotonic() + timeout_s
+        while int(head["slot"]) != slot:
+            if time.monotonic() > give_up:
+                raise EngineError(
+                    "the audio thread did not take the track", "see `sfa health` for the device"
+                )
+            time.sleep(0.0005)
+        if mounted is not None:
+            mounted.handed = True
+
+    def on_deck(self, deck: int) -> Mounted | None:
+        """Return the track that a deck plays."""
+        slot = int(self._rack.memory.engine["transport"][deck]["head"][0]["slot"])
+        return self._mounted.get(slot)
+
+
+class _Reader:
+    """Reads stretches of every stem of a bundle into memory."""
+
+    def __init__(self, bundle: Bundle, pcm: dict[str, npt.NDArray[np.generic]]) -> None:
+        self._parts: list[tuple[StemFile, npt.NDArray[np.generic], int]] = []
+        try:
+            for name, stem in bundle.files.items():
+                self._parts.append((stem, pcm[name], os.open(stem.path, os.O_RDONLY)))
+        except OSError as error:
+            self.close()
+            raise MediaError(f"{error.filename}: {error.strerror}", "make the bundle again") from None
+
+    def read(self, start: int, end: int) -> int:
+        """Read the frames from start up to end of every stem; return end."""
+        for stem, array, handle in self._parts:
+            view = memoryview(array[start:end]).cast("B")
+            offset = stem.offset_bytes + start * stem.frame_bytes
+            done = 0
+            while done < len(view):
+                try:
+                    count = os.preadv(handle, [view[done:]], offset + done)
+                except OSError as error:
+                    raise MediaError(f"{stem.path}: {error.strerror}", "check the disk") from None
+                if count == 0:
+                    raise MediaError(
+                        f"{stem.path} has become shorter while it was read",
+                        "make the bundle again and load it anew",
+                    )
+                done += count
+        return end
+
+    def close(self) -> None:
+        for _, _, handle in self._parts:
+            os.close(handle)
+        self._parts = []
+
+
+Notice = Callable[[str], None]
+assert DECKS < SLOTS
