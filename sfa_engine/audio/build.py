@@ -115,7 +115,9 @@ def _run_builder(target: Path, progress: Progress | None) -> None:
         trouble = builder.stderr.read()
     if builder.returncode != 0:
         last = trouble.strip().splitlines()[-1:] or ["no reason given"]
-        raise EngineError(f"the kernel could not be compiled: {last[0]}", "this is a bug: report it")
+        raise EngineError(
+            f"the kernel could not be compiled: {last[0]}", "this is a bug: report it"
+        )
 
 
 def _target_machine() -> llvm.TargetMachine:

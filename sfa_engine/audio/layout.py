@@ -197,6 +197,7 @@ ENGINE = _lay(
     ("reports", (REPORT, (REPORTS,))),
     # state
     ("fresh", "i8"),  # 1 until the kernel's first block
+    ("resuming", "i8"),  # 1: a host takes up where another ended, as if no time had been lost
     ("frame", "i8"),  # next frame to be rendered, on the raster
     ("emitted", "i8"),  # next frame for the device
     ("monotonic_ns", "i8"),  # when the last block began

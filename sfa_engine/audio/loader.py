@@ -21,7 +21,7 @@ import mmap
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +42,11 @@ CHUNK_FRAMES = 65_536
 RESERVE_BYTES = 256 << 20  # left to everybody else when a track asks for memory
 _MLOCK_ONFAULT = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def frame_bytes(stem: StemFile) -> int:
+    """Return the size of a stereo frame."""
+    return 2 * stem.dtype.itemsize
 
 
 def available_bytes() -> int:
@@ -178,18 +183,19 @@ class Loader:
         """
         bundle = read_bundle(path)
         track = bundle.track
-        size = sum(stem.frames * stem.frame_bytes for stem in bundle.files.values())
+        stems = dict(zip((stem.name for stem in track.stems), bundle.stems, strict=True))
+        size = sum(stem.frames * frame_bytes(stem) for stem in stems.values())
         spare = available_bytes() - RESERVE_BYTES
         if size > spare:
             raise EngineError(
                 f"{path} needs {size >> 20} MB of memory and {max(0, spare) >> 20} MB are free",
                 "eject another track, or make the bundle without stems",
             )
-        pcm = {name: self._allocate(stem) for name, stem in bundle.files.items()}
+        pcm = {name: self._allocate(stem) for name, stem in stems.items()}
         gain = 10.0 ** (track.gain_db / 20.0)
         mounted = self._mount(pcm, track.frames, track.rate, gain, track.grid)
         start = min(max(0, int(position_s * track.rate)), max(0, track.frames - 1))
-        reader = _Reader(bundle, pcm)
+        reader = _Reader(stems, pcm)
         try:
             end = reader.read(start, min(track.frames, start + int(AHEAD_S * track.rate)))
         except MediaError:
@@ -208,7 +214,7 @@ class Loader:
 
     def _allocate(self, stem: StemFile) -> npt.NDArray[np.generic]:
         """Return memory for a stem, on huge pages and locked where that is possible."""
-        size = max(mmap.PAGESIZE, stem.frames * stem.frame_bytes)
+        size = max(mmap.PAGESIZE, stem.frames * frame_bytes(stem))
         block = mmap.mmap(-1, size)
         if hasattr(mmap, "MADV_HUGEPAGE") and size >= 2 << 20:
             try:
@@ -260,9 +266,7 @@ class Loader:
         """
         slot = mounted.slot if mounted is not None else -1
         if not self._commands.push(
-            Command(
-                Op.LOAD, whom=deck, what=slot, x=position_s, y=float(keep), source=Source.HOST
-            )
+            Command(Op.LOAD, whom=deck, what=slot, x=position_s, y=float(keep), source=Source.HOST)
         ):
             raise EngineError("the audio thread takes no commands", "see `sfa health`")
         if mounted is not None:
@@ -291,20 +295,24 @@ class Loader:
 class _Reader:
     """Reads stretches of every stem of a bundle into memory."""
 
-    def __init__(self, bundle: Bundle, pcm: dict[str, npt.NDArray[np.generic]]) -> None:
+    def __init__(
+        self, stems: Mapping[str, StemFile], pcm: Mapping[str, npt.NDArray[np.generic]]
+    ) -> None:
         self._parts: list[tuple[StemFile, npt.NDArray[np.generic], int]] = []
         try:
-            for name, stem in bundle.files.items():
+            for name, stem in stems.items():
                 self._parts.append((stem, pcm[name], os.open(stem.path, os.O_RDONLY)))
         except OSError as error:
             self.close()
-            raise MediaError(f"{error.filename}: {error.strerror}", "make the bundle again") from None
+            raise MediaError(
+                f"{error.filename}: {error.strerror}", "make the bundle again"
+            ) from None
 
     def read(self, start: int, end: int) -> int:
         """Read the frames from start up to end of every stem; return end."""
         for stem, array, handle in self._parts:
             view = memoryview(array[start:end]).cast("B")
-            offset = stem.offset_bytes + start * stem.frame_bytes
+            offset = stem.offset_bytes + start * frame_bytes(stem)
             done = 0
             while done < len(view):
                 try:
@@ -325,5 +333,4 @@ class _Reader:
         self._parts = []
 
 
-Notice = Callable[[str], None]
 assert DECKS < SLOTS

@@ -117,7 +117,7 @@ class Desk(Section):
         "Left is the left side alone, right the right.", percent(-100, +100), glide=0.002
     )
     crossfader_curve = Choice(
-        "How the sides give way to each other.", options=("linear", "power", "cut"), rest="power"
+        "How the sides give way to each other.", options=("linear", "power", "cut")
     )
     crossfader_reverse = Switch("Swaps the sides.", glide=0.005)
     master = Master()

@@ -26,10 +26,18 @@ LATE = int(Tell.LATE)
 
 
 @kernel
-def begin(engine, rack):
+def begin(engine, rack, started_ns):
     """Take over at the first block of a host: settle the controls, find the thread."""
     settle(engine, rack)
     engine.thread = gettid()
+    if engine.resuming != 0:
+        # Where we would be by now: the frames that the other host did not play are skipped.
+        last = engine.snapshots[engine.serial & 1]
+        gone = np.int64((started_ns - last.monotonic_ns) * rack.sample_rate / 1e9)
+        frame = max(engine.emitted, last.frame + gone)
+        engine.frame = (frame + TICK - 1) // TICK * TICK
+        engine.emitted = engine.frame
+        engine.resuming = 0
     for d in range(DECKS):
         rack.channel[d].side_to = mixer.side_gain(engine.values, rack.to, np.int64(d))
         rack.channel[d].side_from = rack.channel[d].side_to
@@ -157,9 +165,10 @@ def process(engine, rack, out, frames, flags):
     """
     started_ns = now_ns(rack.timespec)
     if engine.fresh != 0:
-        begin(engine, rack)
+        begin(engine, rack, started_ns)
     if flags & 4 != 0:
         engine.device_misses += 1
+    engine.block = frames
     first_frame = engine.emitted
     engine.monotonic_ns = started_ns
     channels = rack.out_channels

@@ -52,11 +52,35 @@ def pair(bus, frames, table, delays, s):
     s : int64
         The first of the two sections.
     """
-    a0, b0, c0, d0, e0 = table[s, 0, 0], table[s, 1, 0], table[s, 2, 0], table[s, 3, 0], table[s, 4, 0]
-    a1, b1, c1, d1, e1 = table[s, 0, 1], table[s, 1, 1], table[s, 2, 1], table[s, 3, 1], table[s, 4, 1]
+    a0, b0, c0, d0, e0 = (
+        table[s, 0, 0],
+        table[s, 1, 0],
+        table[s, 2, 0],
+        table[s, 3, 0],
+        table[s, 4, 0],
+    )
+    a1, b1, c1, d1, e1 = (
+        table[s, 0, 1],
+        table[s, 1, 1],
+        table[s, 2, 1],
+        table[s, 3, 1],
+        table[s, 4, 1],
+    )
     t = s + 1
-    f0, g0, h0, i0, j0 = table[t, 0, 0], table[t, 1, 0], table[t, 2, 0], table[t, 3, 0], table[t, 4, 0]
-    f1, g1, h1, i1, j1 = table[t, 0, 1], table[t, 1, 1], table[t, 2, 1], table[t, 3, 1], table[t, 4, 1]
+    f0, g0, h0, i0, j0 = (
+        table[t, 0, 0],
+        table[t, 1, 0],
+        table[t, 2, 0],
+        table[t, 3, 0],
+        table[t, 4, 0],
+    )
+    f1, g1, h1, i1, j1 = (
+        table[t, 0, 1],
+        table[t, 1, 1],
+        table[t, 2, 1],
+        table[t, 3, 1],
+        table[t, 4, 1],
+    )
     u0, u1, u2, u3 = delays[s, 0, 0], delays[s, 0, 1], delays[s, 0, 2], delays[s, 0, 3]
     v0, v1, v2, v3 = delays[s, 1, 0], delays[s, 1, 1], delays[s, 1, 2], delays[s, 1, 3]
     p0, p1, p2, p3 = delays[t, 0, 0], delays[t, 0, 1], delays[t, 0, 2], delays[t, 0, 3]

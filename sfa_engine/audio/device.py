@@ -1,0 +1,264 @@
+"""The sound device: PortAudio on the compiled callback, or a timer where there is none.
+
+PortAudio calls machine code; Python is not on the way. What sounddevice's own stream classes
+wrap around a callback is left out by deriving from their base.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from sfa_engine.audio import realtime
+from sfa_engine.audio.build import TIMER, Kernel
+from sfa_engine.errors import DeviceError, did_you_mean
+
+TIMER_NAME = "none"
+TIMER_PRIORITY = 55  # as JACK gives its clients
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The device that is asked for.
+
+    Parameters
+    ----------
+    name : str
+        Part of a name, a number of PortAudio's list, ``default`` or ``none`` for the timer.
+    rate : float
+        Frames a second; 0 is the device's own.
+    block : int
+        Frames; JACK has its own.
+    channels : int
+        2, or 4 with headphones.
+    """
+
+    name: str = "default"
+    rate: float = 0.0
+    block: int = 128
+    channels: int = 2
+
+
+@dataclass(frozen=True)
+class Found:
+    """A device that can be opened."""
+
+    index: int
+    name: str
+    system: str
+    rate: float
+    channels: int
+
+
+class Driver(Protocol):
+    """What calls the kernel, block by block."""
+
+    name: str
+    device: str
+
+    def start(self) -> None:
+        """Begin to call."""
+
+    def close(self) -> None:
+        """Stop calling, and let the device go."""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep ALSA and JACK from writing to the terminal; their errors come as ours."""
+    saved = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nothing)
+
+
+def _sounddevice() -> Any:
+    os.environ.setdefault("JACK_NO_START_SERVER", "1")
+    try:
+        with _quiet():
+            import sounddevice
+    except OSError as error:
+        raise DeviceError(
+            f"PortAudio cannot be loaded: {error}", "install the package libportaudio2"
+        ) from None
+    return sounddevice
+
+
+def rescan() -> None:
+    """Look again which devices there are. No stream may be open."""
+    sounddevice = _sounddevice()
+    with _quiet():
+        sounddevice._terminate()  # noqa: SLF001 - the only way to make PortAudio look again
+        sounddevice._initialize()  # noqa: SLF001
+
+
+def devices() -> list[Found]:
+    """Return the devices that sound can go to."""
+    sounddevice = _sounddevice()
+    systems = sounddevice.query_hostapis()
+    return [
+        Found(
+            index,
+            str(d["name"]),
+            str(systems[d["hostapi"]]["name"]),
+            float(d["default_samplerate"]),
+            int(d["max_output_channels"]),
+        )
+        for index, d in enumerate(sounddevice.query_devices())
+        if d["max_output_channels"] > 0
+    ]
+
+
+def choose(wish: Wish) -> Found:
+    """Return the device that a wish means.
+
+    Raises
+    ------
+    DeviceError
+        There is none, or more than one fits, or it has too few channels.
+    """
+    found = devices()
+    if not found:
+        raise DeviceError(
+            "there is no sound device", "start JACK or PipeWire, or use the device `none`"
+        )
+    if wish.name == "default":
+        # JACK first: a machine on which it runs has it for this.
+        best = next((d for d in found if "JACK" in d.system), None)
+        if best is None:
+            index = int(_sounddevice().query_hostapis()[0]["default_output_device"])
+            best = next((d for d in found if d.index == index), found[0])
+    elif wish.name.isdigit():
+        best = next((d for d in found if d.index == int(wish.name)), None)
+    else:
+        fits = [d for d in found if wish.name.lower() in d.name.lower()]
+        exact = [d for d in fits if d.name.lower() == wish.name.lower()]
+        if len(fits) > 1 and len(exact) != 1:
+            names = ", ".join(f'{d.index}: "{d.name}"' for d in fits)
+            raise DeviceError(f'"{wish.name}" may be {names}', "give the number")
+        best = (exact or fits or [None])[0]
+    if best is None:
+        names = ", ".join(f'{d.index}: "{d.name}"' for d in found)
+        near = did_you_mean(wish.name, [d.name for d in found])
+        raise DeviceError(f'no device "{wish.name}"; there are {names}', near or "give one of them")
+    if best.channels < wish.channels:
+        raise DeviceError(
+            f'"{best.name}" has {best.channels} channels and {wish.channels} are asked for',
+            "set audio.channels to 2",
+        )
+    return best
+
+
+class Stream:
+    """PortAudio on a device.
+
+    Parameters
+    ----------
+    wish : Wish
+    found : Found
+    callback, user : int
+        Addresses of the machine code, and of what it is handed.
+    """
+
+    name = "portaudio"
+
+    def __init__(self, wish: Wish, found: Found, rate: float, callback: int, user: int) -> None:
+        sounddevice = _sounddevice()
+        ffi = sounddevice._ffi  # noqa: SLF001 - a callback by its address
+
+        class Compiled(sounddevice._StreamBase):  # type: ignore[misc, name-defined]  # noqa: SLF001
+            def __init__(self, **settings: Any) -> None:
+                super().__init__(
+                    kind="output",
+                    wrap_callback=None,
+                    callback=ffi.cast("PaStreamCallback*", callback),
+                    userdata=ffi.cast("void*", user),
+                    **settings,
+                )
+
+        self.device = f"{found.name} ({found.system})"
+        jack = "JACK" in found.system
+        try:
+            with _quiet():
+                self._stream = Compiled(
+                    samplerate=rate,
+                    blocksize=0 if jack else wish.block,
+                    device=found.index,
+                    channels=wish.channels,
+                    dtype="float32",
+                    latency="low",
+                    finished_callback=None,
+                    clip_off=True,
+                    dither_off=True,
+                    never_drop_input=None,
+                    prime_output_buffers_using_stream_callback=None,
+                    extra_settings=None,
+                )
+        except sounddevice.PortAudioError as error:
+            raise DeviceError(
+                f'"{found.name}" cannot be opened at {rate:g} Hz: {error}',
+                "close what uses it, or set audio.rate",
+            ) from None
+
+    def start(self) -> None:
+        """Begin to call the kernel."""
+        with _quiet():
+            self._stream.start()
+
+    def close(self) -> None:
+        """Stop, and let the device go."""
+        with _quiet():
+            self._stream.abort(ignore_errors=True)
+            self._stream.close(ignore_errors=True)
+
+
+class Timer:
+    """No device: a thread of machine code that calls the kernel on time, and says so."""
+
+    name = "timer"
+    device = "none: a timer, nothing is heard"
+
+    def __init__(self, wish: Wish, rate: float, kernel: Kernel, callback: int, user: int) -> None:
+        self._out = np.zeros(wish.block * wish.channels, np.float32)
+        # stop, and a timespec
+        self._state = np.zeros(3, np.int64)
+        period_ns = round(wish.block / rate * 1e9)
+        loop = TIMER(kernel.timer)
+        arguments = (
+            callback,
+            self._out.ctypes.data,
+            wish.block,
+            user,
+            ctypes.c_void_p(self._state.ctypes.data),
+            period_ns,
+        )
+
+        def run() -> None:
+            realtime.raise_thread(threading.get_native_id(), TIMER_PRIORITY)
+            loop(*arguments)
+
+        self._thread = threading.Thread(target=run, name="timer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to call the kernel."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop; returns when the last block is done."""
+        self._state[0] = 1
+        if self._thread.is_alive():
+            self._thread.join(timeout=1.0)
+        time.sleep(0)

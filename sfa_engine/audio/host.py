@@ -1,0 +1,377 @@
+"""The audio process: owns the device, the engine's memory and the PCM, and outlives everybody.
+
+It goes on playing whatever happens to the others. What needs files or devices is asked of it
+on a socket, one JSON line each way; everything else goes by the command ring.
+
+::
+
+    main thread     watches that the device still asks for blocks
+    asked threads   one a connection: load, eject, info, device, quit
+    fill threads    one a track being read
+    audio thread    PortAudio's, JACK's or the timer's: machine code only
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sfa_engine.audio import build, device, realtime
+from sfa_engine.audio.device import Driver, Stream, Timer, Wish
+from sfa_engine.audio.layout import DECKS
+from sfa_engine.audio.loader import Loader, Mounted
+from sfa_engine.audio.media import Bundle
+from sfa_engine.audio.memory import Memory
+from sfa_engine.audio.rack import Rack
+from sfa_engine.errors import DeviceError, EngineError, Refused, SfaError
+
+MEMORY = "engine.memory"
+SOCKET = "host.sock"
+LOCK = "host.lock"
+STALLED_S = 0.3  # without a block: the device is gone. The largest block in use is 85 ms
+RETRY_S = 1.0  # between two looks for the device that was asked for
+LINE_BYTES = 65_536
+
+
+class Host:
+    """The audio process's Python side.
+
+    Parameters
+    ----------
+    runtime : pathlib.Path
+        Where memory and socket are.
+    wish : Wish
+        The device.
+    """
+
+    def __init__(self, runtime: Path, wish: Wish) -> None:
+        self.runtime = runtime
+        self.wish = wish
+        self._kernel = build.load(build.ensure())
+        self._lock = self._take_lock()
+        self.locked = realtime.lock_memory()
+        path = runtime / MEMORY
+        try:
+            self.memory = Memory.open(path)
+            self._adopted = int(self.memory.engine["blocks"]) > 0
+        except EngineError:
+            self.memory = Memory.create(path)
+            self._adopted = False
+        self.driver: Driver | None = None
+        self.rack: Rack
+        self.loader: Loader
+        self._tracks: dict[int, Bundle] = {}
+        self._troubles: dict[int, str] = {}
+        self._stop = threading.Event()
+        self._deck_mutex = [threading.Lock() for _ in range(DECKS)]
+        self._look_at = 0.0
+
+    def _take_lock(self) -> int:
+        handle = os.open(self.runtime / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EngineError(
+                f"another host runs in {self.runtime}", "stop it first with `sfa stop`"
+            ) from None
+        return handle
+
+    # ------------------------------------------------------------------ device
+
+    def open(self) -> None:
+        """Open the device that is wished for, or the timer while that one cannot be had."""
+        engine = self.memory.engine
+        trouble = ""
+        found = None
+        if self.wish.name != device.TIMER_NAME:
+            try:
+                found = device.choose(self.wish)
+            except DeviceError as error:
+                trouble = str(error)
+        rate = self.wish.rate or (found.rate if found else 0.0)
+        rate = rate or float(engine["sample_rate"]) or 48_000.0
+        if self._adopted:
+            self._rebase(rate)
+        self.rack = Rack(self.memory, rate, self.wish.channels)
+        self.loader = Loader(self.rack, lock=self.locked)
+        engine["host_pid"] = os.getpid()
+        engine["host_started_ns"] = time.monotonic_ns()
+        engine["locked"] = self.locked
+        engine["resuming"] = self._adopted
+        engine["block"] = self.wish.block
+        if self._adopted:
+            self._load_again()
+        self._drive(found, rate, trouble)
+
+    def _drive(self, found: device.Found | None, rate: float, trouble: str) -> None:
+        """Start a driver on the rack as it is."""
+        engine = self.memory.engine
+        driver: Driver
+        try:
+            if found is None:
+                raise DeviceError(trouble)
+            driver = Stream(self.wish, found, rate, self._kernel.stream, self.rack.address)
+            driver.start()
+        except DeviceError as error:
+            if self.wish.name != device.TIMER_NAME:
+                trouble = trouble or str(error)
+            driver = Timer(self.wish, rate, self._kernel, self._kernel.stream, self.rack.address)
+            driver.start()
+        self.driver = driver
+        engine["driver"] = driver.name.encode()
+        engine["device"] = driver.device.encode()[:119]
+        engine["trouble"] = trouble.encode()[:255]
+        self._look_at = time.monotonic() + RETRY_S
+        self._wait_for_block()
+        engine["realtime"] = realtime.raise_thread(int(engine["thread"]))
+
+    def _wait_for_block(self) -> None:
+        engine = self.memory.engine
+        give_up = time.monotonic() + 2.0
+        while int(engine["fresh"]):
+            if time.monotonic() > give_up:
+                return  # the watch in `run` takes it from here
+            time.sleep(0.0005)
+
+    def _rebase(self, rate: float) -> None:
+        """Carry positions over to a device of another rate; times stay, frames do not."""
+        engine = self.memory.engine
+        before = float(engine["sample_rate"])
+        if before in {0.0, rate}:
+            return
+        frame = int(engine["emitted"])
+        for transport in engine["transport"]:
+            head = transport["head"][0]
+            if transport["playing"]:
+                gone = frame - int(head["anchor_frame"])
+                head["anchor_position"] += gone * float(head["speed"])
+            head["anchor_frame"] = frame
+            head["speed"] *= before / rate
+        gone_s = (frame - int(engine["clock_frame"])) / before
+        engine["clock_beat"] += gone_s * self.memory.value("clock.tempo") / 60.0
+        engine["clock_frame"] = frame
+
+    def _load_again(self) -> None:
+        """Mount what the host before us had on its decks, where each should be by now."""
+        engine = self.memory.engine
+        gone_s = (time.monotonic_ns() - int(engine["monotonic_ns"])) / 1e9
+        frame = int(engine["emitted"]) + gone_s * float(engine["sample_rate"])
+        for deck, transport in enumerate(engine["transport"]):
+            path = bytes(transport["bundle"]).decode()
+            if not path:
+                continue
+            head = transport["head"][0]
+            position = float(transport["position"])
+            if transport["playing"]:
+                since = frame - int(head["anchor_frame"])
+                position = float(head["anchor_position"]) + since * float(head["speed"])
+            rate = float(transport["track_rate"]) or 48_000.0
+            try:
+                # A second before, for a head that runs backwards or jumps into a loop.
+                mounted, bundle = self.loader.mount_bundle(Path(path), position / rate - 1.0)
+            except SfaError as error:
+                self._troubles[deck] = str(error)
+                transport["playing"] = 0
+                transport["bundle"] = b""
+                self.loader.hand_over(deck, None)
+                continue
+            self._tracks[deck] = bundle
+            self.loader.hand_over(deck, mounted, keep=True)
+            mounted.handed = True
+
+    def _watch(self) -> None:
+        """Look whether blocks are still asked for, and for the device that was not there."""
+        engine = self.memory.engine
+        silent_s = (time.monotonic_ns() - int(engine["monotonic_ns"])) / 1e9
+        assert self.driver is not None
+        if silent_s > STALLED_S and self.driver.name != Timer.name:
+            # PortAudio hangs on a server that died; a new image of ourselves does not.
+            print("sfa host: the device asks for no more blocks, starting anew", file=sys.stderr)
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        if int(engine["trouble"] != b"") and time.monotonic() > self._look_at:
+            self._look_at = time.monotonic() + RETRY_S
+            self._look_for_device()
+
+    def _look_for_device(self) -> None:
+        try:
+            device.rescan()
+            found = device.choose(self.wish)
+        except DeviceError as error:
+            self.memory.engine["trouble"] = str(error).encode()[:255]
+            return
+        rate = self.wish.rate or found.rate
+        if rate != float(self.rack.record["sample_rate"]):
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        assert self.driver is not None
+        self.driver.close()
+        self.memory.engine["resuming"] = 1
+        self.memory.engine["fresh"] = 1
+        self._drive(found, rate, "")
+
+    # ------------------------------------------------------------------ requests
+
+    def load(self, deck: int, path: str, position_s: float = 0.0) -> dict[str, Any]:
+        """Put a bundle on a deck; return when it can be played, the rest follows."""
+        began = time.monotonic_ns()
+        with self._deck_mutex[deck]:
+            mounted, bundle = self.loader.mount_bundle(Path(path), position_s)
+            self._give(deck, mounted, position_s)
+            transport = self.memory.engine["transport"][deck]
+            transport["bundle"] = str(Path(path).resolve()).encode()
+            transport["digest"] = bundle.track.digest.encode()
+            transport["track_rate"] = bundle.track.rate
+            transport["track_frames"] = bundle.track.frames
+            self._tracks[deck] = bundle
+            self._troubles.pop(deck, None)
+        took_ms = (time.monotonic_ns() - began) / 1e6
+        return {"playable_ms": took_ms, **self.describe(deck)}
+
+    def eject(self, deck: int) -> dict[str, Any]:
+        """Take a deck's track away."""
+        with self._deck_mutex[deck]:
+            self._give(deck, None, 0.0)
+            self.memory.engine["transport"][deck]["bundle"] = b""
+            self._tracks.pop(deck, None)
+        return {}
+
+    def _give(self, deck: int, mounted: Mounted | None, position_s: float) -> None:
+        self.loader.hand_over(deck, mounted, position_s)
+        self.loader.wait_taken(deck, mounted)
+        self.loader.free()
+
+    def describe(self, deck: int) -> dict[str, Any]:
+        """Return what is on a deck, in words."""
+        bundle = self._tracks.get(deck)
+        if bundle is None:
+            return {"loaded": False, "trouble": self._troubles.get(deck, "")}
+        track = bundle.track
+        mounted = self.loader.on_deck(deck)
+        return {
+            "loaded": True,
+            "path": str(bundle.path),
+            "title": track.title,
+            "artist": track.artist,
+            "key": track.key,
+            "bpm": track.grid.bpm if track.grid else None,
+            "duration_s": track.frames / track.rate,
+            "stems": [stem.name for stem in track.stems],
+            "digest": track.digest,
+            "cues": [asdict(cue) for cue in track.cues],
+            "trouble": mounted.trouble if mounted else "",
+        }
+
+    def info(self) -> dict[str, Any]:
+        """Return how the process is, for health and status."""
+        engine = self.memory.engine
+        return {
+            "pid": os.getpid(),
+            "driver": engine["driver"].decode(),
+            "device": engine["device"].decode(),
+            "trouble": engine["trouble"].decode(),
+            "rate": float(engine["sample_rate"]),
+            "block": int(engine["block"]),
+            "channels": int(engine["channels"]),
+            "realtime": int(engine["realtime"]),
+            "locked": self.locked and self.loader.locked,
+            "decks": [self.describe(deck) for deck in range(DECKS)],
+        }
+
+    def answer(self, line: bytes) -> dict[str, Any]:
+        """Do what a line asks; an error is an answer too."""
+        try:
+            request = json.loads(line)
+            verb, arguments = request["do"], request.get("with", {})
+            verbs: dict[str, Callable[..., dict[str, Any]]] = {
+                "load": self.load,
+                "eject": self.eject,
+                "info": self.info,
+                "quit": self.quit,
+            }
+            if verb not in verbs:
+                raise Refused(f'the host has no verb "{verb}"')
+            deck = arguments.get("deck", 0)
+            if not isinstance(deck, int) or not 0 <= deck < DECKS:
+                raise Refused(f"there is no deck {deck + 1}")
+            return {"ok": verbs[verb](**arguments)}
+        except SfaError as error:
+            return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return {"error": {"code": "refused", "message": f"not a request: {error}", "hint": ""}}
+
+    def quit(self) -> dict[str, Any]:
+        """End the process after this answer."""
+        self._stop.set()
+        return {}
+
+    def _serve(self, server: socket.socket) -> None:
+        while not self._stop.is_set():
+            with contextlib.suppress(OSError):
+                client, _ = server.accept()
+                threading.Thread(target=self._attend, args=(client,), daemon=True).start()
+
+    def _attend(self, client: socket.socket) -> None:
+        with client, client.makefile("rb") as lines, contextlib.suppress(OSError):
+            while line := lines.readline(LINE_BYTES):
+                if not line.endswith(b"\n"):
+                    return  # too long, or cut off
+                client.sendall(json.dumps(self.answer(line)).encode() + b"\n")
+
+    # ------------------------------------------------------------------ life
+
+    def run(self) -> None:
+        """Play until somebody ends it."""
+        path = self.runtime / SOCKET
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(0o177)
+        try:
+            server.bind(str(path))
+        finally:
+            os.umask(mask)
+        server.listen(16)
+        threading.Thread(target=self._serve, args=(server,), daemon=True).start()
+        signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.open()
+        while not self._stop.wait(0.05):
+            self._watch()
+        assert self.driver is not None
+        self.driver.close()
+        self.memory.engine["host_pid"] = 0
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+
+def main() -> int:
+    """Run the audio process; the ``sfa`` command starts it."""
+    parser = argparse.ArgumentParser(prog="sfa-host", description=main.__doc__)
+    parser.add_argument("--runtime", type=Path, required=True)
+    parser.add_argument("--device", default="default")
+    parser.add_argument("--rate", type=float, default=0.0)
+    parser.add_argument("--block", type=int, default=128)
+    parser.add_argument("--channels", type=int, default=2)
+    given = parser.parse_args()
+    wish = Wish(given.device, given.rate, given.block, given.channels)
+    try:
+        Host(given.runtime, wish).run()
+    except SfaError as error:
+        print(f"sfa host: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

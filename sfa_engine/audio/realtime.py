@@ -1,0 +1,37 @@
+"""What a real-time process asks of the system, and whether it got it. Nothing here insists."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+PRIORITY = 70  # above desktop audio, below the kernel's interrupt threads at 50 and JACK's watchdog
+
+
+def lock_memory() -> bool:
+    """Keep this process's pages in memory as they are first used; return whether allowed."""
+    flags = _MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT
+    return int(_libc.mlockall(flags)) == 0
+
+
+def raise_thread(thread: int, priority: int = PRIORITY) -> int:
+    """Give a thread a real-time priority unless it has one; return what it has, 0 for none."""
+    try:
+        if os.sched_getscheduler(thread) & ~_RESET not in {os.SCHED_FIFO, os.SCHED_RR}:
+            os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(priority))
+    except OSError:
+        pass  # not permitted: `sfa doctor` tells how to get it
+    return priority_of(thread)
+
+
+_RESET = 0x40000000  # SCHED_RESET_ON_FORK, which sched_getscheduler mixes into the policy
+
+
+def priority_of(thread: int) -> int:
+    """Return a thread's real-time priority, 0 if it has none or is gone."""
+    try:
+        return int(os.sched_getparam(thread).sched_priority)
+    except OSError:
+        return 0
