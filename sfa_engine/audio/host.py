@@ -342,10 +342,10 @@ class Host:
         finally:
             os.umask(mask)
         server.listen(16)
-        threading.Thread(target=self._serve, args=(server,), daemon=True).start()
         signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.open()
+        threading.Thread(target=self._serve, args=(server,), daemon=True).start()
         while not self._stop.wait(0.05):
             self._watch()
         assert self.driver is not None

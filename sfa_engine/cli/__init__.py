@@ -1,0 +1,1 @@
+"""The ``sfa`` command: configuration, supervision, and everything typed by a person."""

@@ -1,0 +1,72 @@
+"""The stage's process: the core and its surfaces, put together."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+
+import trio
+
+from sfa_engine.errors import EngineError, SfaError
+from sfa_engine.stage.core import Core
+from sfa_engine.surfaces.socket.server import NAME, Server
+
+LOCK = "stage.lock"
+PATIENCE_S = 30.0  # for the host to make its memory
+
+
+async def _serve(core: Core, runtime: Path) -> None:
+    async with trio.open_nursery() as nursery:
+        await nursery.start(Server(core, runtime / NAME).run)
+        nursery.start_soon(core.run)
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for received in signals:
+                if received == signal.SIGTERM:
+                    nursery.cancel_scope.cancel()
+                    return
+
+
+def _open_core(runtime: Path, wanted: str) -> Core:
+    """Return the core as soon as the host has made its memory."""
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return Core(runtime, wanted)
+        except EngineError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
+
+
+def main() -> int:
+    """Run the stage; the ``sfa`` command starts it."""
+    parser = argparse.ArgumentParser(prog="sfa-stage", description=main.__doc__)
+    parser.add_argument("--runtime", type=Path, required=True)
+    parser.add_argument("--device", default="default")
+    given = parser.parse_args()
+    handle = os.open(given.runtime / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"sfa stage: another stage runs in {given.runtime}", file=sys.stderr)
+        return 1
+    os.ftruncate(handle, 0)
+    os.write(handle, str(os.getpid()).encode())
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 4096), most))
+    try:
+        trio.run(_serve, _open_core(given.runtime, given.device), given.runtime)
+    except SfaError as error:
+        print(f"sfa stage: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,263 @@
+"""Intents in, commands out; reports in, changes out.
+
+Every surface comes here with a source number of its own. What a source changed is not told
+to it again; everybody else hears of it. What the kernel changed by itself everybody hears.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+from sfa_engine.audio.command import REASONS, Op, Reason, Source, Tell, When
+from sfa_engine.audio.layout import READING_INDEX, VALUE_INDEX, VALUE_PATHS
+from sfa_engine.audio.memory import Memory
+from sfa_engine.audio.ring import Command, CommandWriter, Report, ReportReader
+from sfa_engine.desk import CONTROLS, Button, Control, Meter, find
+from sfa_engine.errors import EngineError, Refused
+from sfa_engine.stage.translate import Moment, command_for, family, may_be_refused
+
+Listener = Callable[[str, float, int], None]  # path, value in its unit, source
+
+ANSWER_S = 0.5  # the kernel answers within a block; longer means that there are no blocks
+_OPS = {op.value: op for op in Op}
+_FAMILY_PATHS: dict[tuple[Op, int], str] = {}
+
+
+@dataclass
+class _Asked:
+    """A command whose answer somebody waits for."""
+
+    done: trio.Event = field(default_factory=trio.Event)
+    report: Report | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of an intent.
+
+    Attributes
+    ----------
+    value : float
+        As it was taken, in the control's unit.
+    text : str
+        The same as a person reads it.
+    seq : int
+        Number of its command; reports and journal name it.
+    frame : int or None
+        Engine frame at which it was done, if that is known already.
+    """
+
+    value: float
+    text: str
+    seq: int
+    frame: int | None = None
+
+
+class Conductor:
+    """The one that sends commands to the kernel.
+
+    Parameters
+    ----------
+    memory : Memory
+        Of the engine; see `attach` for a new one.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._listeners: list[Listener] = []
+        self._asked: dict[int, _Asked] = {}
+        # Values that are on their way to the kernel: `get` answers with these.
+        self._sent: dict[str, tuple[int, float]] = {}
+        self.events: dict[str, int] = {"ended": 0, "wrapped": 0, "late": 0, "refused": 0}
+        self.attach(memory)
+
+    def attach(self, memory: Memory) -> None:
+        """Take over an engine: its values are the truth, whoever set them."""
+        self.memory = memory
+        self._writer = CommandWriter.of(memory)
+        self._reports = ReportReader(memory)
+        self._reports.skip()
+        self._sent.clear()
+        for asked in self._asked.values():
+            asked.done.set()
+        self._asked.clear()
+
+    # ------------------------------------------------------------------ asking
+
+    def get(self, path: str) -> float:
+        """Return a control's value, or a meter's reading, in its unit."""
+        control = find(path)
+        if isinstance(control, Meter):
+            return self.in_unit(control, self.memory.reading(path))
+        if not control.settable:
+            raise Refused(f"{path} is a button and has no value", f"press it: `sfa press {path}`")
+        sent = self._sent.get(path)
+        return sent[1] if sent else self.memory.value(path)
+
+    @staticmethod
+    def in_unit(control: Control, raw: float) -> float:
+        """Return a reading in its control's unit: the engine gives levels as factors."""
+        if control.scale.law == "gain":
+            low = control.scale.low
+            return max(low, 20.0 * math.log10(raw)) if raw > 0.0 else low
+        return raw
+
+    # ------------------------------------------------------------------ doing
+
+    def set_nowait(
+        self, path: str, value: Any, source: int = Source.STAGE, when: Any = None
+    ) -> Done:
+        """Set a control; the command is on its way when this returns.
+
+        Parameters
+        ----------
+        path : str
+        value : float, bool or str
+            In the control's unit, or as text.
+        source : int
+            Who wants it; is not told of it.
+        when : see `Moment.parse`
+
+        Raises
+        ------
+        Refused
+            The name, the value or the moment is wrong.
+        EngineError
+            The kernel takes no commands.
+        """
+        control = find(path)
+        if isinstance(control, Meter):
+            raise Refused(f"{path} is a reading and cannot be set", "watch it instead")
+        if isinstance(control, Button):
+            raise Refused(f"{path} is a button and holds no value", f"use `sfa press {path}`")
+        number = control.check(value)
+        moment = Moment.parse(when)
+        seq = self._push(command_for(control, number, moment, source))
+        if moment.when is When.NOW and family(path) != "deck.play":
+            self._sent[path] = (seq, number)
+            self._tell(path, number, source)
+        return Done(number, control.text(number), seq)
+
+    async def set(self, path: str, value: Any, source: int = Source.STAGE, when: Any = None) -> Done:
+        """Set a control, and wait for the kernel's answer where it may say no."""
+        done = self.set_nowait(path, value, source, when)
+        return await self._answer(path, done, when)
+
+    async def press(
+        self, path: str, value: Any = None, source: int = Source.STAGE, when: Any = None
+    ) -> Done:
+        """Press a button, with its resting number unless another is given."""
+        control = find(path)
+        if not isinstance(control, Button):
+            verb = "watch" if isinstance(control, Meter) else "set"
+            raise Refused(f"{path} is not a button", f"use `sfa {verb} {path}`")
+        number = control.scale.rest if value is None else control.check(value)
+        seq = self._push(command_for(control, number, Moment.parse(when), source))
+        return await self._answer(path, Done(number, control.text(number), seq), when)
+
+    def _push(self, command: Command) -> int:
+        seq = self._writer.push(command)
+        if not seq:
+            raise EngineError("the audio thread takes no commands", "see `sfa health`")
+        return seq
+
+    async def _answer(self, path: str, done: Done, when: Any) -> Done:
+        """Wait for what the kernel says of a command that is due now."""
+        command = command_for(find(path), done.value, Moment.parse(when), 0)
+        if command.when is not When.NOW or not may_be_refused(command.op):
+            return done
+        asked = self._asked.setdefault(done.seq, _Asked())
+        try:
+            with trio.move_on_after(ANSWER_S):
+                await asked.done.wait()
+        finally:
+            self._asked.pop(done.seq, None)
+        report = asked.report
+        if report is None:
+            raise EngineError(
+                f"{path}: the audio thread did not answer within {ANSWER_S:g} s", "see `sfa health`"
+            )
+        if report.kind is Tell.REFUSED:
+            message, hint = REASONS[Reason(int(report.x))]
+            raise Refused(f"{path}: {message}", hint)
+        return Done(done.value, done.text, done.seq, report.frame)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody waits for an answer, so that reports are worth fetching at once."""
+        return bool(self._asked)
+
+    # ------------------------------------------------------------------ hearing
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call a listener with every change; return what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _tell(self, path: str, value: float, source: int) -> None:
+        for listener in list(self._listeners):
+            listener(path, value, source)
+
+    def pump(self) -> list[Report]:
+        """Take in what the kernel has told since; return it for the journal."""
+        reports = self._reports.fetch()
+        for report in reports:
+            self._take(report)
+        return reports
+
+    def _take(self, report: Report) -> None:
+        if report.kind is Tell.CHANGED:
+            self._tell(VALUE_PATHS[report.what], report.x, Source.ENGINE)
+            return
+        if report.kind in {Tell.APPLIED, Tell.REFUSED}:
+            asked = self._asked.get(report.seq)
+            if asked is not None:
+                asked.report = report
+                asked.done.set()
+            path = self._path_of(report)
+            if path is not None:
+                if self._sent.get(path, (0, 0.0))[0] == report.seq:
+                    del self._sent[path]
+                elif report.kind is Tell.APPLIED and path not in self._sent:
+                    # It waited for its moment: now is when it is news.
+                    self._tell(path, report.x, report.source)
+        names = {Tell.ENDED: "ended", Tell.WRAPPED: "wrapped", Tell.LATE: "late"}
+        if report.kind is Tell.REFUSED:
+            self.events["refused"] += 1
+        elif report.kind in names:
+            self.events[names[report.kind]] += 1
+
+    @staticmethod
+    def _path_of(report: Report) -> str | None:
+        """Return the control that a report is about, if it holds a value."""
+        if report.op == Op.SET:
+            return VALUE_PATHS[report.what]
+        holding = {
+            Op.SEEK: "position",
+            Op.SYNC: "sync",
+            Op.LEADER: "leader",
+            Op.LOOP_ACTIVE: "loop.active",
+        }
+        op = _OPS.get(report.op)
+        if op is Op.CLOCK_TEMPO:
+            return "clock.tempo"
+        return f"deck{report.whom + 1}.{holding[op]}" if op in holding else None
+
+
+def values_of(memory: Memory) -> dict[str, float]:
+    """Return every value that is set, by path."""
+    flat = memory.engine["flat"]
+    return {path: float(flat[index]) for path, index in VALUE_INDEX.items()}
+
+
+def readings_of(memory: Memory) -> dict[str, float]:
+    """Return every reading of one block, by path, in its unit."""
+    flat = memory.snapshot()["flat"]
+    return {
+        path: Conductor.in_unit(CONTROLS[path], float(flat[index]))
+        for path, index in READING_INDEX.items()
+    }

@@ -1,0 +1,252 @@
+"""The whole stage as surfaces know it: every verb, and nothing of how it is done.
+
+Surfaces export the public methods by inspection; ``deck_load`` is ``deck.load`` on the socket.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from sfa_engine.audio.layout import LATENCY
+from sfa_engine.audio.memory import Memory
+from sfa_engine.desk import CONTROLS, Choice, find
+from sfa_engine.errors import Refused, SfaError
+from sfa_engine.stage.conductor import Conductor, readings_of, values_of
+from sfa_engine.stage.health import LATELY_S, Facts, judge
+from sfa_engine.stage.host_link import ask_host
+
+MEMORY = "engine.memory"
+RESTARTS = "restarts.json"
+PUMP_S = 0.005  # between two looks for reports
+PUMP_SOON_S = 0.0005  # the same while somebody waits for an answer
+INFO_S = 1.0
+
+
+class Core:
+    """The stage's verbs.
+
+    Parameters
+    ----------
+    runtime : pathlib.Path
+        Where the engine's memory and the sockets are.
+    wanted : str
+        The device that was asked for.
+    """
+
+    def __init__(self, runtime: Path, wanted: str = "default") -> None:
+        self._runtime = runtime
+        self._wanted = wanted
+        self._inode = 0
+        self.conductor = Conductor(self._open())
+        self._host: dict[str, Any] = {}
+        self._misses = 0
+        self._missed_at = -float("inf")
+        self._loading: dict[int, trio.Lock] = {}
+
+    def _open(self) -> Memory:
+        path = self._runtime / MEMORY
+        memory = Memory.open(path)
+        self._inode = path.stat().st_ino
+        return memory
+
+    # ------------------------------------------------------------------ life
+
+    async def run(self) -> None:
+        """Take in reports, and look after the host, for as long as the stage lives."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._pump)
+            nursery.start_soon(self._look)
+
+    async def _pump(self) -> None:
+        while True:
+            self.conductor.pump()
+            await trio.sleep(PUMP_SOON_S if self.conductor.waiting else PUMP_S)
+
+    async def _look(self) -> None:
+        """Follow a host that made its memory anew, and keep what it says of itself."""
+        while True:
+            try:
+                if (self._runtime / MEMORY).stat().st_ino != self._inode:
+                    self.conductor.attach(self._open())
+                self._host = await ask_host(self._runtime, "info")
+            except (OSError, SfaError):
+                self._host = {}
+            engine = self.conductor.memory.engine
+            misses = int(engine["late"]) + int(engine["device_misses"])
+            if misses > self._misses:
+                self._missed_at = time.monotonic()
+            self._misses = misses
+            await trio.sleep(INFO_S)
+
+    # ------------------------------------------------------------------ verbs
+
+    def describe(self, planned: bool = True) -> dict[str, Any]:
+        """Return every control with its kind, unit, range, rest and sentence."""
+        controls = []
+        for path, control in CONTROLS.items():
+            if control.planned and not planned:
+                continue
+            scale = control.scale
+            entry: dict[str, Any] = {
+                "path": path,
+                "kind": control.kind,
+                "sentence": control.sentence,
+                "unit": scale.unit,
+                "low": scale.low,
+                "high": scale.high,
+                "rest": scale.rest,
+                "taper": scale.taper,
+                "planned": control.planned,
+            }
+            if isinstance(control, Choice):
+                entry["options"] = list(control.options)
+            controls.append(entry)
+        return {"controls": controls}
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Return a control's value, in its unit and as text."""
+        value = self.conductor.get(path)
+        return {"path": path, "value": value, "text": find(path).text(value)}
+
+    async def set(self, path: str, value: Any, when: Any = None, source: int = 0) -> dict[str, Any]:
+        """Set a control, now or at a moment."""
+        done = await self.conductor.set(path, value, source, when)
+        return {"path": path, "value": done.value, "text": done.text, "seq": done.seq,
+                "frame": done.frame}
+
+    async def press(
+        self, path: str, value: Any = None, when: Any = None, source: int = 0
+    ) -> dict[str, Any]:
+        """Press a button, now or at a moment."""
+        done = await self.conductor.press(path, value, source, when)
+        return {"path": path, "value": done.value, "text": done.text, "seq": done.seq,
+                "frame": done.frame}
+
+    async def deck_load(
+        self, deck: int, path: str, position_s: float = 0.0, force: bool = False
+    ) -> dict[str, Any]:
+        """Put a bundle on a deck."""
+        index = self._deck_index(deck)
+        if not isinstance(path, str) or not path:
+            raise Refused(f"{path!r} is not a path", "give the folder of a bundle")
+        if not isinstance(position_s, int | float) or not 0 <= position_s <= 86_400:
+            raise Refused(f"{position_s!r} is not a place in a track", "give seconds from 0")
+        memory = self.conductor.memory
+        playing = int(memory.engine["transport"][index]["playing"])
+        locked = memory.value(f"deck{deck}.load_lock")
+        if playing and locked and not force:
+            raise Refused(f"deck {deck} is playing and its load lock is on", "stop it, or force it")
+        async with self._loading.setdefault(index, trio.Lock()):
+            return await ask_host(
+                self._runtime, "load", deck=index, path=path, position_s=float(position_s)
+            )
+
+    async def deck_eject(self, deck: int) -> dict[str, Any]:
+        """Take a deck's track away."""
+        return await ask_host(self._runtime, "eject", deck=self._deck_index(deck))
+
+    @staticmethod
+    def _deck_index(deck: Any) -> int:
+        if deck not in (1, 2) or isinstance(deck, bool):
+            raise Refused(f"there is no deck {deck!r}", "say 1 or 2")
+        return int(deck) - 1
+
+    def values(self) -> dict[str, float]:
+        """Return every value that is set."""
+        return values_of(self.conductor.memory)
+
+    def status(self) -> dict[str, Any]:
+        """Return what a person wants to see at a glance."""
+        memory = self.conductor.memory
+        readings = readings_of(memory)
+        word, reasons = self._judge(readings)
+        decks = []
+        for number in (1, 2):
+            prefix = f"deck{number}."
+            described = (self._host.get("decks") or [{}, {}])[number - 1]
+            decks.append(
+                {
+                    **{k: v for k, v in described.items() if k not in {"cues", "digest"}},
+                    "playing": bool(memory.engine["transport"][number - 1]["playing"]),
+                    "position_s": memory.value(prefix + "position"),
+                    "tempo": readings[prefix + "tempo"],
+                    "beat": readings[prefix + "beat"],
+                    "phase_error": readings[prefix + "phase_error"],
+                    "level_db": readings[prefix + "level"],
+                    "rate": memory.value(prefix + "rate"),
+                    "ready_pct": readings[prefix + "ready"],
+                }
+            )
+        engine = memory.engine
+        return {
+            "health": word,
+            "reasons": reasons,
+            "decks": decks,
+            "master_db": readings["master.level"],
+            "reduction_db": readings["master.limiter.reduction"],
+            "crossfader": memory.value("crossfader"),
+            "clock": {"tempo": readings["clock.current"], "beat": readings["clock.beat"]},
+            "engine": {
+                "frame": int(engine["emitted"]),
+                "rate": float(engine["sample_rate"]),
+                "block": int(engine["block"]),
+                "driver": engine["driver"].decode(),
+                "device": engine["device"].decode(),
+                "load_pct": readings["engine.load"],
+                "worst_pct": readings["engine.worst"],
+                "blocks": int(engine["blocks"]),
+                "late": int(engine["late"]),
+                "device_misses": int(engine["device_misses"]),
+                "latency_ms": (int(engine["block"]) + LATENCY) / float(engine["sample_rate"]) * 1e3,
+                "host_pid": int(engine["host_pid"]),
+                "stage_pid": os.getpid(),
+            },
+        }
+
+    def health(self) -> dict[str, Any]:
+        """Return one word and its reasons."""
+        word, reasons = self._judge(readings_of(self.conductor.memory))
+        return {"health": word, "reasons": reasons}
+
+    def _judge(self, readings: dict[str, float]) -> tuple[str, list[str]]:
+        engine = self.conductor.memory.engine
+        silent_s = (time.monotonic_ns() - int(engine["monotonic_ns"])) / 1e9
+        if int(engine["host_pid"]) == 0 or not int(engine["blocks"]):
+            silent_s = float("inf")
+        described = self._host.get("decks") or []
+        facts = Facts(
+            silent_s=silent_s,
+            load_pct=readings["engine.load"],
+            late=int(engine["late"]),
+            misses=int(engine["device_misses"]),
+            late_ago_s=time.monotonic() - self._missed_at,
+            reports_lost=int(engine["reports_lost"]),
+            realtime=int(engine["realtime"]),
+            locked=bool(engine["locked"]),
+            driver=engine["driver"].decode(),
+            device=engine["device"].decode(),
+            wanted=self._wanted,
+            trouble=engine["trouble"].decode(),
+            decks=[d.get("trouble", "") for d in described],
+            starved=[int(readings[f"deck{n}.starved"]) for n in (1, 2)],
+            restarts=self._restarts(),
+        )
+        return judge(facts)
+
+    def _restarts(self) -> dict[str, str]:
+        """Return which process the parent had to start again lately, and why."""
+        try:
+            said = json.loads((self._runtime / RESTARTS).read_text())
+            return {
+                name: entry["why"]
+                for name, entry in said.items()
+                if time.time() - entry["at"] < LATELY_S
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}

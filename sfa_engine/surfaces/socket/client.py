@@ -1,0 +1,103 @@
+"""A client that waits: for the command line, for scripts and for tests."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sfa_engine.errors import EngineError, Refused, SfaError
+from sfa_engine.surfaces.socket import frames
+from sfa_engine.surfaces.socket.messages import ANSWER, NOTICE, REQUEST
+
+
+class SocketClient:
+    """A connection to a running engine.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Of the control socket.
+    timeout_s : float
+        For an answer to come.
+    """
+
+    def __init__(self, path: Path, timeout_s: float = 15.0) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(timeout_s)
+        self._reader = frames.FrameReader()
+        self._bodies: list[bytes] = []
+        self._notices: list[tuple[str, Any]] = []
+        self._id = 0
+        try:
+            self._socket.connect(str(path))
+        except OSError as error:
+            self._socket.close()
+            raise EngineError(
+                f"the engine does not answer on {path}: {error.strerror}",
+                "start it with `sfa start`",
+            ) from None
+
+    def __enter__(self) -> SocketClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Ask, and return the answer.
+
+        Raises
+        ------
+        Refused
+            The engine said no; `code`, `message` and `hint` are its own.
+        EngineError
+            It went away.
+        """
+        self._id += 1
+        self._write(frames.pack([REQUEST, self._id, method, params]))
+        while True:
+            message = self._read()
+            if message[0] == NOTICE:
+                self._notices.append((message[1], message[2]))
+            elif message[0] == ANSWER and message[1] in {self._id, None}:
+                if message[2] is None:
+                    return message[3]
+                said = message[2]
+                kind = EngineError if said["code"] in {"engine", "device"} else Refused
+                error: SfaError = kind(said["message"], said["hint"])
+                error.code = said["code"]
+                raise error
+
+    def notices(self) -> Iterator[tuple[str, Any]]:
+        """Yield what is pushed, for as long as the connection lasts."""
+        while True:
+            while self._notices:
+                yield self._notices.pop(0)
+            message = self._read()
+            if message[0] == NOTICE:
+                self._notices.append((message[1], message[2]))
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise EngineError(f"the engine went away: {error.strerror}") from None
+
+    def _read(self) -> Any:
+        while not self._bodies:
+            try:
+                data = self._socket.recv(65_536)
+            except TimeoutError:
+                raise EngineError("the engine does not answer", "see `sfa health`") from None
+            except OSError as error:
+                raise EngineError(f"the engine went away: {error.strerror}") from None
+            if not data:
+                raise EngineError("the engine went away", "see `sfa health`")
+            self._bodies += self._reader.feed(data)
+        return frames.unpack(self._bodies.pop(0))

@@ -1,0 +1,89 @@
+"""Frames: four bytes of length, most significant first, then one msgpack object. Pure.
+
+A stream without lengths could not be trusted again after one broken object.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import msgpack
+
+from sfa_engine.errors import Refused
+
+MOST_BYTES = 1 << 20
+HEADER = struct.Struct(">I")
+MOST_ITEMS = 65_536
+
+
+class BrokenStream(Refused):  # noqa: N818
+    """What came cannot be read on from: the connection ends."""
+
+
+def pack(message: Any) -> bytes:
+    """Return a message as a frame."""
+    body = msgpack.packb(message, use_bin_type=True)
+    if len(body) > MOST_BYTES:
+        raise Refused(f"the message has {len(body)} bytes", f"{MOST_BYTES} are the most")
+    return HEADER.pack(len(body)) + body
+
+
+class FrameReader:
+    """Cuts what comes into frames.
+
+    Feed it bytes as they come, in whatever pieces; it gives back the bodies that are whole.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether a frame has begun and is not whole yet."""
+        return bool(self._buffer)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the bodies that are whole now.
+
+        Raises
+        ------
+        BrokenStream
+            A frame says that it is longer than any may be.
+        """
+        self._buffer += data
+        bodies = []
+        while len(self._buffer) >= HEADER.size:
+            (length,) = HEADER.unpack_from(self._buffer)
+            if length > MOST_BYTES:
+                raise BrokenStream(
+                    f"a frame of {length} bytes is announced", f"{MOST_BYTES} are the most"
+                )
+            end = HEADER.size + length
+            if len(self._buffer) < end:
+                break
+            bodies.append(bytes(self._buffer[HEADER.size : end]))
+            del self._buffer[:end]
+        return bodies
+
+
+def unpack(body: bytes) -> Any:
+    """Return the object of a frame's body.
+
+    Raises
+    ------
+    Refused
+        It is not one msgpack object, or is nested or sized beyond reason.
+    """
+    try:
+        return msgpack.unpackb(
+            body,
+            raw=False,
+            strict_map_key=True,
+            max_array_len=MOST_ITEMS,
+            max_map_len=MOST_ITEMS,
+            max_ext_len=0,
+        )
+    except (ValueError, msgpack.exceptions.UnpackException, UnicodeDecodeError, TypeError) as error:
+        reason = str(error) or type(error).__name__
+        raise Refused(f"a frame is not one msgpack object: {reason}") from None

@@ -1,0 +1,279 @@
+"""The control socket's server: one task reads a client, one writes to it, none waits for it."""
+
+from __future__ import annotations
+
+import fnmatch
+import inspect
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from sfa_engine.audio.command import Source
+from sfa_engine.desk import CONTROLS, Meter
+from sfa_engine.errors import Refused, SfaError, did_you_mean
+from sfa_engine.stage.conductor import readings_of
+from sfa_engine.stage.core import Core
+from sfa_engine.surfaces.socket import frames, messages
+
+NAME = "engine.sock"
+MOST_CLIENTS = 200
+MOST_ANSWERS = 64  # waiting for one client; then it is not read from until it reads
+HALF_FRAME_S = 10.0  # for the rest of a frame to come
+WATCH_HZ = (0.1, 100.0)
+CHUNK = 65_536
+HIDDEN = frozenset({"run"})
+
+
+def exported(core: Core) -> dict[str, Callable[..., Any]]:
+    """Return the core's verbs by their names on the socket."""
+    return {
+        name.replace("deck_", "deck."): method
+        for name, method in inspect.getmembers(core, inspect.ismethod)
+        if not name.startswith("_") and name not in HIDDEN
+    }
+
+
+class Server:
+    """Serves the core's verbs, and ``watch``.
+
+    Parameters
+    ----------
+    core : Core
+    path : pathlib.Path
+        Of the socket.
+    """
+
+    def __init__(self, core: Core, path: Path) -> None:
+        self.core = core
+        self.path = path
+        self.verbs = exported(core)
+        self.clients = 0
+        self._next_source = int(Source.SOCKET)
+
+    def _listen(self) -> trio.SocketListener:
+        with suppress(FileNotFoundError):
+            self.path.unlink()
+        raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(0o177)
+        try:
+            raw.bind(str(self.path))
+        finally:
+            os.umask(mask)
+        raw.listen(1024)
+        raw.setblocking(False)
+        return trio.SocketListener(trio.socket.from_stdlib_socket(raw))
+
+    async def run(
+        self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve until cancelled."""
+        async with trio.open_nursery() as nursery:
+            listener = self._listen()
+            task_status.started()
+            try:
+                await trio.serve_listeners(self._greet, [listener], handler_nursery=nursery)
+            finally:
+                with suppress(FileNotFoundError):
+                    self.path.unlink()
+
+    async def _greet(self, stream: trio.SocketStream) -> None:
+        if self.clients >= MOST_CLIENTS:
+            full = Refused(f"{MOST_CLIENTS} clients are connected already", "close some")
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                with trio.move_on_after(1.0):
+                    await stream.send_all(frames.pack(messages.failure(None, full)))
+            await stream.aclose()
+            return
+        self.clients += 1
+        self._next_source += 1
+        client = Client(self, stream, self._next_source)
+        try:
+            await client.run()
+        finally:
+            self.clients -= 1
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, server: Server, stream: trio.SocketStream, source: int) -> None:
+        self._server = server
+        self._stream = stream
+        self._source = source
+        self._send, self._queue = trio.open_memory_channel[bytes](MOST_ANSWERS)
+        self._watched: dict[str, None] = {}
+        self._readings: tuple[str, ...] = ()
+        self._period_s = 1 / 30
+        self._news: dict[str, float] = {}
+        self._told: dict[str, float] = {}
+        self._wake = trio.Event()
+
+    async def run(self) -> None:
+        """Serve it until it leaves."""
+        end = self._server.core.conductor.listen(self._hear)
+        try:
+            async with self._stream, trio.open_nursery() as nursery:
+                nursery.start_soon(self._write)
+                nursery.start_soon(self._notify)
+                await self._read()
+                nursery.cancel_scope.cancel()
+        except* (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        finally:
+            end()
+
+    async def _read(self) -> None:
+        reader = frames.FrameReader()
+        while True:
+            patience = HALF_FRAME_S if reader.is_inside else float("inf")
+            data = b""
+            with trio.move_on_after(patience) as scope:
+                data = await self._stream.receive_some(CHUNK)
+            if scope.cancelled_caught:
+                await self._say(messages.failure(None, Refused("the rest of a frame did not come")))
+                await self._flush()
+                return
+            if not data:
+                return
+            try:
+                bodies = reader.feed(data)
+            except frames.BrokenStream as error:
+                await self._say(messages.failure(None, error))
+                await self._flush()
+                return
+            for body in bodies:
+                await self._say(await self._answer(body))
+
+    async def _answer(self, body: bytes) -> list[Any]:
+        number = None
+        try:
+            message = frames.unpack(body)
+            if isinstance(message, list) and len(message) > 1 and isinstance(message[1], int):
+                number = message[1]
+            request = messages.parse_request(message)
+            return messages.answer(request.id, await self._do(request))
+        except SfaError as error:
+            return messages.failure(number, error)
+
+    async def _do(self, request: messages.Request) -> Any:
+        own: dict[str, Callable[..., Any]] = {"watch": self.watch, "unwatch": self.unwatch}
+        verbs = {**self._server.verbs, **own}
+        method = verbs.get(request.method)
+        if method is None:
+            raise Refused(f'no method "{request.method:.60}"', did_you_mean(request.method, verbs))
+        params = dict(request.params)
+        wanted = inspect.signature(method).parameters
+        if "source" in wanted:
+            params["source"] = self._source
+        for name in params:
+            if name not in wanted:
+                hint = did_you_mean(name, wanted) or f"it takes {', '.join(wanted) or 'nothing'}"
+                raise Refused(f'{request.method} takes no "{name:.60}"', hint)
+        for name, parameter in wanted.items():
+            if name not in params and parameter.default is parameter.empty:
+                raise Refused(f"{request.method} needs {name}")
+            if name == "path" and not isinstance(params.get(name, ""), str):
+                raise Refused(f"path is {params[name]!r:.60}, not a text")
+        result = method(**params)
+        return await result if isinstance(result, Awaitable) else result
+
+    # ------------------------------------------------------------------ writing
+
+    async def _say(self, message: list[Any]) -> None:
+        await self._send.send(frames.pack(message))
+
+    async def _flush(self) -> None:
+        with trio.move_on_after(1.0):
+            while self._queue.statistics().current_buffer_used:
+                await trio.sleep(0.01)
+
+    async def _write(self) -> None:
+        async for frame in self._queue:
+            await self._stream.send_all(frame)
+
+    # ------------------------------------------------------------------ watching
+
+    def watch(self, paths: Any, rate_hz: float = 30.0) -> dict[str, Any]:
+        """Push what changes of some controls and readings, as often as is asked for.
+
+        `paths` are names or patterns (``deck1.*``). What a client changed itself is not
+        pushed to it. However slow a client reads, it gets the newest values and holds up nobody.
+        """
+        if isinstance(paths, str):
+            paths = [paths]
+        if not isinstance(paths, list) or not all(isinstance(p, str) for p in paths):
+            raise Refused(f"{paths!r:.60} are not names", "give a list of names or patterns")
+        if (
+            not isinstance(rate_hz, int | float)
+            or isinstance(rate_hz, bool)
+            or not WATCH_HZ[0] <= rate_hz <= WATCH_HZ[1]
+        ):
+            raise Refused(f"{rate_hz!r:.60} times a second cannot be", "give 0.1 to 100")
+        live = [p for p, c in CONTROLS.items() if not c.planned and (c.settable or _is_meter(p))]
+        found: dict[str, None] = {}
+        for pattern in paths:
+            fits = fnmatch.filter(live, pattern)
+            if not fits:
+                raise Refused(f'nothing is called "{pattern:.80}"', did_you_mean(pattern, live))
+            found.update(dict.fromkeys(fits))
+        self._watched.update(found)
+        self._readings = tuple(p for p in self._watched if _moves(p))
+        self._period_s = 1 / rate_hz
+        conductor = self._server.core.conductor
+        now = {path: conductor.get(path) for path in found}
+        self._told.update(now)
+        self._wake.set()
+        return {"values": now}
+
+    def unwatch(self, paths: Any = None) -> dict[str, Any]:
+        """Push no more of some controls, or of none at all."""
+        if paths is None:
+            self._watched.clear()
+        elif isinstance(paths, list) and all(isinstance(p, str) for p in paths):
+            for pattern in paths:
+                for path in fnmatch.filter(list(self._watched), pattern):
+                    del self._watched[path]
+        else:
+            raise Refused(f"{paths!r:.60} are not names", "give a list of names or patterns")
+        self._readings = tuple(p for p in self._watched if _moves(p))
+        return {"watched": len(self._watched)}
+
+    def _hear(self, path: str, value: float, source: int) -> None:
+        if path in self._watched and source != self._source:
+            self._news[path] = value
+            self._wake.set()
+
+    async def _notify(self) -> None:
+        while True:
+            if not self._readings:
+                await self._wake.wait()
+            self._wake = trio.Event()
+            if self._readings:
+                readings = readings_of(self._server.core.conductor.memory)
+                for path in self._readings:
+                    value = readings.get(path)
+                    if value is None:
+                        value = self._server.core.conductor.get(path)
+                    if self._told.get(path) != value:
+                        self._news[path] = value
+            news, self._news = self._news, {}
+            if news:
+                self._told.update(news)
+                # Waits while the client does not read; meanwhile newer values take the place
+                # of older ones in `_news`.
+                await self._say(messages.notice("changed", {"values": news}))
+            await trio.sleep(self._period_s)
+
+
+def _is_meter(path: str) -> bool:
+    return isinstance(CONTROLS[path], Meter)
+
+
+def _moves(path: str) -> bool:
+    """Return whether a value changes without anybody setting it."""
+    return _is_meter(path) or path.endswith("position")
