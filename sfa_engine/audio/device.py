@@ -13,15 +13,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from sfa_engine.audio import realtime
-from sfa_engine.audio.build import TIMER, Kernel
-from sfa_engine.errors import DeviceError, did_you_mean
+from sfa_engine.audio.build import STREAM, TIMER, Kernel
+from sfa_engine.errors import DeviceError, Refused, did_you_mean
 
 TIMER_NAME = "none"
+FILE_PREFIX = "file:"
 TIMER_PRIORITY = 55  # as JACK gives its clients
 
 
@@ -59,7 +61,15 @@ class Found:
 
 
 class Driver(Protocol):
-    """What calls the kernel, block by block."""
+    """What calls the kernel, block by block.
+
+    Attributes
+    ----------
+    name : str
+        ``portaudio``, ``timer`` or ``file``.
+    device : str
+        What is opened, in words.
+    """
 
     name: str
     device: str
@@ -262,3 +272,62 @@ class Timer:
         if self._thread.is_alive():
             self._thread.join(timeout=1.0)
         time.sleep(0)
+
+
+class File:
+    """A file in place of a device: time passes only when it is told to, as fast as it can.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where the master goes; 24-bit, the format by the name's ending.
+    skip : int
+        Frames to leave out at the start: what the limiter holds back.
+    """
+
+    name = "file"
+
+    def __init__(
+        self, wish: Wish, path: Path, rate: float, callback: int, user: int, skip: int
+    ) -> None:
+        import soundfile
+
+        self.device = f"file: {path}"
+        self._block = wish.block
+        self._process = STREAM(callback)
+        self._user = user
+        self._out = np.zeros((wish.block, wish.channels), np.float32)
+        self._skip = skip
+        self._mutex = threading.Lock()
+        try:
+            self._file = soundfile.SoundFile(path, "w", round(rate), wish.channels, "PCM_24")
+        except (OSError, TypeError, ValueError, soundfile.LibsndfileError) as error:
+            raise DeviceError(f"{path} cannot be written: {error}", "choose another file") from None
+
+    def start(self) -> None:
+        """Render a first block, which is not kept, so that the engine is awake."""
+        self.nudge()
+
+    def advance(self, frames: int) -> None:
+        """Render so many frames into the file, to the next whole block."""
+        with self._mutex:
+            if self._file.closed:
+                raise Refused("the file is closed already")
+            for _ in range(-(-frames // self._block)):
+                self._render()
+                kept = self._out[min(self._skip, self._block) :]
+                self._skip -= self._block - len(kept)
+                self._file.write(kept)
+
+    def nudge(self) -> None:
+        """Let the kernel take what waits for it, without keeping the sound of it."""
+        with self._mutex:
+            self._render()
+
+    def _render(self) -> None:
+        self._process(None, self._out.ctypes.data, self._block, None, 0, self._user)
+
+    def close(self) -> None:
+        """Finish the file."""
+        with self._mutex:
+            self._file.close()

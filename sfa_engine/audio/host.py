@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from sfa_engine.audio import build, device, realtime
-from sfa_engine.audio.device import Driver, Stream, Timer, Wish
-from sfa_engine.audio.layout import DECKS
+from sfa_engine.audio.device import Driver, File, Stream, Timer, Wish
+from sfa_engine.audio.layout import DECKS, LATENCY
 from sfa_engine.audio.loader import Loader, Mounted
 from sfa_engine.audio.media import Bundle
 from sfa_engine.audio.memory import Memory
@@ -59,6 +59,8 @@ class Host:
     def __init__(self, runtime: Path, wish: Wish) -> None:
         self.runtime = runtime
         self.wish = wish
+        prefix = device.FILE_PREFIX
+        self._file = wish.name.removeprefix(prefix) if wish.name.startswith(prefix) else ""
         self._kernel = build.load(build.ensure())
         self._lock = self._take_lock()
         self.locked = realtime.lock_memory()
@@ -86,6 +88,8 @@ class Host:
             raise EngineError(
                 f"another host runs in {self.runtime}", "stop it first with `sfa stop`"
             ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
         return handle
 
     # ------------------------------------------------------------------ device
@@ -95,7 +99,7 @@ class Host:
         engine = self.memory.engine
         trouble = ""
         found = None
-        if self.wish.name != device.TIMER_NAME:
+        if self.wish.name != device.TIMER_NAME and not self._file:
             try:
                 found = device.choose(self.wish)
             except DeviceError as error:
@@ -106,6 +110,8 @@ class Host:
             self._rebase(rate)
         self.rack = Rack(self.memory, rate, self.wish.channels)
         self.loader = Loader(self.rack, lock=self.locked)
+        for count in ("late", "device_misses", "reports_lost", "worst_ns"):
+            engine[count] = 0
         engine["host_pid"] = os.getpid()
         engine["host_started_ns"] = time.monotonic_ns()
         engine["locked"] = self.locked
@@ -120,6 +126,9 @@ class Host:
         engine = self.memory.engine
         driver: Driver
         try:
+            if self._file:
+                self._drive_file(rate)
+                return
             if found is None:
                 raise DeviceError(trouble)
             driver = Stream(self.wish, found, rate, self._kernel.stream, self.rack.address)
@@ -129,13 +138,25 @@ class Host:
                 trouble = trouble or str(error)
             driver = Timer(self.wish, rate, self._kernel, self._kernel.stream, self.rack.address)
             driver.start()
+        self._name_driver(driver, trouble)
+        self._look_at = time.monotonic() + RETRY_S
+        self._wait_for_block()
+        engine["realtime"] = realtime.raise_thread(int(engine["thread"]))
+
+    def _drive_file(self, rate: float) -> None:
+        """Render into a file; whoever asks for it makes time pass."""
+        user = self.rack.address
+        target = Path(self._file)
+        driver = File(self.wish, target, rate, self._kernel.stream, user, LATENCY)
+        driver.start()
+        self._name_driver(driver, "")
+
+    def _name_driver(self, driver: Driver, trouble: str) -> None:
+        engine = self.memory.engine
         self.driver = driver
         engine["driver"] = driver.name.encode()
         engine["device"] = driver.device.encode()[:119]
         engine["trouble"] = trouble.encode()[:255]
-        self._look_at = time.monotonic() + RETRY_S
-        self._wait_for_block()
-        engine["realtime"] = realtime.raise_thread(int(engine["thread"]))
 
     def _wait_for_block(self) -> None:
         engine = self.memory.engine
@@ -196,7 +217,7 @@ class Host:
         engine = self.memory.engine
         silent_s = (time.monotonic_ns() - int(engine["monotonic_ns"])) / 1e9
         assert self.driver is not None
-        if silent_s > STALLED_S and self.driver.name != Timer.name:
+        if silent_s > STALLED_S and self.driver.name == Stream.name:
             # PortAudio hangs on a server that died; a new image of ourselves does not.
             print("sfa host: the device asks for no more blocks, starting anew", file=sys.stderr)
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
@@ -248,6 +269,10 @@ class Host:
 
     def _give(self, deck: int, mounted: Mounted | None, position_s: float) -> None:
         self.loader.hand_over(deck, mounted, position_s)
+        if isinstance(self.driver, File):
+            if mounted is not None:
+                mounted.filled.wait()
+            self.driver.nudge()
         self.loader.wait_taken(deck, mounted)
         self.loader.free()
 
@@ -297,6 +322,8 @@ class Host:
                 "load": self.load,
                 "eject": self.eject,
                 "info": self.info,
+                "advance": self.advance,
+                "finish": self.finish,
                 "quit": self.quit,
             }
             if verb not in verbs:
@@ -309,6 +336,22 @@ class Host:
             return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return {"error": {"code": "refused", "message": f"not a request: {error}", "hint": ""}}
+
+    def advance(self, frames: int) -> dict[str, Any]:
+        """Let time pass, where a file takes the device's place."""
+        if not isinstance(self.driver, File):
+            raise Refused("time passes by itself on a device", "start the engine on file:NAME.wav")
+        if not isinstance(frames, int) or not 0 <= frames <= 1 << 31:
+            raise Refused(f"{frames!r} frames cannot pass")
+        self.driver.advance(frames)
+        return {"frame": int(self.memory.engine["emitted"])}
+
+    def finish(self) -> dict[str, Any]:
+        """Close the file that takes the device's place."""
+        if not isinstance(self.driver, File):
+            raise Refused("there is no file to finish", "start the engine on file:NAME.wav")
+        self.driver.close()
+        return {}
 
     def quit(self) -> dict[str, Any]:
         """End the process after this answer."""

@@ -142,7 +142,9 @@ class Conductor:
             self._tell(path, number, source)
         return Done(number, control.text(number), seq)
 
-    async def set(self, path: str, value: Any, source: int = Source.STAGE, when: Any = None) -> Done:
+    async def set(
+        self, path: str, value: Any, source: int = Source.STAGE, when: Any = None
+    ) -> Done:
         """Set a control, and wait for the kernel's answer where it may say no."""
         done = self.set_nowait(path, value, source, when)
         return await self._answer(path, done, when)

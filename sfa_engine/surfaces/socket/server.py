@@ -32,7 +32,7 @@ HIDDEN = frozenset({"run"})
 def exported(core: Core) -> dict[str, Callable[..., Any]]:
     """Return the core's verbs by their names on the socket."""
     return {
-        name.replace("deck_", "deck."): method
+        name.replace("_", ".", 1): method
         for name, method in inspect.getmembers(core, inspect.ismethod)
         if not name.startswith("_") and name not in HIDDEN
     }
@@ -68,9 +68,7 @@ class Server:
         raw.setblocking(False)
         return trio.SocketListener(trio.socket.from_stdlib_socket(raw))
 
-    async def run(
-        self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
         async with trio.open_nursery() as nursery:
             listener = self._listen()

@@ -1,0 +1,162 @@
+"""Where things are, and how the user wants them.
+
+Every key is optional; a key that nobody knows is refused with the nearest one there is.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from sfa_engine.errors import Refused, did_you_mean
+
+MOST_PATH_BYTES = 90  # of the runtime folder: a Unix socket's path ends at 108
+
+
+@dataclass(frozen=True)
+class AudioConfig:
+    """``[audio]``.
+
+    Parameters
+    ----------
+    device : str
+        Name, number, ``default``, or ``none`` for a timer without sound.
+    rate : float
+        Frames a second; 0 is the device's own.
+    block : int
+        Frames; JACK and PipeWire have their own.
+    channels : int
+        2, or 4 with headphones on 3 and 4.
+    """
+
+    device: str = "default"
+    rate: float = 0.0
+    block: int = 128
+    channels: int = 2
+
+
+@dataclass(frozen=True)
+class LibraryConfig:
+    """``[library]``.
+
+    Parameters
+    ----------
+    folder : str
+        Where bundles go; empty for the data folder.
+    rate : int
+        Frames a second of the PCM that is kept.
+    pcm : str
+        ``s16`` or ``f32``.
+    """
+
+    folder: str = ""
+    rate: int = 48_000
+    pcm: str = "s16"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that can be set."""
+
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    library: LibraryConfig = field(default_factory=LibraryConfig)
+
+
+_LIMITS: dict[str, tuple[float, float]] = {
+    "audio.rate": (0, 384_000),
+    "audio.block": (16, 8192),
+    "library.rate": (8_000, 192_000),
+}
+_WORDS: dict[str, tuple[Any, ...]] = {"audio.channels": (2, 4), "library.pcm": ("s16", "f32")}
+
+
+def config_path() -> Path:
+    """Return where the configuration is, or would be."""
+    return Path(
+        os.environ.get("SFA_CONFIG") or platformdirs.user_config_path("sfa") / "config.toml"
+    )
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Return the user's configuration; without a file everything is as it comes.
+
+    Raises
+    ------
+    Refused
+        The file is not TOML, or has a key or a value that cannot be.
+    """
+    path = path or config_path()
+    try:
+        given = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return Config()
+    except OSError as error:
+        raise Refused(f"{path}: {error.strerror}", "make it readable, or move it away") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refused(f"{path} is not TOML: {error}") from None
+    sections = {f.name: f.default_factory for f in fields(Config)}
+    built = {}
+    for name, values in given.items():
+        if name not in sections:
+            raise Refused(f'{path}: no section "{name}"', did_you_mean(name, sections))
+        if not isinstance(values, dict):
+            raise Refused(f"{path}: {name} is not a section", f"write [{name}] above its keys")
+        built[name] = _section(path, name, sections[name], values)
+    return Config(**built)
+
+
+def _section(path: Path, name: str, kind: Any, values: dict[str, Any]) -> Any:
+    known = {f.name: getattr(kind(), f.name) for f in fields(kind)}
+    for key, value in values.items():
+        full = f"{name}.{key}"
+        if key not in known:
+            raise Refused(f'{path}: no key "{full}"', did_you_mean(key, known))
+        wanted = type(known[key])
+        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+            values[key] = value = float(value)
+        if wanted is str and isinstance(value, int) and not isinstance(value, bool):
+            values[key] = value = str(value)
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise Refused(f"{path}: {full} is {value!r}", f"give a {wanted.__name__}")
+        if full in _LIMITS and not _LIMITS[full][0] <= value <= _LIMITS[full][1]:
+            low, high = _LIMITS[full]
+            raise Refused(f"{path}: {full} is {value}", f"give one from {low:g} to {high:g}")
+        if full in _WORDS and value not in _WORDS[full]:
+            words = " or ".join(str(word) for word in _WORDS[full])
+            raise Refused(f"{path}: {full} is {value!r}", f"say {words}")
+    return kind(**values)
+
+
+def runtime_path() -> Path:
+    """Return the folder of sockets and engine memory; make it, closed to everybody else."""
+    named = os.environ.get("SFA_RUNTIME")
+    if named:
+        path = Path(named)
+    else:
+        base = os.environ.get("XDG_RUNTIME_DIR")
+        path = Path(base) / "sfa" if base else Path(f"/tmp/sfa-{os.getuid()}")  # noqa: S108
+    if len(os.fsencode(path)) > MOST_PATH_BYTES:
+        raise Refused(
+            f"{path} is too long for a socket's path", "set SFA_RUNTIME to a shorter folder"
+        )
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = path.stat()
+    except OSError as error:
+        raise Refused(f"{path}: {error.strerror}", "set SFA_RUNTIME to another folder") from None
+    if owner.st_uid != os.getuid():
+        raise Refused(f"{path} belongs to somebody else", "set SFA_RUNTIME to another folder")
+    path.chmod(0o700)
+    return path
+
+
+def library_path(config: Config) -> Path:
+    """Return the folder of bundles."""
+    if config.library.folder:
+        return Path(config.library.folder).expanduser()
+    return platformdirs.user_data_path("sfa") / "tracks"

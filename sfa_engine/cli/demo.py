@@ -1,0 +1,176 @@
+"""`sfa demo`: the engine in processes of its own, played over its control socket."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from sfa_engine.audio import device as devices
+from sfa_engine.cli import config as configuration
+from sfa_engine.cli import screen
+from sfa_engine.errors import DeviceError, EngineError, Refused, SfaError
+from sfa_engine.library.bundle import stem_sources, write_bundle
+from sfa_engine.studio.demo import LANES, make_grooves, write_script
+from sfa_engine.studio.player import play_script
+from sfa_engine.studio.script import Script, parse_script
+from sfa_engine.surfaces.socket.client import SocketClient
+from sfa_engine.surfaces.socket.server import NAME
+
+PATIENCE_S = 20.0  # for the engine to answer
+
+
+def run_demo(
+    tracks: Sequence[Path],
+    bpm: Sequence[float],
+    first_beat: Sequence[float],
+    device: str | None,
+    output: Path,
+    *,
+    quiet: bool = False,
+) -> None:
+    """Prepare two tracks, start the engine, play the demonstration, stop the engine."""
+    if len(tracks) not in {0, 2}:
+        raise Refused(f"the demo mixes two tracks, not {len(tracks)}", "give two, or none")
+    screen.build_kernel(quiet=quiet)
+    cache = platformdirs.user_cache_path("sfa") / "demo"
+    cache.mkdir(parents=True, exist_ok=True)
+    first, second = _prepare(tracks, bpm, first_beat, cache, quiet=quiet)
+    text = write_script(first, second)
+    (cache / "demo.mix").write_text(text)
+    script = parse_script(text)
+    name = device or _device()
+    if name == devices.FILE_PREFIX:
+        name += str(output.resolve())
+    live = not name.startswith(devices.FILE_PREFIX)
+    with _engine(name) as socket, SocketClient(socket) as client:
+        heard = client.call("status")["engine"]["device"]
+        where = f"on {heard}" if live else f"into {output}"
+        with screen.progress_bar(f"mixing {where}", quiet=quiet) as bar:
+            play_script(client, script, lambda s: bar(s / script.end_s), wait=live)
+        status = client.call("status")
+    if not live:
+        _picture(output, script)
+        print(f"{output} and {output.with_suffix('.png')}: {script.end_s:.0f} s, by the engine")
+    elif name == devices.TIMER_NAME:
+        print("played on a timer: nothing was heard, for there is no sound device")
+    print(f"the script of this mix is {cache / 'demo.mix'}; change it and `sfa render` it")
+    late = status["engine"]["late"]
+    print(f"blocks {status['engine']['blocks']}, late {late}")
+
+
+def _device() -> str:
+    """Return the device to play on, or the file's prefix where there is none."""
+    audio = configuration.load_config().audio
+    try:
+        devices.choose(devices.Wish(audio.device))
+    except DeviceError:
+        return devices.FILE_PREFIX
+    return audio.device
+
+
+def _prepare(
+    tracks: Sequence[Path],
+    bpm: Sequence[float],
+    first_beat: Sequence[float],
+    cache: Path,
+    *,
+    quiet: bool,
+) -> tuple[Path, Path]:
+    """Return two bundles: the user's, made where they are not yet, or our own grooves."""
+    if not tracks:
+        with screen.progress_bar("composing two grooves", quiet=quiet) as bar:
+            first, second = make_grooves(cache, lambda name, part: bar(part, f"composing {name}"))
+        return first, second
+    made = []
+    for k, track in enumerate(tracks):
+        if (track / "track.json").exists():
+            made.append(track.resolve())
+            continue
+        sources = stem_sources(track)
+        tempo = bpm[k] if k < len(bpm) else None
+        if tempo is None:
+            print(f"{track}: no tempo is given (--bpm), so it is not matched", file=sys.stderr)
+        target = cache / f"yours-{k + 1}.sfa"
+        with screen.progress_bar(f"decoding {track.name}", quiet=quiet) as bar:
+            write_bundle(
+                target,
+                sources,
+                title=track.stem,
+                artist="",
+                bpm=tempo,
+                first_beat_s=first_beat[k] if k < len(first_beat) else 0.0,
+                progress=bar,
+            )
+        made.append(target)
+    return made[0], made[1]
+
+
+@contextmanager
+def _engine(device: str) -> Iterator[Path]:
+    """Run an engine of the demo's own, beside any that runs already; yield its socket."""
+    runtime = Path(tempfile.mkdtemp(prefix="sfa-demo-"))
+    environment = {**os.environ, "SFA_RUNTIME": str(runtime)}
+    log = (runtime / "start.log").open("wb")
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "sfa_engine.cli.main", "start", "--device", device],
+        env=environment,
+        stdout=log,
+        stderr=log,
+        stdin=subprocess.DEVNULL,
+    )
+    socket = runtime / NAME
+    try:
+        give_up = time.monotonic() + PATIENCE_S
+        while not _answers(socket):
+            if parent.poll() is not None or time.monotonic() > give_up:
+                words = (runtime / "start.log").read_text(errors="replace").strip()
+                raise EngineError(f"the engine did not start: {words.splitlines()[-1:]}")
+            time.sleep(0.02)
+        yield socket
+    finally:
+        parent.send_signal(signal.SIGTERM)
+        try:
+            parent.wait(10.0)
+        except subprocess.TimeoutExpired:
+            parent.kill()
+            parent.wait()
+        log.close()
+        shutil.rmtree(runtime, ignore_errors=True)
+
+
+def _answers(socket: Path) -> bool:
+    try:
+        with SocketClient(socket, timeout_s=1.0) as client:
+            return bool(client.call("status")["engine"]["blocks"])
+    except SfaError:
+        return False
+
+
+def _picture(output: Path, script: Script) -> None:
+    """Draw the mix and what was done to it, beside its sound."""
+    import soundfile
+
+    from sfa_engine.studio.picture import draw_mix
+
+    audio, rate = soundfile.read(output, dtype="float32", always_2d=True)
+    lanes = {}
+    for path in LANES:
+        events = [e for e in script.events if e.path == path]
+        if events:
+            lanes[path] = (
+                np.array([e.time_s for e in events]),
+                np.array([e.value for e in events]),
+            )
+    marks = [(e.time_s, e.path) for e in script.events if e.verb == "mark"]
+    draw_mix(output.with_suffix(".png"), audio[:, :2], rate, lanes, marks, "Sound Forge Alchemy")

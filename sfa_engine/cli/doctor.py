@@ -1,0 +1,140 @@
+"""`sfa doctor`: what the machine does for or against real-time sound. It changes nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfa_engine.audio import build, device
+from sfa_engine.audio.loader import available_bytes
+from sfa_engine.errors import DeviceError
+
+WANTED_PRIORITY = 70
+WANTED_LOCK_MB = 512
+WANTED_FREE_MB = 1024
+CPUS = Path("/sys/devices/system/cpu")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    verdict : str
+        ``good``, ``fair`` (it works, with less reserve), ``bad`` (sound will break).
+    cure : str
+        What to do, if anything.
+    """
+
+    what: str
+    verdict: str
+    found: str
+    cure: str = ""
+
+
+def examine() -> list[Finding]:
+    """Return what was found, in the order of a chain: rights, processor, memory, device."""
+    return [
+        _priority(),
+        _lock(),
+        _governor(),
+        _memory(),
+        _kernel_code(),
+        *_device(),
+        *_jack(),
+    ]
+
+
+def _priority() -> Finding:
+    _, most = resource.getrlimit(resource.RLIMIT_RTPRIO)
+    if os.geteuid() == 0 or most == resource.RLIM_INFINITY:
+        return Finding("real-time priority", "good", "allowed without limit")
+    if most >= WANTED_PRIORITY:
+        return Finding("real-time priority", "good", f"allowed up to {most}")
+    cure = f'add "@audio - rtprio 95" to /etc/security/limits.d/audio.conf and log in again'
+    verdict = "fair" if most else "bad"
+    return Finding("real-time priority", verdict, f"allowed up to {most}", cure)
+
+
+def _lock() -> Finding:
+    _, most = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if os.geteuid() == 0 or most == resource.RLIM_INFINITY:
+        return Finding("locked memory", "good", "allowed without limit")
+    if most >= WANTED_LOCK_MB << 20:
+        return Finding("locked memory", "good", f"allowed up to {most >> 20} MB")
+    cure = 'add "@audio - memlock unlimited" to /etc/security/limits.d/audio.conf and log in again'
+    return Finding("locked memory", "fair", f"allowed up to {most >> 20} MB", cure)
+
+
+def _governor() -> Finding:
+    found = set()
+    for path in sorted(CPUS.glob("cpu[0-9]*/cpufreq/scaling_governor")):
+        try:
+            found.add(path.read_text().strip())
+        except OSError:
+            continue
+    if not found:
+        return Finding("CPU governor", "good", "the machine has none to choose")
+    if found == {"performance"}:
+        return Finding("CPU governor", "good", "performance")
+    words = ", ".join(sorted(found))
+    return Finding("CPU governor", "fair", words, "cpupower frequency-set -g performance")
+
+
+def _memory() -> Finding:
+    free_mb = available_bytes() >> 20
+    if free_mb >= WANTED_FREE_MB:
+        return Finding("free memory", "good", f"{free_mb} MB")
+    cure = "a five-minute track of four stems takes 230 MB"
+    return Finding("free memory", "fair", f"{free_mb} MB", cure)
+
+
+def _kernel_code() -> Finding:
+    if build.is_built():
+        return Finding("sound engine", "good", f"built for {platform.machine()} here")
+    return Finding("sound engine", "fair", "not built yet", "the first `sfa start` builds it")
+
+
+def _device() -> list[Finding]:
+    try:
+        found = device.devices()
+        chosen = device.choose(device.Wish())
+    except DeviceError as error:
+        return [Finding("sound device", "bad", error.message, error.hint)]
+    words = f"{chosen.name} ({chosen.system}, {chosen.rate:g} Hz, {chosen.channels} out)"
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return [Finding("sound device", "good", words + more)]
+
+
+def _jack() -> list[Finding]:
+    """Look how JACK servers of this machine were started: without ``-S`` one waits for clients."""
+    findings = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if not words or Path(words[0]).name not in {"jackd", "jackdmp"}:
+            continue
+        options = words[1 : words.index("-d")] if "-d" in words else words[1:]
+        synchronous = any(
+            w == "--sync" or (w.startswith("-") and not w.startswith("--") and "S" in w)
+            for w in options
+        )
+        real_time = not any(w in {"-r", "--no-realtime"} for w in options)
+        if synchronous and real_time:
+            findings.append(Finding("JACK", "good", f"process {process.name}, synchronous"))
+        elif not real_time:
+            findings.append(
+                Finding("JACK", "bad", "runs without real-time priority", "start it with -R")
+            )
+        else:
+            cure = "start jackd with -S: a block of latency less, and no clients dropped for one"
+            findings.append(Finding("JACK", "fair", "runs asynchronously", cure))
+    return findings

@@ -1,0 +1,513 @@
+"""The ``sfa`` command."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from sfa_engine import __version__
+from sfa_engine.cli import config as configuration
+from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Group(click.Group):
+    """A group whose errors are one line, and which knows what was meant."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except SfaError as error:
+            raise click.exceptions.Exit(_complain(error)) from None
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(0) from None
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(context, name) is None and not name.startswith("-"):
+            hint = did_you_mean(name, self.list_commands(context)) or "see `sfa --help`"
+            raise Refused(f'no command "{name}"', hint)
+        return super().resolve_command(context, args)
+
+
+def _complain(error: SfaError) -> int:
+    from sfa_engine.cli.screen import complain
+
+    complain(error)
+    return 1
+
+
+def _connect() -> Any:
+    from sfa_engine.surfaces.socket.client import SocketClient
+    from sfa_engine.surfaces.socket.server import NAME
+
+    return SocketClient(configuration.runtime_path() / NAME)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _complete_control(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete a control's name from the desk, with its sentence beside it."""
+    from sfa_engine.desk import CONTROLS, Button, Meter
+
+    verb = context.info_name
+    fits: dict[str | None, Callable[[Any], bool]] = {
+        "set": lambda c: c.settable,
+        "press": lambda c: isinstance(c, Button),
+        "get": lambda c: c.settable or isinstance(c, Meter),
+        "watch": lambda c: c.settable or isinstance(c, Meter),
+    }
+    fit = fits.get(verb, lambda _: True)
+    return [
+        CompletionItem(path, help=control.sentence)
+        for path, control in CONTROLS.items()
+        if path.startswith(incomplete) and not control.planned and fit(control)
+    ]
+
+
+def _device_option(command: Command) -> Command:
+    return click.option(
+        "--device", metavar="NAME", help="Name or number, `none` for a timer, `file:NAME.wav`."
+    )(command)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sfa")
+def main() -> None:
+    """Sound Forge Alchemy: a headless stem-performance engine.
+
+    Start with `sfa demo`, or `sfa start` and then `sfa status --watch`.
+    """
+
+
+# ---------------------------------------------------------------------- engine
+
+
+@main.command()
+@_device_option
+@click.option("--rate", type=float, help="Frames a second; the device's own if left out.")
+@click.option("--block", type=click.IntRange(16, 8192), help="Frames a block; JACK has its own.")
+@click.option("--channels", type=click.Choice(["2", "4"]), help="4 has headphones on 3 and 4.")
+def start(device: str | None, rate: float | None, block: int | None, channels: str | None) -> None:
+    """Start the engine here, and watch over it until Ctrl-C or `sfa stop`."""
+    from dataclasses import replace
+
+    from sfa_engine.cli import screen
+    from sfa_engine.cli.supervise import Supervisor
+
+    audio = configuration.load_config().audio
+    given = {"device": device, "rate": rate, "block": block}
+    audio = replace(audio, **{k: v for k, v in given.items() if v is not None})
+    if channels:
+        audio = replace(audio, channels=int(channels))
+    runtime = configuration.runtime_path()
+    screen.build_kernel()
+
+    def say(line: str) -> None:
+        screen.errors.print(line, highlight=False)
+
+    supervisor = Supervisor(runtime, audio, say)
+    say(f"engine starting in {runtime}; Ctrl-C or `sfa stop` ends it")
+    supervisor.run()
+
+
+@main.command()
+def stop() -> None:
+    """Stop the engine."""
+    from sfa_engine.cli.supervise import stop_all
+
+    if not stop_all(configuration.runtime_path(), click.echo):
+        raise EngineError("the engine is not running")
+
+
+@main.command()
+@click.option("--watch", "-w", is_flag=True, help="Stay, and show it live.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(watch: bool, as_json: bool) -> None:
+    """Show what plays, and how the engine is."""
+    from sfa_engine.cli import screen
+
+    with _connect() as client:
+        if as_json and not watch:
+            _print_json(client.call("status"))
+        elif as_json:
+            while True:
+                click.echo(json.dumps(client.call("status")))
+                time.sleep(0.5)
+        elif not watch:
+            screen.console.print(screen.status_view(client.call("status")))
+        else:
+            from rich.live import Live
+
+            view = screen.status_view(client.call("status"))
+            try:
+                with Live(view, console=screen.console, refresh_per_second=15) as live:
+                    while True:
+                        time.sleep(1 / 15)
+                        live.update(screen.status_view(client.call("status")))
+            except KeyboardInterrupt:
+                pass
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def health(as_json: bool) -> None:
+    """Say how the engine is, in one word and its reasons; exit 0 only when it plays well."""
+    try:
+        with _connect() as client:
+            said = client.call("health")
+    except EngineError as error:
+        said = {"health": "down", "reasons": [str(error)]}
+    if as_json:
+        _print_json(said)
+    else:
+        click.echo(said["health"])
+        for reason in said["reasons"]:
+            click.echo(f"  {reason}")
+    raise click.exceptions.Exit({"ok": 0, "strained": 0, "poor": 2, "down": 3}[said["health"]])
+
+
+@main.command()
+def devices() -> None:
+    """List the sound devices."""
+    from sfa_engine.audio.device import devices as list_devices
+
+    found = list_devices()
+    for d in found:
+        click.echo(f"{d.index:3d}  {d.name}  ({d.system}, {d.channels} out, {d.rate:g} Hz)")
+    if not found:
+        click.echo("no sound device; `--device none` runs the engine on a timer")
+
+
+# ---------------------------------------------------------------------- desk
+
+
+@main.command()
+@click.argument("path", shell_complete=_complete_control)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def get(path: str, as_json: bool) -> None:
+    """Show a control's value, or a reading."""
+    with _connect() as client:
+        said = client.call("get", path=path)
+    _print_json(said) if as_json else click.echo(said["text"])
+
+
+@main.command(name="set", context_settings={"ignore_unknown_options": True})
+@click.argument("path", shell_complete=_complete_control)
+@click.argument("value")
+@click.option("--at", "when", help="beat, bar or phrase, of the session or `bar deck1`.")
+def set_(path: str, value: str, when: str | None) -> None:
+    """Set a control: `sfa set deck1.stem.vocals.volume -6`."""
+    with _connect() as client:
+        said = client.call("set", path=path, value=value, when=when)
+    click.echo(said["text"])
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("path", shell_complete=_complete_control)
+@click.argument("value", required=False)
+@click.option("--at", "when", help="beat, bar or phrase, of the session or `bar deck1`.")
+def press(path: str, value: str | None, when: str | None) -> None:
+    """Press a button: `sfa press deck1.hotcue1.press`."""
+    with _connect() as client:
+        client.call("press", path=path, value=value, when=when)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, shell_complete=_complete_control)
+@click.option("--rate", default=10.0, show_default=True, help="Times a second, at most.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+def watch(paths: tuple[str, ...], rate: float, as_json: bool) -> None:
+    """Show what changes: `sfa watch 'deck1.*'`."""
+    from sfa_engine.desk import find
+
+    def show(values: dict[str, float]) -> None:
+        if as_json:
+            click.echo(json.dumps(values))
+            return
+        for path, value in values.items():
+            click.echo(f"{path}  {find(path).text(value)}")
+
+    with _connect() as client:
+        show(client.call("watch", paths=list(paths), rate_hz=rate)["values"])
+        try:
+            for _, said in client.notices():
+                show(said["values"])
+        except KeyboardInterrupt:
+            pass
+
+
+@main.command()
+@click.argument("pattern", default="*")
+@click.option("--planned", is_flag=True, help="Only what is declared and not built yet.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def describe(pattern: str, planned: bool, as_json: bool) -> None:
+    """List the controls: `sfa describe 'deck1.eq.*'`."""
+    import fnmatch
+
+    from sfa_engine.desk import CONTROLS
+
+    found = [c for p, c in CONTROLS.items() if fnmatch.fnmatchcase(p, pattern)]
+    found = [c for c in found if c.planned or not planned]
+    if not found:
+        raise Refused(f'no control fits "{pattern}"', did_you_mean(pattern, CONTROLS))
+    if as_json:
+        _print_json(
+            [
+                {"path": c.path, "kind": c.kind, "sentence": c.sentence, "planned": c.planned}
+                for c in found
+            ]
+        )
+        return
+    width = max(len(c.path) for c in found)
+    for c in found:
+        note = " (planned)" if c.planned and not planned else ""
+        click.echo(f"{c.path:{width}}  {c.kind:6}  {c.sentence}{note}")
+
+
+# ---------------------------------------------------------------------- tracks
+
+
+@main.command()
+@click.argument("deck", type=click.IntRange(1, 2))
+@click.argument("track")
+@click.option("--position", default=0.0, help="Seconds to stand at.")
+@click.option("--force", is_flag=True, help="Although the deck plays and its load lock is on.")
+def load(deck: int, track: str, position: float, force: bool) -> None:
+    """Put a bundle on a deck: a folder, or the name of one in the library."""
+    path = _find_bundle(track)
+    with _connect() as client:
+        said = client.call("deck.load", deck=deck, path=str(path), position_s=position, force=force)
+    name = f"{said['artist']} – {said['title']}" if said["artist"] else said["title"]
+    bpm = f", {said['bpm']:g} BPM" if said["bpm"] else ""
+    click.echo(f"deck {deck}: {name}{bpm}, {', '.join(said['stems'])}")
+
+
+def _find_bundle(track: str) -> Path:
+    """Return the bundle that a word means: a path, or a name in the library's folder."""
+    here = Path(track).expanduser()
+    if here.exists():
+        return here.resolve()
+    folder = configuration.library_path(configuration.load_config())
+    names = {p.name.removesuffix(".sfa"): p for p in sorted(folder.glob("*.sfa"))}
+    if track.removesuffix(".sfa") in names:
+        return names[track.removesuffix(".sfa")]
+    fits = [p for name, p in names.items() if all(w in name.lower() for w in track.lower().split())]
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        raise Refused(f'"{track}" may be {", ".join(p.stem for p in fits[:5])}', "say more of it")
+    hint = did_you_mean(track, names) or "make one with `sfa bundle`"
+    raise Refused(f'no bundle "{track}" here or in {folder}', hint)
+
+
+@main.command()
+@click.argument("deck", type=click.IntRange(1, 2))
+def eject(deck: int) -> None:
+    """Take a deck's track away."""
+    with _connect() as client:
+        client.call("deck.eject", deck=deck)
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--bpm", type=float, help="Tempo; without it the track has no beats.")
+@click.option("--first-beat", type=float, default=0.0, help="Seconds to a downbeat.")
+@click.option("--beats-per-bar", type=int, default=4, show_default=True)
+@click.option("--key", help="As in `A minor`, `Am` or `8A`.")
+@click.option("--title", default="", help="The tag's, or the file's name, if left out.")
+@click.option("--artist", default="")
+@click.option("--gain", "gain_db", type=float, default=0.0, help="dB, to match other tracks.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to make, NAME.sfa.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def bundle(
+    source: Path,
+    bpm: float | None,
+    first_beat: float,
+    beats_per_bar: int,
+    key: str | None,
+    title: str,
+    artist: str,
+    gain_db: float,
+    output: Path | None,
+    quiet: bool,
+) -> None:
+    """Make a bundle of a sound file, or of a folder of stems."""
+    from sfa_engine.audio.media import read_bundle
+    from sfa_engine.cli.screen import progress_bar
+    from sfa_engine.library.bundle import stem_sources, write_bundle
+
+    library = configuration.load_config().library
+    sources = stem_sources(source)
+    if output is None:
+        folder = configuration.library_path(configuration.load_config())
+        folder.mkdir(parents=True, exist_ok=True)
+        output = (
+            folder / f"{source.resolve().stem if source.is_file() else source.resolve().name}.sfa"
+        )
+    with progress_bar(f"decoding {', '.join(sources)}", quiet=quiet) as bar:
+        write_bundle(
+            output,
+            sources,
+            title=title,
+            artist=artist,
+            bpm=bpm,
+            first_beat_s=first_beat,
+            beats_per_bar=beats_per_bar,
+            key=key,
+            gain_db=gain_db,
+            pcm=library.pcm,
+            rate=library.rate,
+            progress=bar,
+        )
+    track = read_bundle(output).track
+    for stem in track.stems:
+        for count, words in (
+            (stem.clipped_samples, "samples were louder than full scale and are clipped"),
+            (stem.repaired_samples, "samples were not numbers and are silent"),
+        ):
+            if count:
+                click.echo(f"{stem.name}: {count} {words}", err=True)
+        if stem.truncated:
+            click.echo(f"{stem.name}: the file breaks off; what is there was taken", err=True)
+    click.echo(f"{output}: {track.frames / track.rate:.1f} s, {', '.join(sources)}")
+
+
+# ---------------------------------------------------------------------- offline
+
+
+@main.command()
+@click.argument("script", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@click.option("--rate", default=48_000, show_default=True)
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def render(script: Path, output: Path, rate: int, quiet: bool) -> None:
+    """Render a script of a mix into a file, faster than real time."""
+    from sfa_engine.cli import screen
+    from sfa_engine.studio.render import perform, write_wav
+    from sfa_engine.studio.script import parse_script
+
+    try:
+        text = script.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{script} cannot be read: {error}") from None
+    parsed = parse_script(text, script.resolve().parent)
+    screen.build_kernel(quiet=quiet)
+    frames = round(parsed.end_s * rate)
+    with screen.progress_bar("rendering", quiet=quiet) as bar:
+        peak = write_wav(output, perform(parsed, rate), rate, frames, bar)
+    click.echo(f"{output}: {parsed.end_s:.1f} s, peak {_decibels(peak)}")
+
+
+def _decibels(peak: float) -> str:
+    import math
+
+    return f"{20 * math.log10(peak):.1f} dB" if peak > 0 else "silence"
+
+
+@main.command()
+@click.argument("tracks", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--bpm", type=float, multiple=True, help="Tempo of each file, in their order.")
+@click.option("--first-beat", type=float, multiple=True, help="Seconds to a downbeat of each.")
+@_device_option
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("demo.wav"), show_default=True,
+    help="Where the sound goes when there is no device; a picture goes beside it.",
+)  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+def demo(
+    tracks: tuple[Path, ...],
+    bpm: tuple[float, ...],
+    first_beat: tuple[float, ...],
+    device: str | None,
+    output: Path,
+    quiet: bool,
+) -> None:
+    """Mix two tracks for a minute: yours (files, stem folders, bundles), or two of ours.
+
+    Without a sound device the mix is written as a file, with a picture of it.
+    """
+    from sfa_engine.cli.demo import run_demo
+
+    run_demo(tracks, bpm, first_beat, device, output, quiet=quiet)
+
+
+# ---------------------------------------------------------------------- machine
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def doctor(as_json: bool) -> None:
+    """Check what the machine does for or against real-time sound; changes nothing."""
+    from sfa_engine.cli.doctor import examine
+
+    findings = examine()
+    if as_json:
+        _print_json([vars(finding) for finding in findings])
+    else:
+        for f in findings:
+            click.echo(f"{f.verdict:5} {f.what}: {f.found}" + (f"; {f.cure}" if f.cure else ""))
+    if any(f.verdict == "bad" for f in findings):
+        raise click.exceptions.Exit(1)
+
+
+@main.group(cls=Group)
+def bench() -> None:
+    """Measure the engine on this machine, against a client that does nothing."""
+
+
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
+@click.option("--seconds", default=8.0, show_default=True, help="Of each live scene.")
+@click.option("--hog-seconds", default=20.0, show_default=True, help="Under hogged interpreters.")
+@click.option("--only", multiple=True, help="A part: kernel, live, hogs, latency, start, load.")
+@_device_option
+def engine(
+    as_json: bool, seconds: float, hog_seconds: float, only: tuple[str, ...], device: str | None
+) -> None:
+    """Measure the audio thread, latency, start and load."""
+    from sfa_engine.cli import screen
+    from sfa_engine.cli.bench import run_bench
+
+    screen.build_kernel(quiet=as_json)
+    results = run_bench(
+        seconds=seconds, hog_seconds=hog_seconds, only=only, device=device, quiet=as_json
+    )
+    if as_json:
+        _print_json({"results": results})
+        return
+    for r in results:
+        baseline = f"  baseline {r['baseline']:.6g}" if r["baseline"] is not None else ""
+        ratio = f"  ratio {r['ratio']:.3g}" if r["ratio"] is not None else ""
+        click.echo(f"{r['name']:34} {r['value']:.6g} {r['unit']}{baseline}{ratio}  n={r['n']}")
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion for a shell: `eval "$(sfa completion bash)"`."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(main, {}, "sfa", "_SFA_COMPLETE").source())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""What a person reads: progress bars, the status view, one-line errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, Group
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from sfa_engine.audio import build
+
+console = Console()
+errors = Console(stderr=True)
+COLOURS = {"ok": "green", "strained": "yellow", "poor": "dark_orange", "down": "red"}
+METER_CELLS = 24
+METER_LOW_DB = -48.0
+
+
+class Bar:
+    """A progress bar that can be told a share, or nothing at all when nobody looks."""
+
+    def __init__(self, progress: Progress, words: str) -> None:
+        self._progress = progress
+        self._task = progress.add_task(words, total=1.0)
+
+    def __call__(self, share: float, words: str | None = None) -> None:
+        """Show a share of the work, 0 to 1."""
+        if words is None:
+            self._progress.update(self._task, completed=share)
+        else:
+            self._progress.update(self._task, completed=share, description=words)
+
+
+@contextmanager
+def progress_bar(words: str, *, quiet: bool = False) -> Iterator[Bar]:
+    """Show a bar on the terminal's error stream while something long is done."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors, disable=quiet, transient=False) as progress:
+        yield Bar(progress, words)
+
+
+def build_kernel(*, quiet: bool = False) -> None:
+    """Compile the kernel if this machine has not yet, with a bar."""
+    if build.is_built():
+        return
+    words = "building the sound engine for this CPU (once)"
+    with progress_bar(words, quiet=quiet) as bar:
+        build.ensure(lambda done, expected: bar(done / expected))
+        bar(1.0)
+
+
+def meter(level_db: float) -> Text:
+    """Return a level as a row of cells."""
+    share = (level_db - METER_LOW_DB) / -METER_LOW_DB
+    cells = round(max(0.0, min(1.0, share)) * METER_CELLS)
+    colour = "red" if level_db > -0.5 else "yellow" if level_db > -6.0 else "green"
+    return Text("█" * cells, style=colour) + Text("░" * (METER_CELLS - cells), style="dim")
+
+
+def clock(seconds: float) -> str:
+    """Return minutes and seconds, with tenths."""
+    sign = "-" if seconds < 0 else ""
+    whole = abs(seconds)
+    return f"{sign}{int(whole // 60)}:{whole % 60:04.1f}"
+
+
+def status_view(status: dict[str, Any]) -> Group:
+    """Return the status as it is shown, live or once."""
+    engine = status["engine"]
+    word = Text(status["health"], style=f"bold {COLOURS[status['health']]}")
+    head = Text.assemble(
+        "engine ",
+        word,
+        f"   {engine['device']}, {engine['rate'] / 1000:g} kHz, {engine['block']} frames, "
+        f"{engine['latency_ms']:.1f} ms",
+    )
+    load = Text(
+        f"audio thread {engine['load_pct']:.1f} % of its time, worst block "
+        f"{engine['worst_pct']:.0f} %, late {engine['late']}, missed {engine['device_misses']}",
+        style="dim",
+    )
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "track", "at", "of", "tempo", "key", "beat", "level"):
+        table.add_column(name)
+    for number, deck in enumerate(status["decks"], 1):
+        if not deck.get("loaded"):
+            trouble = Text(deck.get("trouble") or "empty", style="dim")
+            table.add_row(f"{number} ■", trouble)
+            continue
+        tempo = f"{deck['tempo']:.2f}" if deck["tempo"] else "?"
+        table.add_row(
+            f"{number} {'▶' if deck['playing'] else '■'}",
+            f"{deck['artist']} – {deck['title']}" if deck["artist"] else deck["title"],
+            clock(deck["position_s"]),
+            clock(deck["duration_s"]),
+            tempo,
+            deck["key"] or "?",
+            f"{deck['beat'] // 4 + 1:.0f}.{deck['beat'] % 4 + 1:.0f}" if deck["tempo"] else "",
+            meter(deck["level_db"]),
+        )
+    master = Text.assemble(
+        "master  ",
+        meter(status["master_db"]),
+        f"  {status['master_db']:.1f} dB, limiter {status['reduction_db']:.1f} dB, "
+        f"crossfader {status['crossfader']:+.0f} %",
+    )
+    reasons = [Text(f"· {reason}", style=COLOURS[status["health"]]) for reason in status["reasons"]]
+    return Group(head, load, *reasons, table, master)
+
+
+def complain(error: Exception) -> None:
+    """Write an error as one line."""
+    print(f"sfa: {error}", file=sys.stderr)

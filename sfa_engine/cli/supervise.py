@@ -1,0 +1,251 @@
+"""A small parent: starts host and stage, watches them, starts them again.
+
+It holds nothing that they need: when it is killed they go on, and the next `sfa start` finds
+them and watches over them again. A process that dies at once again and again is started less
+and less often.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfa_engine.cli.config import AudioConfig
+from sfa_engine.errors import EngineError
+
+LOCK = "sfa.lock"
+RESTARTS = "restarts.json"
+STEADY_S = 10.0  # a life this long is a good one
+FIRST_WAIT_S = 0.25
+LONGEST_WAIT_S = 8.0
+END_S = 3.0  # for a process to end when it is asked to
+
+Say = Callable[[str], None]
+
+
+def lock_holder(path: Path) -> int:
+    """Return the process that holds a lock file, 0 if none does."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        try:
+            return int(os.pread(handle, 32, 0) or 0)
+        except ValueError:
+            return 0
+    else:
+        return 0
+    finally:
+        os.close(handle)
+
+
+@dataclass
+class Child:
+    """One of the processes that are looked after."""
+
+    name: str
+    command: list[str]
+    lock: str
+    pid: int = 0
+    pidfd: int = -1
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    failures: int = 0
+    due: float = 0.0  # when it is to be started again
+
+    @property
+    def running(self) -> bool:
+        """Whether it is there."""
+        return self.pidfd >= 0
+
+
+class Supervisor:
+    """Looks after host and stage.
+
+    Parameters
+    ----------
+    runtime : pathlib.Path
+    audio : AudioConfig
+    say : callable
+        Is told what happens, a line at a time.
+    """
+
+    def __init__(self, runtime: Path, audio: AudioConfig, say: Say) -> None:
+        self._runtime = runtime
+        self._say = say
+        self._log = (runtime / "engine.log").open("ab", buffering=0)
+        self._stop = False
+        self._lock = self._take_lock()
+        base = [sys.executable, "-m"]
+        where = ["--runtime", str(runtime)]
+        self.host = Child(
+            "host",
+            [*base, "sfa_engine.audio.host", *where, "--device", audio.device]
+            + ["--rate", str(audio.rate), "--block", str(audio.block)]
+            + ["--channels", str(audio.channels)],
+            "host.lock",
+        )
+        self.stage = Child(
+            "stage",
+            [*base, "sfa_engine.cli.stage_process", *where, "--device", audio.device],
+            "stage.lock",
+        )
+        self._restarts: dict[str, dict[str, object]] = {}
+        self._selector = selectors.DefaultSelector()
+
+    def _take_lock(self) -> int:
+        handle = os.open(self._runtime / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EngineError(
+                f"the engine runs already in {self._runtime}", "see `sfa status`, or `sfa stop` it"
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        return handle
+
+    # ------------------------------------------------------------------ children
+
+    def _begin(self, child: Child) -> None:
+        """Start a process, or take over the one that runs."""
+        pid = lock_holder(self._runtime / child.lock)
+        child.process = None
+        if pid:
+            self._say(f"{child.name} runs already (process {pid}), watching over it")
+        else:
+            child.process = subprocess.Popen(
+                child.command,
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                start_new_session=True,
+            )
+            pid = child.process.pid
+        try:
+            child.pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            child.pidfd = -1
+            child.due = time.monotonic() + FIRST_WAIT_S
+            return
+        child.pid = pid
+        child.started = time.monotonic()
+        self._selector.register(child.pidfd, selectors.EVENT_READ, child)
+
+    def _bury(self, child: Child) -> None:
+        """Take note that a process has died, and when it is to be started again."""
+        self._selector.unregister(child.pidfd)
+        os.close(child.pidfd)
+        child.pidfd = -1
+        why = "it died"
+        if child.process is not None:
+            status = child.process.wait()
+            why = f"ended with {status}" if status >= 0 else signal.Signals(-status).name
+        if self._stop:
+            return
+        lived_s = time.monotonic() - child.started
+        child.failures = 0 if lived_s > STEADY_S else child.failures + 1
+        wait_s = 0.0
+        if child.failures > 1:
+            wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (child.failures - 2))
+        child.due = time.monotonic() + wait_s
+        self._restarts[child.name] = {"at": time.time(), "why": why, "times": child.failures}
+        beside = self._runtime / f".{RESTARTS}"
+        beside.write_text(json.dumps(self._restarts))
+        beside.replace(self._runtime / RESTARTS)
+        last = f" {self._last_words()}" if child.failures > 1 else ""
+        self._say(
+            f"{child.name}: {why}; starting it again{f' in {wait_s:g} s' if wait_s else ''}{last}"
+        )
+
+    def _last_words(self) -> str:
+        lines = (self._runtime / "engine.log").read_text(errors="replace").strip().splitlines()
+        return f"({lines[-1]})" if lines else ""
+
+    # ------------------------------------------------------------------ life
+
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Look after both until told to stop by SIGINT or SIGTERM."""
+        wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake_write)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._asked_to_stop)
+        self._selector.register(wake_read, selectors.EVENT_READ, None)
+        for child in (self.host, self.stage):
+            self._begin(child)
+        ready()
+        while not self._stop:
+            for child in (self.host, self.stage):
+                if not child.running and time.monotonic() >= child.due:
+                    self._begin(child)
+            waits = [c.due - time.monotonic() for c in (self.host, self.stage) if not c.running]
+            for key, _ in self._selector.select(max(0.0, min(waits)) if waits else None):
+                if key.data is None:
+                    os.read(wake_read, 64)
+                else:
+                    self._bury(key.data)
+        self._end()
+
+    def _asked_to_stop(self, *_: object) -> None:
+        self._stop = True
+
+    def _end(self) -> None:
+        """End the stage first, so that nobody steers what is going away; then the host."""
+        for child in (self.stage, self.host):
+            if child.running:
+                end_process(child.pid, child.pidfd)
+                if child.process is not None:
+                    child.process.wait()
+
+
+def end_process(pid: int, pidfd: int) -> None:
+    """Ask a process to end, and make it end if it does not."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            signal.pidfd_send_signal(pidfd, number)
+        except ProcessLookupError:
+            return
+        with selectors.DefaultSelector() as selector:
+            selector.register(pidfd, selectors.EVENT_READ)
+            if selector.select(END_S):
+                return
+    raise EngineError(f"process {pid} does not end")
+
+
+def stop_all(runtime: Path, say: Say) -> bool:
+    """Stop what runs, with or without a parent; return whether anything did."""
+    found = False
+    for name in (LOCK, "stage.lock", "host.lock"):
+        pid = lock_holder(runtime / name)
+        if not pid:
+            continue
+        found = True
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        what = "engine" if name == LOCK else name.removesuffix(".lock")
+        say(f"stopping the {what} (process {pid})")
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(pidfd, selectors.EVENT_READ)
+                signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+                if not selector.select(END_S * 4):
+                    end_process(pid, pidfd)
+        except ProcessLookupError:
+            pass
+        finally:
+            os.close(pidfd)
+    return found

@@ -1,0 +1,434 @@
+"""The one decoder: what is analysed, separated and played comes from here.
+
+So a frame number means the same place everywhere. Where a file states the delay of its encoder
+it is removed (measured against the source, see ``tests/prep/test_decode.py``)::
+
+    WAV AIFF CAF FLAC ALAC     nothing to remove                      delay "none"
+    Ogg Opus MP3 M4A           to the frame, where the file says so         "removed"
+    MP3 without a LAME tag     1105 frames late: nobody can know            "unknown"
+    bare AAC (ADTS)            1024 frames late: nobody can know            "unknown"
+
+M4A and bare AAC end up to one codec frame (1024) later than their source.
+
+    file ─► FFmpeg ─► float ─► stereo ─► repaired ─► soxr ─► float32[frames, 2] at one rate
+
+Everything runs in blocks of bounded size. Knows nothing of stems, bundles or the library.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import soxr
+from av.audio.plane import AudioPlane
+from numpy.typing import NDArray
+
+from sfa_engine.errors import MediaError
+
+Block = NDArray[np.float32]
+Progress = Callable[[float], None]
+
+RATE = 48_000  # Hz, of the library
+OUT_RATES = (8_000, 192_000)  # Hz
+SOURCE_RATES = (4_000, 768_000)  # Hz
+BLOCK_FRAMES = 1 << 16
+LEAST_SECONDS = 1.0  # of a damaged file; with less it is refused
+SLACK_SECONDS = 0.05  # a length that is short by one codec frame (2048) is not an early end
+LOUDEST = 1e6  # +120 dB over full scale: not sound but damage, as NaN is
+LONGEST_GAP_SECONDS = 0.2  # of silence for one damaged packet, whatever length it states
+
+# What may be opened. FFmpeg also knows play lists and scripts that name other files and hosts.
+FORMATS = "wav,w64,aiff,caf,flac,ogg,mp3,aac,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm"
+READABLE = "WAV, AIFF, FLAC, Ogg, Opus, MP3 and M4A are read"
+_LENGTH_STATED = ("wav", "w64", "aiff", "caf", "flac", "mov,mp4,m4a,3gp,3g2,mj2")
+_LOSSLESS = ("pcm_", "flac", "alac", "wavpack")
+
+# ITU-R BS.775: centre and surround are 3 dB down on both or one side; no low-frequency channel.
+_HALF_POWER = 0.5**0.5
+_LEFT = {"FL": 1.0, "DL": 1.0} | dict.fromkeys(
+    ("FC", "BC", "TC", "TFC", "TBC", "BL", "SL", "FLC", "WL", "TFL", "TBL", "TSL"), _HALF_POWER
+)
+_RIGHT = {"FR": 1.0, "DR": 1.0} | dict.fromkeys(
+    ("FC", "BC", "TC", "TFC", "TBC", "BR", "SR", "FRC", "WR", "TFR", "TBR", "TSR"), _HALF_POWER
+)
+# Speakers of files that name none, in the order of WAVE_FORMAT_EXTENSIBLE.
+_UNNAMED = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+
+_FORMATS = {  # FFmpeg's names of them: type, zero, full scale
+    "u8": ("u1", 128.0, 2.0**7),
+    "s16": ("i2", 0.0, 2.0**15),
+    "s32": ("i4", 0.0, 2.0**31),
+    "s64": ("i8", 0.0, 2.0**63),
+    "flt": ("f4", 0.0, 1.0),
+    "dbl": ("f8", 0.0, 1.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A whole file as sound.
+
+    Parameters
+    ----------
+    sound : float32[frames, 2]
+        Full scale is +-1; a float file may go beyond.
+    rate : int
+        Hz.
+    decoder : dict of str to str
+        ``name``, ``version`` and ``delay`` ("none", "removed" or "unknown").
+    title, artist : str
+        From the file's tags; empty if they do not say.
+    repaired_samples : int
+        Samples that were not numbers, or absurdly large, and are silence now.
+    truncated : bool
+        Whether the file is damaged or ends early; `sound` is what could be read.
+    """
+
+    sound: Block
+    rate: int
+    decoder: dict[str, str]
+    title: str
+    artist: str
+    repaired_samples: int
+    truncated: bool
+
+
+class Decoding:
+    """The blocks of one file, in order, for one loop over it; see `decode_blocks`.
+
+    What is known about the file stands in the attributes, and is complete after the loop; they
+    are those of `Decoded`, and `frames` is how many were returned.
+    """
+
+    def __init__(self, path: Path, rate: int, progress: Progress | None) -> None:
+        codec = ".".join(map(str, av.library_versions["libavcodec"]))
+        self.path = path
+        self.rate = rate
+        self.frames = 0
+        self.decoder = {
+            "name": "PyAV",
+            "version": f"{av.__version__} (libavcodec {codec})",
+            "delay": "unknown",
+        }
+        self.title = ""
+        self.artist = ""
+        self.repaired_samples = 0
+        self.truncated = False
+        self._progress = progress
+        self._stated_seconds: Fraction | None = None
+        self._length_stated = False
+        self._stumbled = False
+
+    def __iter__(self) -> Iterator[Block]:
+        resampler: soxr.ResampleStream | None = None
+        source_rate = 0
+        seconds = Fraction(0)
+        with _opened(self.path) as container:
+            for new_rate, block in _gathered(self._stereo(container)):
+                if new_rate != source_rate:
+                    yield from self._resampled(resampler, block[:0], last=True)
+                    source_rate = new_rate
+                    resampler = _resampler(source_rate, self.rate)
+                seconds += Fraction(len(block), source_rate)
+                yield from self._resampled(resampler, block, last=False)
+                if self._progress and self._stated_seconds:
+                    self._progress(min(1.0, float(seconds / self._stated_seconds)))
+            yield from self._resampled(resampler, np.empty((0, 2), np.float32), last=True)
+        self._judge(seconds)
+        if self._progress:
+            self._progress(1.0)
+
+    def _resampled(
+        self, resampler: soxr.ResampleStream | None, block: Block, *, last: bool
+    ) -> Iterator[Block]:
+        """Yield a block at the wanted rate, if it has any frames there."""
+        if resampler is not None:
+            block = resampler.resample_chunk(block, last=last)
+        if len(block):
+            self.frames += len(block)
+            yield block
+
+    def _stereo(self, container: Any) -> Iterator[tuple[int, Block]]:
+        """Yield rate in Hz and stereo sound of each of the codec's frames."""
+        if not container.streams.audio:
+            raise MediaError(f'"{self.path}" has no sound in it', READABLE)
+        stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise MediaError(f'"{self.path}" has sound in a format that is not known', READABLE)
+        self._learn(container, stream)
+        gap = Fraction(0)  # seconds that were damaged, since the last sound
+        rate = 0
+        for packet in self._packets(container, stream):
+            if not rate and packet.size:
+                self._learn_delay(container, packet)
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                self._stumbled = True
+                if rate and packet.duration:
+                    gap += min(Fraction(LONGEST_GAP_SECONDS), packet.duration * packet.time_base)
+                continue
+            for frame in frames:
+                rate = _checked_rate(self.path, frame.sample_rate)
+                if gap:
+                    yield rate, np.zeros((round(gap * rate), 2), np.float32)
+                    gap = Fraction(0)
+                    self.truncated = True
+                channels = _channels(frame)
+                self.repaired_samples += _repair(channels)
+                speakers = tuple(speaker.name for speaker in frame.layout.channels)
+                yield rate, stereo(channels.astype(np.float32, copy=False), speakers)
+
+    def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
+        """Yield what the file holds of a stream, up to where it cannot be read further."""
+        try:
+            yield from container.demux(stream)
+        except (av.FFmpegError, OSError):
+            self._stumbled = True
+
+    def _learn(self, container: Any, stream: Any) -> None:
+        """Take tags and length from what the file states before its sound."""
+        tags = {k.lower(): v for k, v in (*stream.metadata.items(), *container.metadata.items())}
+        self.title, self.artist = (
+            " ".join(tags.get(tag, "").split())[:500] for tag in ("title", "artist")
+        )
+        if stream.duration:
+            self._stated_seconds = stream.duration * stream.time_base
+        elif container.duration:
+            self._stated_seconds = Fraction(container.duration, av.time_base)
+        if container.format.name == "wav":  # FFmpeg takes the length from the file's size
+            cut_bytes = _cut_bytes(self.path)
+            self.truncated = 8 * cut_bytes > SLACK_SECONDS * (stream.bit_rate or 0) > 0
+
+    def _learn_delay(self, container: Any, packet: Any) -> None:
+        """Note from the first packet what is known about the encoder's delay."""
+        if packet.stream.codec_context.name.startswith(_LOSSLESS):
+            self.decoder["delay"] = "none"
+        elif packet.has_sidedata("skip_samples") or container.format.name == "ogg":
+            self.decoder["delay"] = "removed"
+        self._length_stated = container.format.name in _LENGTH_STATED or (
+            # an MP3's length is a guess unless its first frame states it
+            container.format.name == "mp3" and self.decoder["delay"] == "removed"
+        )
+
+    def _judge(self, seconds: Fraction) -> None:
+        """Decide, at the end, whether this was the whole file, and enough of it."""
+        if self._stated_seconds and self._length_stated:  # then what follows the end is not sound
+            self.truncated |= self._stated_seconds - seconds > SLACK_SECONDS
+        else:
+            self.truncated |= self._stumbled
+        if self.truncated and seconds < LEAST_SECONDS:
+            raise MediaError(
+                f'"{self.path}" is damaged: {float(seconds):.2f} s of it can be read',
+                "copy or download it again",
+            )
+        if not self.frames:
+            raise MediaError(f'"{self.path}" has no sound: 0 frames', "export it again")
+
+
+def decode(path: str | Path, rate: int = RATE, progress: Progress | None = None) -> Decoded:
+    """Decode a whole sound file into memory.
+
+    Parameters
+    ----------
+    path : str or Path
+        A sound file, or one that has a sound track.
+    rate : int
+        Wanted rate in Hz, 8000..192000.
+    progress : callable, optional
+        Called with the part that is done, 0..1.
+
+    Returns
+    -------
+    Decoded
+        float32[frames, 2]: mono is in both channels, more than two are mixed down.
+
+    Raises
+    ------
+    MediaError
+        If the file cannot be read, has no sound, or less than a second of it is undamaged.
+
+    Notes
+    -----
+    The result grows in place, so that the peak of memory is 1.25 times the result.
+    """
+    decoding = decode_blocks(path, rate, progress)
+    sound = np.empty((0, 2), np.float32)
+    for block in decoding:
+        end = decoding.frames
+        if end > len(sound):
+            sound.resize((max(end, len(sound) * 5 // 4), 2), refcheck=False)
+        sound[end - len(block) : end] = block
+    sound.resize((decoding.frames, 2), refcheck=False)
+    return Decoded(
+        sound,
+        rate,
+        decoding.decoder,
+        decoding.title,
+        decoding.artist,
+        decoding.repaired_samples,
+        decoding.truncated,
+    )
+
+
+def decode_blocks(path: str | Path, rate: int = RATE, progress: Progress | None = None) -> Decoding:
+    """Decode a sound file block by block, in memory of a few MB whatever its length.
+
+    Parameters and errors are those of `decode`; the file is opened when the loop begins.
+
+    Returns
+    -------
+    Decoding
+        To be looped over once: float32[n, 2] each, ``n`` up to some 1e5.
+    """
+    if not OUT_RATES[0] <= rate <= OUT_RATES[1]:
+        raise MediaError(f"cannot decode to {rate} Hz", f"give {OUT_RATES[0]}..{OUT_RATES[1]} Hz")
+    return Decoding(Path(path), rate, progress)
+
+
+def stereo(channels: Block, speakers: tuple[str, ...]) -> Block:
+    """Mix any channels down to two that cannot be louder than the loudest of them.
+
+    Parameters
+    ----------
+    channels : float32[channels, frames]
+        One row for each speaker.
+    speakers : tuple of str
+        FFmpeg's names of them (``FL FR FC LFE BL …``); ``NONE`` where the file has no name.
+
+    Returns
+    -------
+    float32[frames, 2]
+        Mono is in both. Channels beyond the eighth without names go left and right in turn.
+    """
+    if len(channels) == 1:
+        return np.repeat(channels.T, 2, axis=1)
+    if len(channels) == 2 and speakers[1] in ("FR", "NONE"):
+        return np.ascontiguousarray(channels.T)
+    mixed: Block = channels.T @ _downmix(speakers)
+    return mixed
+
+
+@cache
+def _downmix(speakers: tuple[str, ...]) -> NDArray[np.float32]:
+    """Return what each speaker gives to left and right; each side's parts sum to 1."""
+    if "NONE" in speakers and len(speakers) in _UNNAMED:
+        layout = av.AudioLayout(_UNNAMED[len(speakers)])
+        speakers = tuple(speaker.name for speaker in layout.channels)
+    parts = np.array([[_LEFT.get(name, 0.0), _RIGHT.get(name, 0.0)] for name in speakers])
+    known = _LEFT.keys() | _RIGHT.keys() | {"LFE", "LFE2"}
+    if not known.issuperset(speakers):
+        parts = np.array([[1.0, 0.0], [0.0, 1.0]] * len(speakers))[: len(speakers)]
+    for side in (0, 1):
+        if not parts[:, side].any():
+            parts[:, side] = parts[:, 1 - side] if parts.any() else 1.0
+    shares: NDArray[np.float32] = (parts / parts.sum(axis=0)).astype(np.float32)
+    return shares
+
+
+def _channels(frame: Any) -> NDArray[np.floating[Any]]:
+    """Return a codec's frame as floats[channels, frames], full scale +-1."""
+    name = frame.format.name.removesuffix("p")
+    kind, zero, full = _FORMATS[name]
+    channels = frame.layout.nb_channels
+    if frame.format.is_planar:
+        # not frame.planes nor to_ndarray(): with eight planes or more PyAV 18 counts too many,
+        # and reads memory that is not the frame's
+        planes = [AudioPlane(frame, channel) for channel in range(channels)]
+        samples = np.array(
+            [np.frombuffer(memoryview(plane), kind, frame.samples) for plane in planes]
+        )
+    else:
+        plane = memoryview(AudioPlane(frame, 0))
+        packed = np.frombuffer(plane, kind, frame.samples * channels)
+        samples = packed.reshape(-1, channels).T.copy()
+    if full == 1.0:
+        return samples
+    return (samples.astype(np.float32) - np.float32(zero)) * np.float32(1.0 / full)
+
+
+def _repair(samples: NDArray[np.floating[Any]]) -> int:
+    """Silence what is not a number, or absurd, in place; return how many samples it was."""
+    damaged = ~(np.abs(samples) <= LOUDEST)
+    samples[damaged] = 0.0
+    return int(np.count_nonzero(damaged))
+
+
+def _gathered(pieces: Iterator[tuple[int, Block]]) -> Iterator[tuple[int, Block]]:
+    """Join pieces of one rate to blocks of `BLOCK_FRAMES` and a little more."""
+    rate = 0
+    held: list[Block] = []
+    frames = 0
+    for new_rate, piece in pieces:
+        if held and (new_rate != rate or frames >= BLOCK_FRAMES):
+            yield rate, np.concatenate(held)
+            held, frames = [], 0
+        rate = new_rate
+        held.append(piece)
+        frames += len(piece)
+    if held:
+        yield rate, np.concatenate(held)
+
+
+def _resampler(source_rate: int, rate: int) -> soxr.ResampleStream | None:
+    """Return what brings a source to another rate, or None if there is nothing to do."""
+    if source_rate == rate:
+        return None
+    return soxr.ResampleStream(source_rate, rate, 2, dtype="float32", quality="VHQ")
+
+
+def _cut_bytes(path: Path) -> int:
+    """Return how many bytes a WAV states that it does not have; a pipe's states nothing."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    stated = int.from_bytes(head[4:], "little")
+    return stated + 8 - path.stat().st_size if head[:4] == b"RIFF" and stated < 0xFFFFFFFF else 0
+
+
+def _checked_rate(path: Path, rate: int) -> int:
+    """Return a source's rate in Hz, or raise MediaError if no sound has it."""
+    if not SOURCE_RATES[0] <= rate <= SOURCE_RATES[1]:
+        raise MediaError(
+            f'"{path}" has a rate of {rate} Hz',
+            f"{SOURCE_RATES[0]}..{SOURCE_RATES[1]} Hz are read; convert it first",
+        )
+    return rate
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a sound file, or say why that is not possible."""
+    again = "copy or download it again"
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise MediaError(f'"{path}" is a folder', "name one sound file in it")
+        if not stat.S_ISREG(status.st_mode):
+            raise MediaError(f'"{path}" is no regular file', "name a sound file")
+        if not status.st_size:
+            raise MediaError(f'"{path}" is empty: 0 bytes', again)
+        file = path.open("rb")
+    except FileNotFoundError as problem:
+        raise MediaError(f'no file "{path}"', "check its name and place") from problem
+    except PermissionError as problem:
+        raise MediaError(f'may not read "{path}"', "check its owner and its rights") from problem
+    except (OSError, ValueError) as problem:
+        raise MediaError(f'cannot read "{path}": {problem}', again) from problem
+    with file:
+        try:
+            # a file object and not a name: FFmpeg reads names as addresses (http:, concat: …)
+            options = {"format_whitelist": FORMATS}
+            container = av.open(file, options=options, metadata_errors="replace")
+        except (av.FFmpegError, OSError, ValueError) as problem:
+            raise MediaError(f'"{path}" is not a sound file, or damaged', READABLE) from problem
+        with container:
+            yield container

@@ -1,0 +1,67 @@
+"""Keys: many spellings in, one out, and the Camelot wheel there and back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfa_engine.errors import MediaError
+from sfa_engine.library.key import KEYS, camelot, from_camelot, parse_key
+
+KNOWN = {  # the wheel as it is printed everywhere
+    "1A": "G# minor", "2A": "Eb minor", "3A": "Bb minor", "4A": "F minor", "5A": "C minor",
+    "6A": "G minor", "7A": "D minor", "8A": "A minor", "9A": "E minor", "10A": "B minor",
+    "11A": "F# minor", "12A": "C# minor", "1B": "B major", "2B": "F# major", "3B": "Db major",
+    "4B": "Ab major", "5B": "Eb major", "6B": "Bb major", "7B": "F major", "8B": "C major",
+    "9B": "G major", "10B": "D major", "11B": "A major", "12B": "E major",
+}  # fmt: skip
+
+
+def test_the_wheel_is_the_one_on_every_dj_program():
+    assert {camelot(key): key for key in KEYS} == KNOWN
+
+
+@given(st.sampled_from(KEYS))
+def test_a_key_comes_back_from_its_camelot_code(key):
+    assert from_camelot(camelot(key)) == key
+    assert parse_key(key) == key
+
+
+@given(st.integers(1, 12), st.sampled_from("ABab"), st.booleans())
+def test_a_camelot_code_comes_back_from_its_key(number, letter, padded):
+    code = f"{number:02}{letter}" if padded else f"{number}{letter}"
+    assert camelot(from_camelot(code)) == f"{number}{letter.upper()}"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("A minor", "A minor"), ("a minor", "A minor"), ("Am", "A minor"), ("AMIN", "A minor"),
+        ("a-Moll", "A minor"), ("A", "A major"), ("AM", "A major"), ("A Dur", "A major"),
+        ("Gbmaj", "F# major"), ("F♯m", "F# minor"), ("B flat minor", "Bb minor"),
+        ("D# minor", "Eb minor"), ("Abm", "G# minor"), ("Cb", "B major"), ("bb", "Bb major"),
+        (" 8a ", "A minor"), ("08B", "C major"),
+    ],
+)  # fmt: skip
+def test_usual_spellings_are_read(text, key):
+    assert parse_key(text) == key
+
+
+@pytest.mark.parametrize("text", ["", "H minor", "0A", "13A", "8C", "minor", "A minorish", "A##"])
+def test_what_is_no_key_is_refused_with_examples(text):
+    with pytest.raises(MediaError, match="is no key") as caught:
+        parse_key(text)
+    assert "8A" in caught.value.hint
+
+
+def test_a_name_is_no_camelot_code():
+    with pytest.raises(MediaError, match='"A minor" is no Camelot code'):
+        from_camelot("A minor")
+
+
+@given(st.text(max_size=12))
+def test_no_text_brings_anything_but_a_media_error(text):
+    try:
+        key = parse_key(text)
+    except MediaError:
+        return
+    assert key in KEYS
