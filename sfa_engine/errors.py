@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST_WORD = 100  # that is looked for among others: a megabyte would hold the stage for 0.1 s
+
 
 class SfaError(Exception):
     """The root. `code` is stable and meant for programs; it travels over the socket.
@@ -64,5 +66,7 @@ class MediaError(SfaError):
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """Return ``did you mean "…"?`` for the nearest of some words, or an empty string."""
+    if len(word) > LONGEST_WORD:
+        return ""
     near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
     return f'did you mean "{near[0]}"?' if near else ""

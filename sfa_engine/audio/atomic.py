@@ -20,10 +20,10 @@ except OSError:
     _library = None
 
 if _library is not None:
-    _load = _library.__atomic_load_8
+    _load = getattr(_library, "__atomic_load_8")
     _load.argtypes = [ctypes.c_void_p, ctypes.c_int]
     _load.restype = ctypes.c_int64
-    _store = _library.__atomic_store_8
+    _store = getattr(_library, "__atomic_store_8")
     _store.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int]
     _store.restype = None
 

@@ -159,7 +159,7 @@ def choose(wish: Wish) -> Found:
         if len(fits) > 1 and len(exact) != 1:
             names = ", ".join(f'{d.index}: "{d.name}"' for d in fits)
             raise DeviceError(f'"{wish.name}" may be {names}', "give the number")
-        best = (exact or fits or [None])[0]
+        best = next(iter(exact or fits), None)
     if best is None:
         names = ", ".join(f'{d.index}: "{d.name}"' for d in found)
         near = did_you_mean(wish.name, [d.name for d in found])

@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sfa_engine.audio import build, device, realtime
 from sfa_engine.audio.device import Driver, File, Stream, Timer, Wish
@@ -43,6 +43,7 @@ LOCK = "host.lock"
 STALLED_S = 0.3  # without a block: the device is gone. The largest block in use is 85 ms
 RETRY_S = 1.0  # between two looks for the device that was asked for
 LINE_BYTES = 65_536
+MOST_PATH_BYTES = 1023  # of a bundle, in the engine's memory
 
 
 class Host:
@@ -125,18 +126,21 @@ class Host:
         """Start a driver on the rack as it is."""
         engine = self.memory.engine
         driver: Driver
-        try:
-            if self._file:
-                self._drive_file(rate)
-                return
-            if found is None:
-                raise DeviceError(trouble)
-            driver = Stream(self.wish, found, rate, self._kernel.stream, self.rack.address)
-            driver.start()
-        except DeviceError as error:
-            if self.wish.name != device.TIMER_NAME:
-                trouble = trouble or str(error)
-            driver = Timer(self.wish, rate, self._kernel, self._kernel.stream, self.rack.address)
+        if self._file:
+            self._drive_file(rate)
+            return
+        stream = None
+        if found is not None:
+            try:
+                stream = Stream(self.wish, found, rate, self._kernel.stream, self.rack.address)
+                stream.start()
+            except DeviceError as error:
+                trouble = str(error)
+                stream = None
+        driver = stream or Timer(
+            self.wish, rate, self._kernel, self._kernel.stream, self.rack.address
+        )
+        if stream is None:
             driver.start()
         self._name_driver(driver, trouble)
         self._look_at = time.monotonic() + RETRY_S
@@ -214,16 +218,22 @@ class Host:
 
     def _watch(self) -> None:
         """Look whether blocks are still asked for, and for the device that was not there."""
+        self.loader.free()
         engine = self.memory.engine
         silent_s = (time.monotonic_ns() - int(engine["monotonic_ns"])) / 1e9
         assert self.driver is not None
         if silent_s > STALLED_S and self.driver.name == Stream.name:
             # PortAudio hangs on a server that died; a new image of ourselves does not.
             print("sfa host: the device asks for no more blocks, starting anew", file=sys.stderr)
-            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+            self._begin_anew()
         if int(engine["trouble"] != b"") and time.monotonic() > self._look_at:
             self._look_at = time.monotonic() + RETRY_S
             self._look_for_device()
+
+    @staticmethod
+    def _begin_anew() -> NoReturn:
+        """Become a new host in this process's place, which takes up where this one was."""
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
     def _look_for_device(self) -> None:
         try:
@@ -234,7 +244,7 @@ class Host:
             return
         rate = self.wish.rate or found.rate
         if rate != float(self.rack.record["sample_rate"]):
-            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+            self._begin_anew()
         assert self.driver is not None
         self.driver.close()
         self.memory.engine["resuming"] = 1
@@ -246,11 +256,14 @@ class Host:
     def load(self, deck: int, path: str, position_s: float = 0.0) -> dict[str, Any]:
         """Put a bundle on a deck; return when it can be played, the rest follows."""
         began = time.monotonic_ns()
+        whole = str(Path(path).resolve()).encode()
+        if len(whole) > MOST_PATH_BYTES:
+            raise Refused(f"the path has {len(whole)} bytes", f"{MOST_PATH_BYTES} are the most")
         with self._deck_mutex[deck]:
             mounted, bundle = self.loader.mount_bundle(Path(path), position_s)
             self._give(deck, mounted, position_s)
             transport = self.memory.engine["transport"][deck]
-            transport["bundle"] = str(Path(path).resolve()).encode()
+            transport["bundle"] = whole
             transport["digest"] = bundle.track.digest.encode()
             transport["track_rate"] = bundle.track.rate
             transport["track_frames"] = bundle.track.frames
@@ -274,7 +287,6 @@ class Host:
                 mounted.filled.wait()
             self.driver.nudge()
         self.loader.wait_taken(deck, mounted)
-        self.loader.free()
 
     def describe(self, deck: int) -> dict[str, Any]:
         """Return what is on a deck, in words."""

@@ -23,7 +23,7 @@ import numpy as np
 
 from sfa_engine.desk import CONTROLS, DESK, Control, Meter, Section
 from sfa_engine.desk.control import Each
-from sfa_engine.desk.deck import BANDS, STEMS
+from sfa_engine.desk.deck import STEMS
 
 TICK = 32  # frames; every smoothing runs on this raster of the global frame counter
 DECKS = len(DESK.deck)
@@ -44,8 +44,8 @@ CUTOFFS = (1.0, 0.94, 0.88, 0.8, 0.7, 0.58, 0.45, 0.35, 0.25)
 FASTEST = 8.0  # track frames per engine frame, beyond any rate times any ratio of rates
 SPAN = int(TICK * FASTEST) + TAPS + 8
 
-LOOKAHEAD = 64  # frames, 1.3 ms, over which the limiter lets itself down
-OVERSAMPLE_TAPS = 24  # of each phase of the true-peak detector
+LOOKAHEAD = 24  # frames, 0.5 ms, over which the limiter lets itself down
+OVERSAMPLE_TAPS = 16  # of each phase of the true-peak detector
 LATENCY = LOOKAHEAD - 1 + OVERSAMPLE_TAPS // 2  # frames from the mix to the device
 
 MAGIC = 0x5FA0A1C4E3
@@ -146,7 +146,10 @@ LINE = 64  # bytes; the two ends of a ring live on lines of their own
 
 def _lay(*fields: tuple[str, Any] | tuple[str, Any, str]) -> np.dtype[np.void]:
     """Return a record whose fields lie on 8-byte places; a third item names one to lie upon."""
-    names, formats, offsets, end = [], [], [], 0
+    names: list[str] = []
+    formats: list[np.dtype[Any]] = []
+    offsets: list[int] = []
+    end = 0
     for name, form, *over in fields:
         dtype = np.dtype(form)
         offset = offsets[names.index(over[0])] if over else end

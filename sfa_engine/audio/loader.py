@@ -16,6 +16,7 @@ free     loader's thread        memory goes back
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -73,8 +74,7 @@ class Mounted:
     slot: int
     frames: int
     pcm: dict[str, npt.NDArray[np.generic]]
-    beats: npt.NDArray[np.float64]
-    deck: int = -1
+    beats: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     handed: bool = False
     trouble: str = ""
     filled: threading.Event = field(default_factory=threading.Event)
@@ -97,28 +97,35 @@ class Loader:
         self.locked = lock
         self._commands = rack.commands()
         self._mounted: dict[int, Mounted] = {}
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()
 
     # ------------------------------------------------------------------ slots
 
     def _claim(self) -> int:
-        """Return a free slot, freeing those that no head plays any more."""
-        self.free()
-        for slot in range(SLOTS):
-            if slot not in self._mounted:
-                return slot
+        """Return a free slot; only if there is none are those freed that nobody plays."""
+        for _ in range(2):
+            for slot in range(SLOTS):
+                if slot not in self._mounted:
+                    return slot
+            self.free()
         raise EngineError("all media slots are in use", "wait for a deck to let its old track go")
 
     def free(self) -> None:
-        """Give back the memory of tracks that are on no deck and under no head."""
-        heads = self._rack.memory.engine["transport"]["head"]["slot"][:, 0]
-        for slot, mounted in list(self._mounted.items()):
-            media = self._rack.record["media"][slot]
-            if mounted.handed and media["heads"] == 0 and slot not in heads:
-                mounted.stopped = True
-                if mounted.filled.is_set():
-                    media["address"] = 0
-                    del self._mounted[slot]
+        """Give back the memory of tracks that are on no deck and under no head.
+
+        Unmapping a track takes tens of milliseconds: the host calls this when nobody waits.
+        """
+        with self._mutex:
+            heads = self._rack.memory.engine["transport"]["head"]["slot"][:, 0]
+            for slot, mounted in list(self._mounted.items()):
+                media = self._rack.record["media"][slot]
+                # One whose command still waits on the ring must stay: the kernel may take it yet.
+                mounted.handed = mounted.handed or slot in heads
+                if mounted.handed and media["heads"] == 0 and slot not in heads:
+                    mounted.stopped = True
+                    if mounted.filled.is_set():
+                        media["address"] = 0
+                        del self._mounted[slot]
 
     def _mount(
         self,
@@ -129,7 +136,10 @@ class Loader:
         grid: Grid | None,
     ) -> Mounted:
         """Describe a track in a free slot; nothing of it is ready yet."""
-        slot = self._claim()
+        with self._mutex:
+            slot = self._claim()
+            mounted = Mounted(slot, frames, pcm)
+            self._mounted[slot] = mounted
         beats = np.zeros(0)
         media = self._rack.record["media"][slot]
         media["first_beat"] = 0
@@ -149,8 +159,7 @@ class Loader:
         media["beats"] = len(beats)
         media["beats_address"] = beats.ctypes.data if len(beats) else 0
         media["gain"] = gain
-        mounted = Mounted(slot, frames, pcm, beats)
-        self._mounted[slot] = mounted
+        mounted.beats = beats
         return mounted
 
     # ------------------------------------------------------------------ sources
@@ -217,10 +226,8 @@ class Loader:
         size = max(mmap.PAGESIZE, stem.frames * frame_bytes(stem))
         block = mmap.mmap(-1, size)
         if hasattr(mmap, "MADV_HUGEPAGE") and size >= 2 << 20:
-            try:
+            with contextlib.suppress(OSError):  # a kernel without huge pages
                 block.madvise(mmap.MADV_HUGEPAGE)
-            except OSError:
-                pass  # a kernel without huge pages
         array = np.frombuffer(block, dtype=stem.dtype, count=stem.frames * 2).reshape(-1, 2)
         if self._lock_memory and stem.frames:
             address = ctypes.c_void_p(array.ctypes.data)
@@ -269,8 +276,6 @@ class Loader:
             Command(Op.LOAD, whom=deck, what=slot, x=position_s, y=float(keep), source=Source.HOST)
         ):
             raise EngineError("the audio thread takes no commands", "see `sfa health`")
-        if mounted is not None:
-            mounted.deck = deck
 
     def wait_taken(self, deck: int, mounted: Mounted | None, timeout_s: float = 1.0) -> None:
         """Wait until the kernel has given the deck the slot."""
@@ -311,7 +316,7 @@ class _Reader:
     def read(self, start: int, end: int) -> int:
         """Read the frames from start up to end of every stem; return end."""
         for stem, array, handle in self._parts:
-            view = memoryview(array[start:end]).cast("B")
+            view = array[start:end].data.cast("B")
             offset = stem.offset_bytes + start * frame_bytes(stem)
             done = 0
             while done < len(view):

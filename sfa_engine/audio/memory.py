@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sfa_engine.audio.atomic import load_acquire
 from sfa_engine.audio.layout import (
     ENGINE,
     LAYOUT,
@@ -21,7 +22,6 @@ from sfa_engine.audio.layout import (
     VALUE_INDEX,
     VALUE_PATHS,
 )
-from sfa_engine.audio.atomic import load_acquire
 from sfa_engine.desk import CONTROLS
 from sfa_engine.errors import EngineError
 
@@ -70,7 +70,7 @@ class Memory:
         finally:
             os.close(handle)
         memory.rest()
-        os.replace(beside, path)
+        beside.replace(path)
         return memory
 
     @classmethod
@@ -143,7 +143,8 @@ class Memory:
             copy = np.zeros(1, SNAPSHOT)
             copy[0] = self.engine["snapshots"][before & 1]
             if load_acquire(serial) - before <= 0:
-                return copy[0]
+                newest: np.void = copy[0]
+                return newest
 
     def reading(self, path: str) -> float:
         """Return one reading, as the engine gives it."""

@@ -130,7 +130,8 @@ def sinc_tables() -> npt.NDArray[np.float32]:
         table = cutoff * np.sinc(cutoff * place) * window
         tables[row] = table / table.sum(axis=1, keepdims=True)
     tables[np.abs(tables) < 1e-12] = 0.0  # what sin(pi) leaves
-    return tables.astype(np.float32)
+    rounded: npt.NDArray[np.float32] = tables.astype(np.float32)
+    return rounded
 
 
 def detector_table() -> npt.NDArray[np.float32]:
@@ -140,7 +141,8 @@ def detector_table() -> npt.NDArray[np.float32]:
     place = np.arange(-half + 1, half + 1) - phase
     window = np.i0(DETECTOR_BETA * np.sqrt(np.maximum(0.0, 1.0 - (place / half) ** 2)))
     table = np.sinc(place) * window / np.i0(DETECTOR_BETA)
-    return (table / table.sum(axis=1, keepdims=True)).astype(np.float32)
+    rounded: npt.NDArray[np.float32] = (table / table.sum(axis=1, keepdims=True)).astype(np.float32)
+    return rounded
 
 
 def _section(kind: str, cutoff: float, q: float, rate: float) -> Floats:

@@ -112,15 +112,14 @@ def load_config(path: Path | None = None) -> Config:
 
 def _section(path: Path, name: str, kind: Any, values: dict[str, Any]) -> Any:
     known = {f.name: getattr(kind(), f.name) for f in fields(kind)}
-    for key, value in values.items():
+    for key, given in values.items():
+        value = given
         full = f"{name}.{key}"
         if key not in known:
             raise Refused(f'{path}: no key "{full}"', did_you_mean(key, known))
         wanted = type(known[key])
-        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-            values[key] = value = float(value)
-        if wanted is str and isinstance(value, int) and not isinstance(value, bool):
-            values[key] = value = str(value)
+        if wanted in {float, str} and type(given) is int:
+            value = values[key] = wanted(given)
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise Refused(f"{path}: {full} is {value!r}", f"give a {wanted.__name__}")
         if full in _LIMITS and not _LIMITS[full][0] <= value <= _LIMITS[full][1]:

@@ -55,7 +55,7 @@ def _priority() -> Finding:
         return Finding("real-time priority", "good", "allowed without limit")
     if most >= WANTED_PRIORITY:
         return Finding("real-time priority", "good", f"allowed up to {most}")
-    cure = f'add "@audio - rtprio 95" to /etc/security/limits.d/audio.conf and log in again'
+    cure = 'add "@audio - rtprio 95" to /etc/security/limits.d/audio.conf and log in again'
     verdict = "fair" if most else "bad"
     return Finding("real-time priority", verdict, f"allowed up to {most}", cure)
 

@@ -61,7 +61,7 @@ def _print_json(value: Any) -> None:
 
 
 def _complete_control(
-    context: click.Context, parameter: click.Parameter, incomplete: str
+    context: click.Context, _: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete a control's name from the desk, with its sentence beside it."""
     from sfa_engine.desk import CONTROLS, Button, Meter
@@ -112,10 +112,13 @@ def start(device: str | None, rate: float | None, block: int | None, channels: s
     from sfa_engine.cli.supervise import Supervisor
 
     audio = configuration.load_config().audio
-    given = {"device": device, "rate": rate, "block": block}
-    audio = replace(audio, **{k: v for k, v in given.items() if v is not None})
-    if channels:
-        audio = replace(audio, channels=int(channels))
+    audio = replace(
+        audio,
+        device=audio.device if device is None else device,
+        rate=audio.rate if rate is None else rate,
+        block=block or audio.block,
+        channels=int(channels or audio.channels),
+    )
     runtime = configuration.runtime_path()
     screen.build_kernel()
 
@@ -294,7 +297,7 @@ def load(deck: int, track: str, position: float, force: bool) -> None:
     path = _find_bundle(track)
     with _connect() as client:
         said = client.call("deck.load", deck=deck, path=str(path), position_s=position, force=force)
-    name = f"{said['artist']} – {said['title']}" if said["artist"] else said["title"]
+    name = f"{said['artist']}: {said['title']}" if said["artist"] else said["title"]
     bpm = f", {said['bpm']:g} BPM" if said["bpm"] else ""
     click.echo(f"deck {deck}: {name}{bpm}, {', '.join(said['stems'])}")
 

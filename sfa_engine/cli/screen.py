@@ -100,7 +100,7 @@ def status_view(status: dict[str, Any]) -> Group:
         tempo = f"{deck['tempo']:.2f}" if deck["tempo"] else "?"
         table.add_row(
             f"{number} {'▶' if deck['playing'] else '■'}",
-            f"{deck['artist']} – {deck['title']}" if deck["artist"] else deck["title"],
+            f"{deck['artist']}: {deck['title']}" if deck["artist"] else deck["title"],
             clock(deck["position_s"]),
             clock(deck["duration_s"]),
             tempo,

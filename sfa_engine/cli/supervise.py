@@ -92,9 +92,11 @@ class Supervisor:
         where = ["--runtime", str(runtime)]
         self.host = Child(
             "host",
-            [*base, "sfa_engine.audio.host", *where, "--device", audio.device]
-            + ["--rate", str(audio.rate), "--block", str(audio.block)]
-            + ["--channels", str(audio.channels)],
+            [
+                *(*base, "sfa_engine.audio.host", *where, "--device", audio.device),
+                *("--rate", str(audio.rate), "--block", str(audio.block)),
+                *("--channels", str(audio.channels)),
+            ],
             "host.lock",
         )
         self.stage = Child(

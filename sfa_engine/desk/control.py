@@ -105,7 +105,7 @@ class Switch(Control):
         try:
             return words[text.strip().lower()]
         except KeyError:
-            raise Refused(f'"{text}" is neither on nor off', "say on or off") from None
+            raise Refused(f'"{text:.60}" is neither on nor off', "say on or off") from None
 
     def check(self, value: Any) -> float:
         return float(value) if isinstance(value, bool) else super().check(value)
@@ -135,7 +135,8 @@ class Choice(Control):
         if word in self.options:
             return float(self.options.index(word))
         raise Refused(
-            f'"{text}" is not one of {", ".join(self.options)}', did_you_mean(word, self.options)
+            f'"{text:.60}" is not one of {", ".join(self.options)}',
+            did_you_mean(word, self.options),
         )
 
 

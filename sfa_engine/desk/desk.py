@@ -146,7 +146,7 @@ def find(path: str) -> Control:
     control = CONTROLS.get(path)
     if control is None:
         raise Refused(
-            f'no control "{path}"', did_you_mean(path, CONTROLS) or "see `sfa describe` for all"
+            f'no control "{path:.60}"', did_you_mean(path, CONTROLS) or "see `sfa describe` for all"
         )
     if control.planned:
         raise Planned(f"{path} is planned and not built yet", "see `sfa describe --planned`")

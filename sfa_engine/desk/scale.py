@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sfa_engine.errors import Refused
 
@@ -58,18 +58,24 @@ class Scale:
         if self.taper == "log" and self.low <= 0:
             raise ValueError(f"a logarithmic scale cannot start at {self.low}")
 
-    def check(self, value: float) -> float:
+    @property
+    def decimals(self) -> int:
+        """Decimals in text."""
+        return 0 if self.whole else self.digits
+
+    def check(self, value: Any) -> float:
         """Return a value that may be set, or refuse it with the range in the sentence."""
+        fault = ""
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Refused(f"{value!r} is not a number", f"give one {self.range_text()}")
-        if not math.isfinite(value):
-            raise Refused(f"{value} is not a finite number", f"give one {self.range_text()}")
-        if not self.low <= value <= self.high:
-            raise Refused(
-                f"{self.text(float(value))} is out of range", f"give one {self.range_text()}"
-            )
-        if self.whole and value != int(value):
-            raise Refused(f"{value} is not a whole number", f"give one {self.range_text()}")
+            fault = "not a number"
+        elif isinstance(value, float) and not math.isfinite(value):
+            fault = "not a finite number"
+        elif not self.low <= value <= self.high:
+            fault = "out of range"
+        elif self.whole and value != int(value):
+            fault = "not a whole number"
+        if fault:
+            raise Refused(f"{value!r:.60} is {fault}", f"give one {self.range_text()}")
         return float(value)
 
     def range_text(self) -> str:
@@ -78,10 +84,9 @@ class Scale:
 
     def text(self, value: float) -> str:
         """Return a value as a person reads it; `parse` reads it back."""
-        if self.law == "gain" and value <= self.low:
+        if self.law == "gain" and round(value, self.decimals) <= self.low:
             return "off"
-        number = f"{value:.{0 if self.whole else self.digits}f}"
-        return f"{number} {self.unit}".rstrip()
+        return f"{value:z.{self.decimals}f} {self.unit}".rstrip()
 
     def parse(self, text: str) -> float:
         """Return the value that a text means; the unit may be left out."""
@@ -93,7 +98,12 @@ class Scale:
         try:
             value = float(word)
         except ValueError:
-            raise Refused(f'"{text}" is not a number', f"give one {self.range_text()}") from None
+            raise Refused(
+                f'"{text:.60}" is not a number', f"give one {self.range_text()}"
+            ) from None
+        # The ends as `text` writes them, 0.0312 for 1/32, are the ends.
+        ends = (self.low, self.high)
+        value = next((e for e in ends if value == round(e, self.decimals)), value)
         return self.check(value)
 
     def value(self, travel: float) -> float:

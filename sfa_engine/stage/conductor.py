@@ -143,11 +143,17 @@ class Conductor:
         return Done(number, control.text(number), seq)
 
     async def set(
-        self, path: str, value: Any, source: int = Source.STAGE, when: Any = None
+        self,
+        path: str,
+        value: Any,
+        source: int = Source.STAGE,
+        when: Any = None,
+        *,
+        wait: bool = False,
     ) -> Done:
-        """Set a control, and wait for the kernel's answer where it may say no."""
+        """Set a control, and wait for the kernel's answer where it may say no, or if told to."""
         done = self.set_nowait(path, value, source, when)
-        return await self._answer(path, done, when)
+        return await self._answer(path, done, when, wait=wait)
 
     async def press(
         self, path: str, value: Any = None, source: int = Source.STAGE, when: Any = None
@@ -167,10 +173,10 @@ class Conductor:
             raise EngineError("the audio thread takes no commands", "see `sfa health`")
         return seq
 
-    async def _answer(self, path: str, done: Done, when: Any) -> Done:
+    async def _answer(self, path: str, done: Done, when: Any, *, wait: bool = False) -> Done:
         """Wait for what the kernel says of a command that is due now."""
         command = command_for(find(path), done.value, Moment.parse(when), 0)
-        if command.when is not When.NOW or not may_be_refused(command.op):
+        if command.when is not When.NOW or not (wait or may_be_refused(command.op)):
             return done
         asked = self._asked.setdefault(done.seq, _Asked())
         try:

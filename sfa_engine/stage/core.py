@@ -117,9 +117,11 @@ class Core:
         value = self.conductor.get(path)
         return {"path": path, "value": value, "text": find(path).text(value)}
 
-    async def set(self, path: str, value: Any, when: Any = None, source: int = 0) -> dict[str, Any]:
-        """Set a control, now or at a moment."""
-        done = await self.conductor.set(path, value, source, when)
+    async def set(
+        self, path: str, value: Any, when: Any = None, wait: bool = False, source: int = 0
+    ) -> dict[str, Any]:
+        """Set a control, now or at a moment; ``wait`` answers when it has been done."""
+        done = await self.conductor.set(path, value, source, when, wait=bool(wait))
         return {
             "path": path,
             "value": done.value,

@@ -82,13 +82,8 @@ def judge(facts: Facts) -> tuple[str, list[str]]:
         if frames:
             found.append((1, f"deck {number}: {frames} frames were not in memory in time"))
     if facts.late_ago_s < LATELY_S:
-        found.append(
-            (
-                1,
-                f"{facts.late} late blocks and {facts.misses} missed by the device, the last "
-                f"{facts.late_ago_s:.0f} s ago",
-            )
-        )
+        words = f"{facts.late} late blocks and {facts.misses} missed by the device"
+        found.append((1, f"{words}, the last {facts.late_ago_s:.0f} s ago"))
     if facts.load_pct > HEAVY_PCT:
         found.append((1, f"the audio thread uses {facts.load_pct:.0f} % of its time"))
     if facts.realtime == 0 and facts.silent_s <= STALE_S:

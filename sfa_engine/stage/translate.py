@@ -86,21 +86,21 @@ def command_for(control: Control, value: float, moment: Moment, source: int) -> 
     """Return the command that sets or presses a control."""
     places = numbers(control.path)
     op = VERBS.get(family(control.path), Op.SET)
-    common = {
-        "x": value,
-        "when": moment.when,
-        "clock": moment.clock,
-        "frame": moment.frame,
-        "source": source,
-    }
     if op is Op.SET:
         assert not isinstance(control, Button), control.path
-        return Command(op, what=VALUE_INDEX[control.path], **common)
+        whom, what = 0, VALUE_INDEX[control.path]
+    else:
+        whom = places[0] if places else 0
+        what = places[1] if len(places) > 1 else 0
     return Command(
         op,
-        whom=places[0] if places else 0,
-        what=places[1] if len(places) > 1 else 0,
-        **common,
+        whom=whom,
+        what=what,
+        x=value,
+        when=moment.when,
+        clock=moment.clock,
+        frame=moment.frame,
+        source=source,
     )
 
 

@@ -6,11 +6,11 @@ of the first track:
 ====== =======================================================================
 0      deck 1 alone, out of its low-pass filter
 4      deck 2 starts on the bar, at deck 1's tempo, without its low band
-4–10   the crossfader brings it in
+4-10   the crossfader brings it in
 10     the basses change places (isolator)
 14     deck 1 keeps only its voice: drums, bass and the rest are stem-muted
 18     deck 2 loops a beat, then half of one, and goes on
-20–24  deck 1 leaves through its high-pass filter
+20-24  deck 1 leaves through its high-pass filter
 24     deck 2 alone returns to its own tempo
 ====== =======================================================================
 """
@@ -18,6 +18,7 @@ of the first track:
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from sfa_engine.audio.media import Bundle, read_bundle
@@ -42,7 +43,7 @@ def make_grooves(folder: Path, progress: Progress) -> list[Path]:
     for name in GROOVES:
         path = folder / f"{name}.sfa"
         if not path.exists():
-            groove = render_groove(name, progress=lambda part, n=name: progress(n, part))
+            groove = render_groove(name, progress=partial(progress, name))
             write_bundle_arrays(
                 path,
                 groove.stems,

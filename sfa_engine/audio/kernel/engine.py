@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from sfa_engine.audio.command import Tell
-from sfa_engine.audio.kernel import deck, grid, mixer, perform, transport
+from sfa_engine.audio.kernel import grid, mixer, perform, transport
 from sfa_engine.audio.kernel.glide import advance, settle
 from sfa_engine.audio.kernel.machine import gettid, kernel, now_ns, store_release
 from sfa_engine.audio.layout import (

@@ -9,14 +9,13 @@ from sfa_engine.audio.kernel.engine import process
 from sfa_engine.audio.kernel.machine import (
     ABSOLUTE,
     MONOTONIC,
+    _pointer,
     call_stream,
     clock_nanosleep,
-    float32_at,
     gettid,
     int64_at,
     load_acquire,
     now_ns,
-    _pointer,
 )
 from sfa_engine.audio.layout import BLOCKS, ENGINE, RACK
 

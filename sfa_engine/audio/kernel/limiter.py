@@ -2,10 +2,10 @@
 
 ::
 
-    in ─┬─ four times oversampled ─ peak ─ gain it allows ─ least of 64 ─ release ─ mean of 64 ┐
-        └─ delay of 75 frames ────────────────────────────────────────────────────────── × ────┴─ out
+    in ─┬─ oversample 4x ─ peak ─ gain it allows ─ least of 24 ─ release ─ mean of 24 ─┐
+        └─ delay of 31 frames ──────────────────────────────────────────── times ◄─────┴─ out
 
-The mean of 64 least values is a straight way down that arrives just when the peak does.
+The mean of 24 least values is a straight way down that arrives just when the peak does.
 
 References
 ----------

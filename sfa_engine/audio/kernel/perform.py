@@ -315,7 +315,6 @@ def move(engine, rack, deck, command, frame):
     op = command.op
     machine = engine.transport[deck]
     media = rack.media[machine.head[0].slot]
-    values = engine.values.deck[deck]
     base = deck * DECK_STRIDE
     here = transport.position_now(engine, deck, frame)
     if op == PLAY:

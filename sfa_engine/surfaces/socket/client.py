@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sfa_engine.errors import EngineError, Refused, SfaError
 from sfa_engine.surfaces.socket import frames
@@ -39,7 +39,7 @@ class SocketClient:
                 "start it with `sfa start`",
             ) from None
 
-    def __enter__(self) -> SocketClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -17,13 +17,13 @@ HEADER = struct.Struct(">I")
 MOST_ITEMS = 65_536
 
 
-class BrokenStream(Refused):  # noqa: N818
+class BrokenStream(Refused):
     """What came cannot be read on from: the connection ends."""
 
 
 def pack(message: Any) -> bytes:
     """Return a message as a frame."""
-    body = msgpack.packb(message, use_bin_type=True)
+    body: bytes = msgpack.packb(message, use_bin_type=True)
     if len(body) > MOST_BYTES:
         raise Refused(f"the message has {len(body)} bytes", f"{MOST_BYTES} are the most")
     return HEADER.pack(len(body)) + body

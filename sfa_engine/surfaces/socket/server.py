@@ -110,6 +110,7 @@ class Client:
         self._news: dict[str, float] = {}
         self._told: dict[str, float] = {}
         self._wake = trio.Event()
+        self._sent_all = trio.Event()
 
     async def run(self) -> None:
         """Serve it until it leaves."""
@@ -183,16 +184,19 @@ class Client:
     # ------------------------------------------------------------------ writing
 
     async def _say(self, message: list[Any]) -> None:
+        self._sent_all = trio.Event()
         await self._send.send(frames.pack(message))
 
     async def _flush(self) -> None:
+        """Give what is said last a moment to be sent."""
         with trio.move_on_after(1.0):
-            while self._queue.statistics().current_buffer_used:
-                await trio.sleep(0.01)
+            await self._sent_all.wait()
 
     async def _write(self) -> None:
         async for frame in self._queue:
             await self._stream.send_all(frame)
+            if not self._queue.statistics().current_buffer_used:
+                self._sent_all.set()
 
     # ------------------------------------------------------------------ watching
 

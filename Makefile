@@ -1,0 +1,62 @@
+# `make demo` and `make test` do everything, on a machine that has make, python3 and git.
+# `make help` lists the rest.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+# Extras of pyproject.toml that the tests get; .ci/run adds the heavy ones.
+EXTRAS ?= dev
+BIN := .venv/bin
+GENERATED = $(shell grep -rl '\[\[\[cog' --include='*.md' README.md docs)
+LINTS := lint-style lint-types lint-imports lint-docstrings lint-docs lint-changelog
+
+export PYTHON EXTRAS
+export TIMEFORMAT := lint: %1R s
+
+.PHONY: help demo test setup bench docs clean lint $(LINTS)
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: .venv/for-demo ## hear two decks mixed; without a sound device they go to demo.wav
+	@$(BIN)/sfa demo
+
+test: setup ## run every test
+	@$(BIN)/python -c 'from sfa_engine.cli.screen import build_kernel; build_kernel()'
+	@$(BIN)/pytest -q
+
+setup: .venv/for-test ## install all that demo and tests need
+
+# Made again when what they are made from is newer.
+.venv/for-%: pyproject.toml scripts/setup.sh
+	@scripts/setup.sh $*
+
+lint: $(LINTS) ## style, types, imports, docstrings, documents and changelog
+
+lint-style: setup
+	@time { $(BIN)/ruff check . && $(BIN)/ruff format --check .; }
+
+lint-types: setup
+	@time $(BIN)/mypy
+
+lint-imports: setup
+	@time $(BIN)/lint-imports --no-logo
+
+lint-docstrings: setup
+	@time git ls-files 'sfa_engine/*.py' | xargs $(BIN)/numpydoc lint
+
+lint-docs: setup
+	@time $(BIN)/cog -I docs --check $(GENERATED)
+
+lint-changelog: setup
+	@time $(BIN)/towncrier build --draft --version next >/dev/null
+
+bench: .venv/for-demo ## measure the engine against a client that does nothing
+	@$(BIN)/sfa bench engine
+
+docs: setup ## write the generated parts of the documents anew
+	@$(BIN)/cog -I docs -r $(GENERATED)
+
+clean: ## remove the virtual environment and all caches
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,94 @@
+"""What the documents take from the code: called by the cog blocks in them.
+
+``make docs`` writes, ``make lint`` checks. Knows the desk, which does not know it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sfa_engine.desk import DESK, Button, Choice, Control, Desk, Each, Fader, Meter, Section, Switch
+
+HEADS = ("control", "kind", "range", "at rest", "what it does")
+WITHOUT_END = 1e6  # a range that ends here or later only says that numbers are finite
+
+
+def controls() -> str:
+    """Return every control in a table per section; sections that repeat stand once."""
+    return "\n".join(_pages(DESK, "The desk itself", 2))
+
+
+def _pages(section: Section, title: str, level: int) -> Iterator[str]:
+    """Yield the lines of a section and of those below it."""
+    yield f"{'#' * level} {title}\n"
+    yield f"{_sentence(section)}\n"
+    inside = [(name, getattr(section, name)) for name, _ in section.declared()]
+    own = [part for _, part in inside if isinstance(part, Control)]
+    if own:
+        yield from _table(HEADS, [_row(control) for control in own])
+    # Beside the desk itself, not below it.
+    below = level if isinstance(section, Desk) else level + 1
+    for _, part in inside:
+        if isinstance(part, Section):
+            yield from _pages(part, f"`{part.path}`", below)
+        elif isinstance(part, Each):
+            each: Sequence[Section] = list(part.values())
+            yield from _pages(each[0], _names(part, [one.path for one in each]), below)
+
+
+def _names(parts: Each[Any, Any], paths: list[str]) -> str:
+    """Return the names of a section that stands several times, all of them if they are words."""
+    numbered = all(isinstance(key, int) for key in parts) and len(parts) > 2
+    shown = [f"`{path}`" for path in paths]
+    return f"{shown[0]} to {shown[-1]}" if numbered else ", ".join(shown)
+
+
+def _sentence(section: Section) -> str:
+    return (inspect.getdoc(type(section)) or "").replace("``", "`")
+
+
+def _row(control: Control) -> tuple[str, ...]:
+    name = control.path.rpartition(".")[2]
+    sentence = f"*Planned.* {control.sentence}" if control.planned else control.sentence
+    return (f"`{name}`", control.kind, _range(control), _rest(control), sentence)
+
+
+def _range(control: Control) -> str:
+    """Return what may be set, pressed or read, in words."""
+    scale = control.scale
+    if isinstance(control, Choice):
+        return ", ".join(control.options)
+    if isinstance(control, Switch):
+        return "on, off"
+    if _is_plain_button(control):
+        return ""
+    low = "off" if scale.law == "gain" else f"{scale.low:.10g}"
+    if scale.high >= WITHOUT_END and scale.low <= -WITHOUT_END:
+        return f"any number of {scale.unit}"
+    if scale.high >= WITHOUT_END:
+        return f"{low} and more {scale.unit}".rstrip()
+    return f"{low} to {scale.high:.10g} {scale.unit}".rstrip()
+
+
+def _rest(control: Control) -> str:
+    """Return where a control stands that nobody has touched, or what a button takes for granted."""
+    scale = control.scale
+    if isinstance(control, Meter) or _is_plain_button(control):
+        return ""
+    if isinstance(control, Fader | Button) and control.text(scale.rest) != "off":
+        return f"{scale.rest:.10g} {scale.unit}".rstrip()
+    return control.text(scale.rest)
+
+
+def _is_plain_button(control: Control) -> bool:
+    return isinstance(control, Button) and control.scale == Button("").scale
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield "|" + "---|" * len(heads)
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""

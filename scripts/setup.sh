@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Installs what `make demo` and `make test` need. Both call it; nobody else has to.
+#
+#   scripts/setup.sh demo|test
+#
+# System packages only where the thing itself is missing, and only as root: everybody else is
+# told the line to type. Python packages go to .venv and nowhere else.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+purpose=$1
+python=${PYTHON:-python3}
+
+say() { printf 'setup: %s\n' "$*"; }
+stop() {
+    say "$@" >&2
+    exit 1
+}
+
+# ---------------------------------------------------------------- Python
+
+found=$("$python" -c 'import sys; print(*sys.version_info[:2], sep=".")') ||
+    stop "$python does not run; name another: make $purpose PYTHON=/path/to/python3"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    stop "Python 3.11 or later is needed, and $python is $found;" \
+        "name another: make $purpose PYTHON=python3.11"
+
+# ---------------------------------------------------------------- system packages
+
+missing=()
+want() { "${@:2}" >/dev/null 2>&1 || missing+=("$1"); }
+library() { "$python" -c "import ctypes; ctypes.CDLL('$1')"; }
+
+want "python$found-venv" "$python" -c 'import ensurepip, venv' # Debian keeps it apart
+want libportaudio2 library libportaudio.so.2
+want libatomic1 library libatomic.so.1
+if [[ $purpose == test ]]; then
+    want jackd2 command -v jackd # a sound card that is none
+    want ffmpeg command -v ffmpeg # makes files to be read
+    want gcc command -v gcc # one test counts calls of malloc
+    want libc6-dev test -e /usr/include/stdlib.h
+fi
+
+if ((${#missing[@]})); then
+    ((EUID == 0)) || stop "these system packages are missing; install them, then try again:" \
+        $'\n\n    sudo apt-get install' "${missing[@]}" $'\n'
+    command -v apt-get >/dev/null ||
+        stop "missing, and no apt-get to install them with: ${missing[*]}"
+    say "installing system packages: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive # jackd2 would ask a question
+    apt-get update -qq
+    apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+# ---------------------------------------------------------------- Python packages
+
+if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
+    "$python" -m venv --clear .venv
+fi
+what=.
+[[ $purpose == demo ]] || what=".[${EXTRAS:-dev}]"
+say "installing Python packages into .venv: $what (a minute or two, once)"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$what"
+touch .venv/for-demo ".venv/for-$purpose" # what the tests need is enough for the demo
