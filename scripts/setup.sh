@@ -59,5 +59,5 @@ fi
 what=.
 [[ $purpose == demo ]] || what=".[${EXTRAS:-dev}]"
 say "installing Python packages into .venv: $what (a minute or two, once)"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$what"
+.venv/bin/python -m pip install -qq --disable-pip-version-check --editable "$what"
 touch .venv/for-demo ".venv/for-$purpose" # what the tests need is enough for the demo

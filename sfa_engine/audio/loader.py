@@ -31,8 +31,9 @@ import numpy.typing as npt
 
 from sfa_engine.audio.atomic import store_release
 from sfa_engine.audio.command import Op, Source
+from sfa_engine.audio.grid import Grid
 from sfa_engine.audio.layout import DECKS, SLOTS
-from sfa_engine.audio.media import Bundle, Grid, StemFile, read_bundle
+from sfa_engine.audio.media import Bundle, StemFile, read_bundle
 from sfa_engine.audio.rack import Rack
 from sfa_engine.audio.ring import Command
 from sfa_engine.desk.deck import STEMS

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from sfa_engine.audio import build
 from sfa_engine.audio.command import Op, When
+from sfa_engine.audio.grid import Grid
 from sfa_engine.audio.layout import VALUE_INDEX
 from sfa_engine.audio.loader import Loader, Mounted
-from sfa_engine.audio.media import Grid
 from sfa_engine.audio.memory import Memory
 from sfa_engine.audio.rack import Rack
 from sfa_engine.audio.ring import Command, CommandWriter, Report, ReportReader

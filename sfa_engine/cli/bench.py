@@ -7,15 +7,10 @@ the real host and stage in processes of their own, on a dummy JACK server that t
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,24 +21,27 @@ import numpy.typing as npt
 from sfa_engine.audio import build
 from sfa_engine.audio.command import Op
 from sfa_engine.audio.layout import BLOCKS, LATENCY
-from sfa_engine.audio.memory import Memory
 from sfa_engine.audio.offline import Offline
 from sfa_engine.audio.ring import Command
-from sfa_engine.cli import null_client, screen
-from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
-from sfa_engine.library.bundle import write_bundle_arrays
-from sfa_engine.surfaces.socket.client import SocketClient
-from sfa_engine.surfaces.socket.server import NAME
+from sfa_engine.cli import screen
+from sfa_engine.cli.rig import (
+    RATE,
+    SETTLE_S,
+    STEMS,
+    Rig,
+    Running,
+    bundle_of,
+    costs_of,
+    noise,
+    rss_mb,
+    wait_for,
+)
+from sfa_engine.errors import Refused, did_you_mean
 
-RATE = 48_000
-STEMS = ("vocals", "drums", "bass", "other")
-SETTLE_S = 1.0
-PATIENCE_S = 20.0
 PRESSES = 400
 LOADS = 5
 LONG_TRACK_S = 300
 Result = dict[str, Any]
-Samples = npt.NDArray[np.int16]
 
 
 def result(name: str, value: float, unit: str, n: int, baseline: float | None = None) -> Result:
@@ -80,24 +78,6 @@ def run_bench(
 
 
 # ---------------------------------------------------------------------- scenes
-
-
-def noise(seconds: float, seed: int = 1) -> Samples:
-    """Return music's stand-in: it has no silence that a filter could profit from."""
-    rng = np.random.default_rng(seed)
-    return (rng.standard_normal((int(seconds * RATE), 2)) * 1500).astype(np.int16)
-
-
-def busy_settings(deck: int) -> dict[str, float]:
-    """Return what makes a deck work hardest: every filter, band and stem filter in use."""
-    prefix = f"deck{deck}."
-    return {
-        prefix + "rate": 1.06,
-        prefix + "eq.low.gain": 3.0,
-        prefix + "eq.mid.gain": -2.0,
-        prefix + "eq.high.gain": 1.0,
-        prefix + "filter": 20.0,
-    }
 
 
 def bench_kernel(seconds: float) -> list[Result]:
@@ -138,215 +118,6 @@ def bench_kernel(seconds: float) -> list[Result]:
                 result(f"{name}_{block}_ns_per_frame", per_frame, "ns", frames, idle[block])
             )
     return results
-
-
-# ---------------------------------------------------------------------- processes
-
-
-@dataclass
-class Running:
-    """A process of ours and its memory."""
-
-    process: subprocess.Popen[bytes]
-    memory: Memory
-
-    @property
-    def thread(self) -> int:
-        """Return the audio thread's number."""
-        return int(self.memory.engine["thread"])
-
-    def audio_cpu_s(self) -> float:
-        """Return the CPU time of the audio thread."""
-        task = Path(f"/proc/{self.process.pid}/task/{self.thread}")
-        try:
-            return int((task / "schedstat").read_text().split()[0]) / 1e9
-        except (OSError, IndexError, ValueError):
-            words = (task / "stat").read_text().rpartition(")")[2].split()
-            return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-
-    def rss_mb(self) -> float:
-        """Return the memory that is in use."""
-        return rss_mb(self.process.pid)
-
-
-def rss_mb(pid: int) -> float:
-    """Return the memory that a process has in use, without the server's that libjack maps."""
-    total = 0
-    ours = True
-    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
-        words = line.split()
-        if "-" in words[0] and not words[0].endswith(":"):
-            ours = len(words) < 6 or not words[5].startswith("/dev/shm/jack")  # noqa: S108
-        elif ours and words[0] == "Rss:":
-            total += int(words[1])
-    return total / 1024
-
-
-@contextmanager
-def spawned(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program, and end it."""
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(5.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Look until something is so."""
-    give_up = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > give_up:
-            raise EngineError(f"the bench waited {PATIENCE_S:g} s for {what}")
-        time.sleep(0.001)
-
-
-@contextmanager
-def sound(device: str | None, block: int) -> Iterator[tuple[str, dict[str, str]]]:
-    """Give a device to measure on, and the environment in which it is found."""
-    if device is not None or not shutil.which("jackd"):
-        yield device or "none", {}
-        return
-    name = f"sfa-bench-{os.getpid()}-{block}"
-    environment = {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
-    command = ["jackd", "-S", "-R", "-P", "60", "-n", name]
-    command += ["-d", "dummy", "-r", str(RATE), "-p", str(block)]
-    with spawned(command, environment) as server:
-        time.sleep(SETTLE_S)
-        if server.poll() is not None:
-            raise EngineError("jackd did not start", "try `--device none`")
-        yield "default", environment
-
-
-class Rig:
-    """An engine of the bench's own: host, stage, and the client that does nothing.
-
-    Parameters
-    ----------
-    stack : contextlib.ExitStack
-        Ends everything.
-    hogs : int
-        Threads in every Python process that hold its interpreter.
-    alone : bool
-        Whether the do-nothing client is left out, until `start_null`. The first client of a
-        server pays for waking the processor, so two cannot be compared side by side.
-    """
-
-    def __init__(
-        self,
-        stack: ExitStack,
-        device: str | None,
-        block: int,
-        *,
-        hogs: int = 0,
-        alone: bool = False,
-    ) -> None:
-        self.runtime = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sfa-b-")))
-        name, environment = stack.enter_context(sound(device, block))
-        self._stack = stack
-        self._device = name
-        self._environment = environment
-        self._hogs = hogs
-        self.block = block
-        began = time.monotonic()
-        host = self._python(
-            "sfa_engine.audio.host",
-            *("--runtime", str(self.runtime), "--device", name, "--block", str(block)),
-        )
-        path = self.runtime / "engine.memory"
-        wait_for(lambda: _blocks(path) > 0 or host.poll() is not None, "the first block")
-        self.start_s = time.monotonic() - began
-        if host.poll() is not None:
-            raise EngineError("the host did not start", "see `sfa doctor`")
-        self.host = Running(host, Memory.open(path))
-        self.null_start_s = 0.0
-        if not alone:
-            self.start_null()
-        stage = self._python("sfa_engine.cli.stage_process", "--runtime", str(self.runtime))
-        wait_for(self._answers, "the stage")
-        self.stage = stage
-        self.client = stack.enter_context(self._connect())
-
-    def start_null(self) -> None:
-        """Start the client that does nothing."""
-        began = time.monotonic()
-        block = str(self.block)
-        null = self._python("sfa_engine.cli.null_client", str(self.runtime), self._device, block)
-        path = self.runtime / null_client.MEMORY
-        wait_for(lambda: _blocks(path) > 0, "the do-nothing client")
-        self.null_start_s = time.monotonic() - began
-        self.null = Running(null, Memory.open(path))
-
-    def end_host(self) -> None:
-        """End the engine's audio process, and leave the device to the other client."""
-        self.host.process.terminate()
-        self.host.process.wait(10.0)
-
-    def _python(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        words = [module, *arguments]
-        if self._hogs:
-            words = ["sfa_engine.cli.hog", str(self._hogs), *words]
-        return self._stack.enter_context(spawned([sys.executable, "-m", *words], self._environment))
-
-    def _connect(self) -> SocketClient:
-        return SocketClient(self.runtime / NAME, timeout_s=60.0)
-
-    def _answers(self) -> bool:
-        try:
-            with self._connect() as client:
-                return bool(client.call("status"))
-        except SfaError:
-            return False
-
-    def play_busy(self, bundle: Path) -> None:
-        """Let both decks play with everything switched on."""
-        for deck in (1, 2):
-            self.client.call("deck.load", deck=deck, path=str(bundle))
-            for path, value in busy_settings(deck).items():
-                self.client.call("set", path=path, value=value)
-            self.client.call("set", path=f"deck{deck}.play", value=True)
-
-
-def _blocks(path: Path) -> int:
-    try:
-        return int(Memory.open(path).engine["blocks"])
-    except SfaError:
-        return 0
-
-
-def make_bundle(folder: Path, seconds: float) -> Path:
-    """Write a bundle of four stems of noise."""
-    stems = {
-        name: noise(seconds, seed).astype(np.float32) / 32768 for seed, name in enumerate(STEMS)
-    }
-    return write_bundle_arrays(
-        folder / "bench.sfa", stems, title="bench", artist="", bpm=120.0, rate=RATE
-    )
-
-
-@contextmanager
-def bundle_of(seconds: float) -> Iterator[Path]:
-    """Give a bundle of noise, and remove it."""
-    with tempfile.TemporaryDirectory(prefix="sfa-b-") as folder:
-        yield make_bundle(Path(folder), seconds)
-
-
-def costs_of(running: Running, first: int, last: int) -> npt.NDArray[np.int64]:
-    """Return what blocks from one number up to another cost, in ns; the newest kept."""
-    first = max(first, last - BLOCKS + 16)
-    costs: npt.NDArray[np.int64] = running.memory.engine["block_cost_ns"]
-    return costs[np.arange(first, last) % BLOCKS]
 
 
 # ---------------------------------------------------------------------- live parts

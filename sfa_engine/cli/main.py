@@ -15,6 +15,8 @@ from click.shell_completion import CompletionItem
 
 from sfa_engine import __version__
 from sfa_engine.cli import config as configuration
+from sfa_engine.cli import tracks
+from sfa_engine.cli.tracks import connect
 from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -47,13 +49,6 @@ def _complain(error: SfaError) -> int:
 
     complain(error)
     return 1
-
-
-def _connect() -> Any:
-    from sfa_engine.surfaces.socket.client import SocketClient
-    from sfa_engine.surfaces.socket.server import NAME
-
-    return SocketClient(configuration.runtime_path() / NAME)
 
 
 def _print_json(value: Any) -> None:
@@ -146,7 +141,7 @@ def status(watch: bool, as_json: bool) -> None:
     """Show what plays, and how the engine is."""
     from sfa_engine.cli import screen
 
-    with _connect() as client:
+    with connect() as client:
         if as_json and not watch:
             _print_json(client.call("status"))
         elif as_json:
@@ -173,7 +168,7 @@ def status(watch: bool, as_json: bool) -> None:
 def health(as_json: bool) -> None:
     """Say how the engine is, in one word and its reasons; exit 0 only when it plays well."""
     try:
-        with _connect() as client:
+        with connect() as client:
             said = client.call("health")
     except EngineError as error:
         said = {"health": "down", "reasons": [str(error)]}
@@ -206,7 +201,7 @@ def devices() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def get(path: str, as_json: bool) -> None:
     """Show a control's value, or a reading."""
-    with _connect() as client:
+    with connect() as client:
         said = client.call("get", path=path)
     _print_json(said) if as_json else click.echo(said["text"])
 
@@ -217,7 +212,7 @@ def get(path: str, as_json: bool) -> None:
 @click.option("--at", "when", help="beat, bar or phrase, of the session or `bar deck1`.")
 def set_(path: str, value: str, when: str | None) -> None:
     """Set a control: `sfa set deck1.stem.vocals.volume -6`."""
-    with _connect() as client:
+    with connect() as client:
         said = client.call("set", path=path, value=value, when=when)
     click.echo(said["text"])
 
@@ -228,7 +223,7 @@ def set_(path: str, value: str, when: str | None) -> None:
 @click.option("--at", "when", help="beat, bar or phrase, of the session or `bar deck1`.")
 def press(path: str, value: str | None, when: str | None) -> None:
     """Press a button: `sfa press deck1.hotcue1.press`."""
-    with _connect() as client:
+    with connect() as client:
         client.call("press", path=path, value=value, when=when)
 
 
@@ -247,7 +242,7 @@ def watch(paths: tuple[str, ...], rate: float, as_json: bool) -> None:
         for path, value in values.items():
             click.echo(f"{path}  {find(path).text(value)}")
 
-    with _connect() as client:
+    with connect() as client:
         show(client.call("watch", paths=list(paths), rate_hz=rate)["values"])
         try:
             for _, said in client.notices():
@@ -286,110 +281,8 @@ def describe(pattern: str, planned: bool, as_json: bool) -> None:
 
 # ---------------------------------------------------------------------- tracks
 
-
-@main.command()
-@click.argument("deck", type=click.IntRange(1, 2))
-@click.argument("track")
-@click.option("--position", default=0.0, help="Seconds to stand at.")
-@click.option("--force", is_flag=True, help="Although the deck plays and its load lock is on.")
-def load(deck: int, track: str, position: float, force: bool) -> None:
-    """Put a bundle on a deck: a folder, or the name of one in the library."""
-    path = _find_bundle(track)
-    with _connect() as client:
-        said = client.call("deck.load", deck=deck, path=str(path), position_s=position, force=force)
-    name = f"{said['artist']}: {said['title']}" if said["artist"] else said["title"]
-    bpm = f", {said['bpm']:g} BPM" if said["bpm"] else ""
-    click.echo(f"deck {deck}: {name}{bpm}, {', '.join(said['stems'])}")
-
-
-def _find_bundle(track: str) -> Path:
-    """Return the bundle that a word means: a path, or a name in the library's folder."""
-    here = Path(track).expanduser()
-    if here.exists():
-        return here.resolve()
-    folder = configuration.library_path(configuration.load_config())
-    names = {p.name.removesuffix(".sfa"): p for p in sorted(folder.glob("*.sfa"))}
-    if track.removesuffix(".sfa") in names:
-        return names[track.removesuffix(".sfa")]
-    fits = [p for name, p in names.items() if all(w in name.lower() for w in track.lower().split())]
-    if len(fits) == 1:
-        return fits[0]
-    if fits:
-        raise Refused(f'"{track}" may be {", ".join(p.stem for p in fits[:5])}', "say more of it")
-    hint = did_you_mean(track, names) or "make one with `sfa bundle`"
-    raise Refused(f'no bundle "{track}" here or in {folder}', hint)
-
-
-@main.command()
-@click.argument("deck", type=click.IntRange(1, 2))
-def eject(deck: int) -> None:
-    """Take a deck's track away."""
-    with _connect() as client:
-        client.call("deck.eject", deck=deck)
-
-
-@main.command()
-@click.argument("source", type=click.Path(path_type=Path))
-@click.option("--bpm", type=float, help="Tempo; without it the track has no beats.")
-@click.option("--first-beat", type=float, default=0.0, help="Seconds to a downbeat.")
-@click.option("--beats-per-bar", type=int, default=4, show_default=True)
-@click.option("--key", help="As in `A minor`, `Am` or `8A`.")
-@click.option("--title", default="", help="The tag's, or the file's name, if left out.")
-@click.option("--artist", default="")
-@click.option("--gain", "gain_db", type=float, default=0.0, help="dB, to match other tracks.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to make, NAME.sfa.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
-def bundle(
-    source: Path,
-    bpm: float | None,
-    first_beat: float,
-    beats_per_bar: int,
-    key: str | None,
-    title: str,
-    artist: str,
-    gain_db: float,
-    output: Path | None,
-    quiet: bool,
-) -> None:
-    """Make a bundle of a sound file, or of a folder of stems."""
-    from sfa_engine.audio.media import read_bundle
-    from sfa_engine.cli.screen import progress_bar
-    from sfa_engine.library.bundle import stem_sources, write_bundle
-
-    library = configuration.load_config().library
-    sources = stem_sources(source)
-    if output is None:
-        folder = configuration.library_path(configuration.load_config())
-        folder.mkdir(parents=True, exist_ok=True)
-        output = (
-            folder / f"{source.resolve().stem if source.is_file() else source.resolve().name}.sfa"
-        )
-    with progress_bar(f"decoding {', '.join(sources)}", quiet=quiet) as bar:
-        write_bundle(
-            output,
-            sources,
-            title=title,
-            artist=artist,
-            bpm=bpm,
-            first_beat_s=first_beat,
-            beats_per_bar=beats_per_bar,
-            key=key,
-            gain_db=gain_db,
-            pcm=library.pcm,
-            rate=library.rate,
-            progress=bar,
-        )
-    track = read_bundle(output).track
-    for stem in track.stems:
-        for count, words in (
-            (stem.clipped_samples, "samples were louder than full scale and are clipped"),
-            (stem.repaired_samples, "samples were not numbers and are silent"),
-        ):
-            if count:
-                click.echo(f"{stem.name}: {count} {words}", err=True)
-        if stem.truncated:
-            click.echo(f"{stem.name}: the file breaks off; what is there was taken", err=True)
-    click.echo(f"{output}: {track.frames / track.rate:.1f} s, {', '.join(sources)}")
+for _command in (tracks.load, tracks.eject, tracks.bundle):
+    main.add_command(_command)
 
 
 # ---------------------------------------------------------------------- offline

@@ -20,7 +20,6 @@ import json
 import os
 import re
 import shutil
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
@@ -31,21 +30,18 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sfa_engine.audio.grid import Anchor, Grid
 from sfa_engine.audio.media import (
-    CHANNELS,
     DESCRIPTION,
-    PCM,
     VERSION,
-    WHOLE,
-    Anchor,
     Cue,
     Decoder,
-    Grid,
     Stem,
     StemFile,
     Track,
     check_stem_names,
 )
+from sfa_engine.audio.wav import CHANNELS, OWN_HEADER_BYTES, PCM, wav_header
 from sfa_engine.desk.deck import STEMS
 from sfa_engine.errors import MediaError
 from sfa_engine.library.key import parse_key
@@ -55,25 +51,10 @@ Progress = Callable[[float], None]
 
 SUFFIX = ".sfa"
 RATE = 48_000  # Hz
-HEADER_BYTES = 128  # of our WAV files; a round number, so that PCM is aligned
 PAD_SECONDS = 1.0  # stems may differ by so much; separators and encoders add a few frames
 BLOCK_FRAMES = 1 << 16
 MOST_NAME_BYTES = 200  # of 255, so that a prefix fits
-_UNSTATED = 0xFFFFFFFF  # a size that stands in ``ds64``
 
-SOUND_FILES = {".wav", ".w64", ".aif", ".aiff", ".caf", ".flac", ".ogg", ".oga", ".opus", ".mp3"}
-SOUND_FILES |= {".m4a", ".mp4", ".aac", ".mka", ".webm"}
-STEM_WORDS = {
-    "vocals": "vocals vocal vox voice acapella acappella",
-    "drums": "drums drum",
-    "bass": "bass",
-    "other": "other others rest instrumental accompaniment no_vocals",
-    "guitar": "guitar guitars gtr",
-    "piano": "piano keys",
-    WHOLE: "mix mixture",
-}
-_WORD = re.compile("[a-z]+")
-_NO_VOCALS = re.compile("no[ _-]?vocals?")  # what separators call all the rest
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _LEFTOVER = re.compile(r"\.sfa-(part|old)-([0-9a-f]{8})-([1-9][0-9]*)-[0-9]+-(.+)")
 _counter = itertools.count()
@@ -203,57 +184,6 @@ def write_bundle_arrays(
     return _write(Path(target), {name: _Array(name, stems[name]) for name in names}, facts, cues)
 
 
-def stem_sources(path: str | Path) -> dict[str, Path]:
-    """Return the sound file of each stem that a path offers.
-
-    Parameters
-    ----------
-    path : str or Path
-        A sound file, which becomes the stem ``mix``; or a folder of stem files, each with a
-        word in its name that says which stem it is: ``drums.wav``, ``Song - Vocals.flac``.
-
-    Returns
-    -------
-    dict of str to Path
-        In the desk's order of stems.
-
-    Raises
-    ------
-    MediaError
-        If no stem is recognised, two files are one stem, or a sound file is left over that is
-        not the whole song beside its stems.
-    """
-    path = Path(path)
-    files = _sound_files(path)
-    if files == [path]:
-        return {WHOLE: path}
-    if len(files) > 2:  # the whole song may lie beside its stems, and begin all their names
-        song = min(files, key=lambda file: len(file.stem))
-        if all(file.stem.startswith(song.stem) for file in files):
-            files.remove(song)
-    words = {
-        file: set(_WORD.findall(_NO_VOCALS.sub("instrumental", file.stem.lower())))
-        for file in files
-    }
-    title = set.intersection(*words.values()) if files else set()
-    # a song called "Piano Man" has that in each name: the rest counts first
-    offers = {
-        file: _stems_among(words[file] - title) or _stems_among(words[file]) for file in files
-    }
-    if any(stems not in ([], [WHOLE]) for stems in offers.values()):
-        offers = {file: stems for file, stems in offers.items() if stems != [WHOLE]}
-    named = [stem for stems in offers.values() for stem in stems]
-    if not named or len(set(named)) < len(named) or any(len(s) != 1 for s in offers.values()):
-        listed = ", ".join(f'"{f.name}" ({" or ".join(s) or "?"})' for f, s in offers.items())
-        accepted = "; ".join(f"{stem}: {known}" for stem, known in STEM_WORDS.items())
-        raise MediaError(
-            f'the names in "{path}" do not tell one stem each: {listed or "no sound file"}',
-            f"put one of these words into each name, or move the file away ({accepted})",
-        )
-    found = {stems[0]: file for file, stems in offers.items()}
-    return {stem: found[stem] for stem in STEMS if stem in found}
-
-
 def pcm_digest(stems: Iterable[StemFile]) -> str:
     """Return the SHA-256, in hexadecimal, over the PCM of stems in their order.
 
@@ -293,51 +223,6 @@ def clean_leftovers(folder: str | Path) -> int:
                 entry.rename(home)
         cleaned += 1
     return cleaned
-
-
-def wav_header(frames: int, rate: int, pcm: str) -> bytes:
-    """Return the header of a stereo WAV; `sfa_engine.audio.media.parse_wav_header` reads it.
-
-    Parameters
-    ----------
-    frames : int
-        Length of the sound.
-    rate : int
-        Hz.
-    pcm : str
-        ``"s16"`` or ``"f32"``.
-
-    Returns
-    -------
-    bytes
-        `HEADER_BYTES` of them; RF64 if the file has more than 4 GB.
-    """
-    sample_bytes = PCM[pcm].itemsize
-    frame_bytes = CHANNELS * sample_bytes
-    data_bytes = frames * frame_bytes
-    riff_bytes = HEADER_BYTES - 8 + data_bytes
-    wide = riff_bytes >= _UNSTATED
-    sizes = struct.pack("<QQQI", *((riff_bytes, data_bytes, frames) if wide else (0, 0, 0)), 0)
-    form = struct.pack(
-        "<HHIIHHH",
-        3 if pcm == "f32" else 1,
-        CHANNELS,
-        rate,
-        rate * frame_bytes,
-        frame_bytes,
-        sample_bytes * 8,
-        0,
-    )
-    chunks = [
-        (b"ds64" if wide else b"JUNK", sizes),
-        (b"fmt ", form),
-        (b"fact", struct.pack("<I", min(frames, _UNSTATED))),
-    ]
-    body = b"".join(tag + struct.pack("<I", len(chunk)) + chunk for tag, chunk in chunks)
-    filler = HEADER_BYTES - 12 - len(body) - 8 - 8
-    body += struct.pack("<4sI", b"JUNK", filler) + bytes(filler)
-    head = struct.pack("<4sI4s", b"RF64" if wide else b"RIFF", min(riff_bytes, _UNSTATED), b"WAVE")
-    return head + body + struct.pack("<4sI", b"data", _UNSTATED if wide else data_bytes)
 
 
 class _Array:
@@ -425,7 +310,7 @@ def _write(target: Path, parts: Mapping[str, _Part], facts: Track, cues: Sequenc
         for stem in written.values():
             _finish_sound(draft / stem.file, longest, facts.rate, facts.pcm)
         kind = PCM[facts.pcm]
-        files = [StemFile(draft / s.file, HEADER_BYTES, longest, kind) for s in facts.stems]
+        files = [StemFile(draft / s.file, OWN_HEADER_BYTES, longest, kind) for s in facts.stems]
         track = replace(
             facts,
             title=facts.title or next(filter(None, (p.title for p in parts.values())), ""),
@@ -471,7 +356,7 @@ def _write_sound(path: Path, blocks: Iterable[Block], pcm: str) -> tuple[int, in
     """Write PCM behind the place of the header; return its frames and clipped samples."""
     frames = clipped = 0
     with path.open("wb") as file:
-        file.write(bytes(HEADER_BYTES))
+        file.write(bytes(OWN_HEADER_BYTES))
         for block in blocks:
             frames += len(block)
             if pcm == "s16":
@@ -488,7 +373,7 @@ def _write_sound(path: Path, blocks: Iterable[Block], pcm: str) -> tuple[int, in
 def _finish_sound(path: Path, frames: int, rate: int, pcm: str) -> None:
     """Bring a file to its length with silence, write its header, and wait for the disk."""
     with path.open("r+b") as file:
-        file.truncate(HEADER_BYTES + frames * CHANNELS * PCM[pcm].itemsize)
+        file.truncate(OWN_HEADER_BYTES + frames * CHANNELS * PCM[pcm].itemsize)
         file.write(wav_header(frames, rate, pcm))
         _sync(file)
 
@@ -546,30 +431,6 @@ def _check_place(target: Path) -> None:
 def _is_replaceable(target: Path) -> bool:
     """Return whether a path is a bundle or an empty folder: nothing else is overwritten."""
     return target.is_dir() and ((target / DESCRIPTION).exists() or not any(target.iterdir()))
-
-
-def _sound_files(path: Path) -> list[Path]:
-    """Return a file itself, or the sound files in a folder that is no bundle."""
-    try:
-        if path.is_file():
-            return [path]
-        if (path / DESCRIPTION).exists():
-            raise MediaError(f'"{path}" is a bundle already', "load it as it is")
-        return sorted(
-            file
-            for file in path.iterdir()
-            if file.suffix.lower() in SOUND_FILES and file.name[0] != "." and file.is_file()
-        )
-    except OSError as problem:
-        raise MediaError(
-            f'cannot read "{path}": {problem.strerror}', "name a sound file or a folder of stems"
-        ) from problem
-
-
-def _stems_among(words: set[str]) -> list[str]:
-    """Return the stems that some words name; "mix" counts only if no other does."""
-    stems = [stem for stem, known in STEM_WORDS.items() if words & set(known.split())]
-    return stems if len(stems) < 2 else [stem for stem in stems if stem != WHOLE]
 
 
 @cache

@@ -16,18 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfa_engine.audio.media import (
-    STEMS,
-    Anchor,
-    Cue,
-    Decoder,
-    Grid,
-    Stem,
-    Track,
-    parse_track,
-    parse_wav_header,
-    read_bundle,
-)
+from sfa_engine.audio.grid import Anchor, Grid
+from sfa_engine.audio.media import Cue, Decoder, Stem, Track, parse_track, read_bundle
+from sfa_engine.audio.wav import parse_wav_header
+from sfa_engine.desk.deck import STEMS
 from sfa_engine.errors import MediaError
 
 RATE = 48_000

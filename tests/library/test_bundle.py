@@ -16,17 +16,17 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfa_engine.audio.media import Cue, parse_wav_header, read_bundle
+from sfa_engine.audio.media import Cue, read_bundle
+from sfa_engine.audio.wav import OWN_HEADER_BYTES as HEADER_BYTES
+from sfa_engine.audio.wav import parse_wav_header, wav_header
 from sfa_engine.errors import MediaError
 from sfa_engine.library.bundle import (
-    HEADER_BYTES,
     clean_leftovers,
     pcm_digest,
-    stem_sources,
-    wav_header,
     write_bundle,
     write_bundle_arrays,
 )
+from sfa_engine.library.sources import stem_sources
 
 RATE = 48_000
 ABOUT = {"title": "Long Way", "artist": "Wren", "bpm": 128.0, "first_beat_s": 0.25}
