@@ -47,8 +47,9 @@ if ((${#missing[@]})); then
         stop "missing, and no apt-get to install them with: ${missing[*]}"
     say "installing system packages: ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive # jackd2 would ask a question
-    apt-get update -qq
-    apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
+    apt-get update -qq || say "the lists of packages are not up to date; trying all the same"
+    apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null ||
+        stop "apt-get could not install them: see its lines above"
 fi
 
 # ---------------------------------------------------------------- Python packages

@@ -20,8 +20,8 @@ from sfa_engine.audio import device as devices
 from sfa_engine.cli import config as configuration
 from sfa_engine.cli import screen
 from sfa_engine.errors import DeviceError, EngineError, Refused, SfaError
-from sfa_engine.library.bundle import write_bundle
 from sfa_engine.library.sources import stem_sources
+from sfa_engine.prep.ingest import write_bundle
 from sfa_engine.studio.demo import LANES, make_grooves, write_script
 from sfa_engine.studio.player import play_script
 from sfa_engine.studio.script import Script, parse_script

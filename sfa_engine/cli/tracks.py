@@ -86,8 +86,8 @@ def bundle(
     """Make a bundle of a sound file, or of a folder of stems."""
     from sfa_engine.audio.media import read_bundle
     from sfa_engine.cli.screen import progress_bar
-    from sfa_engine.library.bundle import write_bundle
     from sfa_engine.library.sources import stem_sources
+    from sfa_engine.prep.ingest import write_bundle
 
     library = configuration.load_config().library
     sources = stem_sources(source)

@@ -61,7 +61,7 @@ _counter = itertools.count()
 _ours: set[str] = set()  # leftovers-to-be of this process, which are still in use
 
 
-class _Part(Protocol):
+class Part(Protocol):
     """One stem's sound on its way in, in blocks; what is known of it is complete at the end."""
 
     title: str
@@ -73,75 +73,6 @@ class _Part(Protocol):
     def decoder(self) -> Mapping[str, str]: ...
 
     def __iter__(self) -> Iterator[Block]: ...
-
-
-def write_bundle(
-    target: str | Path,
-    sources: Mapping[str, Path],
-    *,
-    title: str,
-    artist: str,
-    bpm: float | None,
-    first_beat_s: float = 0.0,
-    beats_per_bar: int = 4,
-    key: str | None = None,
-    gain_db: float = 0.0,
-    cues: Sequence[Cue] = (),
-    pcm: str = "s16",
-    rate: int = RATE,
-    progress: Progress | None = None,
-) -> Path:
-    """Decode stem files into a bundle, which appears whole or not at all.
-
-    Parameters
-    ----------
-    target : str or Path
-        The folder to make, ``NAME.sfa``. A bundle that is there is replaced.
-    sources : mapping of str to Path
-        A sound file for each stem name; see `stem_sources`. They may differ by a second in
-        length: the shorter ones end in silence.
-    title, artist : str
-        Where empty, the tags of the sources are taken.
-    bpm : float, optional
-        Tempo of a constant grid, 20..400; None: no beats are known.
-    first_beat_s : float
-        Time of a downbeat, in seconds from the start; it becomes beat 0.
-    beats_per_bar : int
-        1..32.
-    key : str, optional
-        Any spelling that `parse_key` reads.
-    gain_db : float
-        Brings the track to the common loudness.
-    cues : sequence of Cue
-        In frames at `rate`.
-    pcm : str
-        ``"s16"``: rounded to 16 bits, no dither, clipped and counted. ``"f32"``: as decoded.
-    rate : int
-        Hz, of the bundle.
-    progress : callable, optional
-        Called with the part that is done, 0..1.
-
-    Returns
-    -------
-    Path
-        `target`.
-
-    Raises
-    ------
-    MediaError
-        If a value is out of range, a source cannot be read, lengths differ by more than a
-        second, or the folder cannot be written.
-    """
-    from sfa_engine.prep.decode import decode_blocks
-
-    def share(index: int) -> Progress | None:
-        return progress and (lambda part: progress((index + part) / len(sources)))
-
-    names = _in_order(sources)
-    grid = _grid(bpm, first_beat_s, beats_per_bar, rate)
-    facts = _facts(names, title, artist, grid, key, gain_db, pcm, rate)
-    parts = {name: decode_blocks(sources[name], rate, share(i)) for i, name in enumerate(names)}
-    return _write(Path(target), parts, facts, cues)
 
 
 def write_bundle_arrays(
@@ -164,7 +95,7 @@ def write_bundle_arrays(
     Parameters
     ----------
     target : str or Path
-        As in `write_bundle`, and so are all parameters that are not named here.
+        As in `sfa_engine.prep.ingest.write_bundle`, and so are all parameters that are not named here.
     stems : mapping of str to float32[frames, 2]
         Sound at `rate` for each stem name, full scale +-1.
 
@@ -176,12 +107,14 @@ def write_bundle_arrays(
     Raises
     ------
     MediaError
-        As `write_bundle`, and if an array is not stereo or has values that are not numbers.
+        As there, and if an array is not stereo or has values that are not numbers.
     """
-    names = _in_order(stems)
-    grid = _grid(bpm, first_beat_s, beats_per_bar, rate)
-    facts = _facts(names, title, artist, grid, key, gain_db, pcm, rate)
-    return _write(Path(target), {name: _Array(name, stems[name]) for name in names}, facts, cues)
+    names = in_order(stems)
+    grid = constant_grid(bpm, first_beat_s, beats_per_bar, rate)
+    facts = facts_of(names, title, artist, grid, key, gain_db, pcm, rate)
+    return write_parts(
+        Path(target), {name: _Array(name, stems[name]) for name in names}, facts, cues
+    )
 
 
 def pcm_digest(stems: Iterable[StemFile]) -> str:
@@ -226,7 +159,7 @@ def clean_leftovers(folder: str | Path) -> int:
 
 
 class _Array:
-    """A stem that is in memory, as a `_Part`."""
+    """A stem that is in memory, as a `Part`."""
 
     title = artist = ""
     repaired_samples = 0
@@ -251,13 +184,15 @@ class _Array:
             yield self.sound[at : at + BLOCK_FRAMES].astype(np.float32)
 
 
-def _in_order(stems: Mapping[str, Any]) -> list[str]:
+def in_order(stems: Mapping[str, Any]) -> list[str]:
     """Return the names of stems in the desk's order, after a check."""
     check_stem_names(list(stems))
     return [name for name in STEMS if name in stems]
 
 
-def _grid(bpm: float | None, first_beat_s: float, beats_per_bar: int, rate: int) -> Grid | None:
+def constant_grid(
+    bpm: float | None, first_beat_s: float, beats_per_bar: int, rate: int
+) -> Grid | None:
     """Return a constant grid, or None without a tempo."""
     if bpm is None:
         return None
@@ -266,7 +201,7 @@ def _grid(bpm: float | None, first_beat_s: float, beats_per_bar: int, rate: int)
     return Grid((Anchor(first_beat_s * rate, 0.0),), float(bpm), beats_per_bar)
 
 
-def _facts(
+def facts_of(
     names: list[str],
     title: str,
     artist: str,
@@ -291,7 +226,7 @@ def _facts(
     )
 
 
-def _write(target: Path, parts: Mapping[str, _Part], facts: Track, cues: Sequence[Cue]) -> Path:
+def write_parts(target: Path, parts: Mapping[str, Part], facts: Track, cues: Sequence[Cue]) -> Path:
     """Write a bundle of which all is known but the sound; return its folder."""
     with _drafted(target) as draft:
         written = {}

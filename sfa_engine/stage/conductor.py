@@ -17,9 +17,9 @@ from sfa_engine.audio.command import REASONS, Op, Reason, Source, Tell, When
 from sfa_engine.audio.layout import READING_INDEX, VALUE_INDEX, VALUE_PATHS
 from sfa_engine.audio.memory import Memory
 from sfa_engine.audio.ring import Command, CommandWriter, Report, ReportReader
+from sfa_engine.audio.translate import Moment, command_for, family, may_be_refused
 from sfa_engine.desk import CONTROLS, Button, Control, Meter, find
 from sfa_engine.errors import EngineError, Refused
-from sfa_engine.stage.translate import Moment, command_for, family, may_be_refused
 
 Listener = Callable[[str, float, int], None]  # path, value in its unit, source
 

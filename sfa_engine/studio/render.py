@@ -13,9 +13,9 @@ from sfa_engine.audio.command import REASONS, Reason, Tell, When
 from sfa_engine.audio.layout import LATENCY, TICK
 from sfa_engine.audio.offline import Offline
 from sfa_engine.audio.ring import Command
+from sfa_engine.audio.translate import Moment, command_for
 from sfa_engine.desk import find
 from sfa_engine.errors import MediaError, Refused
-from sfa_engine.stage.translate import Moment, command_for
 from sfa_engine.studio.script import Event, Script
 
 Audio = npt.NDArray[np.float32]

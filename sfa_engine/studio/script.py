@@ -20,10 +20,10 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from sfa_engine.audio.translate import Moment
 from sfa_engine.desk import Button, find
 from sfa_engine.desk.control import Meter
 from sfa_engine.errors import Refused, SfaError, did_you_mean
-from sfa_engine.stage.translate import Moment
 
 VERBS = ("load", "eject", "set", "press", "ramp", "mark", "end")
 RAMP_STEP_S = 0.01  # finer than anybody turns a knob, and the engine glides in between

@@ -23,10 +23,10 @@ from sfa_engine.errors import MediaError
 from sfa_engine.library.bundle import (
     clean_leftovers,
     pcm_digest,
-    write_bundle,
     write_bundle_arrays,
 )
 from sfa_engine.library.sources import stem_sources
+from sfa_engine.prep.ingest import write_bundle
 
 RATE = 48_000
 ABOUT = {"title": "Long Way", "artist": "Wren", "bpm": 128.0, "first_beat_s": 0.25}
@@ -262,7 +262,7 @@ def test_progress_covers_all_stems(files, tmp_path):
 WRITER = """
 import os, signal, sys, time
 from pathlib import Path
-from sfa_engine.library.bundle import write_bundle
+from sfa_engine.prep.ingest import write_bundle
 moment, target, source = sys.argv[1:]
 def progress(part):
     print(part, flush=True)

@@ -1,0 +1,83 @@
+"""Sound files into bundles: decoded stem by stem, written whole or not at all.
+
+`sfa_engine.library.bundle` writes; this knows how the sound is come by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from sfa_engine.audio.media import Cue
+from sfa_engine.library.bundle import RATE, constant_grid, facts_of, in_order, write_parts
+from sfa_engine.prep.decode import decode_blocks
+
+Progress = Callable[[float], None]
+
+
+def write_bundle(
+    target: str | Path,
+    sources: Mapping[str, Path],
+    *,
+    title: str,
+    artist: str,
+    bpm: float | None,
+    first_beat_s: float = 0.0,
+    beats_per_bar: int = 4,
+    key: str | None = None,
+    gain_db: float = 0.0,
+    cues: Sequence[Cue] = (),
+    pcm: str = "s16",
+    rate: int = RATE,
+    progress: Progress | None = None,
+) -> Path:
+    """Decode stem files into a bundle, which appears whole or not at all.
+
+    Parameters
+    ----------
+    target : str or Path
+        The folder to make, ``NAME.sfa``. A bundle that is there is replaced.
+    sources : mapping of str to Path
+        A sound file for each stem name; see `stem_sources`. They may differ by a second in
+        length: the shorter ones end in silence.
+    title, artist : str
+        Where empty, the tags of the sources are taken.
+    bpm : float, optional
+        Tempo of a constant grid, 20..400; None: no beats are known.
+    first_beat_s : float
+        Time of a downbeat, in seconds from the start; it becomes beat 0.
+    beats_per_bar : int
+        1..32.
+    key : str, optional
+        Any spelling that `parse_key` reads.
+    gain_db : float
+        Brings the track to the common loudness.
+    cues : sequence of Cue
+        In frames at `rate`.
+    pcm : str
+        ``"s16"``: rounded to 16 bits, no dither, clipped and counted. ``"f32"``: as decoded.
+    rate : int
+        Hz, of the bundle.
+    progress : callable, optional
+        Called with the part that is done, 0..1.
+
+    Returns
+    -------
+    Path
+        `target`.
+
+    Raises
+    ------
+    MediaError
+        If a value is out of range, a source cannot be read, lengths differ by more than a
+        second, or the folder cannot be written.
+    """
+
+    def share(index: int) -> Progress | None:
+        return progress and (lambda part: progress((index + part) / len(sources)))
+
+    names = in_order(sources)
+    grid = constant_grid(bpm, first_beat_s, beats_per_bar, rate)
+    facts = facts_of(names, title, artist, grid, key, gain_db, pcm, rate)
+    parts = {name: decode_blocks(sources[name], rate, share(i)) for i, name in enumerate(names)}
+    return write_parts(Path(target), parts, facts, cues)
