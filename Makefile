@@ -10,7 +10,7 @@ GENERATED = $(shell grep -rl '\[\[\[cog' --include='*.md' README.md docs)
 LINTS := lint-style lint-types lint-imports lint-docstrings lint-docs lint-changelog
 
 export PYTHON EXTRAS
-export TIMEFORMAT := lint: %1R s
+$(LINTS): export TIMEFORMAT = $@: %1R s
 
 .PHONY: help demo test setup bench docs clean lint $(LINTS)
 .DEFAULT_GOAL := help

@@ -24,7 +24,7 @@ from sfa_engine.errors import EngineError
 
 LOCK = "sfa.lock"
 RESTARTS = "restarts.json"
-STEADY_S = 10.0  # a life this long is a good one
+STEADY_S = 2.0  # a life this long was a good one: the next begins at once
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 8.0
 END_S = 3.0  # for a process to end when it is asked to

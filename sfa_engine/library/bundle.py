@@ -95,7 +95,7 @@ def write_bundle_arrays(
     Parameters
     ----------
     target : str or Path
-        As in `sfa_engine.prep.ingest.write_bundle`, and so are all parameters that are not named here.
+        As in `sfa_engine.prep.ingest.write_bundle`; so are all parameters not named here.
     stems : mapping of str to float32[frames, 2]
         Sound at `rate` for each stem name, full scale +-1.
 
