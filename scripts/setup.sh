@@ -59,6 +59,6 @@ if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
 fi
 what=.
 [[ $purpose == demo ]] || what=".[${EXTRAS:-dev}]"
-say "installing Python packages into .venv: $what (a minute or two, once)"
+say "installing Python packages into .venv (a minute or two, once)"
 .venv/bin/python -m pip install -qq --disable-pip-version-check --editable "$what"
 touch .venv/for-demo ".venv/for-$purpose" # what the tests need is enough for the demo

@@ -1,1 +1,4 @@
-"""The ``sfa`` command: configuration, supervision, and everything typed by a person."""
+"""The ``sfa`` command: configuration, supervision, and everything typed by a person.
+
+Puts the planes together; decides nothing and makes no sound, and nobody imports it.
+"""

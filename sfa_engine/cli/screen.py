@@ -17,7 +17,7 @@ from sfa_engine.audio import build
 console = Console()
 errors = Console(stderr=True)
 COLOURS = {"ok": "green", "strained": "yellow", "poor": "dark_orange", "down": "red"}
-METER_CELLS = 24
+METER_CELLS = 12
 METER_LOW_DB = -48.0
 
 
@@ -89,9 +89,12 @@ def status_view(status: dict[str, Any]) -> Group:
         f"{engine['worst_pct']:.0f} %, late {engine['late']}, missed {engine['device_misses']}",
         style="dim",
     )
-    table = Table(box=None, pad_edge=False)
-    for name in ("", "track", "at", "of", "tempo", "key", "beat", "level"):
-        table.add_column(name)
+    table = Table(box=None, pad_edge=False, expand=True)
+    table.add_column("", width=3)
+    table.add_column("track", no_wrap=True, overflow="ellipsis", ratio=1)
+    for name, width in (("at", 6), ("of", 6), ("BPM", 6), ("key", 8), ("beat", 6)):
+        table.add_column(name, no_wrap=True, width=width)
+    table.add_column("level", no_wrap=True, width=METER_CELLS)
     for number, deck in enumerate(status["decks"], 1):
         if not deck.get("loaded"):
             trouble = Text(deck.get("trouble") or "empty", style="dim")

@@ -29,6 +29,7 @@ LATE = int(Tell.LATE)
 def begin(engine, rack, started_ns):
     """Take over at the first block of a host: settle the controls, find the thread."""
     settle(engine, rack)
+    rack.output_left = 0
     engine.thread = gettid()
     if engine.resuming != 0:
         # Where we would be by now: the frames that the other host did not play are skipped.

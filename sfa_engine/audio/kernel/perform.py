@@ -318,6 +318,7 @@ def move(engine, rack, deck, command, frame):
     base = deck * DECK_STRIDE
     here = transport.position_now(engine, deck, frame)
     if op == PLAY:
+        machine.cue_held = 0  # playing on from a held cue
         transport.start(engine, rack, deck, frame)
         return DONE
     if op == SEEK:
