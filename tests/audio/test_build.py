@@ -1,0 +1,115 @@
+"""The kernel's machine code: named by what goes into it, whole or refused, right on aarch64."""
+
+import ctypes
+import json
+import shutil
+import subprocess
+import sys
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+import pytest
+from numba import types
+
+from sfa_engine.audio import build
+from sfa_engine.audio.kernel import machine
+from sfa_engine.errors import EngineError
+
+
+@pytest.fixture(scope="module")
+def code():
+    return build.ensure()
+
+
+def test_the_folder_is_named_by_cpu_and_digest(code):
+    assert code.name.endswith(build.digest())
+    assert build.is_built()
+
+
+def test_code_that_is_there_is_not_built_again(code):
+    told = []
+    assert build.ensure(lambda *now: told.append(now)) == code
+    assert told == []
+
+
+def test_another_source_has_another_digest(monkeypatch, tmp_path):
+    before = build.digest()
+    copy = tmp_path / "kernel"
+    shutil.copytree(build._SOURCES, copy)
+    monkeypatch.setattr(build, "_SOURCES", copy)
+    assert build.digest() == before
+    with (copy / "grid.py").open("a") as source:
+        source.write("# another thought\n")
+    assert build.digest() != before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("code")
+def test_loading_the_code_imports_no_numba():
+    program = """
+import sys
+from sfa_engine.audio import build
+build.load(build.folder())
+print('numba' in sys.modules)
+"""
+    run = [sys.executable, "-c", program]
+    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "False"
+
+
+@pytest.mark.parametrize("broken", ["manifest.json", "stream.o", "timer.o"])
+def test_a_folder_that_is_not_whole_is_refused(code, tmp_path, broken):
+    copy = tmp_path / "code"
+    shutil.copytree(code, copy)
+    (copy / broken).unlink()
+    with pytest.raises(EngineError, match="cannot be read"):
+        build.load(copy)
+
+
+def test_a_garbled_manifest_is_refused(code, tmp_path):
+    copy = tmp_path / "code"
+    shutil.copytree(code, copy)
+    (copy / "manifest.json").write_text("{")
+    with pytest.raises(EngineError, match="cannot be read"):
+        build.load(copy)
+
+
+def test_every_entry_knows_its_function(code):
+    manifest = json.loads((code / "manifest.json").read_text())
+    assert sorted(manifest) == sorted(build.ENTRIES)
+    kernel = build.load(code)
+    assert all(getattr(kernel, name) > 0 for name in build.ENTRIES)
+
+
+def pass_on(source, target):
+    """Hand a word over, as the rings do."""
+    machine.store_release(target, machine.load_acquire(source))
+    return types.int64(0)
+
+
+@pytest.fixture(scope="module")
+def handing_over():
+    return numba.cfunc(types.int64(types.int64, types.int64))(pass_on)
+
+
+def test_a_word_that_is_handed_over_arrives(handing_over):
+    words = np.array([7, 0], np.int64)
+    address = words.ctypes.data
+    handing_over.ctypes(ctypes.c_int64(address), ctypes.c_int64(address + 8))
+    assert words[1] == 7
+
+
+def test_on_aarch64_a_ring_is_read_with_acquire_and_written_with_release(handing_over):
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    triple = "aarch64-unknown-linux-gnu"
+    text = handing_over.inspect_llvm().replace(llvm.get_process_triple(), triple)
+    lines = [line for line in text.splitlines() if not line.startswith("target datalayout")]
+    lines = [line for line in lines if '"target-cpu"' not in line]
+    module = llvm.parse_assembly("\n".join(lines))
+    module.triple = triple
+    target = llvm.Target.from_triple(triple).create_target_machine(cpu="cortex-a72", opt=2)
+    assembly = target.emit_assembly(module)
+    assert "ldar\t" in assembly
+    assert "stlr\t" in assembly
