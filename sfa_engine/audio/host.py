@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -32,6 +31,7 @@ from sfa_engine.audio import build, device, realtime
 from sfa_engine.audio.device import Driver, File, Stream, Timer, Wish
 from sfa_engine.audio.layout import DECKS, LATENCY
 from sfa_engine.audio.loader import Loader, Mounted
+from sfa_engine.audio.lock import take_lock
 from sfa_engine.audio.media import Bundle
 from sfa_engine.audio.memory import Memory
 from sfa_engine.audio.rack import Rack
@@ -63,7 +63,7 @@ class Host:
         prefix = device.FILE_PREFIX
         self._file = wish.name.removeprefix(prefix) if wish.name.startswith(prefix) else ""
         self._kernel = build.load(build.ensure())
-        self._lock = self._take_lock()
+        self._lock = take_lock(runtime / LOCK, "a host", "stop it first with `sfa stop`")
         self.locked = realtime.lock_memory()
         path = runtime / MEMORY
         try:
@@ -80,18 +80,6 @@ class Host:
         self._stop = threading.Event()
         self._deck_mutex = [threading.Lock() for _ in range(DECKS)]
         self._look_at = 0.0
-
-    def _take_lock(self) -> int:
-        handle = os.open(self.runtime / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EngineError(
-                f"another host runs in {self.runtime}", "stop it first with `sfa stop`"
-            ) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
-        return handle
 
     # ------------------------------------------------------------------ device
 

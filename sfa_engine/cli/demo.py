@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +14,7 @@ import platformdirs
 from sfa_engine.audio import device as devices
 from sfa_engine.cli import config as configuration
 from sfa_engine.cli import screen
+from sfa_engine.cli.rig import spawned, wait_for
 from sfa_engine.errors import DeviceError, EngineError, Refused, SfaError
 from sfa_engine.library.sources import stem_sources
 from sfa_engine.prep.ingest import write_bundle
@@ -27,8 +23,6 @@ from sfa_engine.studio.player import play_script
 from sfa_engine.studio.script import Script, parse_script
 from sfa_engine.surfaces.socket.client import SocketClient
 from sfa_engine.surfaces.socket.server import NAME
-
-PATIENCE_S = 20.0  # for the engine to answer
 
 
 def run_demo(
@@ -120,34 +114,17 @@ def _prepare(
 @contextmanager
 def _engine(device: str) -> Iterator[Path]:
     """Run an engine of the demo's own, beside any that runs already; yield its socket."""
-    runtime = Path(tempfile.mkdtemp(prefix="sfa-demo-"))
-    environment = {**os.environ, "SFA_RUNTIME": str(runtime)}
-    log = (runtime / "start.log").open("wb")
-    parent = subprocess.Popen(
-        [sys.executable, "-m", "sfa_engine.cli.main", "start", "--device", device],
-        env=environment,
-        stdout=log,
-        stderr=log,
-        stdin=subprocess.DEVNULL,
-    )
-    socket = runtime / NAME
-    try:
-        give_up = time.monotonic() + PATIENCE_S
-        while not _answers(socket):
-            if parent.poll() is not None or time.monotonic() > give_up:
-                words = (runtime / "start.log").read_text(errors="replace").strip()
-                raise EngineError(f"the engine did not start: {words.splitlines()[-1:]}")
-            time.sleep(0.02)
-        yield socket
-    finally:
-        parent.send_signal(signal.SIGTERM)
-        try:
-            parent.wait(10.0)
-        except subprocess.TimeoutExpired:
-            parent.kill()
-            parent.wait()
-        log.close()
-        shutil.rmtree(runtime, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="sfa-demo-") as folder:
+        runtime = Path(folder)
+        log = runtime / "start.log"
+        command = [sys.executable, "-m", "sfa_engine.cli.main", "start", "--device", device]
+        with spawned(command, {"SFA_RUNTIME": folder}, log) as parent:
+            socket = runtime / NAME
+            wait_for(lambda: parent.poll() is not None or _answers(socket), "the engine")
+            if parent.poll() is not None:
+                words = log.read_text(errors="replace").strip().splitlines()
+                raise EngineError(f"the engine did not start: {words[-1] if words else ''}")
+            yield socket
 
 
 def _answers(socket: Path) -> bool:

@@ -29,6 +29,7 @@ RATE = 48_000
 STEMS = ("vocals", "drums", "bass", "other")
 SETTLE_S = 1.0
 PATIENCE_S = 20.0
+END_S = 10.0
 Samples = npt.NDArray[np.int16]
 
 
@@ -90,21 +91,24 @@ def rss_mb(pid: int) -> float:
 
 
 @contextmanager
-def spawned(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program, and end it."""
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def spawned(
+    command: list[str], environment: dict[str, str], log: Path = Path(os.devnull)
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program, what it says into a file, and end it."""
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+        )
     try:
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(5.0)
+            process.wait(END_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

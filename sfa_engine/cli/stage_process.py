@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import resource
 import signal
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import trio
 
+from sfa_engine.audio.lock import take_lock
 from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.stage.core import Core
 from sfa_engine.surfaces.socket.server import NAME, Server
@@ -50,21 +50,15 @@ def main() -> int:
     parser.add_argument("--runtime", type=Path, required=True)
     parser.add_argument("--device", default="default")
     given = parser.parse_args()
-    handle = os.open(given.runtime / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f"sfa stage: another stage runs in {given.runtime}", file=sys.stderr)
-        return 1
-    os.ftruncate(handle, 0)
-    os.write(handle, str(os.getpid()).encode())
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 4096), most))
     try:
+        held = take_lock(given.runtime / LOCK, "a stage", "stop it first with `sfa stop`")
         trio.run(_serve, _open_core(given.runtime, given.device), given.runtime)
     except SfaError as error:
         print(f"sfa stage: {error}", file=sys.stderr)
         return 1
+    os.close(held)
     return 0
 
 

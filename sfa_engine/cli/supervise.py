@@ -7,7 +7,6 @@ and less often.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import selectors
@@ -19,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sfa_engine.audio.lock import lock_holder, take_lock
 from sfa_engine.cli.config import AudioConfig
 from sfa_engine.errors import EngineError
 
@@ -30,25 +30,6 @@ LONGEST_WAIT_S = 8.0
 END_S = 3.0  # for a process to end when it is asked to
 
 Say = Callable[[str], None]
-
-
-def lock_holder(path: Path) -> int:
-    """Return the process that holds a lock file, 0 if none does."""
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return 0
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        try:
-            return int(os.pread(handle, 32, 0) or 0)
-        except ValueError:
-            return 0
-    else:
-        return 0
-    finally:
-        os.close(handle)
 
 
 @dataclass
@@ -87,7 +68,7 @@ class Supervisor:
         self._say = say
         self._log = (runtime / "engine.log").open("ab", buffering=0)
         self._stop = False
-        self._lock = self._take_lock()
+        self._lock = take_lock(runtime / LOCK, "the engine", "see `sfa status`, or `sfa stop` it")
         base = [sys.executable, "-m"]
         where = ["--runtime", str(runtime)]
         self.host = Child(
@@ -106,18 +87,6 @@ class Supervisor:
         )
         self._restarts: dict[str, dict[str, object]] = {}
         self._selector = selectors.DefaultSelector()
-
-    def _take_lock(self) -> int:
-        handle = os.open(self._runtime / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EngineError(
-                f"the engine runs already in {self._runtime}", "see `sfa status`, or `sfa stop` it"
-            ) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
-        return handle
 
     # ------------------------------------------------------------------ children
 
@@ -174,7 +143,8 @@ class Supervisor:
 
     def _last_words(self) -> str:
         lines = (self._runtime / "engine.log").read_text(errors="replace").strip().splitlines()
-        return f"({lines[-1]})" if lines else ""
+        lines = [line for line in lines if line.strip(" +|-")]
+        return f"({lines[-1].strip()})" if lines else ""
 
     # ------------------------------------------------------------------ life
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ import trio
 from sfa_engine.audio.layout import LATENCY
 from sfa_engine.audio.memory import Memory
 from sfa_engine.desk import CONTROLS, Choice, find
-from sfa_engine.errors import Refused, SfaError
-from sfa_engine.stage.conductor import Conductor, readings_of, values_of
+from sfa_engine.errors import EngineError, Refused, SfaError
+from sfa_engine.stage.conductor import Conductor, Done, readings_of, values_of
 from sfa_engine.stage.health import LATELY_S, Facts, judge
 from sfa_engine.stage.host_link import ask_host
 
@@ -52,6 +53,8 @@ class Core:
     def _open(self) -> Memory:
         path = self._runtime / MEMORY
         memory = Memory.open(path)
+        if not float(memory.engine["sample_rate"]):
+            raise EngineError("the audio process is still opening its device", "wait a moment")
         self._inode = path.stat().st_ino
         return memory
 
@@ -122,26 +125,14 @@ class Core:
     ) -> dict[str, Any]:
         """Set a control, now or at a moment; ``wait`` answers when it has been done."""
         done = await self.conductor.set(path, value, source, when, wait=bool(wait))
-        return {
-            "path": path,
-            "value": done.value,
-            "text": done.text,
-            "seq": done.seq,
-            "frame": done.frame,
-        }
+        return _said(path, done)
 
     async def press(
         self, path: str, value: Any = None, when: Any = None, source: int = 0
     ) -> dict[str, Any]:
         """Press a button, now or at a moment."""
         done = await self.conductor.press(path, value, source, when)
-        return {
-            "path": path,
-            "value": done.value,
-            "text": done.text,
-            "seq": done.seq,
-            "frame": done.frame,
-        }
+        return _said(path, done)
 
     async def deck_load(
         self, deck: int, path: str, position_s: float = 0.0, force: bool = False
@@ -275,3 +266,8 @@ class Core:
             }
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
+
+
+def _said(path: str, done: Done) -> dict[str, Any]:
+    """Return what became of an intent, for whoever had it."""
+    return {"path": path, **asdict(done)}

@@ -6,6 +6,7 @@ import fnmatch
 import inspect
 import os
 import socket
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +37,17 @@ def exported(core: Core) -> dict[str, Callable[..., Any]]:
         for name, method in inspect.getmembers(core, inspect.ismethod)
         if not name.startswith("_") and name not in HIDDEN
     }
+
+
+class Fault(SfaError):
+    """A fault of ours that a request brought to light; its trace is in the log."""
+
+    code = "fault"
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            f"a fault in the engine: {type(error).__name__}: {error}", "see engine.log; report it"
+        )
 
 
 class Server:
@@ -158,6 +170,9 @@ class Client:
             return messages.answer(request.id, await self._do(request))
         except SfaError as error:
             return messages.failure(number, error)
+        except Exception as error:  # noqa: BLE001 - the edge: one bad request must not end the show
+            traceback.print_exc()
+            return messages.failure(number, Fault(error))
 
     async def _do(self, request: messages.Request) -> Any:
         own: dict[str, Callable[..., Any]] = {"watch": self.watch, "unwatch": self.unwatch}
