@@ -39,7 +39,7 @@ def exported(core: Core) -> dict[str, Callable[..., Any]]:
     }
 
 
-class Fault(SfaError):
+class FaultError(SfaError):
     """A fault of ours that a request brought to light; its trace is in the log."""
 
     code = "fault"
@@ -172,7 +172,7 @@ class Client:
             return messages.failure(number, error)
         except Exception as error:  # noqa: BLE001 - the edge: one bad request must not end the show
             traceback.print_exc()
-            return messages.failure(number, Fault(error))
+            return messages.failure(number, FaultError(error))
 
     async def _do(self, request: messages.Request) -> Any:
         own: dict[str, Callable[..., Any]] = {"watch": self.watch, "unwatch": self.unwatch}
