@@ -44,8 +44,8 @@ CUTOFFS = (1.0, 0.94, 0.88, 0.8, 0.7, 0.58, 0.45, 0.35, 0.25)
 FASTEST = 8.0  # track frames per engine frame, beyond any rate times any ratio of rates
 SPAN = int(TICK * FASTEST) + TAPS + 8
 
-LOOKAHEAD = 24  # frames, 0.5 ms, over which the limiter lets itself down
-OVERSAMPLE_TAPS = 16  # of each phase of the true-peak detector
+LOOKAHEAD = 20  # frames, 0.4 ms, over which the limiter lets itself down
+OVERSAMPLE_TAPS = 24  # of each phase of the true-peak detector
 LATENCY = LOOKAHEAD - 1 + OVERSAMPLE_TAPS // 2  # frames from the mix to the device
 
 MAGIC = 0x5FA0A1C4E3
@@ -337,6 +337,7 @@ RACK = _lay(
     ("limiter_delay", ("f4", (2, HISTORY))),
     ("limiter_input", ("f4", (2, DETECTOR))),
     ("limiter_peak", ("f4", (TICK,))),
+    ("limiter_between", ("f4", (TICK + 1,))),
     ("limiter_queue", ("f8", (LOOKAHEAD + 2,))),
     ("limiter_when", ("i8", (LOOKAHEAD + 2,))),
     ("limiter_first", "i8"),

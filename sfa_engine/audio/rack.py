@@ -31,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 LOW_HZ = 250.0  # crossovers of the isolator: below the voice, and above its body
 HIGH_HZ = 2500.0
 SINC_BETA = 9.0  # Kaiser: -90 dB
-DETECTOR_BETA = 7.0
+DETECTOR_BETA = 6.0
 
 
 class Rack:
