@@ -172,7 +172,7 @@ def render(engine, rack, deck, start, frames, frame):
             missing, read_stem(rack, transport, s, strip_bus, start, frames, frame, alone)
         )
         alone = count == 1
-        bipolar(strip.filter, strip_bus, start, frames, a.filter, b.filter, 25.0, rack.sample_rate)
+        bipolar(strip.filter, strip_bus, start, frames, b.filter, 25.0, rack.sample_rate)
         apply_gain(
             rack,
             strip_bus,
@@ -194,7 +194,5 @@ def render(engine, rack, deck, start, frames, frame):
     trim1 = to.trim * gain
     apply_gain(rack, bus, start, frames, trim0, trim1, trim0, trim1)
     isolate(rack, channel.eq, bus, start, frames, first.eq, to.eq)
-    bipolar(
-        channel.filter, bus, start, frames, first.filter, to.filter, to.resonance, rack.sample_rate
-    )
+    bipolar(channel.filter, bus, start, frames, to.filter, to.resonance, rack.sample_rate)
     return True

@@ -18,6 +18,7 @@ from sfa_engine.audio.kernel.machine import kernel, part
 
 F = np.float32
 EDGE = 5.0  # %; up to here the knob only blends the filter in, from there on it is all filter
+BLEND = 256.0  # frames, 5 ms, that the filter takes to come or to go
 OPEN_HZ = 20_000.0
 CLOSED_HZ = 60.0
 HIGH_FIRST_HZ = 20.0
@@ -27,10 +28,9 @@ TINY = 1e-20  # -400 dB: a state below it is flushed, before it becomes a slow d
 
 @kernel
 def tune(state, place, resonance, rate):
-    """Set the coefficients that the next segment goes to."""
-    turn = min(1.0, abs(place) / 100.0)
-    high = np.int64(1) if place > 0.0 else np.int64(0)
-    if high != 0:
+    """Set the coefficients that the next segment goes to; `place` has no sign."""
+    turn = min(1.0, place / 100.0)
+    if state.high != 0:
         cutoff = HIGH_FIRST_HZ * (HIGH_LAST_HZ / HIGH_FIRST_HZ) ** turn
     else:
         cutoff = OPEN_HZ * (CLOSED_HZ / OPEN_HZ) ** turn
@@ -43,7 +43,6 @@ def tune(state, place, resonance, rate):
     to[1] = g * a1
     to[2] = g * g * a1
     to[3] = damping
-    state.high = high
     state.place = place
     state.ring = resonance
 
@@ -58,39 +57,40 @@ def step(x, s1, s2, a1, a2, a3):
 
 
 @kernel
-def bipolar(state, bus, start, frames, place_start, place_end, resonance, rate):
+def bipolar(state, bus, start, frames, place, resonance, rate):
     """Filter part of a bus in place; at rest the samples are not touched at all.
 
     Parameters
     ----------
     bus : float32[2, TICK]
-    place_start, place_end : float64
-        The knob at both ends of the segment, -100 to +100 %.
+    place : float64
+        The knob at the end of the segment, -100 to +100 %.
     """
-    wet_start = min(1.0, abs(place_start) / EDGE)
-    wet_end = min(1.0, abs(place_end) / EDGE)
     states = state.state
-    if wet_start == 0.0 and wet_end == 0.0:
-        state.wet = 0.0
-        return
-    place = place_end if wet_end > 0.0 else place_start
-    flipped = (place > 0.0) != (state.high != 0)
-    fresh = state.wet == 0.0
-    if fresh or flipped:
+    wanted_high = np.int64(1) if place > 0.0 else np.int64(0)
+    wet_start = state.wet
+    if wet_start == 0.0:
+        if place == 0.0:
+            return
         for c in range(2):
             states[c, 0] = 0.0
             states[c, 1] = 0.0
-        tune(state, place, resonance, rate)
+        state.high = wanted_high
+    # Turned over to the other side, it opens and leaves before it comes again as the other.
+    turn = abs(place) if wanted_high == state.high else 0.0
+    wet_end = min(1.0, turn / EDGE)
+    step_most = frames / BLEND
+    wet_end = min(wet_start + step_most, max(wet_start - step_most, wet_end))
+    state.wet = wet_end
+    if wet_start == 0.0:
+        tune(state, turn, resonance, rate)
         for k in range(4):
             state["from"][k] = state["to"][k]
-        if flipped and not fresh:
-            wet_start = 0.0
     else:
         for k in range(4):
             state["from"][k] = state["to"][k]
-        if place != state.place or resonance != state.ring:
-            tune(state, place, resonance, rate)
-    state.wet = max(wet_end, 1e-9)
+        if turn != state.place or resonance != state.ring:
+            tune(state, turn, resonance, rate)
     first = state["from"]
     to = state["to"]
     share = 1.0 / frames

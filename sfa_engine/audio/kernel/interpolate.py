@@ -19,6 +19,7 @@ from sfa_engine.audio.kernel.machine import float32_at, int16_at, kernel, load_a
 from sfa_engine.audio.layout import CUTOFFS, PHASES, TAPS
 
 F = np.float32
+LOUDEST = F(1e6)  # no sound; NaN and infinity are not below it
 HALF = TAPS // 2
 assert TAPS % 8 == 0
 
@@ -119,8 +120,11 @@ def fetch(media, stem, low, count, span):
     if media.float32 != 0:
         loud = carray(float32_at(address + 8 * (low + first)), (media.frames * 2,))
         for i in range(many):
-            left[i] = loud[2 * i]
-            right[i] = loud[2 * i + 1]
+            # What is no number would live in the filters for ever.
+            a = loud[2 * i]
+            b = loud[2 * i + 1]
+            left[i] = a if abs(a) < LOUDEST else F(0)
+            right[i] = b if abs(b) < LOUDEST else F(0)
     else:
         short = carray(int16_at(address + 4 * (low + first)), (media.frames * 2,))
         scale = F(1.0 / 32768.0)
