@@ -102,6 +102,7 @@ class Memory:
             raise EngineError(
                 f"{path} is of another version of the engine", "stop the engine and start it again"
             )
+        memory._array.view("u1")[:: mmap.PAGESIZE].sum()  # every page is there from now on
         if bytes(memory.engine["boot"]) != boot_id():
             raise EngineError(f"{path} is left from before the machine started", "start the engine")
         return memory

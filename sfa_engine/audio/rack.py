@@ -55,6 +55,7 @@ class Rack:
     def __init__(self, memory: Memory, rate: float, channels: int) -> None:
         self._buffer = mmap.mmap(-1, -(-RACK.itemsize // mmap.PAGESIZE) * mmap.PAGESIZE)
         self._array = np.frombuffer(self._buffer, dtype=RACK, count=1)
+        self._array.view("u1")[:] = 0  # every page is there before the audio thread comes
         self.record = self._array[0]
         self.address = int(self._array.ctypes.data)
         self.memory = memory

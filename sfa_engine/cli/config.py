@@ -6,6 +6,7 @@ Every key is optional; a key that nobody knows is refused with the nearest one t
 from __future__ import annotations
 
 import os
+import tempfile
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -131,6 +132,16 @@ def _section(path: Path, name: str, kind: Any, values: dict[str, Any]) -> Any:
     return kind(**values)
 
 
+def memory_path() -> Path:
+    """Return a folder that lies in memory, if there is one.
+
+    On a disk, each page of the engine's memory is protected anew whenever it is written back,
+    and the audio thread would wait for that.
+    """
+    shared = Path("/dev/shm")  # noqa: S108 - what is made there is closed to others
+    return shared if shared.is_dir() else Path(tempfile.gettempdir())
+
+
 def runtime_path() -> Path:
     """Return the folder of sockets and engine memory; make it, closed to everybody else."""
     named = os.environ.get("SFA_RUNTIME")
@@ -138,7 +149,7 @@ def runtime_path() -> Path:
         path = Path(named)
     else:
         base = os.environ.get("XDG_RUNTIME_DIR")
-        path = Path(base) / "sfa" if base else Path(f"/tmp/sfa-{os.getuid()}")  # noqa: S108
+        path = Path(base) / "sfa" if base else memory_path() / f"sfa-{os.getuid()}"
     if len(os.fsencode(path)) > MOST_PATH_BYTES:
         raise Refused(
             f"{path} is too long for a socket's path", "set SFA_RUNTIME to a shorter folder"

@@ -114,7 +114,7 @@ def _prepare(
 @contextmanager
 def _engine(device: str) -> Iterator[Path]:
     """Run an engine of the demo's own, beside any that runs already; yield its socket."""
-    with tempfile.TemporaryDirectory(prefix="sfa-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="sfa-demo-", dir=configuration.memory_path()) as folder:
         runtime = Path(folder)
         log = runtime / "start.log"
         command = [sys.executable, "-m", "sfa_engine.cli.main", "start", "--device", device]

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from sfa_engine.audio.layout import BLOCKS
 from sfa_engine.audio.memory import Memory
 from sfa_engine.cli import null_client
+from sfa_engine.cli.config import memory_path
 from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.surfaces.socket.client import SocketClient
@@ -163,7 +164,9 @@ class Rig:
         hogs: int = 0,
         alone: bool = False,
     ) -> None:
-        self.runtime = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sfa-b-")))
+        where = memory_path()
+        folder = tempfile.TemporaryDirectory(prefix="sfa-b-", dir=where)
+        self.runtime = Path(stack.enter_context(folder))
         name, environment = stack.enter_context(sound(device, block))
         self._stack = stack
         self._device = name

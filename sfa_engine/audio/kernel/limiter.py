@@ -55,13 +55,13 @@ def detect(rack, frames):
                 for i in range(frames + 1):
                     between[i] += tap * row[i]
             for i in range(frames):
-                peak[i] = max(peak[i], max(abs(between[i]), abs(between[i + 1])))
+                peak[i] = max(peak[i], abs(between[i]), abs(between[i + 1]))
         row = part(rack.limiter_input, c, SEEN // 2 - 2)
         for i in range(frames):
             a = abs(row[i] - F(2) * row[i + 1] + row[i + 2])
             b = abs(row[i + 1] - F(2) * row[i + 2] + row[i + 3])
             d = abs(row[i + 2] - F(2) * row[i + 3] + row[i + 4])
-            bright = F(0.25 * BRIGHT) * max(a, max(b, d))
+            bright = F(0.25 * BRIGHT) * max(a, b, d)
             peak[i] = max(peak[i], abs(row[i + 2])) + bright
 
 
