@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -31,13 +32,25 @@ class SocketClient:
         self._notices: list[tuple[str, Any]] = []
         self._id = 0
         try:
-            self._socket.connect(str(path))
+            self._connect(str(path), time.monotonic() + timeout_s)
         except OSError as error:
             self._socket.close()
             raise EngineError(
                 f"the engine does not answer on {path}: {error.strerror}",
                 "start it with `sfa start`",
             ) from None
+
+    def _connect(self, path: str, give_up: float) -> None:
+        """Connect, and wait while too many others are at the door."""
+        while True:
+            try:
+                self._socket.connect(path)
+            except BlockingIOError:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,197 @@
+"""A sound server without a sound card, and the engine on it in processes of its own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sfa_engine.audio import build
+from sfa_engine.audio.memory import Memory
+from sfa_engine.cli.config import memory_path
+from sfa_engine.errors import SfaError
+from sfa_engine.library.bundle import write_bundle_arrays
+from sfa_engine.surfaces.socket.client import SocketClient
+
+RATE = 48_000
+PATIENCE_S = 20.0
+
+
+def until(condition, what):
+    give_up = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < give_up, f"waited {PATIENCE_S:g} s for {what}"
+        time.sleep(0.002)
+
+
+class Jack:
+    """A dummy JACK server of the tests' own."""
+
+    def __init__(self, name):
+        self.name = name
+        self.environment = {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
+        self.process = None
+
+    def start(self):
+        command = ["jackd", "-S", "-R", "-P", "60", "-n", self.name]
+        self.process = subprocess.Popen(
+            [*command, "-d", "dummy", "-r", str(RATE), "-p", "128"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for line in self.process.stdout:
+            if "driver is running" in line.lower() or "self-connect" in line.lower():
+                break
+        # The rest is not read; a server that only reports xruns must not block on a full pipe.
+        os.set_blocking(self.process.stdout.fileno(), False)
+        time.sleep(0.5)
+        assert self.process.poll() is None, "jackd did not start"
+
+    def stop(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+            self.process = None
+
+
+@contextmanager
+def jack_server(name):
+    if shutil.which("jackd") is None:
+        pytest.skip("jackd is not installed: apt-get install jackd2")
+    server = Jack(f"{name}-{os.getpid()}")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def jack():
+    with jack_server("sfa-tests") as server:
+        yield server
+
+
+class Show:
+    """The engine as ``sfa start`` runs it."""
+
+    def __init__(self, runtime, environment, device):
+        self.runtime = runtime
+        self.environment = {**os.environ, **environment, "SFA_RUNTIME": str(runtime)}
+        self.device = device
+        self.parent = None
+
+    def start(self):
+        log = (self.runtime / "start.log").open("ab")
+        self.parent = subprocess.Popen(
+            [sys.executable, "-m", "sfa_engine.cli.main", "start", "--device", self.device],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        log.close()
+        until(self.answers, "the engine")
+
+    def answers(self):
+        try:
+            with self.connect() as client:
+                return client.call("status")["engine"]["blocks"] > 0
+        except SfaError:
+            return False
+
+    def connect(self):
+        return SocketClient(self.runtime / "engine.sock", timeout_s=5.0)
+
+    def memory(self):
+        return Memory.open(self.runtime / "engine.memory")
+
+    def command(self, *words):
+        """Run the command line; return its status, output and errors."""
+        done = subprocess.run(
+            [sys.executable, "-m", "sfa_engine.cli.main", *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def said(self):
+        return (self.runtime / "start.log").read_text()
+
+    def stop(self):
+        if self.parent is not None and self.parent.poll() is None:
+            self.parent.send_signal(signal.SIGTERM)
+            self.parent.wait(15.0)
+        # What a killed parent left behind.
+        self.command("stop")
+
+
+@contextmanager
+def show(environment, device):
+    build.ensure()
+    with tempfile.TemporaryDirectory(prefix="sfa-t-", dir=memory_path()) as folder:
+        engine = Show(Path(folder), environment, device)
+        engine.start()
+        try:
+            yield engine
+        finally:
+            engine.stop()
+
+
+@pytest.fixture
+def engine(jack):
+    """The engine on the dummy server."""
+    with show(jack.environment, "default") as running:
+        yield running
+
+
+@pytest.fixture
+def silent_engine():
+    """The engine on a timer."""
+    with show({}, "none") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory):
+    """Two tracks of two stems, at 124 and 128 BPM, of forty seconds."""
+    folder = tmp_path_factory.mktemp("bundles")
+    rng = np.random.default_rng(2)
+    made = []
+    for number, bpm in ((1, 124.0), (2, 128.0)):
+        stems = {
+            name: (rng.standard_normal((40 * RATE, 2)) * 0.05).astype(np.float32)
+            for name in ("vocals", "drums")
+        }
+        made.append(
+            write_bundle_arrays(
+                folder / f"{number}.sfa", stems, title=f"Track {number}", artist="Us", bpm=bpm
+            )
+        )
+    return made
+
+
+@pytest.fixture
+def playing(engine, bundles):
+    """The engine with both decks in a mix."""
+    with engine.connect() as client:
+        for deck, bundle in enumerate(bundles, 1):
+            client.call("deck.load", deck=deck, path=str(bundle))
+        client.call("set", path="deck1.leader", value=True)
+        client.call("set", path="deck1.play", value=True)
+        client.call("set", path="deck2.sync", value="beat")
+        client.call("set", path="deck2.play", value=True)
+        client.call("set", path="deck1.eq.low.gain", value=-3.0)
+        client.call("set", path="crossfader", value=12.0, wait=True)
+    return engine

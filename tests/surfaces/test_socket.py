@@ -1,0 +1,255 @@
+"""The control socket against a running engine: everything is answered, nothing ends the show."""
+
+import contextlib
+import random
+import socket
+import struct
+import threading
+import time
+
+import msgpack
+import pytest
+
+from sfa_engine.desk import CONTROLS
+from sfa_engine.errors import EngineError, Refused
+from sfa_engine.surfaces.socket import frames, server
+from sfa_engine.surfaces.socket.client import SocketClient
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def engine():
+    from engine_process import show
+
+    with show({}, "none") as running:
+        yield running
+
+
+@pytest.fixture
+def client(engine):
+    with engine.connect() as connected:
+        yield connected
+
+
+def raw(engine):
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(15)
+    give_up = time.monotonic() + 15
+    while True:
+        try:
+            connection.connect(str(engine.runtime / "engine.sock"))
+        except BlockingIOError:  # a thousand wait to be let in already
+            assert time.monotonic() < give_up
+            time.sleep(0.01)
+        else:
+            return connection
+
+
+def read(connection):
+    head = connection.recv(4, socket.MSG_WAITALL)
+    (length,) = struct.unpack(">I", head)
+    return msgpack.unpackb(connection.recv(length, socket.MSG_WAITALL))
+
+
+def framed(body):
+    return struct.pack(">I", len(body)) + body
+
+
+# ---------------------------------------------------------------------- verbs
+
+
+def test_describe_names_every_control(client):
+    described = client.call("describe")["controls"]
+    assert [c["path"] for c in described] == list(CONTROLS)
+    choice = next(c for c in described if c["path"] == "deck1.sync")
+    assert choice["options"] == ["off", "tempo", "beat"]
+
+
+def test_every_value_can_be_set_to_its_rest_and_read_back(client):
+    for path, control in CONTROLS.items():
+        if control.settable and not control.planned and not path.endswith(("play", "position")):
+            if "loop.active" in path or (control.scale.rest == -60.0 and "deck" in path):
+                continue
+            said = client.call("set", path=path, value=control.scale.rest)
+            assert client.call("get", path=path)["value"] == said["value"], path
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        (
+            {"path": "deck1.stem.vocal.volume", "value": 0},
+            'did you mean "deck1.stem.vocals.volume"',
+        ),
+        ({"path": "crossfader", "value": 101}, "out of range"),
+        ({"path": "crossfader", "value": float("nan")}, "not a finite number"),
+        ({"path": "crossfader", "value": float("inf")}, "not a finite number"),
+        ({"path": "crossfader", "value": "much"}, "not a number"),
+        ({"path": "crossfader", "value": [1]}, "not a number"),
+        ({"path": "crossfader", "value": None}, "not a number"),
+        ({"path": "crossfader", "value": True}, "not a number"),
+        ({"path": "deck1.keylock", "value": True}, "planned"),
+        ({"path": "deck1.level", "value": 0}, "reading"),
+        ({"path": "deck1.hotcue1.press", "value": 1}, "button"),
+        ({"path": "deck1.play", "value": True}, "no track"),
+        ({"path": "crossfader", "value": 0, "when": "someday"}, "not a moment"),
+        ({"path": "crossfader"}, "needs value"),
+        ({"path": "crossfader", "value": 0, "whn": 1}, 'did you mean "when"'),
+        ({"path": 7, "value": 0}, "not a text"),
+    ],
+)
+def test_what_cannot_be_set_is_refused_in_one_sentence(client, params, sentence):
+    with pytest.raises(Refused) as refusal:
+        client.call("set", **params)
+    assert sentence in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "sentence"),
+    [
+        ("stauts", {}, 'did you mean "status"'),
+        ("press", {"path": "crossfader"}, "not a button"),
+        ("press", {"path": "deck1.jump", "value": 4}, "no track"),
+        ("get", {"path": "deck1.cue"}, "has no value"),
+        ("deck.load", {"deck": 3, "path": "x"}, "no deck 3"),
+        ("deck.load", {"deck": 1, "path": "/nowhere.sfa"}, "/nowhere.sfa"),
+        ("deck.load", {"deck": 1, "path": 5}, "not a text"),
+        ("deck.load", {"deck": 1, "path": "x", "position_s": -1}, "not a place"),
+        ("watch", {"paths": ["nothing.*"]}, "nothing is called"),
+        ("watch", {"paths": 5}, "not names"),
+        ("watch", {"paths": ["deck1.level"], "rate_hz": 1e9}, "cannot be"),
+        ("engine.advance", {"frames": 5}, "by itself"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_one_sentence(client, method, params, sentence):
+    with pytest.raises((Refused, EngineError)) as refusal:
+        client.call(method, **params)
+    assert sentence in str(refusal.value)
+
+
+# ---------------------------------------------------------------------- watching
+
+
+def test_a_client_hears_of_others_and_not_of_itself(engine, client):
+    client.call("watch", paths=["deck2.trim", "deck2.fader"], rate_hz=100)
+    with engine.connect() as other:
+        client.call("set", path="deck2.fader", value=-3.0)
+        other.call("set", path="deck2.trim", value=1.5)
+    _, said = next(client.notices())
+    assert said["values"] == {"deck2.trim": 1.5}
+
+
+def test_readings_are_pushed_as_they_change(client):
+    client.call("watch", paths=["clock.beat"], rate_hz=50)
+    heard = client.notices()
+    beats = [next(heard)[1]["values"]["clock.beat"] for _ in range(5)]
+    assert beats == sorted(beats)
+    assert beats[0] < beats[-1]
+
+
+def test_a_client_that_never_reads_holds_up_nobody(engine, client):
+    deaf = raw(engine)
+    watch = msgpack.packb([0, 1, "watch", {"paths": ["*"], "rate_hz": 100}])
+    deaf.sendall(framed(watch))
+    ask = framed(msgpack.packb([0, 2, "describe", {}]))
+    deaf.settimeout(1.0)
+    with contextlib.suppress(TimeoutError):
+        for _ in range(10_000):
+            deaf.sendall(ask)
+    for _ in range(50):
+        client.call("set", path="crossfader", value=random.uniform(-100, 100))
+    deaf.close()
+    assert client.call("status")["engine"]["late"] >= 0
+
+
+# ---------------------------------------------------------------------- bad bytes
+
+
+def test_garbage_in_a_frame_is_answered_and_the_next_frame_is_heard(engine):
+    with raw(engine) as connection:
+        connection.sendall(framed(b"\xc1garbage") + framed(msgpack.packb([0, 9, "health", {}])))
+        assert "msgpack" in read(connection)[2]["message"]
+        assert read(connection)[1] == 9
+
+
+@pytest.mark.parametrize("message", [[], {}, "status", [0, "x", "status", {}], [0, 1, 5, {}], [7]])
+def test_another_shape_is_answered(engine, message):
+    with raw(engine) as connection:
+        connection.sendall(framed(msgpack.packb(message)))
+        assert read(connection)[2]["code"] == "refused"
+
+
+def test_a_frame_that_is_too_large_ends_the_connection_with_a_word(engine, client):
+    with raw(engine) as connection:
+        connection.sendall(struct.pack(">I", frames.MOST_BYTES + 1) + b"x")
+        assert "announced" in read(connection)[2]["message"]
+        assert connection.recv(1) == b""
+    assert client.call("health")
+
+
+def test_half_a_frame_and_a_hang_up_harm_nobody(engine, client):
+    for cut in (1, 3, 5, 9):
+        with raw(engine) as connection:
+            connection.sendall(framed(msgpack.packb([0, 1, "status", {}]))[:cut])
+    assert client.call("health")
+
+
+def test_random_frames_change_nothing_and_end_nothing(engine, client):
+    before = client.call("values")
+    chance = random.Random(4)
+    with raw(engine) as connection:
+        connection.settimeout(0.01)
+        for _ in range(500):
+            body = chance.randbytes(chance.randrange(0, 60))
+            connection.sendall(framed(body))
+            with contextlib.suppress(TimeoutError):
+                while connection.recv(65_536):
+                    pass
+    after = client.call("values")
+    assert {k: v for k, v in after.items() if "position" not in k} == {
+        k: v for k, v in before.items() if "position" not in k
+    }
+
+
+# ---------------------------------------------------------------------- many
+
+
+def test_thousands_of_clients_come_and_go(engine, client):
+    for _ in range(10_000):
+        with raw(engine):
+            pass
+    assert client.call("health")
+
+
+def test_more_clients_than_are_allowed_are_told_so(engine, client):
+    crowd = [raw(engine) for _ in range(server.MOST_CLIENTS + 20)]
+    time.sleep(0.5)
+    told = 0
+    for connection in crowd[-30:]:
+        connection.settimeout(0.05)
+        with contextlib.suppress(TimeoutError):
+            told += "connected already" in read(connection)[2]["message"]
+    for connection in crowd:
+        connection.close()
+    assert told >= 20
+    assert client.call("health")
+
+
+def test_clients_at_once_each_get_their_own_answers(engine):
+    wrong = []
+
+    def ask(number):
+        with SocketClient(engine.runtime / "engine.sock") as own:
+            for k in range(50):
+                value = float((number * 50 + k) % 100)
+                if own.call("set", path="deck1.bend", value=value / 4)["value"] != value / 4:
+                    wrong.append((number, k))
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
