@@ -406,4 +406,4 @@ def completion(shell: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="sfa")

@@ -1,0 +1,213 @@
+"""The command line as a person meets it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+pytestmark = pytest.mark.slow
+RATE = 48_000
+
+
+@pytest.fixture
+def sfa(tmp_path):
+    """Run the command in a world of its own; return status, output and errors."""
+
+    def run(*words, **environment):
+        done = subprocess.run(
+            [sys.executable, "-m", "sfa_engine.cli.main", *map(str, words)],
+            env={
+                **os.environ,
+                "SFA_RUNTIME": str(tmp_path / "run"),
+                "SFA_CONFIG": str(tmp_path / "config.toml"),
+                "XDG_DATA_HOME": str(tmp_path / "data"),
+                **environment,
+            },
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.fixture
+def song(tmp_path):
+    path = tmp_path / "song.flac"
+    noise = np.random.default_rng(1).standard_normal((3 * RATE, 2)) * 0.1
+    soundfile.write(path, noise, RATE)
+    return path
+
+
+def test_help_names_every_command(sfa):
+    status, out, _ = sfa("--help")
+    assert status == 0
+    for command in [
+        "start",
+        "stop",
+        "status",
+        "health",
+        "get",
+        "set",
+        "press",
+        "watch",
+        "load",
+        "render",
+        "demo",
+        "bench",
+        "doctor",
+    ]:
+        assert f"\n  {command} " in out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["heath"], 'did you mean "health"?'),
+        (["bench", "engin"], 'did you mean "engine"?'),
+        (["status"], "start it with `sfa start`"),
+        (["stop"], "not running"),
+        (["load", "1", "nothing"], "no bundle"),
+        (["describe", "deck1.stems.*"], "no control fits"),
+        (["bundle", "nothing.flac"], "nothing.flac"),
+        (["render", "nothing.mix", "-o", "x.wav"], "cannot be read"),
+        (["demo", "one.flac"], "two tracks, not 1"),
+    ],
+)
+def test_a_mistake_is_one_line_and_a_status(sfa, words, sentence):
+    status, _, err = sfa(*words)
+    assert status == 1
+    assert sentence in err
+    assert len(err.strip().splitlines()) == 1
+    assert err.startswith("sfa: ")
+
+
+def test_a_broken_configuration_is_one_line(sfa, tmp_path):
+    (tmp_path / "config.toml").write_text("[audio]\nblok = 3\n")
+    status, _, err = sfa("start")
+    assert status == 1
+    assert 'did you mean "block"?' in err
+
+
+def test_health_of_nothing_is_down(sfa):
+    status, out, _ = sfa("health", "--json")
+    assert status == 3
+    assert json.loads(out)["health"] == "down"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed(sfa, shell):
+    status, out, _ = sfa("completion", shell)
+    assert status == 0
+    assert "_SFA_COMPLETE" in out
+
+
+def test_controls_are_completed_from_the_desk(sfa):
+    _, out, _ = sfa(_SFA_COMPLETE="bash_complete", COMP_WORDS="sfa set deck1.eq.l", COMP_CWORD="2")
+    assert "deck1.eq.low.gain" in out
+    assert "deck1.level" not in out
+
+
+def test_describe_lists_controls(sfa):
+    status, out, _ = sfa("describe", "deck1.eq.*", "--json")
+    assert status == 0
+    assert {c["path"] for c in json.loads(out)} == {
+        f"deck1.eq.{band}.{what}" for band in ("low", "mid", "high") for what in ("gain", "kill")
+    }
+
+
+def test_doctor_finds_words_for_everything(sfa):
+    _, out, _ = sfa("doctor", "--json")
+    findings = json.loads(out)
+    assert {"real-time priority", "locked memory", "CPU governor"} <= {f["what"] for f in findings}
+    assert {f["verdict"] for f in findings} <= {"good", "fair", "bad"}
+
+
+def test_a_bundle_is_made_loaded_and_rendered(sfa, song, tmp_path):
+    status, out, err = sfa("bundle", song, "--bpm", "125", "--key", "8A", "-o", "song.sfa")
+    assert status == 0, err
+    assert "song.sfa: 3.0 s, mix" in out
+    script = tmp_path / "set.mix"
+    script.write_text("0 load 1 song.sfa\n0.5 set deck1.play on\n2 end  # two seconds\n")
+    status, out, err = sfa("render", script, "-o", "set.wav", "--quiet")
+    assert status == 0, err
+    sound, rate = soundfile.read(tmp_path / "set.wav")
+    assert len(sound) == 2 * rate
+    assert not sound[: rate // 2].any()
+    source, _ = soundfile.read(song)
+    played = sound[rate // 2 + 200 : 2 * rate]
+    assert np.abs(played - source[200 : 200 + len(played)]).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("0 set crossfadr 5", 'did you mean "crossfader"'),
+        ("0 set crossfader 500", "out of range"),
+        ("x set crossfader 5", "not a time"),
+        ("0 sett crossfader 5", 'did you mean "set"'),
+        ("0 ramp crossfader 0 5", "not whole"),
+        ("0 set deck1.keylock on", "planned"),
+        ("0 load 3 x", "names no deck"),
+        ("0 set deck1.play on", "there is no track"),
+    ],
+)
+def test_a_wrong_line_of_a_script_is_named(sfa, tmp_path, line, sentence):
+    (tmp_path / "set.mix").write_text(f"# a set\n{line}\n1 end\n")
+    status, _, err = sfa("render", "set.mix", "-o", "set.wav", "--quiet")
+    assert status == 1
+    assert sentence in err
+    assert "line 2" in err or "at 0 s" in err
+    assert not (tmp_path / "set.wav").exists()
+
+
+@pytest.mark.parametrize("name", ["set.xyz", "nowhere/set.wav"])
+def test_a_place_that_cannot_be_written_is_named(sfa, tmp_path, name):
+    (tmp_path / "set.mix").write_text("1 end\n")
+    status, _, err = sfa("render", "set.mix", "-o", name, "--quiet")
+    assert status == 1
+    assert err.startswith("sfa: ")
+
+
+def test_the_demo_is_mixed_by_the_engine_into_a_file_with_its_picture(sfa, tmp_path):
+    status, out, err = sfa("demo", "--device", f"file:{tmp_path}/demo.wav", "--quiet")
+    assert status == 0, err
+    sound, rate = soundfile.read(tmp_path / "demo.wav")
+    assert 60 <= len(sound) / rate < 61
+    assert 0.3 < np.abs(sound).max() < 0.9
+    # Something is heard in every second but the first and the last.
+    for second in range(1, 58):
+        assert np.abs(sound[second * rate : (second + 1) * rate]).max() > 0.01
+    assert "late 0" in out
+
+
+def test_the_engine_is_started_played_and_stopped_by_hand(silent_engine, bundles):
+    run = silent_engine.command
+    assert run("load", "1", str(bundles[0]))[1] == "deck 1: Us: Track 1, 124 BPM, vocals, drums\n"
+    assert run("set", "deck1.stem.vocals.volume", "-6")[1] == "-6.0 dB\n"
+    assert run("get", "deck1.stem.vocals.volume")[1] == "-6.0 dB\n"
+    assert run("set", "deck1.play", "on")[0] == 0
+    assert run("press", "deck1.hotcue1.press")[0] == 0
+    assert "not set" not in run("get", "deck1.hotcue1.position")[1]
+    status, out, _ = run("status")
+    assert status == 0
+    assert "Us: Track 1" in out
+    assert json.loads(run("status", "--json")[1])["decks"][0]["playing"] is True
+    status, out, _ = run("health")
+    assert status == 0
+    assert "timer" in out
+    status, _, err = run("start")
+    assert status == 1
+    assert "already" in err
+    assert run("eject", "1")[0] == 0
+    status, _, err = run("press", "deck1.loop.auto")
+    assert "there is no track on the deck; load one" in err
+    assert run("stop")[0] == 0
+    silent_engine.parent.wait(10.0)
+    assert run("status")[0] == 1

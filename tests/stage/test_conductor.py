@@ -1,0 +1,154 @@
+"""Intents and reports, with the real kernel on the other side."""
+
+import pytest
+import trio
+
+from sfa_engine.audio.command import Op
+from sfa_engine.audio.offline import Offline
+from sfa_engine.audio.translate import VERBS, Moment, command_for, family
+from sfa_engine.desk import CONTROLS, Button
+from sfa_engine.errors import EngineError, Refused
+from sfa_engine.stage.conductor import Conductor, readings_of, values_of
+
+HERE, THERE = 1001, 1002
+
+
+@pytest.fixture
+def kernel():
+    return Offline()
+
+
+@pytest.fixture
+def conductor(kernel):
+    kernel.render(64)
+    return Conductor(kernel.memory)
+
+
+@pytest.fixture
+def heard(conductor):
+    changes = []
+    conductor.listen(lambda path, value, source: changes.append((path, value, source)))
+    return changes
+
+
+def test_a_value_is_what_was_set_before_the_kernel_knows_and_after(kernel, conductor):
+    done = conductor.set_nowait("deck1.trim", "-6 dB", HERE)
+    assert (done.value, done.text) == (-6.0, "-6.0 dB")
+    assert conductor.get("deck1.trim") == -6.0
+    kernel.render(64)
+    conductor.pump()
+    assert conductor.get("deck1.trim") == kernel.memory.value("deck1.trim") == -6.0
+
+
+def test_a_change_is_told_once_with_its_source(kernel, conductor, heard):
+    conductor.set_nowait("crossfader", 20.0, HERE)
+    kernel.render(64)
+    conductor.pump()
+    assert heard == [("crossfader", 20.0, HERE)]
+
+
+def test_what_waits_for_its_moment_is_told_when_it_happens(kernel, conductor, heard):
+    conductor.set_nowait("crossfader", 20.0, HERE, when=6400)
+    assert heard == []
+    assert conductor.get("crossfader") == 0.0
+    kernel.render(6400 - 64)
+    conductor.pump()
+    assert heard == []
+    kernel.render(64)
+    conductor.pump()
+    assert heard == [("crossfader", 20.0, HERE)]
+
+
+def test_a_new_stage_knows_all_that_was_set(kernel, conductor):
+    conductor.set_nowait("master.volume", -3.0)
+    kernel.render(64)
+    again = Conductor(kernel.memory)
+    assert again.get("master.volume") == -3.0
+    assert values_of(kernel.memory)["master.volume"] == -3.0
+
+
+async def answered(kernel, conductor, intent):
+    """Await an intent while the kernel plays on."""
+
+    async def play():
+        while True:
+            kernel.render(64)
+            conductor.pump()
+            await trio.sleep(0.001)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(play)
+        try:
+            return await intent
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+async def test_the_kernel_no_is_the_answer(kernel, conductor):
+    refused = None
+    try:
+        await answered(kernel, conductor, conductor.press("deck1.hotcue1.press"))
+    except* Refused as group:
+        refused = group.exceptions[0]
+    assert "there is no track on the deck" in str(refused)
+
+
+async def test_an_answer_names_the_frame(kernel, conductor):
+    done = await answered(kernel, conductor, conductor.set("crossfader", 5, wait=True))
+    assert done.frame is not None
+    assert done.frame % 32 == 0
+
+
+@pytest.mark.usefixtures("autojump_clock")
+async def test_an_engine_that_does_not_play_is_an_error_and_not_a_hang(conductor):
+    with pytest.raises(EngineError, match="did not answer"):
+        await conductor.set("crossfader", 5, wait=True)
+
+
+def test_a_ring_that_is_full_is_an_error(conductor):
+    def set_often():
+        for k in range(2000):
+            conductor.set_nowait("crossfader", float(k % 100))
+
+    with pytest.raises(EngineError, match="takes no commands"):
+        set_often()
+
+
+def test_what_the_kernel_changes_by_itself_is_told(kernel, conductor, heard):
+    conductor.set_nowait("deck1.leader", 1.0, HERE)
+    conductor.set_nowait("deck2.leader", 1.0, THERE)
+    kernel.render(64)
+    conductor.pump()
+    assert ("deck1.leader", 0.0, 0) in heard
+
+
+def test_levels_are_read_in_decibels(kernel, conductor):
+    assert conductor.get("master.level") == -60.0
+    assert readings_of(kernel.memory)["deck1.stem.drums.level"] == -60.0
+
+
+# ---------------------------------------------------------------------- translation
+
+
+def test_every_button_has_its_verb_and_every_verb_its_control():
+    families = {family(path): control for path, control in CONTROLS.items()}
+    live = {f for f, c in families.items() if isinstance(c, Button) and not c.planned}
+    assert live <= set(VERBS)
+    assert set(VERBS) <= set(families)
+
+
+@pytest.mark.parametrize("path", [p for p, c in CONTROLS.items() if c.settable and not c.planned])
+def test_every_value_that_can_be_set_has_a_command(path):
+    command = command_for(CONTROLS[path], CONTROLS[path].scale.rest, Moment(), 0)
+    assert command.op in set(Op)
+
+
+@pytest.mark.parametrize("text", ["now", "beat", "bar deck1", "phrase clock", 0, 12_345, None])
+def test_moments_are_understood(text):
+    Moment.parse(text)
+
+
+@pytest.mark.parametrize("text", ["bars", "bar deck9", "", -1, 1.5, True, [], "beat beat beat"])
+def test_what_is_no_moment_is_refused(text):
+    with pytest.raises(Refused, match="not a moment"):
+        Moment.parse(text)

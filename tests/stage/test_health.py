@@ -1,0 +1,46 @@
+"""The health word: the worst that is known, with its reasons."""
+
+import pytest
+
+from sfa_engine.stage.health import WORDS, Facts, judge
+
+WELL = Facts(silent_s=0.01, realtime=55, locked=True, driver="portaudio", device="x")
+
+
+def changed(**facts):
+    return Facts(**{**vars(WELL), **facts})
+
+
+def test_an_engine_that_plays_well_is_ok_and_needs_no_reasons():
+    assert judge(WELL) == ("ok", [])
+
+
+@pytest.mark.parametrize(
+    ("facts", "word", "reason"),
+    [
+        ({"silent_s": float("inf")}, "down", "no audio process"),
+        ({"silent_s": 2.0}, "down", "since 2.0 s"),
+        ({"trouble": 'no device "x"'}, "poor", 'no device "x"'),
+        ({"driver": "timer", "wanted": "default"}, "poor", "timer"),
+        ({"driver": "timer", "wanted": "none"}, "strained", "timer"),
+        ({"decks": ["", "is gone"]}, "poor", "deck 2: is gone"),
+        ({"starved": [7, 0]}, "strained", "deck 1: 7 frames"),
+        ({"late": 3, "late_ago_s": 5.0}, "strained", "3 late blocks"),
+        ({"load_pct": 80.0}, "strained", "80 %"),
+        ({"realtime": 0}, "strained", "real-time priority"),
+        ({"locked": False}, "strained", "not locked"),
+        ({"reports_lost": 2}, "strained", "2 reports"),
+        ({"restarts": {"stage": "SIGKILL"}}, "strained", "stage was started again: SIGKILL"),
+    ],
+)
+def test_each_trouble_has_its_word_and_its_reason(facts, word, reason):
+    said, reasons = judge(changed(**facts))
+    assert said == word
+    assert any(reason in r for r in reasons)
+
+
+def test_the_worst_trouble_gives_the_word_and_comes_first():
+    said, reasons = judge(changed(load_pct=90.0, trouble="gone", realtime=0))
+    assert said == "poor"
+    assert "gone" in reasons[0]
+    assert WORDS.index(said) == 2
