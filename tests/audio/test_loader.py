@@ -1,0 +1,124 @@
+"""Tracks into memory: what the disk does later does not matter, and trouble is told."""
+
+import os
+
+import numpy as np
+import pytest
+
+from sfa_engine.audio import loader
+from sfa_engine.audio.command import Op
+from sfa_engine.audio.layout import LATENCY, SLOTS
+from sfa_engine.audio.offline import Offline
+from sfa_engine.audio.ring import Command
+from sfa_engine.errors import EngineError, MediaError
+from sfa_engine.library.bundle import write_bundle_arrays
+
+RATE = 48_000
+SECONDS = 8
+
+
+@pytest.fixture(scope="module")
+def sound():
+    noise = np.random.default_rng(6).standard_normal((SECONDS * RATE, 2)) * 0.1
+    return np.clip(noise, -0.9, 0.9).astype(np.float32)
+
+
+@pytest.fixture
+def bundle(tmp_path, sound):
+    stems = {"drums": sound / 2, "bass": sound / 2}
+    return write_bundle_arrays(tmp_path / "x.sfa", stems, title="X", artist="", bpm=120.0)
+
+
+def play(engine, seconds):
+    engine.push(Command(Op.PLAY, whom=0, x=1.0))
+    return engine.render(int(seconds * RATE))
+
+
+def test_a_bundle_sounds_as_its_stems(bundle, sound):
+    engine = Offline()
+    engine.load(0, bundle)
+    engine.render(32)
+    out = play(engine, 2)
+    expected = sound[200 : len(out) - LATENCY]
+    assert np.abs(out[LATENCY + 200 :] - expected).max() < 2 / 32768
+
+
+@pytest.mark.parametrize("pcm", ["s16", "f32"])
+def test_both_forms_of_pcm_are_played(tmp_path, sound, pcm):
+    path = write_bundle_arrays(
+        tmp_path / "f.sfa", {"mix": sound}, title="F", artist="", bpm=None, pcm=pcm
+    )
+    engine = Offline()
+    engine.load(0, path)
+    engine.render(32)
+    out = play(engine, 1)
+    error = np.abs(out[LATENCY + 200 :] - sound[200 : len(out) - LATENCY]).max()
+    assert error < (1 / 32768 if pcm == "s16" else 1e-7)
+
+
+def test_what_happens_to_the_files_after_the_load_is_not_heard(bundle, sound):
+    engine = Offline()
+    engine.load(0, bundle)
+    engine.render(32)
+    for file in bundle.glob("*.wav"):
+        os.truncate(file, 1000)
+    out = play(engine, 4)
+    assert np.abs(out[LATENCY + 200 :] - sound[200 : len(out) - LATENCY]).max() < 2 / 32768
+
+
+def test_a_file_cut_short_while_it_is_read_is_told_and_the_beginning_plays(
+    bundle, sound, monkeypatch
+):
+    read = loader._Reader.read
+    cut = bundle / "bass.wav"
+
+    def read_and_cut(self, start, end):
+        if start > 0:
+            os.truncate(cut, 3 * RATE * 4)
+        return read(self, start, end)
+
+    monkeypatch.setattr(loader._Reader, "read", read_and_cut)
+    engine = Offline()
+    mounted, _ = engine.loader.mount_bundle(bundle)
+    mounted.filled.wait()
+    assert "has become shorter" in mounted.trouble
+    engine.loader.hand_over(0, mounted)
+    engine.render(32)
+    out = play(engine, 6)
+    early = slice(LATENCY + 200, RATE)
+    assert np.abs(out[early] - sound[200 : RATE - LATENCY]).max() < 2 / 32768
+    assert engine.memory.reading("deck1.starved") > 0
+    assert not out[-RATE:].any()
+
+
+def test_a_track_that_starts_in_its_middle_is_read_from_there(bundle, sound):
+    engine = Offline()
+    mounted, _ = engine.loader.mount_bundle(bundle, 5.0)
+    mounted.filled.wait()
+    engine.loader.hand_over(0, mounted, 5.0)
+    engine.render(32)
+    out = play(engine, 1)
+    expected = sound[5 * RATE + 200 : 6 * RATE - LATENCY]
+    assert np.abs(out[LATENCY + 200 :] - expected).max() < 2 / 32768
+
+
+def test_a_bundle_that_is_gone_is_refused_and_takes_no_slot(tmp_path):
+    engine = Offline()
+    for _ in range(SLOTS + 2):
+        with pytest.raises(MediaError, match="gone"):
+            engine.loader.mount_bundle(tmp_path / "gone.sfa")
+    assert not engine.loader._mounted
+
+
+def test_a_track_larger_than_the_memory_is_refused_with_both_sizes(bundle, monkeypatch):
+    monkeypatch.setattr(loader, "available_bytes", lambda: loader.RESERVE_BYTES + 1000)
+    with pytest.raises(EngineError, match=r"needs \d+ MB of memory and 0 MB are free"):
+        Offline().loader.mount_bundle(bundle)
+
+
+def test_a_full_rack_says_so(sound):
+    engine = Offline()
+    for _ in range(SLOTS):
+        engine.loader.mount_arrays({"mix": sound}, RATE)
+    with pytest.raises(EngineError, match="all media slots"):
+        engine.loader.mount_arrays({"mix": sound}, RATE)
