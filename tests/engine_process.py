@@ -57,7 +57,8 @@ class Jack:
 
     def stop(self):
         if self.process is not None:
-            self.process.kill()
+            # Not killed: JACK keeps a list of eight servers, and the dead stay on it.
+            self.process.terminate()
             self.process.wait()
             self.process.stdout.close()
             self.process = None
@@ -67,7 +68,7 @@ class Jack:
 def jack_server(name):
     if shutil.which("jackd") is None:
         pytest.skip("jackd is not installed: apt-get install jackd2")
-    server = Jack(f"{name}-{os.getpid()}")
+    server = Jack(name)
     server.start()
     try:
         yield server
@@ -90,10 +91,13 @@ class Show:
         self.device = device
         self.parent = None
 
-    def start(self):
+    def start(self, *options):
         log = (self.runtime / "start.log").open("ab")
         self.parent = subprocess.Popen(
-            [sys.executable, "-m", "sfa_engine.cli.main", "start", "--device", self.device],
+            [
+                *(sys.executable, "-m", "sfa_engine.cli.main", "start"),
+                *("--device", self.device, *options),
+            ],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -113,3 +113,25 @@ def test_an_end_that_was_asked_for_leaves_nothing_to_resume(bundles, jack):
         with engine.connect() as client:
             assert not client.call("status")["decks"][0]["loaded"]
             assert client.call("get", path="deck1.play")["value"] == 0.0
+
+
+def test_a_host_at_another_rate_goes_on_where_the_music_should_be(silent_engine, bundles):
+    with silent_engine.connect() as client:
+        client.call("deck.load", deck=1, path=str(bundles[0]))
+        client.call("set", path="deck1.play", value=True)
+        until(lambda: client.call("get", path="deck1.position")["value"] > 0.5, "music")
+    memory = silent_engine.memory()
+    silent_engine.parent.kill()
+    silent_engine.parent.wait()
+    before, since = memory.value("deck1.position"), time.monotonic_ns()
+    os.kill(int(memory.engine["host_pid"]), signal.SIGKILL)
+    silent_engine.start("--rate", "44100")
+    until(lambda: memory.engine["sample_rate"] == 44_100.0 and not memory.engine["fresh"], "host")
+    until(lambda: memory.reading("deck1.level") > 0.001, "music")
+    assert memory.value("deck1.position") == pytest.approx(
+        expected_position(before, since), abs=0.1
+    )
+    first, began = memory.value("deck1.position"), time.monotonic()
+    time.sleep(0.5)
+    speed = (memory.value("deck1.position") - first) / (time.monotonic() - began)
+    assert speed == pytest.approx(1.0, abs=0.05)
