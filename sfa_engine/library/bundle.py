@@ -248,7 +248,10 @@ def write_parts(target: Path, parts: Mapping[str, Part], facts: Track, cues: Seq
         files = [StemFile(draft / s.file, OWN_HEADER_BYTES, longest, kind) for s in facts.stems]
         track = replace(
             facts,
-            title=facts.title or next(filter(None, (p.title for p in parts.values())), ""),
+            title=facts.title
+            or next(
+                filter(None, (p.title for p in parts.values())), target.name.removesuffix(SUFFIX)
+            ),
             artist=facts.artist or next(filter(None, (p.artist for p in parts.values())), ""),
             frames=longest,
             stems=tuple(

@@ -41,7 +41,7 @@ def write_bundle(
         A sound file for each stem name; see `stem_sources`. They may differ by a second in
         length: the shorter ones end in silence.
     title, artist : str
-        Where empty, the tags of the sources are taken.
+        Where empty, the tags of the sources are taken, or for the title the folder's name.
     bpm : float, optional
         Tempo of a constant grid, 20..400; None: no beats are known.
     first_beat_s : float

@@ -74,13 +74,13 @@ def measure(power: Floats) -> Loudness:
     -------
     Loudness
     """
-    blocks = 10 ** (_running(power, TENTHS_MOMENTARY) / 10)
+    blocks = _running(power, TENTHS_MOMENTARY)
     loud = blocks[_lufs(blocks) > SILENCE_LUFS]
     integrated = SILENCE_LUFS
     if len(loud):
         gate = float(_lufs(loud.mean())) - 10.0
         integrated = float(_lufs(loud[_lufs(loud) > gate].mean()))
-    short = _lufs(10 ** (_running(power, TENTHS_SHORT) / 10))
+    short = _lufs(_running(power, TENTHS_SHORT))
     heard = short[short > SILENCE_LUFS]
     spread = 0.0
     if len(heard):
@@ -97,10 +97,10 @@ def _lufs(power: Floats | np.floating) -> Floats:
 
 
 def _running(power: Floats, tenths: int) -> Floats:
-    """Return the mean power of `tenths` in a row, in dB; of all there is in a shorter track."""
+    """Return the mean power of `tenths` in a row; of all there is in a shorter track."""
     tenths = min(tenths, len(power))
     total = np.concatenate([[0.0], np.cumsum(power)])
-    means: Floats = 10 * np.log10(np.maximum((total[tenths:] - total[:-tenths]) / tenths, 1e-12))
+    means: Floats = (total[tenths:] - total[:-tenths]) / tenths
     return means
 
 
