@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfa_engine.audio.kernel import meter
-from sfa_engine.audio.kernel.equaliser import isolate
-from sfa_engine.audio.kernel.filters import bipolar
+from sfa_engine.audio.kernel import equaliser, filters, meter
 from sfa_engine.audio.kernel.glide import ramp
 from sfa_engine.audio.kernel.interpolate import add_span, fetch, weigh
 from sfa_engine.audio.kernel.machine import kernel, part
@@ -14,6 +12,7 @@ from sfa_engine.audio.kernel.transport import place
 from sfa_engine.audio.layout import HEADS, STRIPS
 
 F = np.float32
+RESONANCE = 25.0  # %, of a stem's filter
 
 
 @kernel
@@ -37,15 +36,16 @@ def add(onto, bus, start, frames):
 
 @kernel
 def fade(rack, head, frames):
-    """Fill the ramp with a head's fade, and take the head across the segment."""
+    """Fill the ramp with a head's fade, times the gain that its own track is to have."""
+    loudness = rack.media[head.slot].gain
     gain = head.gain
     slope = head.slope
     if slope == 0.0:
         for i in range(frames):
-            rack.ramp[i] = F(gain)
+            rack.ramp[i] = F(gain * loudness)
         return
     for i in range(frames):
-        rack.ramp[i] = F(min(1.0, max(0.0, gain + slope * (i + 1))))
+        rack.ramp[i] = F(min(1.0, max(0.0, gain + slope * (i + 1))) * loudness)
 
 
 @kernel
@@ -65,6 +65,12 @@ def finish_fades(rack, transport, frames):
 
 
 @kernel
+def is_heard(head):
+    """Return whether a head is there and not faded out."""
+    return head.slot >= 0 and (head.gain != 0.0 or head.slope > 0.0)
+
+
+@kernel
 def read_stem(rack, transport, stem, bus, start, frames, frame, alone):
     """Add what every head of the deck reads of a stem onto a bus.
 
@@ -78,7 +84,7 @@ def read_stem(rack, transport, stem, bus, start, frames, frame, alone):
     missing = np.int64(0)
     for k in range(HEADS):
         head = transport.head[k]
-        if head.slot < 0 or (head.gain == 0.0 and head.slope <= 0.0):
+        if not is_heard(head):
             continue
         media = rack.media[head.slot]
         if media.address[stem] == 0:
@@ -92,10 +98,10 @@ def read_stem(rack, transport, stem, bus, start, frames, frame, alone):
 
 @kernel
 def has_stem(rack, transport, stem):
-    """Return whether any head of the deck has a stem."""
+    """Return whether any head that is to be heard has a stem."""
     for k in range(HEADS):
         head = transport.head[k]
-        if head.slot >= 0 and rack.media[head.slot].address[stem] != 0:
+        if is_heard(head) and rack.media[head.slot].address[stem] != 0:
             return True
     return False
 
@@ -105,10 +111,18 @@ def heads_heard(transport):
     """Return how many heads are to be heard."""
     count = 0
     for k in range(HEADS):
-        head = transport.head[k]
-        if head.slot >= 0 and (head.gain != 0.0 or head.slope > 0.0):
+        if is_heard(transport.head[k]):
             count += 1
     return count
+
+
+@kernel
+def rings(channel):
+    """Return whether a filter of a deck still has something to give after the heads have gone."""
+    for s in range(STRIPS):
+        if filters.rings(channel.strip[s].filter):
+            return True
+    return filters.rings(channel.filter) or equaliser.rings(channel.eq)
 
 
 @kernel
@@ -139,13 +153,17 @@ def render(engine, rack, deck, start, frames, frame):
     transport = engine.transport[deck]
     channel = rack.channel[deck]
     count = heads_heard(transport)
-    if count == 0:
-        for s in range(STRIPS):
-            meter.rest(channel.strip[s], frames, rack.sample_rate)
-        finish_fades(rack, transport, frames)
-        return False
     first = rack.start.deck[deck]
     to = rack.to.deck[deck]
+    rate = rack.sample_rate
+    if count == 0 and not rings(channel):
+        for s in range(STRIPS):
+            filters.settle(channel.strip[s].filter, to.stem[s].filter, RESONANCE, rate)
+            meter.rest(channel.strip[s], frames, rate)
+        filters.settle(channel.filter, to.filter, to.resonance, rate)
+        equaliser.settle(channel.eq, to.eq)
+        finish_fades(rack, transport, frames)
+        return False
     solo0 = 0.0
     solo1 = 0.0
     for s in range(STRIPS):
@@ -156,23 +174,23 @@ def render(engine, rack, deck, start, frames, frame):
     alone = False
     for s in range(STRIPS):
         strip = channel.strip[s]
-        if not has_stem(rack, transport, s):
-            meter.rest(strip, frames, rack.sample_rate)
-            continue
         a = first.stem[s]
         b = to.stem[s]
+        there = has_stem(rack, transport, s)
         gain0 = a.volume * (1.0 - a.mute) * (1.0 - solo0 * (1.0 - a.solo))
         gain1 = b.volume * (1.0 - b.mute) * (1.0 - solo1 * (1.0 - b.solo))
-        if gain0 == 0.0 and gain1 == 0.0:
-            strip.filter.wet = 0.0
-            meter.rest(strip, frames, rack.sample_rate)
+        silent = gain0 == 0.0 and gain1 == 0.0
+        if silent or not (there or filters.rings(strip.filter)):
+            filters.settle(strip.filter, b.filter, RESONANCE, rate)
+            meter.rest(strip, frames, rate)
             continue
         blank(strip_bus, start, frames)
-        missing = max(
-            missing, read_stem(rack, transport, s, strip_bus, start, frames, frame, alone)
-        )
-        alone = count == 1
-        bipolar(strip.filter, strip_bus, start, frames, b.filter, 25.0, rack.sample_rate)
+        if there:
+            lacking = read_stem(rack, transport, s, strip_bus, start, frames, frame, alone)
+            # Neighbouring segments need some of the same frames: none is to be counted twice.
+            missing = max(missing, min(lacking, frames))
+            alone = count == 1
+        filters.bipolar(strip.filter, strip_bus, start, frames, b.filter, RESONANCE, rate)
         apply_gain(
             rack,
             strip_bus,
@@ -183,16 +201,11 @@ def render(engine, rack, deck, start, frames, frame):
             gain0 * min(1.0, 1.0 + a.pan / 100.0),
             gain1 * min(1.0, 1.0 + b.pan / 100.0),
         )
-        meter.follow(strip, strip_bus, start, frames, rack.sample_rate)
+        meter.follow(strip, strip_bus, start, frames, rate)
         add(bus, strip_bus, start, frames)
     transport.starved += missing
     finish_fades(rack, transport, frames)
-    gain = 1.0
-    if transport.head[0].slot >= 0:
-        gain = rack.media[transport.head[0].slot].gain
-    trim0 = first.trim * gain
-    trim1 = to.trim * gain
-    apply_gain(rack, bus, start, frames, trim0, trim1, trim0, trim1)
-    isolate(rack, channel.eq, bus, start, frames, first.eq, to.eq)
-    bipolar(channel.filter, bus, start, frames, to.filter, to.resonance, rack.sample_rate)
+    apply_gain(rack, bus, start, frames, first.trim, to.trim, first.trim, to.trim)
+    equaliser.isolate(rack, channel.eq, bus, start, frames, first.eq, to.eq)
+    filters.bipolar(channel.filter, bus, start, frames, to.filter, to.resonance, rate)
     return True

@@ -55,11 +55,11 @@ def tick(engine, rack):
         perform.run_due(engine, rack, frame)
         frames = TICK - done
         for d in range(DECKS):
+            # Before the speed may change: how far a loop was run over is known by the old one.
+            if transport.frames_to_event(engine, rack, np.int64(d), frame) <= 0:
+                transport.happen(engine, rack, np.int64(d), frame, WRAPPED, ENDED)
             transport.steer(engine, rack, np.int64(d), frame)
             left = transport.frames_to_event(engine, rack, np.int64(d), frame)
-            if left <= 0:
-                transport.happen(engine, rack, np.int64(d), frame, WRAPPED, ENDED)
-                left = transport.frames_to_event(engine, rack, np.int64(d), frame)
             frames = min(frames, max(np.int64(1), left))
         frames = min(frames, max(np.int64(1), perform.frames_to_next(engine, rack, frame)))
         advance(rack, frames)
@@ -103,6 +103,9 @@ def publish(engine, rack, started_ns, first_frame):
         reading.duration = media.frames / media.rate
         reading.ready = 100.0 * (media.ready_end - media.ready_start) / max(1, media.frames)
         if not grid.has_grid(media):
+            reading.tempo = 0.0
+            reading.beat = 0.0
+            reading.phase_error = 0.0
             continue
         beat, length = transport.beat_of(engine, rack, np.int64(d), frame)
         speed = main.speed

@@ -137,6 +137,19 @@ def flush(eq):
 
 
 @kernel
+def rings(eq):
+    """Return whether something of what went in is still to come out."""
+    if eq.wet == 0.0:
+        return False
+    for s in range(4):
+        for k in range(2):
+            for lane in range(4):
+                if eq.split1[s, k, lane] != 0.0 or eq.split2[s, k, lane] != 0.0:
+                    return True
+    return False
+
+
+@kernel
 def clear(eq):
     """Forget everything."""
     for s in range(4):
@@ -148,6 +161,27 @@ def clear(eq):
         for k in range(2):
             for c in range(2):
                 eq.phase[s, k, c] = 0.0
+
+
+@kernel
+def is_neutral(bands):
+    """Return whether every band passes as it is."""
+    low = bands[0].gain * (1.0 - bands[0].kill)
+    mid = bands[1].gain * (1.0 - bands[1].kill)
+    high = bands[2].gain * (1.0 - bands[2].kill)
+    return low == 1.0 and mid == 1.0 and high == 1.0
+
+
+@kernel
+def settle(eq, to):
+    """Stand as the knobs stand, with nothing inside: the next sound is equalised at once."""
+    eq.idle = 0
+    if is_neutral(to):
+        eq.wet = 0.0
+        return
+    if rings(eq):
+        clear(eq)
+    eq.wet = 1.0
 
 
 @kernel
@@ -166,7 +200,7 @@ def isolate(rack, eq, bus, start, frames, first, to):
     m1 = to[1].gain * (1.0 - to[1].kill)
     h0 = first[2].gain * (1.0 - first[2].kill)
     h1 = to[2].gain * (1.0 - to[2].kill)
-    neutral = l0 == 1.0 and l1 == 1.0 and m0 == 1.0 and m1 == 1.0 and h0 == 1.0 and h1 == 1.0
+    neutral = is_neutral(first) and is_neutral(to)
     if neutral:
         if eq.wet == 0.0:
             return

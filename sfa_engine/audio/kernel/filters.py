@@ -48,6 +48,28 @@ def tune(state, place, resonance, rate):
 
 
 @kernel
+def rings(state):
+    """Return whether something of what went in is still to come out."""
+    states = state.state
+    heard = states[0, 0] != 0.0 or states[0, 1] != 0.0 or states[1, 0] != 0.0
+    return state.wet != 0.0 and (heard or states[1, 1] != 0.0)
+
+
+@kernel
+def settle(state, place, resonance, rate):
+    """Stand where the knob stands, with nothing inside: the next sound is filtered at once."""
+    for c in range(2):
+        state.state[c, 0] = 0.0
+        state.state[c, 1] = 0.0
+    high = np.int64(1) if place > 0.0 else np.int64(0)
+    turn = abs(place)
+    state.wet = min(1.0, turn / EDGE)
+    if turn != 0.0 and (high != state.high or turn != state.place or resonance != state.ring):
+        state.high = high
+        tune(state, turn, resonance, rate)
+
+
+@kernel
 def step(x, s1, s2, a1, a2, a3):
     """Take one sample through the filter; return band, low and the two new states."""
     v3 = x - s2

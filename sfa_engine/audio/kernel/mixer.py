@@ -10,7 +10,7 @@ from sfa_engine.audio.kernel import deck, meter
 from sfa_engine.audio.kernel.glide import ramp
 from sfa_engine.audio.kernel.limiter import limit
 from sfa_engine.audio.kernel.machine import kernel, part
-from sfa_engine.audio.layout import DECKS
+from sfa_engine.audio.layout import DECKS, FADE
 
 F = np.float32
 LINEAR = 0
@@ -19,6 +19,7 @@ AUTO = 0
 LEFT = 1
 THROUGH = 2
 CUT = 0.02  # of the way: how far the cut curve takes from silent to full
+STEEPEST = 1.0 / FADE  # per frame: even a cut, a turned side or another curve does not click
 
 
 @kernel
@@ -76,7 +77,9 @@ def mix(engine, rack, start, frames, frame):
     for d in range(DECKS):
         channel = rack.channel[d]
         channel.side_from = channel.side_to
-        channel.side_to = side_gain(values, to, np.int64(d))
+        way = side_gain(values, to, np.int64(d)) - channel.side_from
+        most = STEEPEST * frames
+        channel.side_to = channel.side_from + min(most, max(-most, way))
         if not deck.render(engine, rack, np.int64(d), start, frames, frame):
             meter.rest(channel, frames, rack.sample_rate)
             continue

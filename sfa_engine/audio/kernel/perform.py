@@ -24,12 +24,14 @@ from sfa_engine.audio.layout import (
     COMMANDS,
     DECK_STRIDE,
     DECKS,
+    FADE,
     HOST_COMMANDS,
     PENDING,
     SLOTS,
     VALUE_INDEX,
     VALUES,
 )
+from sfa_engine.desk import DESK
 
 SET = int(Op.SET)
 PLAY = int(Op.PLAY)
@@ -74,6 +76,9 @@ AT_LEADER = VALUE_INDEX["deck1.leader"]
 AT_REVERSE = VALUE_INDEX["deck1.reverse"]
 AT_TEMPO = VALUE_INDEX["clock.tempo"]
 NEVER = np.int64(1) << 40
+MOST_TIMED = PENDING - 64  # the rest is for what is to be done now: it never waits for those
+LARGEST = 1e12  # no number of a command is larger; NaN and infinity are not below it
+HOTCUES = len(DESK.deck[1].hotcue)
 
 
 @kernel
@@ -119,18 +124,22 @@ def frames_to_time(engine, rack, command, frame):
         step = bar * np.int64(engine.values.clock.bars_per_phrase)
     if tempo == 0.0:
         return NEVER
-    # A beat that lies within a ten-thousandth behind us is this one, not the next.
+    # A beat that lies within a frame or a ten-thousandth behind us is this one, not the next.
+    just = max(1e-4, 1.001 * abs(tempo))
     if tempo > 0.0:
-        target = math.ceil(beat / step - 1e-4) * step
+        target = math.ceil((beat - just) / step) * step
     else:
-        target = math.floor(beat / step + 1e-4) * step
+        target = math.floor((beat + just) / step) * step
     return np.int64(max(0.0, math.ceil((target - beat) / tempo)))
 
 
 @kernel
 def keep(engine, rack, command):
-    """Put a command among those that wait."""
-    if rack.pendings >= PENDING:
+    """Put a command among those that wait; refuse one that makes no sense or may not wait."""
+    if not (abs(command.x) < LARGEST) or command.clock < 0 or command.clock > DECKS:
+        refuse(engine, command, UNKNOWN)
+        return
+    if command.when != NOW and rack.pendings >= MOST_TIMED:
         refuse(engine, command, FULL)
         return
     slot = rack.pending[rack.pendings]
@@ -167,16 +176,19 @@ def refuse(engine, command, reason):
 
 @kernel
 def drain(engine, rack):
-    """Move what has arrived on both rings to the commands that wait, in order."""
+    """Move what has arrived on both rings to the commands that wait, in order.
+
+    What finds no room stays on its ring until the next tick.
+    """
     head = load_acquire(rack.command_head_address)
     tail = rack.command_tail
-    while tail < head:
+    while tail < head and rack.pendings < PENDING:
         keep(engine, rack, rack.commands[tail % HOST_COMMANDS])
         tail += 1
     store_release(rack.command_tail_address, tail)
     head = load_acquire(engine.command_head_address)
     tail = engine.command_tail
-    while tail < head:
+    while tail < head and rack.pendings < PENDING:
         keep(engine, rack, engine.commands[tail % COMMANDS])
         tail += 1
     store_release(engine.command_tail_address, tail)
@@ -279,8 +291,10 @@ def load(engine, rack, command, frame):
             rack.media[main.slot].heads -= 1
         main.slot = slot
         main.gain = 0.0
-        main.slope = 1.0 / 96.0 if playing != 0 else 0.0
+        main.slope = 1.0 / FADE if playing != 0 else 0.0
         rack.media[slot].heads += 1
+        if playing != 0:
+            transport.go_round(engine, rack, deck, frame)
         return DONE
     if playing != 0:
         transport.stop(engine, rack, deck, frame)
@@ -304,7 +318,7 @@ def load(engine, rack, command, frame):
     transport.change(engine, rack, AT_LOOP_START + base, UNSET, frame)
     transport.change(engine, rack, AT_LOOP_END + base, UNSET, frame)
     transport.change(engine, rack, AT_CUE_POINT + base, command.x, frame)
-    for k in range(8):
+    for k in range(HOTCUES):
         transport.change(engine, rack, AT_HOTCUE + base + k * HOTCUE_STRIDE, UNSET, frame)
     return DONE
 
@@ -334,6 +348,8 @@ def move(engine, rack, deck, command, frame):
         cue(engine, rack, deck, frame, here, media.rate, command.x != 0.0)
         return DONE
     if op == HOTCUE_PRESS or op == HOTCUE_STORE or op == HOTCUE_CLEAR:
+        if command.what < 0 or command.what >= HOTCUES:
+            return UNKNOWN
         index = AT_HOTCUE + base + np.int64(command.what) * HOTCUE_STRIDE
         stored = engine.flat[index]
         if op == HOTCUE_CLEAR:

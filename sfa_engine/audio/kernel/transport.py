@@ -39,6 +39,7 @@ AT_LOOP_LENGTH = VALUE_INDEX["deck1.loop.length"]
 CHANGED = int(Tell.CHANGED)
 UNSET = -60.0
 SHORTEST_LOOP = 256.0  # track frames, 5 ms: twice the fade, and a pitch of 190 Hz
+JUST_OVER = 1e-3  # track frames: more than rounding moves a place, and less than a place matters
 DEAD_ZONE = 0.0005  # beats, 0.25 ms at 120 BPM: closer is in phase
 PULL = 0.25  # of the phase error is made good a second
 HARDEST_PULL = 0.01  # of the speed
@@ -176,7 +177,7 @@ def own_speed(engine, rack, deck):
     values = engine.values.deck[deck]
     media = rack.media[engine.transport[deck].head[0].slot]
     speed = rack.to.deck[deck].rate * (1.0 + rack.to.deck[deck].bend / 100.0)
-    speed *= media.rate / rack.sample_rate
+    speed = min(FASTEST, speed * media.rate / rack.sample_rate)
     if values.reverse != 0.0:
         speed = -speed
     return speed
@@ -270,13 +271,18 @@ def align(engine, rack, deck, frame):
 
 @kernel
 def steer(engine, rack, deck, frame):
-    """Bring a playing deck's speed up to date; its anchor is laid anew only if it changed."""
+    """Bring a playing deck's speed up to date; its anchor is laid anew only if it changed.
+
+    A deck that turns round leaves a head behind, as in a jump: else the sound had a kink.
+    """
     transport = engine.transport[deck]
     main = transport.head[0]
     if transport.playing == 0 or main.slot < 0:
         return
     speed = speed_of(engine, rack, deck, frame)
     if speed != main.speed:
+        if speed * main.speed < 0.0:
+            locate(rack, transport, frame, place(main, frame))
         anchor(main, frame, place(main, frame), speed)
 
 
@@ -309,6 +315,36 @@ def go(engine, rack, deck, frame, position):
 
 
 @kernel
+def in_loop(values, media, speed, position):
+    """Return whether a deck goes round its loop: ahead of the edge, or not a frame beyond it."""
+    begin = values.loop.start * media.rate
+    end = values.loop.end * media.rate
+    if values.loop.active == 0.0 or end - begin < SHORTEST_LOOP:
+        return False
+    # At most speeds no frame falls on the edge itself: the first one beyond it goes round.
+    if speed > 0.0:
+        return position < end + speed + JUST_OVER
+    return position > begin + speed - JUST_OVER
+
+
+@kernel
+def go_round(engine, rack, deck, frame):
+    """Put a deck that nobody rendered for a while where its loop would have taken it."""
+    main = engine.transport[deck].head[0]
+    media = rack.media[main.slot]
+    values = engine.values.deck[deck]
+    before = values.position * media.rate
+    position = place(main, frame)
+    if not in_loop(values, media, main.speed, before):
+        return
+    if in_loop(values, media, main.speed, position):
+        return
+    begin = values.loop.start * media.rate
+    length = values.loop.end * media.rate - begin
+    anchor(main, frame, begin + (position - begin) % length, main.speed)
+
+
+@kernel
 def frames_to_event(engine, rack, deck, frame):
     """Return the frames until the deck goes round its loop or comes to its end.
 
@@ -325,14 +361,9 @@ def frames_to_event(engine, rack, deck, frame):
     media = rack.media[main.slot]
     position = place(main, frame)
     values = engine.values.deck[deck]
-    if values.loop.active != 0.0:
-        begin = values.loop.start * media.rate
-        end = values.loop.end * media.rate
-        if end - begin >= SHORTEST_LOOP:
-            if main.speed > 0.0 and position <= end:
-                return np.int64(math.ceil((end - position) / main.speed))
-            if main.speed < 0.0 and position >= begin:
-                return np.int64(math.ceil((begin - position) / main.speed))
+    if in_loop(values, media, main.speed, position):
+        edge = (values.loop.end if main.speed > 0.0 else values.loop.start) * media.rate
+        return max(np.int64(0), np.int64(math.ceil((edge - position) / main.speed)))
     if main.speed > 0.0:
         if position < media.frames:
             return np.int64(math.ceil((media.frames - position) / main.speed))
@@ -351,16 +382,11 @@ def happen(engine, rack, deck, frame, wrapped, ended):
     media = rack.media[main.slot]
     position = place(main, frame)
     values = engine.values.deck[deck]
-    begin = values.loop.start * media.rate
-    end = values.loop.end * media.rate
-    if values.loop.active != 0.0 and end - begin >= SHORTEST_LOOP:
-        if main.speed > 0.0 and end <= position < end + main.speed + 1.0:
-            locate(rack, transport, frame, begin + (position - end))
-            tell(engine, wrapped, 0, deck, 0, 0, np.int64(0), frame, position / media.rate)
-            return
-        if main.speed < 0.0 and begin >= position > begin + main.speed - 1.0:
-            locate(rack, transport, frame, end - (begin - position))
-            tell(engine, wrapped, 0, deck, 0, 0, np.int64(0), frame, position / media.rate)
-            return
+    if in_loop(values, media, main.speed, position):
+        length = (values.loop.end - values.loop.start) * media.rate
+        back = -length if main.speed > 0.0 else length
+        locate(rack, transport, frame, position + back)
+        tell(engine, wrapped, 0, deck, 0, 0, np.int64(0), frame, position / media.rate)
+        return
     stop(engine, rack, deck, frame)
     tell(engine, ended, 0, deck, 0, 0, np.int64(0), frame, position / media.rate)

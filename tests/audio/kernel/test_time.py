@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from sfa_engine.audio.command import Op, Reason, Tell, When
 from sfa_engine.audio.grid import Anchor, Grid
-from sfa_engine.audio.layout import LATENCY, PENDING, REPORTS, TICK, VALUE_INDEX
+from sfa_engine.audio.kernel.perform import MOST_TIMED
+from sfa_engine.audio.layout import LATENCY, REPORTS, TICK, VALUE_INDEX
 from sfa_engine.audio.offline import Offline
 from sfa_engine.audio.ring import Command
 from sfa_engine.desk import CONTROLS, Fader, Switch
@@ -352,7 +353,7 @@ def test_a_command_that_makes_no_sense_is_refused_and_harms_nothing(op, fields):
 
 def test_more_commands_than_can_wait_are_refused_one_by_one():
     engine = engine_with()
-    for k in range(PENDING + 10):
+    for k in range(MOST_TIMED + 10):
         engine.set("master.volume", -1.0, 1 << 40)
         if k % 100 == 99:
             engine.render(TICK)
