@@ -15,7 +15,6 @@ from click.shell_completion import CompletionItem
 
 from sfa_engine import __version__
 from sfa_engine.cli import config as configuration
-from sfa_engine.cli import analyze as analyzing
 from sfa_engine.cli import tracks
 from sfa_engine.cli.tracks import connect
 from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
@@ -282,7 +281,7 @@ def describe(pattern: str, planned: bool, as_json: bool) -> None:
 
 # ---------------------------------------------------------------------- tracks
 
-for _command in (tracks.load, tracks.eject, tracks.bundle, analyzing.analyze):
+for _command in (tracks.load, tracks.eject, tracks.bundle):
     main.add_command(_command)
 
 
