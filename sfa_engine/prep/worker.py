@@ -1,0 +1,147 @@
+"""What every worker program is: one JSON line in, JSON lines out.
+
+::
+
+    stdin   {"path": "song.flac", …}                     one line; with "leash" it stays open
+    stdout  {"progress": 0.4, "doing": "listening"}      as often as a hundredth is done
+            {"result": {…}}                              or
+            {"error": "no file …", "hint": "…", "code": "media"}
+    stderr  its log, and whatever libraries print
+
+The exit status is 0 with a result, 1 with an error. On a leash a worker ends, with all that it
+started, as soon as its standard input ends: whoever asked is gone. What a worker makes is written
+beside its place and renamed into it, so that it may be killed at any moment.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import json
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO, TextIO, TypeVar
+
+from sfa_engine.errors import Refused, SfaError
+
+LONGEST_REQUEST_BYTES = 1 << 20
+PROGRESS_STEP = 0.01
+PR_SET_PDEATHSIG = 1  # of prctl(2)
+
+Kind = TypeVar("Kind")
+Progress = Callable[[float, str], None]
+Work = Callable[[Mapping[str, Any], Progress], Mapping[str, Any]]
+
+_REQUIRED: Any = object()
+
+
+def main(work: Work) -> int:
+    """Answer the request on standard input as a program; return the exit status.
+
+    Parameters
+    ----------
+    work : callable
+        Is given the request and a function for progress (part done 0..1, what is being done);
+        returns the result, of plain values.
+    """
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(2, 1)  # what libraries print is no answer
+        try:
+            return serve(work, io.FileIO(0, closefd=False), answers)
+        except BrokenPipeError:
+            os._exit(1)  # nobody listens
+
+
+def serve(work: Work, requests: BinaryIO | io.FileIO, answers: TextIO) -> int:
+    """Answer the request of one stream on another; return the exit status."""
+    told = -1.0
+
+    def tell(**message: Any) -> None:
+        answers.write(json.dumps(message, ensure_ascii=True, allow_nan=False) + "\n")
+        answers.flush()
+
+    def progress(share: float, doing: str) -> None:
+        nonlocal told
+        if share - told >= PROGRESS_STEP:
+            told = share
+            tell(progress=round(min(1.0, share), 3), doing=doing)
+
+    try:
+        request = read_request(requests)
+        if request.get("leash"):
+            _put_on_leash(requests)
+        tell(result=work(request, progress))
+    except SfaError as error:
+        tell(error=error.message, hint=error.hint, code=error.code)
+        return 1
+    except MemoryError:
+        tell(error="not enough memory for this track", hint="free some, or cut it", code="worker")
+        return 1
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the edge: the asker is told of every fault
+        traceback.print_exc()
+        said = f"a fault in the worker: {type(error).__name__}: {error}"
+        tell(error=said[:1000], hint="see its log; report it", code="fault")
+        return 1
+    return 0
+
+
+def read_request(requests: BinaryIO | io.FileIO) -> dict[str, Any]:
+    """Read the one line of a request.
+
+    Raises
+    ------
+    Refused
+        If it is no JSON object, or too long.
+    """
+    line = requests.readline(LONGEST_REQUEST_BYTES)
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        raise Refused(f"the request is no JSON: {line[:60]!r}", 'send {"path": "…"}') from None
+    if not isinstance(request, dict):
+        raise Refused(f"the request is no object: {line[:60]!r}", 'send {"path": "…"}')
+    return request
+
+
+def field(
+    request: Mapping[str, Any], name: str, kind: type[Kind], default: Kind = _REQUIRED
+) -> Kind:
+    """Return a value of a request, checked.
+
+    Raises
+    ------
+    Refused
+        If it is missing without a default, or of another type.
+    """
+    value: Any = request.get(name, default)
+    if value is _REQUIRED:
+        raise Refused(f'the request has no "{name}"', f"give {name}, of type {kind.__name__}")
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if value is not default and (
+        not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
+    ):
+        raise Refused(f"{name} is {value!r:.60}", f"give a value of type {kind.__name__}")
+    if isinstance(value, str) and "\0" in value:
+        raise Refused(f"{name} has a zero byte in it", "leave it out")
+    result: Kind = value
+    return result
+
+
+def _put_on_leash(requests: BinaryIO | io.FileIO) -> None:
+    """End, with the whole process group, when standard input or the parent ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def wait() -> None:
+        while requests.read(4096):
+            pass
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True, name="leash").start()
