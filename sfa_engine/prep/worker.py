@@ -124,10 +124,10 @@ def field(
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if value is not default and (
-        not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
+        not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool)
     ):
         raise Refused(f"{name} is {value!r:.60}", f"give a value of type {kind.__name__}")
-    if isinstance(value, str) and "\0" in value:
+    if kind is str and value is not None and "\0" in value:
         raise Refused(f"{name} has a zero byte in it", "leave it out")
     result: Kind = value
     return result
