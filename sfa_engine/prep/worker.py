@@ -127,7 +127,7 @@ def field(
         not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool)
     ):
         raise Refused(f"{name} is {value!r:.60}", f"give a value of type {kind.__name__}")
-    if kind is str and value is not None and "\0" in value:
+    if kind is str and "\0" in str(value):
         raise Refused(f"{name} has a zero byte in it", "leave it out")
     result: Kind = value
     return result
