@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from sfa_engine.errors import EngineError, Refused, SfaError
-from sfa_engine.surfaces.socket import frames
-from sfa_engine.surfaces.socket.messages import ANSWER, NOTICE, REQUEST
+from sfa_engine.wire import frames
+from sfa_engine.wire.messages import ANSWER, NOTICE, REQUEST
 
 
 class SocketClient:

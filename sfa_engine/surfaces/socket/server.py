@@ -19,7 +19,7 @@ from sfa_engine.desk import CONTROLS, Meter
 from sfa_engine.errors import Refused, SfaError, did_you_mean
 from sfa_engine.stage.conductor import readings_of
 from sfa_engine.stage.core import Core
-from sfa_engine.surfaces.socket import frames, messages
+from sfa_engine.wire import frames, messages
 
 NAME = "engine.sock"
 MOST_CLIENTS = 200

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa_engine.errors import Refused
-from sfa_engine.surfaces.socket import frames, messages
+from sfa_engine.wire import frames, messages
 
 values = st.recursive(
     st.none()
