@@ -1,0 +1,86 @@
+"""Keeps workers out of the music's way: last in line always, and off one core while it plays.
+
+======== ========= ============ =========================
+a set    nice      disk         cores
+======== ========= ============ =========================
+stands   10        idle class   all
+plays    19        idle class   all but the first
+======== ========= ============ =========================
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from contextlib import suppress
+from pathlib import Path
+
+NICE, NICE_PLAYING = 10, 19
+IOPRIO_WHO_PGRP = 2
+IOPRIO_IDLE = 3 << 13
+_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}  # number of the system call, from the kernel's tables
+
+
+class Courtesy:
+    """What the living workers are held to."""
+
+    def __init__(self) -> None:
+        self.groups: set[int] = set()
+        self._playing = False
+        self._cores = os.sched_getaffinity(0)
+
+    @property
+    def playing(self) -> bool:
+        """Whether a set is playing, as far as is known."""
+        return self._playing
+
+    @playing.setter
+    def playing(self, playing: bool) -> None:
+        if playing != self._playing:
+            self._playing = playing
+            for group in self.groups:
+                self._hold(group)
+
+    def add(self, group: int) -> None:
+        """Hold a worker, by its process group, and all that it starts."""
+        self.groups.add(group)
+        _set_idle_disk(group)
+        self._hold(group)
+
+    def remove(self, group: int) -> None:
+        """Forget one that has ended."""
+        self.groups.discard(group)
+
+    @property
+    def cores(self) -> set[int]:
+        """Where workers may run now."""
+        spare = self._cores - {min(self._cores)}
+        return spare if self._playing and spare else self._cores
+
+    def _hold(self, group: int) -> None:
+        nice = NICE_PLAYING if self._playing else NICE
+        with suppress(OSError):  # it has ended, or may not be made less nice again
+            os.setpriority(os.PRIO_PGRP, group, nice)
+        for thread in _threads(group):
+            with suppress(OSError):
+                os.sched_setaffinity(thread, self.cores)
+
+
+def _threads(group: int) -> list[int]:
+    """Return every thread of a process group."""
+    threads = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        with suppress(OSError):
+            if os.getpgid(int(process.name)) == group:
+                threads += [int(task.name) for task in (process / "task").iterdir()]
+    return threads
+
+
+def _set_idle_disk(group: int) -> None:
+    """Let a process group have the disk when nobody else wants it."""
+    number = _IOPRIO_SET.get(platform.machine())
+    if number is not None:
+        ctypes.CDLL(None).syscall(number, IOPRIO_WHO_PGRP, group, IOPRIO_IDLE)

@@ -1,0 +1,255 @@
+"""Runs a worker program, and ends all of it: the caller's side of `sfa_engine.prep.worker`.
+
+A worker gets a process group of its own and a mark in its environment, which all that it starts
+inherits: whatever becomes of it, whatever it forked, nothing with that mark is left alive when
+`run_worker` returns, or after `end_marked`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sfa_engine.backstage.courtesy import Courtesy
+from sfa_engine.errors import MediaError, Refused, SfaError, WorkerError
+
+Progress = Callable[[float, str], None]
+
+MARK = "SFA_WORKER"
+LONGEST_LINE_BYTES = 64 << 20  # the features of a two-hour track are 10 MB
+LOG_BYTES = 8192  # of what a worker says besides, its last words
+GRACE_S = 1.0  # between the end of the output and the end of the program
+_CHUNK = 1 << 16
+_KINDS: dict[str, type[SfaError]] = {"refused": Refused, "media": MediaError}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker program is asked to do.
+
+    Parameters
+    ----------
+    program : tuple of str
+        The command line; see `worker_program`.
+    request : mapping
+        Plain values.
+    mark : str
+        Tells this order from all others on the machine.
+    time_limit_s : float
+    """
+
+    program: tuple[str, ...]
+    request: Mapping[str, Any]
+    mark: str
+    time_limit_s: float
+
+
+def worker_program(module: str) -> tuple[str, ...]:
+    """Return the command line of a module of ours that is a worker program."""
+    return (sys.executable, "-m", module)
+
+
+async def run_worker(
+    order: Order, progress: Progress | None = None, courtesy: Courtesy | None = None
+) -> dict[str, Any]:
+    """Run a worker program to its end.
+
+    Parameters
+    ----------
+    order : Order
+    progress : callable, optional
+        Told the part that is done, 0..1, and what is being done.
+    courtesy : Courtesy, optional
+        Keeps the worker out of the music's way while it lives.
+
+    Returns
+    -------
+    dict
+        The worker's result.
+
+    Raises
+    ------
+    SfaError
+        What the worker says; `WorkerError` if it ended without a word, or had to be ended.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *order.program,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            env=_environment(order.mark),
+        )
+    except OSError as error:
+        raise WorkerError(
+            f"cannot start {order.program[0]}: {error.strerror}", "install it again"
+        ) from None
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
+    log = _Log()
+    reading = asyncio.create_task(log.read(process.stderr))
+    try:
+        if courtesy:
+            courtesy.add(process.pid)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            process.stdin.write(json.dumps({**order.request, "leash": True}).encode() + b"\n")
+            await process.stdin.drain()
+        try:
+            async with asyncio.timeout(order.time_limit_s):
+                return await _converse(process, log, progress or (lambda _share, _doing: None))
+        except TimeoutError:
+            raise WorkerError(
+                f"the worker took longer than {order.time_limit_s:g} s and was ended",
+                "try again when the machine is idle, or raise the time limit",
+            ) from None
+    finally:
+        if courtesy:
+            courtesy.remove(process.pid)
+        _end_group(process.pid)
+        end_marked(order.mark)
+        process.stdin.close()
+        await asyncio.shield(process.wait())
+        reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await reading
+
+
+async def _converse(
+    process: asyncio.subprocess.Process, log: _Log, progress: Progress
+) -> dict[str, Any]:
+    """Follow what a worker says until it gives a result."""
+    assert process.stdout
+    async for line in _lines(process.stdout):
+        message = _parse(line)
+        if message is None:
+            log.add(line + b"\n")
+        elif isinstance(message.get("result"), dict):
+            result: dict[str, Any] = message["result"]
+            return result
+        elif "error" in message:
+            kind = _KINDS.get(str(message.get("code")), WorkerError)
+            error = kind(str(message["error"])[:1000], str(message.get("hint", ""))[:1000])
+            error.code = str(message.get("code", error.code))[:40]
+            raise error
+        elif isinstance(message.get("progress"), int | float):
+            progress(min(1.0, max(0.0, float(message["progress"]))), str(message.get("doing", "")))
+        else:
+            log.add(line + b"\n")
+    with suppress(TimeoutError):  # what it left behind may hold its pipes
+        async with asyncio.timeout(GRACE_S):
+            await process.wait()
+    status = process.returncode
+    if status is None:
+        raise WorkerError(f"the worker closed its output without a result: {log.last}")
+    why = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+    raise WorkerError(f"the worker ended {why} without a result: {log.last}", "see the job's log")
+
+
+async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Yield lines; of one that is too long nothing."""
+    held = bytearray()
+    skipping = False
+    while data := await stream.read(_CHUNK):
+        *whole, rest = data.split(b"\n")
+        for piece in whole:
+            held += piece
+            if not skipping:
+                yield bytes(held)
+            held.clear()
+            skipping = False
+        held += rest
+        if len(held) > LONGEST_LINE_BYTES:
+            held.clear()
+            skipping = True
+    if held and not skipping:
+        yield bytes(held)
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """Return a message; None for a line that is none."""
+    if not line.startswith(b"{"):
+        return None
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
+
+
+class _Log:
+    """The last of what a worker says besides its messages."""
+
+    def __init__(self) -> None:
+        self._text = b""
+
+    def add(self, data: bytes) -> None:
+        """Keep the end of it."""
+        self._text = (self._text + data)[-LOG_BYTES:]
+
+    async def read(self, stream: asyncio.StreamReader) -> None:
+        """Read a stream to its end, so that the worker never waits for us."""
+        while data := await stream.read(_CHUNK):
+            self.add(data)
+
+    @property
+    def last(self) -> str:
+        """The last line that was said."""
+        lines = self._text.decode("utf-8", "replace").strip().splitlines()
+        return lines[-1][:500] if lines else "it said nothing"
+
+
+def _environment(mark: str) -> dict[str, str]:
+    """Return a worker's environment: ours, one thread for each library unless the user says so."""
+    threads = str(max(1, (os.cpu_count() or 1) - 1))
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    return {**dict.fromkeys(names, threads), **os.environ, MARK: mark, "PYTHONUNBUFFERED": "1"}
+
+
+def _end_group(pid: int) -> None:
+    """Kill a process and its group."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def end_marked(mark: str, patience_s: float = 2.0) -> int:
+    """Kill every process with a mark that begins so; return how many there were.
+
+    Parameters
+    ----------
+    mark : str
+        Of one order, or the beginning that many have in common.
+    patience_s : float
+        Look again and again for so long, while there are any: they may be forking.
+    """
+    wanted = f"{MARK}={mark}".encode()
+    ended: set[int] = set()
+    give_up = time.monotonic() + patience_s
+    while (found := _marked(wanted)) and time.monotonic() < give_up:
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+            ended.add(pid)
+    return len(ended)
+
+
+def _marked(wanted: bytes) -> list[int]:
+    """Return the processes whose environment has an entry that begins so; zombies have none."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with suppress(OSError):
+                environment = (entry / "environ").read_bytes().split(b"\0")
+                if any(item.startswith(wanted) for item in environment):
+                    found.append(int(entry.name))
+    return found

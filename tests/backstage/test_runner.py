@@ -1,0 +1,183 @@
+"""Worker programs that behave, and those that print garbage, hang, crash or fork."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import textwrap
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sfa_engine.backstage import runner
+from sfa_engine.backstage.courtesy import NICE, NICE_PLAYING, Courtesy
+from sfa_engine.backstage.runner import Order, end_marked, run_worker
+from sfa_engine.errors import MediaError, WorkerError
+
+HEAD = (
+    "import json, os, signal, subprocess, sys, time\nrequest = json.loads(sys.stdin.readline())\n"
+)
+DAEMON = (
+    "if os.fork() == 0:\n"
+    "    os.setsid()\n"
+    "    open(request['pid'], 'w').write(str(os.getpid()))\n"
+    "    os.close(1)\n"
+    "    time.sleep(60)\n"
+    "while not os.path.exists(request['pid']) or not open(request['pid']).read(): time.sleep(.01)\n"
+)
+
+
+def run(body: str, time_limit_s: float = 20.0, **request: Any) -> dict[str, Any]:
+    """Run a worker whose program is given, to its result."""
+    return asyncio.run(run_worker(order(body, time_limit_s, **request)))
+
+
+def order(body: str, time_limit_s: float = 20.0, **request: Any) -> Order:
+    program = (sys.executable, "-c", HEAD + textwrap.dedent(body))
+    return Order(program, request, f"test-{uuid.uuid4()}", time_limit_s)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_result_comes_back_and_progress_on_the_way() -> None:
+    said: list[tuple[float, str]] = []
+    body = """
+        print(json.dumps({"progress": 0.5, "doing": "half"}))
+        print(json.dumps({"result": {"seven": request["seven"]}}))
+    """
+
+    async def main() -> dict[str, Any]:
+        return await run_worker(order(body, seven=7), lambda *news: said.append(news))
+
+    assert asyncio.run(main()) == {"seven": 7}
+    assert said == [(0.5, "half")]
+
+
+def test_what_a_worker_says_is_wrong_is_raised_with_its_kind() -> None:
+    with pytest.raises(MediaError, match="no sound") as caught:
+        run("""print(json.dumps({"error": "no sound", "hint": "take another", "code": "media"}))""")
+    assert caught.value.hint == "take another"
+
+
+def test_garbage_is_its_log_and_the_result_still_comes() -> None:
+    body = """
+        sys.stdout.buffer.write(b"\\xff\\x00{garbage\\n[1,2]\\n{}\\n" + b"x" * 100000 + b"\\n")
+        print('{"progress": "lots"}')
+        print(json.dumps({"result": {"fine": True}}))
+    """
+    assert run(body) == {"fine": True}
+
+
+def test_a_line_without_end_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "LONGEST_LINE_BYTES", 200_000)
+    body = """
+        for _ in range(10): sys.stdout.write("{" + "a" * 100000)
+        print()
+        print(json.dumps({"result": {"fine": True}}))
+    """
+    assert run(body) == {"fine": True}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "by SIGSEGV"),
+        ("sys.exit(3)", "status 3"),
+        ("raise KeyError('lost')", "KeyError: 'lost'"),
+        ("print('only words')", "only words"),
+    ],
+)
+def test_a_worker_that_ends_without_a_result_is_told_with_its_last_words(
+    body: str, words: str
+) -> None:
+    with pytest.raises(WorkerError, match=words):
+        run(body)
+
+
+def test_a_worker_that_hangs_is_ended_with_its_children_when_its_time_is_up(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    body = """
+        child = subprocess.Popen(["sleep", "60"])
+        open(request["pid"], "w").write(str(child.pid))
+        time.sleep(60)
+    """
+    with pytest.raises(WorkerError, match="longer than 1"):
+        run(body, 1.0, pid=str(pid))
+    assert not is_alive(int(pid.read_text()))
+
+
+def test_a_daemon_that_a_worker_left_behind_is_ended(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    assert run(DAEMON + "print(json.dumps({'result': {}}))", pid=str(pid)) == {}
+    assert not is_alive(int(pid.read_text()))
+
+
+def test_a_cancelled_worker_is_ended(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    body = DAEMON + "print('{\"progress\": 1}', flush=True)\ntime.sleep(60)"
+
+    async def main() -> None:
+        begun = asyncio.Event()
+        wanted = order(body, pid=str(pid))
+        task = asyncio.create_task(run_worker(wanted, lambda *_: begun.set()))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert not is_alive(int(pid.read_text()))
+
+
+def test_a_worker_that_does_not_read_its_request_is_no_trouble() -> None:
+    program = (sys.executable, "-c", "print('{\"result\": {}}')")
+    wanted = Order(program, {"long": "x" * 500_000}, f"test-{uuid.uuid4()}", 20.0)
+    assert asyncio.run(run_worker(wanted)) == {}
+
+
+def test_a_program_that_is_not_there_is_an_error() -> None:
+    async def main() -> None:
+        await run_worker(Order(("/no/such/program",), {}, "test-none", 5.0))
+
+    with pytest.raises(WorkerError, match="/no/such/program"):
+        asyncio.run(main())
+
+
+def test_nothing_is_ended_without_the_mark() -> None:
+    assert end_marked(f"test-{uuid.uuid4()}") == 0
+
+
+def test_workers_give_way_to_a_set_that_plays() -> None:
+    body = """
+        print(json.dumps({"progress": 0.1}), flush=True)
+        sys.stdin.readline()
+    """
+    cores = os.sched_getaffinity(0)
+
+    async def main() -> None:
+        courtesy = Courtesy()
+        begun = asyncio.Event()
+        task = asyncio.create_task(run_worker(order(body), lambda *_: begun.set(), courtesy))
+        await begun.wait()
+        (pid,) = courtesy.groups
+        assert os.getpriority(os.PRIO_PROCESS, pid) == NICE
+        assert os.sched_getaffinity(pid) == cores
+        courtesy.playing = True
+        assert os.getpriority(os.PRIO_PROCESS, pid) == NICE_PLAYING
+        assert os.sched_getaffinity(pid) == (cores - {min(cores)} or cores)
+        courtesy.playing = False
+        assert os.sched_getaffinity(pid) == cores
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not courtesy.groups
+
+    asyncio.run(main())
