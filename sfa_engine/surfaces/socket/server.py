@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
-import inspect
 import os
 import socket
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from sfa_engine.errors import Refused, SfaError, did_you_mean
 from sfa_engine.stage.conductor import readings_of
 from sfa_engine.stage.core import Core
 from sfa_engine.wire import frames, messages
+from sfa_engine.wire.verbs import FaultError, bind, exported
 
 NAME = "engine.sock"
 MOST_CLIENTS = 200
@@ -28,26 +28,6 @@ HALF_FRAME_S = 10.0  # for the rest of a frame to come
 WATCH_HZ = (0.1, 100.0)
 CHUNK = 65_536
 HIDDEN = frozenset({"run"})
-
-
-def exported(core: Core) -> dict[str, Callable[..., Any]]:
-    """Return the core's verbs by their names on the socket."""
-    return {
-        name.replace("_", ".", 1): method
-        for name, method in inspect.getmembers(core, inspect.ismethod)
-        if not name.startswith("_") and name not in HIDDEN
-    }
-
-
-class FaultError(SfaError):
-    """A fault of ours that a request brought to light; its trace is in the log."""
-
-    code = "fault"
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(
-            f"a fault in the engine: {type(error).__name__}: {error}", "see engine.log; report it"
-        )
 
 
 class Server:
@@ -63,7 +43,7 @@ class Server:
     def __init__(self, core: Core, path: Path) -> None:
         self.core = core
         self.path = path
-        self.verbs = exported(core)
+        self.verbs = exported(core, HIDDEN)
         self.clients = 0
         self._next_source = int(Source.SOCKET)
 
@@ -175,25 +155,8 @@ class Client:
             return messages.failure(number, FaultError(error))
 
     async def _do(self, request: messages.Request) -> Any:
-        own: dict[str, Callable[..., Any]] = {"watch": self.watch, "unwatch": self.unwatch}
-        verbs = {**self._server.verbs, **own}
-        method = verbs.get(request.method)
-        if method is None:
-            raise Refused(f'no method "{request.method:.60}"', did_you_mean(request.method, verbs))
-        params = dict(request.params)
-        wanted = inspect.signature(method).parameters
-        if "source" in wanted:
-            params["source"] = self._source
-        for name in params:
-            if name not in wanted:
-                hint = did_you_mean(name, wanted) or f"it takes {', '.join(wanted) or 'nothing'}"
-                raise Refused(f'{request.method} takes no "{name:.60}"', hint)
-        for name, parameter in wanted.items():
-            if name not in params and parameter.default is parameter.empty:
-                raise Refused(f"{request.method} needs {name}")
-            if name == "path" and not isinstance(params.get(name, ""), str):
-                raise Refused(f"path is {params[name]!r:.60}, not a text")
-        result = method(**params)
+        verbs = {**self._server.verbs, "watch": self.watch, "unwatch": self.unwatch}
+        result = bind(verbs, request, {"source": self._source})()
         return await result if isinstance(result, Awaitable) else result
 
     # ------------------------------------------------------------------ writing
