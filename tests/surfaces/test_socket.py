@@ -12,8 +12,9 @@ import pytest
 
 from sfa_engine.desk import CONTROLS
 from sfa_engine.errors import EngineError, Refused
+from sfa_engine.surfaces.socket import server
 from sfa_engine.surfaces.socket.client import SocketClient
-from sfa_engine.wire import frames, server
+from sfa_engine.wire import frames
 
 pytestmark = pytest.mark.slow
 
