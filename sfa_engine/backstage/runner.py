@@ -39,23 +39,24 @@ class Order:
     Parameters
     ----------
     program : tuple of str
-        The command line; see `worker_program`.
+        The interpreter's arguments: ``("-m", "sfa_engine.prep.analyse")``.
     request : mapping
         Plain values.
     mark : str
         Tells this order from all others on the machine.
     time_limit_s : float
+    inputs : tuple of str
+        Which values of the request are files or folders to be read.
+    output : str
+        Which value of the request is the folder to be made; empty for none.
     """
 
     program: tuple[str, ...]
     request: Mapping[str, Any]
     mark: str
     time_limit_s: float
-
-
-def worker_program(module: str) -> tuple[str, ...]:
-    """Return the command line of a module of ours that is a worker program."""
-    return (sys.executable, "-m", module)
+    inputs: tuple[str, ...] = ()
+    output: str = ""
 
 
 async def run_worker(
@@ -83,6 +84,7 @@ async def run_worker(
     """
     try:
         process = await asyncio.create_subprocess_exec(
+            sys.executable,
             *order.program,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -92,7 +94,7 @@ async def run_worker(
         )
     except OSError as error:
         raise WorkerError(
-            f"cannot start {order.program[0]}: {error.strerror}", "install it again"
+            f"cannot start a worker: {error.strerror}", "see the limits of processes and memory"
         ) from None
     assert process.stdin
     assert process.stdout
@@ -138,10 +140,7 @@ async def _converse(
             result: dict[str, Any] = message["result"]
             return result
         elif "error" in message:
-            kind = _KINDS.get(str(message.get("code")), WorkerError)
-            error = kind(str(message["error"])[:1000], str(message.get("hint", ""))[:1000])
-            error.code = str(message.get("code", error.code))[:40]
-            raise error
+            raise error_of({**message, "message": message["error"]})
         elif isinstance(message.get("progress"), int | float):
             progress(min(1.0, max(0.0, float(message["progress"]))), str(message.get("doing", "")))
         else:
@@ -154,6 +153,15 @@ async def _converse(
         raise WorkerError(f"the worker closed its output without a result: {log.last}")
     why = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
     raise WorkerError(f"the worker ended {why} without a result: {log.last}", "see the job's log")
+
+
+def error_of(said: Mapping[str, Any]) -> SfaError:
+    """Return the error that ``code``, ``message`` and ``hint`` tell of."""
+    code = str(said.get("code", WorkerError.code))[:40]
+    kind = _KINDS.get(code, WorkerError)
+    error = kind(str(said["message"])[:1000], str(said.get("hint", ""))[:1000])
+    error.code = code
+    return error
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import platformdirs
 
+from sfa_engine.backstage.settings import Settings
 from sfa_engine.errors import Refused, did_you_mean
 
 MOST_PATH_BYTES = 90  # of the runtime folder: a Unix socket's path ends at 108
@@ -61,19 +62,105 @@ class LibraryConfig:
 
 
 @dataclass(frozen=True)
+class BackstageConfig:
+    """``[backstage]``.
+
+    Parameters
+    ----------
+    downloads, separations, analyses : int
+        How many run at once.
+    executor : str
+        ``local``, or ``dask`` to send separation and analysis to a cluster.
+    dask : str
+        Address of the scheduler, ``tcp://…:8786``.
+    shared : str
+        Storage that this machine and the cluster both see: a folder, or any URL of fsspec.
+    """
+
+    downloads: int = 3
+    separations: int = 2
+    analyses: int = 2
+    executor: str = "local"
+    dask: str = ""
+    shared: str = ""
+
+
+@dataclass(frozen=True)
+class SeparationConfig:
+    """``[separation]``.
+
+    Parameters
+    ----------
+    engine : str
+        ``auto``, ``demucs``, ``embedded``, ``sketch``, ``lalalai``, or ``none``.
+    model : str
+        Of the engine; empty for its usual one.
+    models : str
+        Folder of models; empty for the data folder's.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    """
+
+    engine: str = "auto"
+    model: str = ""
+    models: str = ""
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class SpotifyConfig:
+    """``[spotify]``: what https://developer.spotify.com/dashboard gives.
+
+    Parameters
+    ----------
+    client_id, client_secret : str
+    """
+
+    client_id: str = ""
+    client_secret: str = ""
+
+
+@dataclass(frozen=True)
+class DownloadConfig:
+    """``[download]``.
+
+    Parameters
+    ----------
+    quality : str
+        Bit rate that is asked for, as ``320k``.
+    """
+
+    quality: str = "320k"
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that can be set."""
 
     audio: AudioConfig = field(default_factory=AudioConfig)
     library: LibraryConfig = field(default_factory=LibraryConfig)
+    backstage: BackstageConfig = field(default_factory=BackstageConfig)
+    separation: SeparationConfig = field(default_factory=SeparationConfig)
+    spotify: SpotifyConfig = field(default_factory=SpotifyConfig)
+    download: DownloadConfig = field(default_factory=DownloadConfig)
 
 
 _LIMITS: dict[str, tuple[float, float]] = {
     "audio.rate": (0, 384_000),
     "audio.block": (16, 8192),
     "library.rate": (8_000, 192_000),
+    "backstage.downloads": (1, 16),
+    "backstage.separations": (1, 16),
+    "backstage.analyses": (1, 64),
 }
-_WORDS: dict[str, tuple[Any, ...]] = {"audio.channels": (2, 4), "library.pcm": ("s16", "f32")}
+_WORDS: dict[str, tuple[Any, ...]] = {
+    "audio.channels": (2, 4),
+    "library.pcm": ("s16", "f32"),
+    "backstage.executor": ("local", "dask"),
+    "separation.engine": ("auto", "demucs", "embedded", "sketch", "lalalai", "none"),
+    "separation.device": ("auto", "cpu", "cuda", "mps"),
+    "download.quality": ("96k", "128k", "160k", "192k", "256k", "320k"),
+}
 
 
 def config_path() -> Path:
@@ -170,3 +257,31 @@ def library_path(config: Config) -> Path:
     if config.library.folder:
         return Path(config.library.folder).expanduser()
     return platformdirs.user_data_path("sfa") / "tracks"
+
+
+def backstage_settings(config: Config) -> Settings:
+    """Return what backstage needs to know."""
+    data = platformdirs.user_data_path("sfa")
+    models = config.separation.models
+    return Settings(
+        data=data,
+        bundles=library_path(config),
+        models=Path(models).expanduser() if models else data / "models",
+        rate=config.library.rate,
+        pcm=config.library.pcm,
+        limits={
+            "import": 2,
+            "download": config.backstage.downloads,
+            "separation": config.backstage.separations,
+            "analysis": config.backstage.analyses,
+        },
+        executor=config.backstage.executor,
+        dask=config.backstage.dask,
+        shared=config.backstage.shared,
+        engine=config.separation.engine,
+        model=config.separation.model,
+        device=config.separation.device,
+        quality=config.download.quality,
+        spotify_id=config.spotify.client_id,
+        spotify_secret=config.spotify.client_secret,
+    )

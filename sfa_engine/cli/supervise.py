@@ -1,4 +1,4 @@
-"""A small parent: starts host and stage, watches them, starts them again.
+"""A small parent: starts host, stage and backstage, watches them, starts them again.
 
 It holds nothing that they need: when it is killed they go on, and the next `sfa start` finds
 them and watches over them again. A process that dies at once again and again is started less
@@ -53,7 +53,7 @@ class Child:
 
 
 class Supervisor:
-    """Looks after host and stage.
+    """Looks after host, stage and backstage.
 
     Parameters
     ----------
@@ -85,6 +85,12 @@ class Supervisor:
             [*base, "sfa_engine.cli.stage_process", *where, "--device", audio.device],
             "stage.lock",
         )
+        self.backstage = Child(
+            "backstage",
+            [*base, "sfa_engine.cli.backstage_process", *where],
+            "backstage.lock",
+        )
+        self.children = (self.host, self.stage, self.backstage)
         self._restarts: dict[str, dict[str, object]] = {}
         self._selector = selectors.DefaultSelector()
 
@@ -149,20 +155,20 @@ class Supervisor:
     # ------------------------------------------------------------------ life
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Look after both until told to stop by SIGINT or SIGTERM."""
+        """Look after them until told to stop by SIGINT or SIGTERM."""
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._asked_to_stop)
         self._selector.register(wake_read, selectors.EVENT_READ, None)
-        for child in (self.host, self.stage):
+        for child in self.children:
             self._begin(child)
         ready()
         while not self._stop:
-            for child in (self.host, self.stage):
+            for child in self.children:
                 if not child.running and time.monotonic() >= child.due:
                     self._begin(child)
-            waits = [c.due - time.monotonic() for c in (self.host, self.stage) if not c.running]
+            waits = [c.due - time.monotonic() for c in self.children if not c.running]
             for key, _ in self._selector.select(max(0.0, min(waits)) if waits else None):
                 if key.data is None:
                     os.read(wake_read, 64)
@@ -174,8 +180,8 @@ class Supervisor:
         self._stop = True
 
     def _end(self) -> None:
-        """End the stage first, so that nobody steers what is going away; then the host."""
-        for child in (self.stage, self.host):
+        """End the stage first, so that nobody steers what is going away; then the others."""
+        for child in (self.stage, self.host, self.backstage):
             if child.running:
                 end_process(child.pid, child.pidfd)
                 if child.process is not None:
@@ -199,7 +205,7 @@ def end_process(pid: int, pidfd: int) -> None:
 def stop_all(runtime: Path, say: Say) -> bool:
     """Stop what runs, with or without a parent; return whether anything did."""
     found = False
-    for name in (LOCK, "stage.lock", "host.lock"):
+    for name in (LOCK, "stage.lock", "host.lock", "backstage.lock"):
         pid = lock_holder(runtime / name)
         if not pid:
             continue

@@ -18,12 +18,15 @@ from sfa_engine.audio.layout import LATENCY
 from sfa_engine.audio.memory import Memory
 from sfa_engine.desk import CONTROLS, Choice, find
 from sfa_engine.errors import EngineError, Refused, SfaError
+from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.conductor import Conductor, Done, readings_of, values_of
 from sfa_engine.stage.health import LATELY_S, Facts, judge
 from sfa_engine.stage.host_link import ask_host
+from sfa_engine.stage.keeper import Keeper
 
 MEMORY = "engine.memory"
 RESTARTS = "restarts.json"
+PENDING = "marks-pending.json"
 PUMP_S = 0.005  # between two looks for reports
 PUMP_SOON_S = 0.0005  # the same while somebody waits for an answer
 INFO_S = 1.0
@@ -38,9 +41,11 @@ class Core:
         Where the engine's memory and the sockets are.
     wanted : str
         The device that was asked for.
+    data : pathlib.Path, optional
+        Folder of what outlives the machine's being switched off; the runtime folder without one.
     """
 
-    def __init__(self, runtime: Path, wanted: str = "default") -> None:
+    def __init__(self, runtime: Path, wanted: str = "default", data: Path | None = None) -> None:
         self._runtime = runtime
         self._wanted = wanted
         self._inode = 0
@@ -49,6 +54,7 @@ class Core:
         self._misses = self._count_misses()
         self._missed_at = -float("inf")
         self._loading: dict[int, trio.Lock] = {}
+        self._keeper = Keeper(runtime, (data or runtime) / PENDING, self.conductor)
 
     def _open(self) -> Memory:
         path = self._runtime / MEMORY
@@ -65,6 +71,7 @@ class Core:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._pump)
             nursery.start_soon(self._look)
+            nursery.start_soon(self._keeper.run)
 
     async def _pump(self) -> None:
         while True:
@@ -135,12 +142,19 @@ class Core:
         return _said(path, done)
 
     async def deck_load(
-        self, deck: int, path: str, position_s: float = 0.0, force: bool = False
+        self,
+        deck: int,
+        path: str = "",
+        track: str = "",
+        position_s: float = 0.0,
+        force: bool = False,
     ) -> dict[str, Any]:
-        """Put a bundle on a deck."""
+        """Put a bundle on a deck, by its folder, or by words that the library finds it by."""
         index = self._deck_index(deck)
-        if not isinstance(path, str) or not path:
-            raise Refused(f"{path!r} is not a path", "give the folder of a bundle")
+        if not isinstance(path, str) or not isinstance(track, str) or bool(path) is bool(track):
+            raise Refused(
+                "one of path and track is needed", "give the folder of a bundle, or words"
+            )
         if not isinstance(position_s, int | float) or not 0 <= position_s <= 86_400:
             raise Refused(f"{position_s!r} is not a place in a track", "give seconds from 0")
         memory = self.conductor.memory
@@ -149,13 +163,31 @@ class Core:
         if playing and locked and not force:
             raise Refused(f"deck {deck} is playing and its load lock is on", "stop it, or force it")
         async with self._loading.setdefault(index, trio.Lock()):
-            return await ask_host(
-                self._runtime, "load", deck=index, path=path, position_s=float(position_s)
-            )
+            if track:
+                found = await ask_backstage(self._runtime, "library.find", words=track)
+                path = found["bundle"]
+            with self._keeper.loading(deck):
+                said = await ask_host(
+                    self._runtime, "load", deck=index, path=path, position_s=float(position_s)
+                )
+                self.conductor.pump()
+                self._set_marks(deck, said.get("cues", []), said["rate"])
+            return said
+
+    def _set_marks(self, deck: int, cues: list[dict[str, Any]], rate: float) -> None:
+        """Put a track's hot cues on a deck, and the cue point on its first downbeat."""
+        for cue in cues:
+            place_s = cue["position_frames"] / rate
+            if cue["hotcue"]:
+                self.conductor.set_nowait(f"deck{deck}.hotcue{cue['hotcue']}.position", place_s)
+            if cue["kind"] == "downbeat":
+                self.conductor.set_nowait(f"deck{deck}.cue_point", place_s)
 
     async def deck_eject(self, deck: int) -> dict[str, Any]:
         """Take a deck's track away."""
-        return await ask_host(self._runtime, "eject", deck=self._deck_index(deck))
+        index = self._deck_index(deck)
+        with self._keeper.loading(deck):
+            return await ask_host(self._runtime, "eject", deck=index)
 
     async def engine_advance(self, frames: int) -> dict[str, Any]:
         """Let so many frames pass, where a file takes the device's place."""

@@ -254,3 +254,15 @@ def test_clients_at_once_each_get_their_own_answers(engine):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_a_client_waits_for_news_longer_than_for_an_answer(engine):
+    with SocketClient(engine.runtime / "engine.sock", timeout_s=2.0) as watcher:
+        watcher.call("watch", paths=["deck2.bend"])
+        watcher._socket.settimeout(0.05)
+        with SocketClient(engine.runtime / "engine.sock") as other:
+            timer = threading.Timer(0.3, lambda: other.call("set", path="deck2.bend", value=7))
+            timer.start()
+            _, said = next(watcher.notices())
+            timer.join()
+        assert said["values"] == {"deck2.bend": 7.0}

@@ -22,9 +22,12 @@ class SocketClient:
         Of the control socket.
     timeout_s : float
         For an answer to come.
+    whom : str
+        Who answers there, for errors.
     """
 
-    def __init__(self, path: Path, timeout_s: float = 15.0) -> None:
+    def __init__(self, path: Path, timeout_s: float = 15.0, whom: str = "the engine") -> None:
+        self._whom = whom
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(timeout_s)
         self._reader = frames.FrameReader()
@@ -36,7 +39,7 @@ class SocketClient:
         except OSError as error:
             self._socket.close()
             raise EngineError(
-                f"the engine does not answer on {path}: {error.strerror}",
+                f"{whom} does not answer on {path}: {error.strerror}",
                 "start it with `sfa start`",
             ) from None
 
@@ -92,7 +95,12 @@ class SocketClient:
         while True:
             while self._notices:
                 yield self._notices.pop(0)
-            message = self._read()
+            patience = self._socket.gettimeout()
+            self._socket.settimeout(None)  # there may be nothing to tell for hours
+            try:
+                message = self._read()
+            finally:
+                self._socket.settimeout(patience)
             if message[0] == NOTICE:
                 self._notices.append((message[1], message[2]))
 
@@ -100,17 +108,17 @@ class SocketClient:
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise EngineError(f"the engine went away: {error.strerror}") from None
+            raise EngineError(f"{self._whom} went away: {error.strerror}") from None
 
     def _read(self) -> Any:
         while not self._bodies:
             try:
                 data = self._socket.recv(65_536)
             except TimeoutError:
-                raise EngineError("the engine does not answer", "see `sfa health`") from None
+                raise EngineError(f"{self._whom} does not answer", "see `sfa health`") from None
             except OSError as error:
-                raise EngineError(f"the engine went away: {error.strerror}") from None
+                raise EngineError(f"{self._whom} went away: {error.strerror}") from None
             if not data:
-                raise EngineError("the engine went away", "see `sfa health`")
+                raise EngineError(f"{self._whom} went away", "see `sfa health`")
             self._bodies += self._reader.feed(data)
         return frames.unpack(self._bodies.pop(0))

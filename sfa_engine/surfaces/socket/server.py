@@ -18,7 +18,9 @@ from sfa_engine.desk import CONTROLS, Meter
 from sfa_engine.errors import Refused, SfaError, did_you_mean
 from sfa_engine.stage.conductor import readings_of
 from sfa_engine.stage.core import Core
+from sfa_engine.surfaces.socket.relay import PREFIXES, Relay
 from sfa_engine.wire import frames, messages
+from sfa_engine.wire.messages import REQUEST
 from sfa_engine.wire.verbs import FaultError, bind, exported
 
 NAME = "engine.sock"
@@ -111,14 +113,14 @@ class Client:
             async with self._stream, trio.open_nursery() as nursery:
                 nursery.start_soon(self._write)
                 nursery.start_soon(self._notify)
-                await self._read()
+                await self._read(Relay(self._server.path.parent, nursery, self._say))
                 nursery.cancel_scope.cancel()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         finally:
             end()
 
-    async def _read(self) -> None:
+    async def _read(self, relay: Relay) -> None:
         reader = frames.FrameReader()
         while True:
             patience = HALF_FRAME_S if reader.is_inside else float("inf")
@@ -138,15 +140,21 @@ class Client:
                 await self._flush()
                 return
             for body in bodies:
-                await self._say(await self._answer(body))
+                answer = await self._answer(body, relay)
+                if answer is not None:
+                    await self._say(answer)
 
-    async def _answer(self, body: bytes) -> list[Any]:
+    async def _answer(self, body: bytes, relay: Relay) -> list[Any] | None:
+        """Return the answer to a request; None if backstage is to give it."""
         number = None
         try:
             message = frames.unpack(body)
             if isinstance(message, list) and len(message) > 1 and isinstance(message[1], int):
                 number = message[1]
             request = messages.parse_request(message)
+            if request.method.startswith(PREFIXES):
+                await relay.ask([REQUEST, request.id, request.method, request.params])
+                return None
             return messages.answer(request.id, await self._do(request))
         except SfaError as error:
             return messages.failure(number, error)

@@ -1,0 +1,221 @@
+"""Orders on a Dask cluster: bytes travel through storage that all machines see.
+
+::
+
+    here                      shared storage                     a worker of the cluster
+    inputs ──upload──►  NAME/MARK/in/…   ──download──►  scratch folder
+                                                        worker program ──progress──► here
+    output ◄─download─  NAME/MARK/out/…  ◄──upload────  its output
+    (renamed into place)                                scratch folder removed
+
+A worker of the cluster that dies midway loses nothing: the scheduler gives the order to another,
+which begins it anew. A ``cancel`` file beside the inputs ends an order wherever it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from sfa_engine.backstage.runner import Order, Progress, error_of, run_worker
+from sfa_engine.errors import SfaError, WorkerError
+
+CONNECT_S = 10.0
+CANCEL_PERIOD_S = 1.0
+_TOPIC = "sfa-progress"
+
+
+class Cluster:
+    """Sends orders to a Dask cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Asynchronous.
+    shared : str
+        A folder, or any URL of fsspec, that this machine and the cluster's all see.
+    """
+
+    def __init__(self, client: Any, shared: str) -> None:
+        self._client = client
+        self._shared = shared.rstrip("/")
+        self._files, self._root = fsspec.core.url_to_fs(self._shared)
+        self._listeners: dict[str, Progress] = {}
+        client.subscribe_topic(_TOPIC, self._hear)
+
+    @classmethod
+    async def connect(cls, address: str, shared: str) -> Cluster:
+        """Return the cluster at a scheduler's address.
+
+        Raises
+        ------
+        WorkerError
+            Nobody answers there, or no shared storage is named, or Dask is not installed.
+        """
+        if not address or not shared:
+            raise WorkerError(
+                'executor = "dask" needs an address and shared storage',
+                "set dask and shared in [backstage]",
+            )
+        try:
+            from distributed import Client
+        except ImportError:
+            raise WorkerError(
+                "Dask is not installed", "install it with `pip install 'sfa-engine[dask]'`"
+            ) from None
+        try:
+            client = await Client(
+                address, asynchronous=True, timeout=CONNECT_S, set_as_default=False
+            )
+        except (OSError, ValueError) as error:
+            raise WorkerError(
+                f"no Dask scheduler answers at {address}: {error}", "start it, or set executor"
+            ) from None
+        return cls(client, shared)
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        said = event[1]
+        listener = self._listeners.get(said["mark"])
+        if listener:
+            listener(said["share"], said["doing"])
+
+    async def run(self, order: Order, progress: Progress) -> dict[str, Any]:
+        """Carry an order out on the cluster."""
+        self._listeners[order.mark] = progress
+        place = f"{self._root}/{order.mark}"
+        try:
+            await asyncio.to_thread(self._upload, order, place)
+            said = await self._submit(order)
+            if "result" in said and order.output:
+                target = Path(order.request[order.output])
+                await asyncio.to_thread(self._download, f"{place}/out", target)
+        except asyncio.CancelledError:
+            await asyncio.to_thread(self._files.touch, f"{place}/cancel")
+            raise
+        except OSError as error:
+            raise WorkerError(f"shared storage: {error}", f"look at {self._shared}") from error
+        finally:
+            self._listeners.pop(order.mark, None)
+        await asyncio.to_thread(self._files.rm, place, True)
+        if "error" in said:
+            raise error_of(said["error"])
+        result: dict[str, Any] = said["result"]
+        return result
+
+    async def _submit(self, order: Order) -> dict[str, Any]:
+        """Give an order to the scheduler; return what its worker said."""
+        wants_gpu = order.request.get("device") == "cuda"
+        future = self._client.submit(
+            carry_out,
+            self._shared,
+            order,
+            key=order.mark,
+            pure=False,
+            resources={"GPU": 1} if wants_gpu else None,
+        )
+        try:
+            said: dict[str, Any] = await future
+        except asyncio.CancelledError:
+            await future.cancel()
+            raise
+        except Exception as error:  # whatever Dask or the function's transport raises
+            raise WorkerError(
+                f"the cluster failed: {type(error).__name__}: {error!s:.300}", "see its dashboard"
+            ) from error
+        return said
+
+    def _upload(self, order: Order, place: str) -> None:
+        for name in order.inputs:
+            _send(self._files, Path(order.request[name]), f"{place}/in/{name}")
+
+    def _download(self, place: str, target: Path) -> None:
+        """Bring an output folder here, and rename it into its place."""
+        with tempfile.TemporaryDirectory(prefix=".sfa-cluster-", dir=target.parent) as folder:
+            replace_folder(_fetch(self._files, place, Path(folder) / "came"), target)
+
+    async def end(self, marks: str) -> None:
+        """Tell all orders with such marks to end."""
+        for name in await asyncio.to_thread(self._files.glob, f"{self._root}/{marks}*"):
+            await asyncio.to_thread(self._files.touch, f"{name}/cancel")
+
+    async def close(self) -> None:
+        """Leave the cluster."""
+        await self._client.close()
+
+
+def replace_folder(source: Path, target: Path) -> None:
+    """Put a folder in the place of another, which steps aside and goes."""
+    aside = source.with_name("aside")
+    with suppress(FileNotFoundError):
+        target.rename(aside)
+    source.rename(target)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def carry_out(shared: str, order: Order) -> dict[str, Any]:
+    """Carry an order out, on a worker of the cluster; return its result or its error."""
+    from distributed import get_worker
+
+    worker = get_worker()
+
+    def progress(share: float, doing: str) -> None:
+        worker.log_event(_TOPIC, {"mark": order.mark, "share": share, "doing": doing})
+
+    files, root = fsspec.core.url_to_fs(shared)
+    place = f"{root}/{order.mark}"
+    with tempfile.TemporaryDirectory(prefix="sfa-order-") as name:
+        folder = Path(name)
+        request = dict(order.request)
+        for field in order.inputs:
+            request[field] = str(_fetch(files, f"{place}/in/{field}", folder / field))
+        if order.output:
+            request[order.output] = str(folder / "made" / Path(request[order.output]).name)
+            (folder / "made").mkdir()
+        here = Order(order.program, request, order.mark, order.time_limit_s)
+        try:
+            result = asyncio.run(_run_until_cancelled(files, place, here, progress))
+        except SfaError as error:
+            said = {"code": error.code, "message": error.message, "hint": error.hint}
+            return {"error": said}
+        if order.output:
+            with suppress(FileNotFoundError):
+                files.rm(f"{place}/out", True)
+            _send(files, Path(request[order.output]), f"{place}/out")
+        return {"result": result}
+
+
+def _send(files: Any, source: Path, place: str) -> None:
+    """Put a file or a folder into a place of shared storage, alone there."""
+    files.makedirs(place, exist_ok=True)
+    files.put(str(source), f"{place}/", recursive=True)
+
+
+def _fetch(files: Any, place: str, folder: Path) -> Path:
+    """Bring the one file or folder of a place here; return where it is."""
+    folder.mkdir(parents=True)
+    (name,) = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in files.ls(place, detail=False))
+    files.get(f"{place}/{name}", f"{folder}/", recursive=True)
+    return folder / name
+
+
+async def _run_until_cancelled(
+    files: Any, place: str, order: Order, progress: Progress
+) -> dict[str, Any]:
+    """Run a worker program; end it when a cancel file appears."""
+    task = asyncio.create_task(run_worker(order, progress))
+    while True:
+        done, _ = await asyncio.wait({task}, timeout=CANCEL_PERIOD_S)
+        if done:
+            return task.result()
+        if files.exists(f"{place}/cancel"):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            files.rm(place, True)
+            raise WorkerError("the order was cancelled")

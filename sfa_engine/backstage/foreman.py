@@ -1,0 +1,185 @@
+"""The foreman: takes jobs off the queue, has them done, writes down how they ended.
+
+Each queue has as many hands as its limit says. A job's effects and its end are one transaction;
+what follows in files comes after, may be repeated, and `library check` finds where it is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from sfa_engine.backstage.job import Job, Kind
+from sfa_engine.backstage.queue import Queue, StaleError
+from sfa_engine.errors import SfaError, WorkerError
+from sfa_engine.library.database import Connection
+
+LIMITS: Mapping[str, int] = {"import": 2, "download": 3, "separation": 2, "analysis": 2}
+PROGRESS_PERIOD_S = 0.1
+BROKEN_WAIT_S = 5.0  # after the library itself gave an error
+
+Progress = Callable[[float, str], None]
+Effect = Callable[[Connection], Awaitable[None]]
+
+
+async def _nothing(_connection: Connection) -> None:
+    """Have no effect."""
+
+
+async def _no_more() -> None:
+    """Have nothing follow."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job's work.
+
+    Parameters
+    ----------
+    result : mapping
+        Plain values, for a person to look at.
+    effect : callable
+        Writes to the library, in the transaction that ends the job.
+    follow : callable
+        What is to be done once that is committed; harmless when done again.
+    skipped : bool
+        Whether there was nothing to do.
+    """
+
+    result: Mapping[str, Any] = field(default_factory=dict)
+    effect: Effect = _nothing
+    follow: Callable[[], Awaitable[None]] = _no_more
+    skipped: bool = False
+
+
+Stage = Callable[[Job, Progress], Awaitable[Outcome]]
+
+
+class Foreman:
+    """Works the queue off.
+
+    Parameters
+    ----------
+    queue : Queue
+    stages : mapping
+        How each kind of job is done.
+    limits : mapping
+        How many jobs of each queue run at once.
+    """
+
+    def __init__(
+        self, queue: Queue, stages: Mapping[Kind, Stage], limits: Mapping[str, int] = LIMITS
+    ) -> None:
+        self._queue = queue
+        self._stages = stages
+        self._limits = limits
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._news = asyncio.Event()
+
+    @property
+    def running(self) -> tuple[int, ...]:
+        """Numbers of the jobs that are being done."""
+        return tuple(self._running)
+
+    def wake(self) -> None:
+        """Look at the queue again: something was put in."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for queue, limit in self._limits.items():
+                for _ in range(limit):
+                    group.create_task(self._hand(queue))
+
+    def end_worker(self, number: int) -> None:
+        """End what is at work on a job that was cancelled."""
+        task = self._running.get(number)
+        if task is not None:
+            task.cancel()
+
+    async def _hand(self, queue: str) -> None:
+        """Do one job after another."""
+        while True:
+            news = self._news
+            try:
+                job = await self._queue.claim(queue)
+                wait_s = None if job else await self._wait_s()
+            except SfaError as error:  # the disk is full, the file locked: it may pass
+                print(f"backstage: {error}", flush=True)
+                job, wait_s = None, BROKEN_WAIT_S
+            if job is None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), wait_s)
+                continue
+            task = asyncio.create_task(self._do(job))
+            self._running[job.id] = task
+            try:
+                await task
+            except asyncio.CancelledError:
+                if _is_being_cancelled():
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
+                    raise
+            finally:
+                del self._running[job.id]
+                self.wake()
+
+    async def _wait_s(self) -> float | None:
+        """Return how long nothing becomes due; None if nothing waits for a time."""
+        due = await self._queue.next_due_s()
+        return None if due is None else max(0.05, due - time.time())
+
+    async def _do(self, job: Job) -> None:
+        """Do a job and write down how it ended."""
+        told = -1.0
+
+        def progress(share: float, doing: str) -> None:
+            nonlocal told
+            now = time.monotonic()
+            if now - told >= PROGRESS_PERIOD_S:
+                told = now
+                self._queue.tell_progress(job, share, doing)
+
+        try:
+            outcome = await self._stages[job.kind](job, progress)
+            async with self._queue.database.transaction(durable=False) as connection:
+                await outcome.effect(connection)
+                await self._queue.finish(connection, job, outcome.result, skipped=outcome.skipped)
+        except StaleError:
+            return
+        except SfaError as error:
+            await self._give_up(job, error)
+        except Exception as error:  # noqa: BLE001 - the edge: a fault in one job ends that job
+            traceback.print_exc()
+            said = f"a fault in backstage: {type(error).__name__}: {error}"
+            await self._give_up(job, WorkerError(said, "see its log; report it"))
+        else:
+            await self._follow(job, outcome)
+
+    async def _follow(self, job: Job, outcome: Outcome) -> None:
+        """Do what comes after a job has ended well; it has, whatever becomes of this."""
+        try:
+            await outcome.follow()
+        except SfaError as error:
+            print(f"backstage: after job {job.id}: {error}", flush=True)
+        await self._queue.tell_ended(job.id)
+
+    async def _give_up(self, job: Job, error: SfaError) -> None:
+        try:
+            await self._queue.fail(job, error)
+        except SfaError as worse:  # stays "running" until rescued, by us or the next
+            print(f"backstage: job {job.id}: {error}; and then: {worse}", flush=True)
+
+
+def _is_being_cancelled() -> bool:
+    """Return whether it is this task that is to end, not the one that it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,186 @@
+"""A job: one step of making a track playable, as a row that outlives every process. Pure.
+
+::
+
+    waiting ──claim──► running ──► done | skipped
+       ▲  ▲               │
+       │  └──── rescue ───┤  its backstage died
+       └──── back-off ────┤  it failed, and has attempts left
+                          └──► failed | cancelled ──► what needs it: cancelled
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+FIRST_WAIT_S = 2.0
+LONGEST_WAIT_S = 600.0
+
+
+class State(StrEnum):
+    """Where a job stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+LIVE = (State.WAITING, State.RUNNING)
+ENDED = (State.DONE, State.SKIPPED, State.FAILED, State.CANCELLED)
+GOOD = (State.DONE, State.SKIPPED)
+
+
+class Kind(StrEnum):
+    """What is to be done; in the order of the chain."""
+
+    IMPORT = "import"
+    DOWNLOAD = "download"
+    SEPARATE = "separate"
+    ANALYSE = "analyse"
+    CUE = "cue"
+    CLEAN = "clean"
+
+
+QUEUES: Mapping[Kind, str] = {
+    Kind.IMPORT: "import",
+    Kind.DOWNLOAD: "download",
+    Kind.SEPARATE: "separation",
+    Kind.ANALYSE: "analysis",
+    Kind.CUE: "import",
+    Kind.CLEAN: "import",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A job that is to be.
+
+    Parameters
+    ----------
+    kind : Kind
+    args : mapping
+        Plain values: what it needs to know.
+    title : str
+        For a person to know it by.
+    track : int, optional
+        The track that it is about.
+    unique : str, optional
+        While a job with this key waits or runs there is no second one.
+    priority : int
+        Higher is earlier.
+    most_attempts : int
+    time_limit_s : float
+        Of one attempt.
+    needs_last : bool
+        Whether it makes no sense when the one before it in the chain failed.
+    """
+
+    kind: Kind
+    args: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    track: int | None = None
+    unique: str | None = None
+    priority: int = 0
+    most_attempts: int = 3
+    time_limit_s: float = 3600.0
+    needs_last: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as it stands in the library.
+
+    Parameters
+    ----------
+    id : int
+    kind : Kind
+    queue : str
+    state : State
+    priority, attempts, most_attempts : int
+    title : str
+    args, result : dict
+    error : dict or None
+        ``code``, ``message`` and ``hint`` of the last attempt that failed.
+    track, after : int or None
+        The track it is about; the job that it comes after.
+    needs_last : bool
+    batch : str
+        The `sfa prep` that it belongs to.
+    due_s, created_s, started_s, ended_s : float
+        Seconds since 1970; 0 is not yet.
+    time_limit_s : float
+    """
+
+    id: int
+    kind: Kind
+    queue: str
+    state: State
+    priority: int
+    attempts: int
+    most_attempts: int
+    title: str
+    args: dict[str, Any]
+    result: dict[str, Any]
+    error: dict[str, str] | None
+    track: int | None
+    after: int | None
+    needs_last: bool
+    batch: str
+    due_s: float
+    created_s: float
+    started_s: float
+    ended_s: float
+    time_limit_s: float
+
+    @classmethod
+    def of(cls, row: sqlite3.Row) -> Job:
+        """Return the job that a row is."""
+        return cls(
+            id=row["id"],
+            kind=Kind(row["kind"]),
+            queue=row["queue"],
+            state=State(row["state"]),
+            priority=row["priority"],
+            attempts=row["attempts"],
+            most_attempts=row["most_attempts"],
+            title=row["title"],
+            args=json.loads(row["args"]),
+            result=json.loads(row["result"] or "{}"),
+            error=json.loads(row["error"]) if row["error"] else None,
+            track=row["track_id"],
+            after=row["after_id"],
+            needs_last=bool(row["needs_last"]),
+            batch=row["batch"],
+            due_s=row["due_s"],
+            created_s=row["created_s"],
+            started_s=row["started_s"],
+            ended_s=row["ended_s"],
+            time_limit_s=row["time_limit_s"],
+        )
+
+
+def wait_before(attempt: int, chance: random.Random) -> float:
+    """Return how long to wait before an attempt, in seconds: doubling, a half of it by chance.
+
+    Parameters
+    ----------
+    attempt : int
+        The second is 2.
+    chance : random.Random
+
+    References
+    ----------
+    .. [1] M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015: "equal
+       jitter" keeps apart what failed together, and never retries at once.
+    """
+    longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (attempt - 2))
+    return longest / 2 + chance.random() * longest / 2

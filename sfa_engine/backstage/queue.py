@@ -1,0 +1,372 @@
+"""The job queue: rows of the library's database, so that nothing queued is ever lost.
+
+Every change of state is one transaction, and names the state and the attempt that it starts from:
+a worker that comes back after its job was cancelled, rescued or run again has no effect.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sfa_engine.backstage.job import ENDED, GOOD, LIVE, QUEUES, Job, Plan, State, wait_before
+from sfa_engine.errors import MediaError, Refused, SfaError
+from sfa_engine.library.database import Connection, Database, change, insert, row, rows
+
+KEPT_S = 7 * 86_400.0
+MOST_LISTED = 500
+_FINAL = (Refused, MediaError)  # trying again would end alike
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a job."""
+
+    job: int
+    kind: str
+    state: State
+    title: str
+    track: int | None = None
+    batch: str = ""
+    progress: float = 0.0
+    doing: str = ""
+    error: Mapping[str, str] | None = None
+
+
+Listener = Callable[[Event], None]
+
+
+@dataclass
+class Queue:
+    """Jobs, and who is at work on them.
+
+    Parameters
+    ----------
+    database : Database
+    owner : str
+        Tells this process from all that were before it.
+    now : callable
+        Seconds since 1970.
+    chance : random.Random
+        For the jitter of retries.
+    """
+
+    database: Database
+    owner: str
+    now: Callable[[], float] = time.time
+    chance: random.Random = field(default_factory=random.Random)
+    _listeners: list[Listener] = field(default_factory=list)
+
+    # ------------------------------------------------------------------ putting in
+
+    async def add_chain(
+        self,
+        connection: Connection,
+        plans: Sequence[Plan],
+        batch: str = "",
+        after: int | None = None,
+    ) -> list[int]:
+        """Put jobs in that come one after another, within a transaction; return their numbers.
+
+        Where a job of the same unique key waits or runs, that one is taken instead.
+        """
+        numbers = []
+        for plan in plans:
+            number = await self._find_live(connection, plan.unique)
+            if number is None:
+                number = await self._insert(connection, plan, batch, after)
+            numbers.append(number)
+            after = number
+        return numbers
+
+    @staticmethod
+    async def _find_live(connection: Connection, unique: str | None) -> int | None:
+        if unique is None:
+            return None
+        found = await row(
+            connection,
+            "SELECT id FROM jobs WHERE unique_key = ? AND state IN ('waiting', 'running')",
+            (unique,),
+        )
+        return found["id"] if found else None
+
+    async def _insert(
+        self, connection: Connection, plan: Plan, batch: str, after: int | None
+    ) -> int:
+        return await insert(
+            connection,
+            "INSERT INTO jobs (kind, queue, state, priority, most_attempts, title, args, track_id,"
+            " after_id, needs_last, unique_key, batch, due_s, created_s, time_limit_s)"
+            " VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                plan.kind,
+                QUEUES[plan.kind],
+                plan.priority,
+                plan.most_attempts,
+                plan.title,
+                json.dumps(plan.args),
+                plan.track,
+                after,
+                plan.needs_last,
+                plan.unique,
+                batch,
+                self.now(),
+                self.now(),
+                plan.time_limit_s,
+            ),
+        )
+
+    # ------------------------------------------------------------------ working off
+
+    async def claim(self, queue: str) -> Job | None:
+        """Take the next job of a queue that is due; None if there is none."""
+        async with self.database.transaction(durable=False) as connection:
+            found = await row(
+                connection,
+                "SELECT jobs.id FROM jobs LEFT JOIN jobs AS last ON last.id = jobs.after_id"
+                " WHERE jobs.state = 'waiting' AND jobs.queue = ? AND jobs.due_s <= ?"
+                " AND (last.id IS NULL OR last.state NOT IN ('waiting', 'running'))"
+                " ORDER BY jobs.priority DESC, jobs.id LIMIT 1",
+                (queue, self.now()),
+            )
+            if not found:
+                return None
+            number = int(found["id"])
+            await change(
+                connection,
+                "UPDATE jobs SET state = 'running', attempts = attempts + 1, owner = ?,"
+                " started_s = ?, ended_s = 0 WHERE id = ?",
+                (self.owner, self.now(), number),
+            )
+            job = await self._get(connection, number)
+        self._tell(job)
+        return job
+
+    async def next_due_s(self) -> float | None:
+        """Return when the next waiting job may be claimed, in seconds since 1970."""
+        found = await self.database.fetch(
+            "SELECT min(jobs.due_s) FROM jobs LEFT JOIN jobs AS last ON last.id = jobs.after_id"
+            " WHERE jobs.state = 'waiting'"
+            " AND (last.id IS NULL OR last.state NOT IN ('waiting', 'running'))"
+        )
+        return None if found[0][0] is None else float(found[0][0])
+
+    async def finish(
+        self,
+        connection: Connection,
+        job: Job,
+        result: Mapping[str, Any],
+        *,
+        skipped: bool = False,
+    ) -> None:
+        """End a job well, in the transaction of its effects.
+
+        Raises
+        ------
+        StaleError
+            It is not this attempt's any more: leave the transaction, so that nothing has effect.
+        """
+        state = State.SKIPPED if skipped else State.DONE
+        changed = await change(
+            connection,
+            "UPDATE jobs SET state = ?, result = ?, error = NULL, ended_s = ?, owner = NULL"
+            " WHERE id = ? AND state = 'running' AND attempts = ? AND owner = ?",
+            (state, json.dumps(result), self.now(), job.id, job.attempts, self.owner),
+        )
+        if changed != 1:
+            raise StaleError(job)
+
+    async def tell_ended(self, number: int) -> None:
+        """Tell listeners how a job ended, after the transaction."""
+        self._tell(await self.get(number))
+
+    async def fail(self, job: Job, error: SfaError) -> None:
+        """Note that an attempt failed: it waits for another, or that was the last."""
+        final = isinstance(error, _FINAL) or job.attempts >= job.most_attempts
+        said = {"code": error.code, "message": error.message, "hint": error.hint}
+        due = self.now() + (0.0 if final else wait_before(job.attempts + 1, self.chance))
+        async with self.database.transaction(durable=False) as connection:
+            changed = await change(
+                connection,
+                "UPDATE jobs SET state = ?, error = ?, due_s = ?, ended_s = ?, owner = NULL"
+                " WHERE id = ? AND state = 'running' AND attempts = ? AND owner = ?",
+                (
+                    State.FAILED if final else State.WAITING,
+                    json.dumps(said),
+                    due,
+                    self.now() if final else 0.0,
+                    *(job.id, job.attempts, self.owner),
+                ),
+            )
+            if changed != 1:
+                return
+            ended = await self._cancel_needing(connection, job.id) if final else []
+        for number in (job.id, *ended):
+            self._tell(await self.get(number))
+
+    async def _cancel_needing(self, connection: Connection, number: int) -> list[int]:
+        """Cancel what makes no sense without a job; return their numbers."""
+        found = await rows(
+            connection,
+            "WITH RECURSIVE lost(id) AS (VALUES (?) UNION SELECT jobs.id FROM jobs"
+            " JOIN lost ON jobs.after_id = lost.id WHERE jobs.needs_last AND state = 'waiting')"
+            " SELECT id FROM lost WHERE id != ?",
+            (number, number),
+        )
+        lost = [int(each["id"]) for each in found]
+        said = json.dumps(
+            {"code": "needs", "message": f"job {number} did not succeed", "hint": "retry that one"}
+        )
+        await connection.executemany(
+            "UPDATE jobs SET state = 'cancelled', error = ?, ended_s = ? WHERE id = ?",
+            [(said, self.now(), job) for job in lost],
+        )
+        return lost
+
+    # ------------------------------------------------------------------ by hand
+
+    async def cancel(self, numbers: Iterable[int]) -> list[int]:
+        """Cancel jobs that wait or run; return those that were. Who runs them ends the worker."""
+        cancelled: list[int] = []
+        for number in numbers:
+            async with self.database.transaction(durable=True) as connection:
+                await self._get(connection, number)
+                changed = await change(
+                    connection,
+                    "UPDATE jobs SET state = 'cancelled', ended_s = ?, owner = NULL"
+                    " WHERE id = ? AND state IN ('waiting', 'running')",
+                    (self.now(), number),
+                )
+                if changed:
+                    cancelled += [number, *await self._cancel_needing(connection, number)]
+        for number in cancelled:
+            self._tell(await self.get(number))
+        return cancelled
+
+    async def retry(self, numbers: Iterable[int]) -> list[int]:
+        """Let jobs that failed or were cancelled wait again, and what was cancelled with them."""
+        again: list[int] = []
+        for number in numbers:
+            async with self.database.transaction(durable=True) as connection:
+                job = await self._get(connection, number)
+                if job.state in LIVE or job.state in GOOD:
+                    raise Refused(f"job {number} is {job.state}", "only failed ones can be retried")
+                found = await rows(
+                    connection,
+                    "WITH RECURSIVE lost(id) AS (VALUES (?) UNION SELECT jobs.id FROM jobs"
+                    " JOIN lost ON jobs.after_id = lost.id WHERE jobs.state = 'cancelled'"
+                    " AND json_extract(jobs.error, '$.code') = 'needs')"
+                    " SELECT jobs.id, jobs.unique_key FROM lost JOIN jobs USING (id)",
+                    (number,),
+                )
+                for each in found:
+                    if await self._find_live(connection, each["unique_key"]) is None:
+                        await change(
+                            connection,
+                            "UPDATE jobs SET state = 'waiting', attempts = 0, due_s = ?,"
+                            " error = NULL, ended_s = 0 WHERE id = ?",
+                            (self.now(), each["id"]),
+                        )
+                        again.append(int(each["id"]))
+        for number in again:
+            self._tell(await self.get(number))
+        return again
+
+    # ------------------------------------------------------------------ keeping order
+
+    async def rescue(self) -> list[Job]:
+        """Let jobs wait again whose backstage died; the attempt that was cut off does not count."""
+        async with self.database.transaction(durable=False) as connection:
+            found = await rows(
+                connection,
+                "SELECT * FROM jobs WHERE state = 'running' AND owner IS NOT ?",
+                (self.owner,),
+            )
+            lost = [Job.of(each) for each in found]
+            await connection.executemany(
+                "UPDATE jobs SET state = 'waiting', owner = NULL, attempts = max(0, attempts - 1)"
+                " WHERE id = ?",
+                [(job.id,) for job in lost],
+            )
+        return lost
+
+    async def prune(self, older_than_s: float = KEPT_S) -> int:
+        """Forget jobs that ended long ago, whole chains at a time; return how many."""
+        async with self.database.transaction(durable=False) as connection:
+            return await change(
+                connection,
+                "DELETE FROM jobs WHERE state NOT IN ('waiting', 'running') AND ended_s < ?"
+                " AND id NOT IN (SELECT after_id FROM jobs WHERE after_id IS NOT NULL"
+                " AND state IN ('waiting', 'running'))",
+                (self.now() - older_than_s,),
+            )
+
+    # ------------------------------------------------------------------ looking
+
+    async def get(self, number: int) -> Job:
+        """Return a job.
+
+        Raises
+        ------
+        Refused
+            There is none of this number.
+        """
+        async with self.database.reading() as connection:
+            return await self._get(connection, number)
+
+    @staticmethod
+    async def _get(connection: Connection, number: int) -> Job:
+        found = await row(connection, "SELECT * FROM jobs WHERE id = ?", (number,))
+        if found is None:
+            raise Refused(f"there is no job {number}", "see `sfa jobs list --all`")
+        return Job.of(found)
+
+    async def list(
+        self, states: Iterable[State] = (), batch: str = "", limit: int = MOST_LISTED
+    ) -> list[Job]:
+        """Return jobs, the newest first; of some states or of one batch only, if given."""
+        wanted = [State(state) for state in states] or [*LIVE, *ENDED]
+        marks = ", ".join("?" * len(wanted))
+        found = await self.database.fetch(
+            f"SELECT * FROM jobs WHERE state IN ({marks}) AND (? = '' OR batch = ?)"  # noqa: S608
+            " ORDER BY id DESC LIMIT ?",
+            (*wanted, batch, batch, limit),
+        )
+        return [Job.of(each) for each in found]
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many jobs there are in each state."""
+        found = await self.database.fetch("SELECT state, count(*) FROM jobs GROUP BY state")
+        return {state.value: 0 for state in State} | {each[0]: each[1] for each in found}
+
+    # ------------------------------------------------------------------ telling
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call a listener with every event; return what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def tell_progress(self, job: Job, share: float, doing: str) -> None:
+        """Tell listeners how far a job is."""
+        self._tell(job, share, doing)
+
+    def _tell(self, job: Job, share: float = 0.0, doing: str = "") -> None:
+        progress = 1.0 if job.state in GOOD else share
+        event = Event(
+            job.id, job.kind, job.state, job.title, job.track, job.batch, progress, doing, job.error
+        )
+        for listener in list(self._listeners):
+            listener(event)
+
+
+class StaleError(SfaError):
+    """A job was taken away from the attempt that wanted to end it."""
+
+    code = "stale"
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(f"job {job.id} is not attempt {job.attempts}'s any more")

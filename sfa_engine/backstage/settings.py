@@ -1,0 +1,54 @@
+"""What backstage is told at its start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sfa_engine.backstage.foreman import LIMITS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What backstage is told at its start; the command line makes it of the configuration.
+
+    Parameters
+    ----------
+    data : pathlib.Path
+        Folder of the database, its backups, downloads and covers.
+    bundles : pathlib.Path
+        Folder of the bundles.
+    models : pathlib.Path
+        Folder of the separation models.
+    rate : int
+        Hz, of the bundles.
+    pcm : str
+        ``s16`` or ``f32``.
+    limits : mapping
+        Jobs at once, of each queue.
+    executor, dask, shared : str
+        ``local`` or ``dask``; the scheduler's address; storage that all see.
+    engine, model, device : str
+        Of separation.
+    quality : str
+        Of downloads.
+    spotify_id, spotify_secret : str
+        Credentials of the user's own Spotify application.
+    """
+
+    data: Path
+    bundles: Path
+    models: Path
+    rate: int = 48_000
+    pcm: str = "s16"
+    limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
+    executor: str = "local"
+    dask: str = ""
+    shared: str = ""
+    engine: str = "auto"
+    model: str = ""
+    device: str = "auto"
+    quality: str = "320k"
+    spotify_id: str = ""
+    spotify_secret: str = ""

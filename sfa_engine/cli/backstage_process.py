@@ -1,0 +1,59 @@
+"""Backstage's process: library, queue, executor and socket, put together."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from sfa_engine.audio.lock import take_lock
+from sfa_engine.backstage.core import Core
+from sfa_engine.backstage.server import NAME, Server
+from sfa_engine.cli import config as configuration
+from sfa_engine.errors import SfaError
+
+LOCK = "backstage.lock"
+LONELY_S = 1.0  # without a client, a temporary one ends
+
+
+async def _serve(runtime: Path, *, temporary: bool) -> None:
+    settings = configuration.backstage_settings(configuration.load_config())
+    async with Core.open(settings, runtime) as core:
+        server = Server(core, runtime / NAME)
+        running = asyncio.create_task(core.run())
+        serving = asyncio.create_task(server.run())
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        waits = {running, serving, asyncio.create_task(stopping.wait())}
+        if temporary:
+            waits.add(asyncio.create_task(server.wait_lonely(LONELY_S)))
+        done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for task in done:
+            task.result()
+
+
+def main() -> int:
+    """Run backstage; the ``sfa`` command starts it."""
+    parser = argparse.ArgumentParser(prog="sfa-backstage", description=main.__doc__)
+    parser.add_argument("--runtime", type=Path, required=True)
+    parser.add_argument("--temporary", action="store_true", help="end with the last client")
+    given = parser.parse_args()
+    try:
+        held = take_lock(given.runtime / LOCK, "backstage", "stop it first with `sfa stop`")
+        asyncio.run(_serve(given.runtime, temporary=given.temporary))
+    except SfaError as error:
+        print(f"sfa backstage: {error}", file=sys.stderr)
+        return 1
+    os.close(held)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""`sfa jobs`: what backstage is doing, did, and could not do."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Self
+
+import click
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from sfa_engine.cli import screen
+from sfa_engine.cli.backstage import backstage
+from sfa_engine.surfaces.socket.client import SocketClient
+
+MARKS = {
+    "waiting": "·",
+    "running": "▶",
+    "done": "✓",
+    "skipped": "-",
+    "failed": "✗",
+    "cancelled": "✗",
+}
+LIVE = {"waiting", "running"}
+
+
+@click.group()
+def jobs() -> None:
+    """What is being prepared: list, show, retry, cancel, watch."""
+
+
+@jobs.command(name="list")
+@click.option("--all", "everything", is_flag=True, help="Those that ended, too.")
+@click.option("--failed", is_flag=True, help="Only those that failed.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_(everything: bool, failed: bool, as_json: bool) -> None:
+    """List the jobs that wait and run."""
+    states = ["failed"] if failed else [] if everything else sorted(LIVE)
+    with backstage() as client:
+        said = client.call("jobs.list", states=states)
+    if as_json:
+        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("job", "", "what", "of", "tries", "since", ""):
+        table.add_column(name, no_wrap=name != "")
+    for job in said["jobs"]:
+        since = job["ended_s"] or job["started_s"] or job["created_s"]
+        why = (job["error"] or {}).get("message", job["doing"])
+        table.add_row(
+            str(job["id"]),
+            MARKS[job["state"]],
+            job["kind"],
+            job["title"],
+            str(job["attempts"]),
+            _ago(since),
+            why,
+        )
+    if said["jobs"]:
+        screen.console.print(table)
+    click.echo(", ".join(f"{count} {state}" for state, count in said["counts"].items() if count))
+
+
+@jobs.command()
+@click.argument("job", type=int)
+def show(job: int) -> None:
+    """Show all that is known of a job."""
+    with backstage() as client:
+        click.echo(json.dumps(client.call("jobs.show", job=job), indent=2, ensure_ascii=False))
+
+
+@jobs.command()
+@click.argument("job", type=int, nargs=-1)
+@click.option("--failed", is_flag=True, help="All that failed.")
+def retry(job: tuple[int, ...], failed: bool) -> None:
+    """Try failed or cancelled jobs again."""
+    with backstage() as client:
+        again = client.call("jobs.retry", jobs=list(job), failed=failed)["jobs"]
+    click.echo(f"waiting again: {', '.join(map(str, again)) or 'none'}")
+
+
+@jobs.command()
+@click.argument("job", type=int, nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every job that waits or runs.")
+def cancel(job: tuple[int, ...], everything: bool) -> None:
+    """Cancel jobs that wait or run."""
+    with backstage() as client:
+        ended = client.call("jobs.cancel", jobs=list(job), everything=everything)["jobs"]
+    click.echo(f"cancelled: {', '.join(map(str, ended)) or 'none'}")
+
+
+@jobs.command()
+@click.option("--json", "as_json", is_flag=True, help="An event a line.")
+def watch(as_json: bool) -> None:
+    """Show live what is being done, until Ctrl-C."""
+    with backstage() as client:
+        client.call("jobs.watch")
+        try:
+            if as_json:
+                for _, event in client.notices():
+                    click.echo(json.dumps(event))
+            else:
+                with Board() as board:
+                    for _, event in client.notices():
+                        board.show(event)
+        except KeyboardInterrupt:
+            pass
+
+
+class Board:
+    """Progress bars: one for each job that runs; what ended stands above them as a line."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._progress = Progress(
+            TextColumn("{task.fields[kind]:9}"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f} % {task.fields[doing]}"),
+            console=screen.errors,
+            transient=True,
+            disable=quiet,
+        )
+        self._quiet = quiet
+        self._bars: dict[int, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, event: dict[str, Any]) -> None:
+        """Show what happened to a job."""
+        number = event["job"]
+        if event["state"] == "running":
+            if number not in self._bars:
+                self._bars[number] = self._progress.add_task(
+                    event["title"], total=1.0, kind=event["kind"], doing=""
+                )
+            self._progress.update(
+                self._bars[number], completed=event["progress"], doing=event["doing"]
+            )
+            return
+        bar = self._bars.pop(number, None)
+        if bar is not None:
+            self._progress.remove_task(bar)
+        if event["state"] != "waiting" or event["error"]:
+            self._say(event)
+
+    def _say(self, event: dict[str, Any]) -> None:
+        if self._quiet and not event["error"]:
+            return
+        error = event["error"] or {}
+        why = (
+            f": {error['message']}" + (f"; {error['hint']}" if error["hint"] else "")
+            if error
+            else ""
+        )
+        again = " (will be tried again)" if event["state"] == "waiting" else ""
+        line = f"{MARKS[event['state']]} {event['kind']:9} {event['title']}{why}{again}"
+        self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def follow(client: SocketClient, batch: str, board: Board) -> dict[str, int]:
+    """Show a batch until all of it has ended; return how many jobs ended how."""
+    counts: dict[str, int] = client.call("prep.batch", batch=batch)["counts"]
+    if not any(counts[state] for state in LIVE):
+        return counts
+    for _, event in client.notices():
+        board.show(event)
+        if event["state"] != "running":
+            counts = client.call("prep.batch", batch=batch)["counts"]
+            if not any(counts[state] for state in LIVE):
+                break
+    return counts
+
+
+def _ago(since_s: float) -> str:
+    """Return a time as how long ago it was."""
+    passed = max(0.0, time.time() - since_s)
+    for unit, length in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if passed >= length:
+            return f"{passed / length:.0f} {unit}"
+    return f"{passed:.0f} s"

@@ -1,0 +1,92 @@
+"""`sfa prep`: music in, tracks out that the decks can play in time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from sfa_engine.cli.backstage import backstage
+from sfa_engine.cli.jobs import Board, follow
+from sfa_engine.errors import Refused
+
+ENGINES = ("auto", "demucs", "embedded", "sketch", "lalalai", "none")
+
+
+@click.command()
+@click.argument("source", nargs=-1, required=True)
+@click.option("--engine", type=click.Choice(ENGINES), help="That separates; none leaves one stem.")
+@click.option("--model", "-m", help="Of the engine, as htdemucs_ft.")
+@click.option("--no-stems", is_flag=True, help="The same as --engine none.")
+@click.option("--again", is_flag=True, help="Also what has been done already.")
+@click.option("--priority", default=0, help="Higher is earlier.")
+@click.option("--background", "-b", is_flag=True, help="Do not wait for it.")
+@click.option("--watch", "-w", is_flag=True, help="Go on watching folders for new files.")
+@click.option("--json", "as_json", is_flag=True, help="Events and the end as JSON lines.")
+@click.option("--quiet", is_flag=True, help="Only what went wrong.")
+def prep(
+    source: tuple[str, ...],
+    engine: str | None,
+    model: str | None,
+    no_stems: bool,
+    again: bool,
+    priority: int,
+    background: bool,
+    watch: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Prepare files, folders and links: import, stems, analysis, cues.
+
+    Goes on in the background when interrupted; see `sfa jobs`.
+    """
+    if no_stems and engine not in (None, "none"):
+        raise Refused(f"--no-stems and --engine {engine} do not go together", "leave one out")
+    sources = [_absolute(word) for word in source]
+    with backstage() as client:
+        said = client.call(
+            "prep.add",
+            sources=sources,
+            engine="none" if no_stems else engine,
+            model=model,
+            again=again,
+            priority=priority,
+            watch=watch,
+        )
+        if background:
+            click.echo(json.dumps(said) if as_json else f"{len(said['jobs'])} jobs; `sfa jobs`")
+            return
+        client.call("jobs.watch", batch=said["batch"])
+        try:
+            with Board(quiet=quiet or as_json) as board:
+                counts = follow(client, said["batch"], board)
+        except KeyboardInterrupt:
+            click.echo("what is left waits in the queue; see `sfa jobs`", err=True)
+            raise click.exceptions.Exit(130) from None
+        told = client.call("prep.batch", batch=said["batch"])
+    if as_json:
+        click.echo(json.dumps(told, ensure_ascii=False))
+    elif not quiet:
+        for track in told["tracks"]:
+            click.echo(_in_words(track))
+    if counts["failed"] or counts["cancelled"]:
+        raise click.exceptions.Exit(1)
+
+
+def _absolute(word: str) -> str:
+    """Return a source as backstage, which stands elsewhere, understands it."""
+    if "://" in word or word.startswith("spotify:"):
+        return word
+    path = Path(word).expanduser()
+    if not path.exists():
+        raise Refused(f'there is no file or folder "{word}"', "give a path or a link")
+    return str(path.absolute())
+
+
+def _in_words(track: dict[str, object]) -> str:
+    """Return a prepared track as a line for a person."""
+    name = f"{track['artist']}: {track['title']}" if track["artist"] else str(track["title"])
+    bpm = f"{track['bpm']:.2f} BPM" if track["bpm"] else "no beat"
+    parts = [bpm, str(track["key"] or "no key"), f"{track['cues']} cues", str(track["stems"])]
+    return f"{track['id']:5}  {name}  ({', '.join(parts)})"

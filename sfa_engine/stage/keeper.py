@@ -1,0 +1,159 @@
+"""Keeps what the performer marks: every hot cue set or cleared goes to the library, for good.
+
+::
+
+    kernel ──changed──► Keeper ──► pending file (fsynced) ──► backstage: library.keep ──► forget
+
+What backstage has not taken yet lies in the pending file, so that neither its absence, nor the
+death of the stage, nor a power cut loses a mark. Sent twice is sent once: the newest counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import trio
+
+from sfa_engine.audio.memory import Memory
+from sfa_engine.desk import DESK
+from sfa_engine.errors import EngineError, SfaError
+from sfa_engine.stage.backstage_link import ask_backstage
+from sfa_engine.stage.conductor import Conductor
+
+AGAIN_S = 1.0  # while backstage is not there
+UNSET_S = DESK.deck[1].hotcue[1].position.scale.rest
+_HOTCUE = re.compile(r"deck([12])\.hotcue([1-8])\.position")
+
+Marks = dict[str, float | None]  # hot cue's number as text, seconds; None: cleared
+
+
+class Keeper:
+    """Keeps what the performer marks.
+
+    Parameters
+    ----------
+    runtime : pathlib.Path
+    pending : pathlib.Path
+        The file of what the library does not know yet.
+    conductor : Conductor
+    """
+
+    def __init__(self, runtime: Path, pending: Path, conductor: Conductor) -> None:
+        self._runtime = runtime
+        self._file = pending
+        self._conductor = conductor
+        self._loading: set[int] = set()
+        self._wake = trio.Event()
+        self._pending = self._read()
+        conductor.listen(self._hear)
+        self._look_at_decks()
+
+    def _read(self) -> dict[str, Marks]:
+        """Return what the last stage could not hand over."""
+        try:
+            said = json.loads(self._file.read_text())
+            if isinstance(said, dict) and all(isinstance(marks, dict) for marks in said.values()):
+                return said
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            print(f"sfa stage: {self._file} cannot be read: {error}", file=sys.stderr)
+            with suppress(OSError):
+                self._file.rename(self._file.with_suffix(".damaged"))
+        return {}
+
+    def _look_at_decks(self) -> None:
+        """Take over what the last stage may not have seen: cues that are set, never clears."""
+        for deck in (1, 2):
+            for number in range(1, 9):
+                path = f"deck{deck}.hotcue{number}.position"
+                place_s = self._conductor.memory.value(path)
+                if place_s > UNSET_S:
+                    self._mark(deck, number, place_s)
+
+    # ------------------------------------------------------------------ hearing
+
+    @contextmanager
+    def loading(self, deck: int) -> Iterator[None]:
+        """Hear nothing of a deck while its track changes: those are no marks."""
+        self._loading.add(deck)
+        try:
+            yield
+        finally:
+            self._conductor.pump()
+            self._loading.discard(deck)
+
+    def _hear(self, path: str, value: float, _source: int) -> None:
+        found = _HOTCUE.fullmatch(path)
+        if found:
+            deck, number = int(found[1]), int(found[2])
+            if deck not in self._loading:
+                self._mark(deck, number, value)
+
+    def _mark(self, deck: int, number: int, place_s: float) -> None:
+        bundle = bundle_of(self._conductor.memory, deck)
+        if bundle:
+            marks = self._pending.setdefault(bundle, {})
+            marks[str(number)] = place_s if place_s > UNSET_S else None
+            self._wake.set()
+
+    # ------------------------------------------------------------------ keeping
+
+    async def run(self) -> None:
+        """Hand marks over for as long as the stage lives."""
+        if self._pending:
+            self._wake.set()
+        while True:
+            await self._wake.wait()
+            self._wake = trio.Event()
+            while self._pending:
+                await self._save()
+                await self._hand_over()
+            await self._save()
+
+    async def _save(self) -> None:
+        text = json.dumps(self._pending)
+        try:
+            await trio.to_thread.run_sync(self._write, text)
+        except OSError as error:
+            print(f"sfa stage: {self._file}: {error}", file=sys.stderr, flush=True)
+
+    def _write(self, text: str) -> None:
+        if text == "{}":
+            self._file.unlink(missing_ok=True)
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._file.with_suffix(".part")
+        with beside.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self._file)
+
+    async def _hand_over(self) -> None:
+        """Give everything that is pending to the library; wait a little if it is not there."""
+        for bundle, marks in list(self._pending.items()):
+            sent = dict(marks)
+            try:
+                await ask_backstage(self._runtime, "library.keep", bundle=bundle, hotcues=sent)
+            except EngineError:
+                await trio.sleep(AGAIN_S)
+                return
+            except SfaError as error:  # it will never take these: say so, once
+                print(f"sfa stage: cues of {bundle} not kept: {error}", file=sys.stderr, flush=True)
+            for number, place_s in sent.items():
+                if marks.get(number, ...) == place_s:
+                    del marks[number]
+            if not marks:
+                del self._pending[bundle]
+
+
+def bundle_of(memory: Memory, deck: int) -> str:
+    """Return the folder of the track that is on a deck; empty if there is none."""
+    return bytes(memory.engine["transport"][deck - 1]["bundle"]).decode("utf-8", "replace")

@@ -1,0 +1,186 @@
+"""Orders on a real Dask cluster of two worker processes, one of which is killed midway."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import LocalCluster
+
+from sfa_engine.backstage.cluster import Cluster
+from sfa_engine.backstage.runner import Order
+from sfa_engine.errors import MediaError, WorkerError
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+HEAD = """
+import json, os, sys, time
+request = json.loads(sys.stdin.readline())
+def say(**message): print(json.dumps(message), flush=True)
+"""
+COPY = """
+say(progress=0.5, doing="copying")
+text = open(request["path"]).read()
+os.mkdir(request["out"])
+open(request["out"] + "/copy.txt", "w").write(text.upper())
+say(result={"length": len(text), "pid": os.getppid()})
+"""
+WAIT_ONCE = """
+say(progress=0.1, doing=str(os.getppid()))
+try:
+    open(request["first"], "x")
+except FileExistsError:
+    pass
+else:
+    time.sleep(60)
+"""
+
+
+@asynccontextmanager
+async def cluster(shared: Path) -> AsyncIterator[Cluster]:
+    """Lend a cluster of two worker processes, started by the one who asks."""
+    async with LocalCluster(
+        n_workers=2,
+        threads_per_worker=2,
+        processes=True,
+        asynchronous=True,
+        dashboard_address=None,
+        host="127.0.0.1",
+    ) as here:
+        sent = await Cluster.connect(here.scheduler_address, str(shared))
+        try:
+            yield sent
+        finally:
+            await sent.close()
+
+
+def order(body: str, tmp_path: Path, mark: str = "one", **request: Any) -> Order:
+    source = tmp_path / "song.txt"
+    source.write_text("la la la")
+    given = {"path": str(source), "out": str(tmp_path / "made"), **request}
+    return Order(("-c", HEAD + textwrap.dedent(body)), given, mark, 60.0, ("path",), "out")
+
+
+def shared_is_empty(folder: Path) -> bool:
+    return not any(folder.iterdir())
+
+
+def test_an_order_is_carried_out_elsewhere_and_its_output_comes_home(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (tmp_path / "made").mkdir()  # an older one, which is to go
+    (tmp_path / "made" / "old.txt").write_text("old")
+    said: list[tuple[float, str]] = []
+
+    async def main() -> dict[str, Any]:
+        async with cluster(shared) as here:
+            return await here.run(order(COPY, tmp_path), lambda *news: said.append(news))
+
+    result = asyncio.run(main())
+    assert result["length"] == 8
+    assert result["pid"] != os.getpid()
+    assert (tmp_path / "made" / "copy.txt").read_text() == "LA LA LA"
+    assert not (tmp_path / "made" / "old.txt").exists()
+    assert said == [(0.5, "copying")]
+    assert shared_is_empty(shared)
+
+
+def test_a_killed_worker_of_the_cluster_loses_nothing(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    killed: list[int] = []
+
+    def kill_it(_share: float, doing: str) -> None:
+        if doing.isdigit() and not killed:
+            killed.append(int(doing))
+            os.kill(int(doing), signal.SIGKILL)
+
+    async def main() -> list[dict[str, Any]]:
+        async with cluster(shared) as here:
+            orders = [
+                order(WAIT_ONCE + COPY, tmp_path, "slow", first=str(tmp_path / "first")),
+                *(
+                    order(COPY, tmp_path, f"quick-{n}", out=str(tmp_path / f"made-{n}"))
+                    for n in range(6)
+                ),
+            ]
+            return await asyncio.gather(*(here.run(o, kill_it) for o in orders))
+
+    results = asyncio.run(main())
+    assert killed
+    assert [r["length"] for r in results] == [8] * 7
+    assert results[0]["pid"] != killed[0]
+    assert (tmp_path / "made" / "copy.txt").read_text() == "LA LA LA"
+    assert shared_is_empty(shared)
+
+
+def test_what_a_worker_says_is_wrong_comes_home_with_its_kind(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    body = "say(error='no sound', hint='take another', code='media')"
+
+    async def main() -> None:
+        async with cluster(shared) as here:
+            with pytest.raises(MediaError, match="no sound"):
+                await here.run(order(body, tmp_path), lambda *_: None)
+
+    asyncio.run(main())
+    assert not (tmp_path / "made").exists()
+    assert shared_is_empty(shared)
+
+
+def test_a_cancelled_order_ends_its_worker_wherever_it_runs(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    body = "say(progress=0.1, doing=str(os.getpid()))\ntime.sleep(60)"
+
+    async def main() -> int:
+        async with cluster(shared) as here:
+            begun: asyncio.Queue[str] = asyncio.Queue()
+            task = asyncio.create_task(
+                here.run(order(body, tmp_path), lambda _, doing: begun.put_nowait(doing))
+            )
+            pid = int(await begun.get())
+            descriptor = os.pidfd_open(pid)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            ended = asyncio.Event()
+            asyncio.get_running_loop().add_reader(descriptor, ended.set)
+            await asyncio.wait_for(ended.wait(), 20)
+            asyncio.get_running_loop().remove_reader(descriptor)
+            os.close(descriptor)
+            return pid
+
+    assert asyncio.run(main())
+
+
+@pytest.mark.parametrize(("address", "shared"), [("", "/somewhere"), ("tcp://127.0.0.1:9", "")])
+def test_a_cluster_that_is_not_named_is_refused(address: str, shared: str) -> None:
+    with pytest.raises(WorkerError, match="needs an address"):
+        asyncio.run(Cluster.connect(address, shared))
+
+
+def test_a_scheduler_that_does_not_answer_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfa_engine.backstage.cluster.CONNECT_S", 0.5)
+    with pytest.raises(WorkerError, match="no Dask scheduler answers"):
+        asyncio.run(Cluster.connect("tcp://127.0.0.1:9", str(tmp_path)))
+
+
+def test_the_cluster_is_not_imported_unless_it_is_used() -> None:
+    code = (
+        "import sys, sfa_engine.backstage.cluster as c; "
+        "sys.exit('distributed' in sys.modules or 'dask' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,211 @@
+"""The foreman: limits, effects, cancelling, faults, and a library that fails for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from sfa_engine.backstage.foreman import Foreman, Outcome, Progress, Stage
+from sfa_engine.backstage.job import Job, Kind, Plan, State
+from sfa_engine.backstage.queue import Event, Queue
+from sfa_engine.errors import MediaError
+from sfa_engine.library.database import Connection, Database
+
+ANALYSE = Plan(Kind.ANALYSE, title="song")
+
+
+class Shop:
+    """A foreman at work, and what was heard of him."""
+
+    def __init__(self, queue: Queue, foreman: Foreman) -> None:
+        self.queue = queue
+        self.foreman = foreman
+        self.heard: list[Event] = []
+        self._news = asyncio.Event()
+        queue.listen(self._hear)
+
+    def _hear(self, event: Event) -> None:
+        self.heard.append(event)
+        self._news.set()
+
+    async def put(self, *plans: Plan) -> list[int]:
+        async with self.queue.database.transaction() as connection:
+            numbers = await self.queue.add_chain(connection, plans)
+        self.foreman.wake()
+        return numbers
+
+    async def until(self, number: int, *wanted: State) -> Job:
+        async with asyncio.timeout(10):
+            while (job := await self.queue.get(number)).state not in wanted:
+                self._news.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), 0.2)
+        return job
+
+
+@asynccontextmanager
+async def shop(path: Path, stage: Stage, limit: int = 2) -> AsyncIterator[Shop]:
+    """Lend a foreman who does every job in the same way."""
+    async with await Database.open(path / "library.db") as database:
+        queue = Queue(database, "me")
+        foreman = Foreman(queue, dict.fromkeys(Kind, stage), {"analysis": limit, "import": 1})
+        working = asyncio.create_task(foreman.run())
+        try:
+            yield Shop(queue, foreman)
+        finally:
+            working.cancel()
+            with suppress(asyncio.CancelledError):
+                await working
+
+
+async def nothing(_job: Job, _progress: Progress) -> Outcome:
+    return Outcome({"fine": True})
+
+
+def test_jobs_are_done_and_their_results_kept(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with shop(tmp_path, nothing) as here:
+            (number,) = await here.put(ANALYSE)
+            job = await here.until(number, State.DONE)
+            assert job.result == {"fine": True}
+
+    asyncio.run(main())
+
+
+def test_no_more_run_at_once_than_the_limit(tmp_path: Path) -> None:
+    running: set[int] = set()
+    most = 0
+    full = asyncio.Event()
+
+    async def stage(job: Job, _progress: Progress) -> Outcome:
+        nonlocal most
+        running.add(job.id)
+        most = max(most, len(running))
+        if len(running) == 2:
+            full.set()
+        await full.wait()
+        running.discard(job.id)
+        return Outcome()
+
+    async def main() -> None:
+        async with shop(tmp_path, stage) as here:
+            numbers = [(await here.put(ANALYSE))[0] for _ in range(6)]
+            for number in numbers:
+                await here.until(number, State.DONE)
+
+    asyncio.run(main())
+    assert most == 2
+
+
+def test_effects_come_with_the_end_and_what_follows_after_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        seen: list[State] = []
+
+        async def stage(job: Job, _progress: Progress) -> Outcome:
+            async def effect(connection: Connection) -> None:
+                await connection.execute("INSERT INTO playlists (name, changed_at) VALUES ('x', 0)")
+
+            async def follow() -> None:
+                seen.append((await here.queue.get(job.id)).state)
+
+            return Outcome(effect=effect, follow=follow, skipped=True)
+
+        async with shop(tmp_path, stage) as here:
+            (number,) = await here.put(ANALYSE)
+            await here.until(number, State.SKIPPED)
+            assert len(await here.queue.database.fetch("SELECT * FROM playlists")) == 1
+        assert seen == [State.SKIPPED]
+
+    asyncio.run(main())
+
+
+def test_a_fault_ends_one_job_and_the_rest_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def stage(job: Job, _progress: Progress) -> Outcome:
+        if job.title == "bad":
+            raise KeyError("lost")
+        return Outcome()
+
+    async def main() -> None:
+        async with shop(tmp_path, stage) as here:
+            (bad,) = await here.put(Plan(Kind.ANALYSE, title="bad", most_attempts=1))
+            (good,) = await here.put(ANALYSE)
+            assert (await here.until(good, State.DONE)).error is None
+            job = await here.until(bad, State.FAILED)
+            assert job.error is not None
+            assert "KeyError" in job.error["message"]
+
+    asyncio.run(main())
+    assert "KeyError" in capsys.readouterr().err
+
+
+def test_a_cancelled_job_is_stopped_where_it_is_and_the_next_begins(tmp_path: Path) -> None:
+    ended: list[str] = []
+
+    async def stage(job: Job, _progress: Progress) -> Outcome:
+        if job.title == "long":
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                ended.append(job.title)
+                raise
+        return Outcome()
+
+    async def main() -> None:
+        async with shop(tmp_path, stage, limit=1) as here:
+            (long,) = await here.put(Plan(Kind.ANALYSE, title="long"))
+            (short,) = await here.put(Plan(Kind.ANALYSE, title="short"))
+            await here.until(long, State.RUNNING)
+            await here.queue.cancel([long])
+            here.foreman.end_worker(long)
+            await here.until(short, State.DONE)
+            assert (await here.queue.get(long)).state is State.CANCELLED
+
+    asyncio.run(main())
+    assert ended == ["long"]
+
+
+def test_a_failed_job_is_tried_again_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfa_engine.backstage.job.FIRST_WAIT_S", 0.02)
+    tries: list[int] = []
+
+    async def stage(job: Job, _progress: Progress) -> Outcome:
+        tries.append(job.attempts)
+        if job.attempts < 3:
+            raise OSError("the card was pulled")
+        return Outcome()
+
+    async def main() -> None:
+        async with shop(tmp_path, stage) as here:
+            (number,) = await here.put(ANALYSE)
+            await here.until(number, State.DONE)
+
+    asyncio.run(main())
+    assert tries == [1, 2, 3]
+
+
+def test_what_follows_may_fail_without_undoing_what_was_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def stage(_job: Job, _progress: Progress) -> Outcome:
+        async def follow() -> None:
+            raise MediaError("the folder is read-only")
+
+        return Outcome(follow=follow)
+
+    async def main() -> None:
+        async with shop(tmp_path, stage) as here:
+            (number,) = await here.put(ANALYSE)
+            await here.until(number, State.DONE)
+            (again,) = await here.put(ANALYSE)
+            await here.until(again, State.DONE)
+
+    asyncio.run(main())
+    assert "read-only" in capsys.readouterr().out

@@ -1,0 +1,318 @@
+"""The job queue on a real database: order, chains, retries, cancelling, rescue."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfa_engine.backstage.job import (
+    FIRST_WAIT_S,
+    LONGEST_WAIT_S,
+    Job,
+    Kind,
+    Plan,
+    State,
+    wait_before,
+)
+from sfa_engine.backstage.queue import Event, Queue, StaleError
+from sfa_engine.errors import LibraryError, MediaError, Refused, WorkerError
+from sfa_engine.library.database import Database
+
+IMPORT, SEPARATE, ANALYSE, CUE = (
+    Plan(Kind.IMPORT, title="song"),
+    Plan(Kind.SEPARATE),
+    Plan(Kind.ANALYSE),
+    Plan(Kind.CUE, needs_last=True),
+)
+
+
+@dataclass
+class Clock:
+    """Time that passes when a test says so."""
+
+    now_s: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@asynccontextmanager
+async def opened(path: Path, owner: str = "one") -> AsyncIterator[tuple[Queue, Clock]]:
+    clock = Clock()
+    async with await Database.open(path / "library.db") as database:
+        yield Queue(database, owner, clock, random.Random(1)), clock
+
+
+def with_queue(path: Path, body: Callable[[Queue, Clock], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with opened(path) as (queue, clock):
+            await body(queue, clock)
+
+    asyncio.run(main())
+
+
+async def put(queue: Queue, *plans: Plan, batch: str = "") -> list[int]:
+    async with queue.database.transaction() as connection:
+        return await queue.add_chain(connection, plans, batch)
+
+
+async def take(queue: Queue, name: str) -> Job:
+    job = await queue.claim(name)
+    assert job is not None
+    return job
+
+
+async def finish(queue: Queue, job: Job, **result: Any) -> None:
+    async with queue.database.transaction(durable=False) as connection:
+        await queue.finish(connection, job, result)
+
+
+async def states(queue: Queue, numbers: list[int]) -> list[State]:
+    return [(await queue.get(number)).state for number in numbers]
+
+
+def test_a_chain_is_worked_off_in_its_order(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        numbers = await put(queue, IMPORT, SEPARATE, ANALYSE, CUE)
+        assert await queue.claim("analysis") is None
+        for name, number in zip(
+            ("import", "separation", "analysis", "import"), numbers, strict=True
+        ):
+            job = await take(queue, name)
+            assert (job.id, job.state, job.attempts) == (number, State.RUNNING, 1)
+            assert await queue.claim(name) is None
+            await finish(queue, job, fine=True)
+        assert await states(queue, numbers) == [State.DONE] * 4
+        assert (await queue.get(numbers[0])).result == {"fine": True}
+
+    with_queue(tmp_path, body)
+
+
+def test_the_higher_priority_is_earlier_and_equals_are_in_order(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        (low,) = await put(queue, IMPORT)
+        (first,) = await put(queue, replace(IMPORT, priority=5))
+        (second,) = await put(queue, replace(IMPORT, priority=5))
+        assert [(await take(queue, "import")).id for _ in range(3)] == [first, second, low]
+
+    with_queue(tmp_path, body)
+
+
+def test_a_unique_job_is_there_once_while_it_lives(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        once = replace(IMPORT, unique="import:/song.wav")
+        (first,) = await put(queue, once)
+        assert await put(queue, once) == [first]
+        job = await take(queue, "import")
+        assert await put(queue, once) == [first]
+        await finish(queue, job)
+        (again,) = await put(queue, once)
+        assert again != first
+
+    with_queue(tmp_path, body)
+
+
+def test_a_failed_attempt_waits_longer_each_time_and_the_last_ends_it(tmp_path: Path) -> None:
+    async def body(queue: Queue, clock: Clock) -> None:
+        (number,) = await put(queue, replace(IMPORT, most_attempts=3))
+        waits = []
+        for attempt in (1, 2, 3):
+            job = await take(queue, "import")
+            assert job.attempts == attempt
+            await queue.fail(job, WorkerError("crashed", "try again"))
+            job = await queue.get(number)
+            assert job.error == {"code": "worker", "message": "crashed", "hint": "try again"}
+            if attempt < 3:
+                assert job.state is State.WAITING
+                assert await queue.claim("import") is None
+                assert await queue.next_due_s() == job.due_s
+                waits.append(job.due_s - clock.now_s)
+                clock.now_s = job.due_s
+        assert job.state is State.FAILED
+        assert FIRST_WAIT_S / 2 <= waits[0] <= FIRST_WAIT_S
+        assert FIRST_WAIT_S <= waits[1] <= 2 * FIRST_WAIT_S
+
+    with_queue(tmp_path, body)
+
+
+@given(st.integers(2, 1000), st.integers())
+def test_a_wait_is_within_its_bounds(attempt: int, seed: int) -> None:
+    wait_s = wait_before(attempt, random.Random(seed))
+    assert FIRST_WAIT_S / 2 <= wait_s <= LONGEST_WAIT_S
+
+
+@pytest.mark.parametrize("error", [Refused("no such engine"), MediaError("is no sound")])
+def test_what_would_fail_again_is_not_tried_again(tmp_path: Path, error: Refused) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        (number,) = await put(queue, IMPORT)
+        await queue.fail(await take(queue, "import"), error)
+        assert (await queue.get(number)).state is State.FAILED
+
+    with_queue(tmp_path, body)
+
+
+def test_a_failure_cancels_what_needs_it_and_nothing_else(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        numbers = await put(queue, SEPARATE, ANALYSE, CUE)
+        await queue.fail(await take(queue, "separation"), MediaError("no model"))
+        job = await take(queue, "analysis")  # goes on with the whole mix
+        await queue.fail(job, MediaError("no sound"))
+        assert await states(queue, numbers) == [State.FAILED, State.FAILED, State.CANCELLED]
+        error = (await queue.get(numbers[2])).error
+        assert error is not None
+        assert error["message"] == f"job {numbers[1]} did not succeed"
+
+    with_queue(tmp_path, body)
+
+
+def test_retry_brings_back_what_was_cancelled_with_it(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        numbers = await put(queue, ANALYSE, CUE)
+        await queue.fail(await take(queue, "analysis"), MediaError("no sound"))
+        assert await queue.retry([numbers[0]]) == numbers
+        assert await states(queue, numbers) == [State.WAITING] * 2
+        assert (await queue.get(numbers[0])).attempts == 0
+        with pytest.raises(Refused, match="is waiting"):
+            await queue.retry([numbers[0]])
+        with pytest.raises(Refused, match="no job 999"):
+            await queue.retry([999])
+
+    with_queue(tmp_path, body)
+
+
+def test_a_cancelled_attempt_has_no_effect_when_it_comes_back(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        (number,) = await put(queue, IMPORT)
+        job = await take(queue, "import")
+        assert await queue.cancel([number]) == [number]
+        with pytest.raises(StaleError):
+            await finish(queue, job)
+        await queue.fail(job, WorkerError("killed"))
+        assert await states(queue, [number]) == [State.CANCELLED]
+        assert await queue.cancel([number]) == []
+
+    with_queue(tmp_path, body)
+
+
+def test_an_effect_and_the_end_of_its_job_are_one(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        (number,) = await put(queue, IMPORT)
+        job = await take(queue, "import")
+        await queue.cancel([number])
+        with pytest.raises(StaleError):
+            async with queue.database.transaction() as connection:
+                await connection.execute("INSERT INTO playlists (name, changed_at) VALUES ('x', 0)")
+                await queue.finish(connection, job, {})
+        assert not await queue.database.fetch("SELECT * FROM playlists")
+
+    with_queue(tmp_path, body)
+
+
+def test_jobs_of_a_backstage_that_died_wait_again_and_lose_no_attempt(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(tmp_path, "before") as (queue, _):
+            numbers = await put(queue, IMPORT)
+            lost = await take(queue, "import")
+            assert await queue.rescue() == []
+        async with opened(tmp_path, "after") as (queue, _):
+            assert [job.id for job in await queue.rescue()] == numbers
+            job = await take(queue, "import")
+            assert (job.id, job.attempts) == (lost.id, 1)
+            await finish(queue, job)
+
+    asyncio.run(main())
+
+
+def test_old_jobs_are_forgotten_and_young_or_needed_ones_kept(tmp_path: Path) -> None:
+    async def body(queue: Queue, clock: Clock) -> None:
+        (old,) = await put(queue, IMPORT)
+        await finish(queue, await take(queue, "import"))
+        (needed, _) = await put(queue, replace(IMPORT, unique="x"), SEPARATE)
+        await finish(queue, await take(queue, "import"))
+        clock.now_s += 8 * 86_400
+        (young,) = await put(queue, IMPORT)
+        await finish(queue, await take(queue, "import"))
+        assert await queue.prune() == 1
+        with pytest.raises(Refused):
+            await queue.get(old)
+        assert await states(queue, [needed, young]) == [State.DONE] * 2
+
+    with_queue(tmp_path, body)
+
+
+def test_listeners_hear_of_every_change(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        heard: list[Event] = []
+        end = queue.listen(heard.append)
+        await put(queue, IMPORT, batch="b")
+        job = await take(queue, "import")
+        queue.tell_progress(job, 0.5, "reading")
+        await finish(queue, job)
+        await queue.tell_ended(job.id)
+        end()
+        await put(queue, IMPORT)
+        await take(queue, "import")
+        assert [(e.state, e.progress, e.doing, e.batch) for e in heard] == [
+            (State.RUNNING, 0.0, "", "b"),
+            (State.RUNNING, 0.5, "reading", "b"),
+            (State.DONE, 1.0, "", "b"),
+        ]
+
+    with_queue(tmp_path, body)
+
+
+def test_lists_are_by_state_and_batch(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        numbers = await put(queue, IMPORT, SEPARATE, batch="a")
+        await put(queue, IMPORT)
+        await take(queue, "import")
+        assert [job.id for job in await queue.list(batch="a")] == numbers[::-1]
+        assert [job.id for job in await queue.list([State.RUNNING])] == numbers[:1]
+        assert (await queue.counts())["waiting"] == 2
+
+    with_queue(tmp_path, body)
+
+
+def test_two_claimers_never_get_the_same_job(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(tmp_path, "one") as (one, _), opened(tmp_path, "two") as (two, _):
+            await put(one, *(replace(IMPORT, unique=None) for _ in range(1)))
+            for _ in range(19):
+                await put(one, IMPORT)
+            claimed = await asyncio.gather(*(q.claim("import") for q in (one, two) * 12))
+            numbers = [job.id for job in claimed if job is not None]
+            assert len(numbers) == len(set(numbers)) == 20
+
+    asyncio.run(main())
+
+
+def test_the_next_job_is_found_by_an_index(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        plan = await queue.database.fetch(
+            "EXPLAIN QUERY PLAN SELECT jobs.id FROM jobs LEFT JOIN jobs AS last"
+            " ON last.id = jobs.after_id WHERE jobs.state = 'waiting' AND jobs.queue = 'import'"
+            " AND jobs.due_s <= 0 ORDER BY jobs.priority DESC, jobs.id LIMIT 1"
+        )
+        assert any("jobs_next" in row["detail"] for row in plan)
+        assert not any("TEMP B-TREE" in row["detail"] for row in plan)
+
+    with_queue(tmp_path, body)
+
+
+def test_a_library_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    async def main() -> None:
+        (tmp_path / "library.db").write_bytes(b"no database at all, but long enough to be one" * 40)
+        with pytest.raises(LibraryError):
+            async with opened(tmp_path):
+                pass
+
+    asyncio.run(main())
