@@ -330,11 +330,11 @@ def _drafted(target: Path) -> Iterator[Path]:
         clean_leftovers(target.parent)
         draft.mkdir()
         yield draft
-        _sync_folder(draft)
+        sync(draft)
         with suppress(FileNotFoundError):
             target.rename(aside)
         draft.rename(target)
-        _sync_folder(target.parent)
+        sync(target.parent)
     except OSError as problem:
         raise MediaError(
             f'cannot write bundle "{target}": {problem.strerror or problem}',
@@ -399,9 +399,9 @@ def _sync(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
