@@ -188,6 +188,10 @@ class Track:
         May be empty.
     sections : tuple of Section
         Each inside the track, in order.
+    grid_by_hand : bool
+        Whether a person set the grid, or may have.
+    uuid : str
+        Of the track in its library; empty: it is in none yet.
     """
 
     title: str
@@ -204,6 +208,8 @@ class Track:
     decoder: Decoder | None = None
     album: str = ""
     sections: tuple[Section, ...] = ()
+    grid_by_hand: bool = True
+    uuid: str = ""
 
     def __post_init__(self) -> None:
         within("rate_hz", self.rate, RATES)
