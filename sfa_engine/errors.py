@@ -70,6 +70,12 @@ class WorkerError(SfaError):
     code = "worker"
 
 
+class LibraryError(SfaError):
+    """The library's database or its folders cannot be used as they are."""
+
+    code = "library"
+
+
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """Return ``did you mean "…"?`` for the nearest of some words, or an empty string."""
     if len(word) > LONGEST_WORD:

@@ -35,16 +35,19 @@ from sfa_engine.audio.wav import CHANNELS, HEADER_BYTES, PCM, parse_wav_header
 from sfa_engine.desk.deck import STEMS
 from sfa_engine.errors import MediaError, did_you_mean
 
-VERSION = 1
+VERSION = 2
+VERSIONS = (1, 2)  # that are read; 1 has no sections, and cues without end, slot, colour and stem
 DESCRIPTION = "track.json"
 WHOLE = "mix"  # the only stem of a track that was not separated
 MOST_STEMS = len(STEMS) - 1
+HOT_CUES = 8
 RATES = (8_000, 192_000)  # Hz
 GAINS = (-60.0, 60.0)  # dB
 DESCRIPTION_BYTES = 8 << 20  # an hour of music with an anchor on each beat has 0.5 MB
 
 _KEY = re.compile(r"[A-G][#b]? (?:major|minor)")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_COLOR = re.compile(r"#[0-9a-f]{6}")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: could not be written again
 _WANTED = {str: "a text", int: "a whole number", float: "a finite number", bool: "true or false"}
 _AGAIN = "prepare the track again with `sfa prep`"
@@ -52,11 +55,55 @@ _AGAIN = "prepare the track again with `sfa prep`"
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A marked place: `position_frames` in the track, a `label` to read, its `kind`."""
+    """A marked place, or a stretch to loop.
+
+    Parameters
+    ----------
+    position_frames : int
+        Place in the track.
+    label : str
+        To read; may be empty.
+    kind : str
+        ``drop``, ``break``, ``loop``, ``cue`` …
+    end_frames : int, optional
+        Of a loop: the frame that is the start again.
+    hot_cue : int, optional
+        The button that it is on, 1..8.
+    color : str
+        ``#rrggbb``, or empty.
+    stem : str, optional
+        The stem that a loop is of; None: the whole track.
+    by_hand : bool
+        Whether a person made it.
+    """
 
     position_frames: int
     label: str
     kind: str
+    end_frames: int | None = None
+    hot_cue: int | None = None
+    color: str = ""
+    stem: str | None = None
+    by_hand: bool = False
+
+    def __post_init__(self) -> None:
+        if self.hot_cue is not None:
+            within(f'hot_cue of cue "{self.label:.80}"', self.hot_cue, (1, HOT_CUES))
+        if self.color and not _COLOR.fullmatch(self.color):
+            raise MediaError(
+                f'color of cue "{self.label:.80}" is "{self.color:.40}"', 'write it like "#ff8800"'
+            )
+        if self.stem is not None:
+            check_stem_names([self.stem])
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a track's form, from `start_frames` to before `end_frames`: ``intro``, ``drop``."""
+
+    start_frames: int
+    end_frames: int
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +184,14 @@ class Track:
         Each inside the track.
     decoder : Decoder, optional
         What made the PCM; None: it was synthesised.
+    album : str
+        May be empty.
+    sections : tuple of Section
+        Each inside the track, in order.
+    grid_by_hand : bool
+        Whether a person set the grid, or may have.
+    uuid : str
+        Of the track in its library; empty: it is in none yet.
     """
 
     title: str
@@ -151,6 +206,10 @@ class Track:
     gain_db: float = 0.0
     cues: tuple[Cue, ...] = ()
     decoder: Decoder | None = None
+    album: str = ""
+    sections: tuple[Section, ...] = ()
+    grid_by_hand: bool = True
+    uuid: str = ""
 
     def __post_init__(self) -> None:
         within("rate_hz", self.rate, RATES)
@@ -173,7 +232,14 @@ class Track:
         if len(set(files)) < len(files):
             raise MediaError(f"two stems are in one file: {', '.join(files)}", _AGAIN)
         for cue in self.cues:
-            within(f'position of cue "{cue.label:.80}"', cue.position_frames, (0, self.frames - 1))
+            start = cue.position_frames
+            within(f'position of cue "{cue.label:.80}"', start, (0, self.frames - 1))
+            if cue.end_frames is not None:
+                within(f'end of loop "{cue.label:.80}"', cue.end_frames, (start + 1, self.frames))
+        for part in self.sections:
+            start = part.start_frames
+            within(f'start of section "{part.label:.80}"', start, (0, self.frames - 1))
+            within(f'end of section "{part.label:.80}"', part.end_frames, (start + 1, self.frames))
         if self.grid is not None:
             for before, after in pairwise(self.grid.anchors):
                 beats = (after.beat - before.beat) * 60.0 * self.rate
@@ -327,9 +393,10 @@ def parse_track(text: bytes) -> Track:
     except (ValueError, RecursionError) as problem:
         raise MediaError(f"is not JSON: {problem!s:.200}", _AGAIN) from problem
     version = value.pop("version", None) if isinstance(value, dict) else VERSION
-    if type(version) is not int or version != VERSION:
+    if type(version) is not int or version not in VERSIONS:
+        known = " and ".join(str(number) for number in VERSIONS)
         raise MediaError(
-            f"is of version {reprlib.repr(version)}, and this engine reads {VERSION}",
+            f"is of version {reprlib.repr(version)}, and this engine reads {known}",
             f"update the engine, or {_AGAIN}",
         )
     track: Track = _built(Track, value, "track")

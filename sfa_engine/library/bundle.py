@@ -40,6 +40,7 @@ from sfa_engine.audio.media import (
     StemFile,
     Track,
     check_stem_names,
+    read_bundle,
 )
 from sfa_engine.audio.wav import CHANNELS, OWN_HEADER_BYTES, PCM, wav_header
 from sfa_engine.desk.deck import STEMS
@@ -149,7 +150,9 @@ def clean_leftovers(folder: str | Path) -> int:
         if match[2] == _boot() and _is_alive(int(match[3])):
             continue
         home = entry.with_name(match[4])
-        if match[1] == "part" or home.exists():
+        if not entry.is_dir():
+            entry.unlink(missing_ok=True)
+        elif match[1] == "part" or home.exists():
             shutil.rmtree(entry, ignore_errors=True)
         else:
             with suppress(FileNotFoundError):  # another process cleans too
@@ -262,11 +265,65 @@ def write_parts(target: Path, parts: Mapping[str, Part], facts: Track, cues: Seq
             cues=tuple(cues),
             decoder=_common_decoder([part.decoder for part in parts.values()]),
         )
-        text = json.dumps({"version": VERSION} | asdict(track), ensure_ascii=False, indent=1)
-        with (draft / DESCRIPTION).open("wb") as file:
-            file.write(text.encode("utf-8", "replace"))
-            _sync(file)
+        _write_description(draft / DESCRIPTION, track)
     return target
+
+
+def rewrite_facts(bundle: str | Path, track: Track) -> bool:
+    """Write the description of a bundle anew, whole or not at all; its sound stays.
+
+    Parameters
+    ----------
+    bundle : str or Path
+        The folder.
+    track : Track
+        What it is to say; of the sound it says what is there already. A whole `Grid` and all
+        cues are welcome.
+
+    Returns
+    -------
+    bool
+        Whether anything was different.
+
+    Raises
+    ------
+    MediaError
+        The bundle cannot be read or written, or the track tells of another sound.
+    """
+    folder = Path(bundle)
+    there = read_bundle(folder).track
+    for what in ("rate", "frames", "pcm", "stems", "digest"):
+        if getattr(track, what) != getattr(there, what):
+            raise MediaError(
+                f'bundle "{folder}" has another {what} than its new description',
+                "describe the sound that is there, or write the bundle anew",
+            )
+    if track == there:
+        return False
+    draft = folder / f".sfa-part-{_boot()}-{os.getpid()}-{next(_counter)}-{DESCRIPTION}"
+    _ours.add(draft.name)
+    try:
+        clean_leftovers(folder)
+        _write_description(draft, track)
+        draft.rename(folder / DESCRIPTION)
+        sync(folder)
+    except OSError as problem:
+        raise MediaError(
+            f'cannot describe bundle "{folder}": {problem.strerror or problem}',
+            "look at the space and the rights there",
+        ) from problem
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        _ours.discard(draft.name)
+    return True
+
+
+def _write_description(path: Path, track: Track) -> None:
+    text = json.dumps({"version": VERSION} | asdict(track), ensure_ascii=False, indent=1)
+    with path.open("wb") as file:
+        file.write(text.encode("utf-8", "replace"))
+        _sync(file)
 
 
 def _common_decoder(decoders: list[Mapping[str, str]]) -> Decoder | None:
@@ -330,11 +387,11 @@ def _drafted(target: Path) -> Iterator[Path]:
         clean_leftovers(target.parent)
         draft.mkdir()
         yield draft
-        _sync_folder(draft)
+        sync(draft)
         with suppress(FileNotFoundError):
             target.rename(aside)
         draft.rename(target)
-        _sync_folder(target.parent)
+        sync(target.parent)
     except OSError as problem:
         raise MediaError(
             f'cannot write bundle "{target}": {problem.strerror or problem}',
@@ -399,9 +456,9 @@ def _sync(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

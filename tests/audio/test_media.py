@@ -95,7 +95,7 @@ def test_every_field_of_a_track_is_read():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"version": 2}, "version 2"),
+        ({"version": 3}, "version 3"),
         ({"version": True}, "version True"),
         ({"version": None}, "version None"),
         ({"titel": "x"}, 'did you mean "title"?'),

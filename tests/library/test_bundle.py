@@ -400,7 +400,7 @@ def test_a_file_is_a_mix_and_a_bundle_is_no_source(tmp_path):
 def test_track_json_can_be_read_by_people_and_programs(tmp_path):
     path = write_bundle_arrays(tmp_path / "x.sfa", {"mix": noise(10)}, **ABOUT)
     written = json.loads((path / "track.json").read_text())
-    assert written["version"] == 1
+    assert written["version"] == 2
     assert written["grid"] == {
         "anchors": [{"frame": 12_000.0, "beat": 0.0}],
         "bpm": 128.0,

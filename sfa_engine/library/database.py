@@ -1,0 +1,278 @@
+"""The library's database: one writer, readers beside it, and no committed row lost.
+
+::
+
+    async with await Database.open(path) as database:
+        async with database.transaction() as connection:              a person's work: on the disk
+            await cues.add(connection, …)                             when the block is left
+        async with database.transaction(durable=False) as connection: can be computed again: safe
+            await analysis.store(connection, …)                       from a crash, not from a
+        async with database.reading() as connection:                  power cut of this second
+            found = await search(connection, "bpm:120-128")           one moment of everything
+
+SQLite in WAL mode: who reads never waits for who writes. Functions on tracks, cues and so on take
+the connection, so that what belongs together is written together. Knows no table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiosqlite
+
+from sfa_engine.errors import LibraryError
+from sfa_engine.library.backup import back_up
+from sfa_engine.library.fault import blamed, blamed_files
+from sfa_engine.library.migrations import APPLICATION, MIGRATIONS, Migration, migrate, version_of
+
+BUSY_S = 5.0  # how long another program's transaction is waited for
+
+Connection = aiosqlite.Connection
+Row = sqlite3.Row
+
+
+class Database:
+    """An open library; made by `open`, closed by `close` or by leaving ``async with``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    writer, reader : aiosqlite.Connection
+        Each has a thread of its own.
+    """
+
+    def __init__(self, path: Path, writer: Connection, reader: Connection) -> None:
+        self.path = path
+        self._writer = writer
+        self._reader = reader
+        self._writing = _Turn("transaction()")
+        self._looking = _Turn("reading()")
+        self._durable: bool | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        path: str | Path,
+        *,
+        backups: str | Path | None = None,
+        busy_s: float = BUSY_S,
+        migrations: tuple[Migration, ...] = MIGRATIONS,
+    ) -> Database:
+        """Open a library, making it if it is not there, and bring it to the present.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file; its folder is made too.
+        backups : str or Path, optional
+            Where the backup before a migration goes; ``backups`` beside the file if left out.
+        busy_s : float
+            Seconds that another program's transaction is waited for.
+        migrations : tuple of Migration
+            All there are.
+
+        Raises
+        ------
+        LibraryError
+            The file is damaged, locked, of a newer release or another program, or its folder
+            cannot be written.
+        """
+        file = Path(path)
+        folder = Path(backups) if backups is not None else file.parent / "backups"
+        await asyncio.to_thread(_prepare, file, folder, busy_s, migrations)
+        opened: list[Connection] = []
+        with blamed(file):
+            try:
+                for settings in ("PRAGMA foreign_keys = ON", "PRAGMA query_only = ON"):
+                    connection = await aiosqlite.connect(file, isolation_level=None, timeout=busy_s)
+                    opened.append(connection)
+                    connection.row_factory = Row
+                    await connection.execute(settings)
+            except BaseException:
+                for connection in opened:
+                    await connection.close()
+                raise
+        return cls(file, *opened)
+
+    async def close(self) -> None:
+        """Wait for the transaction under way, and close."""
+        async with self._writing, self._looking:
+            try:
+                with blamed(self.path):
+                    await self._writer.execute("PRAGMA optimize")
+            finally:
+                await self._reader.close()
+                await self._writer.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def transaction(self, *, durable: bool = True) -> AsyncIterator[Connection]:
+        """Lend the writing connection; all that is done with it counts, or nothing.
+
+        An exception in the block, or its cancellation, takes everything back.
+
+        Parameters
+        ----------
+        durable : bool
+            Whether it survives a power cut as soon as the block is left: say False only for what
+            can be computed again. A killed process loses neither.
+
+        Yields
+        ------
+        connection : aiosqlite.Connection
+
+        Raises
+        ------
+        LibraryError
+            The disk is full or failed, or another program writes for too long; nothing was
+            changed.
+        """
+        async with self._writing:
+            with blamed(self.path):
+                try:
+                    if durable != self._durable:
+                        level = "FULL" if durable else "NORMAL"
+                        await self._writer.execute(f"PRAGMA synchronous = {level}")
+                        self._durable = durable
+                    await self._writer.execute("BEGIN IMMEDIATE")
+                    yield self._writer
+                    if not self._writer.in_transaction:
+                        raise LibraryError(  # noqa: TRY301 - there is nothing left to roll back
+                            f'library "{self.path}": a fault ended the transaction',
+                            "look at the space there, then try again",
+                        )
+                    await _finished(self._writer.commit())
+                except BaseException:
+                    await _finished(self._writer.rollback())
+                    raise
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Connection]:
+        """Lend the reading connection; everything read in the block is of one moment.
+
+        Yields
+        ------
+        connection : aiosqlite.Connection
+        """
+        async with self._looking:
+            with blamed(self.path):
+                try:
+                    await self._reader.execute("BEGIN")
+                    yield self._reader
+                finally:
+                    await _finished(self._reader.rollback())
+
+    async def fetch(self, sql: str, arguments: Sequence[Any] = ()) -> list[Row]:
+        """Return the rows of one query."""
+        async with self.reading() as connection:
+            return await rows(connection, sql, arguments)
+
+    async def back_up(self, folder: Path) -> Path:
+        """Write a proved backup into a folder while others go on; see `backup.back_up`."""
+        return await asyncio.to_thread(back_up, self.path, folder)
+
+
+async def rows(connection: Connection, sql: str, arguments: Sequence[Any] = ()) -> list[Row]:
+    """Return the rows of a query on a connection that was lent."""
+    return list(await connection.execute_fetchall(sql, arguments))
+
+
+async def row(connection: Connection, sql: str, arguments: Sequence[Any] = ()) -> Row | None:
+    """Return the first row of a query on a connection that was lent, or None."""
+    found = await rows(connection, sql, arguments)
+    return found[0] if found else None
+
+
+async def change(connection: Connection, sql: str, arguments: Sequence[Any] = ()) -> int:
+    """Change rows on a connection that was lent; return how many."""
+    async with connection.execute(sql, arguments) as cursor:
+        return cursor.rowcount
+
+
+async def insert(connection: Connection, sql: str, arguments: Sequence[Any] = ()) -> int:
+    """Insert a row on a connection that was lent; return its id."""
+    async with connection.execute(sql, arguments) as cursor:
+        return cursor.lastrowid or 0
+
+
+class _Turn:
+    """A lock that says so where a task would wait for itself."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = asyncio.Lock()
+        self._holder: asyncio.Task[Any] | None = None
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        if self._holder is not None and self._holder is task:
+            raise RuntimeError(f"{self._name} inside {self._name}: use the connection it lent")
+        await self._lock.acquire()
+        self._holder = task
+
+    async def __aexit__(self, *_: object) -> None:
+        self._holder = None
+        self._lock.release()
+
+
+async def _finished(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for the end of some work even when cancelled meanwhile: the thread goes on anyway."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as problem:
+            cancelled = problem
+    if cancelled is not None:
+        raise cancelled from task.exception()
+    task.result()
+
+
+def _prepare(path: Path, backups: Path, busy_s: float, migrations: tuple[Migration, ...]) -> None:
+    """Make a library, or prove that it is one, and bring it to the present; blocks."""
+    with blamed_files(f'cannot make the library "{path}"'):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        blamed(path),
+        closing(sqlite3.connect(path, timeout=busy_s, isolation_level=None)) as connection,
+    ):
+        version = version_of(connection)
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        if (tables or version) and application != APPLICATION:
+            raise LibraryError(
+                f'"{path}" is a database of another program', "name another file, or move it away"
+            )
+        if version > len(migrations):
+            raise LibraryError(
+                f'library "{path}" was written by a newer release '
+                f"(version {version}; this one knows {len(migrations)})",
+                "update this program, or restore a backup from before",
+            )
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise LibraryError(
+                f'library "{path}" lies on a file system without shared memory',
+                "put it on a local disk",
+            )
+        if 0 < version < len(migrations):
+            back_up(path, backups, f"before-version-{version + 1}")
+        migrate(connection, migrations)

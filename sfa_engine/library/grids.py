@@ -1,0 +1,132 @@
+"""Grids of tracks: one that an analysis made, and one by hand, which is in force if it is there.
+
+An analysis made again replaces the first and never the second. Corrections are made to the grid
+in force and are then by hand. All functions take a connection that `Database` lent.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from sfa_engine.audio.grid import Anchor, Grid
+from sfa_engine.errors import MediaError, Refused
+from sfa_engine.library import correction
+from sfa_engine.library.database import Connection, change, row
+from sfa_engine.library.tracks import get, settle
+
+Origin = Literal["automatic", "hand"]
+RATE = 48_000  # Hz, of the frames of a grid that is made from nothing
+
+
+@dataclass(frozen=True, slots=True)
+class TrackGrid:
+    """A track's grid, the rate in Hz of its frames, and whether a person made it."""
+
+    grid: Grid
+    rate: int
+    by_hand: bool
+
+
+async def grid_of(
+    connection: Connection, track_id: int, origin: Origin | None = None
+) -> TrackGrid | None:
+    """Return the grid in force, or the one of an origin; None if there is none."""
+    found = await row(
+        connection,
+        "SELECT * FROM grids WHERE track_id = ? AND origin = coalesce(?, origin)"
+        " ORDER BY origin DESC LIMIT 1",  # hand before automatic
+        (track_id, origin),
+    )
+    return None if found is None else _read(found)
+
+
+async def set_grid(
+    connection: Connection, track_id: int, grid: Grid, rate: int, *, by_hand: bool
+) -> None:
+    """Store a grid in frames at `rate` Hz; by hand only in a durable transaction."""
+    await get(connection, track_id)
+    await change(
+        connection,
+        "INSERT OR REPLACE INTO grids"
+        " (track_id, origin, rate, anchors, bpm, beats_per_bar, changed_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            track_id, "hand" if by_hand else "automatic", rate,
+            json.dumps([[anchor.frame, anchor.beat] for anchor in grid.anchors]),
+            grid.bpm, grid.beats_per_bar, time.time(),
+        ),
+    )  # fmt: skip
+    await settle(connection, track_id)
+
+
+async def drop_hand_grid(connection: Connection, track_id: int) -> TrackGrid | None:
+    """Forget the grid by hand; return the one that is in force then."""
+    await change(
+        connection, "DELETE FROM grids WHERE track_id = ? AND origin = 'hand'", (track_id,)
+    )
+    await settle(connection, track_id)
+    return await grid_of(connection, track_id)
+
+
+async def shift(connection: Connection, track_id: int, beats: float) -> TrackGrid:
+    """Let every beat come so many beats later; return the grid, now by hand."""
+    return await _correct(connection, track_id, lambda grid, _: correction.shifted(grid, beats))
+
+
+async def set_downbeat(connection: Connection, track_id: int, time_s: float) -> TrackGrid:
+    """Put a downbeat at a time; return the grid, now by hand."""
+    return await _correct(
+        connection, track_id, lambda grid, rate: correction.with_downbeat(grid, time_s, rate)
+    )
+
+
+async def halve(connection: Connection, track_id: int) -> TrackGrid:
+    """Halve the tempo; return the grid, now by hand."""
+    return await _correct(connection, track_id, lambda grid, _: correction.halved(grid))
+
+
+async def double(connection: Connection, track_id: int) -> TrackGrid:
+    """Double the tempo; return the grid, now by hand."""
+    return await _correct(connection, track_id, lambda grid, _: correction.doubled(grid))
+
+
+async def set_bpm(connection: Connection, track_id: int, bpm: float) -> TrackGrid:
+    """Give a track one tempo, from its first anchor or from 0 s on; return the grid by hand."""
+    there = await grid_of(connection, track_id)
+    with_tempo = _refusing(lambda: correction.at_tempo(there.grid if there else None, bpm))
+    rate = there.rate if there else RATE
+    await set_grid(connection, track_id, with_tempo, rate, by_hand=True)
+    return TrackGrid(with_tempo, rate, by_hand=True)
+
+
+async def _correct(
+    connection: Connection, track_id: int, corrected: Callable[[Grid, int], Grid]
+) -> TrackGrid:
+    there = await grid_of(connection, track_id)
+    if there is None:
+        track = await get(connection, track_id)
+        raise Refused(f'"{track.name}" has no grid', "analyse it, or set its tempo first")
+    grid = _refusing(lambda: corrected(there.grid, there.rate))
+    await set_grid(connection, track_id, grid, there.rate, by_hand=True)
+    return TrackGrid(grid, there.rate, by_hand=True)
+
+
+def _refusing(make: Callable[[], Grid]) -> Grid:
+    """Return what is made; a grid that cannot be is the request's mistake here."""
+    try:
+        return make()
+    except MediaError as problem:
+        raise Refused(problem.message, problem.hint) from problem
+
+
+def _read(found: sqlite3.Row) -> TrackGrid:
+    anchors = tuple(
+        Anchor(float(frame), float(beat)) for frame, beat in json.loads(found["anchors"])
+    )
+    grid = Grid(anchors, found["bpm"], found["beats_per_bar"])
+    return TrackGrid(grid, found["rate"], found["origin"] == "hand")

@@ -1,0 +1,50 @@
+"""Where a library keeps what: paths alone, nothing is made or read here.
+
+::
+
+    <folder>/                        <bundles>/               may be on another disk
+        library.db                       Artist - Title.sfa/
+        covers/<SHA-256>.jpg             .trash/<uuid>.sfa/   on the same: moving is a rename
+        backups/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The paths of one library.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the database, its backups and the covers.
+    bundles : Path
+        Of the bundles.
+    """
+
+    folder: Path
+    bundles: Path
+
+    @property
+    def database(self) -> Path:
+        """The database's file."""
+        return self.folder / "library.db"
+
+    @property
+    def backups(self) -> Path:
+        """The folder of backups."""
+        return self.folder / "backups"
+
+    @property
+    def covers(self) -> Path:
+        """The folder of cover pictures, each named by its content."""
+        return self.folder / "covers"
+
+    @property
+    def trash(self) -> Path:
+        """The folder of bundles that were removed and can be restored."""
+        return self.bundles / ".trash"

@@ -1,0 +1,192 @@
+"""The tables of the library, as its first migration makes them.
+
+A migration that was released is never changed: what comes later is a migration of its own, in
+`sfa_engine.library.migrations`. Times are seconds since 1970 (UTC), truth is 0 or 1, a musical
+place is in seconds from the track's start, but an anchor of a grid is in frames at its `rate`.
+SQL alone; knows no connection and no file.
+
+``tracks.bpm``, ``key``, ``camelot`` and ``energy`` are the values in force, chosen from tags,
+analysis, grid and hand by `sfa_engine.library.tracks.settle`, so that a search needs one table.
+"""
+
+from __future__ import annotations
+
+TRACKS = """
+CREATE TABLE tracks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: queues and journals keep them
+    uuid TEXT NOT NULL UNIQUE,
+    content_hash TEXT, -- SHA-256 of the source file; NULL until it is here
+    title TEXT NOT NULL DEFAULT '',
+    artist TEXT NOT NULL DEFAULT '',
+    album TEXT NOT NULL DEFAULT '',
+    genre TEXT NOT NULL DEFAULT '',
+    year INTEGER,
+    duration_s REAL,
+    bundle TEXT UNIQUE, -- name of its folder; NULL until there is one
+    cover TEXT, -- name of a file in covers/
+    state TEXT NOT NULL DEFAULT 'added'
+        CHECK (state IN ('added', 'preparing', 'ready', 'failed')),
+    problem TEXT NOT NULL DEFAULT '', -- why it failed
+    tag_bpm REAL,
+    tag_key TEXT,
+    hand_key TEXT,
+    bpm REAL,
+    key TEXT,
+    camelot TEXT,
+    energy REAL,
+    added_at REAL NOT NULL,
+    changed_at REAL NOT NULL,
+    deleted_at REAL
+);
+CREATE UNIQUE INDEX tracks_content ON tracks (content_hash)
+    WHERE content_hash IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX tracks_name ON tracks (artist COLLATE NOCASE, title COLLATE NOCASE, id)
+    WHERE deleted_at IS NULL;
+CREATE INDEX tracks_bpm ON tracks (bpm) WHERE deleted_at IS NULL;
+CREATE INDEX tracks_camelot ON tracks (camelot) WHERE deleted_at IS NULL;
+CREATE INDEX tracks_energy ON tracks (energy) WHERE deleted_at IS NULL;
+CREATE INDEX tracks_year ON tracks (year) WHERE deleted_at IS NULL;
+CREATE INDEX tracks_added ON tracks (added_at) WHERE deleted_at IS NULL;
+CREATE INDEX tracks_state ON tracks (state) WHERE deleted_at IS NULL;
+CREATE INDEX tracks_deleted ON tracks (deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX tracks_cover ON tracks (cover) WHERE cover IS NOT NULL;
+
+CREATE TABLE sources (
+    id INTEGER PRIMARY KEY,
+    track_id INTEGER NOT NULL REFERENCES tracks ON DELETE CASCADE,
+    location TEXT NOT NULL, -- a path or an address; the first one is where it came from
+    added_at REAL NOT NULL,
+    UNIQUE (track_id, location)
+);
+CREATE INDEX sources_location ON sources (location);
+
+CREATE VIRTUAL TABLE track_words USING fts5(
+    title, artist, album, genre,
+    content = 'tracks', content_rowid = 'id',
+    tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'
+);
+CREATE TRIGGER tracks_inserted AFTER INSERT ON tracks BEGIN
+    INSERT INTO track_words (rowid, title, artist, album, genre)
+        VALUES (new.id, new.title, new.artist, new.album, new.genre);
+END;
+CREATE TRIGGER tracks_removed AFTER DELETE ON tracks BEGIN
+    INSERT INTO track_words (track_words, rowid, title, artist, album, genre)
+        VALUES ('delete', old.id, old.title, old.artist, old.album, old.genre);
+END;
+CREATE TRIGGER tracks_renamed AFTER UPDATE OF title, artist, album, genre ON tracks BEGIN
+    INSERT INTO track_words (track_words, rowid, title, artist, album, genre)
+        VALUES ('delete', old.id, old.title, old.artist, old.album, old.genre);
+    INSERT INTO track_words (rowid, title, artist, album, genre)
+        VALUES (new.id, new.title, new.artist, new.album, new.genre);
+END;
+"""
+
+KNOWLEDGE = """
+CREATE TABLE stems (
+    track_id INTEGER NOT NULL REFERENCES tracks ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    engine TEXT NOT NULL,
+    model TEXT NOT NULL DEFAULT '',
+    version TEXT NOT NULL DEFAULT '',
+    preview INTEGER NOT NULL DEFAULT 0 CHECK (preview IN (0, 1)), -- of a part of the track
+    sketch INTEGER NOT NULL DEFAULT 0 CHECK (sketch IN (0, 1)), -- quick, until better ones come
+    made_at REAL NOT NULL,
+    PRIMARY KEY (track_id, name)
+) WITHOUT ROWID;
+
+CREATE TABLE analyses (
+    track_id INTEGER PRIMARY KEY REFERENCES tracks ON DELETE CASCADE,
+    version TEXT NOT NULL,
+    bpm REAL,
+    confidence REAL,
+    variable INTEGER NOT NULL DEFAULT 0 CHECK (variable IN (0, 1)),
+    key TEXT,
+    lufs REAL,
+    peak_dbtp REAL,
+    energy REAL,
+    sections TEXT NOT NULL DEFAULT '[]', -- JSON: [[start_s, end_s, label], ...]
+    features BLOB, -- JSON, compressed by zlib
+    made_at REAL NOT NULL
+);
+
+CREATE TABLE grids (
+    track_id INTEGER NOT NULL REFERENCES tracks ON DELETE CASCADE,
+    origin TEXT NOT NULL CHECK (origin IN ('automatic', 'hand')), -- hand is in force
+    rate INTEGER NOT NULL, -- Hz, of the frames
+    anchors TEXT NOT NULL, -- JSON: [[frame, beat], ...]
+    bpm REAL NOT NULL, -- after the last anchor
+    beats_per_bar INTEGER NOT NULL DEFAULT 4,
+    changed_at REAL NOT NULL,
+    PRIMARY KEY (track_id, origin)
+) WITHOUT ROWID;
+"""
+
+MADE_BY_HAND = """
+CREATE TABLE cues (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    track_id INTEGER NOT NULL REFERENCES tracks ON DELETE CASCADE,
+    origin TEXT NOT NULL CHECK (origin IN ('automatic', 'hand')),
+    kind TEXT NOT NULL,
+    position_s REAL NOT NULL CHECK (position_s >= 0),
+    end_s REAL CHECK (end_s > position_s), -- of a loop
+    slot INTEGER CHECK (slot BETWEEN 1 AND 8), -- hot cue
+    label TEXT NOT NULL DEFAULT '',
+    color TEXT NOT NULL DEFAULT '', -- #rrggbb
+    stem TEXT, -- of a loop of one stem
+    changed_at REAL NOT NULL
+);
+CREATE INDEX cues_place ON cues (track_id, position_s);
+CREATE UNIQUE INDEX cues_slot ON cues (track_id, slot) WHERE slot IS NOT NULL;
+
+CREATE TABLE playlists (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL COLLATE NOCASE UNIQUE,
+    changed_at REAL NOT NULL
+);
+CREATE TABLE playlist_entries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    playlist_id INTEGER NOT NULL REFERENCES playlists ON DELETE CASCADE,
+    place INTEGER NOT NULL, -- 0 is the first
+    track_id INTEGER NOT NULL REFERENCES tracks ON DELETE CASCADE
+);
+CREATE INDEX playlist_entries_place ON playlist_entries (playlist_id, place);
+CREATE INDEX playlist_entries_track ON playlist_entries (track_id);
+"""
+
+LIBRARY = TRACKS + KNOWLEDGE + MADE_BY_HAND
+
+JOBS = """
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('waiting', 'running', 'done', 'skipped', 'failed', 'cancelled')),
+    priority INTEGER NOT NULL DEFAULT 0, -- higher is earlier
+    attempts INTEGER NOT NULL DEFAULT 0,
+    most_attempts INTEGER NOT NULL DEFAULT 3,
+    title TEXT NOT NULL DEFAULT '',
+    args TEXT NOT NULL DEFAULT '{}', -- JSON
+    result TEXT, -- JSON
+    error TEXT, -- JSON: code, message, hint of the last attempt that failed
+    track_id INTEGER REFERENCES tracks ON DELETE SET NULL,
+    after_id INTEGER REFERENCES jobs ON DELETE SET NULL, -- waits until that one has ended
+    needs_last INTEGER NOT NULL DEFAULT 0 CHECK (needs_last IN (0, 1)), -- and ended well
+    unique_key TEXT,
+    batch TEXT NOT NULL DEFAULT '',
+    owner TEXT, -- the process at work on it
+    due_s REAL NOT NULL,
+    created_s REAL NOT NULL,
+    started_s REAL NOT NULL DEFAULT 0,
+    ended_s REAL NOT NULL DEFAULT 0,
+    time_limit_s REAL NOT NULL
+);
+CREATE UNIQUE INDEX jobs_unique ON jobs (unique_key)
+    WHERE unique_key IS NOT NULL AND state IN ('waiting', 'running');
+CREATE INDEX jobs_next ON jobs (queue, priority DESC, id) WHERE state = 'waiting';
+CREATE INDEX jobs_running ON jobs (owner) WHERE state = 'running';
+CREATE INDEX jobs_after ON jobs (after_id) WHERE after_id IS NOT NULL;
+CREATE INDEX jobs_batch ON jobs (batch);
+CREATE INDEX jobs_track ON jobs (track_id) WHERE track_id IS NOT NULL;
+CREATE INDEX jobs_ended ON jobs (ended_s);
+"""

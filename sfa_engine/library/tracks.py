@@ -1,0 +1,294 @@
+"""Tracks: added once whatever their number of copies, described, edited, found by number.
+
+All functions take a connection that `Database` lent. Removal is `sfa_engine.library.trash`,
+search is `sfa_engine.library.search`. Knows no file.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import unicodedata
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sfa_engine.errors import Refused, did_you_mean
+from sfa_engine.library.bundle import MOST_NAME_BYTES, SUFFIX
+from sfa_engine.library.database import Connection, change, insert, row, rows
+from sfa_engine.library.key import camelot, parse_key
+from sfa_engine.library.tags import Tags
+from sfa_engine.library.track import SELECT, STATES, State, Track, track_of
+
+EDITABLE = ("title", "artist", "album", "genre", "year", "key")
+
+_UNFIT = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff/\\:*?"<>|]+')
+
+
+async def add(
+    connection: Connection,
+    source: str,
+    *,
+    content_hash: str | None = None,
+    tags: Tags | None = None,
+    identity: str | None = None,
+) -> tuple[Track, bool]:
+    """Add what a path or an address has, unless it is there.
+
+    Parameters
+    ----------
+    connection : Connection
+        Of a transaction.
+    source : str
+        Path or address; empty if nobody knows.
+    content_hash : str, optional
+        SHA-256 of the file; None while it is not here.
+    tags : Tags, optional
+        What the file says of itself.
+    identity : str, optional
+        Its uuid, where it has one from before.
+
+    Returns
+    -------
+    track : Track
+    is_new : bool
+        False: the library has this content, and remembers now that it is at `source` too.
+    """
+    there = None
+    if content_hash is not None:
+        there = await with_content(connection, content_hash)
+    elif source:
+        there = await _with_source(connection, source)
+    if there is not None:
+        await add_source(connection, there.id, source)
+        return await get(connection, there.id), False
+    now = time.time()
+    told = tags or Tags()
+    number = await insert(
+        connection,
+        "INSERT INTO tracks (uuid, content_hash, title, artist, album, genre, year, duration_s,"
+        " tag_bpm, tag_key, added_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            identity or str(uuid.uuid4()), content_hash, told.title, told.artist, told.album,
+            told.genre, told.year, told.duration_s, told.bpm, told.key, now, now,
+        ),
+    )  # fmt: skip
+    await add_source(connection, number, source)
+    await settle(connection, number)
+    return await get(connection, number), True
+
+
+async def get(connection: Connection, track_id: int) -> Track:
+    """Return a track, removed or not; Refused if there is none of that number."""
+    found = await row(connection, f"{SELECT} WHERE tracks.id = ?", (track_id,))
+    if found is None:
+        raise Refused(f"no track {track_id}", "look for it by its title")
+    return track_of(found)
+
+
+async def by_uuid(connection: Connection, identity: str) -> Track | None:
+    """Return the track of a uuid, removed or not."""
+    found = await row(connection, f"{SELECT} WHERE tracks.uuid = ?", (identity,))
+    return None if found is None else track_of(found)
+
+
+async def by_bundle(connection: Connection, bundle: str) -> Track | None:
+    """Return the track that has a bundle of this name, removed or not."""
+    found = await row(connection, f"{SELECT} WHERE tracks.bundle = ?", (bundle,))
+    return None if found is None else track_of(found)
+
+
+async def with_content(connection: Connection, content_hash: str) -> Track | None:
+    """Return the track that came of a file's content, unless it was removed."""
+    found = await row(
+        connection, f"{SELECT} WHERE content_hash = ? AND deleted_at IS NULL", (content_hash,)
+    )
+    return None if found is None else track_of(found)
+
+
+async def _with_source(connection: Connection, source: str) -> Track | None:
+    found = await row(
+        connection,
+        f"{SELECT} WHERE tracks.id IN "  # noqa: S608 - a constant
+        "(SELECT track_id FROM sources WHERE location = ?)"
+        " AND deleted_at IS NULL ORDER BY tracks.id LIMIT 1",
+        (source,),
+    )
+    return None if found is None else track_of(found)
+
+
+async def add_source(connection: Connection, track_id: int, source: str) -> None:
+    """Remember one more place where a track's content is."""
+    if source:
+        await change(
+            connection,
+            "INSERT OR IGNORE INTO sources (track_id, location, added_at) VALUES (?, ?, ?)",
+            (track_id, source, time.time()),
+        )
+
+
+async def sources(connection: Connection, track_id: int) -> list[str]:
+    """Return every place where a track's content was found, the first one first."""
+    found = await rows(
+        connection, "SELECT location FROM sources WHERE track_id = ? ORDER BY id", (track_id,)
+    )
+    return [place["location"] for place in found]
+
+
+async def set_content(connection: Connection, track_id: int, content_hash: str) -> Track:
+    """Say what a download brought; return the track that has this content.
+
+    That is another, older one if the library had it already: then this one is gone, and its
+    sources are the other's.
+    """
+    there = await with_content(connection, content_hash)
+    if there is not None and there.id != track_id:
+        for source in await sources(connection, track_id):
+            await add_source(connection, there.id, source)
+        await change(
+            connection,
+            "UPDATE playlist_entries SET track_id = ? WHERE track_id = ?",
+            (there.id, track_id),
+        )
+        await change(connection, "DELETE FROM tracks WHERE id = ?", (track_id,))
+        return there
+    await _set(connection, track_id, content_hash=content_hash)
+    return await get(connection, track_id)
+
+
+async def fill(connection: Connection, track_id: int, tags: Tags) -> Track:
+    """Take from a file's tags what the track does not say yet; return the track."""
+    await get(connection, track_id)
+    await change(
+        connection,
+        "UPDATE tracks SET title = CASE title WHEN '' THEN ? ELSE title END,"
+        " artist = CASE artist WHEN '' THEN ? ELSE artist END,"
+        " album = CASE album WHEN '' THEN ? ELSE album END,"
+        " genre = CASE genre WHEN '' THEN ? ELSE genre END,"
+        " year = coalesce(year, ?), duration_s = coalesce(duration_s, ?),"
+        " tag_bpm = coalesce(tag_bpm, ?), tag_key = coalesce(tag_key, ?) WHERE id = ?",
+        (
+            tags.title, tags.artist, tags.album, tags.genre, tags.year, tags.duration_s,
+            tags.bpm, tags.key, track_id,
+        ),
+    )  # fmt: skip
+    await settle(connection, track_id)
+    return await get(connection, track_id)
+
+
+async def edit(connection: Connection, track_id: int, **values: Any) -> Track:
+    """Change what a person may state of a track; return it.
+
+    Parameters
+    ----------
+    connection : Connection
+        Of a durable transaction.
+    track_id : int
+    **values
+        ``title``, ``artist``, ``album``, ``genre`` (texts), ``year`` (a number or None), ``key``
+        (any spelling; None or empty: as analysed).
+    """
+    stated = {}
+    for name, value in values.items():
+        if name not in EDITABLE:
+            raise Refused(
+                f'no "{name:.40}" of a track can be edited',
+                did_you_mean(name, EDITABLE) or f"these can: {', '.join(EDITABLE)}",
+            )
+        if name == "year":
+            if value is not None and (type(value) is not int or not 1 <= value <= 9999):
+                raise Refused(f"year is {value!r}", "give a year of four digits")
+        elif name == "key" and value is None:
+            pass
+        elif not isinstance(value, str) or re.search("[\ud800-\udfff]", value):
+            raise Refused(f"{name} is {value!r:.80}", "give a text")
+        stated["hand_key" if name == "key" else name] = (
+            (parse_key(value) if value else None) if name == "key" else value
+        )
+    await _set(connection, track_id, **stated)
+    await settle(connection, track_id)
+    return await get(connection, track_id)
+
+
+async def set_state(connection: Connection, track_id: int, state: State, problem: str = "") -> None:
+    """Say how far the preparation of a track is, and why it failed."""
+    if state not in STATES:
+        raise Refused(f'no state "{state:.40}"', did_you_mean(state, STATES) or ", ".join(STATES))
+    await _set(connection, track_id, state=state, problem=problem)
+
+
+async def set_bundle(
+    connection: Connection, track_id: int, bundle: str, duration_s: float | None = None
+) -> None:
+    """Say which bundle is a track's, and how long the sound in it lasts."""
+    length = {} if duration_s is None else {"duration_s": duration_s}
+    await _set(connection, track_id, bundle=bundle, **length)
+
+
+async def set_cover(connection: Connection, track_id: int, cover: str | None) -> None:
+    """Say which picture, a name in the folder of covers, is a track's."""
+    await _set(connection, track_id, cover=cover)
+
+
+async def bundle_name(connection: Connection, track_id: int) -> str:
+    """Return the name of a track's bundle, or a good one that no other has.
+
+    It is ``Artist - Title.sfa``, with a piece of the uuid if that is another's.
+    """
+    track = await get(connection, track_id)
+    if track.bundle is not None:
+        return track.bundle
+    name = unicodedata.normalize("NFC", _UNFIT.sub(" ", track.name)).strip(". ")
+    name = name.encode()[: MOST_NAME_BYTES - 20].decode(errors="ignore").strip(". ")
+    for end in ("", f" {track.uuid[:8]}", f" {track.uuid}"):
+        candidate = f"{name or 'track'}{end}{SUFFIX}"
+        if await by_bundle(connection, candidate) is None:
+            return candidate
+    raise AssertionError(f"two tracks have the uuid {track.uuid}")
+
+
+async def listed(connection: Connection, ids: Sequence[int]) -> list[Track]:
+    """Return some tracks in the order of their numbers given; those that are gone are left out."""
+    marks = ", ".join("?" * len(ids))
+    found = await rows(connection, f"{SELECT} WHERE tracks.id IN ({marks})", ids)
+    tracks = {track["id"]: track_of(track) for track in found}
+    return [tracks[number] for number in ids if number in tracks]
+
+
+async def settle(connection: Connection, track_id: int) -> None:
+    """Choose the tempo, key and energy in force, and note that the track changed.
+
+    By hand before analysed, analysed before what the tags say.
+    """
+    found = await row(
+        connection,
+        "SELECT coalesce("
+        " (SELECT bpm FROM grids WHERE track_id = tracks.id AND origin = 'hand'), analyses.bpm,"
+        " (SELECT bpm FROM grids WHERE track_id = tracks.id AND origin = 'automatic'), tag_bpm"
+        ") AS bpm, coalesce(hand_key, analyses.key, tag_key) AS key, analyses.energy AS energy"
+        " FROM tracks LEFT JOIN analyses ON analyses.track_id = tracks.id WHERE tracks.id = ?",
+        (track_id,),
+    )
+    if found is None:
+        raise Refused(f"no track {track_id}", "look for it by its title")
+    key = found["key"]
+    await _set(
+        connection,
+        track_id,
+        bpm=found["bpm"],
+        key=key,
+        camelot=camelot(key) if key else None,
+        energy=found["energy"],
+    )
+
+
+async def _set(connection: Connection, track_id: int, **values: Any) -> None:
+    """Write columns of a track, which are named in this module alone."""
+    columns = ", ".join(f"{name} = ?" for name in (*values, "changed_at"))
+    changed = await change(
+        connection,
+        f"UPDATE tracks SET {columns} WHERE id = ?",  # noqa: S608 - names of columns
+        (*values.values(), time.time(), track_id),
+    )
+    if not changed:
+        raise Refused(f"no track {track_id}", "look for it by its title")
