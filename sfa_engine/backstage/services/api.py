@@ -24,8 +24,7 @@ from typing import Any, Protocol
 import httpx
 
 from sfa_engine.backstage.services.breaker import Breaker
-from sfa_engine.backstage.services.fault import ServiceError
-from sfa_engine.errors import Refused
+from sfa_engine.backstage.services.fault import Denied, ServiceError
 
 TIMEOUT_S = httpx.Timeout(15.0, connect=8.0)  # for each read, and to connect
 CALL_S = 30.0  # one request, its whole body in
@@ -141,7 +140,7 @@ class Api:
         ------
         ServiceError
             If the service cannot be reached, fails, or answers nonsense, after all tries.
-        Refused
+        Denied
             If it refuses the request.
         """
         url = self._address(path)
@@ -265,7 +264,7 @@ class Api:
         )
 
 
-def refusal(service: str, answer: Answer) -> ServiceError | Refused:
+def refusal(service: str, answer: Answer) -> ServiceError | Denied:
     """Return the error for an answer that is neither a success nor worth another try."""
     said = f": {answer.complaint}" if answer.complaint else ""
     if 300 <= answer.status < 400:
@@ -280,7 +279,7 @@ def refusal(service: str, answer: Answer) -> ServiceError | Refused:
         403: "these credentials may not see it",
         404: "check the link; it may be private, or gone",
     }.get(answer.status, "")
-    return Refused(f"{service} refuses ({answer.status}){said}", hint)
+    return Denied(f"{service} refuses ({answer.status}){said}", hint, answer.status)
 
 
 def seconds_of(retry_after: str) -> float | None:

@@ -1,4 +1,4 @@
-"""A circuit breaker: a service that fails is left alone for a while. Waits and sends nothing itself.
+"""A circuit breaker: a service that fails is left alone for a while. It never waits itself.
 
 ::
 

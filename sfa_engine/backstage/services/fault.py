@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sfa_engine.errors import SfaError
+from sfa_engine.errors import Refused, SfaError
 
 
 class ServiceError(SfaError):
@@ -21,3 +21,19 @@ class ServiceError(SfaError):
     def __init__(self, message: str, hint: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(message, hint)
         self.retry_after_s = retry_after_s
+
+
+class Denied(Refused):
+    """A service outside is there, and says no.
+
+    Parameters
+    ----------
+    message, hint : str
+        As of every `SfaError`.
+    status : int
+        Of HTTP: 403 may not, 404 is not there …
+    """
+
+    def __init__(self, message: str, hint: str, status: int) -> None:
+        super().__init__(message, hint)
+        self.status = status

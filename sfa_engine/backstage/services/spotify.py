@@ -16,7 +16,7 @@ import httpx
 
 from sfa_engine.backstage.services.api import Api, Bearer
 from sfa_engine.backstage.services.breaker import Breaker
-from sfa_engine.backstage.services.fault import ServiceError
+from sfa_engine.backstage.services.fault import Denied, ServiceError
 from sfa_engine.backstage.services.spotify_link import SpotifyLink, parse_link
 from sfa_engine.backstage.services.wanted import Skipped, Wanted, entry_of, unless_unavailable
 from sfa_engine.errors import Refused
@@ -117,8 +117,10 @@ class Spotify:
 
         Raises
         ------
-        Refused
+        Denied
             If there is no such thing, or these credentials may not see it.
+        Refused
+            If it is no link.
         ServiceError
             If Spotify fails; its ``retry_after_s`` tells when to try again, where that is known.
         """
@@ -131,7 +133,7 @@ class Spotify:
 
         Raises
         ------
-        Refused
+        Denied
             If nobody logged in.
         ServiceError
             If Spotify fails.
@@ -168,13 +170,14 @@ class Spotify:
         query = {"limit": PAGE, "additional_types": "track,episode", **self._market}
         try:
             first = await self._api.get(f"/playlists/{link.id}/items", query)
-        except Refused as refused:
-            if "(403)" not in refused.message:
+        except Denied as denied:
+            if denied.status != httpx.codes.FORBIDDEN:
                 raise
-            raise Refused(
+            raise Denied(
                 f'Spotify does not show the contents of "{about.get("name", link.id)}"',
                 "it does so to the owner and those who may add to it: log in as one of them, or"
                 " copy the tracks to a playlist of your own",
+                denied.status,
             ) from None
         read = [entry_of(entry) async for entry in self._items(first, progress)]
         return _listing(str(about.get("name", "")), link, read)

@@ -21,6 +21,10 @@ MARGIN_S = 100.0  # of the 3600 that a token lives: a page may take its time
 DASHBOARD = "https://developer.spotify.com/dashboard"
 
 
+class LoginEnded(Refused):
+    """Spotify no longer accepts a code or a refresh token, and never will again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """What the accounts service gave.
@@ -98,7 +102,7 @@ async def ask_for_token(accounts: Api, form: Mapping[str, str], **request: Any) 
     Raises
     ------
     Refused
-        If the client or its grant is not accepted.
+        If the client is not accepted; `LoginEnded` if its grant is not.
     ServiceError
         If the service cannot be reached, or fails.
     """
@@ -113,7 +117,7 @@ async def ask_for_token(accounts: Api, form: Mapping[str, str], **request: Any) 
             f"compare client_id and client_secret under [spotify] with those at {DASHBOARD}",
         )
     if code == "invalid_grant":
-        raise Refused(f"Spotify has ended this login: {answer.complaint}", "log in again")
+        raise LoginEnded(f"Spotify has ended this login: {answer.complaint}", "log in again")
     raise refusal(accounts.service, answer)
 
 
