@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +95,7 @@ def meaning(word: str) -> Meaning:
         If it means nothing, or nothing that can be had.
     """
     shown = word if len(word) <= 100 else word[:97] + "…"
-    if not word.strip() or "\0" in word or len(os.fsencode(word)) > LONGEST_WORD:
+    if not word.strip() or "\0" in word or len(word) > LONGEST_WORD:
         raise Refused(f'"{shown}" names nothing', _HINT)
     if is_spotify(word):
         return parse_link(word)

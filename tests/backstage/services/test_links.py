@@ -70,6 +70,7 @@ def test_addresses_go_to_whom_they_belong():
         ("  ", "names nothing"),
         ("a\0b", "names nothing"),
         ("x" * 5000, "names nothing"),
+        ("\ud800", "no file or folder"),
         ("x" * 300, "no file or folder"),
         ("no such song.mp3", 'no file or folder "no such song.mp3"'),
         ("ftp://example.com/a.mp3", "no address that music comes from"),
@@ -118,8 +119,21 @@ def test_a_folder_gives_its_sound_files_however_deep_in_the_order_of_their_names
 
 @pytest.mark.parametrize(
     "name",
-    [".hidden.mp3", "a.mp3.part", "a.part.mp3", "a.temp.m4a", "a.f251.webm.ytdl", "a.tmp", "mp3"]
-    + ["a.mp3.crdownload", "a.download", "~$a.mp3", ".part-1/a.mp3", ".git/a.wav", "._a.mp3"],
+    [
+        ".hidden.mp3",
+        "a.mp3.part",
+        "a.part.mp3",
+        "a.temp.m4a",
+        "a.f251.webm.ytdl",
+        "a.tmp",
+        "mp3",
+        "a.mp3.crdownload",
+        "a.download",
+        "~$a.mp3",
+        ".part-1/a.mp3",
+        ".git/a.wav",
+        "._a.mp3",
+    ],
 )
 def test_what_is_hidden_or_not_whole_is_left_out(tmp_path, name):
     put(tmp_path, name, "Song feat. Mr. X.mp3")
@@ -170,5 +184,6 @@ def test_a_folder_inside_that_cannot_be_read_is_told(tmp_path, monkeypatch):
 
 
 @given(st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=20))
-def test_any_name_is_a_sound_file_or_not(name):
-    assert is_sound_file(Path(name)) in {True, False}
+def test_no_hidden_name_is_a_sound_file_and_none_without_an_ending(name):
+    assert not is_sound_file(Path("." + name + ".mp3"))
+    assert not is_sound_file(Path(name + ".txt"))
