@@ -84,7 +84,7 @@ KINDS: dict[str, Kind] = {
         "take it from somewhere else",
     ),
     "network": Kind(
-        r"failed to resolve|name or service not known|temporary failure in name resolution"
+        r"(failed to|could not) resolve|name or service not known|failure in name resolution"
         r"|nameresolutionerror|getaddrinfo|network is unreachable|no route to host"
         r"|connection (refused|reset|aborted|error)|remotedisconnected|timed? ?out|incompleteread"
         r"|remote end closed|http error 5\d\d",
@@ -106,6 +106,7 @@ KINDS: dict[str, Kind] = {
 }
 
 _TOLD = re.compile(r"^(?:ERROR:\s*|\w*(?:Error|Exception|Exit)\b:\s*)", re.MULTILINE)
+_SONG = re.compile(r"(No results found for song): .*")  # whose name may be anything
 
 
 def why(tool: str, lines: Sequence[str], free_bytes: int) -> DownloadError:
@@ -140,5 +141,6 @@ def _errors(lines: Sequence[str]) -> str:
     if not errors:
         return ""
     last = " ".join(" ".join(lines[errors[-1] : errors[-1] + 5]).split())
+    last = _SONG.sub(r"\1", last)
     last = _TOLD.sub("", last, count=1) if last.startswith("ERROR") else last
     return last if len(last) <= LONGEST else last[: LONGEST - 1] + "…"

@@ -128,7 +128,7 @@ def _caught(tool: Tool, program: Path, order: Order, folder: Path, progress: Pro
         status = running.status
     path = _made(folder)
     if path is None or status not in tool.success:
-        failure = why(tool.name, kept, shutil.disk_usage(folder).free)
+        failure = why(tool.name, list(kept), shutil.disk_usage(folder).free)
         if failure.code == "no-result" and status not in tool.success and not kept:
             raise DownloadError(
                 "download", f"{tool.name} ended without a word: status {status}", "see its log"
