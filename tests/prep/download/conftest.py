@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -18,6 +20,7 @@ from sfa_engine.prep.download.tool import SPOTDL_VENV
 
 RATE = 48_000
 ROOT = Path(__file__).parents[3]
+Parser = Callable[[list[str]], dict[str, Any] | None]
 STAND_IN = Path(__file__).parent / "stand_in.py"
 
 # Answers one line of arguments with one line: what the parser made of it, or null.
@@ -50,16 +53,20 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_song(folder / "whole.wav", 4.2)
     whole = (folder / "whole.wav").read_bytes()
     (folder / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    write_song(folder / "three.mp3", 3.0)
+    write_song(folder / "three.flac", 3.0)
+    (folder / "page.html").write_text("<html><title>No music here</title></html>")
     (folder / "page.mp3").write_text("<html>Not found</html>" * 50)
     return folder
 
 
 @pytest.fixture(scope="session")
-def spotdl_parser() -> Iterator[Callable[[list[str]], dict[str, Any] | None]]:
-    """Return spotdl's own parser, in its own venv: a command line's options, or None."""
+def spotdl_parser_if_any() -> Iterator[Parser | None]:
+    """Return spotdl's own parser, in its own venv, if it is installed."""
     python = SPOTDL_VENV / "bin/python"
     if not (SPOTDL_VENV / "bin/spotdl").exists():
-        pytest.skip("no spotdl: make setup EXTRAS=dev,download")
+        yield None
+        return
     with subprocess.Popen(
         [python, "-c", SPOTDL_PARSER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -73,6 +80,14 @@ def spotdl_parser() -> Iterator[Callable[[list[str]], dict[str, Any] | None]]:
             return answer
 
         yield parse
+
+
+@pytest.fixture
+def spotdl_parser(spotdl_parser_if_any: Parser | None) -> Parser:
+    """Return spotdl's own parser: a command line's options, or None."""
+    if spotdl_parser_if_any is None:
+        pytest.skip("no spotdl: make setup EXTRAS=dev,download")
+    return spotdl_parser_if_any
 
 
 class Bench:
@@ -131,5 +146,12 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, songs: Path) -> Bench:
-    return Bench(tmp_path, songs)
+def bench(tmp_path: Path, songs: Path, spotdl_parser_if_any: Parser | None) -> Iterator[Bench]:
+    """A bench whose stand-ins were asked nothing that the real tools would not understand."""
+    bench = Bench(tmp_path, songs)
+    yield bench
+    if spotdl_parser_if_any:
+        assert all(spotdl_parser_if_any(asked) for asked in bench.asked("spotdl"))
+    if importlib.util.find_spec("yt_dlp"):
+        parse = importlib.import_module("yt_dlp").parse_options
+        assert all(len(parse(asked).urls) == 1 for asked in bench.asked("yt-dlp"))
