@@ -115,10 +115,12 @@ async def exchange(
         Spotify's accounts service.
     vault : Vault
         Gets the tokens.
-    client_id, redirect_uri : str
+    client_id : str
         As in `authorise_url`.
     code : str
         What came to the loopback server.
+    redirect_uri : str
+        As in `authorise_url`.
     challenge : Challenge
         Of this login.
 

@@ -142,13 +142,13 @@ class Spotify:
         first = await self._api.get("/me/playlists", {"limit": PAGE})
         found = []
         async for entry in self._items(first, lambda _done, _of: None):
-            owner = entry.get("owner") or {}
-            if entry.get("id") and (owner.get("id") == me or entry.get("collaborative")):
+            owner, contents = entry.get("owner"), entry.get("items") or entry.get("tracks")
+            owned = isinstance(owner, dict) and owner.get("id") == me
+            if entry.get("id") and (owned or entry.get("collaborative")):
                 link = SpotifyLink("playlist", str(entry["id"]))
-                contents = entry.get("items") or entry.get("tracks") or {}
-                found.append(
-                    OwnPlaylist(str(entry.get("name", "")), link, contents.get("total", 0))
-                )
+                total = contents.get("total") if isinstance(contents, dict) else None
+                items = total if isinstance(total, int) else 0
+                found.append(OwnPlaylist(str(entry.get("name", "")), link, items))
         return found
 
     async def _track(self, link: SpotifyLink, progress: Progress) -> Listing:

@@ -140,7 +140,8 @@ def token_of(answer: Answer, now_s: float, refresh: str = "") -> Token:
     """
     body = answer.object(SERVICE)
     access, lives_s = body.get("access_token"), body.get("expires_in", 3600)
-    if not isinstance(access, str) or not access or not isinstance(lives_s, int | float):
+    lives = isinstance(lives_s, int | float) and 0 < lives_s < 1e9
+    if not isinstance(access, str) or not access or not lives:
         raise ServiceError(f"{SERVICE} gave no token, but {sorted(map(str, body))}", "try later")
     new = body.get("refresh_token")
     return Token(
