@@ -61,4 +61,10 @@ what=.
 [[ $purpose == demo ]] || what=".[${EXTRAS:-dev}]"
 say "installing Python packages into .venv (a minute or two, once)"
 .venv/bin/python -m pip install -qq --disable-pip-version-check --editable "$what"
+# spotdl holds back rich, anyio, websockets and fastapi, so it lives apart.
+if [[ $purpose == test && ,${EXTRAS:-dev}, == *,download,* ]]; then
+    say "installing spotdl into .venv/spotdl"
+    [[ -x .venv/spotdl/bin/pip ]] || "$python" -m venv .venv/spotdl
+    .venv/spotdl/bin/python -m pip install -qq --disable-pip-version-check 'spotdl>=4.5,<5'
+fi
 touch .venv/for-demo ".venv/for-$purpose" # what the tests need is enough for the demo

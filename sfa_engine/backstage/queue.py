@@ -180,6 +180,11 @@ class Queue:
         if changed != 1:
             raise StaleError(job)
 
+    @staticmethod
+    async def set_track(connection: Connection, job: Job, track: int) -> None:
+        """Say which track a job turned out to be about."""
+        await change(connection, "UPDATE jobs SET track_id = ? WHERE id = ?", (track, job.id))
+
     async def tell_ended(self, number: int) -> None:
         """Tell listeners how a job ended, after the transaction."""
         self._tell(await self.get(number))

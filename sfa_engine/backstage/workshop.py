@@ -67,3 +67,7 @@ class Workshop:
     ) -> Order:
         mark = f"{self.queue.owner}-{job.id}-{job.attempts}"
         return Order(("-m", module), request, mark, job.time_limit_s, inputs, output)
+
+    async def follow(self, track: int) -> None:
+        """Write a track's rows into the description of its bundle."""
+        await follow(self.database, self.places, track)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,14 @@ from sfa_engine.backstage.job import Job
 from sfa_engine.backstage.steps.chain import Wish, prepare
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import WorkerError
-from sfa_engine.library import covers, tracks
-from sfa_engine.library.content import content_hash
+from sfa_engine.library import analysis, tracks
+from sfa_engine.library.analysis import StemOrigin
+from sfa_engine.library.content import content_hash, keep_cover
 from sfa_engine.library.database import Connection
 from sfa_engine.library.tags import Tags, read_tags
 
-HASHING = 0.2  # of the time
+WORKER = "sfa_engine.prep.intake"
+GIVEN = "given"  # the engine of stems that came as files
 
 
 class Take:
@@ -37,41 +40,42 @@ class Take:
         path = await self._path(job)
         sources: dict[str, str] = job.args.get("sources") or {"mix": path}
         progress(0.0, "reading")
-        digest = await asyncio.to_thread(content_hash, [Path(file) for file in sources.values()])
+        digest = await asyncio.to_thread(_digest, list(sources.values()))
         tags = _believed(await asyncio.to_thread(read_tags, next(iter(sources.values()))), job.args)
         if not tags.title:
             tags = replace(tags, title=Path(path).stem)
-        async with self._shop.database.transaction(durable=True) as connection:
+        async with self._shop.database.transaction() as connection:
             track, is_new = await tracks.add(connection, path, content_hash=digest, tags=tags)
+            if track.cover is None and tags.cover is not None:
+                cover = await asyncio.to_thread(keep_cover, self._shop.places.covers, tags.cover)
+                await tracks.set_cover(connection, track.id, cover)
+            # Said before it is made: a bundle that a killed import left is then the track's.
             name = await tracks.bundle_name(connection, track.id)
-        bundle = self._shop.places.bundles / name
+            await tracks.set_bundle(connection, track.id, name)
         wish = Wish.of(job.args)
         told: dict[str, Any] = {}
-        if is_new or wish.again or not bundle.exists():
-            told = await self._shop.here(
-                job,
-                "sfa_engine.prep.intake",
-                {
-                    "sources": sources,
-                    "bundle": str(bundle),
-                    "title": track.title,
-                    "artist": track.artist,
-                    "rate": self._shop.settings.rate,
-                    "pcm": self._shop.settings.pcm,
-                },
-                lambda share, doing: progress(HASHING + (1 - HASHING) * share, doing),
-            )
-        if tags.cover is not None:
-            await asyncio.to_thread(covers.keep, self._shop.places, track.id, tags.cover)
+        bundle = self._shop.places.bundles / name
+        if wish.again or not bundle.exists():
+            request = {
+                "sources": sources,
+                "bundle": str(bundle),
+                "title": track.title,
+                "artist": track.artist,
+                "rate": self._shop.settings.rate,
+                "pcm": self._shop.settings.pcm,
+            }
+            told = await self._shop.here(job, WORKER, request, progress)
 
         async def effect(connection: Connection) -> None:
-            await tracks.set_bundle(connection, track.id, name, told.get("duration_s"))
+            if told:
+                await tracks.set_bundle(connection, track.id, name, told["duration_s"])
+                given = [StemOrigin(stem, GIVEN) for stem in sources if stem != "mix"]
+                await analysis.set_stems(connection, track.id, given)
             if track.state != "ready" or wish.again:
                 await tracks.set_state(connection, track.id, "preparing")
-            await self._shop.queue.link(connection, job, track.id)
-            await self._shop.queue.add_chain(
-                connection, prepare(track.id, track.name, wish), job.batch, after=job.id
-            )
+            await self._shop.queue.set_track(connection, job, track.id)
+            plans = prepare(track.id, track.name, wish)
+            await self._shop.queue.add_chain(connection, plans, job.batch, after=job.id)
 
         return Outcome({"track": track.id, "is_new": is_new, **told}, effect)
 
@@ -82,6 +86,12 @@ class Take:
         if job.after is None:
             raise WorkerError("the download is forgotten", "prepare it again with `sfa prep`")
         return str((await self._shop.queue.get(job.after)).result["path"])
+
+
+def _digest(paths: list[str]) -> str:
+    """Return what a track is known by: its file's hash, or the hash of its stems' hashes."""
+    hashes = [content_hash(path) for path in paths]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def _believed(tags: Tags, args: Mapping[str, Any]) -> Tags:

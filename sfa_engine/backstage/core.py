@@ -1,0 +1,142 @@
+"""All of backstage but its socket: opened together, run together, closed together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sfa_engine.backstage.courtesy import Courtesy
+from sfa_engine.backstage.executor import Executor, Local
+from sfa_engine.backstage.foreman import Foreman, Outcome, Progress, Stage
+from sfa_engine.backstage.housekeeping import keep_house
+from sfa_engine.backstage.job import Job, Kind, Plan, State
+from sfa_engine.backstage.listener import listen
+from sfa_engine.backstage.queue import Event, Queue
+from sfa_engine.backstage.runner import end_marked
+from sfa_engine.backstage.settings import Settings
+from sfa_engine.backstage.spotify import Catalogue
+from sfa_engine.backstage.steps.analyse import Analyse, Mark
+from sfa_engine.backstage.steps.clean import Clean
+from sfa_engine.backstage.steps.link import Download, Resolve
+from sfa_engine.backstage.steps.separate import Separate
+from sfa_engine.backstage.steps.take import Take
+from sfa_engine.backstage.verbs.jobs import JobVerbs
+from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.prep import PrepVerbs
+from sfa_engine.backstage.watching import Watching
+from sfa_engine.backstage.workshop import Workshop
+from sfa_engine.library import tracks
+from sfa_engine.library.database import Database
+from sfa_engine.library.places import Places
+from sfa_engine.wire.verbs import exported
+
+CLEAN = Plan(Kind.CLEAN, title="library", unique="clean", priority=-100, time_limit_s=3600.0)
+MARKS = "sfa-{uid}"  # of all workers of a user, whoever started them
+
+
+class Core:
+    """The parts of backstage; made by `open`.
+
+    Parameters
+    ----------
+    shop : Workshop
+    runtime : pathlib.Path
+        Where the stage's socket is.
+    catalogue : Catalogue
+    courtesy : Courtesy
+    """
+
+    def __init__(
+        self, shop: Workshop, runtime: Path, catalogue: Catalogue, courtesy: Courtesy
+    ) -> None:
+        self._shop = shop
+        self._runtime = runtime
+        self._courtesy = courtesy
+        self.queue = shop.queue
+        steps = _steps(shop, catalogue)
+        self.foreman = Foreman(shop.queue, steps, shop.settings.limits)
+        self.watching = Watching(shop, self.foreman)
+        self.verbs: Mapping[str, Callable[..., Any]] = {
+            **exported(JobVerbs(shop.queue, self.foreman)),
+            **exported(PrepVerbs(shop, self.foreman, self.watching.add)),
+            **exported(LibraryVerbs(shop)),
+        }
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, runtime: Path) -> AsyncIterator[Core]:
+        """Open the library and all that stands on it; what died at work before is rescued."""
+        places = Places(settings.data, settings.bundles)
+        async with await Database.open(places.database) as database, Catalogue(settings) as found:
+            courtesy = Courtesy()
+            local = Local(courtesy)
+            executor: Executor = local
+            if settings.executor == "dask":
+                from sfa_engine.backstage.cluster import Cluster
+
+                executor = await Cluster.connect(settings.dask, settings.shared)
+            marks = MARKS.format(uid=os.getuid())
+            queue = Queue(database, f"{marks}-{os.getpid()}-{time.time_ns()}")
+            await asyncio.to_thread(end_marked, marks)
+            await executor.end(marks)
+            await queue.rescue()
+            shop = Workshop(settings, places, database, queue, executor, local)
+            try:
+                yield cls(shop, runtime, found, courtesy)
+            finally:
+                await executor.close()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        last = [job for job in await self.queue.list([State.DONE]) if job.kind is Kind.CLEAN]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.foreman.run())
+            group.create_task(listen(self._runtime, self._courtesy))
+            group.create_task(keep_house(last[0].ended_s if last else 0.0, self._clean))
+            group.create_task(self.watching.run())
+            group.create_task(self._note_failures())
+
+    async def _clean(self) -> None:
+        async with self._shop.database.transaction(durable=False) as connection:
+            await self.queue.add_chain(connection, [CLEAN])
+        self.foreman.wake()
+
+    async def _note_failures(self) -> None:
+        """Say on a track what of its preparation failed."""
+        failed: asyncio.Queue[Event] = asyncio.Queue()
+
+        def hear(event: Event) -> None:
+            if event.state is State.FAILED and event.track is not None:
+                failed.put_nowait(event)
+
+        end = self.queue.listen(hear)
+        try:
+            while True:
+                event = await failed.get()
+                why = f"{event.kind}: {(event.error or {}).get('message', '')}"
+                async with self._shop.database.transaction(durable=False) as connection:
+                    await tracks.set_state(connection, event.track or 0, "failed", why)
+        finally:
+            end()
+
+
+def _steps(shop: Workshop, catalogue: Catalogue) -> dict[Kind, Stage]:
+    """Return how each kind of job is done."""
+    take, resolve = Take(shop), Resolve(shop, catalogue.listing)
+
+    async def bring_in(job: Job, progress: Progress) -> Outcome:
+        return await (resolve if "link" in job.args else take)(job, progress)
+
+    return {
+        Kind.IMPORT: bring_in,
+        Kind.DOWNLOAD: Download(shop),
+        Kind.SEPARATE: Separate(shop),
+        Kind.ANALYSE: Analyse(shop),
+        Kind.CUE: Mark(shop),
+        Kind.CLEAN: Clean(shop),
+    }

@@ -1,0 +1,166 @@
+"""A piece of music that somebody wants, and where it was named; read from Spotify's JSON.
+
+Pure. Field names are those of the Web API since March 2026: a playlist's entries have ``item``;
+``track`` is what it was called before, and still is for applications with an extended quota.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sfa_engine.backstage.services.fault import ServiceError
+from sfa_engine.backstage.services.spotify_link import SpotifyLink
+
+_ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")
+_YEAR = re.compile(r"\d{4}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One track, as far as it is known before anybody has heard it.
+
+    Parameters
+    ----------
+    title : str
+        Of the track.
+    artists : tuple of str
+        At least one.
+    album : str
+        Empty if unknown.
+    duration_s : float or None
+        Seconds.
+    isrc : str or None
+        International Standard Recording Code; the tracks of an album come without.
+    url : str
+        Where it was found.
+    cover_url : str or None
+        The largest picture there is.
+    track_number : int or None
+        On its disc.
+    year : int or None
+        Of the album's release.
+    """
+
+    title: str
+    artists: tuple[str, ...]
+    album: str
+    duration_s: float | None
+    isrc: str | None
+    url: str
+    cover_url: str | None
+    track_number: int | None
+    year: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something in a list that is not to be had, and why.
+
+    Parameters
+    ----------
+    title : str
+        As the list calls it.
+    why : str
+        In a few words.
+    """
+
+    title: str
+    why: str
+
+
+def wanted_of(track: Mapping[str, Any], album: Mapping[str, Any] | None = None) -> Wanted:
+    """Read a track object; the tracks of an album do not name it, so it is given.
+
+    Raises
+    ------
+    ServiceError
+        If it has no title, no artist or no id.
+    """
+    album = _object(track.get("album")) if album is None else album
+    title = _text(track.get("name"))
+    artists = tuple(
+        name
+        for artist in _list(track.get("artists"))
+        if (name := _text(_object(artist).get("name")))
+    )
+    identity = _text(track.get("id"))
+    if not title or not artists or not identity:
+        raise ServiceError(
+            f"Spotify gave a track without title, artist or id: {title or track!r:.80}"
+        )
+    length_ms = _number(track.get("duration_ms"))
+    isrc = _text(_object(track.get("external_ids")).get("isrc")).upper().replace("-", "")
+    pictures = [_object(picture) for picture in _list(album.get("images"))]
+    largest = max(pictures, key=lambda picture: _number(picture.get("width")) or 0, default={})
+    number = _number(track.get("track_number"))
+    year = _YEAR.match(_text(album.get("release_date")))
+    return Wanted(
+        title=title,
+        artists=artists,
+        album=_text(album.get("name")),
+        duration_s=length_ms / 1000 if length_ms else None,
+        isrc=isrc if _ISRC.fullmatch(isrc) else None,
+        url=SpotifyLink("track", identity).url,
+        cover_url=_text(largest.get("url")) or None,
+        track_number=int(number) if number else None,
+        year=int(year[0]) if year and year[0] != "0000" else None,
+    )
+
+
+def entry_of(entry: Any) -> Wanted | Skipped:
+    """Read one entry of a playlist's page.
+
+    Raises
+    ------
+    ServiceError
+        If it is a track that lacks what every track has.
+    """
+    entry = _object(entry)
+    item = _object(entry.get("item") or entry.get("track"))
+    title = _text(item.get("name")) or "(no title)"
+    if not item:
+        return Skipped(title, "no longer at Spotify")
+    if entry.get("is_local") or item.get("is_local"):
+        return Skipped(title, "a local file of the playlist's owner")
+    if item.get("type", "track") != "track":
+        return Skipped(title, f"{_text(item.get('type')) or 'something'}, not music")
+    return unless_unavailable(item)
+
+
+def unless_unavailable(
+    track: Mapping[str, Any], album: Mapping[str, Any] | None = None
+) -> Wanted | Skipped:
+    """Read a track object, or tell that it cannot be played where the user is.
+
+    Raises
+    ------
+    ServiceError
+        As `wanted_of`.
+    """
+    if track.get("is_playable") is False:
+        reason = _text(_object(track.get("restrictions")).get("reason"))
+        where = {"market": " in this country", "explicit": ": explicit"}.get(reason, "")
+        return Skipped(_text(track.get("name")) or "(no title)", f"not available{where}")
+    return wanted_of(track, album)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return " ".join(value.split())[:500] if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float | None:
+    """Return a number that may be one of milliseconds, pixels or tracks, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
+        return None
+    return value

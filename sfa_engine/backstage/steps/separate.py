@@ -1,0 +1,62 @@
+"""The step that takes a track apart: its bundle gets stems in the place of the mix."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sfa_engine.backstage.foreman import Outcome, Progress
+from sfa_engine.backstage.job import Job
+from sfa_engine.backstage.steps.chain import Wish
+from sfa_engine.backstage.steps.ground import ground_of
+from sfa_engine.backstage.workshop import Workshop
+from sfa_engine.library import analysis
+from sfa_engine.library.analysis import StemOrigin
+from sfa_engine.library.database import Connection
+
+WORKER = "sfa_engine.prep.separate"
+NONE = "none"
+
+
+class Separate:
+    """Takes tracks apart.
+
+    Parameters
+    ----------
+    shop : Workshop
+    """
+
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+
+    async def __call__(self, job: Job, progress: Progress) -> Outcome:
+        """Take the track of a job apart, unless nobody wants that or it has been done."""
+        wish = Wish.of(job.args)
+        settings = self._shop.settings
+        engine = wish.engine or settings.engine
+        if engine == NONE:
+            return Outcome({"why": "no stems are wanted"}, skipped=True)
+        ground = await ground_of(self._shop, job)
+        if ground.stems and not wish.again:
+            made = ", ".join(sorted({stem.engine for stem in ground.stems}))
+            return Outcome({"why": f"it has stems ({made})"}, skipped=True)
+        request = {
+            "path": str(ground.bundle),
+            "bundle": str(ground.bundle),
+            "engine": engine,
+            "model": wish.model or settings.model,
+            "models_folder": str(settings.models),
+            "device": settings.device,
+            "rate": settings.rate,
+        }
+        said = await self._shop.anywhere(job, WORKER, request, progress, output="bundle")
+        origins = [
+            StemOrigin(name, said["engine"], said["model"], said["version"], sketch=said["sketch"])
+            for name in said["stems"]
+        ]
+
+        async def effect(connection: Connection) -> None:
+            await analysis.set_stems(connection, ground.track.id, origins)
+
+        result = {name: said[name] for name in ("engine", "model", "version", "sketch")}
+        follow = partial(self._shop.follow, ground.track.id)
+        return Outcome({**result, "stems": list(said["stems"])}, effect, follow)

@@ -1,0 +1,342 @@
+"""``library.*``: tracks, their grids and cues, playlists, and the library's own health."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sfa_engine.audio.media import read_bundle
+from sfa_engine.backstage.verbs import given
+from sfa_engine.backstage.workshop import Workshop
+from sfa_engine.desk.deck import LONGEST_S
+from sfa_engine.errors import Refused, did_you_mean
+from sfa_engine.library import (
+    analysis,
+    check,
+    cues,
+    description,
+    grids,
+    playlists,
+    search,
+    statistics,
+    tracks,
+    trash,
+)
+from sfa_engine.library.cues import Cue
+from sfa_engine.library.database import Connection
+from sfa_engine.library.grids import TrackGrid
+from sfa_engine.library.track import Track
+
+MOST_FOUND = 1000
+HOTCUES = range(1, 9)
+SHIFTS = (-4.0, 4.0)  # beats
+Correct = Callable[[Connection, int], Awaitable[TrackGrid]]
+
+
+class LibraryVerbs:
+    """The verbs on the library.
+
+    Parameters
+    ----------
+    shop : Workshop
+    """
+
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+
+    # ------------------------------------------------------------------ looking
+
+    async def library_search(
+        self, words: Any = "", limit: Any = 100, offset: Any = 0
+    ) -> dict[str, Any]:
+        """Return the tracks that a query finds, the best first, and how many there are."""
+        query = given.text("words", words)
+        first = given.whole("offset", offset)
+        most = given.whole("limit", limit, 1, MOST_FOUND)
+        async with self._shop.database.reading() as connection:
+            found = await search.search(connection, query, limit=most, offset=first)
+            count = await search.count(connection, query)
+        return {"count": count, "tracks": [self._told(track) for track in found]}
+
+    async def library_find(self, words: Any) -> dict[str, Any]:
+        """Return the one track that is meant, with the folder of its bundle."""
+        async with self._shop.database.reading() as connection:
+            track = await search.find_one(connection, given.text("words", words))
+        if track.bundle is None:
+            raise Refused(f'"{track.name}" is not here yet', "see `sfa jobs`")
+        return self._told(track)
+
+    async def library_show(self, track: Any) -> dict[str, Any]:
+        """Return all that is known of a track but its features."""
+        async with self._shop.database.reading() as connection:
+            found = await search.find_one(connection, _named(track))
+            told = self._told(found)
+            grid = await grids.grid_of(connection, found.id)
+            made = await analysis.analysis_of(connection, found.id)
+            told["grid"] = _grid_told(grid) if grid else None
+            told["cues"] = [asdict(cue) for cue in await cues.cues_of(connection, found.id)]
+            told["origins"] = [asdict(s) for s in await analysis.stems_of(connection, found.id)]
+            told["sources"] = await tracks.sources(connection, found.id)
+            if made:
+                told |= {
+                    "confidence": made.confidence,
+                    "variable": made.variable,
+                    "peak_dbtp": made.peak_dbtp,
+                    "sections": [asdict(section) for section in made.sections],
+                }
+        return told
+
+    async def library_statistics(self) -> dict[str, Any]:
+        """Return how much there is, and how much room it takes."""
+        numbers = await statistics.numbers(self._shop.database)
+        storage = await statistics.storage(self._shop.places)
+        return {**asdict(numbers), **asdict(storage)}
+
+    # ------------------------------------------------------------------ changing
+
+    async def library_edit(self, track: Any, values: Any) -> dict[str, Any]:
+        """State a track's title, artist, album, genre, year or key."""
+        if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+            raise Refused(f"values is {values!r:.60}", 'give a map as {"title": "…"}')
+
+        async def change(connection: Connection, number: int) -> Track:
+            return await tracks.edit(connection, number, **values)
+
+        return self._told(await self._changed(track, change))
+
+    async def library_grid(
+        self,
+        track: Any,
+        shift: Any = None,
+        downbeat_s: Any = None,
+        bpm: Any = None,
+        tempo: Any = None,
+        automatic: Any = False,
+    ) -> dict[str, Any]:
+        """Correct a grid by hand: one of shift (beats), downbeat_s, bpm, tempo (halve, double)."""
+        asked: dict[str, Correct] = {}
+        if shift is not None:
+            beats = given.number("shift", shift, *SHIFTS)
+            asked["shift"] = lambda c, n: grids.shift(c, n, beats)
+        if downbeat_s is not None:
+            place_s = given.number("downbeat_s", downbeat_s, 0.0, LONGEST_S)
+            asked["downbeat_s"] = lambda c, n: grids.set_downbeat(c, n, place_s)
+        if bpm is not None:
+            beats_a_minute = given.number("bpm", bpm, 20.0, 400.0)
+            asked["bpm"] = lambda c, n: grids.set_bpm(c, n, beats_a_minute)
+        if tempo is not None:
+            ways: dict[str, Correct] = {"halve": grids.halve, "double": grids.double}
+            if tempo not in ways:
+                raise Refused(f"tempo is {tempo!r:.40}", did_you_mean(str(tempo), ways) or "halve")
+            asked["tempo"] = ways[tempo]
+        if given.switch("automatic", automatic):
+            asked["automatic"] = _automatic
+        if len(asked) != 1:
+            raise Refused(
+                f"{len(asked)} corrections are asked for",
+                "give one of shift, downbeat_s, bpm, tempo and automatic",
+            )
+        (correct,) = asked.values()
+        return _grid_told(await self._changed(track, correct))
+
+    async def library_cue(
+        self,
+        track: Any,
+        position_s: Any,
+        hot_cue: Any = None,
+        kind: Any = "cue",
+        label: Any = "",
+        end_s: Any = None,
+        color: Any = "",
+        stem: Any = None,
+    ) -> dict[str, Any]:
+        """Set a cue, or a loop with an end, by hand."""
+
+        async def change(connection: Connection, number: int) -> Cue:
+            cue = Cue(position_s, kind, end_s, hot_cue, label, color, stem)
+            return await cues.add(connection, number, cue)
+
+        return asdict(await self._changed(track, change))
+
+    async def library_uncue(self, cue: Any) -> dict[str, Any]:
+        """Forget a cue."""
+        async with self._shop.database.transaction() as connection:
+            track = await cues.remove(connection, given.whole("cue", cue))
+        await self._shop.follow(track)
+        return {"track": track}
+
+    async def library_keep(self, bundle: Any, hotcues: Any) -> dict[str, Any]:
+        """Keep what a performer marked: hot cues by number, in seconds, or None for cleared.
+
+        A bundle that the library does not know is taken in.
+        """
+        folder = Path(given.text("bundle", bundle))
+        marks = _marks(hotcues)
+        async with self._shop.database.transaction() as connection:
+            track = await self._of_bundle(connection, folder)
+            there = {cue.slot: cue for cue in await cues.cues_of(connection, track.id) if cue.slot}
+            for slot, place_s in marks.items():
+                on_it = there.get(slot)
+                if place_s is None:
+                    if on_it is not None:
+                        await cues.remove(connection, on_it.id)
+                elif on_it is None or abs(on_it.position_s - place_s) > 1e-4:
+                    place = min(max(place_s, 0.0), track.duration_s or LONGEST_S)
+                    await cues.set_hot_cue(connection, track.id, slot, place)
+        await self._shop.follow(track.id)
+        return {"track": track.id}
+
+    async def _of_bundle(self, connection: Connection, folder: Path) -> Track:
+        """Return the track of a bundle; a bundle among ours without a row gets one."""
+        inside = folder.resolve().parent == self._shop.places.bundles.resolve()
+        track = await tracks.by_bundle(connection, folder.name) if inside else None
+        if track is None and inside:
+            track = await description.adopt(connection, read_bundle(folder))
+        if track is None:
+            raise Refused(f'"{folder}" is not in the library', "prepare its file with `sfa prep`")
+        return track
+
+    async def _changed(self, track: Any, change: Callable[[Connection, int], Awaitable[Any]]) -> Any:
+        """Change a track in a durable transaction, and let its bundle follow."""
+        async with self._shop.database.transaction() as connection:
+            found = await search.find_one(connection, _named(track))
+            changed = await change(connection, found.id)
+        await self._shop.follow(found.id)
+        return changed
+
+    # ------------------------------------------------------------------ playlists
+
+    async def library_playlists(self) -> dict[str, Any]:
+        """Return all playlists."""
+        async with self._shop.database.reading() as connection:
+            found = await playlists.playlists(connection)
+        return {"playlists": [asdict(each) for each in found]}
+
+    async def library_playlist(self, name: Any) -> dict[str, Any]:
+        """Return what is in a playlist."""
+        async with self._shop.database.reading() as connection:
+            found = await playlists.find(connection, given.text("name", name))
+            inside = await playlists.entries(connection, found.id)
+        told = [{"entry": each.id, **self._told(each.track)} for each in inside]
+        return {**asdict(found), "entries": told}
+
+    async def library_playlist_add(self, name: Any, tracks: Any = ()) -> dict[str, Any]:
+        """Put tracks at the end of a playlist, which is made if it is not there."""
+        async with self._shop.database.transaction() as connection:
+            there = {each.name.casefold(): each.id for each in await playlists.playlists(connection)}
+            wanted = given.text("name", name)
+            number = there.get(wanted.casefold())
+            if number is None:
+                number = await playlists.create(connection, wanted)
+            words = given.texts("tracks", list(tracks))
+            found = [await search.find_one(connection, word) for word in words]
+            entries = await playlists.append(connection, number, [track.id for track in found])
+        return {"playlist": number, "entries": entries}
+
+    async def library_playlist_move(self, entry: Any, to: Any) -> dict[str, Any]:
+        """Move an entry of a playlist to a place, counted from 0."""
+        async with self._shop.database.transaction() as connection:
+            await playlists.move(connection, given.whole("entry", entry), given.whole("to", to))
+        return {}
+
+    async def library_playlist_take(self, entry: Any) -> dict[str, Any]:
+        """Take an entry out of its playlist."""
+        async with self._shop.database.transaction() as connection:
+            await playlists.take_out(connection, given.whole("entry", entry))
+        return {}
+
+    async def library_playlist_drop(self, name: Any) -> dict[str, Any]:
+        """Forget a playlist; its tracks stay."""
+        async with self._shop.database.transaction() as connection:
+            found = await playlists.find(connection, given.text("name", name))
+            await playlists.drop(connection, found.id)
+        return {}
+
+    # ------------------------------------------------------------------ keeping
+
+    async def library_remove(self, track: Any) -> dict[str, Any]:
+        """Take a track out; it can be restored until clean-up."""
+        async with self._shop.database.reading() as connection:
+            found = await search.find_one(connection, _named(track))
+        return self._told(await trash.remove(self._shop.database, self._shop.places, found.id))
+
+    async def library_restore(self, track: Any) -> dict[str, Any]:
+        """Bring a removed track back, by its number."""
+        number = given.whole("track", track)
+        return self._told(await trash.restore(self._shop.database, self._shop.places, number))
+
+    async def library_trash(self) -> dict[str, Any]:
+        """Return what was removed and can be restored."""
+        async with self._shop.database.reading() as connection:
+            found = await trash.removed(connection)
+        return {"tracks": [self._told(track) for track in found]}
+
+    async def library_empty(self) -> dict[str, Any]:
+        """Do away for good with all that was removed."""
+        gone = await trash.clean_up(self._shop.database, self._shop.places, kept_days=0.0)
+        return {"tracks": [self._told(track) for track in gone]}
+
+    async def library_check(self, mend: Any = False, deep: Any = False) -> dict[str, Any]:
+        """Compare rows and files both ways; mend what can be, if asked to."""
+        findings = await check.check(
+            self._shop.database,
+            self._shop.places,
+            deep=given.switch("deep", deep),
+            mend=given.switch("mend", mend),
+        )
+        return {
+            "findings": [
+                {**asdict(finding), "path": str(finding.path) if finding.path else None}
+                for finding in findings
+            ]
+        }
+
+    async def library_backup(self) -> dict[str, Any]:
+        """Write a backup of the database, and prove it."""
+        made = await self._shop.database.back_up(self._shop.places.backups)
+        return {"path": str(made)}
+
+    def _told(self, track: Track) -> dict[str, Any]:
+        """Return a track as plain values, with the folder of its bundle."""
+        bundle = str(self._shop.places.bundles / track.bundle) if track.bundle else None
+        return {**asdict(track), "stems": list(track.stems), "name": track.name, "bundle": bundle}
+
+
+async def _automatic(connection: Connection, number: int) -> TrackGrid:
+    """Forget the grid by hand."""
+    found = await grids.drop_hand_grid(connection, number)
+    if found is None:
+        raise Refused("no grid was found by analysis", "give a tempo and a downbeat")
+    return found
+
+
+def _named(track: Any) -> str:
+    """Return a track, given by number or by words, as words."""
+    return f"#{track}" if type(track) is int else given.text("track", track)
+
+
+def _marks(hotcues: Any) -> dict[int, float | None]:
+    """Return hot cues by number, checked."""
+    if not isinstance(hotcues, dict):
+        raise Refused(f"hotcues is {hotcues!r:.60}", 'give a map as {"1": 12.5, "2": null}')
+    marks: dict[int, float | None] = {}
+    for name, place in hotcues.items():
+        if name not in {str(slot) for slot in HOTCUES}:
+            raise Refused(f"hot cue {name!r:.20}", "they go from 1 to 8")
+        marks[int(name)] = (
+            None if place is None else given.number(f"hot cue {name}", place, -60.0, LONGEST_S)
+        )
+    return marks
+
+
+def _grid_told(grid: TrackGrid) -> dict[str, Any]:
+    """Return a grid as plain values."""
+    return {
+        "rate": grid.rate,
+        "by_hand": grid.by_hand,
+        "bpm": grid.grid.bpm,
+        "beats_per_bar": grid.grid.beats_per_bar,
+        "anchors": [[anchor.frame, anchor.beat] for anchor in grid.grid.anchors],
+    }

@@ -1,0 +1,128 @@
+"""``prep.*``: music in."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sfa_engine.backstage.foreman import Foreman
+from sfa_engine.backstage.job import Plan, State
+from sfa_engine.backstage.services.links import LocalFile, LocalFolder, meaning, sound_files
+from sfa_engine.backstage.steps.chain import Find, Wish, import_file, import_link
+from sfa_engine.backstage.verbs import given
+from sfa_engine.backstage.workshop import Workshop
+from sfa_engine.errors import MediaError, Refused
+from sfa_engine.library import cues, tracks
+from sfa_engine.library.sources import stem_sources
+
+LEAST_STEMS = 2  # that make a folder one track
+
+
+class PrepVerbs:
+    """The verbs that bring music in.
+
+    Parameters
+    ----------
+    shop : Workshop
+    foreman : Foreman
+    watch : callable
+        Is given a folder to be watched from now on, and how its files are to be prepared.
+    """
+
+    def __init__(
+        self, shop: Workshop, foreman: Foreman, watch: Callable[[Path, Wish], None]
+    ) -> None:
+        self._shop = shop
+        self._foreman = foreman
+        self._watch = watch
+
+    async def prep_add(
+        self,
+        sources: Any,
+        engine: Any = None,
+        model: Any = None,
+        again: Any = False,
+        priority: Any = 0,
+        watch: Any = False,
+    ) -> dict[str, Any]:
+        """Put files, folders and links in the queue; return the batch and its jobs."""
+        wish = Wish(
+            given.text("engine", engine or ""),
+            given.text("model", model or ""),
+            given.switch("again", again),
+            given.whole("priority", priority, -100, 100),
+        )
+        watching = given.switch("watch", watch)
+        plans: list[Plan] = []
+        folders: list[Path] = []
+        for word in given.texts("sources", sources):
+            meant = meaning(word)
+            if isinstance(meant, LocalFolder):
+                plans += await asyncio.to_thread(_in_folder, meant.path, wish, watched=watching)
+                folders.append(meant.path)
+            elif isinstance(meant, LocalFile):
+                plans.append(import_file(Find(str(meant.path)), wish))
+            else:
+                plans.append(import_link(word, wish))
+        if watching and not folders:
+            raise Refused("only folders can be watched", "name one")
+        batch = uuid.uuid4().hex[:12]
+        jobs = []
+        async with self._shop.database.transaction() as connection:
+            for plan in plans:
+                jobs += await self._shop.queue.add_chain(connection, [plan], batch)
+        if watching:
+            for folder in folders:
+                self._watch(folder, wish)
+        self._foreman.wake()
+        return {"batch": batch, "jobs": jobs}
+
+    async def prep_batch(self, batch: Any) -> dict[str, Any]:
+        """Return how far a batch is: its jobs by state, its tracks."""
+        name = given.text("batch", batch)
+        counts = {state.value: 0 for state in State}
+        found = await self._shop.database.fetch(
+            "SELECT state, count(*) FROM jobs WHERE batch = ? GROUP BY state", (name,)
+        )
+        for each in found:
+            counts[each[0]] = each[1]
+        told = []
+        async with self._shop.database.reading() as connection:
+            rows = await connection.execute_fetchall(
+                "SELECT DISTINCT track_id FROM jobs WHERE batch = ? AND track_id IS NOT NULL"
+                " ORDER BY track_id",
+                (name,),
+            )
+            for track in await tracks.listed(connection, [row[0] for row in rows]):
+                marks = await cues.cues_of(connection, track.id)
+                told.append(
+                    {
+                        "id": track.id,
+                        "title": track.title,
+                        "artist": track.artist,
+                        "bpm": track.bpm,
+                        "key": track.key,
+                        "state": track.state,
+                        "cues": len(marks),
+                        "stems": list(track.stems),
+                    }
+                )
+        return {"counts": counts, "tracks": told}
+
+
+def _in_folder(folder: Path, wish: Wish, *, watched: bool) -> list[Plan]:
+    """Return the plans for a folder: one for each sound file, or one for all if they are stems."""
+    try:
+        stems = stem_sources(folder)
+    except MediaError:
+        stems = {}
+    if len(stems) >= LEAST_STEMS:
+        found = {name: str(path) for name, path in stems.items()}
+        return [import_file(Find(str(folder), found), wish)]
+    files = sound_files(folder)
+    if not files.paths and not watched:
+        raise Refused(f'no sound file in "{folder}"', "name another folder, or a file")
+    return [import_file(Find(str(path)), wish) for path in files.paths]

@@ -1,0 +1,220 @@
+"""One piece of music, fetched: tool after tool, until a file is sound and of the right length.
+
+::
+
+    spotdl ──no file, or not the right one──► yt-dlp ──► error of the last
+       └────────── file ─────────────────────────┴─────► checked ──► renamed into its place
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sfa_engine.errors import MediaError
+from sfa_engine.library.sources import SOUND_FILES
+from sfa_engine.prep.decode import decode_blocks
+from sfa_engine.prep.download.failure import PASSING, DownloadError, why
+from sfa_engine.prep.download.order import Order, order_of
+from sfa_engine.prep.download.running import Running, adopt_orphans
+from sfa_engine.prep.download.shelf import part_folder, put
+from sfa_engine.prep.download.tool import TOOLS, Tool, found, search_path
+from sfa_engine.prep.worker import Progress
+
+LINES_KEPT = 200  # of a tool's output, to find the reason in
+VERSION_S = 60.0  # spotdl takes some seconds on a Pi
+FETCHED_SHARE = 0.9  # of the work; the rest is listening to it
+WIDE = "4096"  # columns: what draws for a terminal would break its lines
+_HOPELESS = frozenset({"disk-full", "ffmpeg-missing"})  # whichever tool is next
+
+
+@dataclass
+class Catch:
+    """A file that a tool made, and what is known of it."""
+
+    path: Path
+    facts: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def fetch(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Answer a request; see docs/importing.md.
+
+    Parameters
+    ----------
+    request : mapping
+        ``url``, ``out``, and optionally ``wanted``, ``quality``, ``tools``, ``attempts``,
+        ``stall_s``: see `Order`.
+    progress : callable
+        Is told how much is done.
+
+    Returns
+    -------
+    dict
+        ``path``, ``tool``, ``version``, ``bitrate`` (the mean, as "256k"), ``source_url``,
+        ``title``, ``artist``.
+
+    Raises
+    ------
+    Refused
+        If the request is wrong.
+    DownloadError
+        If there is no file; its code says why.
+    """
+    order = order_of(request)
+    adopt_orphans()
+    failures: list[DownloadError] = []
+    with part_folder(order.out) as part:
+        for tool in TOOLS:
+            if not tool.takes(order):
+                continue
+            try:
+                return _fetched(tool, order, part, progress)
+            except DownloadError as failure:
+                failures.append(failure)
+                if failure.code in _HOPELESS:
+                    break
+    raise _told(order, failures)
+
+
+def _fetched(tool: Tool, order: Order, part: Path, progress: Progress) -> dict[str, Any]:
+    """Fetch with one tool, and put the file into its place."""
+    program = found(tool, order)
+    for attempt in range(1, order.attempts + 1):
+        folder = part / f"{tool.name}-{attempt}"
+        folder.mkdir()
+        try:
+            catch = _caught(tool, program, order, folder, progress)
+            break
+        except DownloadError as failure:
+            if failure.code not in PASSING or attempt == order.attempts:
+                raise
+    _listen(tool, order, catch, progress)
+    title = order.title or catch.facts.get("title", "")
+    artist = ", ".join(order.artists) or catch.facts.get("artist", "")
+    bitrate = catch.path.stat().st_size * 8 / catch.seconds / 1000
+    return {
+        "path": str(put(catch.path, order.out, f"{artist} - {title}")),
+        "tool": tool.name,
+        "version": _version(program),
+        "bitrate": f"{bitrate:.0f}k",
+        "source_url": catch.facts.get("source_url", order.url),
+        "title": title,
+        "artist": artist,
+    }
+
+
+def _caught(tool: Tool, program: Path, order: Order, folder: Path, progress: Progress) -> Catch:
+    """Run a tool to its end; return the file that it made."""
+    kept: deque[str] = deque(maxlen=LINES_KEPT)
+    facts: dict[str, str] = {}
+    progress(0.0, f"asking {tool.name}")
+    command = [str(program), *tool.arguments(order)]
+    with Running(command, folder, _environment(), order.stall_s) as running:
+        for line in running.lines():
+            print(line, file=sys.stderr)
+            kept.append(line)
+            heard = tool.heard(line)
+            facts.update(heard.facts or {})
+            if heard.share is not None:
+                progress(FETCHED_SHARE * heard.share, "downloading")
+        status = running.status
+    path = _made(folder)
+    if path is None or status not in tool.success:
+        failure = why(tool.name, list(kept), shutil.disk_usage(folder).free)
+        if failure.code == "no-result" and status not in tool.success and not kept:
+            raise DownloadError(
+                "download", f"{tool.name} ended without a word: status {status}", "see its log"
+            )
+        raise failure
+    return Catch(path, facts)
+
+
+def _listen(tool: Tool, order: Order, catch: Catch, progress: Progress) -> None:
+    """Decode the whole file: it must be sound, whole, and of about the length that was said."""
+
+    def share(part: float) -> None:
+        progress(FETCHED_SHARE + (1 - FETCHED_SHARE) * part, "listening")
+
+    decoding = decode_blocks(catch.path, progress=share)
+    try:
+        for _ in decoding:
+            pass
+    except MediaError as problem:
+        raise DownloadError(
+            "unsound", f"what {tool.name} brought is no sound: {problem.message}", problem.hint
+        ) from problem
+    catch.seconds = decoding.frames / decoding.rate
+    if decoding.truncated:
+        raise DownloadError(
+            "unsound", f"what {tool.name} brought is damaged or ends early", "try again"
+        )
+    if order.span_s and not order.span_s[0] <= catch.seconds <= order.span_s[1]:
+        raise DownloadError(
+            "wrong-length",
+            f"what {tool.name} brought is {catch.seconds:.0f} s long, not {order.duration_s:.0f} s",
+            "it is another recording; give a link to the right one",
+        )
+    catch.facts.setdefault("title", decoding.title)
+    catch.facts.setdefault("artist", decoding.artist)
+
+
+def _made(folder: Path) -> Path | None:
+    """Return the largest sound file in a folder that is not a piece of one."""
+    made = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SOUND_FILES
+        and not {".part", ".temp", ".ytdl"}.intersection(path.suffixes)
+        and path.is_file()
+    ]
+    return max(made, key=lambda path: path.stat().st_size, default=None)
+
+
+def _environment() -> dict[str, str]:
+    """Return the tools' environment: ours, but no Python path of ours and no screen."""
+    ours = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONHOME"}}
+    return ours | {
+        "PATH": search_path(),
+        "COLUMNS": WIDE,
+        "NO_COLOR": "1",
+        "PYTHONIOENCODING": "utf-8",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _version(program: Path) -> str:
+    """Return what a tool says of its version; empty if it says nothing."""
+    try:
+        asked = subprocess.run(
+            [program, "--version"],
+            capture_output=True,
+            env=_environment(),
+            text=True,
+            timeout=VERSION_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (asked.stdout.split() or [""])[-1][:40]
+
+
+def _told(order: Order, failures: list[DownloadError]) -> DownloadError:
+    """Return one error for all that was tried: the code and hint of the last that ran."""
+    if not failures:
+        return DownloadError(
+            "no-result", f"no title to search for: {order.url}", "give wanted.title and artists"
+        )
+    ran = [failure for failure in failures if failure.code != "tool-missing"]
+    last = (ran or failures)[-1]
+    hint = last.hint if ran else "; ".join(dict.fromkeys(failure.hint for failure in failures))
+    message = "; ".join(dict.fromkeys(failure.message for failure in failures))
+    return DownloadError(last.code, message, hint)

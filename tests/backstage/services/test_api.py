@@ -1,0 +1,33 @@
+"""What is worked out of headers."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfa_engine.backstage.services.api import seconds_of
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("0", 0.0), (" 7 ", 7.0), ("", None), ("soon", None), ("-3", None), ("1.5", None)],
+)
+def test_retry_after_is_read_as_seconds(header, seconds):
+    assert seconds_of(header) == seconds
+
+
+def test_retry_after_is_read_as_a_date():
+    assert seconds_of(email.utils.formatdate(time.time() + 60, usegmt=True)) == pytest.approx(
+        60, abs=2
+    )
+    assert seconds_of(email.utils.formatdate(0, usegmt=True)) == 0.0
+
+
+@given(st.text(max_size=60) | st.integers().map(str))
+def test_any_retry_after_is_seconds_or_nothing(header):
+    seconds = seconds_of(header)
+    assert seconds is None or seconds >= 0

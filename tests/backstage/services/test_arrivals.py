@@ -1,0 +1,72 @@
+"""Files that arrive while a folder is watched; the kernel's own events, and time that is given."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from sfa_engine.backstage.services.arrivals import Growth, arrivals
+
+SONG = Path("song.mp3")
+
+
+def test_a_file_is_whole_when_its_size_has_been_steady():
+    growth = Growth(steady_s=3.0)
+    sizes = [(0.0, 100), (1.0, 200), (2.0, 200), (3.9, 200), (4.0, 200)]
+    assert [growth.saw(SONG, size, now) for now, size in sizes] == [False] * 4 + [True]
+    assert growth.paths == ()
+
+
+def test_a_file_that_grows_slowly_is_waited_for():
+    growth = Growth(steady_s=3.0)
+    assert not any(growth.saw(SONG, n, 2.9 * n) for n in range(1, 50))
+    assert growth.paths == (SONG,)
+
+
+def test_an_empty_file_is_waited_for_and_one_that_goes_is_forgotten():
+    growth = Growth(steady_s=1.0)
+    assert not any(growth.saw(SONG, 0, float(now)) for now in range(10))
+    assert not growth.saw(SONG, None, 10.0)
+    assert growth.paths == ()
+
+
+@pytest.mark.slow
+def test_files_that_arrive_are_told_once_and_only_sound(tmp_path):
+    (tmp_path / "old.mp3").write_bytes(b"was here")
+    (tmp_path / "deep").mkdir()
+
+    async def watch():
+        stop = asyncio.Event()
+        told = []
+        watching = arrivals(tmp_path, stop, steady_s=0.0, look_ms=50)
+        first = asyncio.ensure_future(anext(watching))
+        number = 0
+        while not first.done():  # until the watch stands, what is written is not seen
+            number += 1
+            (tmp_path / "notes.txt").write_text("x")
+            (tmp_path / ".hidden.mp3").write_bytes(b"x")
+            (tmp_path / "one.mp3").write_bytes(b"x" * number)
+            await asyncio.wait([first], timeout=0.2)
+        told.append(await first)
+        (tmp_path / "deep/two.flac").write_bytes(b"sound")
+        async for path in watching:
+            told.append(path)
+            if path.name == "two.flac":
+                stop.set()
+        return told
+
+    told = asyncio.run(asyncio.wait_for(watch(), 30))
+    assert {path.name for path in told} == {"one.mp3", "two.flac"}
+    assert told[-1] == tmp_path / "deep/two.flac"
+
+
+@pytest.mark.slow
+def test_watching_ends_when_told(tmp_path):
+    async def watch():
+        stop = asyncio.Event()
+        stop.set()
+        return [path async for path in arrivals(tmp_path, stop, look_ms=50)]
+
+    assert asyncio.run(asyncio.wait_for(watch(), 10)) == []
