@@ -144,7 +144,7 @@ class _Check:
                 continue
             folder = self.places.bundles / track.bundle
             if track.deleted_at is not None:
-                finding = await self._misplaced(track, folder)
+                finding = self._misplaced(track, folder)
             elif not folder.exists():
                 said = f'bundle "{track.bundle}" of "{track.name}" is not there'
                 finding = await self._failed("no-bundle", track, folder, said)
@@ -180,13 +180,16 @@ class _Check:
                 await set_state(connection, track.id, "failed", said)
         return Finding(drift, said, track.id, folder, self.mend)
 
-    async def _misplaced(self, track: Track, folder: Path) -> Finding | None:
+    def _misplaced(self, track: Track, folder: Path) -> Finding | None:
         """A removed track whose bundle was not moved any more."""
         home = trash.place_in_trash(self.places, track)
-        if not folder.exists() or home.exists():
+        if not folder.exists():
             return None
+        if home.exists():
+            said = f'"{track.bundle}" is the name of a bundle in the trash; give it another'
+            return Finding("unknown-bundle", said, path=folder)
         if self.mend:
-            await asyncio.to_thread(_rename, folder, home)
+            _rename(folder, home)
         said = f'bundle "{track.bundle}" of the removed "{track.name}" is not in the trash'
         return Finding("misplaced", said, track.id, folder, self.mend)
 
@@ -223,7 +226,8 @@ class _Check:
             if mended:
                 await asyncio.to_thread(_rename, folder, home)
             said = f'"{folder.name}" is in the trash, and no removed track has it'
-            yield Finding("unknown-trash", said, track and track.id, folder, mended)
+            number = None if track is None else track.id
+            yield Finding("unknown-trash", said, number, folder, mended)
 
     async def _covers(self) -> AsyncIterator[Finding]:
         """What lies among the covers."""

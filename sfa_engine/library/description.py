@@ -25,7 +25,7 @@ from sfa_engine.library.grids import grid_of, set_grid
 from sfa_engine.library.places import Places
 from sfa_engine.library.tags import Tags
 from sfa_engine.library.track import Track
-from sfa_engine.library.tracks import add, by_uuid, edit, get, set_bundle, set_state
+from sfa_engine.library.tracks import add, by_uuid, edit, get, set_bundle, set_state, with_content
 
 LOUDNESS_LUFS = -14.0  # that gains bring tracks to; club masters are about -8, so most go down
 MOST_GAIN_DB = 12.0  # up: a very quiet track keeps its noise down
@@ -76,6 +76,7 @@ async def describe(connection: Connection, track: Track, sound: media.Track) -> 
         artist=track.artist,
         album=track.album,
         uuid=track.uuid,
+        content_hash=track.content_hash or "",
         key=track.key,
         grid=None if grid is None else at_rate(grid.grid, grid.rate, sound.rate),
         grid_by_hand=grid is not None and grid.by_hand,
@@ -103,7 +104,10 @@ async def adopt(connection: Connection, bundle: media.Bundle) -> Track:
     known = bool(told.uuid) and await by_uuid(connection, told.uuid) is not None
     identity = told.uuid if told.uuid and not known else None
     tags = Tags(title=told.title, artist=told.artist, album=told.album)
-    track, _ = await add(connection, "", tags=tags, identity=identity)
+    content = told.content_hash or None
+    if content is not None and await with_content(connection, content) is not None:
+        content = None  # a copy of another track's bundle stays a track of its own
+    track, _ = await add(connection, "", content_hash=content, tags=tags, identity=identity)
     await set_bundle(connection, track.id, bundle.path.name, told.frames / told.rate)
     if told.key is not None and told.grid_by_hand:
         await edit(connection, track.id, key=told.key)
