@@ -192,6 +192,8 @@ class Track:
         Whether a person set the grid, or may have.
     uuid : str
         Of the track in its library; empty: it is in none yet.
+    content_hash : str
+        SHA-256 of the file that it came from; empty: not known.
     """
 
     title: str
@@ -210,6 +212,7 @@ class Track:
     sections: tuple[Section, ...] = ()
     grid_by_hand: bool = True
     uuid: str = ""
+    content_hash: str = ""
 
     def __post_init__(self) -> None:
         within("rate_hz", self.rate, RATES)

@@ -1,0 +1,93 @@
+"""How much there is: tracks by state, and bytes by kind. Reads names and sizes alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfa_engine.library.database import Database, row, rows
+from sfa_engine.library.places import Places
+from sfa_engine.library.track import STATES
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Bytes on the disk, of each kind, and what is free beside the bundles."""
+
+    bundles_bytes: int
+    trash_bytes: int
+    covers_bytes: int
+    backups_bytes: int
+    database_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """How many there are; `states` has every state, `duration_s` is of all tracks together."""
+
+    tracks: int
+    states: Mapping[str, int]
+    removed: int
+    separated: int
+    analysed: int
+    cues: int
+    playlists: int
+    duration_s: float
+
+
+async def numbers(database: Database) -> Numbers:
+    """Count what the library has."""
+    async with database.reading() as connection:
+        states = dict.fromkeys(STATES, 0) | {
+            found["state"]: found["n"]
+            for found in await rows(
+                connection,
+                "SELECT state, count(*) AS n FROM tracks WHERE deleted_at IS NULL GROUP BY state",
+            )
+        }
+        found = await row(
+            connection,
+            "SELECT (SELECT count(*) FROM tracks WHERE deleted_at IS NOT NULL) AS removed,"
+            " (SELECT count(DISTINCT track_id) FROM stems WHERE name <> 'mix') AS separated,"
+            " (SELECT count(*) FROM analyses) AS analysed,"
+            " (SELECT count(*) FROM cues) AS cues, (SELECT count(*) FROM playlists) AS playlists,"
+            " (SELECT total(duration_s) FROM tracks WHERE deleted_at IS NULL) AS duration_s",
+        )
+    assert found is not None
+    return Numbers(tracks=sum(states.values()), states=states, **dict(found))
+
+
+async def storage(places: Places) -> Storage:
+    """Measure what lies on the disk."""
+    return await asyncio.to_thread(_storage, places)
+
+
+def _storage(places: Places) -> Storage:
+    trash = _size_bytes(places.trash)
+    files = [Path(f"{places.database}{end}") for end in ("", "-wal", "-shm")]
+    there = next(p for p in (places.bundles, *places.bundles.absolute().parents) if p.exists())
+    room = os.statvfs(there)
+    return Storage(
+        bundles_bytes=_size_bytes(places.bundles) - trash,
+        trash_bytes=trash,
+        covers_bytes=_size_bytes(places.covers),
+        backups_bytes=_size_bytes(places.backups),
+        database_bytes=sum(file.stat().st_size for file in files if file.exists()),
+        free_bytes=room.f_bavail * room.f_frsize,
+    )
+
+
+def _size_bytes(folder: Path) -> int:
+    """Return the sizes of all files below a folder together; 0 if it is not there."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += Path(place, name).lstat().st_size
+            except FileNotFoundError:  # gone meanwhile
+                continue
+    return total

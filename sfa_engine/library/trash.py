@@ -1,0 +1,173 @@
+"""Tracks taken away, and brought back: nothing is lost until clean-up.
+
+::
+
+    remove     row: deleted_at  ─►  bundle: bundles/NAME.sfa  ─►  bundles/.trash/UUID.sfa
+    restore    bundle back      ─►  row: deleted_at off
+    clean_up   bundle away for good, cover too  ─►  row away
+
+A crash between two steps leaves a removed row whose bundle is in the wrong place, or is gone:
+`sfa_engine.library.check` moves it on, the next clean-up goes on where this one ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from pathlib import Path
+
+from sfa_engine.errors import Refused
+from sfa_engine.library.bundle import SUFFIX, sync
+from sfa_engine.library.database import Connection, Database, change, row, rows
+from sfa_engine.library.description import follow
+from sfa_engine.library.fault import blamed_files
+from sfa_engine.library.places import Places
+from sfa_engine.library.track import SELECT, Track, track_of
+from sfa_engine.library.tracks import get, with_content
+
+KEPT_DAYS = 30.0
+DAY_S = 86_400.0
+
+
+async def remove(database: Database, places: Places, track_id: int) -> Track:
+    """Take a track out of the library; it can be restored until clean-up.
+
+    Parameters
+    ----------
+    database : Database
+    places : Places
+    track_id : int
+
+    Returns
+    -------
+    Track
+        As it is now.
+
+    Raises
+    ------
+    Refused
+        There is no such track, or it was removed already.
+    LibraryError
+        The row or the bundle cannot be changed.
+    """
+    async with database.transaction() as connection:
+        track = await get(connection, track_id)
+        if track.deleted_at is not None:
+            raise Refused(f'"{track.name}" was removed already', "restore it, or leave it")
+        await _mark(connection, track_id, time.time())
+    if track.bundle is not None:
+        await asyncio.to_thread(_move, places.bundles / track.bundle, place_in_trash(places, track))
+    async with database.reading() as connection:
+        return await get(connection, track_id)
+
+
+async def restore(database: Database, places: Places, track_id: int) -> Track:
+    """Bring a removed track back, with its cues, its grid and its places in playlists.
+
+    Parameters
+    ----------
+    database : Database
+    places : Places
+    track_id : int
+
+    Returns
+    -------
+    Track
+        As it is now.
+
+    Raises
+    ------
+    Refused
+        There is no such track, it was not removed, or its content has been added again since.
+    LibraryError
+        The row or the bundle cannot be changed.
+    """
+    async with database.reading() as connection:
+        track = await get(connection, track_id)
+        if track.deleted_at is None:
+            raise Refused(f'"{track.name}" was not removed', "there is nothing to restore")
+        if track.content_hash is not None:
+            other = await with_content(connection, track.content_hash)
+            if other is not None:
+                raise Refused(
+                    f'"{track.name}" has been added again since, as #{other.id}',
+                    "remove that one first, or use it",
+                )
+    if track.bundle is not None:
+        await asyncio.to_thread(_move, place_in_trash(places, track), places.bundles / track.bundle)
+    async with database.transaction() as connection:
+        await _mark(connection, track_id, None)
+    if track.bundle is not None and (places.bundles / track.bundle).exists():
+        await follow(database, places, track_id)
+    async with database.reading() as connection:
+        return await get(connection, track_id)
+
+
+async def removed(connection: Connection) -> list[Track]:
+    """Return what is in the trash, the latest first."""
+    found = await rows(
+        connection, f"{SELECT} WHERE deleted_at IS NOT NULL ORDER BY deleted_at DESC"
+    )
+    return [track_of(track) for track in found]
+
+
+async def clean_up(
+    database: Database, places: Places, *, kept_days: float = KEPT_DAYS
+) -> list[Track]:
+    """Do away for good with tracks that were removed so many days ago; return them.
+
+    Parameters
+    ----------
+    database : Database
+    places : Places
+    kept_days : float
+        0: all of them, now.
+    """
+    before = time.time() - kept_days * DAY_S
+    async with database.reading() as connection:
+        old = [t for t in await removed(connection) if t.deleted_at and t.deleted_at <= before]
+    for track in old:
+        await asyncio.to_thread(_destroy, place_in_trash(places, track))
+        async with database.transaction() as connection:
+            await change(
+                connection,
+                "DELETE FROM tracks WHERE id = ? AND deleted_at IS NOT NULL",
+                (track.id,),
+            )
+            shared = track.cover and await row(
+                connection, "SELECT 1 FROM tracks WHERE cover = ?", (track.cover,)
+            )
+        if track.cover and not shared:
+            (places.covers / track.cover).unlink(missing_ok=True)
+    return old
+
+
+def place_in_trash(places: Places, track: Track) -> Path:
+    """Return where a removed track's bundle is: by uuid, since names may be used again."""
+    return places.trash / f"{track.uuid}{SUFFIX}"
+
+
+async def _mark(connection: Connection, track_id: int, deleted_at: float | None) -> None:
+    await change(
+        connection,
+        "UPDATE tracks SET deleted_at = ?, changed_at = ? WHERE id = ?",
+        (deleted_at, time.time(), track_id),
+    )
+
+
+def _move(old: Path, new: Path) -> None:
+    """Move a bundle, if it is not where it goes already."""
+    if not old.exists():
+        return
+    with blamed_files(f'cannot move bundle "{old}" to "{new}"'):
+        new.parent.mkdir(parents=True, exist_ok=True)
+        old.rename(new)
+        sync(old.parent)
+        sync(new.parent)
+
+
+def _destroy(bundle: Path) -> None:
+    if bundle.exists():
+        with blamed_files(f'cannot delete bundle "{bundle}"'):
+            shutil.rmtree(bundle)
