@@ -44,7 +44,7 @@ def analyze(files: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
     for file in files:
         try:
             with screen.progress_bar(file.name, quiet=quiet or not sys.stderr.isatty()) as bar:
-                told = run_worker(file, lambda share, _, bar=bar: bar(share))
+                told = run_worker(file, _shown_by(bar))
                 bar(1.0)
         except SfaError as error:
             failed += 1
@@ -57,6 +57,11 @@ def analyze(files: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
             click.echo(f"{file}: {in_words(told)}")
     if failed:
         raise click.exceptions.Exit(1)
+
+
+def _shown_by(bar: Any) -> Report:
+    """Return a report that moves a bar."""
+    return lambda share, _: bar(share)
 
 
 def run_worker(path: Path, report: Report, command: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -92,7 +97,9 @@ def run_worker(path: Path, report: Report, command: tuple[str, ...] = ()) -> dic
         env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         start_new_session=True,
     )
-    assert process.stdin and process.stdout and process.stderr
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
     notes = _Notes(process.stderr)
     try:
         with contextlib.suppress(BrokenPipeError):

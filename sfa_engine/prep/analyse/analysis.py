@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from sfa_engine.prep.analyse import bar, cue, drift, grid, loudness, waveform
 from sfa_engine.prep.analyse.features import summary
 from sfa_engine.prep.analyse.key import find_key
 from sfa_engine.prep.analyse.listen import RATE, Block, Heard, listen
+from sfa_engine.prep.analyse.octave import choose_octave
 from sfa_engine.prep.analyse.onset import Onsets, find_onsets, onset_times
 from sfa_engine.prep.analyse.smooth import Floats
 from sfa_engine.prep.analyse.structure import find_sections
-from sfa_engine.prep.analyse.tempo import Tempo, find_tempo
+from sfa_engine.prep.analyse.tempo import Tempo, count_bar, find_tempo
 from sfa_engine.prep.decode import decode_blocks
 
 Progress = Callable[[float, str], None]
@@ -54,7 +55,11 @@ class Beats:
     confidence: float
 
 
-def analyse(path: str | Path, progress: Progress | None = None) -> dict[str, Any]:
+def analyse(
+    path: str | Path,
+    progress: Progress | None = None,
+    stems: Mapping[str, str | Path] | None = None,
+) -> dict[str, Any]:
     """Analyse a sound file.
 
     Parameters
@@ -62,6 +67,8 @@ def analyse(path: str | Path, progress: Progress | None = None) -> dict[str, Any
     path : str or Path
     progress : callable, optional
         Called with the part that is done, 0..1, and what is being done.
+    stems : mapping of str to path, optional
+        Sound files of the separated parts of the same sound.
 
     Returns
     -------
@@ -112,6 +119,7 @@ def find_beats(onsets: Onsets, heard: Heard) -> Beats | None:
     tempo = find_tempo(onsets.strength)
     if tempo is None or tempo.strength < _LEAST_STRENGTH:
         return None
+    tempo = choose_octave(onsets, tempo)
     varies, _, path = drift.varies(onsets, tempo.period_s)
     if varies:
         return _varying(onsets, heard, tempo, path)
@@ -120,7 +128,7 @@ def find_beats(onsets: Onsets, heard: Heard) -> Beats | None:
 
 def _constant(onsets: Onsets, heard: Heard, tempo: Tempo) -> Beats | None:
     """Return the beats of a steady track: one period, one phase."""
-    m = tempo.beats_per_bar
+    m = count_bar(onsets.strength, tempo.period_s)
     begin = grid.fit(
         onsets.attacks, tempo.period_s, bar.sixteenth_phase(onsets.strength, tempo.period_s)
     )
@@ -143,7 +151,7 @@ def _constant(onsets: Onsets, heard: Heard, tempo: Tempo) -> Beats | None:
 
 def _varying(onsets: Onsets, heard: Heard, tempo: Tempo, path: drift.Path) -> Beats | None:
     """Return the beats of a track whose tempo changes."""
-    m = tempo.beats_per_bar
+    m = count_bar(onsets.strength, tempo.period_s)
     places = drift.follow(onsets, heard.spectra, path)
     if len(places) < _LEAST_BEATS:
         return None
@@ -279,4 +287,3 @@ def _energy(lufs: float, attacks_a_second: float, heard: Heard) -> float:
     centroid = heard.spectra.curve("centroid")
     bright = np.clip(float(np.median(centroid)) / 5000, 0, 1) if len(centroid) else 0.0
     return round(float(0.5 * loud + 0.3 * busy + 0.2 * bright), 3)
-

@@ -192,9 +192,7 @@ def _told_by_drums(drums: dict[str, Floats], beats_per_bar: int) -> dict[str, fl
     return {name: float(value) for name, value in told.items()}
 
 
-def _changes(
-    onsets: Onsets, spectra: Spectra, times_s: Floats, steps: int
-) -> dict[str, Floats]:
+def _changes(onsets: Onsets, spectra: Spectra, times_s: Floats, steps: int) -> dict[str, Floats]:
     """Return how much changes on each sixteenth of a bar."""
     rows = stepwise(spectra, times_s)
     edges = np.clip((times_s * FRAME_HZ).astype(int), 0, len(onsets.attacks) - 1)

@@ -84,9 +84,7 @@ def _parts(times: Floats, bpms: Floats) -> list[tuple[float, float, float]]:
     for before, after in pairwise(joined):
         edges.append(float(times[before[1] - 1] + times[after[0]]) / 2)
     edges.append(float(times[-1]) + step)
-    return [
-        (edges[i], edges[i + 1], _middle(bpms, part)) for i, part in enumerate(joined)
-    ]
+    return [(edges[i], edges[i + 1], _middle(bpms, part)) for i, part in enumerate(joined)]
 
 
 def _middle(bpms: Floats, part: list[int]) -> float:
@@ -150,9 +148,7 @@ def _seam(onsets: Onsets, before: Fit, after: Fit, about_s: float) -> float:
             continue
         old = place - before.period_s * np.arange(1, 13)
         new = place + after.period_s * np.arange(12)
-        old = before.phase_s + before.period_s * np.round(
-            (old - before.phase_s) / before.period_s
-        )
+        old = before.phase_s + before.period_s * np.round((old - before.phase_s) / before.period_s)
         scores[i] = (
             near(smooth, old, 0.02)[1].sum() + near(smooth, new, 0.02)[1].sum() - 20 * apart[i]
         )
@@ -227,5 +223,7 @@ def _rising(beats: Floats) -> Floats:
     if len(beats) < 2:
         return beats
     least = 0.3 * np.median(np.diff(beats))
-    keep: NDArray[np.bool_] = np.concatenate([[True], np.diff(np.maximum.accumulate(beats)) > least])
+    keep: NDArray[np.bool_] = np.concatenate(
+        [[True], np.diff(np.maximum.accumulate(beats)) > least]
+    )
     return beats[keep]

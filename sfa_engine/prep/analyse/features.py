@@ -6,6 +6,8 @@ Frames of 4096 at 48 kHz every 2400 (50 ms), not centred, Hann window. `tests` h
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from sfa_engine.prep.analyse.smooth import Curve, Floats
@@ -179,7 +181,7 @@ def _contrast_bands(hz: Curve) -> list[tuple[slice, int]]:
     """Return the bins of each octave band, and how many of them make a peak or a valley."""
     bands = []
     edges = (*CONTRAST_HZ, 12_800.0)
-    for k, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for k, (low, high) in enumerate(pairwise(edges)):
         inside = np.flatnonzero((hz >= low) & (hz <= high))
         first, last = int(inside[0]), int(inside[-1])
         if k:

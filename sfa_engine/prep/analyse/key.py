@@ -135,4 +135,3 @@ def find_key(pitches: Pitches) -> Key:
     scores.sort(reverse=True)
     ahead = scores[0][0] - scores[1][0]
     return Key(scores[0][1], float(np.clip(ahead / 0.15, 0, 1)), classes, tuning)
-

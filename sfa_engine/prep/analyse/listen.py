@@ -133,7 +133,9 @@ class _Pass:
         self.peak = TruePeak()
         self.spectra = Spectra(RATE, SHORT, HOP)
         self.pitches = Pitches(KEY_RATE, LONG, LONG_HOP)
-        self.weighting = k_weighting(np.fft.fftfreq(SIZE, 1 / RATE)).astype(np.complex64)
+        self.weighting = k_weighting(np.fft.fftfreq(SIZE, 1 / RATE).astype(np.float64)).astype(
+            np.complex64
+        )
         self.filters = {name: _response(name, band) for name, band in BANDS.items()}
 
     def take(self, block: Block) -> None:
@@ -164,7 +166,7 @@ class _Pass:
         """Go through one second, of which `frames` are the track's."""
         new = self.window[OLD:]
         self.frames += frames
-        both = np.fft.fft(self.window.view(np.complex64)[:, 0])
+        both: Complexes = np.fft.fft(self.window.view(np.complex64)[:, 0]).astype(np.complex64)
         self._loudness(both, frames)
         # of z = left + j right: the spectrum of (left + right) / 2
         half = both[: SIZE // 2 + 1]

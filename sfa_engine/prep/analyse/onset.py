@@ -1,7 +1,9 @@
 """Attacks: where something begins, at a thousandth of a second.
 
-    level ─► held ─► logarithm ─► rise ─┬─► strength: for the tempo, smoothed and flattened
-                                        └─► attacks: for places, the filters' delay removed
+::
+
+level ─► held ─► logarithm ─► rise ─┬─► strength: for the tempo, smoothed and flattened
+                                    └─► attacks: for places, the filters' delay removed
 """
 
 from __future__ import annotations
@@ -88,9 +90,10 @@ def _attacks(rises: dict[str, Curve]) -> Curve:
         rise = rises[name]
         strong = np.percentile(rise[rise > 0], 98) if (rise > 0).any() else 1.0
         delay = min(_DELAY_MS[name], len(rise))
-        total[: len(rise) - delay] += np.float32(weight) * np.minimum(
-            rise / np.float32(strong + 1e-9), np.float32(1.5)
-        )[delay:]
+        total[: len(rise) - delay] += (
+            np.float32(weight)
+            * np.minimum(rise / np.float32(strong + 1e-9), np.float32(1.5))[delay:]
+        )
     return total
 
 
@@ -141,5 +144,5 @@ def onset_times(onsets: Onsets) -> Floats:
     if not len(smooth) or smooth.max() <= 0:
         return np.zeros(0)
     least = 0.12 * np.percentile(smooth[smooth > 0], 99)
-    times: Floats = (peaks(smooth, 61, float(least)) + 0.5) / FRAME_HZ
+    times: Floats = (peaks(smooth, 61, float(least)).astype(np.float64) + 0.5) / FRAME_HZ
     return times

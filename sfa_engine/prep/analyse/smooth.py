@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Curve = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Real = TypeVar("Real", bound=np.floating)
 
 
 def gaussian(curve: ArrayLike, sigma: float) -> Curve:
@@ -27,9 +30,9 @@ def mean(curve: ArrayLike, width: int) -> Curve:
     return ((total[width:] - total[:-width]) / width).astype(np.float32)
 
 
-def highest(curve: ArrayLike, width: int, *, trailing: bool = False) -> Curve:
-    """Return the highest of `width` points around each, or of the last `width`."""
-    values = np.asarray(curve, np.float32)
+def highest(curve: NDArray[Real], width: int, *, trailing: bool = False) -> NDArray[Real]:
+    """Return the highest of `width` points around each, or of the last `width`, unrounded."""
+    values = curve
     if width <= 1 or not len(values):
         return values
     before = width - 1 if trailing else (width - 1) // 2
@@ -71,7 +74,8 @@ def weighted_median(values: Floats, weights: Floats) -> float:
 def standard(values: ArrayLike) -> Floats:
     """Return values less their mean, over their standard deviation; column by column."""
     x = np.asarray(values, np.float64)
-    return (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-6)
+    even: Floats = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-6)
+    return even
 
 
 def decimate(curve: ArrayLike, by: int) -> Curve:

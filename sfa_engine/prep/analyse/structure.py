@@ -1,12 +1,15 @@
 """Sections: where the music changes, in whole phrases, and what each part is to a DJ.
 
-    bars ─► features ─► self-similarity ─► novelty ┐
-                   └──► steps of bass and level ───┴► best row of phrases ─► labels
+::
+
+bars ─► features ─► self-similarity ─► novelty ┐
+               └──► steps of bass and level ───┴► best row of phrases ─► labels
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,6 +21,9 @@ LABELS = ("intro", "verse", "build", "drop", "break", "outro")
 LONGEST_BARS = 64
 _PRICE = 0.95  # of a boundary, in novelty
 _KICK_DB = -9.0  # bass below the loud parts': no kick
+_BASS_RETURNS_DB = 6.0  # at a drop, against the part before it
+_OF_THE_LOUDEST_DB = 2.2  # a drop is no further below the loudest part
+_STRAIGHT_DB = 0.6  # straight after the intro, where the first verse also begins, much less
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,7 @@ def find_sections(
         return [Section(float(bars_s[0]), float(bars_s[-1]), "verse", 0.0)]
     bars = _describe(onsets, beatwise, bars_s, first_beats, beats_per_bar)
     edges = _phrases(_change(bars))
-    parts = [_part(bars, a, e) for a, e in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [_part(bars, a, e) for a, e in pairwise(edges)]
     _name(parts)
     return _joined(parts, bars_s)
 
@@ -106,7 +112,8 @@ def _describe(
 
     def means(curve: Floats) -> Floats:
         total = np.concatenate([[0.0], np.cumsum(curve, dtype=np.float64)])
-        return (total[edges[:-1] + width] - total[edges[:-1]]) / width
+        rows: Floats = (total[edges[:-1] + width] - total[edges[:-1]]) / width
+        return rows
 
     power = {n: means(level.astype(np.float64) ** 2) for n, level in onsets.levels.items()}
     level = {n: 10 * np.log10(p + 1e-7) for n, p in power.items()}
@@ -168,15 +175,17 @@ def _checkerboard(alike: Floats, reach: int) -> Floats:
     side = np.exp(-0.5 * (x / (reach * 0.6)) ** 2) * np.sign(x)
     kernel = np.outer(side, side)
     n = len(alike)
-    found = np.array([(padded[i : i + 2 * reach, i : i + 2 * reach] * kernel).sum() for i in range(n)])
-    return np.maximum(found, 0) / np.abs(kernel).sum() * 4
+    found = np.array(
+        [(padded[i : i + 2 * reach, i : i + 2 * reach] * kernel).sum() for i in range(n)]
+    )
+    novelty: Floats = np.maximum(found, 0) / np.abs(kernel).sum() * 4
+    return novelty
 
 
 def _phrase(bars: int) -> float:
     """Return how usual it is that a section has so many bars."""
-    for unit, worth in ((16, 0.45), (8, 0.42), (4, 0.18), (2, -0.05), (1, -0.35)):
-        if bars % unit == 0:
-            break
+    usual = ((16, 0.45), (8, 0.42), (4, 0.18), (2, -0.05), (1, -0.35))
+    worth = next(worth for unit, worth in usual if bars % unit == 0)
     return worth - (0.5 if bars < 4 else 0.15 if bars < 8 else 0.0)
 
 
@@ -222,11 +231,12 @@ def _name(parts: list[_Part]) -> None:
         before = parts[i - 1] if i else None
         after = parts[i + 1] if i + 1 < len(parts) else None
         kick = part.bass > _KICK_DB
-        jump = before is not None and (part.bass - before.bass > 6 or part.level - before.level > 3)
-        goes_on = (
-            before is not None and before.label == "drop" and part.level > before.level - 1.2
+        falls_in = before is not None and (
+            part.bass - before.bass > _BASS_RETURNS_DB
+            and part.level > loudest - (_OF_THE_LOUDEST_DB if i > 1 else _STRAIGHT_DB)
         )
-        if kick and part.level > loudest - 2.2 and (jump or goes_on):
+        goes_on = before is not None and before.label == "drop" and part.level > before.level - 1.2
+        if kick and (falls_in or goes_on):
             part.label = "drop"
         elif before is None:
             part.label = "intro"

@@ -26,8 +26,8 @@ from sfa_engine.prep.analyse.smooth import (
 SLOWEST, FASTEST = 58.0, 215.0  # BPM
 USUAL, SPREAD = 122.0, 0.55  # BPM and octaves of the bell of usual tempi
 _BEATS = ((0.5, 0.9), (1, 1.0), (2, 0.8), (4, 1.1), (8, 0.8), (16, 0.5))  # lag, weight
-_COARSE = 4  # ms a point of the slower curves
-_HZ = FRAME_HZ / _COARSE
+COARSE_MS = 4  # a point of the slower curves
+COARSE_HZ = FRAME_HZ / COARSE_MS
 _WINDOW_S = 8.0
 
 
@@ -42,14 +42,11 @@ class Tempo:
         0..1: how well its phase holds.
     strength : float
         0..1: how much the music comes back after its beats.
-    beats_per_bar : int
-        3 or 4.
     """
 
     bpm: float
     coherence: float
     strength: float
-    beats_per_bar: int
 
     @property
     def period_s(self) -> float:
@@ -71,10 +68,10 @@ def find_tempo(strength: Curve, usual: float = USUAL) -> Tempo | None:
     -------
     Tempo or None
     """
-    curve = decimate(strength, _COARSE)
-    if len(curve) < 2 * _HZ or curve.max(initial=0) <= 0:
+    curve = decimate(strength, COARSE_MS)
+    if len(curve) < 2 * COARSE_HZ or curve.max(initial=0) <= 0:
         return None
-    lags = min(int(_HZ * 60 / SLOWEST * 16.5), len(curve) - 2)
+    lags = min(int(COARSE_HZ * 60 / SLOWEST * 16.5), len(curve) - 2)
     returns = autocorrelation(curve, lags)
     spectrum, bin_hz = _spectrum(curve)
     best: tuple[float, float, float, float] | None = None
@@ -82,7 +79,7 @@ def find_tempo(strength: Curve, usual: float = USUAL) -> Tempo | None:
     for bpm, score, plain in found:
         if score < 0.4 * found[0][1]:
             continue
-        fine = _comb(spectrum, bin_hz, bpm, len(curve) / _HZ)
+        fine = _comb(spectrum, bin_hz, bpm, len(curve) / COARSE_HZ)
         holds = max(coherence(curve, 60 / fine).values())
         rank = score * (0.25 + holds)
         if best is None or rank > best[0]:
@@ -90,7 +87,7 @@ def find_tempo(strength: Curve, usual: float = USUAL) -> Tempo | None:
     if best is None or best[3] <= 0:
         return None
     _, bpm, holds, plain = best
-    return Tempo(bpm, holds, min(1.0, plain), _beats_per_bar(returns, 60 / bpm))
+    return Tempo(bpm, holds, min(1.0, plain))
 
 
 def _candidates(returns: Floats, usual: float) -> list[tuple[float, float, float]]:
@@ -99,7 +96,7 @@ def _candidates(returns: Floats, usual: float) -> list[tuple[float, float, float
     bpm = np.exp(np.arange(np.log(SLOWEST), np.log(FASTEST), 0.002))
     score, weights = np.zeros(len(bpm)), np.zeros(len(bpm))
     for beats, weight in _BEATS:
-        lag = 60 * _HZ / bpm * beats
+        lag = 60 * COARSE_HZ / bpm * beats
         known = lag < len(returns) - 1
         score += np.where(known, weight * np.interp(lag, np.arange(len(tops)), tops), 0)
         weights += np.where(known, weight, 0)
@@ -119,7 +116,7 @@ def _spectrum(curve: Curve) -> tuple[Floats, float]:
     fade = np.hanning(len(curve)) ** 0.25
     size = fast_size(len(curve) * 4)
     spectrum: Floats = np.abs(np.fft.rfft((curve - curve.mean()) * fade, size))
-    return spectrum, _HZ / size
+    return spectrum, COARSE_HZ / size
 
 
 def _comb(spectrum: Floats, bin_hz: float, bpm: float, seconds: float) -> float:
@@ -150,9 +147,9 @@ def coherence(curve: Curve, period_s: float) -> dict[int, float]:
         of their lengths.
     """
     centred = curve - curve.mean()
-    width = min(int(_WINDOW_S * _HZ), len(curve))
+    width = min(int(_WINDOW_S * COARSE_HZ), len(curve))
     starts = np.arange(0, max(1, len(curve) - width + 1), max(1, width // 2))
-    seconds = np.arange(len(curve)) / _HZ
+    seconds = np.arange(len(curve)) / COARSE_HZ
     holds = {}
     turn: NDArray[np.complex128] = np.exp(-2j * np.pi / period_s * seconds)
     for k in (1, 2, 4):
@@ -163,11 +160,25 @@ def coherence(curve: Curve, period_s: float) -> dict[int, float]:
     return holds
 
 
-def _beats_per_bar(returns: Floats, period_s: float) -> int:
-    """Return 3 where the music comes back after three beats rather than two and four."""
+def count_bar(strength: Curve, period_s: float) -> int:
+    """Return the beats of a bar: 3 where the music comes back after 3 rather than 2 and 4.
+
+    Parameters
+    ----------
+    strength : float32[ms]
+    period_s : float
+        Seconds a beat.
+
+    Returns
+    -------
+    int
+        3 or 4.
+    """
+    curve = decimate(strength, COARSE_MS)
+    returns = autocorrelation(curve, max(1, min(int(8.5 * period_s * COARSE_HZ), len(curve) - 2)))
 
     def after(beats: int) -> float:
-        lag = round(beats * period_s * _HZ)
+        lag = round(beats * period_s * COARSE_HZ)
         if lag >= len(returns) - 2:
             return 0.0
         return float(returns[max(0, lag - 1) : lag + 2].max())
@@ -218,7 +229,7 @@ def local_tempi(strength: Curve, bpm: float) -> tuple[Floats, Floats, Floats, Fl
             scores[first : first + 256, known] += weight / 3.3 * value
     weights = np.clip(np.sqrt(energy / (np.median(energy) + 1e-9)), 0.1, 1.5)
     path = _follow(scores * (0.5 + 0.5 * np.exp(-0.5 * (np.log2(bpms / bpm) / 0.35) ** 2)), weights)
-    times = np.arange(len(windows)) * (hop / hz)
+    times: Floats = np.arange(len(windows), dtype=np.float64) * (hop / hz)
     return times, bpms[path], scores[np.arange(len(path)), path], weights
 
 
