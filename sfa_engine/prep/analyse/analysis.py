@@ -1,9 +1,8 @@
-"""The whole analysis of a track, as `sfa analyze` tells it."""
+"""The whole analysis of a track: what `sfa analyze` tells, as plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,48 +10,25 @@ import numpy as np
 
 from sfa_engine.audio.grid import TEMPOS, Anchor, Grid
 from sfa_engine.library.key import camelot
-from sfa_engine.prep.analyse import bar, cue, drift, grid, loudness, waveform
+from sfa_engine.prep.analyse import bar, loudness, waveform
+from sfa_engine.prep.analyse.beat import Beats, bars_of, find_beats
+from sfa_engine.prep.analyse.cue import Cue, find_cues
 from sfa_engine.prep.analyse.features import summary
-from sfa_engine.prep.analyse.key import find_key
-from sfa_engine.prep.analyse.listen import RATE, Block, Heard, listen
-from sfa_engine.prep.analyse.octave import choose_octave
-from sfa_engine.prep.analyse.onset import Onsets, find_onsets, onset_times
+from sfa_engine.prep.analyse.key import Key, find_key
+from sfa_engine.prep.analyse.listen import RATE, Block, Heard, Levels, listen, listen_to_stem
+from sfa_engine.prep.analyse.loop import find_loops
+from sfa_engine.prep.analyse.onset import find_onsets, is_played, onset_times
 from sfa_engine.prep.analyse.smooth import Floats
-from sfa_engine.prep.analyse.structure import find_sections
-from sfa_engine.prep.analyse.tempo import Tempo, count_bar, find_tempo
+from sfa_engine.prep.analyse.structure import Section, find_sections
 from sfa_engine.prep.decode import decode_blocks
 
 Progress = Callable[[float, str], None]
 
 VERSION = 1  # rises when the same file would get other values
-_LISTENING = 0.85  # of the time, the pass over the sound
-_LEAST_BEATS = 8
-_LEAST_STRENGTH = 0.06  # of what comes back, to call it a beat
-_CLEAR = 1.0  # margin of the bar at which it was right in 98 of 100
-
-
-@dataclass(frozen=True, slots=True)
-class Beats:
-    """The beats of a track.
-
-    Parameters
-    ----------
-    places_s : float64[n]
-    first : int
-        Which of them begins the first whole bar.
-    beats_per_bar : int
-    bpm : float
-    variable : bool
-    confidence : float
-        0..1, of beat and bar being where they are said to be.
-    """
-
-    places_s: Floats
-    first: int
-    beats_per_bar: int
-    bpm: float
-    variable: bool
-    confidence: float
+WHOLE = "mix"  # the name of a track's only stem
+DRUMS = "drums"
+_LISTENING = 0.9  # of the time, the pass over the sound
+_PHRASE_BARS = 4
 
 
 def analyse(
@@ -66,173 +42,127 @@ def analyse(
     ----------
     path : str or Path
     progress : callable, optional
-        Called with the part that is done, 0..1, and what is being done.
+        Told the part that is done, 0..1, and what is being done.
     stems : mapping of str to path, optional
-        Sound files of the separated parts of the same sound.
+        Sound files of its separated parts: loops are suggested in each, and `DRUMS` say where
+        the beats are.
 
     Returns
     -------
     dict
-        As DESIGN section 7 lists it; plain values only.
+        What ``sfa analyze --json`` prints; plain values only, no NaN.
 
     Raises
     ------
     MediaError
-        If the file cannot be read.
+        If a file cannot be read.
     """
+    files = stems or {}
+    share = _LISTENING / (1 + 0.5 * len(files))  # a stem takes half as long
 
-    def heard_so_far(share: float) -> None:
-        if progress:
-            progress(_LISTENING * share, "listening")
+    def told_from(start: float, part: float, doing: str) -> Callable[[float], None]:
+        return lambda done: progress(start + part * done, doing) if progress else None
 
-    decoding = decode_blocks(path, RATE, heard_so_far)
-    result = analyse_blocks(decoding, progress)
+    decoding = decode_blocks(path, RATE, told_from(0.0, share, "listening"))
+    heard = listen(decoding)
+    levels: dict[str, Levels] = {}
+    for i, (name, file) in enumerate(files.items()):
+        told = told_from(share * (1 + 0.5 * i), 0.5 * share, f"listening to {name}")
+        levels[name] = listen_to_stem(decode_blocks(file, RATE, told), heard.frames)
+    if progress:
+        progress(_LISTENING, "beats and structure")
+    result = judge(heard, levels)
     result["features"]["decoder"] = decoding.decoder
     result["features"]["truncated"] = decoding.truncated
     return result
 
 
-def analyse_blocks(blocks: Iterable[Block], progress: Progress | None = None) -> dict[str, Any]:
-    """Analyse sound at 48 kHz; see `analyse`.
+def analyse_blocks(blocks: Iterable[Block]) -> dict[str, Any]:
+    """Analyse sound at 48 kHz, float32[n, 2] each; see `analyse`."""
+    return judge(listen(blocks), {})
+
+
+def judge(heard: Heard, stems: Mapping[str, Levels]) -> dict[str, Any]:
+    """Return everything that is told of a track.
 
     Parameters
     ----------
-    blocks : iterable of float32[n, 2]
-    progress : callable, optional
+    heard : Heard
+    stems : mapping of str to Levels
+        As long as the track.
 
     Returns
     -------
     dict
+        See `analyse`.
     """
-    heard = listen(blocks)
-    if progress:
-        progress(_LISTENING, "beats")
-    onsets = find_onsets(heard.levels)
-    beats = find_beats(onsets, heard)
-    if progress:
-        progress(0.95, "structure")
-    return _told(heard, onsets, beats)
-
-
-def find_beats(onsets: Onsets, heard: Heard) -> Beats | None:
-    """Return the beats, or None where there is no tempo."""
-    tempo = find_tempo(onsets.strength)
-    if tempo is None or tempo.strength < _LEAST_STRENGTH:
-        return None
-    tempo = choose_octave(onsets, tempo)
-    varies, _, path = drift.varies(onsets, tempo.period_s)
-    if varies:
-        return _varying(onsets, heard, tempo, path)
-    return _constant(onsets, heard, tempo)
-
-
-def _constant(onsets: Onsets, heard: Heard, tempo: Tempo) -> Beats | None:
-    """Return the beats of a steady track: one period, one phase."""
-    m = count_bar(onsets.strength, tempo.period_s)
-    begin = grid.fit(
-        onsets.attacks, tempo.period_s, bar.sixteenth_phase(onsets.strength, tempo.period_s)
-    )
-    sixteenths = np.arange(begin.phase_s % (begin.period_s / 4), heard.seconds, begin.period_s / 4)
-    found = bar.find_bar(onsets, heard.spectra, sixteenths, m)
-    if len(sixteenths) <= found.first:
-        return None
-    one_s = float(sixteenths[found.first])
-    fitted = grid.snap(grid.fit(onsets.attacks, tempo.period_s, one_s))
-    period = fitted.period_s
-    start = fitted.phase_s - np.floor(fitted.phase_s / period + 1e-9) * period
-    places = np.arange(start, heard.seconds, period)
-    if len(places) < _LEAST_BEATS:
-        return None
-    first = round((one_s - start) / period) % m
-    sure = min(1.0, found.margin / _CLEAR) * min(1.0, tempo.coherence / 0.7)
-    sure *= 0.6 + 0.4 * min(1.0, found.one_margin / _CLEAR)
-    return Beats(places, first, m, 60 / period, variable=False, confidence=sure)
-
-
-def _varying(onsets: Onsets, heard: Heard, tempo: Tempo, path: drift.Path) -> Beats | None:
-    """Return the beats of a track whose tempo changes."""
-    m = count_bar(onsets.strength, tempo.period_s)
-    places = drift.follow(onsets, heard.spectra, path)
-    if len(places) < _LEAST_BEATS:
-        return None
-    numbers = np.arange(4 * (len(places) - 1)) / 4
-    sixteenths = np.interp(numbers, np.arange(len(places)), places)
-    found = bar.find_bar(onsets, heard.spectra, sixteenths, m, step=2)
-    if found.first % 4:  # on the half beat
-        places = (places[:-1] + places[1:]) / 2
-    bpm = 60 / float(np.median(np.diff(places)))
-    sure = 0.5 * min(1.0, found.margin / _CLEAR) * tempo.strength
-    return Beats(places, found.first // 4, m, bpm, variable=True, confidence=sure)
-
-
-def _told(heard: Heard, onsets: Onsets, beats: Beats | None) -> dict[str, Any]:
-    """Return everything as plain values."""
     loud = loudness.measure(heard.power[:, 0])
-    key = find_key(heard.pitches)
     silent = loud.integrated_lufs <= loudness.SILENCE_LUFS
-    key_name = None if silent else key.name
+    onsets = find_onsets(heard.levels)
     attacks = np.zeros(0) if silent else onset_times(onsets)
-    told: dict[str, Any] = {
+    drums = find_onsets(stems[DRUMS]) if is_played(stems.get(DRUMS)) else None
+    beats = None if silent else find_beats(onsets, heard, drums)
+    bars_s, first_beats = bars_of(beats, heard) if beats else (np.zeros(0), np.zeros(0, np.int64))
+    key = find_key(heard.pitches, _phrases(bars_s))
+    sections: list[Section] = []
+    cues: list[Cue] = []
+    if beats:
+        rows = bar.stepwise(heard.spectra, beats.places_s)
+        sections = find_sections(onsets, rows, bars_s, first_beats, beats.beats_per_bar)
+        tracks = stems or {WHOLE: heard.levels}
+        loops = {name: find_loops(levels, sections, bars_s) for name, levels in tracks.items()}
+        cues = find_cues(sections, bars_s, loops)
+    key_name = None if silent else key.name
+    return {
         "duration_s": round(heard.seconds, 6),
-        "bpm": None,
-        "confidence": 0.0,
-        "variable": False,
-        "beats": [],
-        "downbeats": [],
-        "beats_per_bar": 4,
-        "grid": None,
+        "bpm": round(beats.bpm, 4) if beats else None,
+        "confidence": round(float(np.clip(beats.confidence, 0, 1)), 3) if beats else 0.0,
+        "variable": beats is not None and beats.variable,
+        "beats": _times(beats.places_s) if beats else [],
+        "downbeats": _times(beats.places_s[beats.first :: beats.beats_per_bar]) if beats else [],
+        "beats_per_bar": beats.beats_per_bar if beats else 4,
+        "grid": _grid(beats) if beats else None,
         "key": key_name,
         "camelot": key_name and camelot(key_name),
         "lufs": round(loud.integrated_lufs, 2),
         "peak_dbtp": round(loudness.decibels(heard.true_peak), 2),
         "energy": _energy(loud.integrated_lufs, len(attacks) / max(heard.seconds, 1e-3), heard),
-        "sections": [],
-        "cues": [],
+        "sections": [
+            {"start_s": round(s.start_s, 6), "end_s": round(s.end_s, 6), "label": s.label}
+            for s in sections
+        ],
+        "cues": [_told(cue) for cue in cues],
+        "features": _features(heard, loud, key, attacks),
     }
-    if beats is not None and not silent:
-        told |= _told_beats(heard, onsets, beats)
-    told["features"] = {
+
+
+def _features(heard: Heard, loud: loudness.Loudness, key: Key, attacks_s: Floats) -> dict[str, Any]:
+    """Return what is measured and not judged."""
+    return {
         "version": VERSION,
         "key_confidence": round(key.confidence, 3),
         "tuning_cents": round(key.tuning_cents, 1),
         "loudness_range_lu": round(loud.range_lu, 2),
         "loudness_short_lufs": [round(float(v), 1) for v in loud.short_lufs],
-        "onsets_s": [round(float(t), 3) for t in attacks],
+        "onsets_s": [round(float(t), 3) for t in attacks_s],
         "waveform": waveform.overview(heard.levels),
         **summary(heard.spectra),
     }
-    return told
 
 
-def _told_beats(heard: Heard, onsets: Onsets, beats: Beats) -> dict[str, Any]:
-    """Return what follows from the beats."""
-    m = beats.beats_per_bar
-    bars_s, first_beats = _bars(heard, beats)
-    rows = bar.stepwise(heard.spectra, beats.places_s)
-    sections = find_sections(onsets, rows, bars_s, first_beats, m)
-    cues = cue.find_cues(sections, bars_s, rows.levels_db[first_beats])
-    return {
-        "bpm": round(beats.bpm, 4),
-        "confidence": round(float(np.clip(beats.confidence, 0, 1)), 3),
-        "variable": beats.variable,
-        "beats": _times(beats.places_s),
-        "downbeats": _times(beats.places_s[beats.first :: m]),
-        "beats_per_bar": m,
-        "grid": _grid(beats),
-        "sections": [
-            {"start_s": round(s.start_s, 6), "end_s": round(s.end_s, 6), "label": s.label}
-            for s in sections
-        ],
-        "cues": [_told_cue(c) for c in cues],
-    }
+def _phrases(bars_s: Floats) -> Floats:
+    """Return the first half bar of each phrase: float64[n, 2]."""
+    starts, ends = bars_s[:-1:_PHRASE_BARS], bars_s[1::_PHRASE_BARS]
+    return np.stack([starts, (starts + ends) / 2], axis=1)
 
 
-def _told_cue(one: cue.Cue) -> dict[str, Any]:
-    told: dict[str, Any] = {"time_s": round(one.time_s, 6), "kind": one.kind, "label": one.label}
-    if one.end_s is not None:
-        told["end_s"] = round(one.end_s, 6)
-    if one.hot_cue is not None:
-        told["hot_cue"] = one.hot_cue
+def _told(cue: Cue) -> dict[str, Any]:
+    """Return a cue with those of its fields that say something."""
+    told: dict[str, Any] = {"time_s": round(cue.time_s, 6), "kind": cue.kind, "label": cue.label}
+    if cue.end_s is not None:
+        told |= {"end_s": round(cue.end_s, 6), "stem": cue.stem}
+    if cue.hot_cue is not None:
+        told["hot_cue"] = cue.hot_cue
     return told
 
 
@@ -258,24 +188,6 @@ def _grid(beats: Beats) -> dict[str, Any]:
         "beats_per_bar": kept.beats_per_bar,
         "anchors": [{"frame": a.frame, "beat": a.beat} for a in kept.anchors],
     }
-
-
-def _bars(heard: Heard, beats: Beats) -> tuple[Floats, Any]:
-    """Return the bars of the sounding part with its end, and the beat each begins with."""
-    m = beats.beats_per_bar
-    first_beats = np.arange(beats.first, len(beats.places_s), m)
-    starts = beats.places_s[first_beats]
-    length = m * float(np.median(np.diff(beats.places_s)))
-    edges = np.append(starts, starts[-1] + length) if len(starts) else starts
-    audible = np.zeros(len(heard.levels["low"]), bool)
-    for name in ("low", "mid"):
-        audible |= heard.levels[name] > 0.02 * np.percentile(heard.levels[name], 95)
-    places = np.flatnonzero(audible) / 1000
-    if len(places):
-        inside = (edges >= places[0] - 0.6 * length) & (edges <= places[-1] + 0.6 * length)
-        edges, first_beats = edges[inside], first_beats[inside[: len(first_beats)]]
-    edges = np.minimum(edges, heard.seconds)
-    return edges, first_beats[: max(0, len(edges) - 1)]
 
 
 def _energy(lufs: float, attacks_a_second: float, heard: Heard) -> float:

@@ -28,6 +28,12 @@ PROFILES = {  # from the tonic up
     "major": (1, 0.29, 0.50, 0.40, 0.60, 0.56, 0.32, 0.80, 0.31, 0.45, 0.42, 0.39),
     "minor": (1, 0.31, 0.44, 0.58, 0.33, 0.49, 0.29, 0.78, 0.43, 0.29, 0.53, 0.32),
 }
+TRIADS = {
+    "major": (1, 0, 0, 0, 0.7, 0, 0, 0.8, 0, 0, 0, 0),
+    "minor": (1, 0, 0, 0.7, 0, 0, 0, 0.8, 0, 0, 0, 0),
+}
+_OF_CHORD = 0.25  # what the first chord of phrases counts, against the whole track
+_MORE_MINOR = 0.06  # most electronic tracks are in minor [1]_
 _PITCHES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _SHARPS = {"C#": "Db", "D#": "Eb", "G#": "Ab", "A#": "Bb"}
 
@@ -82,22 +88,51 @@ class Pitches:
         self._counts.append(counts)
         self._levels.append(middle.sum(axis=1))
 
-    def classes(self) -> tuple[Floats, float]:
-        """Return the twelve pitch classes, C first, the highest 1, and the tuning in cents."""
+    def tuning(self) -> float:
+        """Return how far the pitches lie off 440 Hz, in semitones, -0.5..0.5."""
         if not self._levels:
-            return np.zeros(12), 0.0
-        level = np.concatenate(self._levels)
-        loud = np.minimum(1, level / (np.percentile(level, 60) + 1e-9))
-        counts = np.einsum("f,fop->op", loud, np.concatenate(self._counts))
+            return 0.0
+        counts = self._weighed().sum(axis=(0, 1))
+        turn = (counts * np.exp(2j * np.pi * np.arange(12 * FINE) / FINE)).sum()
+        return float(np.angle(turn) / (2 * np.pi)) if abs(turn) > 0 else 0.0
+
+    def classes(self, tuning: float, spans_s: Floats | None = None) -> Floats:
+        """Return the twelve pitch classes, C first, the highest 1.
+
+        Parameters
+        ----------
+        tuning : float
+            Semitones.
+        spans_s : float64[n, 2], optional
+            The only parts that count: begin and end of each, in order, in seconds.
+
+        Returns
+        -------
+        float64[12]
+            All 0 where nothing has a pitch.
+        """
+        if not self._levels:
+            return np.zeros(12)
+        counts = self._weighed()
+        if spans_s is not None:
+            times = (np.arange(len(counts)) * self.hop + self.size / 2) / (self._bin_hz * self.size)
+            before = np.searchsorted(spans_s[:, 0], times) - 1
+            counts = counts[(before >= 0) & (times < spans_s[np.maximum(before, 0), 1])]
         fine = np.arange(12 * FINE)
-        turn = (counts.sum(axis=0) * np.exp(2j * np.pi * fine / FINE)).sum()
-        tuning = float(np.angle(turn) / (2 * np.pi)) if abs(turn) > 0 else 0.0  # semitones
         distance = (fine / FINE - tuning - np.arange(12)[:, None] + 6) % 12 - 6
         bells = np.exp(-0.5 * (distance / 0.22) ** 2) * (np.abs(distance) <= 0.5)
-        per_octave = counts @ bells.T
+        per_octave = counts.sum(axis=0) @ bells.T
         per_octave /= per_octave.max(axis=1, keepdims=True) + 1e-9
-        classes = np.roll(OCTAVES @ per_octave, -3)  # A first, to C first
-        return classes / (classes.max() + 1e-9), 100 * tuning
+        classes: Floats = np.roll(OCTAVES @ per_octave, -3)  # A first, to C first
+        classes /= classes.max() + 1e-9
+        return classes
+
+    def _weighed(self) -> Curve:
+        """Return the counts of each frame; quiet ones count less."""
+        level = np.concatenate(self._levels)
+        loud = np.minimum(1, level / (np.percentile(level, 60) + 1e-9))
+        weighed: Curve = loud[:, None, None] * np.concatenate(self._counts)
+        return weighed
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +157,36 @@ class Key:
     tuning_cents: float
 
 
-def find_key(pitches: Pitches) -> Key:
-    """Return the key whose profile the pitch classes follow best."""
-    classes, tuning = pitches.classes()
+def find_key(pitches: Pitches, phrases_s: Floats | None = None) -> Key:
+    """Return the key whose profile the pitch classes follow best.
+
+    Parameters
+    ----------
+    pitches : Pitches
+    phrases_s : float64[n, 2], optional
+        First half bars of the phrases, begin and end in seconds: there the tonic's chord is
+        more likely than elsewhere, which tells a minor key from its relative major.
+
+    Returns
+    -------
+    Key
+        The key, or one without a name where nothing has a pitch.
+    """
+    tuning = pitches.tuning()
+    classes = pitches.classes(tuning)
     if classes.max(initial=0) <= 0 or classes.std() < 1e-6:
-        return Key(None, 0.0, classes, tuning)
+        return Key(None, 0.0, classes, 100 * tuning)
+    begins = np.zeros(12)
+    if phrases_s is not None and len(phrases_s):
+        begins = pitches.classes(tuning, phrases_s)
     scores = []
     for key in KEYS:
         tonic, mode = key.split()
-        profile = np.roll(PROFILES[mode], _PITCHES.index(_SHARPS.get(tonic, tonic)))
-        scores.append((float(np.corrcoef(profile, classes)[0, 1]), key))
+        root = _PITCHES.index(_SHARPS.get(tonic, tonic))
+        score = float(np.corrcoef(np.roll(PROFILES[mode], root), classes)[0, 1])
+        if begins.std() > 0:
+            score += _OF_CHORD * float(np.corrcoef(np.roll(TRIADS[mode], root), begins)[0, 1])
+        scores.append((score + _MORE_MINOR * (mode == "minor"), key))
     scores.sort(reverse=True)
     ahead = scores[0][0] - scores[1][0]
-    return Key(scores[0][1], float(np.clip(ahead / 0.15, 0, 1)), classes, tuning)
+    return Key(scores[0][1], float(np.clip(ahead / 0.15, 0, 1)), classes, 100 * tuning)

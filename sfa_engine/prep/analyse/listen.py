@@ -37,6 +37,7 @@ LONG_HOP = 4096
 
 Complexes = NDArray[np.complex64]
 Block = NDArray[np.float32]
+Levels = dict[str, Curve]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +122,33 @@ def listen(blocks: Iterable[Block]) -> Heard:
     return pass_.finish()
 
 
+def listen_to_stem(blocks: Iterable[Block], frames: int) -> Levels:
+    """Go once through a stem, for its levels alone.
+
+    Parameters
+    ----------
+    blocks : iterable of float32[n, 2]
+    frames : int
+        Length of the track; the stem is cut to it, or ends in silence.
+
+    Returns
+    -------
+    dict of str to float32[ms]
+        As `Heard.levels`.
+    """
+    pass_ = _Pass(whole=False)
+    for block in blocks:
+        pass_.take(block)
+    ms = max(1, frames // MS)
+    levels = pass_.finish().levels
+    return {n: np.pad(level[:ms], (0, max(0, ms - len(level)))) for n, level in levels.items()}
+
+
 class _Pass:
     """The state between two seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = True) -> None:
+        self.whole = whole
         self.window = np.zeros((SIZE, 2), np.float32)
         self.filled = OLD
         self.frames = 0
@@ -164,10 +188,10 @@ class _Pass:
 
     def _step(self, frames: int) -> None:
         """Go through one second, of which `frames` are the track's."""
-        new = self.window[OLD:]
         self.frames += frames
         both: Complexes = np.fft.fft(self.window.view(np.complex64)[:, 0]).astype(np.complex64)
-        self._loudness(both, frames)
+        if self.whole:
+            self._loudness(both, frames)
         # of z = left + j right: the spectrum of (left + right) / 2
         half = both[: SIZE // 2 + 1]
         mirrored = np.conj(both[-np.arange(SIZE // 2 + 1)])
@@ -175,11 +199,16 @@ class _Pass:
         ms = -(-frames // MS)
         for name, band in BANDS.items():
             self.levels[name].append(_level(mono, name, band, self.filters[name])[:ms])
-        self.pitches.take(_resampled(mono, KEY_RATE)[: -(-frames * KEY_RATE // RATE)])
-        self.spectra.take(new[:frames].mean(axis=1, dtype=np.float32))
-        self.peak.take(self.window[OLD - 64 : OLD + frames])
+        if self.whole:
+            self._rest(mono, frames)
         self.window[:OLD] = self.window[NEW:]
         self.filled = OLD
+
+    def _rest(self, mono: Complexes, frames: int) -> None:
+        """Take what key, features and true peak are made of."""
+        self.pitches.take(_resampled(mono, KEY_RATE)[: -(-frames * KEY_RATE // RATE)])
+        self.spectra.take(self.window[OLD : OLD + frames].mean(axis=1, dtype=np.float32))
+        self.peak.take(self.window[OLD - 64 : OLD + frames])
 
     def _loudness(self, both: Complexes, frames: int) -> None:
         """Note the energy and the peak of each tenth of a second."""

@@ -18,6 +18,7 @@ from sfa_engine.prep.analyse.smooth import Curve, Floats, gaussian, highest, mea
 FRAME_HZ = 1000.0
 _AUDIBLE = 0.02  # of the loud level: what rises below that is no attack
 _KNEE = 0.03  # of the loud level: below, the logarithm is a line
+_PLAYED = 0.01  # -40 dB
 _STRENGTH = {"low": 1.0, "mid": 0.6, "snare": 0.5, "high": 0.4}
 _PLACE = {"low": 1.3, "mid": 0.8, "snare": 0.5, "high": 0.4}
 _DELAY_MS = {"low": 3, "mid": 0, "snare": 0, "high": 0}  # of a kick's first rise; measured
@@ -72,6 +73,15 @@ def find_onsets(levels: dict[str, Curve]) -> Onsets:
         held[name] = h
         rises[name] = np.where(h > loud * np.float32(_AUDIBLE), rise, np.float32(0))
     return Onsets(held, rises, _strength(rises), _attacks(rises))
+
+
+def is_played(levels: dict[str, Curve] | None) -> bool:
+    """Tell whether a stem has sound for at least a quarter of its time."""
+    if levels is None:
+        return False
+    loudest = np.maximum.reduce(list(levels.values()))
+    seconds = highest(loudest, 1000)[::1000]
+    return float(np.mean(seconds > _PLAYED)) >= 0.25
 
 
 def _strength(rises: dict[str, Curve]) -> Curve:

@@ -15,7 +15,7 @@ import numpy as np
 
 from sfa_engine.prep.analyse.bar import Stepwise
 from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets
-from sfa_engine.prep.analyse.smooth import Floats, highest, standard
+from sfa_engine.prep.analyse.smooth import Floats, Ints, highest, standard
 
 LABELS = ("intro", "verse", "build", "drop", "break", "outro")
 LONGEST_BARS = 64
@@ -73,7 +73,7 @@ class _Part:
 
 
 def find_sections(
-    onsets: Onsets, beatwise: Stepwise, bars_s: Floats, first_beats: Floats, beats_per_bar: int
+    onsets: Onsets, beatwise: Stepwise, bars_s: Floats, first_beats: Ints, beats_per_bar: int
 ) -> list[Section]:
     """Return the sections of a track, without gaps.
 
@@ -104,7 +104,7 @@ def find_sections(
 
 
 def _describe(
-    onsets: Onsets, beatwise: Stepwise, bars_s: Floats, first_beats: Floats, beats_per_bar: int
+    onsets: Onsets, beatwise: Stepwise, bars_s: Floats, first_beats: Ints, beats_per_bar: int
 ) -> _Bars:
     """Return what each bar is like."""
     edges = np.clip((bars_s * FRAME_HZ).astype(int), 0, len(onsets.attacks) - 1)
