@@ -22,22 +22,22 @@ from sfa_engine.prep.analyse.smooth import Curve, Floats, gaussian, highest, sta
 
 _LAG = 12  # ms over which a level has risen
 _WEIGHTS = {
-    "kick on the one": 1.02,
-    "kick in the middle": 0.39,
-    "kick on beats": 0.27,
-    "kick between": -0.23,
-    "snare on two and four": 0.17,
-    "snare on three": -0.20,
-    "snare on either": 0.51,
-    "snare between": -0.39,
-    "middle on beats": 0.27,
-    "middle on the one": 0.47,
-    "treble on beats": -0.29,
-    "chords": 1.61,
-    "timbre": 0.36,
-    "timbre of a beat": 0.35,
-    "sections": 0.80,
-    "levels": 0.64,
+    "kick on the one": 1.28,
+    "kick in the middle": 0.28,
+    "kick on beats": 0.28,
+    "kick between": -0.28,
+    "snare on two and four": 0.08,
+    "snare on three": -0.36,
+    "snare on either": 0.61,
+    "snare between": -0.40,
+    "middle on beats": 0.18,
+    "middle on the one": 0.95,
+    "treble on beats": 0.02,
+    "chords": 1.91,
+    "timbre": 0.55,
+    "timbre of a beat": 0.14,
+    "sections": 0.87,
+    "levels": 0.71,
 }
 
 

@@ -17,7 +17,7 @@ from sfa_engine.prep.analyse.listen import Heard
 from sfa_engine.prep.analyse.octave import choose_octave
 from sfa_engine.prep.analyse.onset import Onsets
 from sfa_engine.prep.analyse.smooth import Floats, Ints
-from sfa_engine.prep.analyse.tempo import Tempo, count_bar, find_tempo
+from sfa_engine.prep.analyse.tempo import Path, Tempo, count_bar, find_tempo
 
 _LEAST_BEATS = 8
 _LEAST_STRENGTH = 0.06  # of what comes back, to call it a beat
@@ -68,7 +68,7 @@ def find_beats(onsets: Onsets, heard: Heard, drums: Onsets | None = None) -> Bea
     if tempo is None or tempo.strength < _LEAST_STRENGTH:
         return None
     tempo = choose_octave(onsets, tempo)
-    varies, _, path = drift.varies(onsets, tempo.period_s)
+    varies, path = drift.varies(onsets, tempo.period_s)
     beats_per_bar = count_bar(onsets.strength, tempo.period_s)
     if varies:
         return _varying(drums or onsets, heard, tempo, beats_per_bar, path)
@@ -97,7 +97,7 @@ def _constant(onsets: Onsets, heard: Heard, tempo: Tempo, m: int) -> Beats | Non
     return Beats(places, first, m, 60 / period, variable=False, confidence=sure)
 
 
-def _varying(onsets: Onsets, heard: Heard, tempo: Tempo, m: int, path: drift.Path) -> Beats | None:
+def _varying(onsets: Onsets, heard: Heard, tempo: Tempo, m: int, path: Path) -> Beats | None:
     """Return the beats of a track whose tempo changes."""
     places = drift.follow(onsets, heard.spectra, path)
     if len(places) < _LEAST_BEATS:

@@ -18,6 +18,8 @@ from sfa_engine.prep.analyse.smooth import Curve, Floats, line, weighted_median
 _ROUNDS = ((0.045, 3), (0.030, 3), (0.020, 2))  # reach in seconds, times
 _SNAPS = (1, 2, 10, 100)  # parts of a BPM: whole, half, tenth, hundredth
 _LEAST = 8  # beats of a fit
+_STRETCH = 8  # beats that are judged together
+_HELD_S = 0.010
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +113,34 @@ def snap(fitted: Fit) -> Fit:
             break
     phase = weighted_median(fitted.places_s - period * numbers, fitted.weights)
     return replace(fitted, period_s=period, phase_s=phase)
+
+
+def holds(attacks: Curve, fitted: Fit, span_s: tuple[float, float] | None = None) -> float:
+    """Tell how much of the track a constant grid follows.
+
+    Parameters
+    ----------
+    attacks : float32[ms]
+    fitted : Fit
+    span_s : (float, float), optional
+        The part of the track it is for.
+
+    Returns
+    -------
+    float
+        0..1: the share of stretches of eight beats whose attacks lie, in the middle, within
+        10 ms of where they lie in the whole; each counts as much as its attacks are strong.
+    """
+    start, end = span_s or (0.0, len(attacks) / 1000.0)
+    first = np.ceil((start - fitted.phase_s) / fitted.period_s)
+    last = np.floor((end - fitted.phase_s) / fitted.period_s)
+    expected = fitted.phase_s + fitted.period_s * np.arange(first, last + 1)
+    places, strength = near(smooth_attacks(attacks), expected, min(0.07, 0.2 * fitted.period_s))
+    count = len(expected) // _STRETCH * _STRETCH
+    off = np.where(np.isfinite(places), places - expected, 0.0)[:count].reshape(-1, _STRETCH)
+    weights = np.where(np.isfinite(places), strength, 0.0)[:count].reshape(-1, _STRETCH)
+    if not weights.sum() > 0:
+        return 0.0
+    usual = weighted_median(off.ravel(), weights.ravel())
+    middles = np.array([weighted_median(o, w + 1e-9) for o, w in zip(off, weights, strict=True)])
+    return float(np.average(np.abs(middles - usual) <= _HELD_S, weights=weights.sum(axis=1)))

@@ -26,6 +26,7 @@ from sfa_engine.prep.analyse.smooth import (
 SLOWEST, FASTEST = 58.0, 215.0  # BPM
 USUAL, SPREAD = 122.0, 0.55  # BPM and octaves of the bell of usual tempi
 _BEATS = ((0.5, 0.9), (1, 1.0), (2, 0.8), (4, 1.1), (8, 0.8), (16, 0.5))  # lag, weight
+Path = tuple[Floats, Floats, Floats, Floats]  # see `local_tempi`
 COARSE_MS = 4  # a point of the slower curves
 COARSE_HZ = FRAME_HZ / COARSE_MS
 _WINDOW_S = 8.0
@@ -188,7 +189,7 @@ def count_bar(strength: Curve, period_s: float) -> int:
     return 3 if three - two > 0.07 else 4
 
 
-def local_tempi(strength: Curve, bpm: float) -> tuple[Floats, Floats, Floats, Floats]:
+def local_tempi(strength: Curve, bpm: float) -> Path:
     """Follow the tempo through the track.
 
     Parameters
