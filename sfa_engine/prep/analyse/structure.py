@@ -19,11 +19,15 @@ from sfa_engine.prep.analyse.smooth import Floats, Ints, highest, standard
 
 LABELS = ("intro", "verse", "build", "drop", "break", "outro")
 LONGEST_BARS = 64
-_PRICE = 0.95  # of a boundary, in novelty
+_PRICE = 0.5  # of a boundary, in the change at the strongest ones
+_PRICES = (0.9, 1.3)  # at least and at most
+_REACHES = ((2, 0.3), (4, 1.0), (8, 1.3))  # bars on each side that are compared, and weight
+_EDGE = 0.35  # what a change counts in the first two bars and the last
 _KICK_DB = -9.0  # bass below the loud parts': no kick
 _BASS_RETURNS_DB = 6.0  # at a drop, against the part before it
 _OF_THE_LOUDEST_DB = 2.2  # a drop is no further below the loudest part
-_STRAIGHT_DB = 0.6  # straight after the intro, where the first verse also begins, much less
+_GOES_ON_DB = 0.8  # a part after a drop that is one still
+_STRAIGHT_DB = 0.3  # straight after the intro, where the first verse also begins, much less
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +150,19 @@ def _change(bars: _Bars) -> Floats:
     n = len(bars.features)
     change = np.zeros(n + 1)
     alike = _similarity(bars.features)
-    for reach, weight in ((2, 0.6), (4, 1.0), (8, 1.0)):
+    for reach, weight in _REACHES:
         contrast = _checkerboard(alike, reach)
         change[:n] += weight * contrast / (np.percentile(contrast, 98) + 1e-9)
     steps, jumps = np.zeros(n + 1), np.zeros(n + 1)
-    for curve, scale in ((bars.bass_db, 12.0), (bars.level_db, 10.0)):
+    for curve, decibels in ((bars.bass_db, 12.0), (bars.level_db, 10.0)):
+        scale = max(decibels, 8 * float(np.median(np.abs(np.diff(curve)))))  # where bars differ
         jumps[1:n] += np.abs(np.diff(curve)) / scale
         for i in range(1, n):
             before, after = curve[max(0, i - 4) : i], curve[i : i + 4]
             steps[i] += abs(np.median(after) - np.median(before)) / scale
     change = change / 2.2 + 0.5 * np.minimum(steps, 1.5) + 0.5 * np.minimum(jumps, 1.5)
+    change[1:3] *= _EDGE
+    change[n - 2 : n] *= _EDGE
     change[0] = change[n] = 1
     return np.where(change >= highest(change, 3), change, 0.35 * change)
 
@@ -192,11 +199,12 @@ def _phrase(bars: int) -> float:
 def _phrases(change: Floats) -> list[int]:
     """Return the boundaries with the most change in phrases of usual length."""
     n = len(change) - 1
+    price = float(np.clip(_PRICE * np.percentile(change[2:-2], 99), *_PRICES))
     usual = [0.0] + [_phrase(bars) for bars in range(1, LONGEST_BARS + 1)]
     value, back = np.full(n + 1, -np.inf), np.zeros(n + 1, int)
     value[0] = 0.0
     for end in range(1, n + 1):
-        gain = change[end] - _PRICE if end < n else 0.0
+        gain = change[end] - price if end < n else 0.0
         for start in range(max(0, end - LONGEST_BARS), end):
             whole = 1.0 if start and end < n else 0.3  # the ends may be cut
             total = value[start] + gain + whole * usual[end - start]
@@ -235,7 +243,11 @@ def _name(parts: list[_Part]) -> None:
             part.bass - before.bass > _BASS_RETURNS_DB
             and part.level > loudest - (_OF_THE_LOUDEST_DB if i > 1 else _STRAIGHT_DB)
         )
-        goes_on = before is not None and before.label == "drop" and part.level > before.level - 1.2
+        goes_on = (
+            before is not None
+            and before.label == "drop"
+            and part.level > before.level - _GOES_ON_DB
+        )
         if kick and (falls_in or goes_on):
             part.label = "drop"
         elif before is None:
