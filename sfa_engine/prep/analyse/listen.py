@@ -1,0 +1,270 @@
+"""One pass over the sound: everything that is as long as the track is made small here.
+
+Each second is transformed once, with 0.25 s of what came before. Left and right are the two
+halves of one complex transform, and every filter is a product in it::
+
+    left + j right ─► FFT ─┬─► K-weighting ─► energy of each 0.1 s       (loudness)
+                           ├─► mono ─► four bands ─► level of each ms    (attacks)
+                           └─► mono at 12 kHz ─► long spectra ─► peaks   (key)
+    mono ─► spectra of 4096 every 50 ms ─► features                      (structure, features)
+
+The band filters answer as causal ones do: an attack never shows before it sounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfa_engine.prep.analyse.features import Spectra
+from sfa_engine.prep.analyse.key import Pitches
+from sfa_engine.prep.analyse.loudness import TruePeak, k_weighting
+from sfa_engine.prep.analyse.smooth import Curve, Floats
+
+RATE = 48_000  # Hz: the library's, so that a time here is the frame that is played
+NEW = RATE  # frames a step
+OLD = RATE // 4  # of before, which the longest filter (38 Hz) has forgotten by then
+SIZE = NEW + OLD
+MS = 48  # frames a millisecond
+SHORT = 4096  # of the spectra for features: 85 ms
+HOP = 2400  # 50 ms
+KEY_RATE = RATE // 4
+LONG = 8192  # of the spectra for the key: 0.68 s at 12 kHz
+LONG_HOP = 4096
+
+Complexes = NDArray[np.complex64]
+Block = NDArray[np.float32]
+Levels = dict[str, Curve]
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A part of the spectrum whose attacks are looked for.
+
+    Parameters
+    ----------
+    low_hz, high_hz : float
+        Corners of a Butterworth filter; 0 and `RATE` / 2 for none.
+    rate : int
+        Of the filtered sound, in Hz.
+    hold_ms : int
+        How long a level is held: half a period of the lowest tone, and more.
+    analytic : bool
+        Whether the level is that of the complex signal; not where periods are long, for that
+        one knows the future.
+    """
+
+    low_hz: float
+    high_hz: float
+    rate: int
+    hold_ms: int
+    analytic: bool
+
+
+BANDS = {
+    "low": Band(0, 150, 6_000, 16, analytic=False),
+    "mid": Band(250, 2_500, 12_000, 8, analytic=False),
+    "snare": Band(1_200, 5_000, 12_000, 6, analytic=True),
+    "high": Band(6_500, RATE / 2, 12_000, 5, analytic=True),
+}
+_FLOORS = {"snare": 0, "high": 5_000}  # Hz: where the kept part of an analytic band begins
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is kept of a track.
+
+    Parameters
+    ----------
+    frames : int
+        Its length at `RATE`.
+    levels : dict of str to float32[ms]
+        Peak level of each band in each millisecond.
+    power : float64[tenths, 2]
+        Mean K-weighted power of both channels together, and the sample peak, of each 0.1 s.
+    true_peak : float
+        Highest value between the samples, full scale 1.
+    spectra : Spectra
+    pitches : Pitches
+    """
+
+    frames: int
+    levels: dict[str, Curve]
+    power: Floats
+    true_peak: float
+    spectra: Spectra
+    pitches: Pitches
+
+    @property
+    def seconds(self) -> float:
+        """Length of the track."""
+        return self.frames / RATE
+
+
+def listen(blocks: Iterable[Block]) -> Heard:
+    """Go once through a track.
+
+    Parameters
+    ----------
+    blocks : iterable of float32[n, 2]
+        The sound at `RATE`, in pieces of any length.
+
+    Returns
+    -------
+    Heard
+    """
+    pass_ = _Pass()
+    for block in blocks:
+        pass_.take(block)
+    return pass_.finish()
+
+
+def listen_to_stem(blocks: Iterable[Block], frames: int) -> Levels:
+    """Go once through a stem, for its levels alone.
+
+    Parameters
+    ----------
+    blocks : iterable of float32[n, 2]
+    frames : int
+        Length of the track; the stem is cut to it, or ends in silence.
+
+    Returns
+    -------
+    dict of str to float32[ms]
+        As `Heard.levels`.
+    """
+    pass_ = _Pass(whole=False)
+    for block in blocks:
+        pass_.take(block)
+    ms = max(1, frames // MS)
+    levels = pass_.finish().levels
+    return {n: np.pad(level[:ms], (0, max(0, ms - len(level)))) for n, level in levels.items()}
+
+
+class _Pass:
+    """The state between two seconds."""
+
+    def __init__(self, *, whole: bool = True) -> None:
+        self.whole = whole
+        self.window = np.zeros((SIZE, 2), np.float32)
+        self.filled = OLD
+        self.frames = 0
+        self.levels: dict[str, list[Curve]] = {name: [] for name in BANDS}
+        self.power: list[Floats] = []
+        self.peak = TruePeak()
+        self.spectra = Spectra(RATE, SHORT, HOP)
+        self.pitches = Pitches(KEY_RATE, LONG, LONG_HOP)
+        self.weighting = k_weighting(np.fft.fftfreq(SIZE, 1 / RATE).astype(np.float64)).astype(
+            np.complex64
+        )
+        self.filters = {name: _response(name, band) for name, band in BANDS.items()}
+
+    def take(self, block: Block) -> None:
+        """Take the next frames, and go through each second that is full."""
+        at = 0
+        while at < len(block):
+            n = min(SIZE - self.filled, len(block) - at)
+            self.window[self.filled : self.filled + n] = block[at : at + n]
+            at += n
+            self.filled += n
+            if self.filled == SIZE:
+                self._step(NEW)
+
+    def finish(self) -> Heard:
+        """Go through what is left, and hand over."""
+        left = self.filled - OLD
+        if left:
+            self.window[self.filled :] = 0.0
+            self._step(left)
+        self.spectra.take(np.zeros(SHORT, np.float32))
+        self.pitches.take(np.zeros(LONG, np.float32))
+        ms = max(1, self.frames // MS)
+        levels = {n: _joined(parts, np.float32)[:ms] for n, parts in self.levels.items()}
+        power = np.concatenate(self.power) if self.power else np.zeros((1, 2))
+        return Heard(self.frames, levels, power, self.peak.value, self.spectra, self.pitches)
+
+    def _step(self, frames: int) -> None:
+        """Go through one second, of which `frames` are the track's."""
+        self.frames += frames
+        both: Complexes = np.fft.fft(self.window.view(np.complex64)[:, 0]).astype(np.complex64)
+        if self.whole:
+            self._loudness(both, frames)
+        # of z = left + j right: the spectrum of (left + right) / 2
+        half = both[: SIZE // 2 + 1]
+        mirrored = np.conj(both[-np.arange(SIZE // 2 + 1)])
+        mono = np.complex64(0.25) * ((1 - 1j) * half + (1 + 1j) * mirrored).astype(np.complex64)
+        ms = -(-frames // MS)
+        for name, band in BANDS.items():
+            self.levels[name].append(_level(mono, name, band, self.filters[name])[:ms])
+        if self.whole:
+            self._rest(mono, frames)
+        self.window[:OLD] = self.window[NEW:]
+        self.filled = OLD
+
+    def _rest(self, mono: Complexes, frames: int) -> None:
+        """Take what key, features and true peak are made of."""
+        self.pitches.take(_resampled(mono, KEY_RATE)[: -(-frames * KEY_RATE // RATE)])
+        self.spectra.take(self.window[OLD : OLD + frames].mean(axis=1, dtype=np.float32))
+        self.peak.take(self.window[OLD - 64 : OLD + frames])
+
+    def _loudness(self, both: Complexes, frames: int) -> None:
+        """Note the energy and the peak of each tenth of a second."""
+        weighted = np.fft.ifft(both * self.weighting)[OLD:]
+        squares = weighted.real**2 + weighted.imag**2
+        tenths = max(1, frames // (RATE // 10))
+        power = squares.reshape(10, -1).mean(axis=1, dtype=np.float64)
+        peaks = np.abs(self.window[OLD:]).reshape(10, -1).max(axis=1)
+        self.power.append(np.stack([power, peaks.astype(np.float64)], axis=1)[:tenths])
+
+
+def _response(name: str, band: Band) -> Complexes:
+    """Return what a band's filter does to each bin that is kept of it."""
+    if band.analytic:
+        first = _FLOORS[name] * SIZE // RATE
+        hz = (first + np.arange(SIZE * band.rate // RATE)) * RATE / SIZE
+    else:
+        hz = np.arange(SIZE * band.rate // RATE // 2 + 1) * RATE / SIZE
+    answer = np.ones(len(hz), np.complex128)
+    if band.low_hz:
+        answer *= _butterworth(np.maximum(hz, 1e-3), band.low_hz, low_pass=False)
+    if band.high_hz < RATE / 2:
+        answer *= _butterworth(hz, band.high_hz, low_pass=True)
+    fade = len(hz) // 8  # a sharp edge would ring
+    answer[-fade:] *= 0.5 + 0.5 * np.cos(np.linspace(0, np.pi, fade))
+    return answer.astype(np.complex64)
+
+
+def _butterworth(hz: Floats, corner_hz: float, *, low_pass: bool) -> NDArray[np.complex128]:
+    """Return the causal answer of a second-order Butterworth filter."""
+    s = 1j * hz / corner_hz
+    answer: NDArray[np.complex128] = (1.0 if low_pass else s**2) / (s**2 + np.sqrt(2.0) * s + 1.0)
+    return answer
+
+
+def _level(mono: Complexes, name: str, band: Band, answer: Complexes) -> Curve:
+    """Return the peak level of a band in each millisecond of the new second."""
+    size = SIZE * band.rate // RATE
+    if band.analytic:
+        first = _FLOORS[name] * SIZE // RATE
+        sound = np.abs(np.fft.ifft(mono[first : first + size] * answer)) * (2 * size / SIZE)
+    else:
+        sound = np.abs(np.fft.irfft(mono[: size // 2 + 1] * answer, size)) * (size / SIZE)
+    new = sound[OLD * band.rate // RATE :].astype(np.float32)
+    level: Curve = new.reshape(1000, -1).max(axis=1)
+    return level
+
+
+def _resampled(mono: Complexes, rate: int) -> Curve:
+    """Return the new second at a lower rate."""
+    size = SIZE * rate // RATE
+    sound = np.fft.irfft(mono[: size // 2 + 1], size) * (size / SIZE)
+    new: Curve = sound[OLD * rate // RATE :].astype(np.float32)
+    return new
+
+
+def _joined(parts: list[Curve], kind: type[np.float32]) -> Curve:
+    """Return the parts of a curve as one; a single 0 if there are none."""
+    return np.concatenate(parts) if parts else np.zeros(1, kind)

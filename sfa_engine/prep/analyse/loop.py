@@ -1,0 +1,105 @@
+"""Loops of whole bars: where a stem plays, and its end leads back to its beginning.
+
+The bar after a loop is what its end leads to in the track. If that bar is like the loop's first,
+in the level of four bands on each sixteenth, the jump back is not heard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sfa_engine.prep.analyse.listen import Levels
+from sfa_engine.prep.analyse.onset import FRAME_HZ
+from sfa_engine.prep.analyse.smooth import Floats
+from sfa_engine.prep.analyse.structure import Section
+
+LENGTHS_BARS = (16, 8, 4)
+_STEPS = 16  # of a bar
+_FLOOR_DB = -40.0  # below a band's loud level, all is silence
+_ACTIVE_DB = -20.0  # a bar that plays, against the stem's loud bars
+_LEAST = 1e-3  # -60 dB: a stem that never is louder does not play
+_ALIKE_DB = 2.5  # mean difference of the steps of two bars that sound alike
+_START_BARS = 4  # from a section's start, in steps of that
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Bars that may go round.
+
+    Parameters
+    ----------
+    first : int
+        Number of its first bar.
+    bars : int
+        How many, 4, 8 or 16.
+    """
+
+    first: int
+    bars: int
+
+
+def find_loops(levels: Levels, sections: list[Section], bars_s: Floats) -> list[Loop]:
+    """Return the best loop of each length in a stem, longest first.
+
+    Parameters
+    ----------
+    levels : dict of str to float32[ms]
+        Of the stem.
+    sections : list of Section
+    bars_s : float64[bars + 1]
+
+    Returns
+    -------
+    list of Loop
+        At most one of each length; none where nothing goes round cleanly.
+    """
+    bars = len(bars_s) - 1
+    if bars <= LENGTHS_BARS[-1]:
+        return []
+    steps, loudness = _describe(levels, bars_s)
+    if loudness.max() < _LEAST:
+        return []
+    plays = loudness > np.percentile(loudness, 90) * 10 ** (_ACTIVE_DB / 20)
+    places = _places(sections, bars_s)
+    found = []
+    for length in LENGTHS_BARS:
+        best = (_ALIKE_DB, 0)
+        for first, end in places:
+            if first + length > end or first + length >= bars:
+                continue
+            apart = float(np.abs(steps[first] - steps[first + length]).mean())
+            if plays[first : first + length + 1].all() and apart < best[0] - 0.1:
+                best = (apart, first)
+        if best[0] < _ALIKE_DB:
+            found.append(Loop(best[1], length))
+    return found
+
+
+def _places(sections: list[Section], bars_s: Floats) -> list[tuple[int, int]]:
+    """Return where a loop may begin, and the bar its section ends with."""
+    places = []
+    for section in sections:
+        first = int(np.argmin(np.abs(bars_s - section.start_s)))
+        end = int(np.argmin(np.abs(bars_s - section.end_s)))
+        places += [(start, end) for start in range(first, end, _START_BARS)]
+    return places
+
+
+def _describe(levels: Levels, bars_s: Floats) -> tuple[Floats, Floats]:
+    """Return the level of each band on each step of each bar in dB, and each bar's loudness."""
+    bars = len(bars_s) - 1
+    count = len(levels["low"])
+    edges_s = np.interp(np.arange(bars * _STEPS + 1) / _STEPS, np.arange(bars + 1), bars_s)
+    edges = np.clip((edges_s * FRAME_HZ).astype(int), 0, count - 1)
+    rows = []
+    power = np.zeros(bars)
+    for level in levels.values():
+        total = np.concatenate([[0.0], np.cumsum(level.astype(np.float64) ** 2)])
+        width = np.maximum(np.diff(edges), 1)
+        mean = (total[edges[:-1] + width] - total[edges[:-1]]) / width
+        power += mean.reshape(bars, _STEPS).mean(axis=1)
+        decibels = 10 * np.log10(mean / (np.percentile(mean, 95) + 1e-12) + 1e-12)
+        rows.append(np.clip(decibels, _FLOOR_DB, 0).reshape(bars, _STEPS))
+    return np.concatenate(rows, axis=1), np.sqrt(power)

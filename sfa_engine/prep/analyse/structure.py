@@ -1,0 +1,277 @@
+"""Sections: where the music changes, in whole phrases, and what each part is to a DJ.
+
+::
+
+bars ─► features ─► self-similarity ─► novelty ┐
+               └──► steps of bass and level ───┴► best row of phrases ─► labels
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from sfa_engine.prep.analyse.bar import Stepwise
+from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets
+from sfa_engine.prep.analyse.smooth import Floats, Ints, highest, standard
+
+LABELS = ("intro", "verse", "build", "drop", "break", "outro")
+LONGEST_BARS = 64
+_PRICE = 0.5  # of a boundary, in the change at the strongest ones
+_PRICES = (0.9, 1.3)  # at least and at most
+_REACHES = ((2, 0.3), (4, 1.0), (8, 1.3))  # bars on each side that are compared, and weight
+_EDGE = 0.35  # what a change counts in the first two bars and the last
+_KICK_DB = -9.0  # bass below the loud parts': no kick
+_BASS_RETURNS_DB = 6.0  # at a drop, against the part before it
+_OF_THE_LOUDEST_DB = 2.2  # a drop is no further below the loudest part
+_GOES_ON_DB = 0.8  # a part after a drop that is one still
+_STRAIGHT_DB = 0.3  # straight after the intro, where the first verse also begins, much less
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the track.
+
+    Parameters
+    ----------
+    start_s, end_s : float
+    label : str
+        One of `LABELS`.
+    energy_db : float
+        Level against the loud parts.
+    """
+
+    start_s: float
+    end_s: float
+    label: str
+    energy_db: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Bars:
+    """What is known of each bar: its levels and attacks, and what makes bars alike."""
+
+    bass_db: Floats
+    level_db: Floats
+    snare: Floats
+    features: Floats
+
+
+@dataclass(slots=True)
+class _Part:
+    """A row of bars between two boundaries, before it is named."""
+
+    first: int
+    end: int
+    bass: float
+    level: float
+    slope: float
+    rising: float
+    label: str = ""
+
+    @property
+    def bars(self) -> int:
+        return self.end - self.first
+
+
+def find_sections(
+    onsets: Onsets, beatwise: Stepwise, bars_s: Floats, first_beats: Ints, beats_per_bar: int
+) -> list[Section]:
+    """Return the sections of a track, without gaps.
+
+    Parameters
+    ----------
+    onsets : Onsets
+    beatwise : Stepwise
+    bars_s : float64[bars + 1]
+        Where each bar begins, and where the last one ends.
+    first_beats : int64[bars]
+        Row of `beatwise` of each bar's first beat.
+    beats_per_bar : int
+
+    Returns
+    -------
+    list of Section
+    """
+    count = len(bars_s) - 1
+    if count < 1:
+        return []
+    if count < 8:
+        return [Section(float(bars_s[0]), float(bars_s[-1]), "verse", 0.0)]
+    bars = _describe(onsets, beatwise, bars_s, first_beats, beats_per_bar)
+    edges = _phrases(_change(bars))
+    parts = [_part(bars, a, e) for a, e in pairwise(edges)]
+    _name(parts)
+    return _joined(parts, bars_s)
+
+
+def _describe(
+    onsets: Onsets, beatwise: Stepwise, bars_s: Floats, first_beats: Ints, beats_per_bar: int
+) -> _Bars:
+    """Return what each bar is like."""
+    edges = np.clip((bars_s * FRAME_HZ).astype(int), 0, len(onsets.attacks) - 1)
+    width = np.maximum(np.diff(edges), 1)
+
+    def means(curve: Floats) -> Floats:
+        total = np.concatenate([[0.0], np.cumsum(curve, dtype=np.float64)])
+        rows: Floats = (total[edges[:-1] + width] - total[edges[:-1]]) / width
+        return rows
+
+    power = {n: means(level.astype(np.float64) ** 2) for n, level in onsets.levels.items()}
+    level = {n: 10 * np.log10(p + 1e-7) for n, p in power.items()}
+    rises = {n: means(rise.astype(np.float64)) * 1e3 for n, rise in onsets.rises.items()}
+    beats = np.clip(
+        first_beats[:, None] + np.arange(beats_per_bar), 0, len(beatwise.tones) - 1
+    ).astype(int)
+    total_db = 10 * np.log10(sum(power.values()) + 1e-7)
+    bass = np.clip(level["low"] - level["low"].max(), -40, 0) / 4
+    features = np.concatenate(
+        [
+            0.6 * standard(beatwise.levels_db[beats].mean(axis=1)),
+            0.35 * standard(beatwise.tones[beats].mean(axis=1)),
+            bass[:, None],
+            1.2 * standard(np.stack([level[n] for n in ("mid", "snare", "high")], axis=1)),
+            standard(np.stack(list(rises.values()), axis=1)),
+        ],
+        axis=1,
+    )
+    return _Bars(
+        np.clip(level["low"] - np.percentile(level["low"], 95), -30, 0),
+        np.clip(total_db - np.percentile(total_db, 95), -30, 0),
+        rises["snare"],
+        features,
+    )
+
+
+def _change(bars: _Bars) -> Floats:
+    """Return how much changes at each bar's beginning: float64[bars + 1]."""
+    n = len(bars.features)
+    change = np.zeros(n + 1)
+    alike = _similarity(bars.features)
+    for reach, weight in _REACHES:
+        contrast = _checkerboard(alike, reach)
+        change[:n] += weight * contrast / (np.percentile(contrast, 98) + 1e-9)
+    steps, jumps = np.zeros(n + 1), np.zeros(n + 1)
+    for curve, decibels in ((bars.bass_db, 12.0), (bars.level_db, 10.0)):
+        scale = max(decibels, 8 * float(np.median(np.abs(np.diff(curve)))))  # where bars differ
+        jumps[1:n] += np.abs(np.diff(curve)) / scale
+        for i in range(1, n):
+            before, after = curve[max(0, i - 4) : i], curve[i : i + 4]
+            steps[i] += abs(np.median(after) - np.median(before)) / scale
+    change = change / 2.2 + 0.5 * np.minimum(steps, 1.5) + 0.5 * np.minimum(jumps, 1.5)
+    change[1:3] *= _EDGE
+    change[n - 2 : n] *= _EDGE
+    change[0] = change[n] = 1
+    return np.where(change >= highest(change, 3), change, 0.35 * change)
+
+
+def _similarity(features: Floats) -> Floats:
+    """Return how alike every two bars are, 0..1."""
+    square = (features**2).sum(axis=1)
+    apart = np.sqrt(np.maximum(square[:, None] + square - 2 * features @ features.T, 0))
+    alike: Floats = np.exp(-apart / (np.median(apart) + 1e-9))
+    return alike
+
+
+def _checkerboard(alike: Floats, reach: int) -> Floats:
+    """Return Foote's novelty: alike within both sides, unlike across."""
+    padded = np.pad(alike, reach, mode="edge")
+    x = np.arange(-reach, reach) + 0.5
+    side = np.exp(-0.5 * (x / (reach * 0.6)) ** 2) * np.sign(x)
+    kernel = np.outer(side, side)
+    n = len(alike)
+    found = np.array(
+        [(padded[i : i + 2 * reach, i : i + 2 * reach] * kernel).sum() for i in range(n)]
+    )
+    novelty: Floats = np.maximum(found, 0) / np.abs(kernel).sum() * 4
+    return novelty
+
+
+def _phrase(bars: int) -> float:
+    """Return how usual it is that a section has so many bars."""
+    usual = ((16, 0.45), (8, 0.42), (4, 0.18), (2, -0.05), (1, -0.35))
+    worth = next(worth for unit, worth in usual if bars % unit == 0)
+    return worth - (0.5 if bars < 4 else 0.15 if bars < 8 else 0.0)
+
+
+def _phrases(change: Floats) -> list[int]:
+    """Return the boundaries with the most change in phrases of usual length."""
+    n = len(change) - 1
+    price = float(np.clip(_PRICE * np.percentile(change[2:-2], 99), *_PRICES))
+    usual = [0.0] + [_phrase(bars) for bars in range(1, LONGEST_BARS + 1)]
+    value, back = np.full(n + 1, -np.inf), np.zeros(n + 1, int)
+    value[0] = 0.0
+    for end in range(1, n + 1):
+        gain = change[end] - price if end < n else 0.0
+        for start in range(max(0, end - LONGEST_BARS), end):
+            whole = 1.0 if start and end < n else 0.3  # the ends may be cut
+            total = value[start] + gain + whole * usual[end - start]
+            if total > value[end]:
+                value[end], back[end] = total, start
+    edges = [n]
+    while edges[-1] > 0:
+        edges.append(int(back[edges[-1]]))
+    return edges[::-1]
+
+
+def _part(bars: _Bars, first: int, end: int) -> _Part:
+    """Return what a row of bars is like."""
+    level = bars.level_db[first:end]
+    half = first + (end - first) // 2
+    slope = float(np.polyfit(np.arange(end - first), level, 1)[0]) if end - first > 2 else 0.0
+    rising = float(bars.snare[half:end].mean() - bars.snare[first : half + 1].mean())
+    return _Part(
+        first,
+        end,
+        float(np.median(bars.bass_db[first:end])),
+        float(np.median(level)),
+        slope,
+        rising,
+    )
+
+
+def _name(parts: list[_Part]) -> None:
+    """Label the parts, in their order."""
+    loudest = max(p.level for p in parts)
+    for i, part in enumerate(parts):
+        before = parts[i - 1] if i else None
+        after = parts[i + 1] if i + 1 < len(parts) else None
+        kick = part.bass > _KICK_DB
+        falls_in = before is not None and (
+            part.bass - before.bass > _BASS_RETURNS_DB
+            and part.level > loudest - (_OF_THE_LOUDEST_DB if i > 1 else _STRAIGHT_DB)
+        )
+        goes_on = (
+            before is not None
+            and before.label == "drop"
+            and part.level > before.level - _GOES_ON_DB
+        )
+        if kick and (falls_in or goes_on):
+            part.label = "drop"
+        elif before is None:
+            part.label = "intro"
+        elif after is None:
+            part.label = "outro"
+        elif kick:
+            part.label = "verse"
+        elif (
+            part.bars <= 16
+            and after.bass - part.bass > 6
+            and (part.rising > 0 or part.slope > 0.05)
+        ):
+            part.label = "build"
+        else:
+            part.label = "break"
+
+
+def _joined(parts: list[_Part], bars_s: Floats) -> list[Section]:
+    """Return the parts as sections; an intro or outro of two parts is one."""
+    sections: list[Section] = []
+    for part in parts:
+        start, end = float(bars_s[part.first]), float(bars_s[part.end])
+        if sections and sections[-1].label == part.label and part.label in ("intro", "outro"):
+            start = sections.pop().start_s
+        sections.append(Section(start, end, part.label, part.level))
+    return sections

@@ -1,0 +1,251 @@
+"""The tempo: how long a beat is, before anyone asks where it is.
+
+Three questions in a row. Which periods come back (autocorrelation, weighed by how usual a tempo
+is)? Which of their neighbours fits the whole track best (a comb of eight harmonics, to some
+0.005 BPM)? And does its phase hold from window to window (coherence)? The last tells 3:2 errors,
+whose phase wanders (0.4 and less against 0.7 and more).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfa_engine.prep.analyse.onset import FRAME_HZ
+from sfa_engine.prep.analyse.smooth import (
+    Curve,
+    Floats,
+    autocorrelation,
+    decimate,
+    fast_size,
+    highest,
+)
+
+SLOWEST, FASTEST = 58.0, 215.0  # BPM
+USUAL, SPREAD = 122.0, 0.55  # BPM and octaves of the bell of usual tempi
+_BEATS = ((0.5, 0.9), (1, 1.0), (2, 0.8), (4, 1.1), (8, 0.8), (16, 0.5))  # lag, weight
+Path = tuple[Floats, Floats, Floats, Floats]  # see `local_tempi`
+COARSE_MS = 4  # a point of the slower curves
+COARSE_HZ = FRAME_HZ / COARSE_MS
+_WINDOW_S = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """A tempo and what speaks for it.
+
+    Parameters
+    ----------
+    bpm : float
+    coherence : float
+        0..1: how well its phase holds.
+    strength : float
+        0..1: how much the music comes back after its beats.
+    """
+
+    bpm: float
+    coherence: float
+    strength: float
+
+    @property
+    def period_s(self) -> float:
+        """Seconds a beat."""
+        return 60.0 / self.bpm
+
+
+def find_tempo(strength: Curve, usual: float = USUAL) -> Tempo | None:
+    """Return the tempo of a track, or None where nothing comes back.
+
+    Parameters
+    ----------
+    strength : float32[ms]
+        See `Onsets.strength`.
+    usual : float
+        BPM that is preferred among tempi that fit as well.
+
+    Returns
+    -------
+    Tempo or None
+    """
+    curve = decimate(strength, COARSE_MS)
+    if len(curve) < 2 * COARSE_HZ or curve.max(initial=0) <= 0:
+        return None
+    lags = min(int(COARSE_HZ * 60 / SLOWEST * 16.5), len(curve) - 2)
+    returns = autocorrelation(curve, lags)
+    spectrum, bin_hz = _spectrum(curve)
+    best: tuple[float, float, float, float] | None = None
+    found = _candidates(returns, usual)
+    for bpm, score, plain in found:
+        if score < 0.4 * found[0][1]:
+            continue
+        fine = _comb(spectrum, bin_hz, bpm, len(curve) / COARSE_HZ)
+        holds = max(coherence(curve, 60 / fine).values())
+        rank = score * (0.25 + holds)
+        if best is None or rank > best[0]:
+            best = rank, fine, holds, plain
+    if best is None or best[3] <= 0:
+        return None
+    _, bpm, holds, plain = best
+    return Tempo(bpm, holds, min(1.0, plain))
+
+
+def _candidates(returns: Floats, usual: float) -> list[tuple[float, float, float]]:
+    """Return up to five tempi as BPM, weighed score, plain score; best first."""
+    tops = np.maximum(highest(returns, 3), 0).astype(np.float64)
+    bpm = np.exp(np.arange(np.log(SLOWEST), np.log(FASTEST), 0.002))
+    score, weights = np.zeros(len(bpm)), np.zeros(len(bpm))
+    for beats, weight in _BEATS:
+        lag = 60 * COARSE_HZ / bpm * beats
+        known = lag < len(returns) - 1
+        score += np.where(known, weight * np.interp(lag, np.arange(len(tops)), tops), 0)
+        weights += np.where(known, weight, 0)
+    plain = score / np.maximum(weights, 1e-9)
+    weighed = plain * np.exp(-0.5 * (np.log2(bpm / usual) / SPREAD) ** 2)
+    found = []
+    left = weighed.copy()
+    for _ in range(5):
+        i = int(np.argmax(left))
+        found.append((float(bpm[i]), float(weighed[i]), float(plain[i])))
+        left[np.abs(np.log(bpm / bpm[i])) < 0.03] = 0
+    return found
+
+
+def _spectrum(curve: Curve) -> tuple[Floats, float]:
+    """Return the spectrum of the whole track's attacks, finely sampled, and its bin in Hz."""
+    fade = np.hanning(len(curve)) ** 0.25
+    size = fast_size(len(curve) * 4)
+    spectrum: Floats = np.abs(np.fft.rfft((curve - curve.mean()) * fade, size))
+    return spectrum, COARSE_HZ / size
+
+
+def _comb(spectrum: Floats, bin_hz: float, bpm: float, seconds: float) -> float:
+    """Return the tempo near `bpm` whose first eight harmonics hold the most power."""
+    step = max(0.12 / seconds / 8 * 60, 0.0005)
+    bpms = np.arange(bpm * 0.988, bpm * 1.012, step)
+    power = np.zeros(len(bpms))
+    for k in range(1, 9):
+        place = bpms / 60 * k / bin_hz
+        power += np.interp(place, np.arange(len(spectrum)), spectrum) ** 2
+    return float(bpms[int(np.argmax(power))])
+
+
+def coherence(curve: Curve, period_s: float) -> dict[int, float]:
+    """Return how well the phase of a period, its half and its quarter holds, 0..1.
+
+    Parameters
+    ----------
+    curve : float32[n]
+        Attacks at 250 Hz.
+    period_s : float
+        Seconds a beat.
+
+    Returns
+    -------
+    dict of int to float
+        For 1, 2 and 4 to the beat: the length of the sum of the windows' phasors over the sum
+        of their lengths.
+    """
+    centred = curve - curve.mean()
+    width = min(int(_WINDOW_S * COARSE_HZ), len(curve))
+    starts = np.arange(0, max(1, len(curve) - width + 1), max(1, width // 2))
+    seconds = np.arange(len(curve)) / COARSE_HZ
+    holds = {}
+    turn: NDArray[np.complex128] = np.exp(-2j * np.pi / period_s * seconds)
+    for k in (1, 2, 4):
+        total = np.concatenate([[0], np.cumsum(centred * turn)])
+        windows = total[starts + width] - total[starts]
+        holds[k] = float(np.abs(windows.sum()) / (np.abs(windows).sum() + 1e-9))
+        turn = turn * turn
+    return holds
+
+
+def count_bar(strength: Curve, period_s: float) -> int:
+    """Return the beats of a bar: 3 where the music comes back after 3 rather than 2 and 4.
+
+    Parameters
+    ----------
+    strength : float32[ms]
+    period_s : float
+        Seconds a beat.
+
+    Returns
+    -------
+    int
+        3 or 4.
+    """
+    curve = decimate(strength, COARSE_MS)
+    returns = autocorrelation(curve, max(1, min(int(8.5 * period_s * COARSE_HZ), len(curve) - 2)))
+
+    def after(beats: int) -> float:
+        lag = round(beats * period_s * COARSE_HZ)
+        if lag >= len(returns) - 2:
+            return 0.0
+        return float(returns[max(0, lag - 1) : lag + 2].max())
+
+    three = after(3) + 0.5 * after(6)
+    two = 0.5 * (after(2) + after(4)) + 0.25 * (after(4) + after(8))
+    return 3 if three - two > 0.07 else 4
+
+
+def local_tempi(strength: Curve, bpm: float) -> Path:
+    """Follow the tempo through the track.
+
+    Parameters
+    ----------
+    strength : float32[ms]
+    bpm : float
+        Where to look; a third of an octave up and down.
+
+    Returns
+    -------
+    times_s, bpms, sureness, weights : float64[windows]
+        Every half second, of 8 s around it.
+    """
+    curve = decimate(strength, 8)
+    hz = FRAME_HZ / 8
+    width, hop = int(_WINDOW_S * hz), int(0.5 * hz)
+    curve = np.pad(curve, (width // 2, width // 2))
+    windows = np.lib.stride_tricks.sliding_window_view(curve, width)[::hop]
+    fade = np.hanning(width).astype(np.float32)
+    size = fast_size(2 * width)
+    own = np.fft.irfft(np.abs(np.fft.rfft(fade, size)) ** 2, size)[:width]
+    own = np.maximum(own / own[0], 0.05)
+    bpms = bpm * 2 ** np.arange(-0.42, 0.4201, 0.005)
+    scores = np.zeros((len(windows), len(bpms)))
+    energy = np.zeros(len(windows))
+    for first in range(0, len(windows), 256):  # some at a time, for memory
+        part = windows[first : first + 256]
+        part = (part - part.mean(axis=1, keepdims=True)) * fade
+        r = np.fft.irfft(np.abs(np.fft.rfft(part, size, axis=1)) ** 2, size, axis=1)[:, :width]
+        energy[first : first + 256] = r[:, 0]
+        r = r / (r[:, :1] + 1e-9) / own
+        for beats, weight in ((1, 1.0), (2, 1.0), (4, 0.9), (0.5, 0.4)):
+            lag = 60 * hz / bpms * beats
+            known = np.flatnonzero(lag < width * 0.75)
+            low = lag[known].astype(int)
+            share = lag[known] - low
+            value = r[:, low] * (1 - share) + r[:, low + 1] * share
+            scores[first : first + 256, known] += weight / 3.3 * value
+    weights = np.clip(np.sqrt(energy / (np.median(energy) + 1e-9)), 0.1, 1.5)
+    path = _follow(scores * (0.5 + 0.5 * np.exp(-0.5 * (np.log2(bpms / bpm) / 0.35) ** 2)), weights)
+    times: Floats = np.arange(len(windows), dtype=np.float64) * (hop / hz)
+    return times, bpms[path], scores[np.arange(len(path)), path], weights
+
+
+def _follow(scores: Floats, weights: Floats) -> NDArray[np.int64]:
+    """Return the best path through the scores: steps cost, a jump at most 1.2."""
+    n, m = scores.shape
+    cost = -np.minimum(8 * 0.005 * np.abs(np.arange(m)[:, None] - np.arange(m)), 1.2)
+    value = scores[0] * weights[0]
+    back = np.zeros((n, m), np.int64)
+    for i in range(1, n):
+        reach = value[None] + cost
+        back[i] = reach.argmax(axis=1)
+        value = reach.max(axis=1) + scores[i] * 3 * weights[i]
+    path = np.zeros(n, np.int64)
+    path[-1] = int(value.argmax())
+    for i in range(n - 2, -1, -1):
+        path[i] = back[i + 1][path[i + 1]]
+    return path

@@ -1,0 +1,35 @@
+"""The picture of a track: how loud bass, middle and treble are, ten times a second."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sfa_engine.prep.analyse.smooth import Curve
+
+RATE_HZ = 10
+MOST_POINTS = 12_000  # 20 minutes; a longer track has fewer a second
+_BANDS = {"low": "low", "mid": "mid", "high": "high"}
+
+
+def overview(levels: dict[str, Curve]) -> dict[str, object]:
+    """Return the peaks of three bands as whole numbers.
+
+    Parameters
+    ----------
+    levels : dict of str to float32[ms]
+
+    Returns
+    -------
+    dict
+        ``rate_hz`` and, for ``low``, ``mid`` and ``high``, a list of 0..255, linear, 255 the
+        highest of all three.
+    """
+    count = len(levels["low"])
+    step = max(1000 // RATE_HZ, -(-count // MOST_POINTS))
+    highest = max(float(levels[band].max(initial=0)) for band in _BANDS.values()) or 1.0
+    told: dict[str, object] = {"rate_hz": 1000 / step}
+    for name, band in _BANDS.items():
+        padded = np.pad(levels[band], (0, -count % step))
+        peaks = padded.reshape(-1, step).max(axis=1)
+        told[name] = np.round(255 * peaks / highest).astype(int).tolist()
+    return told

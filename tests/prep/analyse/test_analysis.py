@@ -1,0 +1,225 @@
+"""Whole analyses of small clips whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sfa_engine.audio.grid import Anchor, Grid
+from sfa_engine.library.key import KEYS
+from sfa_engine.prep.analyse.analysis import analyse, analyse_blocks
+
+pytestmark = pytest.mark.slow
+
+RATE = 48_000
+FIELDS = [
+    "duration_s", "bpm", "confidence", "variable", "beats", "downbeats", "beats_per_bar", "grid",
+    "key", "camelot", "lufs", "peak_dbtp", "energy", "sections", "cues", "features",
+]  # fmt: skip
+
+
+def kick(length: int = 9600) -> np.ndarray:
+    t = np.arange(length) / RATE
+    sweep = 2 * np.pi * np.cumsum(50 + 130 * np.exp(-t / 0.02)) / RATE
+    return np.sin(sweep) * np.exp(-t / 0.09) * np.minimum(1, t / 0.0005)
+
+
+def noise(length: int, tau: float, seed: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.diff(rng.standard_normal(length + 1)) * np.exp(-np.arange(length) / (tau * RATE))
+
+
+def place(sound: np.ndarray, hit: np.ndarray, time_s: float, gain: float = 1.0) -> None:
+    at = round(time_s * RATE)
+    n = min(len(hit), len(sound) - at)
+    if n > 0:
+        sound[at : at + n] += gain * hit[:n]
+
+
+def band(beats: np.ndarray, seconds: float, beats_per_bar: int = 4) -> np.ndarray:
+    """Drums on given beats: kick on the first (and third), snare between, hats on eighths."""
+    sound = np.zeros(round(seconds * RATE))
+    snare, hat = noise(7000, 0.05), noise(2000, 0.01, 2)
+    for i, (beat, after) in enumerate(pairwise(beats)):
+        if beats_per_bar == 3:
+            place(sound, kick() if i % 3 == 0 else snare, beat, 0.7 if i % 3 == 0 else 0.2)
+        else:
+            place(sound, kick() if i % 2 == 0 else snare, beat, 0.7 if i % 2 == 0 else 0.25)
+        if i % beats_per_bar == 0:
+            chord = 220 * 2 ** (((i // beats_per_bar) % 4) * 3 / 12)
+            t = np.arange(round((after - beat) * beats_per_bar * RATE)) / RATE
+            place(sound, np.sin(2 * np.pi * chord * t) * 0.15, beat)
+        place(sound, hat, beat, 0.08)
+        place(sound, hat, (beat + after) / 2, 0.08)
+    return sound
+
+
+def steady(bpm: float, seconds: float, first_s: float = 0.3) -> np.ndarray:
+    return np.arange(first_s, seconds, 60 / bpm)
+
+
+def analysed(sound: np.ndarray) -> dict:
+    if sound.ndim == 1:
+        sound = np.repeat(sound[:, None], 2, axis=1)
+    told = analyse_blocks([sound.astype(np.float32)])
+    json.dumps(told, allow_nan=False)
+    holds_its_form(told)
+    return told
+
+
+def holds_its_form(told: dict) -> None:
+    assert sorted(told) == sorted(FIELDS)
+    assert 0 <= told["confidence"] <= 1
+    assert 0 <= told["energy"] <= 1
+    assert told["key"] is None or told["key"] in KEYS
+    assert all(0 <= b < told["duration_s"] for b in told["beats"])
+    assert all(a < b for a, b in pairwise(told["beats"]))
+    assert set(told["downbeats"]) <= set(told["beats"])
+    assert all(a["end_s"] == b["start_s"] for a, b in pairwise(told["sections"]))
+    pads = [c["hot_cue"] for c in told["cues"] if "hot_cue" in c]
+    assert pads == list(range(1, len(pads) + 1))
+    assert len(pads) <= 8
+    bars = set(told["downbeats"])
+    assert all(c["time_s"] in bars for c in told["cues"])
+    if told["grid"]:
+        anchors = tuple(Anchor(a["frame"], a["beat"]) for a in told["grid"]["anchors"])
+        grid = Grid(anchors, told["grid"]["bpm"], told["grid"]["beats_per_bar"])
+        downbeats = grid.beat_of(np.array(told["downbeats"]) * RATE, RATE)
+        assert np.abs(downbeats / told["beats_per_bar"] % 1 - 0.5).min() > 0.49
+
+
+def off_beat_ms(told: dict, beats: np.ndarray) -> np.ndarray:
+    found = np.array(told["beats"])
+    return 1000 * np.abs(found[:, None] - beats).min(axis=0)[2:-2]
+
+
+@pytest.mark.parametrize("bpm", [87.5, 100.0, 122.37, 174.0])
+def test_a_drum_pattern_has_its_tempo_its_beats_and_its_bars(bpm):
+    beats = steady(bpm, 40.0)
+    told = analysed(band(beats, 40.0))
+    assert told["bpm"] == pytest.approx(bpm, abs=0.02)
+    assert not told["variable"]
+    assert np.percentile(off_beat_ms(told, beats), 95) < 5
+    one = np.abs(np.array(told["downbeats"])[:, None] - beats[::2]).min(axis=1)
+    assert one.max() < 0.01  # a bar of this pattern repeats after two beats
+
+
+@settings(max_examples=4)
+@given(bpm=st.integers(80, 170), first_ms=st.integers(0, 900))
+def test_any_whole_tempo_is_found_to_the_digit(bpm, first_ms):
+    beats = steady(bpm, 24.0, first_ms / 1000)
+    told = analysed(band(beats, 24.0))
+    assert told["bpm"] == bpm
+    assert np.percentile(off_beat_ms(told, beats), 95) < 5
+
+
+def test_a_bare_click_track_is_steady():
+    sound = np.zeros(40 * RATE)
+    for beat in steady(126.0, 40.0, 0.1):
+        place(sound, noise(300, 0.001), beat, 0.5)
+    told = analysed(sound)
+    assert told["bpm"] == 126
+    assert np.percentile(off_beat_ms(told, steady(126.0, 40.0, 0.1)), 95) < 3
+
+
+def test_three_hundred_beats_a_minute_are_followed_at_half_of_them():
+    sound = np.zeros(30 * RATE)
+    for i, beat in enumerate(steady(300.0, 30.0)):
+        place(sound, kick(4000) if i % 2 == 0 else noise(3000, 0.02), beat, 0.4)
+    told = analysed(sound)
+    assert told["bpm"] in (75, 100, 150)
+    beats = np.array(told["beats"])
+    assert 1000 * np.abs(beats[2:-2, None] - steady(300.0, 30.0)).min(axis=1).max() < 8
+
+
+def test_a_waltz_has_three_beats():
+    beats = steady(150.0, 60.0)
+    told = analysed(band(beats, 60.0, 3))
+    assert told["beats_per_bar"] == 3
+    one = np.abs(np.array(told["downbeats"])[:, None] - beats[::3]).min(axis=1)
+    assert np.median(one) < 0.01
+
+
+def test_a_drifting_tempo_is_flagged_and_followed():
+    periods = 60 / (110 + 9 * np.sin(np.arange(140) / 14))
+    beats = 0.3 + np.concatenate([[0], np.cumsum(periods)])
+    told = analysed(band(beats, float(beats[-1]) + 1))
+    assert told["variable"]
+    assert np.mean(off_beat_ms(told, beats) < 30) > 0.9
+    assert len(told["grid"]["anchors"]) == len(told["beats"])
+
+
+def test_a_tempo_step_has_a_seam_of_no_more_than_25_ms():
+    first = 0.3 + 0.6 * np.arange(64)
+    beats = np.concatenate([first, first[-1] + 0.6 + 60 / 128 * np.arange(96)])
+    told = analysed(band(beats, float(beats[-1]) + 1))
+    assert told["variable"]
+    assert off_beat_ms(told, beats).max() <= 25
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.5, 5.0])
+def test_silence_has_no_beat_no_key_and_no_cue(seconds):
+    told = analysed(np.zeros(round(seconds * RATE)))
+    assert told["bpm"] is None
+    assert told["key"] is None
+    assert told["cues"] == []
+    assert told["lufs"] == -70
+    assert told["peak_dbtp"] == -120
+    assert told["duration_s"] == pytest.approx(seconds)
+
+
+def test_no_sound_at_all_is_an_empty_analysis():
+    holds_its_form(analyse_blocks([]))
+
+
+def test_five_seconds_are_enough_for_a_tempo():
+    told = analysed(band(steady(120.0, 5.0), 5.0))
+    assert told["bpm"] == pytest.approx(120, abs=0.5)
+
+
+def test_noise_has_no_confident_grid():
+    told = analysed(np.random.default_rng(3).standard_normal(30 * RATE) * 0.1)
+    assert told["bpm"] is None or told["confidence"] < 0.3
+
+
+def test_ambient_has_no_confident_grid():
+    t = np.arange(40 * RATE) / RATE
+    sound = sum(np.sin(2 * np.pi * f * t + i) for i, f in enumerate((110, 164.8, 220, 277.2)))
+    told = analysed(0.1 * sound * (1 + 0.3 * np.sin(2 * np.pi * 0.07 * t)))
+    assert told["bpm"] is None or told["confidence"] < 0.3
+    assert told["key"] == "A major"
+
+
+def test_clipping_and_one_sided_sound_do_not_move_the_beats():
+    beats = steady(128.0, 24.0)
+    sound = np.clip(6 * band(beats, 24.0), -1, 1)
+    told = analysed(np.stack([sound, np.zeros_like(sound)], axis=1))
+    assert told["bpm"] == 128
+    assert np.percentile(off_beat_ms(told, beats), 95) < 5
+    assert told["peak_dbtp"] >= 0
+
+
+@pytest.mark.parametrize("cut", [1, 777, 48_000, 61_001])
+def test_how_the_sound_is_cut_into_blocks_changes_nothing(cut):
+    sound = band(steady(120.0, 12.0), 12.0)
+    whole = np.repeat(sound[:, None], 2, axis=1).astype(np.float32)
+    if cut == 1:
+        whole = whole[:3000]
+    pieces = [whole[i : i + cut] for i in range(0, len(whole), cut)]
+    assert analyse_blocks(pieces) == analyse_blocks([whole])
+
+
+def test_a_mono_file_is_read_at_any_rate(tmp_path):
+    beats = steady(125.0, 20.0)
+    file = tmp_path / "mono.wav"
+    soundfile.write(file, band(beats, 20.0)[::2], RATE // 2)
+    told = analyse(file)
+    assert told["bpm"] == 125
+    assert told["features"]["decoder"]["name"] == "PyAV"
+    assert np.percentile(off_beat_ms(told, beats), 95) < 5
