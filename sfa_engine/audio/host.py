@@ -291,6 +291,7 @@ class Host:
             "key": track.key,
             "bpm": track.grid.bpm if track.grid else None,
             "duration_s": track.frames / track.rate,
+            "track_rate": track.rate,
             "stems": [stem.name for stem in track.stems],
             "digest": track.digest,
             "cues": [asdict(cue) for cue in track.cues],

@@ -70,7 +70,7 @@ class Cluster:
                 "Dask is not installed", "install it with `pip install 'sfa-engine[dask]'`"
             ) from None
         try:
-            client = await Client(
+            client = await Client(  # type: ignore[no-untyped-call]
                 address, asynchronous=True, timeout=CONNECT_S, set_as_default=False
             )
         except (OSError, ValueError) as error:
@@ -199,7 +199,8 @@ def _send(files: Any, source: Path, place: str) -> None:
 def _fetch(files: Any, place: str, folder: Path) -> Path:
     """Bring the one file or folder of a place here; return where it is."""
     folder.mkdir(parents=True)
-    (name,) = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in files.ls(place, detail=False))
+    names: list[str] = files.ls(place, detail=False)
+    (name,) = (each.rstrip("/").rsplit("/", 1)[-1] for each in names)
     files.get(f"{place}/{name}", f"{folder}/", recursive=True)
     return folder / name
 

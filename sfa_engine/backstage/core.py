@@ -33,6 +33,7 @@ from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.library import tracks
 from sfa_engine.library.database import Database
 from sfa_engine.library.places import Places
+from sfa_engine.library.secret import Secrets
 from sfa_engine.wire.verbs import exported
 
 CLEAN = Plan(Kind.CLEAN, title="library", unique="clean", priority=-100, time_limit_s=3600.0)
@@ -72,7 +73,10 @@ class Core:
     async def open(cls, settings: Settings, runtime: Path) -> AsyncIterator[Core]:
         """Open the library and all that stands on it; what died at work before is rescued."""
         places = Places(settings.data, settings.bundles)
-        async with await Database.open(places.database) as database, Catalogue(settings) as found:
+        async with (
+            await Database.open(places.database) as database,
+            Catalogue(settings, Secrets(settings.data)) as found,
+        ):
             courtesy = Courtesy()
             local = Local(courtesy)
             executor: Executor = local

@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.services.arrivals import arrivals
@@ -43,7 +44,7 @@ class Watching:
         """The folders that are watched."""
         return tuple(self._wishes)
 
-    def _read(self) -> dict[str, dict[str, object]]:
+    def _read(self) -> dict[str, dict[str, Any]]:
         try:
             said = json.loads(self._file.read_text())
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What every step of the chain needs: the library, the queue, the executor, and where things are."""
+"""What every step of the chain needs: library, queue, executors, and where things are."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sfa_engine.backstage.job import Job
 from sfa_engine.backstage.queue import Queue
 from sfa_engine.backstage.runner import Order
 from sfa_engine.backstage.settings import Settings
+from sfa_engine.library import description
 from sfa_engine.library.database import Database
 from sfa_engine.library.places import Places
 
@@ -70,4 +71,4 @@ class Workshop:
 
     async def follow(self, track: int) -> None:
         """Write a track's rows into the description of its bundle."""
-        await follow(self.database, self.places, track)
+        await description.follow(self.database, self.places, track)

@@ -252,16 +252,21 @@ def runtime_path() -> Path:
     return path
 
 
+def data_path() -> Path:
+    """Return the folder of what outlives the machine's being switched off."""
+    return platformdirs.user_data_path("sfa")
+
+
 def library_path(config: Config) -> Path:
     """Return the folder of bundles."""
     if config.library.folder:
         return Path(config.library.folder).expanduser()
-    return platformdirs.user_data_path("sfa") / "tracks"
+    return data_path() / "tracks"
 
 
 def backstage_settings(config: Config) -> Settings:
     """Return what backstage needs to know."""
-    data = platformdirs.user_data_path("sfa")
+    data = data_path()
     models = config.separation.models
     return Settings(
         data=data,

@@ -15,6 +15,9 @@ from click.shell_completion import CompletionItem
 
 from sfa_engine import __version__
 from sfa_engine.cli import config as configuration
+from sfa_engine.cli import jobs as job_commands
+from sfa_engine.cli import library as library_commands
+from sfa_engine.cli import prep as preparing
 from sfa_engine.cli import tracks
 from sfa_engine.cli.tracks import connect
 from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
@@ -281,7 +284,10 @@ def describe(pattern: str, planned: bool, as_json: bool) -> None:
 
 # ---------------------------------------------------------------------- tracks
 
-for _command in (tracks.load, tracks.eject, tracks.bundle):
+for _command in (
+    *(tracks.load, tracks.eject, tracks.bundle),
+    *(preparing.prep, job_commands.jobs, library_commands.library),
+):
     main.add_command(_command)
 
 

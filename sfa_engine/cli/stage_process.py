@@ -13,6 +13,7 @@ from pathlib import Path
 import trio
 
 from sfa_engine.audio.lock import take_lock
+from sfa_engine.cli import config as configuration
 from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.stage.core import Core
 from sfa_engine.surfaces.socket.server import NAME, Server
@@ -37,7 +38,7 @@ def _open_core(runtime: Path, wanted: str) -> Core:
     give_up = time.monotonic() + PATIENCE_S
     while True:
         try:
-            return Core(runtime, wanted)
+            return Core(runtime, wanted, configuration.data_path())
         except EngineError:
             if time.monotonic() > give_up:
                 raise

@@ -48,3 +48,7 @@ class Places:
     def trash(self) -> Path:
         """The folder of bundles that were removed and can be restored."""
         return self.bundles / ".trash"
+
+    def has(self, bundle: Path) -> bool:
+        """Return whether a folder lies among the bundles; looks at the disk."""
+        return bundle.resolve().parent == self.bundles.resolve()

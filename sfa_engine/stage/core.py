@@ -27,6 +27,7 @@ from sfa_engine.stage.keeper import Keeper
 MEMORY = "engine.memory"
 RESTARTS = "restarts.json"
 PENDING = "marks-pending.json"
+UNTOLD = frozenset({"cues", "digest", "track_rate"})  # what a status does not need
 PUMP_S = 0.005  # between two looks for reports
 PUMP_SOON_S = 0.0005  # the same while somebody waits for an answer
 INFO_S = 1.0
@@ -171,15 +172,15 @@ class Core:
                     self._runtime, "load", deck=index, path=path, position_s=float(position_s)
                 )
                 self.conductor.pump()
-                self._set_marks(deck, said.get("cues", []), said["rate"])
+                self._set_marks(deck, said["cues"], said["track_rate"])
             return said
 
     def _set_marks(self, deck: int, cues: list[dict[str, Any]], rate: float) -> None:
         """Put a track's hot cues on a deck, and the cue point on its first downbeat."""
         for cue in cues:
             place_s = cue["position_frames"] / rate
-            if cue["hotcue"]:
-                self.conductor.set_nowait(f"deck{deck}.hotcue{cue['hotcue']}.position", place_s)
+            if cue["hot_cue"]:
+                self.conductor.set_nowait(f"deck{deck}.hotcue{cue['hot_cue']}.position", place_s)
             if cue["kind"] == "downbeat":
                 self.conductor.set_nowait(f"deck{deck}.cue_point", place_s)
 
@@ -218,7 +219,7 @@ class Core:
             described = (self._host.get("decks") or [{}, {}])[number - 1]
             decks.append(
                 {
-                    **{k: v for k, v in described.items() if k not in {"cues", "digest"}},
+                    **{k: v for k, v in described.items() if k not in UNTOLD},
                     "playing": bool(memory.engine["transport"][number - 1]["playing"]),
                     "position_s": memory.value(prefix + "position"),
                     "tempo": readings[prefix + "tempo"],

@@ -76,6 +76,12 @@ async def finish(queue: Queue, job: Job, **result: Any) -> None:
         await queue.finish(connection, job, result)
 
 
+async def insert_and_finish(queue: Queue, job: Job) -> None:
+    async with queue.database.transaction() as connection:
+        await connection.execute("INSERT INTO playlists (name, changed_at) VALUES ('x', 0)")
+        await queue.finish(connection, job, {})
+
+
 async def states(queue: Queue, numbers: list[int]) -> list[State]:
     return [(await queue.get(number)).state for number in numbers]
 
@@ -209,9 +215,7 @@ def test_an_effect_and_the_end_of_its_job_are_one(tmp_path: Path) -> None:
         job = await take(queue, "import")
         await queue.cancel([number])
         with pytest.raises(StaleError):
-            async with queue.database.transaction() as connection:
-                await connection.execute("INSERT INTO playlists (name, changed_at) VALUES ('x', 0)")
-                await queue.finish(connection, job, {})
+            await insert_and_finish(queue, job)
         assert not await queue.database.fetch("SELECT * FROM playlists")
 
     with_queue(tmp_path, body)

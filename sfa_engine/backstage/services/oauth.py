@@ -42,10 +42,10 @@ AGAIN = "log in at Spotify again"
 class Vault(Protocol):
     """Where secrets are kept, encrypted."""
 
-    def load(self, name: str) -> str | None:
+    def get(self, name: str) -> str | None:
         """Return a secret, or None if there is none of that name."""
 
-    def store(self, name: str, value: str) -> None:
+    def set(self, name: str, value: str) -> None:
         """Keep a secret in the place of the one that was there."""
 
 
@@ -151,7 +151,7 @@ def logged_in(vault: Vault) -> bool:
 
 def forget(vault: Vault) -> None:
     """Log out: keep no token any more. Spotify's own list of applications is not changed."""
-    vault.store(NAME, "")
+    vault.set(NAME, "")
 
 
 class UserToken:
@@ -229,13 +229,13 @@ class UserToken:
 
 
 def _keep(vault: Vault, token: Token) -> None:
-    vault.store(NAME, json.dumps(asdict(token)))
+    vault.set(NAME, json.dumps(asdict(token)))
 
 
 def _kept(vault: Vault) -> Token | None:
     """Return what the vault holds, or None if that is no login."""
     try:
-        token = Token(**json.loads(vault.load(NAME) or "null"))
+        token = Token(**json.loads(vault.get(NAME) or "null"))
     except (ValueError, TypeError):
         return None
     return token if token.refresh else None

@@ -28,14 +28,12 @@ class Clean:
         jobs = await shop.queue.prune()
         emptied = await trash.clean_up(shop.database, shop.places)
         progress(0.5, "checking")
-        report = await check.check(shop.database, shop.places, mend=True)
+        findings = await check.check(shop.database, shop.places, mend=True)
         return Outcome(
             {
                 "backup": backup.name,
                 "jobs_forgotten": jobs,
                 "removed_for_good": len(emptied),
-                "mended": sum(finding.mended for finding in report.findings),
+                "mended": sum(finding.mended for finding in findings),
             }
         )
-
-

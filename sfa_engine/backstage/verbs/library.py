@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +33,7 @@ from sfa_engine.library.track import Track
 MOST_FOUND = 1000
 HOTCUES = range(1, 9)
 SHIFTS = (-4.0, 4.0)  # beats
+Change = Callable[[Connection, int], Awaitable[Any]]
 Correct = Callable[[Connection, int], Awaitable[TrackGrid]]
 
 
@@ -190,7 +192,7 @@ class LibraryVerbs:
 
     async def _of_bundle(self, connection: Connection, folder: Path) -> Track:
         """Return the track of a bundle; a bundle among ours without a row gets one."""
-        inside = folder.resolve().parent == self._shop.places.bundles.resolve()
+        inside = await asyncio.to_thread(self._shop.places.has, folder)
         track = await tracks.by_bundle(connection, folder.name) if inside else None
         if track is None and inside:
             track = await description.adopt(connection, read_bundle(folder))
@@ -198,7 +200,7 @@ class LibraryVerbs:
             raise Refused(f'"{folder}" is not in the library', "prepare its file with `sfa prep`")
         return track
 
-    async def _changed(self, track: Any, change: Callable[[Connection, int], Awaitable[Any]]) -> Any:
+    async def _changed(self, track: Any, change: Change) -> Any:
         """Change a track in a durable transaction, and let its bundle follow."""
         async with self._shop.database.transaction() as connection:
             found = await search.find_one(connection, _named(track))
@@ -225,14 +227,16 @@ class LibraryVerbs:
     async def library_playlist_add(self, name: Any, tracks: Any = ()) -> dict[str, Any]:
         """Put tracks at the end of a playlist, which is made if it is not there."""
         async with self._shop.database.transaction() as connection:
-            there = {each.name.casefold(): each.id for each in await playlists.playlists(connection)}
+            there = {
+                each.name.casefold(): each.id for each in await playlists.playlists(connection)
+            }
             wanted = given.text("name", name)
             number = there.get(wanted.casefold())
             if number is None:
                 number = await playlists.create(connection, wanted)
             words = given.texts("tracks", list(tracks))
-            found = [await search.find_one(connection, word) for word in words]
-            entries = await playlists.append(connection, number, [track.id for track in found])
+            numbers = [(await search.find_one(connection, word)).id for word in words]
+            entries = await playlists.append(connection, number, numbers)
         return {"playlist": number, "entries": entries}
 
     async def library_playlist_move(self, entry: Any, to: Any) -> dict[str, Any]:

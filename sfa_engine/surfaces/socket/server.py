@@ -6,7 +6,7 @@ import fnmatch
 import os
 import socket
 import traceback
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,8 @@ class Client:
             return messages.failure(number, FaultError(error))
 
     async def _do(self, request: messages.Request) -> Any:
-        verbs = {**self._server.verbs, "watch": self.watch, "unwatch": self.unwatch}
+        verbs: dict[str, Callable[..., Any]] = {**self._server.verbs}
+        verbs |= {"watch": self.watch, "unwatch": self.unwatch}
         result = bind(verbs, request, {"source": self._source})()
         return await result if isinstance(result, Awaitable) else result
 

@@ -37,10 +37,10 @@ class PlainVault:
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
 
-    def load(self, name: str) -> str | None:
+    def get(self, name: str) -> str | None:
         return self.kept.get(name)
 
-    def store(self, name: str, value: str) -> None:
+    def set(self, name: str, value: str) -> None:
         self.kept[name] = value
 
 

@@ -93,10 +93,10 @@ def test_a_challenge_is_as_the_standard_wants_it_and_never_the_same():
 def test_a_token_is_renewed_when_it_ends_and_the_new_refresh_token_kept(on_the_road, fake, vault):
     async def journey(road):
         await log_in(road, vault)
-        before = json.loads(vault.load(NAME))
+        before = json.loads(vault.get(NAME))
         road.clock.now_s = before["ends_s"]
         token = await user(road, vault).bearer()
-        after = json.loads(vault.load(NAME))
+        after = json.loads(vault.get(NAME))
         assert token == after["access"] != before["access"]
         assert {after["refresh"]} == fake.refresh != {before["refresh"]}
 
@@ -165,7 +165,7 @@ def test_who_logs_out_is_logged_out(on_the_road, vault):
 
 @pytest.mark.parametrize("kept", ["", "null", "nonsense", "[]", '{"access": "x"}', "{}"])
 def test_a_vault_with_something_else_in_it_is_no_login(vault, kept):
-    vault.store(NAME, kept)
+    vault.set(NAME, kept)
     assert not logged_in(vault)
 
 
