@@ -21,7 +21,7 @@ from sfa_engine.backstage.core import Core
 from sfa_engine.backstage.queue import Event
 from sfa_engine.errors import Refused, SfaError
 from sfa_engine.wire import frames, messages
-from sfa_engine.wire.verbs import FaultError, bind, exported
+from sfa_engine.wire.verbs import FaultError, bind
 
 NAME = "backstage.sock"
 MOST_CLIENTS = 200
@@ -43,7 +43,7 @@ class Server:
     def __init__(self, core: Core, path: Path) -> None:
         self.core = core
         self.path = path
-        self.verbs = exported(core)
+        self.verbs = core.verbs
         self._clients: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()  # a client came or went
 

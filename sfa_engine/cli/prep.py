@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -84,9 +85,10 @@ def _absolute(word: str) -> str:
     return str(path.absolute())
 
 
-def _in_words(track: dict[str, object]) -> str:
+def _in_words(track: dict[str, Any]) -> str:
     """Return a prepared track as a line for a person."""
     name = f"{track['artist']}: {track['title']}" if track["artist"] else str(track["title"])
     bpm = f"{track['bpm']:.2f} BPM" if track["bpm"] else "no beat"
-    parts = [bpm, str(track["key"] or "no key"), f"{track['cues']} cues", str(track["stems"])]
+    stems = f"{len(track['stems'])} stems" if track["stems"] else "in one piece"
+    parts = [bpm, str(track["key"] or "no key"), f"{track['cues']} cues", stems]
     return f"{track['id']:5}  {name}  ({', '.join(parts)})"

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from sfa_engine.cli import config as configuration
-from sfa_engine.errors import Refused, did_you_mean
 
 
 def connect() -> Any:
@@ -25,31 +24,25 @@ def connect() -> Any:
 @click.option("--position", default=0.0, help="Seconds to stand at.")
 @click.option("--force", is_flag=True, help="Although the deck plays and its load lock is on.")
 def load(deck: int, track: str, position: float, force: bool) -> None:
-    """Put a bundle on a deck: a folder, or the name of one in the library."""
-    path = _find_bundle(track)
+    """Put a track on a deck: words that the library finds it by, or a bundle's folder."""
+    path = _bundle_at(track)
+    what = {"track": track} if path is None else {"path": str(path)}
     with connect() as client:
-        said = client.call("deck.load", deck=deck, path=str(path), position_s=position, force=force)
+        said = client.call("deck.load", deck=deck, position_s=position, force=force, **what)
     name = f"{said['artist']}: {said['title']}" if said["artist"] else said["title"]
     bpm = f", {said['bpm']:g} BPM" if said["bpm"] else ""
     click.echo(f"deck {deck}: {name}{bpm}, {', '.join(said['stems'])}")
 
 
-def _find_bundle(track: str) -> Path:
-    """Return the bundle that a word means: a path, or a name in the library's folder."""
-    here = Path(track).expanduser()
+def _bundle_at(word: str) -> Path | None:
+    """Return the bundle that a word is the path of, or whose folder among ours it names."""
+    here = Path(word).expanduser()
     if here.exists():
         return here.resolve()
-    folder = configuration.library_path(configuration.load_config())
-    names = {p.name.removesuffix(".sfa"): p for p in sorted(folder.glob("*.sfa"))}
-    if track.removesuffix(".sfa") in names:
-        return names[track.removesuffix(".sfa")]
-    fits = [p for name, p in names.items() if all(w in name.lower() for w in track.lower().split())]
-    if len(fits) == 1:
-        return fits[0]
-    if fits:
-        raise Refused(f'"{track}" may be {", ".join(p.stem for p in fits[:5])}', "say more of it")
-    hint = did_you_mean(track, names) or "make one with `sfa bundle`"
-    raise Refused(f'no bundle "{track}" here or in {folder}', hint)
+    among = configuration.library_path(configuration.load_config()) / (
+        f"{word.removesuffix('.sfa')}.sfa"
+    )
+    return among if among.is_dir() else None
 
 
 @click.command()

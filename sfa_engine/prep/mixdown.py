@@ -13,7 +13,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from sfa_engine.audio.media import Bundle, StemFile, read_bundle
+from sfa_engine.audio.media import WHOLE, Bundle, StemFile, read_bundle
 from sfa_engine.audio.wav import CHANNELS
 from sfa_engine.errors import MediaError
 from sfa_engine.library.bundle import SUFFIX
@@ -37,9 +37,25 @@ def source_blocks(
     progress : callable, optional
         Told the part that is done, 0..1.
     """
-    if Path(path).suffix == SUFFIX and Path(path).is_dir():
+    if is_bundle(path):
         return Mixdown(read_bundle(path), rate, progress)
     return decode_blocks(path, rate, progress)
+
+
+def stem_files(path: str | Path) -> dict[str, Path]:
+    """Return the files of a bundle's separated stems; none for what is in one piece."""
+    if not is_bundle(path):
+        return {}
+    bundle = read_bundle(path)
+    names = [stem.name for stem in bundle.track.stems]
+    if names == [WHOLE]:
+        return {}
+    return {name: stem.path for name, stem in zip(names, bundle.stems, strict=True)}
+
+
+def is_bundle(path: str | Path) -> bool:
+    """Return whether a path is the folder of a bundle, going by its name."""
+    return Path(path).suffix == SUFFIX and Path(path).is_dir()
 
 
 class Mixdown:

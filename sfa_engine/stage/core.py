@@ -177,12 +177,13 @@ class Core:
 
     def _set_marks(self, deck: int, cues: list[dict[str, Any]], rate: float) -> None:
         """Put a track's hot cues on a deck, and the cue point on its first downbeat."""
+        begins = [cue["position_frames"] for cue in cues if cue["kind"] == "intro"]
+        if begins:
+            self.conductor.set_nowait(f"deck{deck}.cue_point", min(begins) / rate)
         for cue in cues:
             place_s = cue["position_frames"] / rate
             if cue["hot_cue"]:
                 self.conductor.set_nowait(f"deck{deck}.hotcue{cue['hot_cue']}.position", place_s)
-            if cue["kind"] == "downbeat":
-                self.conductor.set_nowait(f"deck{deck}.cue_point", place_s)
 
     async def deck_eject(self, deck: int) -> dict[str, Any]:
         """Take a deck's track away."""

@@ -21,6 +21,7 @@ from sfa_engine.prep.analyse.onset import find_onsets, is_played, onset_times
 from sfa_engine.prep.analyse.smooth import Floats
 from sfa_engine.prep.analyse.structure import Section, find_sections
 from sfa_engine.prep.decode import decode_blocks
+from sfa_engine.prep.mixdown import source_blocks, stem_files
 
 Progress = Callable[[float, str], None]
 
@@ -41,11 +42,12 @@ def analyse(
     Parameters
     ----------
     path : str or Path
+        A sound file, or the folder of a bundle.
     progress : callable, optional
         Told the part that is done, 0..1, and what is being done.
     stems : mapping of str to path, optional
-        Sound files of its separated parts: loops are suggested in each, and `DRUMS` say where
-        the beats are.
+        Sound files of its separated parts, a bundle's own if left out: loops are suggested in
+        each, and `DRUMS` say where the beats are.
 
     Returns
     -------
@@ -57,13 +59,13 @@ def analyse(
     MediaError
         If a file cannot be read.
     """
-    files = stems or {}
+    files = stems or stem_files(path)
     share = _LISTENING / (1 + 0.5 * len(files))  # a stem takes half as long
 
     def told_from(start: float, part: float, doing: str) -> Callable[[float], None]:
         return lambda done: progress(start + part * done, doing) if progress else None
 
-    decoding = decode_blocks(path, RATE, told_from(0.0, share, "listening"))
+    decoding = source_blocks(path, RATE, told_from(0.0, share, "listening"))
     heard = listen(decoding)
     levels: dict[str, Levels] = {}
     for i, (name, file) in enumerate(files.items()):

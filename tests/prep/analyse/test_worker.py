@@ -13,11 +13,11 @@ import soundfile
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from sfa_engine.prep.analyse.worker import main as worker
 
 from sfa_engine.cli.analyze import WorkerError, in_words, run_worker
 from sfa_engine.cli.main import main as sfa
 from sfa_engine.errors import SfaError
-from sfa_engine.prep.analyse.worker import main as worker
 
 PROGRAM = [sys.executable, "-W", "error", "-m", "sfa_engine.prep.analyse"]
 
