@@ -190,7 +190,7 @@ class Api:
         try:
             async with asyncio.timeout(CALL_S):
                 answer = await self._exchange(method, url, request)
-        except (httpx.HTTPError, httpx.StreamError, TimeoutError) as problem:
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, TimeoutError) as problem:
             self.breaker.failed()
             raise self._unreachable(problem) from problem
         except BaseException:

@@ -83,6 +83,7 @@ async def arrivals(
     When the folder itself is removed it waits on; when it cannot be watched, watchfiles raises
     FileNotFoundError or OSError.
     """
+    folder = folder.absolute()  # noqa: ASYNC240 - asks for the working folder only
     growth = Growth(steady_s)
     told: dict[Path, tuple[int, int]] = {}
 

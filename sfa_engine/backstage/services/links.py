@@ -150,6 +150,7 @@ def sound_files(folder: Path) -> SoundFiles:
                 continue
             visited.add((about.st_dev, about.st_ino))
             entries = sorted(here.iterdir(), key=_order)
+            folders = [each for each in entries if not each.name.startswith(".") and each.is_dir()]
         except OSError as problem:
             if here == folder:
                 raise Refused(f'cannot read "{folder}": {problem.strerror}', _HINT) from None
@@ -157,7 +158,6 @@ def sound_files(folder: Path) -> SoundFiles:
             continue
         if any(entry.name == DESCRIPTION for entry in entries):
             continue  # a bundle: prepared already
-        folders = [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
         waiting.extend(reversed(folders))
         for entry in entries:
             if is_sound_file(entry) and (key := _content(entry)):

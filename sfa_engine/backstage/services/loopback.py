@@ -132,9 +132,9 @@ async def loopback(state: str, port: int = 0) -> AsyncIterator[Loopback]:
         raise Refused(
             f"cannot listen on {HOST}:{port}: {problem.strerror}", "take another port, or 0"
         ) from None
-    async with server:
-        waiting.port = server.sockets[0].getsockname()[1]
-        try:
-            yield waiting
-        finally:
-            waiting.give_up()
+    waiting.port = server.sockets[0].getsockname()[1]
+    try:
+        yield waiting
+    finally:
+        server.close()  # not waited for: a browser holds connections that it may never use
+        waiting.give_up()

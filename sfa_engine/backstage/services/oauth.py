@@ -19,7 +19,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 from urllib.parse import urlencode
 
@@ -61,8 +61,8 @@ class Challenge:
         Comes back with the code, or the code is not for us.
     """
 
-    verifier: str
-    state: str
+    verifier: str = field(repr=False)
+    state: str = field(repr=False)
 
     @classmethod
     def made(cls) -> Challenge:

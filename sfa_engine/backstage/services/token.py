@@ -6,9 +6,10 @@ The client-credentials flow (RFC 6749, 4.4). Tokens of a person are `oauth`'s bu
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sfa_engine.backstage.services.api import Answer, Api, refusal
@@ -18,6 +19,7 @@ from sfa_engine.errors import Refused
 ACCOUNTS_URL = "https://accounts.spotify.com"
 SERVICE = "Spotify's accounts service"
 MARGIN_S = 100.0  # of the 3600 that a token lives: a page may take its time
+_SENDABLE = re.compile(r"[\x21-\x7e]{1,4096}")  # in a header
 DASHBOARD = "https://developer.spotify.com/dashboard"
 
 
@@ -39,9 +41,9 @@ class Token:
         Gets the next one; empty where there is none.
     """
 
-    access: str
+    access: str = field(repr=False)
     ends_s: float
-    refresh: str = ""
+    refresh: str = field(default="", repr=False)
 
 
 class ClientToken:
@@ -141,7 +143,7 @@ def token_of(answer: Answer, now_s: float, refresh: str = "") -> Token:
     body = answer.object(SERVICE)
     access, lives_s = body.get("access_token"), body.get("expires_in", 3600)
     lives = isinstance(lives_s, int | float) and 0 < lives_s < 1e9
-    if not isinstance(access, str) or not access or not lives:
+    if not isinstance(access, str) or not _SENDABLE.fullmatch(access) or not lives:
         raise ServiceError(f"{SERVICE} gave no token, but {sorted(map(str, body))}", "try later")
     new = body.get("refresh_token")
     return Token(

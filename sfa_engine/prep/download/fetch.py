@@ -47,6 +47,8 @@ class Catch:
 def fetch(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Answer a request; see docs/importing.md.
 
+    For a process of its own: what a tool leaves behind is ended with all children of the process.
+
     Parameters
     ----------
     request : mapping
@@ -119,11 +121,12 @@ def _caught(tool: Tool, program: Path, order: Order, folder: Path, progress: Pro
     command = [str(program), *tool.arguments(order)]
     with Running(command, folder, _environment(), order.stall_s) as running:
         for line in running.lines():
-            print(line, file=sys.stderr)
-            kept.append(line)
             heard = tool.heard(line)
             facts.update(heard.facts or {})
-            if heard.share is not None:
+            if heard.share is None:
+                kept.append(line)
+                print(line, file=sys.stderr)
+            else:
                 progress(FETCHED_SHARE * heard.share, "downloading")
         status = running.status
     path = _made(folder)

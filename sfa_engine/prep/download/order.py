@@ -91,7 +91,7 @@ def order_of(request: Mapping[str, Any]) -> Order:
         raise Refused(f"no tool {min(unknown)!r}", f"there are {' and '.join(TOOLS)}")
     order = Order(
         url=_address(field(request, "url", str)),
-        out=Path(field(request, "out", str)),
+        out=Path(field(request, "out", str)).absolute(),
         quality=field(request, "quality", str, "320k"),
         title=field(wanted, "title", str, ""),
         artists=tuple(field({"artist": artist}, "artist", str) for artist in artists),

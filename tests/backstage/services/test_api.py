@@ -1,4 +1,4 @@
-"""What is worked out of headers."""
+"""What is worked out of headers, and addresses that are none."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa_engine.backstage.services.api import seconds_of
+from sfa_engine.backstage.services.fault import ServiceError
 
 
 @pytest.mark.parametrize(
@@ -31,3 +32,9 @@ def test_retry_after_is_read_as_a_date():
 def test_any_retry_after_is_seconds_or_nothing(header):
     seconds = seconds_of(header)
     assert seconds is None or seconds >= 0
+
+
+@pytest.mark.parametrize("place", ["\x00", "?" + "x" * 70_000])
+def test_an_address_that_cannot_be_asked_is_told(on_the_road, fake, place):
+    with pytest.raises(ServiceError):
+        on_the_road(lambda road: road.api(fake.api_url).get(f"{fake.api_url}/{place}"))

@@ -70,3 +70,25 @@ def test_watching_ends_when_told(tmp_path):
         return [path async for path in arrivals(tmp_path, stop, look_ms=50)]
 
     assert asyncio.run(asyncio.wait_for(watch(), 10)) == []
+
+
+@pytest.mark.slow
+def test_a_folder_may_be_named_from_here_or_by_a_link(tmp_path, monkeypatch):
+    (tmp_path / "music").mkdir()
+    (tmp_path / "link").symlink_to("music")
+    monkeypatch.chdir(tmp_path)
+
+    async def first_of(folder):
+        watching = arrivals(Path(folder), asyncio.Event(), steady_s=0.0, look_ms=50)
+        first = asyncio.ensure_future(anext(watching))
+        number = 0
+        while not first.done():
+            number += 1
+            (tmp_path / "music/one.mp3").write_bytes(b"x" * number)
+            await asyncio.wait([first], timeout=0.2)
+        return await first
+
+    for folder in ("music", "link"):
+        path = asyncio.run(asyncio.wait_for(first_of(folder), 30))
+        assert path.name == "one.mp3"
+        assert path.is_absolute()

@@ -26,6 +26,7 @@ from sfa_engine.backstage.services.oauth import (
     forget,
     logged_in,
 )
+from sfa_engine.backstage.services.token import Token
 from sfa_engine.errors import Refused
 
 
@@ -155,6 +156,13 @@ def test_a_code_without_its_verifier_is_worth_nothing(on_the_road, fake, vault):
 
     on_the_road(journey)
     assert not logged_in(vault)
+
+
+def test_what_is_secret_is_not_shown_in_a_log():
+    challenge = Challenge("verify" * 10, "state-of-it")
+    assert repr((challenge, Token("access-it", 5.0, "refresh-it"))) == (
+        "(Challenge(), Token(ends_s=5.0))"
+    )
 
 
 def test_who_logs_out_is_logged_out(on_the_road, vault):

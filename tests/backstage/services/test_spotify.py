@@ -337,3 +337,10 @@ def test_an_album_of_another_shape_is_told(on_the_road, fake, tracks):
     fake.faults.append(lambda h: h.answer(200, album_object(2) | {"tracks": tracks}))
     with pytest.raises(ServiceError, match="without"):
         listing(on_the_road, ALBUM)
+
+
+@pytest.mark.parametrize("token", ["", None, "two words", "ü", 5])
+def test_a_token_that_cannot_be_sent_is_no_token(on_the_road, fake, token):
+    fake.token_faults.append(lambda h: h.answer(200, {"access_token": token, "expires_in": 3600}))
+    with pytest.raises(ServiceError, match="gave no token"):
+        listing(on_the_road, TRACK)

@@ -226,6 +226,19 @@ def test_a_worker_that_is_killed_leaves_no_process_and_no_file_that_is_seen(benc
     assert bench.everything() == ["Someone - A Title.mp3"], "the dead worker's folder is removed"
 
 
+def test_on_a_leash_the_worker_ends_with_its_tool_when_the_asker_is_gone(bench):
+    bench.stand_in("yt-dlp", "hang")
+    with bench.start() as process:
+        process.stdin.write(json.dumps(bench.request(SITE, leash=True)) + "\n")
+        process.stdin.flush()
+        while '"progress": 0.0,' in process.stdout.readline():
+            pass
+        process.stdin.close()
+        assert process.wait(10) == -signal.SIGKILL
+    assert all(gone(pid) for pid in pids(bench))
+    assert bench.visible() == []
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
