@@ -13,13 +13,28 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sfa_engine.backstage.job import ENDED, GOOD, LIVE, QUEUES, Job, Plan, State, wait_before
+from sfa_engine.backstage.job import (
+    ENDED,
+    GOOD,
+    LIVE,
+    LONGEST_WAIT_S,
+    QUEUES,
+    Job,
+    Plan,
+    State,
+    wait_before,
+)
+from sfa_engine.backstage.services.fault import ServiceError
 from sfa_engine.errors import MediaError, Refused, SfaError
 from sfa_engine.library.database import Connection, Database, change, insert, row, rows
 
 KEPT_S = 7 * 86_400.0
 MOST_LISTED = 500
 _FINAL = (Refused, MediaError)  # trying again would end alike
+_LASTING = frozenset(  # the same, of what workers and services say
+    {"no-result", "wrong-length", "unsound", "drm", "geo-blocked", "login-needed"}
+    | {"tool-missing", "ffmpeg-missing", "model-missing", "disk-full", "refused", "media"}
+)
 
 
 @dataclass(frozen=True)
@@ -191,9 +206,13 @@ class Queue:
 
     async def fail(self, job: Job, error: SfaError) -> None:
         """Note that an attempt failed: it waits for another, or that was the last."""
-        final = isinstance(error, _FINAL) or job.attempts >= job.most_attempts
+        lasting = isinstance(error, _FINAL) or error.code in _LASTING
+        final = lasting or job.attempts >= job.most_attempts
         said = {"code": error.code, "message": error.message, "hint": error.hint}
-        due = self.now() + (0.0 if final else wait_before(job.attempts + 1, self.chance))
+        wait_s = wait_before(job.attempts + 1, self.chance)
+        if isinstance(error, ServiceError):
+            wait_s = max(wait_s, min(error.retry_after_s or 0.0, LONGEST_WAIT_S))
+        due = self.now() + (0.0 if final else wait_s)
         async with self.database.transaction(durable=False) as connection:
             changed = await change(
                 connection,

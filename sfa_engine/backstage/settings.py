@@ -35,6 +35,8 @@ class Settings:
         Of downloads.
     spotify_id, spotify_secret : str
         Credentials of the user's own Spotify application.
+    spotify_market : str
+        Country whose offer counts, as ``DE``; empty for any.
     """
 
     data: Path
@@ -52,3 +54,4 @@ class Settings:
     quality: str = "320k"
     spotify_id: str = ""
     spotify_secret: str = ""
+    spotify_market: str = ""

@@ -12,11 +12,14 @@ import httpx
 
 from sfa_engine.backstage.services.api import Api, Bearer
 from sfa_engine.backstage.services.breaker import Breaker
+from sfa_engine.backstage.services.login import bearer_for, log_in
 from sfa_engine.backstage.services.oauth import UserToken, Vault, logged_in
-from sfa_engine.backstage.services.spotify import API_URL, SERVICE, Listing, Spotify
+from sfa_engine.backstage.services.spotify import API_URL, SERVICE, Listing, OwnPlaylist, Spotify
 from sfa_engine.backstage.services.spotify_link import SpotifyLink
-from sfa_engine.backstage.services.token import ACCOUNTS_URL, ClientToken
+from sfa_engine.backstage.services.token import ACCOUNTS_URL
 from sfa_engine.backstage.settings import Settings
+
+CONNECT_S, ANSWER_S = 10.0, 20.0
 
 
 class Catalogue:
@@ -40,13 +43,12 @@ class Catalogue:
     ) -> None:
         self._settings = settings
         self._vault = vault
-        self._client = httpx.AsyncClient(timeout=httpx.Timeout(20.0, connect=10.0))
+        self._client = httpx.AsyncClient(timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S))
         breaker = Breaker(SERVICE)
         self._accounts = Api(SERVICE, accounts_url, self._client, breaker=breaker)
-        self._spotify: Callable[[Bearer], Spotify] = lambda bearer: Spotify(
-            self._client, bearer, base_url=api_url, breaker=breaker
-        )
-        self._application: ClientToken | None = None
+        self._breaker = breaker
+        self._api_url = api_url
+        self._tokens: Bearer | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,13 +58,31 @@ class Catalogue:
 
     async def listing(self, link: SpotifyLink, progress: Callable[[int, int], None]) -> Listing:
         """Return what a link stands for."""
-        return await self._spotify(self._bearer()).listing(link, progress)
+        return await self._spotify().listing(link, progress)
+
+    async def own_playlists(self) -> list[OwnPlaylist]:
+        """Return the playlists of the person who logged in."""
+        return await self._spotify().own_playlists()
+
+    async def log_in(self, show: Callable[[str], None], port: int = 0) -> None:
+        """Wait until a person has logged in at the address that is shown."""
+        await log_in(self._accounts, self._vault, self._settings.spotify_id, show, port=port)
+
+    def _spotify(self) -> Spotify:
+        return Spotify(
+            self._client,
+            self._bearer(),
+            market=self._settings.spotify_market,
+            base_url=self._api_url,
+            breaker=self._breaker,
+        )
 
     def _bearer(self) -> Bearer:
-        if logged_in(self._vault):
-            return UserToken(self._accounts, self._vault, self._settings.spotify_id)
-        if self._application is None:
-            self._application = ClientToken(
-                self._accounts, self._settings.spotify_id, self._settings.spotify_secret
+        """Return whose tokens are used; somebody may have logged in or out meanwhile."""
+        person = logged_in(self._vault)
+        if self._tokens is None or person != isinstance(self._tokens, UserToken):
+            settings = self._settings
+            self._tokens = bearer_for(
+                self._accounts, self._vault, settings.spotify_id, settings.spotify_secret
             )
-        return self._application
+        return self._tokens

@@ -114,10 +114,16 @@ class SpotifyConfig:
     Parameters
     ----------
     client_id, client_secret : str
+    market : str
+        Country whose offer counts, as ``DE``; empty for any.
+    port : int
+        Of the address that a login comes back to; 0 for any that is free.
     """
 
     client_id: str = ""
     client_secret: str = ""
+    market: str = ""
+    port: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ class DownloadConfig:
     Parameters
     ----------
     quality : str
-        Bit rate that is asked for, as ``320k``.
+        Bit rate that is asked for, as ``320k``; ``best`` as the site has it.
     """
 
     quality: str = "320k"
@@ -149,6 +155,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "audio.rate": (0, 384_000),
     "audio.block": (16, 8192),
     "library.rate": (8_000, 192_000),
+    "spotify.port": (0, 65_535),
     "backstage.downloads": (1, 16),
     "backstage.separations": (1, 16),
     "backstage.analyses": (1, 64),
@@ -159,7 +166,7 @@ _WORDS: dict[str, tuple[Any, ...]] = {
     "backstage.executor": ("local", "dask"),
     "separation.engine": ("auto", "demucs", "embedded", "sketch", "lalalai", "none"),
     "separation.device": ("auto", "cpu", "cuda", "mps"),
-    "download.quality": ("96k", "128k", "160k", "192k", "256k", "320k"),
+    "download.quality": ("best", "128k", "192k", "256k", "320k"),
 }
 
 
@@ -289,4 +296,5 @@ def backstage_settings(config: Config) -> Settings:
         quality=config.download.quality,
         spotify_id=config.spotify.client_id,
         spotify_secret=config.spotify.client_secret,
+        spotify_market=config.spotify.market,
     )

@@ -18,6 +18,7 @@ from sfa_engine.cli import config as configuration
 from sfa_engine.cli import jobs as job_commands
 from sfa_engine.cli import library as library_commands
 from sfa_engine.cli import prep as preparing
+from sfa_engine.cli import spotify as spotify_commands
 from sfa_engine.cli import tracks
 from sfa_engine.cli.tracks import connect
 from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
@@ -286,7 +287,7 @@ def describe(pattern: str, planned: bool, as_json: bool) -> None:
 
 for _command in (
     *(tracks.load, tracks.eject, tracks.bundle),
-    *(preparing.prep, job_commands.jobs, library_commands.library),
+    *(preparing.prep, job_commands.jobs, library_commands.library, spotify_commands.spotify),
 ):
     main.add_command(_command)
 

@@ -6,5 +6,5 @@
     a file                             import ──► separate ──► analyse ──► cue
 
 A step asks a worker for what is slow or may crash, and writes down what came of it in the
-transaction that ends its job. Done twice, it ends alike.
+transaction that ends its job. Done twice, it ends alike. No step knows a client or the socket.
 """

@@ -1,0 +1,59 @@
+"""`sfa spotify`: a login for playlists of one's own."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from sfa_engine.backstage.services.oauth import forget, logged_in
+from sfa_engine.backstage.spotify import Catalogue
+from sfa_engine.cli import config as configuration
+from sfa_engine.library.secret import Secrets
+
+
+@click.group()
+def spotify() -> None:
+    """Log in at Spotify, and see the playlists there."""
+
+
+def _secrets() -> Secrets:
+    return Secrets(configuration.data_path())
+
+
+async def _log_in(port: int) -> None:
+    settings = configuration.backstage_settings(configuration.load_config())
+    async with Catalogue(settings, _secrets()) as catalogue:
+        await catalogue.log_in(
+            lambda url: click.echo(f"open this in a browser:\n\n  {url}\n"), port
+        )
+
+
+async def _own() -> list[tuple[str, str, int]]:
+    settings = configuration.backstage_settings(configuration.load_config())
+    async with Catalogue(settings, _secrets()) as catalogue:
+        found = await catalogue.own_playlists()
+    return [(each.link.url, each.title, each.items) for each in found]
+
+
+@spotify.command()
+def login() -> None:
+    """Log in, in a browser here or through a tunnel; the tokens are kept encrypted."""
+    asyncio.run(_log_in(configuration.load_config().spotify.port))
+    click.echo("logged in; see `sfa spotify playlists`")
+
+
+@spotify.command()
+def logout() -> None:
+    """Forget the login."""
+    vault = _secrets()
+    was = logged_in(vault)
+    forget(vault)
+    click.echo("logged out" if was else "nobody was logged in")
+
+
+@spotify.command()
+def playlists() -> None:
+    """List your playlists, with the links that `sfa prep` takes."""
+    for url, title, items in asyncio.run(_own()):
+        click.echo(f"{url}  {title} ({items} tracks)")
