@@ -16,10 +16,10 @@ from typing import Any
 
 from sfa_engine.backstage.job import Job, Kind
 from sfa_engine.backstage.queue import Queue, StaleError
+from sfa_engine.backstage.settings import LIMITS
 from sfa_engine.errors import SfaError, WorkerError
 from sfa_engine.library.database import Connection
 
-LIMITS: Mapping[str, int] = {"import": 2, "download": 3, "separation": 2, "analysis": 2}
 PROGRESS_PERIOD_S = 0.1
 BROKEN_WAIT_S = 5.0  # after the library itself gave an error
 

@@ -11,10 +11,9 @@ from pathlib import Path
 
 from sfa_engine.backstage.courtesy import Courtesy
 from sfa_engine.errors import SfaError
-from sfa_engine.wire import frames
+from sfa_engine.wire import ENGINE, frames
 from sfa_engine.wire.messages import ANSWER, REQUEST
 
-NAME = "engine.sock"
 AGAIN_S = 2.0
 PLAYS = ("deck1.play", "deck2.play")
 CHUNK = 65_536
@@ -24,7 +23,7 @@ async def listen(runtime: Path, courtesy: Courtesy) -> None:
     """Follow the stage's decks until cancelled; connect again whenever it has gone."""
     while True:
         with suppress(OSError, SfaError):
-            await _follow(runtime / NAME, courtesy)
+            await _follow(runtime / ENGINE, courtesy)
         courtesy.playing = False
         await asyncio.sleep(AGAIN_S)
 

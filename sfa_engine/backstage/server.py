@@ -23,7 +23,6 @@ from sfa_engine.errors import Refused, SfaError
 from sfa_engine.wire import frames, messages
 from sfa_engine.wire.verbs import FaultError, bind
 
-NAME = "backstage.sock"
 MOST_CLIENTS = 200
 HALF_FRAME_S = 10.0  # for the rest of a frame to come
 CHUNK = 65_536

@@ -1,4 +1,4 @@
-"""What backstage is told at its start."""
+"""What backstage is told at its start. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sfa_engine.backstage.foreman import LIMITS
+LIMITS: Mapping[str, int] = {"import": 2, "download": 3, "separation": 2, "analysis": 2}
 
 
 @dataclass(frozen=True)

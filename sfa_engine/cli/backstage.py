@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sfa_engine.backstage.server import NAME
 from sfa_engine.cli import config as configuration
 from sfa_engine.errors import EngineError
 from sfa_engine.surfaces.socket.client import SocketClient
+from sfa_engine.wire import BACKSTAGE
 
 START_S = 20.0  # the first time compiles Python files, on a slow card
 LOG = "backstage.log"
@@ -39,7 +39,7 @@ def backstage(timeout_s: float = 60.0) -> Iterator[SocketClient]:
 def _connect(runtime: Path, timeout_s: float) -> SocketClient | None:
     """Return a connection if somebody answers."""
     try:
-        return SocketClient(runtime / NAME, timeout_s, "backstage")
+        return SocketClient(runtime / BACKSTAGE, timeout_s, "backstage")
     except EngineError:
         return None
 

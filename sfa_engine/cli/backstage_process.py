@@ -11,9 +11,10 @@ from pathlib import Path
 
 from sfa_engine.audio.lock import take_lock
 from sfa_engine.backstage.core import Core
-from sfa_engine.backstage.server import NAME, Server
+from sfa_engine.backstage.server import Server
 from sfa_engine.cli import config as configuration
 from sfa_engine.errors import SfaError
+from sfa_engine.wire import BACKSTAGE
 
 LOCK = "backstage.lock"
 LONELY_S = 1.0  # without a client, a temporary one ends
@@ -22,7 +23,7 @@ LONELY_S = 1.0  # without a client, a temporary one ends
 async def _serve(runtime: Path, *, temporary: bool) -> None:
     settings = configuration.backstage_settings(configuration.load_config())
     async with Core.open(settings, runtime) as core:
-        server = Server(core, runtime / NAME)
+        server = Server(core, runtime / BACKSTAGE)
         running = asyncio.create_task(core.run())
         serving = asyncio.create_task(server.run())
         stopping = asyncio.Event()

@@ -22,7 +22,7 @@ from sfa_engine.studio.demo import LANES, make_grooves, write_script
 from sfa_engine.studio.player import play_script
 from sfa_engine.studio.script import Script, parse_script
 from sfa_engine.surfaces.socket.client import SocketClient
-from sfa_engine.surfaces.socket.server import NAME
+from sfa_engine.wire import ENGINE
 
 
 def run_demo(
@@ -119,7 +119,7 @@ def _engine(device: str) -> Iterator[Path]:
         log = runtime / "start.log"
         command = [sys.executable, "-m", "sfa_engine.cli.main", "start", "--device", device]
         with spawned(command, {"SFA_RUNTIME": folder}, log) as parent:
-            socket = runtime / NAME
+            socket = runtime / ENGINE
             wait_for(lambda: parent.poll() is not None or _answers(socket), "the engine")
             if parent.poll() is not None:
                 words = log.read_text(errors="replace").strip().splitlines()

@@ -6,11 +6,8 @@ import json
 from typing import Any
 
 import click
-from rich.table import Table
-from rich.text import Text
 
-from sfa_engine.cli import screen
-from sfa_engine.cli.backstage import backstage
+from sfa_engine.cli.tracks import backstage, clock
 from sfa_engine.errors import Refused
 
 GIGABYTE = 1e9
@@ -47,30 +44,11 @@ def search(words: tuple[str, ...], limit: int, as_json: bool) -> None:
     if as_json:
         _print_json(said)
         return
-    screen.console.print(track_table(said["tracks"]))
+    from sfa_engine.cli import screen
+
+    screen.console.print(screen.track_table(said["tracks"]))
     shown = len(said["tracks"])
     click.echo(f"{said['count']} tracks" + (f", {shown} shown" if shown < said["count"] else ""))
-
-
-def track_table(tracks: list[dict[str, Any]]) -> Table:
-    """Return tracks as a table."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("", justify="right", style="dim")
-    table.add_column("track", ratio=1, overflow="ellipsis", no_wrap=True)
-    for name in ("BPM", "key", "energy", "length", "stems"):
-        table.add_column(name, no_wrap=True, justify="right")
-    for track in tracks:
-        length_s = track["duration_s"]
-        table.add_row(
-            str(track["id"]),
-            Text(track["name"], style="" if track["state"] == "ready" else "dim"),
-            f"{track['bpm']:.2f}" if track["bpm"] else "",
-            f"{track['key']} {track['camelot']}" if track["key"] else "",
-            f"{track['energy']:.2f}" if track["energy"] is not None else "",
-            screen.clock(length_s).split(".")[0] if length_s else "",
-            str(len(track["stems"]) or ""),
-        )
-    return table
 
 
 @library.command()
@@ -98,14 +76,14 @@ def show(track: str, as_json: bool) -> None:
         sketch = ", a sketch" if stem["sketch"] else ""
         click.echo(f"  stem {stem['name']}: {stem['engine']} {stem['model']}{sketch}")
     for section in said.get("sections", []):
-        click.echo(f"  {screen.clock(section['start_s']):>8}  {section['label']}")
+        click.echo(f"  {clock(section['start_s']):>8}  {section['label']}")
     for cue in said["cues"]:
         button = f" [{cue['slot']}]" if cue["slot"] else ""
         hand = ", by hand" if cue["by_hand"] else ""
         stem = f" of {cue['stem']}" if cue["stem"] else ""
-        until = f" to {screen.clock(cue['end_s'])}" if cue["end_s"] else ""
+        until = f" to {clock(cue['end_s'])}" if cue["end_s"] else ""
         click.echo(
-            f"  {screen.clock(cue['position_s']):>8}{until}  cue {cue['id']}{button}: "
+            f"  {clock(cue['position_s']):>8}{until}  cue {cue['id']}{button}: "
             f"{cue['kind']}{stem} {cue['label']}{hand}"
         )
     for source in said["sources"]:
@@ -177,7 +155,7 @@ def cue(
         stem=stem,
         color=color,
     )
-    click.echo(f"cue {said['id']} at {screen.clock(said['position_s'])}")
+    click.echo(f"cue {said['id']} at {clock(said['position_s'])}")
 
 
 @library.command()

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from sfa_engine.cli.backstage import backstage
-from sfa_engine.cli.jobs import Board, follow
+from sfa_engine.cli.tracks import backstage
 from sfa_engine.errors import Refused
 
 ENGINES = ("auto", "demucs", "embedded", "sketch", "lalalai", "none")
@@ -42,6 +41,8 @@ def prep(
 
     Goes on in the background when interrupted; see `sfa jobs`.
     """
+    from sfa_engine.cli.board import Board, follow
+
     if no_stems and engine not in (None, "none"):
         raise Refused(f"--no-stems and --engine {engine} do not go together", "leave one out")
     sources = [_absolute(word) for word in source]

@@ -24,7 +24,7 @@ from sfa_engine.cli.config import memory_path
 from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.surfaces.socket.client import SocketClient
-from sfa_engine.surfaces.socket.server import NAME
+from sfa_engine.wire import ENGINE
 
 RATE = 48_000
 STEMS = ("vocals", "drums", "bass", "other")
@@ -214,7 +214,7 @@ class Rig:
         return self._stack.enter_context(spawned([sys.executable, "-m", *words], self._environment))
 
     def _connect(self) -> SocketClient:
-        return SocketClient(self.runtime / NAME, timeout_s=60.0)
+        return SocketClient(self.runtime / ENGINE, timeout_s=60.0)
 
     def _answers(self) -> bool:
         try:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sfa_engine.audio import build
+from sfa_engine.cli.tracks import clock
 
 console = Console()
 errors = Console(stderr=True)
@@ -67,13 +68,6 @@ def meter(level_db: float) -> Text:
     return Text("█" * cells, style=colour) + Text("░" * (METER_CELLS - cells), style="dim")
 
 
-def clock(seconds: float) -> str:
-    """Return minutes and seconds, with tenths."""
-    sign = "-" if seconds < 0 else ""
-    whole = abs(seconds)
-    return f"{sign}{int(whole // 60)}:{whole % 60:04.1f}"
-
-
 def status_view(status: dict[str, Any]) -> Group:
     """Return the status as it is shown, live or once."""
     engine = status["engine"]
@@ -119,6 +113,27 @@ def status_view(status: dict[str, Any]) -> Group:
     )
     reasons = [Text(f"· {reason}", style=COLOURS[status["health"]]) for reason in status["reasons"]]
     return Group(head, load, *reasons, table, master)
+
+
+def track_table(tracks: list[dict[str, Any]]) -> Table:
+    """Return tracks as a table."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", justify="right", style="dim")
+    table.add_column("track", ratio=1, overflow="ellipsis", no_wrap=True)
+    for name in ("BPM", "key", "energy", "length", "stems"):
+        table.add_column(name, no_wrap=True, justify="right")
+    for track in tracks:
+        length_s = track["duration_s"]
+        table.add_row(
+            str(track["id"]),
+            Text(track["name"], style="" if track["state"] == "ready" else "dim"),
+            f"{track['bpm']:.2f}" if track["bpm"] else "",
+            f"{track['key']} {track['camelot']}" if track["key"] else "",
+            f"{track['energy']:.2f}" if track["energy"] is not None else "",
+            clock(length_s).split(".")[0] if length_s else "",
+            str(len(track["stems"]) or ""),
+        )
+    return table
 
 
 def complain(error: Exception) -> None:

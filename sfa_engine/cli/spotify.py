@@ -6,10 +6,7 @@ import asyncio
 
 import click
 
-from sfa_engine.backstage.services.oauth import forget, logged_in
-from sfa_engine.backstage.spotify import Catalogue
 from sfa_engine.cli import config as configuration
-from sfa_engine.library.secret import Secrets
 
 
 @click.group()
@@ -17,21 +14,21 @@ def spotify() -> None:
     """Log in at Spotify, and see the playlists there."""
 
 
-def _secrets() -> Secrets:
-    return Secrets(configuration.data_path())
+def _catalogue() -> Any:
+    from sfa_engine.backstage.spotify import Catalogue
+    from sfa_engine.library.secret import Secrets
+
+    settings = configuration.backstage_settings(configuration.load_config())
+    return Catalogue(settings, Secrets(configuration.data_path()))
 
 
 async def _log_in(port: int) -> None:
-    settings = configuration.backstage_settings(configuration.load_config())
-    async with Catalogue(settings, _secrets()) as catalogue:
-        await catalogue.log_in(
-            lambda url: click.echo(f"open this in a browser:\n\n  {url}\n"), port
-        )
+    async with _catalogue() as catalogue:
+        await catalogue.log_in(lambda url: click.echo(f"open in a browser:\n\n  {url}\n"), port)
 
 
 async def _own() -> list[tuple[str, str, int]]:
-    settings = configuration.backstage_settings(configuration.load_config())
-    async with Catalogue(settings, _secrets()) as catalogue:
+    async with _catalogue() as catalogue:
         found = await catalogue.own_playlists()
     return [(each.link.url, each.title, each.items) for each in found]
 
@@ -46,7 +43,10 @@ def login() -> None:
 @spotify.command()
 def logout() -> None:
     """Forget the login."""
-    vault = _secrets()
+    from sfa_engine.backstage.services.oauth import forget, logged_in
+    from sfa_engine.library.secret import Secrets
+
+    vault = Secrets(configuration.data_path())
     was = logged_in(vault)
     forget(vault)
     click.echo("logged out" if was else "nobody was logged in")

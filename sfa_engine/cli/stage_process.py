@@ -16,7 +16,8 @@ from sfa_engine.audio.lock import take_lock
 from sfa_engine.cli import config as configuration
 from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.stage.core import Core
-from sfa_engine.surfaces.socket.server import NAME, Server
+from sfa_engine.surfaces.socket.server import Server
+from sfa_engine.wire import ENGINE
 
 LOCK = "stage.lock"
 PATIENCE_S = 30.0  # for the host to make its memory
@@ -24,7 +25,7 @@ PATIENCE_S = 30.0  # for the host to make its memory
 
 async def _serve(core: Core, runtime: Path) -> None:
     async with trio.open_nursery() as nursery:
-        await nursery.start(Server(core, runtime / NAME).run)
+        await nursery.start(Server(core, runtime / ENGINE).run)
         nursery.start_soon(core.run)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for received in signals:

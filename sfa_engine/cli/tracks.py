@@ -13,9 +13,16 @@ from sfa_engine.cli import config as configuration
 def connect() -> Any:
     """Return a connection to the running engine."""
     from sfa_engine.surfaces.socket.client import SocketClient
-    from sfa_engine.surfaces.socket.server import NAME
+    from sfa_engine.wire import ENGINE
 
-    return SocketClient(configuration.runtime_path() / NAME)
+    return SocketClient(configuration.runtime_path() / ENGINE)
+
+
+def backstage(timeout_s: float = 60.0) -> Any:
+    """Return a connection to backstage, in a ``with``; it is started if it does not run."""
+    from sfa_engine.cli.backstage import backstage as connected
+
+    return connected(timeout_s)
 
 
 @click.command()
@@ -116,3 +123,10 @@ def bundle(
         if stem.truncated:
             click.echo(f"{stem.name}: the file breaks off; what is there was taken", err=True)
     click.echo(f"{output}: {track.frames / track.rate:.1f} s, {', '.join(sources)}")
+
+
+def clock(seconds: float) -> str:
+    """Return minutes and seconds, with tenths."""
+    sign = "-" if seconds < 0 else ""
+    whole = abs(seconds)
+    return f"{sign}{int(whole // 60)}:{whole % 60:04.1f}"

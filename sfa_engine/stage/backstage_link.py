@@ -8,10 +8,9 @@ from typing import Any
 import trio
 
 from sfa_engine.errors import EngineError, Refused, SfaError
-from sfa_engine.wire import frames
+from sfa_engine.wire import BACKSTAGE, frames
 from sfa_engine.wire.messages import ANSWER, REQUEST
 
-NAME = "backstage.sock"
 ANSWER_S = 10.0
 CHUNK = 65_536
 
@@ -34,7 +33,7 @@ async def ask_backstage(runtime: Path, method: str, /, **params: Any) -> Any:
     message: Any = None
     with trio.move_on_after(ANSWER_S):
         try:
-            stream = await trio.open_unix_socket(str(runtime / NAME))
+            stream = await trio.open_unix_socket(str(runtime / BACKSTAGE))
         except OSError:
             raise absent() from None
         async with stream:

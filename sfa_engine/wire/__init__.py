@@ -2,3 +2,9 @@
 
 The stage's socket, backstage's socket and every client share it. No I/O, no event loop, no verbs.
 """
+
+from __future__ import annotations
+
+# Where processes and clients meet, in the runtime folder.
+ENGINE = "engine.sock"
+BACKSTAGE = "backstage.sock"

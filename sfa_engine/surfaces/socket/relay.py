@@ -12,8 +12,8 @@ from typing import Any
 
 import trio
 
-from sfa_engine.stage.backstage_link import CHUNK, NAME, absent
-from sfa_engine.wire import frames, messages
+from sfa_engine.stage.backstage_link import CHUNK, absent
+from sfa_engine.wire import BACKSTAGE, frames, messages
 from sfa_engine.wire.messages import ANSWER
 
 PREFIXES = ("library.", "jobs.", "prep.")
@@ -35,7 +35,7 @@ class Relay:
     """
 
     def __init__(self, runtime: Path, nursery: trio.Nursery, say: Say) -> None:
-        self._path = runtime / NAME
+        self._path = runtime / BACKSTAGE
         self._nursery = nursery
         self._say = say
         self._stream: trio.SocketStream | None = None

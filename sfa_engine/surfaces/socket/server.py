@@ -23,7 +23,6 @@ from sfa_engine.wire import frames, messages
 from sfa_engine.wire.messages import REQUEST
 from sfa_engine.wire.verbs import FaultError, bind, exported
 
-NAME = "engine.sock"
 MOST_CLIENTS = 200
 MOST_ANSWERS = 64  # waiting for one client; then it is not read from until it reads
 HALF_FRAME_S = 10.0  # for the rest of a frame to come

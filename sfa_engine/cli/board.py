@@ -1,0 +1,89 @@
+"""Progress bars of jobs, and following a batch to its end."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from sfa_engine.cli import screen
+from sfa_engine.surfaces.socket.client import SocketClient
+
+MARKS = {
+    "waiting": "·",
+    "running": "▶",
+    "done": "✓",
+    "skipped": "-",
+    "failed": "✗",
+    "cancelled": "✗",
+}
+LIVE = {"waiting", "running"}
+
+
+class Board:
+    """Progress bars: one for each job that runs; what ended stands above them as a line."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._progress = Progress(
+            TextColumn("{task.fields[kind]:9}"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f} % {task.fields[doing]}"),
+            console=screen.errors,
+            transient=True,
+            disable=quiet,
+        )
+        self._quiet = quiet
+        self._bars: dict[int, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, event: dict[str, Any]) -> None:
+        """Show what happened to a job."""
+        number = event["job"]
+        if event["state"] == "running":
+            if number not in self._bars:
+                self._bars[number] = self._progress.add_task(
+                    event["title"], total=1.0, kind=event["kind"], doing=""
+                )
+            self._progress.update(
+                self._bars[number], completed=event["progress"], doing=event["doing"]
+            )
+            return
+        bar = self._bars.pop(number, None)
+        if bar is not None:
+            self._progress.remove_task(bar)
+        if event["state"] != "waiting" or event["error"]:
+            self._say(event)
+
+    def _say(self, event: dict[str, Any]) -> None:
+        if self._quiet and not event["error"]:
+            return
+        error = event["error"] or {}
+        why = (
+            f": {error['message']}" + (f"; {error['hint']}" if error["hint"] else "")
+            if error
+            else ""
+        )
+        again = " (will be tried again)" if event["state"] == "waiting" else ""
+        line = f"{MARKS[event['state']]} {event['kind']:9} {event['title']}{why}{again}"
+        self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def follow(client: SocketClient, batch: str, board: Board) -> dict[str, int]:
+    """Show a batch until all of it has ended; return how many jobs ended how."""
+    counts: dict[str, int] = client.call("prep.batch", batch=batch)["counts"]
+    if not any(counts[state] for state in LIVE):
+        return counts
+    for _, event in client.notices():
+        board.show(event)
+        if event["state"] != "running":
+            counts = client.call("prep.batch", batch=batch)["counts"]
+            if not any(counts[state] for state in LIVE):
+                break
+    return counts
