@@ -16,7 +16,9 @@ from sfa_engine.backstage.verbs import given
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import MediaError, Refused
 from sfa_engine.library import cues, tracks
+from sfa_engine.library.bundle import PAD_SECONDS
 from sfa_engine.library.sources import stem_sources
+from sfa_engine.library.tags import read_tags
 
 LEAST_STEMS = 2  # that make a folder one track
 
@@ -113,13 +115,24 @@ class PrepVerbs:
         return {"counts": counts, "tracks": told}
 
 
-def _in_folder(folder: Path, wish: Wish, *, watched: bool) -> list[Plan]:
-    """Return the plans for a folder: one for each sound file, or one for all if they are stems."""
+def _stems_in(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder that are the stems of one song; none if they are songs.
+
+    Names alone may deceive: "Bass Culture" and "Vocal Anthem" are of different length.
+    """
     try:
         stems = stem_sources(folder)
     except MediaError:
-        stems = {}
-    if len(stems) >= LEAST_STEMS:
+        return {}
+    lengths_s = [read_tags(path).duration_s or 0.0 for path in stems.values()]
+    alike = max(lengths_s) - min(lengths_s) <= PAD_SECONDS
+    return stems if len(stems) >= LEAST_STEMS and alike else {}
+
+
+def _in_folder(folder: Path, wish: Wish, *, watched: bool) -> list[Plan]:
+    """Return the plans for a folder: one for each sound file, or one for all if they are stems."""
+    stems = _stems_in(folder)
+    if stems:
         found = {name: str(path) for name, path in stems.items()}
         return [import_file(Find(str(folder), found), wish)]
     files = sound_files(folder)

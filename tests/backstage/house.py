@@ -1,0 +1,154 @@
+"""A real backstage process in folders of its own, and small pieces of music for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from sfa_engine.cli.config import memory_path
+from sfa_engine.errors import EngineError
+from sfa_engine.surfaces.socket.client import SocketClient
+from sfa_engine.wire import BACKSTAGE
+
+RATE = 48_000
+
+
+def beat(seconds: float = 16.0, bpm: float = 120.0, seed: int = 1) -> np.ndarray:
+    """Return kicks on the beats, hats between and a chord: float32[frames, 2]."""
+    chance = np.random.default_rng(seed)
+    sound = np.zeros((round(seconds * RATE), 2), np.float32)
+    step = 60.0 / bpm
+    decay = np.exp(-np.arange(4800) / 900.0)
+    kick = 0.7 * np.sin(2 * np.pi * 55.0 * np.arange(4800) / RATE) * decay
+    hat = 0.1 * chance.standard_normal(1200) * np.exp(-np.arange(1200) / 200.0)
+    for number in range(int(seconds / step)):
+        at = round(number * step * RATE)
+        sound[at : at + 4800] += kick[: len(sound) - at, None].astype(np.float32)
+        at += round(step / 2 * RATE)
+        sound[at : at + 1200] += hat[: max(0, len(sound) - at), None].astype(np.float32)
+    time_s = np.arange(len(sound)) / RATE
+    for hertz in (220.0, 261.63, 329.63):
+        sound += 0.05 * np.sin(2 * np.pi * hertz * time_s)[:, None].astype(np.float32)
+    return sound
+
+
+def song(path: Path, **of: Any) -> Path:
+    """Write a piece as a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, beat(**of), RATE, subtype="PCM_16")
+    return path
+
+
+class House:
+    """A backstage that can be killed and started again, and a client of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runtime = Path(tempfile.mkdtemp(prefix="sfa-", dir=memory_path()))
+        self.process: subprocess.Popen[bytes] | None = None
+        config = folder / "config" / "sfa"
+        config.mkdir(parents=True, exist_ok=True)
+        self.env = {
+            **os.environ,
+            "XDG_DATA_HOME": str(folder / "data"),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "SFA_RUNTIME": str(self.runtime),
+        }
+
+    @property
+    def data(self) -> Path:
+        """The folder of the library."""
+        return self.folder / "data" / "sfa"
+
+    @property
+    def bundles(self) -> Path:
+        """The folder of the bundles."""
+        return self.data / "tracks"
+
+    def configure(self, text: str) -> None:
+        """Write the configuration."""
+        (self.folder / "config" / "sfa" / "config.toml").write_text(text)
+
+    def start(self) -> SocketClient:
+        """Start it, and return a client."""
+        with (self.folder / "backstage.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "sfa_engine.cli.backstage_process"),
+                    *("--runtime", str(self.runtime)),
+                ],
+                env=self.env,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        give_up = time.monotonic() + 30
+        while True:
+            try:
+                return SocketClient(self.runtime / BACKSTAGE, 30.0, "backstage")
+            except EngineError:
+                if time.monotonic() > give_up or self.process.poll() is not None:
+                    raise AssertionError(self.log) from None
+                time.sleep(0.01)
+
+    @property
+    def log(self) -> str:
+        """What it said."""
+        return (self.folder / "backstage.log").read_text()
+
+    def kill(self) -> None:
+        """Kill it."""
+        assert self.process
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(10)
+
+    def close(self) -> None:
+        """End it, and clear up."""
+        self.stop()
+        for left in self.runtime.iterdir():
+            left.unlink()
+        self.runtime.rmdir()
+
+
+@contextmanager
+def house(folder: Path) -> Iterator[House]:
+    """Lend a house that is not started yet."""
+    here = House(folder)
+    try:
+        yield here
+    finally:
+        here.close()
+
+
+def prepared(client: SocketClient, *sources: Path | str, **wish: Any) -> dict[str, Any]:
+    """Have sources prepared, and return what became of them."""
+    words = [str(source) for source in sources]
+    said = client.call("prep.add", sources=words, **{"engine": "none", **wish})
+    return until_ended(client, said["batch"])
+
+
+def until_ended(client: SocketClient, batch: str, limit_s: float = 60.0) -> dict[str, Any]:
+    """Return a batch when all of it has ended."""
+    give_up = time.monotonic() + limit_s
+    while True:
+        told: dict[str, Any] = client.call("prep.batch", batch=batch)
+        if not told["counts"]["waiting"] and not told["counts"]["running"]:
+            return told
+        assert time.monotonic() < give_up, client.call("jobs.list")
+        time.sleep(0.05)

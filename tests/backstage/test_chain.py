@@ -1,0 +1,295 @@
+"""The whole chain with real workers: files in, tracks out that a deck can play in time."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from house import House, beat, house, prepared, song
+
+from sfa_engine.audio.media import read_bundle
+from sfa_engine.errors import Refused, SfaError
+from sfa_engine.surfaces.socket.client import SocketClient
+from sfa_engine.wire import BACKSTAGE
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path) as lent:
+        yield lent
+
+
+@pytest.fixture
+def client(here: House) -> Iterator[SocketClient]:
+    with here.start() as lent:
+        yield lent
+
+
+def test_a_file_becomes_a_track_that_knows_its_beats_and_cues(
+    here: House, client: SocketClient, tmp_path: Path
+) -> None:
+    told = prepared(client, song(tmp_path / "music" / "Long Way Down.wav"))
+    assert told["counts"] | {"done": 3, "skipped": 1} == told["counts"]
+    (track,) = told["tracks"]
+    assert track["title"] == "Long Way Down"
+    assert track["bpm"] == pytest.approx(120.0, abs=0.02)
+    assert track["state"] == "ready"
+    found = client.call("library.find", words="long way")
+    described = read_bundle(found["bundle"]).track
+    assert described.grid is not None
+    assert described.grid.bpm == pytest.approx(120.0, abs=0.02)
+    assert described.key == found["key"]
+    assert described.cues
+    assert client.call("library.check") == {"findings": []}
+    assert here.log == ""
+
+
+def test_the_same_content_is_one_track_with_two_places(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    first = song(tmp_path / "a" / "one.wav")
+    second = tmp_path / "b" / "copy.wav"
+    second.parent.mkdir()
+    shutil.copy(first, second)
+    prepared(client, first)
+    told = prepared(client, second)
+    assert [track["id"] for track in told["tracks"]] == [1]
+    assert client.call("library.show", track=1)["sources"] == [str(first), str(second)]
+    assert client.call("library.search")["count"] == 1
+
+
+def test_a_folder_is_prepared_whole_and_what_cannot_be_read_is_told(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    music = tmp_path / "music"
+    song(music / "one.wav", seed=1)
+    song(music / "deep" / "two.wav", seed=2, bpm=130.0)
+    (music / "broken.mp3").write_bytes(b"ID3" + os.urandom(5000))
+    (music / "cover.jpg").write_bytes(b"no music")
+    told = prepared(client, music)
+    assert sorted(track["title"] for track in told["tracks"] if track["state"] == "ready") == [
+        "one",
+        "two",
+    ]
+    assert told["counts"]["failed"] == 1
+    (failed,) = client.call("jobs.list", states=["failed"])["jobs"]
+    assert failed["title"] == "broken.mp3"
+    assert failed["error"]["code"] == "media"
+    assert failed["attempts"] == 1
+
+
+def test_a_folder_of_stems_is_one_track_with_stems(client: SocketClient, tmp_path: Path) -> None:
+    folder = tmp_path / "Quiet Song"
+    for number, name in enumerate(("drums", "bass", "vocals")):
+        song(folder / f"{name}.wav", seed=number)
+    told = prepared(client, folder)
+    (track,) = told["tracks"]
+    assert track["stems"] == ["bass", "drums", "vocals"]
+    assert track["title"] == "Quiet Song"
+
+
+def test_two_songs_with_names_of_stems_stay_two_songs(client: SocketClient, tmp_path: Path) -> None:
+    song(tmp_path / "m" / "Bass Culture.wav", seconds=16.0)
+    song(tmp_path / "m" / "Vocal Anthem.wav", seconds=20.0, seed=4)
+    assert len(prepared(client, tmp_path / "m")["tracks"]) == 2
+
+
+def test_a_correction_and_a_cue_by_hand_survive_another_analysis(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    path = song(tmp_path / "song.wav")
+    prepared(client, path)
+    before = client.call("library.show", track="song")["grid"]["anchors"][0]
+    client.call("library.grid", track="song", shift=1.0)
+    client.call("library.cue", track="song", position_s=3.25, hot_cue=1, label="mine")
+    prepared(client, path, again=True)
+    said = client.call("library.show", track="song")
+    assert said["grid"]["by_hand"]
+    moved = said["grid"]["anchors"][0]
+    assert moved[1] - moved[0] / 24_000 == pytest.approx(
+        before[1] - before[0] / 24_000 - 1, abs=1e-3
+    )
+    (mine,) = [cue for cue in said["cues"] if cue["by_hand"]]
+    assert (mine["position_s"], mine["slot"], mine["label"]) == (3.25, 1, "mine")
+    (kept,) = [cue for cue in read_bundle(said["bundle"]).track.cues if cue.by_hand]
+    assert (kept.position_frames, kept.hot_cue) == (round(3.25 * 48_000), 1)
+
+
+def test_marks_of_a_performer_are_kept_and_cleared(client: SocketClient, tmp_path: Path) -> None:
+    prepared(client, song(tmp_path / "song.wav"))
+    bundle = client.call("library.find", words="song")["bundle"]
+    client.call("library.keep", bundle=bundle, hotcues={"8": 4.5, "7": 1.0})
+    client.call("library.keep", bundle=bundle, hotcues={"7": None})
+    cues = client.call("library.show", track="song")["cues"]
+    by_slot = {cue["slot"]: cue for cue in cues if cue["slot"]}
+    assert by_slot[8]["position_s"] == 4.5
+    assert by_slot[8]["by_hand"]
+    assert 7 not in by_slot
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: p.write_bytes(b""),
+        lambda p: p.write_text("no music at all"),
+        lambda p: soundfile.write(p, np.zeros((RATE_8 // 10, 8)), RATE_8),
+    ],
+    ids=["empty", "text", "tenth-of-a-second-8-channels"],
+)
+def test_odd_files_are_told_or_taken_and_the_rest_goes_on(
+    client: SocketClient, tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    odd = tmp_path / "song.wav"
+    make(odd)
+    good = song(tmp_path / "good.wav")
+    told = prepared(client, odd, good)
+    assert "good" in [track["title"] for track in told["tracks"] if track["state"] == "ready"]
+    for job in client.call("jobs.list", states=["failed"])["jobs"]:
+        assert job["error"]["message"]
+        assert job["error"]["code"] == "media"
+
+
+RATE_8 = 8000
+
+
+def test_silence_has_no_beat_and_is_ready_all_the_same(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "still.wav", np.zeros((48_000 * 8, 1)), 48_000)
+    (track,) = prepared(client, tmp_path / "still.wav")["tracks"]
+    assert (track["bpm"], track["state"]) == (None, "ready")
+
+
+def test_a_cancelled_preparation_ends_and_can_be_retried(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    path = song(tmp_path / "long.wav", seconds=120.0)
+    said = client.call("prep.add", sources=[str(path)], engine="none")
+    cancelled = client.call("jobs.cancel", jobs=said["jobs"])["jobs"]
+    assert cancelled == said["jobs"]
+    assert client.call("prep.batch", batch=said["batch"])["counts"]["cancelled"] == 1
+    client.call("jobs.retry", jobs=cancelled)
+    told = prepared(client, path)
+    assert told["counts"]["failed"] == 0
+    assert client.call("library.check")["findings"] == []
+
+
+def test_a_read_only_folder_of_bundles_is_told(here: House, tmp_path: Path) -> None:
+    here.bundles.parent.mkdir(parents=True)
+    here.bundles.write_text("a file stands where the folder should be")
+    with here.start() as client:
+        told = prepared(client, song(tmp_path / "song.wav"))
+        assert told["counts"]["failed"] == 1
+        (failed,) = client.call("jobs.list", states=["failed"])["jobs"]
+        assert "tracks" in failed["error"]["message"]
+
+
+def test_a_library_of_a_newer_release_is_refused_in_one_line(here: House, tmp_path: Path) -> None:
+    with here.start() as client:
+        prepared(client, song(tmp_path / "song.wav"))
+    here.stop()
+    with sqlite3.connect(here.data / "library.db") as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(AssertionError, match="newer release"):
+        here.start()
+    assert len(here.log.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("prep.add", {"sources": ["/no/such/file.wav"]}),
+        ("prep.add", {"sources": "song.wav"}),
+        ("prep.add", {"sources": [], "engine": "demuks"}),
+        ("prep.add", {"sources": [], "priority": 1e9}),
+        ("prep.add", {"sources": ["ftp://example.com/x.wav"]}),
+        ("jobs.show", {"job": 999}),
+        ("jobs.show", {"job": "one"}),
+        ("jobs.list", {"states": ["lost"]}),
+        ("jobs.retry", {}),
+        ("jobs.cancel", {"jobs": [True]}),
+        ("library.search", {"words": "bmp:120"}),
+        ("library.search", {"words": "", "limit": 0}),
+        ("library.find", {"words": "nothing"}),
+        ("library.grid", {"track": 1, "shift": 1, "bpm": 120}),
+        ("library.keep", {"bundle": "/etc", "hotcues": {"1": 1.0}}),
+        ("library.keep", {"bundle": "/etc", "hotcues": {"9": 1.0}}),
+        ("library.restore", {"track": 12}),
+        ("library.playlist", {"name": "none"}),
+        ("library.cue", {"track": 1, "position_s": float("nan")}),
+        ("no.such", {}),
+    ],
+)
+def test_odd_requests_are_refused_with_a_sentence(
+    client: SocketClient, method: str, params: dict[str, object]
+) -> None:
+    with pytest.raises(Refused) as caught:
+        client.call(method, **params)
+    assert caught.value.message
+    assert "\n" not in caught.value.message
+    assert client.call("jobs.list")["counts"]["waiting"] == 0
+
+
+def test_events_tell_progress_and_the_end(client: SocketClient, tmp_path: Path) -> None:
+    path = song(tmp_path / "song.wav", seconds=60.0)
+    said = client.call("prep.add", sources=[str(path)], engine="none")
+    client.call("jobs.watch", batch=said["batch"])
+    seen = []
+    for method, event in client.notices():
+        assert method == "job"
+        seen.append(event)
+        if event["kind"] == "cue" and event["state"] == "done":
+            break
+    kinds = {event["kind"] for event in seen if event["state"] in {"done", "skipped"}}
+    assert kinds == {"import", "separate", "analyse", "cue"}
+    assert any(0 < event["progress"] < 1 for event in seen)
+    json.dumps(seen)
+
+
+def test_playlists_removal_and_restoring(client: SocketClient, tmp_path: Path) -> None:
+    prepared(client, song(tmp_path / "one.wav"), song(tmp_path / "two.wav", seed=2))
+    client.call("library.playlist_add", name="Friday", tracks=["two", "one", "two"])
+    names = [e["name"] for e in client.call("library.playlist", name="friday")["entries"]]
+    assert names == ["two", "one", "two"]
+    bundle = Path(client.call("library.find", words="one")["bundle"])
+    number = client.call("library.remove", track="one")["id"]
+    assert not bundle.exists()
+    with pytest.raises(Refused):
+        client.call("library.find", words="one")
+    client.call("library.restore", track=number)
+    assert bundle.exists()
+    assert client.call("library.check") == {"findings": []}
+
+
+def test_two_hundred_clients_are_served_and_more_are_told(here: House) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(here.start())
+        path = here.runtime / BACKSTAGE
+        others = [stack.enter_context(SocketClient(path)) for _ in range(199)]
+        late = stack.enter_context(SocketClient(path))
+        with pytest.raises(SfaError, match="200 clients"):
+            late.call("jobs.list")
+        assert others[-1].call("jobs.list")["jobs"] == []
+
+
+def test_what_is_played_from_a_bundle_is_what_was_in_the_file(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    path = song(tmp_path / "song.wav")
+    prepared(client, path)
+    bundle = read_bundle(client.call("library.find", words="song")["bundle"])
+    played, _ = soundfile.read(bundle.stems[0].path, dtype="int16")
+    source, _ = soundfile.read(path, dtype="int16")
+    np.testing.assert_array_equal(played, source)
+    assert len(source) == len(beat())
