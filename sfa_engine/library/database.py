@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -105,7 +105,8 @@ class Database:
         """Wait for the transaction under way, and close."""
         async with self._writing, self._looking:
             try:
-                with blamed(self.path):
+                # It only makes later queries faster: a disk that is full now shall not matter.
+                with suppress(LibraryError), blamed(self.path):
                     await self._writer.execute("PRAGMA optimize")
             finally:
                 await self._reader.close()

@@ -99,6 +99,7 @@ async def adopt(connection: Connection, bundle: media.Bundle) -> Track:
     Returns
     -------
     Track
+        As it is in the library now.
     """
     told = bundle.track
     known = bool(told.uuid) and await by_uuid(connection, told.uuid) is not None

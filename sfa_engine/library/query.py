@@ -150,6 +150,7 @@ def parse_query(text: str) -> Query:
     Returns
     -------
     Query
+        All that was asked, in order.
 
     Raises
     ------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -83,19 +84,30 @@ def read_tags(path: str | Path) -> Tags:
     path : str or Path
         The kind of file is told by its content, then by its name.
     """
-    import mutagen
-
-    try:
-        file: Any = mutagen.File(path)
-    except Exception:  # noqa: BLE001 - mutagen lets KeyError, struct.error … of odd files through
-        return Tags()
-    if file is None:
-        return Tags()
+    file = _opened(Path(path))
     known = Tags()
+    if file is None:
+        return known
     for part in (_words, _numbers, _length, _picture):
         with contextlib.suppress(Exception):  # one odd tag does not take the others along
             known = part(file, known)
     return known
+
+
+def _opened(path: Path) -> Any:
+    """Return a file as mutagen knows it, or None."""
+    import mutagen
+
+    # mutagen lets KeyError, struct.error and the like of odd files through.
+    with contextlib.suppress(Exception):
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for
+        with open(handle, "rb") as nameless:  # noqa: PTH123 - so the content alone decides
+            if (file := mutagen.File(nameless)) is not None:
+                return file
+    with contextlib.suppress(Exception):
+        if path.is_file():
+            return mutagen.File(path)
+    return None
 
 
 def _words(file: Any, known: Tags) -> Tags:

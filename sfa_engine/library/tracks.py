@@ -22,7 +22,7 @@ from sfa_engine.library.track import SELECT, STATES, State, Track, track_of
 
 EDITABLE = ("title", "artist", "album", "genre", "year", "key")
 
-_UNFIT = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff/\\:*?"<>|]+')
+_UNFIT = re.compile(r'[\s\x00-\x1f\x7f\ud800-\udfff/\\:*?"<>|]+')
 
 
 async def add(
@@ -51,6 +51,7 @@ async def add(
     Returns
     -------
     track : Track
+        The new one, or the one that is there.
     is_new : bool
         False: the library has this content, and remembers now that it is at `source` too.
     """

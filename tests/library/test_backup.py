@@ -1,0 +1,128 @@
+"""Backups: proved before they have their name, not too many, and there when they are needed."""
+
+import os
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from open_library import in_asyncio
+
+from sfa_engine.errors import LibraryError
+from sfa_engine.library.backup import back_up, backups, restore, rotate
+from sfa_engine.library.database import Database, insert
+
+ADD = "INSERT INTO tracks (uuid, title, added_at, changed_at) VALUES (?, ?, 0, 0)"
+
+
+async def add(database, title):
+    async with database.transaction() as connection:
+        await insert(connection, ADD, (title, title))
+
+
+async def titles(database):
+    return [found["title"] for found in await database.fetch("SELECT title FROM tracks")]
+
+
+def titles_in(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return [title for (title,) in connection.execute("SELECT title FROM tracks")]
+
+
+def things_in(folder):
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+@in_asyncio
+async def test_a_backup_is_one_file_with_every_committed_row(database, places):
+    await add(database, "a")
+    async with database.transaction() as connection:
+        await insert(connection, ADD, ("b", "b"))
+        backup = await database.back_up(places.backups)
+    assert titles_in(backup) == ["a"]
+    assert things_in(places.backups) == [backup.name]
+    assert await titles(database) == ["a", "b"]
+
+
+@in_asyncio
+async def test_what_a_killed_backup_left_is_cleared_away(database, places):
+    places.backups.mkdir()
+    (places.backups / "library-20200101-000000-000000.db.part").write_bytes(b"half")
+    (places.backups / "library-20200101-000000-000000.db.part-journal").touch()
+    backup = await database.back_up(places.backups)
+    assert things_in(places.backups) == [backup.name]
+
+
+@pytest.mark.slow
+@in_asyncio
+async def test_a_damaged_library_makes_no_backup_and_costs_none(database, places):
+    for number in range(500):
+        await add(database, f"{number} " * 20)
+    good = await database.back_up(places.backups)
+    await database.fetch("PRAGMA wal_checkpoint")
+    with places.database.open("r+b") as file:
+        file.seek(4096 * 60)
+        file.write(os.urandom(4096 * 20))
+    with pytest.raises(LibraryError):
+        back_up(places.database, places.backups)
+    assert things_in(places.backups) == [good.name]
+
+
+def test_a_week_of_days_and_a_month_of_weeks_are_kept(tmp_path):
+    now = datetime(2026, 3, 15, 12, tzinfo=UTC)  # a Sunday
+    for hours in range(0, 24 * 60, 6):
+        made = now - timedelta(hours=hours)
+        (tmp_path / f"library-{made:%Y%m%d-%H%M%S-%f}.db").touch()
+    for minutes in range(5):
+        made = now - timedelta(minutes=minutes)
+        (tmp_path / f"before-version-2-{made:%Y%m%d-%H%M%S-%f}.db").touch()
+    (tmp_path / "mine.db").touch()
+    rotate(tmp_path)
+    kept = [backup.made for backup in backups(tmp_path) if backup.reason == "library"]
+    days = [now - timedelta(days=1) * n for n in range(7)]
+    ends = [made.replace(hour=18) for made in days[1:]]
+    sundays = [(now - timedelta(days=7 * n)).replace(hour=18) for n in (1, 2, 3)]
+    assert kept == sorted({now, *ends, *sundays}, reverse=True)
+    assert sum(backup.reason == "before-version-2" for backup in backups(tmp_path)) == 3
+    assert (tmp_path / "mine.db").exists()
+    assert rotate(tmp_path) == []
+
+
+@pytest.mark.slow
+@in_asyncio
+async def test_a_restored_backup_is_what_was_and_what_is_now_is_kept(places):
+    async with await Database.open(places.database) as database:
+        await add(database, "old")
+        backup = await database.back_up(places.backups)
+        await add(database, "new")
+    aside = restore(places.database, backup, places.backups)
+    async with await Database.open(places.database) as database:
+        assert await titles(database) == ["old"]
+    assert titles_in(aside) == ["old", "new"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [b"nothing that SQLite knows" * 1000, b""])
+@in_asyncio
+async def test_a_destroyed_library_comes_back_from_its_backup(places, damage):
+    async with await Database.open(places.database) as database:
+        await add(database, "kept")
+        backup = await database.back_up(places.backups)
+    places.database.write_bytes(damage)
+    restore(places.database, backup, places.backups)
+    async with await Database.open(places.database) as database:
+        assert await titles(database) == ["kept"]
+
+
+@in_asyncio
+async def test_a_damaged_backup_is_not_restored(places):
+    async with await Database.open(places.database) as database:
+        await add(database, "kept")
+    before = places.database.read_bytes()
+    bad = places.folder / "bad.db"
+    bad.write_bytes(b"not a database" * 100)
+    with pytest.raises(LibraryError):
+        restore(places.database, bad, places.backups)
+    with pytest.raises(LibraryError, match="no backup"):
+        restore(places.database, places.folder / "none.db", places.backups)
+    assert places.database.read_bytes() == before

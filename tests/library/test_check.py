@@ -1,0 +1,194 @@
+"""Drift between rows and files is found both ways, and mended without losing anything."""
+
+import json
+import os
+import shutil
+
+import pytest
+from open_library import in_asyncio, with_bundle
+
+from sfa_engine.audio.media import read_bundle
+from sfa_engine.library import check as checking
+from sfa_engine.library.check import check
+from sfa_engine.library.content import keep_cover
+from sfa_engine.library.database import change
+from sfa_engine.library.description import follow
+from sfa_engine.library.tags import Cover, Tags
+from sfa_engine.library.tracks import add, by_bundle, edit, get, set_cover
+from sfa_engine.library.trash import place_in_trash, remove
+
+
+async def added(database, places, title="a"):
+    async with database.transaction() as connection:
+        track, _ = await add(connection, f"/m/{title}", tags=Tags(title=title))
+    folder = await with_bundle(database, places, track.id)
+    await follow(database, places, track.id)
+    return track, folder
+
+
+async def drifts(database, places, **options):
+    findings = await check(database, places, **options)
+    assert all(finding.message for finding in findings)
+    return [finding.drift for finding in findings]
+
+
+async def mended(database, places, drift, **options):
+    """Assert that this is all that is wrong, that it is mended, and that nothing is left."""
+    assert await drifts(database, places, **options) == [drift]
+    (finding,) = await check(database, places, mend=True, **options)
+    assert (finding.drift, finding.mended) == (drift, True)
+    assert await drifts(database, places, **options) == []
+
+
+@in_asyncio
+async def test_a_library_that_is_as_it_should_be_has_no_findings(database, places):
+    await added(database, places)
+    track, _ = await added(database, places, "b")
+    await remove(database, places, track.id)
+    assert await check(database, places, deep=True, mend=True) == []
+
+
+@in_asyncio
+async def test_a_bundle_that_was_not_followed_is_written_anew(database, places):
+    track, folder = await added(database, places)
+    async with database.transaction() as connection:
+        await edit(connection, track.id, title="New")
+    await mended(database, places, "stale")
+    assert read_bundle(folder).track.title == "New"
+
+
+@in_asyncio
+async def test_a_row_without_its_bundle_is_one_to_prepare_again(database, places):
+    track, folder = await added(database, places)
+    shutil.rmtree(folder)
+    (finding,) = await check(database, places, mend=True)
+    assert (finding.drift, finding.track_id, finding.mended) == ("no-bundle", track.id, True)
+    async with database.reading() as connection:
+        track = await get(connection, track.id)
+    assert track.state == "failed"
+    assert "is not there" in track.problem
+
+
+@in_asyncio
+async def test_a_bundle_without_a_row_gets_one(database, places):
+    track, folder = await added(database, places)
+    async with database.transaction() as connection:
+        await change(connection, "DELETE FROM tracks")
+    await mended(database, places, "unknown-bundle")
+    async with database.reading() as connection:
+        found = await by_bundle(connection, folder.name)
+    assert (found.title, found.uuid, found.state) == ("a", track.uuid, "ready")
+
+
+@in_asyncio
+async def test_a_copied_bundle_becomes_a_track_of_its_own(database, places):
+    track, folder = await added(database, places)
+    shutil.copytree(folder, places.bundles / "copy.sfa")
+    await mended(database, places, "unknown-bundle")
+    async with database.reading() as connection:
+        copy = await by_bundle(connection, "copy.sfa")
+    assert copy.uuid != track.uuid
+
+
+@in_asyncio
+async def test_sound_that_changed_is_found_when_asked(database, places):
+    track, folder = await added(database, places)
+    with (folder / "mix.wav").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"\x55\xaa")
+    assert await drifts(database, places) == []
+    (finding,) = await check(database, places, deep=True, mend=True)
+    assert (finding.drift, finding.track_id) == ("damaged", track.id)
+    async with database.reading() as connection:
+        assert (await get(connection, track.id)).state == "failed"
+
+
+@pytest.mark.parametrize("damage", [b"{", b"", None])
+@in_asyncio
+async def test_a_bundle_that_cannot_be_read_is_found(database, places, damage):
+    _, folder = await added(database, places)
+    if damage is None:
+        os.truncate(folder / "mix.wav", 100)
+    else:
+        (folder / "track.json").write_bytes(damage)
+    assert await drifts(database, places, mend=True) == ["damaged"]
+
+
+@in_asyncio
+async def test_an_unreadable_bundle_without_a_row_stays_and_is_told(database, places):
+    (places.bundles / "odd.sfa").mkdir(parents=True)
+    (finding,) = await check(database, places, mend=True)
+    assert (finding.drift, finding.mended) == ("unknown-bundle", False)
+    assert (places.bundles / "odd.sfa").exists()
+
+
+@in_asyncio
+async def test_a_removal_that_was_cut_off_is_finished(database, places):
+    track, folder = await added(database, places)
+    async with database.transaction() as connection:
+        await change(connection, "UPDATE tracks SET deleted_at = 1.0")
+    await mended(database, places, "misplaced")
+    assert not folder.exists()
+    assert read_bundle(place_in_trash(places, track))
+
+
+@in_asyncio
+async def test_what_nobody_removed_comes_back_from_the_trash(database, places):
+    track, folder = await added(database, places)
+    await remove(database, places, track.id)
+    async with database.transaction() as connection:
+        await change(connection, "UPDATE tracks SET deleted_at = NULL")
+    findings = await check(database, places)
+    assert [finding.drift for finding in findings] == ["no-bundle", "unknown-trash"]
+    await check(database, places, mend=True)
+    assert read_bundle(folder)
+    assert await drifts(database, places) == []
+
+
+@in_asyncio
+async def test_a_name_that_is_used_in_the_trash_too_is_told(database, places):
+    track, folder = await added(database, places)
+    await remove(database, places, track.id)
+    shutil.copytree(place_in_trash(places, track), folder)
+    (finding,) = await check(database, places, mend=True)
+    assert (finding.drift, finding.mended) == ("unknown-bundle", False)
+    assert "give it another" in finding.message
+
+
+@in_asyncio
+async def test_leftovers_of_killed_writers_are_cleared_away(database, places):
+    _, folder = await added(database, places)
+    dead = "00000000-1-0"
+    (places.bundles / f".sfa-part-{dead}-x.sfa").mkdir()
+    (folder / f".sfa-part-{dead}-track.json").touch()
+    places.covers.mkdir()
+    (places.covers / "x.jpg.1.part").touch()
+    places.backups.mkdir()
+    (places.backups / "x.db.part").touch()
+    findings = await check(database, places, mend=True)
+    assert [(finding.drift, finding.mended) for finding in findings] == [("leftover", True)] * 4
+    assert await drifts(database, places) == []
+
+
+@in_asyncio
+async def test_covers_without_tracks_and_tracks_without_covers_are_found(database, places):
+    track, _ = await added(database, places)
+    (places.covers).mkdir()
+    (places.covers / "mine.txt").touch()
+    name = keep_cover(places.covers, Cover(b"\x89PNG", "png"))
+    await mended(database, places, "unknown-cover")
+    async with database.transaction() as connection:
+        await set_cover(connection, track.id, name)
+    await mended(database, places, "no-cover")
+    assert (places.covers / "mine.txt").exists()
+
+
+@in_asyncio
+async def test_a_library_whose_folders_are_not_there_yet_is_well(database, places):
+    assert await check(database, places, deep=True) == []
+
+
+def test_every_drift_is_explained():
+    words = json.dumps(checking.__doc__)
+    for drift in checking.Drift.__args__:
+        assert f"\\n{drift} " in words, drift
