@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -50,4 +51,6 @@ def work(request: Mapping[str, Any], progress: worker.Progress) -> dict[str, Any
 
 
 if __name__ == "__main__":
+    for library in ("OMP", "OPENBLAS"):  # one core a job, whatever the machine has
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     sys.exit(worker.main(work))

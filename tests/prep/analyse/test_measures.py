@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -16,11 +15,9 @@ from hypothesis import strategies as st
 
 from sfa_engine.library.key import KEYS
 from sfa_engine.prep.analyse import features, smooth
-from sfa_engine.prep.analyse.cue import HOT_CUES, find_cues
 from sfa_engine.prep.analyse.key import find_key
 from sfa_engine.prep.analyse.listen import listen
 from sfa_engine.prep.analyse.loudness import decibels, measure
-from sfa_engine.prep.analyse.structure import LABELS, Section
 
 RATE = 48_000
 
@@ -126,25 +123,6 @@ def test_a_cadence_has_its_key_in_any_tuning(key, cents):
     found = find_key(listen([stereo]).pitches)
     assert found.name == key
     assert found.tuning_cents == pytest.approx(cents, abs=6)
-
-
-@given(
-    st.lists(st.sampled_from(LABELS), max_size=25),
-    st.lists(st.integers(1, 5), min_size=25, max_size=25),
-)
-def test_at_most_eight_cues_are_on_pads_and_all_on_bars(labels, lengths):
-    edges = np.concatenate([[0], np.cumsum(lengths[: len(labels)])]) * 4
-    bars = 0.25 + 2.0 * np.arange(edges[-1] + 1)
-    sections = [
-        Section(float(bars[a]), float(bars[b]), label, 0.0)
-        for label, (a, b) in zip(labels, pairwise(edges), strict=True)
-    ]
-    cues = find_cues(sections, bars, np.ones((len(bars) - 1, 3)))
-    pads = [c.hot_cue for c in cues if c.hot_cue]
-    assert pads == list(range(1, min(HOT_CUES, len(cues)) + 1))
-    assert {c.time_s for c in cues} <= set(bars.tolist())
-    assert all(c.end_s is None or c.end_s in bars for c in cues)
-    assert [c.time_s for c in cues] == sorted(c.time_s for c in cues)
 
 
 @given(st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=60), st.integers(1, 70))
