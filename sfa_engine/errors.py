@@ -64,6 +64,12 @@ class MediaError(SfaError):
     code = "media"
 
 
+class WorkerError(SfaError):
+    """A worker program failed, or had to be ended."""
+
+    code = "worker"
+
+
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """Return ``did you mean "…"?`` for the nearest of some words, or an empty string."""
     if len(word) > LONGEST_WORD:
