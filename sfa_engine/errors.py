@@ -64,6 +64,12 @@ class MediaError(SfaError):
     code = "media"
 
 
+class LibraryError(SfaError):
+    """What the library keeps on disk cannot be read or written."""
+
+    code = "library"
+
+
 class WorkerError(SfaError):
     """A worker program failed, or had to be ended."""
 

@@ -110,6 +110,16 @@ class Decoder:
 
 
 @dataclass(frozen=True, slots=True)
+class Separation:
+    """What parted the stems: engine, model and version, and whether that is only a sketch."""
+
+    engine: str
+    model: str
+    version: str
+    sketch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
     """What ``track.json`` says.
 
@@ -137,6 +147,8 @@ class Track:
         Each inside the track.
     decoder : Decoder, optional
         What made the PCM; None: it was synthesised.
+    separation : Separation, optional
+        What parted the stems; None: they came apart, or there is one.
     """
 
     title: str
@@ -151,6 +163,7 @@ class Track:
     gain_db: float = 0.0
     cues: tuple[Cue, ...] = ()
     decoder: Decoder | None = None
+    separation: Separation | None = None
 
     def __post_init__(self) -> None:
         within("rate_hz", self.rate, RATES)
