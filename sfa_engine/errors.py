@@ -65,7 +65,7 @@ class MediaError(SfaError):
 
 
 class LibraryError(SfaError):
-    """What the library keeps on disk cannot be read or written."""
+    """The library's database or its folders cannot be used as they are."""
 
     code = "library"
 
