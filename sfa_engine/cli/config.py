@@ -61,11 +61,37 @@ class LibraryConfig:
 
 
 @dataclass(frozen=True)
+class SeparationConfig:
+    """``[separation]``.
+
+    Parameters
+    ----------
+    engine : str
+        ``auto``, ``demucs``, ``embedded``, ``sketch`` or ``lalalai``.
+    model : str
+        Of that engine; empty for its standard.
+    models : str
+        Folder of Demucs's weights; empty for ``models`` in the data folder.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    lalalai_url : str
+        Where LALAL.AI is; empty for its own address.
+    """
+
+    engine: str = "auto"
+    model: str = ""
+    models: str = ""
+    device: str = "auto"
+    lalalai_url: str = ""
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that can be set."""
 
     audio: AudioConfig = field(default_factory=AudioConfig)
     library: LibraryConfig = field(default_factory=LibraryConfig)
+    separation: SeparationConfig = field(default_factory=SeparationConfig)
 
 
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -74,6 +100,8 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "library.rate": (8_000, 192_000),
 }
 _WORDS: dict[str, tuple[Any, ...]] = {"audio.channels": (2, 4), "library.pcm": ("s16", "f32")}
+_WORDS["separation.engine"] = ("auto", "demucs", "embedded", "sketch", "lalalai")
+_WORDS["separation.device"] = ("auto", "cpu", "cuda", "mps")
 
 
 def config_path() -> Path:

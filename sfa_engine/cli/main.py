@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from sfa_engine import __version__
 from sfa_engine.cli import config as configuration
-from sfa_engine.cli import tracks
+from sfa_engine.cli import secret, separate, tracks
 from sfa_engine.cli.tracks import connect
 from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
 
@@ -281,7 +281,7 @@ def describe(pattern: str, planned: bool, as_json: bool) -> None:
 
 # ---------------------------------------------------------------------- tracks
 
-for _command in (tracks.load, tracks.eject, tracks.bundle):
+for _command in (tracks.load, tracks.eject, tracks.bundle, separate.separate, secret.secret):
     main.add_command(_command)
 
 

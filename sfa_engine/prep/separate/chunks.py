@@ -80,6 +80,6 @@ def in_chunks(
                 part[:fade] *= rising
                 part[:fade] += stem[begin : begin + fade]
             if index < len(bounds) - 1:
-                part[-fade:] *= rising[::-1]
+                part[len(part) - fade :] *= rising[::-1]
             stem[begin:end] = part
     progress(1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +113,14 @@ def write_folder(target: Path, stems: Stems, form: str, facts: Mapping[str, Any]
 def write_bundle(
     target: Path, stems: Stems, facts: Track, cues: Sequence[Cue] = ()
 ) -> dict[str, str]:
-    """Write stems as a bundle; return the file of each."""
-    write_parts(target, {name: _Part(stems, name) for name in stems.sounds}, facts, cues)
+    """Write stems as a bundle, with tags where the facts have none; return the file of each."""
+    track = replace(
+        facts,
+        title=facts.title or stems.title,
+        artist=facts.artist or stems.artist,
+        separation=stems.separation,
+    )
+    write_parts(target, {name: _Part(stems, name) for name in stems.sounds}, track, cues)
     return {stem.name: str(target / stem.file) for stem in facts.stems}
 
 

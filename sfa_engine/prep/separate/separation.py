@@ -12,11 +12,11 @@ the track, and a run that is killed leaves that folder, which the next one remov
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sfa_engine.audio.media import Cue, Separation
+from sfa_engine.audio.media import Cue, Separation, Track
 from sfa_engine.errors import MediaError, Refused
 from sfa_engine.library.bundle import constant_grid, facts_of, in_order, scratch
 from sfa_engine.prep.decode import RATE, Decoding, decode_blocks
@@ -99,17 +99,30 @@ def separate(order: Order, report: Report) -> dict[str, Any]:
         low, high = PREVIEWS_S
         raise Refused(f"a preview of {order.preview_s:g} s", f"give {low:g}..{high:g} s, or 0")
     with scratch(target) as work:
+        engine = make_engine(order.wish, work, lambda part: report(0.0, _fetching(part)))
+        facts, cues = _facts(order, engine)
         decoding, mix, start_s = _decoded(order, work, report)
-        engine = make_engine(order.wish, work, lambda part: report(_DECODED * part, "fetching"))
-        if order.bundle:
-            in_order(dict.fromkeys(engine.stems))  # refused now, not after the work
         stems = _stems(engine, mix, order.rate, work, report)
         make_consistent(
             mix,
             stems,
             lambda part: report(_SEPARATED + (_CONSISTENT - _SEPARATED) * part, "balancing"),
         )
-        found = _written(order, engine, decoding, stems, start_s)
+        parted = output.Stems(
+            stems,
+            order.rate,
+            Separation(engine.name, engine.model, engine.version, engine.sketch),
+            decoding.decoder,
+            str(order.facts.get("title") or decoding.title or order.path.stem),
+            str(order.facts.get("artist") or decoding.artist),
+            decoding.repaired_samples,
+            decoding.truncated,
+        )
+        if facts:
+            found = output.write_bundle(target, parted, facts, cues)
+        else:
+            known = {"source": order.path.name, "start_s": start_s}
+            found = output.write_folder(target, parted, order.form, known)
         report(0.99, "checking")
         null_db = _null_db(mix, stems)
         report(1.0, "done")
@@ -170,25 +183,15 @@ def _stems(engine: Engine, mix: Sound, rate: int, work: Path, report: Report) ->
     return stems
 
 
-def _written(
-    order: Order, engine: Engine, decoding: Decoding, sounds: dict[str, Sound], start_s: float
-) -> dict[str, str]:
-    """Write the stems where they belong; return their files."""
-    separation = Separation(engine.name, engine.model, engine.version, engine.sketch)
-    stems = output.Stems(
-        sounds,
-        order.rate,
-        separation,
-        decoding.decoder,
-        str(order.facts.get("title") or decoding.title or order.path.stem),
-        str(order.facts.get("artist") or decoding.artist),
-        decoding.repaired_samples,
-        decoding.truncated,
-    )
+def _fetching(part: float) -> str:
+    """Return words for a download; it has no share in the work's progress."""
+    return f"fetching the model, {100 * part:.0f} %"
+
+
+def _facts(order: Order, engine: Engine) -> tuple[Track | None, tuple[Cue, ...]]:
+    """Return what is known of the bundle that is wanted: refused now, not after the work."""
     if order.bundle is None:
-        assert order.out
-        known = {"source": order.path.name, "start_s": start_s}
-        return output.write_folder(order.out, stems, order.form, known)
+        return None, ()
     facts = order.facts
     grid = constant_grid(
         facts.get("bpm"),
@@ -197,9 +200,9 @@ def _written(
         order.rate,
     )
     track = facts_of(
-        in_order(sounds),
-        stems.title,
-        stems.artist,
+        in_order(dict.fromkeys(engine.stems)),
+        str(facts.get("title", "")),
+        str(facts.get("artist", "")),
         grid,
         facts.get("key"),
         float(facts.get("gain_db", 0.0)),
@@ -207,10 +210,10 @@ def _written(
         order.rate,
     )
     try:
-        cues = tuple(Cue(**cue) for cue in facts.get("cues", ()))
+        return track, tuple(Cue(**cue) for cue in facts.get("cues", ()))
     except TypeError as problem:
-        raise MediaError(f"a cue is not as it should be: {problem}", "see Cue") from problem
-    return output.write_bundle(order.bundle, stems, replace(track, separation=separation), cues)
+        said = "position_frames, label and kind make one"
+        raise MediaError(f"a cue is not as it should be: {problem}", said) from problem
 
 
 def _null_db(mix: Sound, stems: Mapping[str, Sound]) -> float:
