@@ -74,38 +74,45 @@ class Lalalai:
         self.stems = (*self._wanted, "other")
         self.quota: Quota | None = None
         self._folder = folder
+        self._gain = 1.0  # of what is sent
         self._service = Service(licence(), url or os.environ.get(URL_VARIABLE) or URL)
 
     def separate(self, mix: Sound, stems: Mapping[str, Sound], progress: Progress) -> None:
         """Separate a mix; see `sfa_engine.prep.separate.engine.Engine`."""
-        self.quota = self._service.quota()
-        minutes = len(mix) / RATE / 60.0 * len(self._wanted)
-        if self.quota.left_min < minutes:
-            raise Refused(
-                f"this takes {minutes:.1f} minutes, and the LALAL.AI licence "
-                f"({self.quota.plan}) has {self.quota.left_min:.1f} left",
-                "take fewer stems or a preview, or buy minutes",
-            )
-        upload = self._folder / "mix.flac"
-        _write_flac(upload, mix)
-        file = self._service.upload(upload, lambda part: progress(0.2 * part))
-        upload.unlink()
         try:
-            for index, name in enumerate(self._wanted):
+            file = self._uploaded(mix, lambda part: progress(0.2 * part))
+            try:
+                for index, name in enumerate(self._wanted):
 
-                def report(part: float, index: int = index) -> None:
-                    progress(0.2 + 0.8 * (index + part) / len(self._wanted))
+                    def report(part: float, index: int = index) -> None:
+                        progress(0.2 + 0.8 * (index + part) / len(self._wanted))
 
-                self._one(file, name, stems[name], report)
-        except BaseException:  # a person's Ctrl-C and a kill with a signal too
-            self._service.cancel(file)
-            raise
+                    self._one(file, name, stems[name], report)
+            except BaseException:  # a person's Ctrl-C and a kill with a signal too
+                self._service.cancel(file)
+                raise
         finally:
             self._service.close()
         other = stems["other"]
         for begin in range(0, len(mix), BLOCK_FRAMES):
             part = slice(begin, begin + BLOCK_FRAMES)
             other[part] = mix[part] - sum(stems[name][part] for name in self._wanted)
+
+    def _uploaded(self, mix: Sound, progress: Progress) -> str:
+        """Upload a mix, if the licence has minutes for it; return the service's name for it."""
+        self.quota = self._service.quota()
+        minutes = len(mix) / RATE / 60.0 * len(self._wanted)
+        if self.quota.left_min < minutes:
+            raise Refused(
+                f"this takes {minutes:.2f} minutes, and the LALAL.AI licence "
+                f"({self.quota.plan}) has {self.quota.left_min:.2f} left",
+                "take fewer stems or a preview, or buy minutes",
+            )
+        upload = self._folder / "mix.flac"
+        self._gain = _write_flac(upload, mix)
+        file = self._service.upload(upload, progress)
+        upload.unlink()
+        return file
 
     def _one(self, file: str, name: str, stem: Sound, progress: Progress) -> None:
         """Have one stem made, and fetch it."""
@@ -117,7 +124,7 @@ class Lalalai:
         at = 0
         for block in decode_blocks(path, RATE):
             kept = block[: len(stem) - at]
-            stem[at : at + len(kept)] = kept
+            stem[at : at + len(kept)] = kept / self._gain
             at += len(kept)
         path.unlink()
 
@@ -139,8 +146,12 @@ def licence() -> str:
     return key
 
 
-def _write_flac(path: Path, mix: Sound) -> None:
-    """Write a mix to be sent: 16 bits, clipped at full scale."""
+def _write_flac(path: Path, mix: Sound) -> float:
+    """Write a mix to be sent, 16 bits; return the gain that keeps it within full scale."""
+    blocks = range(0, len(mix), BLOCK_FRAMES)
+    peak = max(float(np.abs(mix[begin : begin + BLOCK_FRAMES]).max()) for begin in blocks)
+    gain = 1.0 / max(1.0, peak)
     with soundfile.SoundFile(path, "w", RATE, 2, "PCM_16", format="FLAC") as file:
-        for begin in range(0, len(mix), BLOCK_FRAMES):
-            file.write(np.clip(mix[begin : begin + BLOCK_FRAMES], -1.0, 1.0))
+        for begin in blocks:
+            file.write(mix[begin : begin + BLOCK_FRAMES] * gain)
+    return gain
