@@ -1,4 +1,4 @@
-"""`sfa secret`: keys of services, kept encrypted. They are asked for, never given as an argument."""
+"""`sfa secret`: keys of services, kept encrypted; asked for, never given as an argument."""
 
 from __future__ import annotations
 
@@ -20,11 +20,8 @@ def set_(name: str) -> None:
     """Keep a secret; it is asked for, or read from standard input."""
     from sfa_engine.library.secret import Secrets
 
-    if sys.stdin.isatty():
-        value = click.prompt(name, hide_input=True)
-    else:
-        value = sys.stdin.readline()
-    Secrets().set(name, value)
+    asked = sys.stdin.isatty()
+    Secrets().set(name, click.prompt(name, hide_input=True) if asked else sys.stdin.readline())
 
 
 @secret.command()

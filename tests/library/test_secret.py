@@ -48,14 +48,14 @@ def test_secrets_live_side_by_side_and_go_one_by_one(secrets):
 def test_a_key_that_others_can_read_is_not_used(secrets, tmp_path):
     secrets.set("lalalai", "a")
     (tmp_path / "data" / KEY_FILE).chmod(0o644)
-    with pytest.raises(LibraryError, match="0644.*chmod 600"):
+    with pytest.raises(LibraryError, match=r"0644.*chmod 600"):
         secrets.get("lalalai")
 
 
 def test_with_another_key_the_secret_is_to_be_given_again(secrets, tmp_path):
     secrets.set("lalalai", "a")
     (tmp_path / "data" / KEY_FILE).unlink()
-    with pytest.raises(LibraryError, match="is gone.*sfa secret set lalalai"):
+    with pytest.raises(LibraryError, match=r"is gone.*sfa secret set lalalai"):
         secrets.get("lalalai")
     secrets.set("other", "b")
     with pytest.raises(LibraryError, match="not encrypted with"):

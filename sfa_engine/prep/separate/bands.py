@@ -108,7 +108,7 @@ def beats(magnitude: Mask, rate: int, window_frames: int = WINDOW_FRAMES) -> Mas
 
 def bass(rate: int, window_frames: int = WINDOW_FRAMES) -> Mask:
     """Return ``float32[bins]``: how much of a tone of each frequency belongs to the bass."""
-    slope: Mask = 1.0 / (1.0 + (_frequencies(rate, window_frames) / BASS_HZ) ** 8)
+    slope = 1.0 / (1.0 + (_frequencies(rate, window_frames) / BASS_HZ) ** 8)
     return slope.astype(np.float32)
 
 
@@ -138,7 +138,7 @@ def split_backing(backing: Sound, rate: int) -> dict[str, Sound]:
     return parts
 
 
-def _frequencies(rate: int, window_frames: int) -> NDArray[np.float64]:
+def _frequencies(rate: int, window_frames: int) -> NDArray[np.floating[Any]]:
     """Return the frequency of each bin, in Hz."""
     return np.fft.rfftfreq(window_frames, 1.0 / rate)
 

@@ -9,8 +9,8 @@
     GET  /billing/get-limits/   key                                         {"status", "option", …}
 
 Each but the last with ``Authorization: license KEY``. What is busy or broken (429, 5xx, a line that
-is cut) is asked again, later each time, and as late as ``Retry-After`` says. An upload or a split is
-not repeated once it may have been taken: it would be paid for twice.
+is cut) is asked again, later each time, and as late as ``Retry-After`` says. An upload or a split
+is not repeated once it may have been taken: it would be paid for twice.
 """
 
 from __future__ import annotations

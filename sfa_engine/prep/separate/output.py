@@ -1,4 +1,4 @@
-"""Stems on their way out: a folder of sound files, or a bundle; each appears whole or not at all."""
+"""Stems on their way out: a folder of files, or a bundle; it appears whole or not at all."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ nor a beat in short ones, lies in the middle and between 120 Hz and 8 kHz. The b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
@@ -39,7 +41,7 @@ class Sketch:
     def __init__(self, rate: int = 44_100) -> None:
         self.rate = rate
 
-    def separate(self, mix: Sound, stems: dict[str, Sound], progress: Progress) -> None:
+    def separate(self, mix: Sound, stems: Mapping[str, Sound], progress: Progress) -> None:
         """Separate a mix; see `sfa_engine.prep.separate.engine.Engine`."""
         chunking = Chunking(chunk_frames=20 * self.rate, fade_frames=self.rate // 2)
         in_chunks(mix, stems, chunking, self._separate_chunk, progress)

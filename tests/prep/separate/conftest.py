@@ -15,6 +15,7 @@ import pytest
 import soundfile
 from separable import RATE, TINY, music
 
+
 @pytest.fixture
 def song(tmp_path: Path) -> Path:
     """A second of music in a file."""

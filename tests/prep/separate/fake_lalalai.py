@@ -7,7 +7,7 @@ import json
 import threading
 from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -46,7 +46,7 @@ class FakeLalalai:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
-    def __enter__(self) -> FakeLalalai:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         if trouble == "hang":
             self.service.ended.wait(20)
             self.close_connection = True
-            return
+            return None
         if isinstance(trouble, int):
             return self._send(trouble, b"<html>busy</html>")
         if isinstance(trouble, tuple):

@@ -35,7 +35,10 @@ def test_the_parts_sum_to_the_backing():
 @pytest.mark.parametrize(
     ("sound", "stem"),
     [
-        (np.random.default_rng(2).standard_normal(len(TIME)) * np.exp(-(TIME % 0.5) / 0.01), "drums"),
+        (
+            np.random.default_rng(2).standard_normal(len(TIME)) * np.exp(-(TIME % 0.5) / 0.01),
+            "drums",
+        ),
         (np.sin(2 * np.pi * 60 * TIME) * np.exp(-(TIME % 0.5) / 0.04), "drums"),
         (np.sin(2 * np.pi * 60 * TIME), "bass"),
         (np.sin(2 * np.pi * 660 * TIME), "other"),

