@@ -157,6 +157,16 @@ class Decoder:
 
 
 @dataclass(frozen=True, slots=True)
+class Separation:
+    """What parted the stems: engine, model and version, and whether that is only a sketch."""
+
+    engine: str
+    model: str
+    version: str
+    sketch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
     """What ``track.json`` says.
 
@@ -194,6 +204,8 @@ class Track:
         Of the track in its library; empty: it is in none yet.
     content_hash : str
         SHA-256 of the file that it came from; empty: not known.
+    separation : Separation, optional
+        What parted the stems; None: they came apart, or there is one.
     """
 
     title: str
@@ -213,6 +225,7 @@ class Track:
     grid_by_hand: bool = True
     uuid: str = ""
     content_hash: str = ""
+    separation: Separation | None = None
 
     def __post_init__(self) -> None:
         within("rate_hz", self.rate, RATES)

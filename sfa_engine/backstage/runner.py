@@ -27,6 +27,7 @@ Progress = Callable[[float, str], None]
 MARK = "SFA_WORKER"
 LONGEST_LINE_BYTES = 64 << 20  # the features of a two-hour track are 10 MB
 LOG_BYTES = 8192  # of what a worker says besides, its last words
+LEAVE_S = 5.0  # for a worker to tell a cloud that it goes
 GRACE_S = 1.0  # between the end of the output and the end of the program
 _CHUNK = 1 << 16
 _KINDS: dict[str, type[SfaError]] = {"refused": Refused, "media": MediaError}
@@ -118,6 +119,8 @@ async def run_worker(
     finally:
         if courtesy:
             courtesy.remove(process.pid)
+        if process.returncode is None:
+            await _ask_to_end(process)
         _end_group(process.pid)
         end_marked(order.mark)
         process.stdin.close()
@@ -125,6 +128,14 @@ async def run_worker(
         reading.cancel()
         with suppress(asyncio.CancelledError):
             await reading
+
+
+async def _ask_to_end(process: asyncio.subprocess.Process) -> None:
+    """Give a worker that is at work a moment to take back what it asked of others."""
+    with suppress(ProcessLookupError):
+        process.terminate()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), LEAVE_S)
 
 
 async def _converse(

@@ -99,12 +99,15 @@ class SeparationConfig:
         Folder of models; empty for the data folder's.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    lalalai_url : str
+        Where LALAL.AI is; empty for its own address.
     """
 
     engine: str = "auto"
     model: str = ""
     models: str = ""
     device: str = "auto"
+    lalalai_url: str = ""
 
 
 @dataclass(frozen=True)

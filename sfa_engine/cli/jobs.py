@@ -7,6 +7,7 @@ import time
 
 import click
 
+from sfa_engine.cli.clock import ago
 from sfa_engine.cli.tracks import backstage
 
 
@@ -44,7 +45,7 @@ def list_(everything: bool, failed: bool, as_json: bool) -> None:
             job["kind"],
             job["title"],
             str(job["attempts"]),
-            _ago(since),
+            ago(time.time() - since),
             why,
         )
     if said["jobs"]:
@@ -98,12 +99,3 @@ def watch(as_json: bool) -> None:
                         board.show(event)
         except KeyboardInterrupt:
             pass
-
-
-def _ago(since_s: float) -> str:
-    """Return a time as how long ago it was."""
-    passed = max(0.0, time.time() - since_s)
-    for unit, length in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):
-        if passed >= length:
-            return f"{passed / length:.0f} {unit}"
-    return f"{passed:.0f} s"

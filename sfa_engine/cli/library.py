@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from sfa_engine.cli.tracks import backstage, clock
+from sfa_engine.cli.clock import clock
+from sfa_engine.cli.tracks import backstage
 from sfa_engine.errors import Refused
 
 GIGABYTE = 1e9

@@ -14,12 +14,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from sfa_engine import __version__
+from sfa_engine.cli import analyze, secret, separate, tracks
 from sfa_engine.cli import config as configuration
 from sfa_engine.cli import jobs as job_commands
 from sfa_engine.cli import library as library_commands
 from sfa_engine.cli import prep as preparing
 from sfa_engine.cli import spotify as spotify_commands
-from sfa_engine.cli import tracks
 from sfa_engine.cli.tracks import connect
 from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
 
@@ -288,6 +288,7 @@ def describe(pattern: str, planned: bool, as_json: bool) -> None:
 for _command in (
     *(tracks.load, tracks.eject, tracks.bundle),
     *(preparing.prep, job_commands.jobs, library_commands.library, spotify_commands.spotify),
+    *(analyze.analyze, separate.separate, secret.secret),
 ):
     main.add_command(_command)
 
@@ -392,6 +393,24 @@ def engine(
     results = run_bench(
         seconds=seconds, hog_seconds=hog_seconds, only=only, device=device, quiet=as_json
     )
+    _show_results(results, as_json=as_json)
+
+
+@bench.command(name="separate")
+@click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
+@click.option("--set", "folder", type=click.Path(path_type=Path),
+              help="Folder of true stems, or of such folders.")  # fmt: skip
+@click.option("--seconds", default=120.0, show_default=True, help="Of noise, for the cost.")
+@click.option("--only", multiple=True, help="An engine: embedded, sketch, demucs.")
+def separate_(as_json: bool, folder: Path | None, seconds: float, only: tuple[str, ...]) -> None:
+    """Measure stem separation: cost, quality, and Demucs beside its own command."""
+    from sfa_engine.cli.bench_separate import run_bench
+
+    results = run_bench(folder=folder, seconds=seconds, only=only, quiet=as_json)
+    _show_results(results, as_json=as_json)
+
+
+def _show_results(results: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         _print_json({"results": results})
         return

@@ -123,10 +123,3 @@ def bundle(
         if stem.truncated:
             click.echo(f"{stem.name}: the file breaks off; what is there was taken", err=True)
     click.echo(f"{output}: {track.frames / track.rate:.1f} s, {', '.join(sources)}")
-
-
-def clock(seconds: float) -> str:
-    """Return minutes and seconds, with tenths."""
-    sign = "-" if seconds < 0 else ""
-    whole = abs(seconds)
-    return f"{sign}{int(whole // 60)}:{whole % 60:04.1f}"

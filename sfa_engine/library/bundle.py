@@ -231,7 +231,8 @@ def facts_of(
 
 def write_parts(target: Path, parts: Mapping[str, Part], facts: Track, cues: Sequence[Cue]) -> Path:
     """Write a bundle of which all is known but the sound; return its folder."""
-    with _drafted(target) as draft:
+    _check_name(target)
+    with drafted(target, DESCRIPTION) as draft:
         written = {}
         for stem in facts.stems:
             part = parts[stem.name]
@@ -374,15 +375,30 @@ def _finish_sound(path: Path, frames: int, rate: int, pcm: str) -> None:
 
 
 @contextmanager
-def _drafted(target: Path) -> Iterator[Path]:
-    """Lend an empty folder beside a target, which takes its place if all goes well."""
-    _check_name(target)
-    mark = f"{_boot()}-{os.getpid()}-{next(_counter)}-{target.name}"
-    draft = target.with_name(f".sfa-part-{mark}")
-    aside = target.with_name(f".sfa-old-{mark}")
-    _ours.update((draft.name, aside.name))
+def drafted(target: Path, sign: str) -> Iterator[Path]:
+    """Lend an empty folder beside a target, which takes its place if all goes well.
+
+    Parameters
+    ----------
+    target : Path
+        The folder to make. One that is there is replaced if it is empty or has the sign in it.
+    sign : str
+        Name of the file that only folders of this kind have.
+
+    Yields
+    ------
+    Path
+        The folder to write into.
+
+    Raises
+    ------
+    MediaError
+        If something else is in that place, or it cannot be written.
+    """
+    draft = _beside(target, "part")
+    aside = _beside(target, "old")
     try:
-        _check_place(target)
+        _check_place(target, sign)
         target.parent.mkdir(parents=True, exist_ok=True)
         clean_leftovers(target.parent)
         draft.mkdir()
@@ -394,7 +410,7 @@ def _drafted(target: Path) -> Iterator[Path]:
         sync(target.parent)
     except OSError as problem:
         raise MediaError(
-            f'cannot write bundle "{target}": {problem.strerror or problem}',
+            f'cannot write {_kind(sign)} "{target}": {problem.strerror or problem}',
             "look at the space and the rights there",
         ) from problem
     finally:
@@ -403,6 +419,39 @@ def _drafted(target: Path) -> Iterator[Path]:
         for folder in (draft, aside):
             shutil.rmtree(folder, ignore_errors=True)
             _ours.discard(folder.name)
+
+
+@contextmanager
+def scratch(target: Path) -> Iterator[Path]:
+    """Lend a hidden folder beside a target for what is needed meanwhile; a kill leaves a part.
+
+    Raises
+    ------
+    MediaError
+        If it cannot be made.
+    """
+    folder = _beside(target, "part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        clean_leftovers(target.parent)
+        folder.mkdir()
+    except OSError as problem:
+        raise MediaError(
+            f'cannot work beside "{target}": {problem.strerror or problem}',
+            "look at the space and the rights there",
+        ) from problem
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _ours.discard(folder.name)
+
+
+def _beside(target: Path, kind: str) -> Path:
+    """Return a hidden path that tells whose it is; it is ours until it is discarded."""
+    name = f".sfa-{kind}-{_boot()}-{os.getpid()}-{next(_counter)}-{target.name}"
+    _ours.add(name)
+    return target.with_name(name)
 
 
 def _check_name(target: Path) -> None:
@@ -415,17 +464,22 @@ def _check_name(target: Path) -> None:
         )
 
 
-def _check_place(target: Path) -> None:
-    """Raise MediaError if something that is no bundle would be overwritten."""
-    if target.is_symlink() or (target.exists() and not _is_replaceable(target)):
+def _check_place(target: Path, sign: str) -> None:
+    """Raise MediaError if something that is of another kind would be overwritten."""
+    if target.is_symlink() or (target.exists() and not _is_replaceable(target, sign)):
         raise MediaError(
-            f'"{target}" is there and is no bundle', "choose another name, or move it away"
+            f'"{target}" is there and is no {_kind(sign)}', "choose another name, or move it away"
         )
 
 
-def _is_replaceable(target: Path) -> bool:
-    """Return whether a path is a bundle or an empty folder: nothing else is overwritten."""
-    return target.is_dir() and ((target / DESCRIPTION).exists() or not any(target.iterdir()))
+def _kind(sign: str) -> str:
+    """Return what a folder with a sign is called."""
+    return "bundle" if sign == DESCRIPTION else f"folder with {sign}"
+
+
+def _is_replaceable(target: Path, sign: str) -> bool:
+    """Return whether a path has the sign, or is an empty folder: nothing else is overwritten."""
+    return target.is_dir() and ((target / sign).exists() or not any(target.iterdir()))
 
 
 @cache

@@ -1,0 +1,186 @@
+"""`sfa bench separate`: what each engine costs, and how much of each stem it finds.
+
+Each engine runs as the worker program that it is; its CPU seconds and its memory are those of that
+process. Quality is the signal-to-distortion ratio of a stem, less that of the mix taken for the
+stem: what separating gains. It needs stems that are true, a folder of them with `--set`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from sfa_engine.audio.media import WHOLE
+from sfa_engine.cli import screen
+from sfa_engine.cli.bench import Result, result
+from sfa_engine.cli.rig import noise
+from sfa_engine.cli.separate import WORKER
+from sfa_engine.errors import Refused, WorkerError, did_you_mean
+from sfa_engine.library.sources import SOUND_FILES, stem_sources
+from sfa_engine.prep.decode import decode
+
+RATE = 48_000
+ENGINES = ("embedded", "sketch", "demucs")
+SILENT_DB = -60.0  # below the mix: a stem that has nothing to be found
+DEMUCS_SECONDS = 60.0
+
+Sound = np.ndarray[Any, np.dtype[np.float32]]
+
+
+def run_bench(
+    *, folder: Path | None, seconds: float, only: tuple[str, ...], quiet: bool
+) -> list[Result]:
+    """Measure the engines that are asked for, or all; return the results.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Stems of one track, or folders of them.
+    seconds : float
+        Of noise, for the cost.
+    only : tuple of str
+        Engines; all if empty.
+    quiet : bool
+        Whether to show no bar.
+    """
+    for name in only:
+        if name not in ENGINES:
+            raise Refused(f'no engine "{name}"', did_you_mean(name, ENGINES) or ", ".join(ENGINES))
+    chosen = [name for name in ENGINES if not only or name in only]
+    tracks = _tracks(folder) if folder else []
+    results: list[Result] = []
+    with (
+        screen.progress_bar("bench", quiet=quiet) as bar,
+        tempfile.TemporaryDirectory(prefix="sfa-bench-") as work,
+    ):
+        for done, name in enumerate(chosen):
+            bar(done / len(chosen), f"bench: {name}")
+            if name == "demucs":
+                results += bench_demucs(Path(work), DEMUCS_SECONDS)
+                continue
+            results += bench_cost(name, Path(work), seconds)
+            for track in tracks:
+                results += bench_quality(name, Path(work), track)
+        bar(1.0, "bench")
+    return results
+
+
+def bench_cost(engine: str, work: Path, seconds: float) -> list[Result]:
+    """Measure CPU seconds and memory of an engine on noise, start of the program included."""
+    path = work / "noise.wav"
+    soundfile.write(path, noise(seconds, 1), RATE)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    told, rss_mb = _ask(WORKER, {"path": str(path), "out": str(work / "out"), "engine": engine})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    frames = int(told["frames"])
+    return [
+        result(f"{engine}_cpu", cpu_s / seconds, "CPU-s/audio-s", frames),
+        result(f"{engine}_peak_rss_mb", rss_mb, "MB", 1),
+        result(f"{engine}_null_db", told["null_db"], "dBFS", frames),
+    ]
+
+
+def bench_demucs(work: Path, seconds: float) -> list[Result]:
+    """Measure our engine on the real architecture beside Demucs's own class."""
+    path, folder = work / "noise.wav", work / "models"
+    folder.mkdir()
+    soundfile.write(path, noise(seconds, 2), RATE)
+    told, _ = _ask(f"{WORKER}.trial", {"path": str(path), "folder": str(folder)})
+    ours, theirs, sound_s = told["engine"], told["separator"], told["sound_s"]
+    minute = 60.0 / sound_s
+    return [
+        result("demucs_wall_per_minute", ours["wall_s"] * minute, "s", 1,
+               theirs["wall_s"] * minute),
+        result("demucs_cpu", ours["cpu_s"] / sound_s, "CPU-s/audio-s", 1,
+               theirs["cpu_s"] / sound_s),
+    ]  # fmt: skip
+
+
+def bench_quality(engine: str, work: Path, folder: Path) -> list[Result]:
+    """Measure how much of each true stem an engine finds in their mix."""
+    truth = {name: decode(path, RATE).sound for name, path in stem_sources(folder).items()}
+    mix = _mix(folder, truth)
+    path = work / "mix.wav"
+    soundfile.write(path, mix, RATE, subtype="FLOAT")
+    told, _ = _ask(WORKER, {"path": str(path), "out": str(work / "out"), "engine": engine})
+    found = {name: soundfile.read(file, dtype="float32")[0] for name, file in told["stems"].items()}
+    for name in truth.keys() - found.keys():  # an engine without guitars has them in the rest
+        part = _fitted(truth.pop(name), len(mix))
+        truth["other"] = truth["other"] + part if "other" in truth else part
+    results = []
+    for name, stem in truth.items():
+        true = _fitted(stem, len(mix))
+        if _power_db(true) < _power_db(mix) + SILENT_DB:
+            continue
+        gain = sdr_db(true, found[name]) - sdr_db(true, mix)
+        title = f"{folder.name}_{engine}_{name}"
+        results.append(result(f"{title}_sdr_db", sdr_db(true, found[name]), "dB", len(mix)))
+        results.append(result(f"{title}_sdr_gain_db", gain, "dB", len(mix)))
+    return results
+
+
+def sdr_db(true: Sound, found: Sound) -> float:
+    """Return the signal-to-distortion ratio of a stem over the whole track, in dB."""
+    return _power_db(true) - _power_db(true - found)
+
+
+def _power_db(sound: Sound) -> float:
+    return 10.0 * math.log10(float(np.mean(np.square(sound, dtype=np.float64))) + 1e-20)
+
+
+def _tracks(folder: Path) -> list[Path]:
+    """Return the folders of stems that a path means: itself, or those in it."""
+    if not folder.is_dir():
+        raise Refused(f'"{folder}" is no folder', "name a folder of stems, or of such folders")
+    inside = sorted(path for path in folder.iterdir() if path.is_dir())
+    own = any(path.suffix in SOUND_FILES for path in folder.iterdir())
+    return [folder] if own or not inside else inside
+
+
+def _mix(folder: Path, truth: dict[str, Sound]) -> Sound:
+    """Return the sum of stems; where they are not all there, the mix that lies beside them."""
+    if "other" in truth:
+        longest = max(map(len, truth.values()))
+        total: Sound = np.sum([_fitted(stem, longest) for stem in truth.values()], axis=0)
+        return total
+    whole = [path for path in folder.iterdir() if path.stem == WHOLE]
+    if not whole:
+        raise Refused(f'"{folder}" has neither a stem "other" nor a mix', "put one there")
+    return decode(whole[0], RATE).sound
+
+
+def _fitted(sound: Sound, frames: int) -> Sound:
+    """Return a sound of that length, with silence after it where it is shorter."""
+    return np.pad(sound[:frames], ((0, max(0, frames - len(sound))), (0, 0)))
+
+
+def _ask(module: str, request: dict[str, Any]) -> tuple[dict[str, Any], float]:
+    """Have a worker do something; return its result and the most memory it had, in MB."""
+    # a shell of our own around it: only so is the peak that of this one process
+    program = (
+        "import resource, subprocess, sys;"
+        "code = subprocess.call([sys.executable, '-m', sys.argv[1]]);"
+        "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss;"
+        "print(peak, file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, module],
+        input=json.dumps(request).encode() + b"\n",
+        capture_output=True,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    said = json.loads(lines[-1]) if lines else {}
+    if "result" not in said:
+        raise WorkerError(f"{module}: {said.get('error', 'no answer')}", str(said.get("hint", "")))
+    return said["result"], int(done.stderr.split()[-1]) / 1024

@@ -1,0 +1,67 @@
+"""The worker program: ``python -m sfa_engine.prep.separate``; see `sfa_engine.prep.worker`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sfa_engine.errors import Refused
+from sfa_engine.prep.decode import RATE
+from sfa_engine.prep.separate.choice import Wish
+from sfa_engine.prep.separate.models import default_folder
+from sfa_engine.prep.separate.separation import Order, separate
+from sfa_engine.prep.worker import Progress, field, main
+
+FACTS: Mapping[str, type] = {
+    "title": str,
+    "artist": str,
+    "bpm": float,
+    "first_beat_s": float,
+    "beats_per_bar": int,
+    "key": str,
+    "gain_db": float,
+    "pcm": str,
+    "cues": list,
+}
+
+
+def work(request: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
+    """Separate as a request says: its fields are those of `Order`, `Wish` and `FACTS`."""
+    unknown = set(request) - FACTS.keys() - {"path", "out", "bundle", "engine", "model", "leash"}
+    unknown -= {"models_folder", "device", "fetch", "url", "format", "preview_s", "rate"}
+    if unknown:
+        raise Refused(f"the request has unknown fields: {', '.join(sorted(unknown))[:200]}")
+    folder = field(request, "models_folder", str, "")
+    wish = Wish(
+        engine=field(request, "engine", str, "auto"),
+        model=field(request, "model", str, ""),
+        models_folder=Path(folder).expanduser() if folder else default_folder(),
+        device=field(request, "device", str, "auto"),
+        fetch=field(request, "fetch", bool, default=False),
+        url=field(request, "url", str, ""),
+    )
+    given = {name: request[name] for name in FACTS if request.get(name) is not None}
+    order = Order(
+        path=Path(field(request, "path", str)),
+        out=_path(request, "out"),
+        bundle=_path(request, "bundle"),
+        wish=wish,
+        form=field(request, "format", str, "wav"),
+        preview_s=field(request, "preview_s", float, 0.0),
+        rate=field(request, "rate", int, RATE),
+        facts={name: field(given, name, FACTS[name]) for name in given},
+    )
+    return separate(order, progress)
+
+
+def _path(request: Mapping[str, Any], name: str) -> Path | None:
+    said = field(request, name, str, "")
+    return Path(said) if said else None
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a cloud hears of it
+    sys.exit(main(work))

@@ -1,0 +1,157 @@
+"""`lalalai`: separation by LALAL.AI, a paid service; the track leaves this machine.
+
+The track is uploaded once, as FLAC, and one stem after another is parted from it; `other` is what
+remains. The service is `lalalai_api`; this knows sound.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from sfa_engine.errors import Refused, did_you_mean
+from sfa_engine.library.secret import Secrets
+from sfa_engine.prep.decode import decode_blocks
+from sfa_engine.prep.separate.chunks import Progress, Sound
+from sfa_engine.prep.separate.lalalai_api import URL, Quota, Service
+
+RATE = 44_100
+SECRET = "lalalai"  # noqa: S105 - its name
+VARIABLE = "SFA_LALALAI_KEY"
+URL_VARIABLE = "SFA_LALALAI_URL"
+STANDARD = "vocals,drums,bass"
+BLOCK_FRAMES = 1 << 16
+STEMS = {  # our name: theirs
+    "vocals": "vocals",
+    "drums": "drum",
+    "bass": "bass",
+    "piano": "piano",
+    "guitar": "electric_guitar",
+    "acoustic_guitar": "acoustic_guitar",
+    "synthesizer": "synthesizer",
+    "strings": "strings",
+    "wind": "wind",
+    "voice": "voice",
+}
+
+
+class Lalalai:
+    """The engine in the cloud.
+
+    Parameters
+    ----------
+    stems : str
+        Which of `STEMS`, with commas between; empty for `STANDARD`.
+    folder : Path
+        For what is sent and received.
+    url : str
+        Where the service is; empty for the environment's or its own.
+
+    Raises
+    ------
+    Refused
+        If there is no licence key, or no such stem.
+    """
+
+    name = "lalalai"
+    version = "API 0"
+    sketch = False
+    rate = RATE
+
+    def __init__(self, stems: str, folder: Path, url: str = "") -> None:
+        self.model = stems or STANDARD
+        self._wanted = [stem.strip() for stem in self.model.split(",")]
+        for stem in self._wanted:
+            if stem not in STEMS or self._wanted.count(stem) > 1:
+                raise Refused(
+                    f'LALAL.AI has no stem "{stem:.40}", or it is asked for twice',
+                    did_you_mean(stem, STEMS) or f"it has {', '.join(STEMS)}",
+                )
+        self.stems = (*self._wanted, "other")
+        self.quota: Quota | None = None
+        self._folder = folder
+        self._gain = 1.0  # of what is sent
+        self._service = Service(licence(), url or os.environ.get(URL_VARIABLE) or URL)
+
+    def separate(self, mix: Sound, stems: Mapping[str, Sound], progress: Progress) -> None:
+        """Separate a mix; see `sfa_engine.prep.separate.engine.Engine`."""
+        try:
+            file = self._uploaded(mix, lambda part: progress(0.2 * part))
+            try:
+                for index, name in enumerate(self._wanted):
+
+                    def report(part: float, index: int = index) -> None:
+                        progress(0.2 + 0.8 * (index + part) / len(self._wanted))
+
+                    self._one(file, name, stems[name], report)
+            except BaseException:  # a person's Ctrl-C and a kill with a signal too
+                self._service.cancel(file)
+                raise
+        finally:
+            self._service.close()
+        other = stems["other"]
+        for begin in range(0, len(mix), BLOCK_FRAMES):
+            part = slice(begin, begin + BLOCK_FRAMES)
+            other[part] = mix[part] - sum(stems[name][part] for name in self._wanted)
+
+    def _uploaded(self, mix: Sound, progress: Progress) -> str:
+        """Upload a mix, if the licence has minutes for it; return the service's name for it."""
+        self.quota = self._service.quota()
+        minutes = len(mix) / RATE / 60.0 * len(self._wanted)
+        if self.quota.left_min < minutes:
+            raise Refused(
+                f"this takes {minutes:.2f} minutes, and the LALAL.AI licence "
+                f"({self.quota.plan}) has {self.quota.left_min:.2f} left",
+                "take fewer stems or a preview, or buy minutes",
+            )
+        upload = self._folder / "mix.flac"
+        self._gain = _write_flac(upload, mix)
+        file = self._service.upload(upload, progress)
+        upload.unlink()
+        return file
+
+    def _one(self, file: str, name: str, stem: Sound, progress: Progress) -> None:
+        """Have one stem made, and fetch it."""
+        self._service.split(file, STEMS[name])
+        found = self._service.finished(file, lambda part: progress(0.8 * part))
+        path = self._folder / f"{name}.download"
+        url = found["stem_track"]
+        self._service.download(url, path, lambda part: progress(0.8 + 0.2 * part))
+        at = 0
+        for block in decode_blocks(path, RATE):
+            kept = block[: len(stem) - at]
+            stem[at : at + len(kept)] = kept / self._gain
+            at += len(kept)
+        path.unlink()
+
+
+def licence() -> str:
+    """Return the licence key: the environment's, else the one that is kept as a secret.
+
+    Raises
+    ------
+    Refused
+        If there is none.
+    """
+    key = os.environ.get(VARIABLE, "").strip() or Secrets().get(SECRET)
+    if not key:
+        raise Refused(
+            "there is no licence key for LALAL.AI",
+            f"`sfa secret set {SECRET}` keeps it encrypted; or set {VARIABLE}",
+        )
+    return key
+
+
+def _write_flac(path: Path, mix: Sound) -> float:
+    """Write a mix to be sent, 16 bits; return the gain that keeps it within full scale."""
+    blocks = range(0, len(mix), BLOCK_FRAMES)
+    peak = max(float(np.abs(mix[begin : begin + BLOCK_FRAMES]).max()) for begin in blocks)
+    gain = 1.0 / max(1.0, peak)
+    with soundfile.SoundFile(path, "w", RATE, 2, "PCM_16", format="FLAC") as file:
+        for begin in blocks:
+            file.write(mix[begin : begin + BLOCK_FRAMES] * gain)
+    return gain

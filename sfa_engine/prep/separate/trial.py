@@ -1,0 +1,91 @@
+"""A worker program for `sfa bench separate`: Demucs by our engine, and by its own `Separator`.
+
+``python -m sfa_engine.prep.separate.trial``, request ``{"path", "folder"}``: both separate the same
+file with the same model, of the real htdemucs's architecture and random weights: weights do not
+change what it costs. Imports torch and demucs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from sfa_engine.errors import WorkerError
+from sfa_engine.prep.separate.choice import Wish
+from sfa_engine.prep.separate.separation import Order, separate
+from sfa_engine.prep.worker import Progress, field, main
+
+MODEL = "random"
+SOURCES = ("drums", "bass", "other", "vocals")
+
+
+def work(request: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
+    """Separate a file twice; return what each took: wall and CPU seconds, and seconds of sound."""
+    path, folder = Path(field(request, "path", str)), Path(field(request, "folder", str))
+    progress(0.0, "making a model")
+    make_model(folder)
+    ours = timed(lambda: _by_engine(path, folder, lambda part, _: progress(0.5 * part, "engine")))
+    progress(0.5, "Separator")
+    theirs = timed(lambda: _by_separator(path, folder))
+    return {"engine": ours, "separator": theirs, "sound_s": soundfile.info(path).duration}
+
+
+def make_model(folder: Path) -> None:
+    """Write a model of the real architecture into a folder, as Demucs writes its own."""
+    try:
+        import torch
+        from demucs.htdemucs import HTDemucs
+        from demucs.states import get_state, save_with_checksum
+    except ImportError as problem:
+        raise WorkerError(f"no Demucs to measure: {problem}", "`pip install demucs`") from problem
+    torch.manual_seed(0)
+    model = HTDemucs(
+        list(SOURCES),
+        channels=48,
+        segment=Fraction(39, 5),
+        bottom_channels=512,
+        dconv_mode=3,
+        dconv_comp=8,
+        t_layers=5,
+    )
+    args, kwargs = model._init_args_kwargs  # noqa: SLF001 - what Demucs saves of a model
+    state = get_state(model, None, half=True)
+    package = {"klass": type(model), "args": args, "kwargs": kwargs, "state": state}
+    save_with_checksum(package, folder / f"{MODEL}1.th")
+    (folder / f"{MODEL}.yaml").write_text(f"models: ['{MODEL}1']\n")
+
+
+def timed(work: Callable[[], object]) -> dict[str, float]:
+    """Return what some work takes."""
+    wall, cpu = time.monotonic(), time.process_time()
+    work()
+    return {"wall_s": time.monotonic() - wall, "cpu_s": time.process_time() - cpu}
+
+
+def _by_engine(path: Path, folder: Path, report: Callable[[float, str], None]) -> None:
+    """Separate as the product does, all in: files in, files out."""
+    wish = Wish(engine="demucs", model=MODEL, models_folder=folder, device="cpu")
+    separate(Order(path=path, out=folder / "engine", wish=wish), report)
+
+
+def _by_separator(path: Path, folder: Path) -> None:
+    """Separate as a script that uses Demucs would: files in, files out."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from demucs.api import Separator
+
+    separator = Separator(MODEL, repo=folder, device="cpu", shifts=0, overlap=0.25)
+    _, stems = separator.separate_audio_file(path)
+    for name, stem in stems.items():
+        file = folder / f"{name}.wav"
+        soundfile.write(file, stem.numpy().T, separator.samplerate, subtype="FLOAT")
+
+
+if __name__ == "__main__":
+    sys.exit(main(work))
