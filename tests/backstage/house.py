@@ -95,11 +95,15 @@ class House:
         give_up = time.monotonic() + 30
         while True:
             try:
-                return SocketClient(self.runtime / BACKSTAGE, 30.0, "backstage")
+                return self.connect()
             except EngineError:
                 if time.monotonic() > give_up or self.process.poll() is not None:
                     raise AssertionError(self.log) from None
                 time.sleep(0.01)
+
+    def connect(self) -> SocketClient:
+        """Return another client."""
+        return SocketClient(self.runtime / BACKSTAGE, 30.0, "backstage")
 
     @property
     def log(self) -> str:
