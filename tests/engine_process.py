@@ -87,7 +87,12 @@ class Show:
 
     def __init__(self, runtime, environment, device):
         self.runtime = runtime
-        self.environment = {**os.environ, **environment, "SFA_RUNTIME": str(runtime)}
+        apart = {
+            "SFA_RUNTIME": str(runtime),
+            "XDG_DATA_HOME": str(runtime / "data"),
+            "XDG_CONFIG_HOME": str(runtime / "config"),
+        }
+        self.environment = {**os.environ, **environment, **apart}
         self.device = device
         self.parent = None
 

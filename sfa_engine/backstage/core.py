@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -37,7 +38,6 @@ from sfa_engine.library.secret import Secrets
 from sfa_engine.wire.verbs import exported
 
 CLEAN = Plan(Kind.CLEAN, title="library", unique="clean", priority=-100, time_limit_s=3600.0)
-MARKS = "sfa-{uid}"  # of all workers of a user, whoever started them
 
 
 class Core:
@@ -84,7 +84,7 @@ class Core:
                 from sfa_engine.backstage.cluster import Cluster
 
                 executor = await Cluster.connect(settings.dask, settings.shared)
-            marks = MARKS.format(uid=os.getuid())
+            marks = marks_of(settings.data)
             queue = Queue(database, f"{marks}-{os.getpid()}-{time.time_ns()}")
             await asyncio.to_thread(end_marked, marks)
             await executor.end(marks)
@@ -127,6 +127,11 @@ class Core:
                     await tracks.set_state(connection, event.track or 0, "failed", why)
         finally:
             end()
+
+
+def marks_of(data: Path) -> str:
+    """Return how the marks of all workers of a library begin, whichever process started them."""
+    return f"sfa-{hashlib.sha256(os.fsencode(data.absolute())).hexdigest()[:16]}"
 
 
 def _steps(shop: Workshop, catalogue: Catalogue) -> dict[Kind, Stage]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,19 +20,32 @@ LOG = "backstage.log"
 
 
 @contextmanager
-def backstage(timeout_s: float = 60.0) -> Iterator[SocketClient]:
+def backstage(
+    timeout_s: float = 60.0,
+    runtime: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[SocketClient]:
     """Lend a connection to backstage; start it if it does not run.
 
     One that was started so ends when the last of its clients has gone; what it had not done
     then waits for the next.
+
+    Parameters
+    ----------
+    timeout_s : float
+        For an answer to come.
+    runtime : pathlib.Path, optional
+        Where its socket is, if it is not the user's own.
+    environment : mapping, optional
+        Of one that is started, beside ours.
 
     Raises
     ------
     EngineError
         It does not start; its last words are told.
     """
-    runtime = configuration.runtime_path()
-    client = _connect(runtime, timeout_s) or _start(runtime, timeout_s)
+    runtime = runtime or configuration.runtime_path()
+    client = _connect(runtime, timeout_s) or _start(runtime, timeout_s, environment or {})
     with client:
         yield client
 
@@ -44,7 +58,7 @@ def _connect(runtime: Path, timeout_s: float) -> SocketClient | None:
         return None
 
 
-def _start(runtime: Path, timeout_s: float) -> SocketClient:
+def _start(runtime: Path, timeout_s: float, environment: Mapping[str, str]) -> SocketClient:
     """Start one, and wait until it answers; another may be quicker, and is as good."""
     log = runtime / LOG
     with log.open("ab") as file:
@@ -56,6 +70,7 @@ def _start(runtime: Path, timeout_s: float) -> SocketClient:
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
+            env={**os.environ, **environment},
             start_new_session=True,
         )
     give_up = time.monotonic() + START_S

@@ -17,6 +17,7 @@ from sfa_engine.errors import SfaError
 from sfa_engine.wire import BACKSTAGE
 
 LOCK = "backstage.lock"
+LIBRARY = "library.lock"
 LONELY_S = 1.0  # without a client, a temporary one ends
 
 
@@ -48,11 +49,19 @@ def main() -> int:
     given = parser.parse_args()
     try:
         held = take_lock(given.runtime / LOCK, "backstage", "stop it first with `sfa stop`")
+        data = configuration.data_path()
+        data.mkdir(parents=True, exist_ok=True)
+        # One for each library, too: whoever starts next believes that the last one died.
+        library = take_lock(data / LIBRARY, "the library's backstage", "use that one, or stop it")
         asyncio.run(_serve(given.runtime, temporary=given.temporary))
     except SfaError as error:
         print(f"sfa backstage: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"sfa backstage: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     os.close(held)
+    os.close(library)
     return 0
 
 

@@ -12,35 +12,28 @@ import numpy as np
 import platformdirs
 
 from sfa_engine.audio import device as devices
+from sfa_engine.audio.media import DESCRIPTION
 from sfa_engine.cli import config as configuration
 from sfa_engine.cli import screen
+from sfa_engine.cli.backstage import backstage
+from sfa_engine.cli.board import Board, follow
 from sfa_engine.cli.rig import spawned, wait_for
 from sfa_engine.errors import DeviceError, EngineError, Refused, SfaError
-from sfa_engine.library.sources import stem_sources
-from sfa_engine.prep.ingest import write_bundle
-from sfa_engine.studio.demo import LANES, make_grooves, write_script
+from sfa_engine.studio.demo import LANES, write_grooves, write_script
 from sfa_engine.studio.player import play_script
 from sfa_engine.studio.script import Script, parse_script
 from sfa_engine.surfaces.socket.client import SocketClient
-from sfa_engine.wire import ENGINE
+from sfa_engine.wire import BACKSTAGE, ENGINE
 
 
-def run_demo(
-    tracks: Sequence[Path],
-    bpm: Sequence[float],
-    first_beat: Sequence[float],
-    device: str | None,
-    output: Path,
-    *,
-    quiet: bool = False,
-) -> None:
+def run_demo(tracks: Sequence[Path], device: str | None, output: Path, *, quiet: bool) -> None:
     """Prepare two tracks, start the engine, play the demonstration, stop the engine."""
     if len(tracks) not in {0, 2}:
         raise Refused(f"the demo mixes two tracks, not {len(tracks)}", "give two, or none")
     screen.build_kernel(quiet=quiet)
     cache = platformdirs.user_cache_path("sfa") / "demo"
     cache.mkdir(parents=True, exist_ok=True)
-    first, second = _prepare(tracks, bpm, first_beat, cache, quiet=quiet)
+    first, second = _theirs(tracks, quiet=quiet) if tracks else _ours(cache, quiet=quiet)
     text = write_script(first, second)
     (cache / "demo.mix").write_text(text)
     script = parse_script(text)
@@ -74,41 +67,44 @@ def _device() -> str:
     return audio.device
 
 
-def _prepare(
-    tracks: Sequence[Path],
-    bpm: Sequence[float],
-    first_beat: Sequence[float],
-    cache: Path,
-    *,
-    quiet: bool,
-) -> tuple[Path, Path]:
-    """Return two bundles: the user's, made where they are not yet, or our own grooves."""
-    if not tracks:
-        with screen.progress_bar("composing two grooves", quiet=quiet) as bar:
-            first, second = make_grooves(cache, lambda name, part: bar(part, f"composing {name}"))
-        return first, second
-    made = []
-    for k, track in enumerate(tracks):
-        if (track / "track.json").exists():
-            made.append(track.resolve())
+def _ours(cache: Path, *, quiet: bool) -> tuple[Path, Path]:
+    """Return the bundles of our own grooves, prepared as any track is, in a library apart."""
+    with screen.progress_bar("composing two grooves", quiet=quiet) as bar:
+        folders = write_grooves(cache, lambda name, part: bar(part, f"composing {name}"))
+    with tempfile.TemporaryDirectory(prefix="sfa-demo-", dir=configuration.memory_path()) as folder:
+        runtime = Path(folder)
+        apart = {"XDG_DATA_HOME": str(cache / "library"), "XDG_CONFIG_HOME": str(cache / "library")}
+        with backstage(runtime=runtime, environment=apart) as client:
+            made = _prepared(client, folders, quiet=quiet)
+        wait_for(lambda: not (runtime / BACKSTAGE).exists(), "its backstage to end")
+    return made
+
+
+def _theirs(tracks: Sequence[Path], *, quiet: bool) -> tuple[Path, Path]:
+    """Return the bundles of the user's tracks, prepared into the library where they are not yet."""
+    for track in tracks:
+        if not track.exists():
+            raise Refused(f'there is no file or folder "{track}"', "give two tracks, or none")
+    with backstage() as client:
+        return _prepared(client, [track.absolute() for track in tracks], quiet=quiet)
+
+
+def _prepared(client: SocketClient, tracks: Sequence[Path], *, quiet: bool) -> tuple[Path, Path]:
+    """Have two tracks prepared, and return their bundles."""
+    bundles = []
+    for track in tracks:
+        if (track / DESCRIPTION).exists():
+            bundles.append(track)
             continue
-        sources = stem_sources(track)
-        tempo = bpm[k] if k < len(bpm) else None
-        if tempo is None:
-            print(f"{track}: no tempo is given (--bpm), so it is not matched", file=sys.stderr)
-        target = cache / f"yours-{k + 1}.sfa"
-        with screen.progress_bar(f"decoding {track.name}", quiet=quiet) as bar:
-            write_bundle(
-                target,
-                sources,
-                title=track.stem,
-                artist="",
-                bpm=tempo,
-                first_beat_s=first_beat[k] if k < len(first_beat) else 0.0,
-                progress=bar,
-            )
-        made.append(target)
-    return made[0], made[1]
+        batch = client.call("prep.add", sources=[str(track)])["batch"]
+        client.call("jobs.watch", batch=batch)
+        with Board(quiet=quiet) as board:
+            follow(client, batch, board)
+        found = client.call("prep.batch", batch=batch)["tracks"]
+        if len(found) != 1:
+            raise Refused(f'"{track}" is {len(found)} tracks', "name one track, or its stems")
+        bundles.append(Path(client.call("library.find", words=f"#{found[0]['id']}")["bundle"]))
+    return bundles[0], bundles[1]
 
 
 @contextmanager
@@ -118,6 +114,7 @@ def _engine(device: str) -> Iterator[Path]:
         runtime = Path(folder)
         log = runtime / "start.log"
         command = [sys.executable, "-m", "sfa_engine.cli.main", "start", "--device", device]
+        command.append("--no-backstage")
         with spawned(command, {"SFA_RUNTIME": folder}, log) as parent:
             socket = runtime / ENGINE
             wait_for(lambda: parent.poll() is not None or _answers(socket), "the engine")

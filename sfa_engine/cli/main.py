@@ -103,7 +103,14 @@ def main() -> None:
 @click.option("--rate", type=float, help="Frames a second; the device's own if left out.")
 @click.option("--block", type=click.IntRange(16, 8192), help="Frames a block; JACK has its own.")
 @click.option("--channels", type=click.Choice(["2", "4"]), help="4 has headphones on 3 and 4.")
-def start(device: str | None, rate: float | None, block: int | None, channels: str | None) -> None:
+@click.option("--no-backstage", is_flag=True, help="Perform only: no library, no preparation.")
+def start(
+    device: str | None,
+    rate: float | None,
+    block: int | None,
+    channels: str | None,
+    no_backstage: bool,
+) -> None:
     """Start the engine here, and watch over it until Ctrl-C or `sfa stop`."""
     from dataclasses import replace
 
@@ -124,7 +131,7 @@ def start(device: str | None, rate: float | None, block: int | None, channels: s
     def say(line: str) -> None:
         screen.errors.print(line, highlight=False)
 
-    supervisor = Supervisor(runtime, audio, say)
+    supervisor = Supervisor(runtime, audio, say, backstage=not no_backstage)
     say(f"engine starting in {runtime}; Ctrl-C or `sfa stop` ends it")
     supervisor.run()
 
@@ -327,8 +334,6 @@ def _decibels(peak: float) -> str:
 
 @main.command()
 @click.argument("tracks", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--bpm", type=float, multiple=True, help="Tempo of each file, in their order.")
-@click.option("--first-beat", type=float, multiple=True, help="Seconds to a downbeat of each.")
 @_device_option
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("demo.wav"), show_default=True,
@@ -337,8 +342,6 @@ def _decibels(peak: float) -> str:
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def demo(
     tracks: tuple[Path, ...],
-    bpm: tuple[float, ...],
-    first_beat: tuple[float, ...],
     device: str | None,
     output: Path,
     quiet: bool,
@@ -349,7 +352,7 @@ def demo(
     """
     from sfa_engine.cli.demo import run_demo
 
-    run_demo(tracks, bpm, first_beat, device, output, quiet=quiet)
+    run_demo(tracks, device, output, quiet=quiet)
 
 
 # ---------------------------------------------------------------------- machine

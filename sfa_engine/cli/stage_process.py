@@ -13,7 +13,6 @@ from pathlib import Path
 import trio
 
 from sfa_engine.audio.lock import take_lock
-from sfa_engine.cli import config as configuration
 from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.stage.core import Core
 from sfa_engine.surfaces.socket.server import Server
@@ -34,12 +33,12 @@ async def _serve(core: Core, runtime: Path) -> None:
                     return
 
 
-def _open_core(runtime: Path, wanted: str) -> Core:
+def _open_core(runtime: Path, wanted: str, data: Path | None) -> Core:
     """Return the core as soon as the host has made its memory."""
     give_up = time.monotonic() + PATIENCE_S
     while True:
         try:
-            return Core(runtime, wanted, configuration.data_path())
+            return Core(runtime, wanted, data)
         except EngineError:
             if time.monotonic() > give_up:
                 raise
@@ -51,12 +50,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="sfa-stage", description=main.__doc__)
     parser.add_argument("--runtime", type=Path, required=True)
     parser.add_argument("--device", default="default")
+    parser.add_argument("--data", type=Path, help="folder of what outlives a power cut")
     given = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 4096), most))
     try:
         held = take_lock(given.runtime / LOCK, "a stage", "stop it first with `sfa stop`")
-        trio.run(_serve, _open_core(given.runtime, given.device), given.runtime)
+        trio.run(_serve, _open_core(given.runtime, given.device, given.data), given.runtime)
     except SfaError as error:
         print(f"sfa stage: {error}", file=sys.stderr)
         return 1

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfa_engine.audio.lock import lock_holder, take_lock
-from sfa_engine.cli.config import AudioConfig
+from sfa_engine.cli.config import AudioConfig, data_path
 from sfa_engine.errors import EngineError
 
 LOCK = "sfa.lock"
@@ -61,9 +61,13 @@ class Supervisor:
     audio : AudioConfig
     say : callable
         Is told what happens, a line at a time.
+    backstage : bool
+        Whether there is to be one.
     """
 
-    def __init__(self, runtime: Path, audio: AudioConfig, say: Say) -> None:
+    def __init__(
+        self, runtime: Path, audio: AudioConfig, say: Say, *, backstage: bool = True
+    ) -> None:
         self._runtime = runtime
         self._say = say
         self._log = (runtime / "engine.log").open("ab", buffering=0)
@@ -82,7 +86,10 @@ class Supervisor:
         )
         self.stage = Child(
             "stage",
-            [*base, "sfa_engine.cli.stage_process", *where, "--device", audio.device],
+            [
+                *(*base, "sfa_engine.cli.stage_process", *where, "--device", audio.device),
+                *("--data", str(data_path() if backstage else runtime)),
+            ],
             "stage.lock",
         )
         self.backstage = Child(
@@ -90,7 +97,7 @@ class Supervisor:
             [*base, "sfa_engine.cli.backstage_process", *where],
             "backstage.lock",
         )
-        self.children = (self.host, self.stage, self.backstage)
+        self.children = (self.host, self.stage, *([self.backstage] if backstage else []))
         self._restarts: dict[str, dict[str, object]] = {}
         self._selector = selectors.DefaultSelector()
 

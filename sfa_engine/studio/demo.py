@@ -21,8 +21,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import soundfile
+
 from sfa_engine.audio.media import Bundle, read_bundle
-from sfa_engine.library.bundle import write_bundle_arrays
+from sfa_engine.library.bundle import RATE
 from sfa_engine.studio.groove import GROOVES, render_groove
 
 LENGTH_S = 60.0
@@ -37,23 +39,33 @@ LANES = (
 Progress = Callable[[str, float], None]
 
 
-def make_grooves(folder: Path, progress: Progress) -> list[Path]:
-    """Render the project's own two tracks into bundles, unless they are there; return them."""
+def write_grooves(folder: Path, progress: Progress) -> list[Path]:
+    """Render the project's own two tracks as folders of stem files, unless they are there.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets a folder for each track, named by its title, with a FLAC for each stem.
+    progress : callable
+        Told which one, and the part of it that is done, 0..1.
+
+    Returns
+    -------
+    list of Path
+        The folders.
+    """
     made = []
     for name in GROOVES:
-        path = folder / f"{name}.sfa"
+        path = folder / name
         if not path.exists():
             groove = render_groove(name, progress=partial(progress, name))
-            write_bundle_arrays(
-                path,
-                groove.stems,
-                title=groove.title,
-                artist=groove.artist,
-                bpm=groove.bpm,
-                first_beat_s=groove.first_beat_s,
-                beats_per_bar=groove.beats_per_bar,
-                key=groove.key,
-            )
+            draft = folder / f".{name}"
+            draft.mkdir(parents=True, exist_ok=True)
+            for stem, sound in groove.stems.items():
+                with soundfile.SoundFile(draft / f"{stem}.flac", "w", RATE, 2, "PCM_24") as file:
+                    file.title, file.artist = groove.title, groove.artist
+                    file.write(sound)
+            draft.rename(path)
         progress(name, 1.0)
         made.append(path)
     return made

@@ -19,6 +19,7 @@ import pytest
 from house import House, house, song, until_ended
 
 from sfa_engine.audio.media import read_bundle
+from sfa_engine.backstage.core import marks_of
 from sfa_engine.backstage.runner import MARK
 from sfa_engine.errors import EngineError, Refused, SfaError
 from sfa_engine.surfaces.socket.client import SocketClient
@@ -29,12 +30,13 @@ TRACKS = 6
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 10 * ROUNDS)]
 
 
-def workers() -> list[int]:
-    """Return the processes that backstage has started, or theirs, of any backstage."""
+def workers(here: House) -> list[int]:
+    """Return the processes that the house's backstage has started, or theirs."""
+    mark = f"{MARK}={marks_of(here.data)}".encode()
     found = []
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
-            if entry.name.isdigit() and f"{MARK}=sfa-".encode() in (entry / "environ").read_bytes():
+            if entry.name.isdigit() and mark in (entry / "environ").read_bytes():
                 found.append(int(entry.name))
     return found
 
@@ -109,7 +111,7 @@ def test_nothing_is_lost_when_anything_dies(tmp_path: Path) -> None:
                 batches.append(said["batch"])
                 asked.add(path)
             time.sleep(chance.uniform(0.0, 1.5))
-            victims = workers()
+            victims = workers(here)
             if victims and chance.random() < 0.5:
                 with suppress(ProcessLookupError):
                     os.kill(chance.choice(victims), signal.SIGKILL)
@@ -124,7 +126,7 @@ def test_nothing_is_lost_when_anything_dies(tmp_path: Path) -> None:
             assert not performer.is_alive()
             check_all(client, performer, asked)
         here.stop()
-        assert workers() == []
+        assert workers(here) == []
         assert not [p for p in here.bundles.iterdir() if p.name.startswith(".sfa")]
         assert "Traceback" not in here.log
 
