@@ -1,0 +1,196 @@
+"""What a performer marks is kept: through loads, restarts, and the deaths of others."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from engine_process import Show, until
+
+from sfa_engine.errors import EngineError, Refused
+from sfa_engine.library.bundle import write_bundle_arrays
+
+pytestmark = pytest.mark.slow
+
+RATE = 48_000
+
+
+@pytest.fixture
+def bundle(silent_engine: Show) -> Path:
+    """A track in the folder of the engine's own library, of which the library has no row."""
+    sound = (np.random.default_rng(1).standard_normal((20 * RATE, 2)) * 0.1).astype(np.float32)
+    folder = silent_engine.runtime / "data" / "sfa" / "tracks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_bundle_arrays(
+        folder / "Us - Quiet.sfa", {"mix": sound}, title="Quiet", artist="Us", bpm=120.0
+    )
+
+
+@pytest.fixture
+def engine(silent_engine: Show) -> Iterator[Show]:
+    until((silent_engine.runtime / "backstage.sock").exists, "backstage")
+    return silent_engine
+
+
+def pid_of(engine: Show, name: str) -> int:
+    return int((engine.runtime / f"{name}.lock").read_text())
+
+
+def mark(engine: Show, number: int, place_s: float) -> None:
+    with engine.connect() as client:
+        client.call("set", path="deck1.position", value=place_s, wait=True)
+        client.call("press", path=f"deck1.hotcue{number}.store")
+
+
+def marks(engine: Show) -> dict[int, float]:
+    """Return the hot cues that the library has of the track; none without a library."""
+    try:
+        with engine.connect() as client:
+            said = client.call("library.show", track="quiet")
+    except (EngineError, Refused):
+        return {}
+    return {cue["slot"]: cue["position_s"] for cue in said["cues"] if cue["slot"]}
+
+
+def until_marked(engine: Show, wanted: dict[int, float]) -> None:
+    until(lambda: marks(engine) == pytest.approx(wanted, abs=0.02), f"marks {wanted}")
+
+
+def load(engine: Show, **what: Any) -> dict[str, Any]:
+    with engine.connect() as client:
+        said: dict[str, Any] = client.call("deck.load", deck=1, **what)
+    return said
+
+
+def hot_cue(engine: Show, number: int) -> float:
+    with engine.connect() as client:
+        return float(client.call("get", path=f"deck1.hotcue{number}.position")["value"])
+
+
+def test_a_mark_is_in_the_library_and_there_again_when_the_track_is_loaded(
+    engine: Show, bundle: Path
+) -> None:
+    load(engine, path=str(bundle))
+    mark(engine, 3, 4.0)
+    until_marked(engine, {3: 4.0})
+    load(engine, track="quiet")
+    assert hot_cue(engine, 3) == pytest.approx(4.0, abs=0.02)
+    assert hot_cue(engine, 4) == -60.0
+    with engine.connect() as client:
+        client.call("press", path="deck1.hotcue3.clear")
+    until_marked(engine, {})
+
+
+def test_loading_another_track_clears_nothing_in_the_library(engine: Show, bundle: Path) -> None:
+    other = write_bundle_arrays(
+        bundle.with_name("Us - Other.sfa"),
+        {"mix": np.zeros((RATE * 5, 2), np.float32)},
+        title="Other",
+        artist="Us",
+        bpm=None,
+    )
+    load(engine, path=str(bundle))
+    mark(engine, 1, 2.0)
+    until_marked(engine, {1: 2.0})
+    for _ in range(3):
+        load(engine, path=str(other))
+        load(engine, path=str(bundle))
+    with engine.connect() as client:
+        client.call("deck.eject", deck=1)
+    mark_of_other = {"bundle": str(other), "hotcues": {"8": 1.0}}
+    with engine.connect() as client:
+        client.call("library.keep", **mark_of_other)  # after all that came before it
+    assert marks(engine) == pytest.approx({1: 2.0}, abs=0.02)
+
+
+def test_a_mark_made_while_backstage_is_dead_is_kept_when_it_is_back(
+    engine: Show, bundle: Path
+) -> None:
+    load(engine, path=str(bundle))
+    os.kill(pid_of(engine, "backstage"), signal.SIGKILL)
+    mark(engine, 2, 3.0)
+    until_marked(engine, {2: 3.0})
+    pending = engine.runtime / "data" / "sfa" / "marks-pending.json"
+    until(lambda: not pending.exists(), "nothing to be pending")
+
+
+def test_a_mark_outlives_stage_and_backstage_dying_at_once(engine: Show, bundle: Path) -> None:
+    load(engine, path=str(bundle))
+    mark(engine, 5, 6.0)
+    for name in ("stage", "backstage"):
+        os.kill(pid_of(engine, name), signal.SIGKILL)
+    until(engine.answers, "the stage")
+    until_marked(engine, {5: 6.0})
+    assert hot_cue(engine, 5) == pytest.approx(6.0, abs=0.02)
+
+
+def test_a_pending_file_that_is_damaged_is_put_aside(engine: Show, bundle: Path) -> None:
+    pending = engine.runtime / "data" / "sfa" / "marks-pending.json"
+    pending.write_text("{ no json")
+    os.kill(pid_of(engine, "stage"), signal.SIGKILL)
+    until(lambda: pending.with_suffix(".damaged").exists(), "the stage")
+    until(engine.answers, "the stage")
+    load(engine, path=str(bundle))
+    mark(engine, 1, 1.0)
+    until_marked(engine, {1: 1.0})
+
+
+def test_words_that_mean_no_track_are_refused_and_the_deck_stays(
+    engine: Show, bundle: Path
+) -> None:
+    load(engine, path=str(bundle))
+    with pytest.raises(Refused, match="no track"):
+        load(engine, track="something else entirely")
+    with pytest.raises(Refused, match="path and track"):
+        load(engine)
+    with engine.connect() as client:
+        assert client.call("status")["decks"][0]["title"] == "Quiet"
+
+
+def test_without_backstage_its_verbs_say_so_and_the_rest_works(engine: Show, bundle: Path) -> None:
+    engine.stop()
+    engine.start("--no-backstage")
+    with engine.connect() as client:
+        with pytest.raises(EngineError, match="backstage does not run"):
+            client.call("library.search")
+        with pytest.raises(EngineError, match="backstage does not run"):
+            client.call("deck.load", deck=1, track="quiet")
+        assert client.call("deck.load", deck=1, path=str(bundle))["title"] == "Quiet"
+    mark(engine, 1, 1.0)
+    assert hot_cue(engine, 1) == pytest.approx(1.0, abs=0.02)
+
+
+def test_a_client_of_the_stage_sees_the_jobs_of_backstage(engine: Show, tmp_path: Path) -> None:
+    text = tmp_path / "no music.wav"
+    text.write_text("no music")
+    with engine.connect() as client:
+        client.call("jobs.watch")
+        said = client.call("prep.add", sources=[str(text)])
+        for method, event in client.notices():
+            assert method == "job"
+            if event["state"] == "failed":
+                break
+        assert event["job"] == said["jobs"][0]
+        assert client.call("jobs.list")["counts"]["failed"] == 1
+        with pytest.raises(Refused, match="no job 99"):
+            client.call("jobs.show", job=99)
+
+
+def test_requests_under_way_are_answered_when_backstage_dies(engine: Show) -> None:
+    with engine.connect() as client:
+        client.call("jobs.list")
+        os.kill(pid_of(engine, "backstage"), signal.SIGKILL)
+        until(lambda: _again(client), "backstage")
+
+
+def _again(client: Any) -> bool:
+    try:
+        client.call("jobs.list")
+    except EngineError:
+        return False
+    return True
