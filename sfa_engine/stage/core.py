@@ -173,6 +173,7 @@ class Core:
                 )
                 self.conductor.pump()
                 self._set_marks(deck, said["cues"], said["track_rate"])
+            self._host = await ask_host(self._runtime, "info")
             return said
 
     def _set_marks(self, deck: int, cues: list[dict[str, Any]], rate: float) -> None:
@@ -189,7 +190,9 @@ class Core:
         """Take a deck's track away."""
         index = self._deck_index(deck)
         with self._keeper.loading(deck):
-            return await ask_host(self._runtime, "eject", deck=index)
+            said = await ask_host(self._runtime, "eject", deck=index)
+        self._host = await ask_host(self._runtime, "info")
+        return said
 
     async def engine_advance(self, frames: int) -> dict[str, Any]:
         """Let so many frames pass, where a file takes the device's place."""
