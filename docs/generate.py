@@ -1,15 +1,19 @@
 """What the documents take from the code: called by the cog blocks in them.
 
-``make docs`` writes, ``make lint`` checks. Knows the desk, which does not know it.
+``make docs`` writes, ``make lint`` checks. Knows the desk and the library, which do not know it.
 """
 
 from __future__ import annotations
 
 import inspect
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 from sfa_engine.desk import DESK, Button, Choice, Control, Desk, Each, Fader, Meter, Section, Switch
+from sfa_engine.library.migrations import migrate
+from sfa_engine.library.query import OPERATORS
 
 HEADS = ("control", "kind", "range", "at rest", "what it does")
 WITHOUT_END = 1e6  # a range that ends here or later only says that numbers are finite
@@ -18,6 +22,37 @@ WITHOUT_END = 1e6  # a range that ends here or later only says that numbers are 
 def controls() -> str:
     """Return every control in a table per section; sections that repeat stand once."""
     return "\n".join(_pages(DESK, "The desk itself", 2))
+
+
+def operators() -> str:
+    """Return every search operator in a table."""
+    heads = ("operator", "for example", "what it asks for")
+    rows = [(f"`{name}:`", f"`{o.example}`", o.sentence) for name, o in OPERATORS.items()]
+    return "\n".join(_table(heads, rows))
+
+
+def tables() -> str:
+    """Return the tables of the library as a diagram, read from a library that was just made."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection)
+        return "\n".join(["```mermaid", "erDiagram", *_entities(connection), "```"])
+
+
+def _entities(connection: sqlite3.Connection) -> Iterator[str]:
+    """Yield each table with its columns, and below that each reference."""
+    names = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table'"
+        " AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'track\\_words%' ESCAPE '\\'"
+    )
+    references = []
+    for (name,) in names.fetchall():
+        yield f"    {name} {{"
+        for column in connection.execute(f"PRAGMA table_info({name})"):
+            yield f"        {column[2]} {column[1]}{' PK' if column[5] else ''}"
+        yield "    }"
+        keys = connection.execute(f"PRAGMA foreign_key_list({name})")
+        references += [f"    {key[2]} ||--o{{ {name} : {key[3]}" for key in keys]
+    yield from references
 
 
 def _pages(section: Section, title: str, level: int) -> Iterator[str]:

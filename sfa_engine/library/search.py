@@ -192,7 +192,8 @@ def _is_called(track: Track, text: str) -> bool:
 
 async def _near(connection: Connection, text: str) -> str:
     """Return a hint: the track that has most of the words, or their beginnings."""
-    pieces = [word[:4].replace('"', "") for word in text.split()[:20]]
+    words = [term.text for term in parse_query(text).terms if isinstance(term, Words)]
+    pieces = [word[:4].replace('"', "") for word in " ".join(words).split()[:20]]
     match = " OR ".join(f'"{piece}" *' for piece in pieces if has_letters(piece))
     if match:
         best = await row(

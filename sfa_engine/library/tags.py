@@ -100,13 +100,13 @@ def _opened(path: Path) -> Any:
 
     # mutagen lets KeyError, struct.error and the like of odd files through.
     with contextlib.suppress(Exception):
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for
-        with open(handle, "rb") as nameless:  # noqa: PTH123 - so the content alone decides
-            if (file := mutagen.File(nameless)) is not None:
-                return file
+        if not path.is_file():  # a pipe would be waited for
+            return None
+        with path.open("rb") as file, open(os.dup(file.fileno()), "rb") as nameless:  # noqa: PTH123
+            if (known := mutagen.File(nameless)) is not None:  # told by its content alone
+                return known
     with contextlib.suppress(Exception):
-        if path.is_file():
-            return mutagen.File(path)
+        return mutagen.File(path)
     return None
 
 
