@@ -325,7 +325,7 @@ import itertools, resource
 import numpy as np
 from sfa_engine.prep.analyse.analysis import analyse_blocks
 beat = np.zeros((24_000, 2), np.float32)
-beat[:4000] = np.sin(np.arange(4000) / 100)[:, None] * np.exp(-np.arange(4000) / 1000)[:, None]
+beat[:4000] = np.sin(np.arange(4000) / 100)[:, None] * np.exp(-np.arange(4000) / 300)[:, None]
 told = analyse_blocks(itertools.repeat(beat, 2 * 60 * 15))
 print(told["bpm"], told["beats"][-1], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
