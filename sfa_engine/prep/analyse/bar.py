@@ -125,6 +125,7 @@ def find_bar(
     Returns
     -------
     Bar
+        Its first sixteenth, and how clear that is.
     """
     steps = 4 * beats_per_bar
     if len(sixteenths_s) < 2 * steps:

@@ -115,6 +115,7 @@ def listen(blocks: Iterable[Block]) -> Heard:
     Returns
     -------
     Heard
+        What is kept of it.
     """
     pass_ = _Pass()
     for block in blocks:
