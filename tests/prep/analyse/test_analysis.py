@@ -339,3 +339,14 @@ def test_a_quarter_of_an_hour_takes_no_more_than_300_mb_and_does_not_drift():
     assert bpm == pytest.approx(120, abs=0.001)
     assert abs(last_s * 2 - round(last_s * 2)) < 0.01
     assert most_mb < 300
+
+
+def test_samples_that_are_not_numbers_do_not_reach_the_result(tmp_path):
+    sound = band(steady(120.0, 12.0), 12.0).astype(np.float32)
+    sound[[5, 100_000, 300_000]] = np.nan, np.inf, -np.inf
+    file = tmp_path / "damaged.wav"
+    soundfile.write(file, sound, RATE, subtype="FLOAT")
+    told = analyse(file)
+    json.dumps(told, allow_nan=False)
+    holds_its_form(told)
+    assert told["bpm"] == 120
