@@ -98,7 +98,7 @@ def judge(heard: Heard, stems: Mapping[str, Levels]) -> dict[str, Any]:
     dict
         See `analyse`.
     """
-    loud = loudness.measure(heard.power[:, 0])
+    loud = loudness.measure(heard.power)
     silent = loud.integrated_lufs <= loudness.SILENCE_LUFS
     onsets = find_onsets(heard.levels)
     attacks = np.zeros(0) if silent else onset_times(onsets)

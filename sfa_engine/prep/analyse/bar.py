@@ -6,8 +6,8 @@ are asked together, for drums alone cannot tell a syncopated beat from the off-b
     drums     average level rise of kick, snare, middle and treble on each sixteenth of a bar
     changes   of chords, timbre and level, where sections begin: on the one, whatever is played
 
-Their weights were fitted (conditional logit) on 59 pieces of 25 styles; of a piece left out
-the one was found in 97 of 100, against 73 by rules on the drums and changes on beats only.
+Their weights were fitted (conditional logit) on 89 rendered pieces; with the style left out that
+was asked for, the one was found in 98 of 100.
 """
 
 from __future__ import annotations
@@ -125,6 +125,7 @@ def find_bar(
     Returns
     -------
     Bar
+        Its first sixteenth, and how clear that is.
     """
     steps = 4 * beats_per_bar
     if len(sixteenths_s) < 2 * steps:

@@ -33,6 +33,7 @@ def varies(onsets: Onsets, period_s: float) -> tuple[bool, Path]:
     Returns
     -------
     varies : bool
+        Whether no constant grid follows it.
     path : Path
         See `local_tempi`.
     """

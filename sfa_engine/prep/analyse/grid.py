@@ -67,6 +67,7 @@ def fit(
     Returns
     -------
     Fit
+        The line; without beats where there are too few.
     """
     smooth = smooth_attacks(attacks)
     start, end = span_s or (0.0, len(attacks) / 1000.0)

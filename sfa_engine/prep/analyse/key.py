@@ -83,9 +83,10 @@ class Pitches:
         weight *= np.exp(-0.5 * (np.log2(hz / 300) / 1.6) ** 2)
         octave = np.clip(np.log2(hz / LOWEST_HZ), 0, len(OCTAVES) - 0.01).astype(int)
         fine = np.round(12 * FINE * np.log2(hz / 440)).astype(int) % (12 * FINE)
-        counts = np.zeros((len(spectra), len(OCTAVES), 12 * FINE), np.float32)
-        np.add.at(counts, (frame, octave, fine), weight.astype(np.float32))
-        self._counts.append(counts)
+        shape = (len(spectra), len(OCTAVES), 12 * FINE)
+        place = np.ravel_multi_index((frame, octave, fine), shape)
+        counts = np.bincount(place, weight, int(np.prod(shape))).reshape(shape)
+        self._counts.append(counts.astype(np.float32))
         self._levels.append(middle.sum(axis=1))
 
     def tuning(self) -> float:

@@ -83,8 +83,8 @@ class Heard:
         Its length at `RATE`.
     levels : dict of str to float32[ms]
         Peak level of each band in each millisecond.
-    power : float64[tenths, 2]
-        Mean K-weighted power of both channels together, and the sample peak, of each 0.1 s.
+    power : float64[tenths]
+        Mean K-weighted power of both channels together, of each 0.1 s.
     true_peak : float
         Highest value between the samples, full scale 1.
     spectra : Spectra
@@ -115,6 +115,7 @@ def listen(blocks: Iterable[Block]) -> Heard:
     Returns
     -------
     Heard
+        What is kept of it.
     """
     pass_ = _Pass()
     for block in blocks:
@@ -183,7 +184,7 @@ class _Pass:
         self.pitches.take(np.zeros(LONG, np.float32))
         ms = max(1, self.frames // MS)
         levels = {n: _joined(parts, np.float32)[:ms] for n, parts in self.levels.items()}
-        power = np.concatenate(self.power) if self.power else np.zeros((1, 2))
+        power = np.concatenate(self.power) if self.power else np.zeros(1)
         return Heard(self.frames, levels, power, self.peak.value, self.spectra, self.pitches)
 
     def _step(self, frames: int) -> None:
@@ -207,17 +208,17 @@ class _Pass:
     def _rest(self, mono: Complexes, frames: int) -> None:
         """Take what key, features and true peak are made of."""
         self.pitches.take(_resampled(mono, KEY_RATE)[: -(-frames * KEY_RATE // RATE)])
-        self.spectra.take(self.window[OLD : OLD + frames].mean(axis=1, dtype=np.float32))
+        new = self.window[OLD : OLD + frames]
+        self.spectra.take(np.float32(0.5) * (new[:, 0] + new[:, 1]))
         self.peak.take(self.window[OLD - 64 : OLD + frames])
 
     def _loudness(self, both: Complexes, frames: int) -> None:
-        """Note the energy and the peak of each tenth of a second."""
+        """Note the energy of each tenth of a second."""
         weighted = np.fft.ifft(both * self.weighting)[OLD:]
         squares = weighted.real**2 + weighted.imag**2
         tenths = max(1, frames // (RATE // 10))
         power = squares.reshape(10, -1).mean(axis=1, dtype=np.float64)
-        peaks = np.abs(self.window[OLD:]).reshape(10, -1).max(axis=1)
-        self.power.append(np.stack([power, peaks.astype(np.float64)], axis=1)[:tenths])
+        self.power.append(power[:tenths])
 
 
 def _response(name: str, band: Band) -> Complexes:

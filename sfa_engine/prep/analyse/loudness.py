@@ -28,6 +28,7 @@ def k_weighting(hz: Floats) -> NDArray[np.complex128]:
     Returns
     -------
     complex128[n]
+        What each is multiplied with.
 
     References
     ----------
@@ -73,6 +74,7 @@ def measure(power: Floats) -> Loudness:
     Returns
     -------
     Loudness
+        Of the whole, and over time.
     """
     blocks = _running(power, TENTHS_MOMENTARY)
     loud = blocks[_lufs(blocks) > SILENCE_LUFS]

@@ -61,6 +61,7 @@ def find_onsets(levels: dict[str, Curve]) -> Onsets:
     Returns
     -------
     Onsets
+        As long as the levels.
     """
     held, rises = {}, {}
     for name, level in levels.items():
@@ -123,6 +124,7 @@ def near(attacks: Curve, times_s: Floats, reach_s: float) -> tuple[Floats, Float
     places_s : float64[n]
         NaN where the track ends or nothing is.
     strength : float64[n]
+        0 there.
     """
     reach = max(1, int(reach_s * FRAME_HZ))
     offset = np.arange(-reach, reach + 1)

@@ -94,6 +94,7 @@ def find_sections(
     Returns
     -------
     list of Section
+        In order; none where there is no bar.
     """
     count = len(bars_s) - 1
     if count < 1:

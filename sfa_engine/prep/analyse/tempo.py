@@ -68,6 +68,7 @@ def find_tempo(strength: Curve, usual: float = USUAL) -> Tempo | None:
     Returns
     -------
     Tempo or None
+        The best; None for silence, and for less than two seconds.
     """
     curve = decimate(strength, COARSE_MS)
     if len(curve) < 2 * COARSE_HZ or curve.max(initial=0) <= 0:
