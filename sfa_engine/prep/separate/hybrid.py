@@ -21,7 +21,7 @@ import torch
 
 from sfa_engine.errors import Refused, WorkerError, did_you_mean
 from sfa_engine.prep.separate import models
-from sfa_engine.prep.separate.chunks import Chunking, Progress, Sound, in_chunks
+from sfa_engine.prep.separate.chunks import Chunking, Progress, Sound, forget, in_chunks
 
 PACKAGES = {"demucs": "demucs", "demucs_infer": "demucs-infer"}  # module: distribution
 _SAFETENSORS = {"demucs": "demucs.hf", "demucs_infer": "demucs_infer.safetensors"}
@@ -267,6 +267,7 @@ def _level(mix: Sound) -> tuple[float, float]:
         middle = np.asarray(mix[begin : begin + BLOCK_FRAMES], np.float64).mean(axis=1)
         total += float(middle.sum())
         squares += float((middle**2).sum())
+        forget([mix])
     mean = total / len(mix)
     variance = max(0.0, squares - len(mix) * mean**2) / max(1, len(mix) - 1)
     return mean, variance**0.5 + 1e-8
