@@ -60,5 +60,9 @@ fi
 what=.
 [[ $purpose == demo ]] || what=".[${EXTRAS:-dev}]"
 say "installing Python packages into .venv (a minute or two, once)"
-.venv/bin/python -m pip install -qq --disable-pip-version-check --editable "$what"
+pip() { .venv/bin/python -m pip install -qq --disable-pip-version-check "$@"; }
+if [[ $what == *prep* ]]; then
+    pip torch==2.13.0 # before what needs it, so that a build for the CPU that is there stays
+fi
+pip --editable "$what"
 touch .venv/for-demo ".venv/for-$purpose" # what the tests need is enough for the demo
