@@ -256,3 +256,8 @@ def test_rate_and_stems_are_the_models(tiny_models):
     engine = load(tiny_models)
     assert engine.rate == RATE
     assert engine.stems == ("drums", "bass", "other", "vocals")
+
+
+def test_a_description_that_is_none_does_not_hide_the_other_engines(models):
+    (models / "htdemucs.yaml").write_text("[")
+    assert not at_hand("htdemucs", models)
