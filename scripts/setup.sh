@@ -60,11 +60,15 @@ fi
 what=.
 [[ $purpose == demo ]] || what=".[${EXTRAS:-dev}]"
 say "installing Python packages into .venv (a minute or two, once)"
-.venv/bin/python -m pip install -qq --disable-pip-version-check --editable "$what"
+pip() { "$1/bin/python" -m pip install -qq --disable-pip-version-check "${@:2}"; }
+if [[ $what == *prep* ]]; then
+    pip .venv torch==2.13.0 # before what needs it, so that a build for the CPU that is there stays
+fi
+pip .venv --editable "$what"
 # spotdl holds back rich, anyio, websockets and fastapi, so it lives apart.
 if [[ $purpose == test && ,${EXTRAS:-dev}, == *,download,* ]]; then
     say "installing spotdl into .venv/spotdl"
     [[ -x .venv/spotdl/bin/pip ]] || "$python" -m venv .venv/spotdl
-    .venv/spotdl/bin/python -m pip install -qq --disable-pip-version-check 'spotdl>=4.5,<5'
+    pip .venv/spotdl 'spotdl>=4.5,<5'
 fi
 touch .venv/for-demo ".venv/for-$purpose" # what the tests need is enough for the demo

@@ -7,12 +7,13 @@
                        fade                ├──────── chunk …
 
 Both sides of a fade sum to one, so stems that sum to their chunk sum to the track. Knows arrays
-only; they may be mapped files.
+only; they may be mapped files, whose pages are let go after each piece of work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import mmap
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,16 @@ class Chunking:
             bounds.append((begin, begin + self.chunk_frames))
             begin += step
         return [*bounds, (begin, frames)]
+
+
+def forget(sounds: Iterable[Sound]) -> None:
+    """Let go the pages of sounds that are mapped files; what was written there stays.
+
+    Else all of ten minutes, of each stem at each rate, counts as memory of this process.
+    """
+    for sound in sounds:
+        if isinstance(sound, np.memmap):  # a part of one knows the map of the whole
+            sound._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def in_chunks(
@@ -82,4 +93,5 @@ def in_chunks(
             if index < len(bounds) - 1:
                 part[len(part) - fade :] *= rising[::-1]
             stem[begin:end] = part
+        forget([mix, *stems.values()])
     progress(1.0)

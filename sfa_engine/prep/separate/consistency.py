@@ -18,7 +18,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from sfa_engine.prep.separate.chunks import Progress, Sound
+from sfa_engine.prep.separate.chunks import Progress, Sound, forget
 
 HOP_FRAMES = 2048  # 43 ms: weights are straight lines between
 BLOCK_FRAMES = 64 * HOP_FRAMES
@@ -55,6 +55,7 @@ def make_consistent(mix: Sound, stems: Mapping[str, Sound], progress: Progress) 
         parts[last] += mix[begin:end] - _sum(parts)
         for name in names:
             stems[name][begin:end] = parts[name]
+        forget([mix, *stems.values()])
         progress(end / len(mix))
 
 

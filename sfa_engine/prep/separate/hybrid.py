@@ -21,7 +21,7 @@ import torch
 
 from sfa_engine.errors import Refused, WorkerError, did_you_mean
 from sfa_engine.prep.separate import models
-from sfa_engine.prep.separate.chunks import Chunking, Progress, Sound, in_chunks
+from sfa_engine.prep.separate.chunks import Chunking, Progress, Sound, forget, in_chunks
 
 PACKAGES = {"demucs": "demucs", "demucs_infer": "demucs-infer"}  # module: distribution
 _SAFETENSORS = {"demucs": "demucs.hf", "demucs_infer": "demucs_infer.safetensors"}
@@ -122,18 +122,8 @@ class Demucs:
 
     def _load(self, folder: Path, *, fetch: bool, progress: Progress) -> Any:
         """Return the bag of models."""
-        import yaml
-
-        described = _description(self._package, models.check_name(self.model), folder)
-        try:
-            bag = yaml.safe_load(described.read_text())
-            signatures = [models.check_name(str(signature)) for signature in bag["models"]]
-            weights, segment = bag.get("weights"), bag.get("segment")
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as problem:
-            raise WorkerError(
-                f'"{described}" is no description of a model: {problem!s:.200}',
-                "it says `models: ['SIGNATURE']`",
-            ) from problem
+        described = _description(self._package, self.model, folder)
+        signatures, weights, segment = _read_bag(described)
         parts = []
         for index, signature in enumerate(signatures):
 
@@ -211,20 +201,40 @@ def find_device(device: str) -> str:
 
 def at_hand(model: str, folder: Path) -> bool:
     """Return whether a model could be used at once: its package and its weights are there."""
-    import yaml
-
     module = package()
     if module is None:
         return False
     try:
-        bag = yaml.safe_load(_description(module, model, folder).read_text())
-    except Refused:
+        signatures, _, _ = _read_bag(_description(module, model, folder))
+        return all(models.find_part(folder, signature) for signature in signatures)
+    except (Refused, WorkerError):
         return False
-    return all(models.find_part(folder, str(signature)) for signature in bag["models"])
+
+
+def _read_bag(described: Path) -> tuple[list[str], Any, Any]:
+    """Return what a ``NAME.yaml`` says: signatures of parts, their weights, seconds of a segment.
+
+    Raises
+    ------
+    WorkerError
+        If it says something else.
+    """
+    import yaml
+
+    try:
+        bag = yaml.safe_load(described.read_text())
+        signatures = [models.check_name(str(signature)) for signature in bag["models"]]
+        return signatures, bag.get("weights"), bag.get("segment")
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as problem:
+        raise WorkerError(
+            f'"{described}" is no description of a model: {problem!s:.200}',
+            "it says `models: ['SIGNATURE']`",
+        ) from problem
 
 
 def _description(module: str, model: str, folder: Path) -> Path:
     """Return the ``NAME.yaml`` of a model: the folder's, else the package's own."""
+    models.check_name(model)
     own = _package_folder(module) / "remote"
     for place in (folder, own):
         if (place / f"{model}.yaml").is_file():
@@ -267,6 +277,7 @@ def _level(mix: Sound) -> tuple[float, float]:
         middle = np.asarray(mix[begin : begin + BLOCK_FRAMES], np.float64).mean(axis=1)
         total += float(middle.sum())
         squares += float((middle**2).sum())
+        forget([mix])
     mean = total / len(mix)
     variance = max(0.0, squares - len(mix) * mean**2) / max(1, len(mix) - 1)
     return mean, variance**0.5 + 1e-8

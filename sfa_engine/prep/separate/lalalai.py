@@ -16,7 +16,7 @@ import soundfile
 from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.library.secret import Secrets
 from sfa_engine.prep.decode import decode_blocks
-from sfa_engine.prep.separate.chunks import Progress, Sound
+from sfa_engine.prep.separate.chunks import Progress, Sound, forget
 from sfa_engine.prep.separate.lalalai_api import URL, Quota, Service
 
 RATE = 44_100
@@ -97,6 +97,7 @@ class Lalalai:
         for begin in range(0, len(mix), BLOCK_FRAMES):
             part = slice(begin, begin + BLOCK_FRAMES)
             other[part] = mix[part] - sum(stems[name][part] for name in self._wanted)
+            forget([mix, *stems.values()])
 
     def _uploaded(self, mix: Sound, progress: Progress) -> str:
         """Upload a mix, if the licence has minutes for it; return the service's name for it."""
@@ -154,4 +155,5 @@ def _write_flac(path: Path, mix: Sound) -> float:
     with soundfile.SoundFile(path, "w", RATE, 2, "PCM_16", format="FLAC") as file:
         for begin in blocks:
             file.write(mix[begin : begin + BLOCK_FRAMES] * gain)
+            forget([mix])
     return gain

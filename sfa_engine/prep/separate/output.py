@@ -15,7 +15,7 @@ from sfa_engine.audio.media import Cue, Separation, Track
 from sfa_engine.audio.wav import wav_header
 from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.library.bundle import drafted, write_parts
-from sfa_engine.prep.separate.chunks import Sound
+from sfa_engine.prep.separate.chunks import Sound, forget
 
 SIGN = "separation.json"  # what a folder of stems has, and no other
 FORMATS = ("wav", "flac")
@@ -67,6 +67,7 @@ class _Part:
     def __iter__(self) -> Iterator[Sound]:
         for begin in range(0, len(self._sound), BLOCK_FRAMES):
             yield np.array(self._sound[begin : begin + BLOCK_FRAMES])
+            forget([self._sound])
 
 
 def check_format(form: str) -> str:

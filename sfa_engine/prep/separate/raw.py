@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from sfa_engine.prep.separate.chunks import Progress, Sound
+from sfa_engine.prep.separate.chunks import Progress, Sound, forget
 
 BLOCK_FRAMES = 1 << 17
 _FRAME_BYTES = 8
@@ -68,6 +68,7 @@ def resampled(
             block = stream.resample_chunk(np.array(sound[begin:end]), last=end >= len(sound))
             yield block[:left]
             left = max(0, left - len(block))
+            forget([sound])
             progress(min(1.0, end / max(1, len(sound))))
         if frames is not None and left:
             yield np.zeros((left, 2), np.float32)

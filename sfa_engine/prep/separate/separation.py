@@ -23,7 +23,7 @@ from sfa_engine.prep.decode import RATE, Decoding
 from sfa_engine.prep.mixdown import Mixdown, is_bundle, source_blocks
 from sfa_engine.prep.separate import output, raw
 from sfa_engine.prep.separate.choice import Wish, make_engine, resolve
-from sfa_engine.prep.separate.chunks import Sound
+from sfa_engine.prep.separate.chunks import Sound, forget
 from sfa_engine.prep.separate.consistency import BLOCK_FRAMES, Null, make_consistent
 from sfa_engine.prep.separate.engine import Engine
 from sfa_engine.prep.separate.preview import best_place
@@ -155,6 +155,7 @@ def _decoded(order: Order, work: Path, report: Report) -> tuple[Decoding | Mixdo
     if not order.preview_s:
         return decoding, mix, 0.0
     begin, end = best_place(mix, order.rate, order.preview_s)
+    forget([mix])
     return decoding, mix[begin:end], begin / order.rate
 
 
@@ -243,4 +244,5 @@ def _null_db(mix: Sound, stems: Mapping[str, Sound]) -> float:
     for begin in range(0, len(mix), BLOCK_FRAMES):
         part = slice(begin, begin + BLOCK_FRAMES)
         null.add(mix[part], {name: stem[part] for name, stem in stems.items()})
+        forget([mix, *stems.values()])
     return null.peak_db

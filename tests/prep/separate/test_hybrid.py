@@ -6,6 +6,8 @@ import hashlib
 import http.server
 import importlib.util
 import shutil
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -67,15 +69,56 @@ def test_the_worker_separates_with_a_model_of_a_folder(worker, tiny_models, tmp_
     assert np.abs(sum(stems.values()) - mix).max() < 1e-6
 
 
+WITHOUT_DEMUCS = """
+import sys
+from pathlib import Path
+import numpy as np
+
+class Hidden:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == "demucs":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Hidden())
+from sfa_engine.prep.separate import hybrid
+del hybrid.PACKAGES["demucs"]
+engine = hybrid.Demucs(sys.argv[1], Path(sys.argv[2]), "cpu", fetch=False, progress=lambda _: None)
+mix = np.load(sys.argv[3])
+stems = {name: np.zeros_like(mix) for name in engine.stems}
+engine.separate(mix, stems, lambda _: None)
+np.savez(sys.argv[4], **stems)
+print(engine.version)
+"""
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("demucs_infer"), reason="no demucs-infer")
-def test_demucs_infer_gives_the_same_as_demucs(tiny_models, monkeypatch):
-    mix = music(3.0)
-    by_demucs = run(load(tiny_models), mix)
-    monkeypatch.setattr(hybrid, "PACKAGES", {"demucs_infer": "demucs-infer"})
-    engine = load(tiny_models)
-    assert engine.version.startswith("demucs-infer ")
-    for name, stem in run(engine, mix).items():
-        np.testing.assert_allclose(stem, by_demucs[name], atol=1e-5)
+def test_demucs_infer_alone_gives_the_same_as_demucs(tiny_models, tmp_path):
+    mix = music(2.0)
+    np.save(tmp_path / "mix.npy", mix)
+    # a process of its own: demucs-infer takes the place of demucs where it is imported
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            WITHOUT_DEMUCS,
+            TINY,
+            tiny_models,
+            *map(
+                str,
+                (
+                    tmp_path / "mix.npy",
+                    tmp_path / "stems.npz",
+                ),
+            ),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert told.stdout.startswith("demucs-infer ")
+    found = np.load(tmp_path / "stems.npz")
+    for name, stem in run(load(tiny_models), mix).items():
+        np.testing.assert_allclose(found[name], stem, atol=1e-5)
 
 
 def test_chunks_change_nothing_but_their_fades(tiny_models, monkeypatch):
@@ -256,3 +299,8 @@ def test_rate_and_stems_are_the_models(tiny_models):
     engine = load(tiny_models)
     assert engine.rate == RATE
     assert engine.stems == ("drums", "bass", "other", "vocals")
+
+
+def test_a_description_that_is_none_does_not_hide_the_other_engines(models):
+    (models / "htdemucs.yaml").write_text("[")
+    assert not at_hand("htdemucs", models)
