@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sfa_engine.errors import LibraryError
-from sfa_engine.library.bundle import sync
+from sfa_engine.library.draft import sync
 from sfa_engine.library.fault import blamed, blamed_files
 
 DAYS = 7

@@ -7,25 +7,20 @@
     arrays ────────────────┘   WAVs, track.json, all fsynced
                                              the old NAME.sfa, if any, steps aside meanwhile
 
-A run that is killed leaves a part behind, and at the worst moment the old bundle aside; the
-next write in that folder, or `clean_leftovers`, puts it right. What a bundle is, and reading
-one, is `sfa_engine.audio.media`. Knows no database.
+How a folder appears whole is `sfa_engine.library.draft`; what a bundle is, and reading one, is
+`sfa_engine.audio.media`. Knows no database.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,6 +40,7 @@ from sfa_engine.audio.media import (
 from sfa_engine.audio.wav import CHANNELS, OWN_HEADER_BYTES, PCM, wav_header
 from sfa_engine.desk.deck import STEMS
 from sfa_engine.errors import MediaError
+from sfa_engine.library.draft import drafted, drafted_file, sync
 from sfa_engine.library.key import parse_key
 
 Block = NDArray[np.float32]
@@ -57,9 +53,6 @@ BLOCK_FRAMES = 1 << 16
 MOST_NAME_BYTES = 200  # of 255, so that a prefix fits
 
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
-_LEFTOVER = re.compile(r"\.sfa-(part|old)-([0-9a-f]{8})-([1-9][0-9]*)-[0-9]+-(.+)")
-_counter = itertools.count()
-_ours: set[str] = set()  # leftovers-to-be of this process, which are still in use
 
 
 class Part(Protocol):
@@ -134,33 +127,6 @@ def pcm_digest(stems: Iterable[StemFile]) -> str:
     return digest.hexdigest()
 
 
-def clean_leftovers(folder: str | Path) -> int:
-    """Put right what killed writers left in a folder of bundles; return how many things.
-
-    A half-made part is removed. An old bundle that had stepped aside is put back if the new one
-    had not taken its place yet, else removed. What living processes are at work on stays.
-    """
-    cleaned = 0
-    if not Path(folder).exists():
-        return 0
-    for entry in sorted(Path(folder).iterdir()):
-        match = _LEFTOVER.fullmatch(entry.name)
-        if match is None or entry.name in _ours:
-            continue
-        if match[2] == _boot() and _is_alive(int(match[3])):
-            continue
-        home = entry.with_name(match[4])
-        if not entry.is_dir():
-            entry.unlink(missing_ok=True)
-        elif match[1] == "part" or home.exists():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            with suppress(FileNotFoundError):  # another process cleans too
-                entry.rename(home)
-        cleaned += 1
-    return cleaned
-
-
 class _Array:
     """A stem that is in memory, as a `Part`."""
 
@@ -232,7 +198,7 @@ def facts_of(
 def write_parts(target: Path, parts: Mapping[str, Part], facts: Track, cues: Sequence[Cue]) -> Path:
     """Write a bundle of which all is known but the sound; return its folder."""
     _check_name(target)
-    with drafted(target, DESCRIPTION) as draft:
+    with drafted(target, DESCRIPTION, "bundle") as draft:
         written = {}
         for stem in facts.stems:
             part = parts[stem.name]
@@ -301,30 +267,15 @@ def rewrite_facts(bundle: str | Path, track: Track) -> bool:
             )
     if track == there:
         return False
-    draft = folder / f".sfa-part-{_boot()}-{os.getpid()}-{next(_counter)}-{DESCRIPTION}"
-    _ours.add(draft.name)
-    try:
-        clean_leftovers(folder)
+    with drafted_file(folder / DESCRIPTION) as draft:
         _write_description(draft, track)
-        draft.rename(folder / DESCRIPTION)
-        sync(folder)
-    except OSError as problem:
-        raise MediaError(
-            f'cannot describe bundle "{folder}": {problem.strerror or problem}',
-            "look at the space and the rights there",
-        ) from problem
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        _ours.discard(draft.name)
     return True
 
 
 def _write_description(path: Path, track: Track) -> None:
     text = json.dumps({"version": VERSION} | asdict(track), ensure_ascii=False, indent=1)
-    with path.open("wb") as file:
-        file.write(text.encode("utf-8", "replace"))
-        _sync(file)
+    path.write_bytes(text.encode("utf-8", "replace"))
+    sync(path)
 
 
 def _common_decoder(decoders: list[Mapping[str, str]]) -> Decoder | None:
@@ -371,87 +322,8 @@ def _finish_sound(path: Path, frames: int, rate: int, pcm: str) -> None:
     with path.open("r+b") as file:
         file.truncate(OWN_HEADER_BYTES + frames * CHANNELS * PCM[pcm].itemsize)
         file.write(wav_header(frames, rate, pcm))
-        _sync(file)
-
-
-@contextmanager
-def drafted(target: Path, sign: str) -> Iterator[Path]:
-    """Lend an empty folder beside a target, which takes its place if all goes well.
-
-    Parameters
-    ----------
-    target : Path
-        The folder to make. One that is there is replaced if it is empty or has the sign in it.
-    sign : str
-        Name of the file that only folders of this kind have.
-
-    Yields
-    ------
-    Path
-        The folder to write into.
-
-    Raises
-    ------
-    MediaError
-        If something else is in that place, or it cannot be written.
-    """
-    draft = _beside(target, "part")
-    aside = _beside(target, "old")
-    try:
-        _check_place(target, sign)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        clean_leftovers(target.parent)
-        draft.mkdir()
-        yield draft
-        sync(draft)
-        with suppress(FileNotFoundError):
-            target.rename(aside)
-        draft.rename(target)
-        sync(target.parent)
-    except OSError as problem:
-        raise MediaError(
-            f'cannot write {_kind(sign)} "{target}": {problem.strerror or problem}',
-            "look at the space and the rights there",
-        ) from problem
-    finally:
-        if aside.exists() and not target.exists():
-            aside.rename(target)
-        for folder in (draft, aside):
-            shutil.rmtree(folder, ignore_errors=True)
-            _ours.discard(folder.name)
-
-
-@contextmanager
-def scratch(target: Path) -> Iterator[Path]:
-    """Lend a hidden folder beside a target for what is needed meanwhile; a kill leaves a part.
-
-    Raises
-    ------
-    MediaError
-        If it cannot be made.
-    """
-    folder = _beside(target, "part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        clean_leftovers(target.parent)
-        folder.mkdir()
-    except OSError as problem:
-        raise MediaError(
-            f'cannot work beside "{target}": {problem.strerror or problem}',
-            "look at the space and the rights there",
-        ) from problem
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        _ours.discard(folder.name)
-
-
-def _beside(target: Path, kind: str) -> Path:
-    """Return a hidden path that tells whose it is; it is ours until it is discarded."""
-    name = f".sfa-{kind}-{_boot()}-{os.getpid()}-{next(_counter)}-{target.name}"
-    _ours.add(name)
-    return target.with_name(name)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _check_name(target: Path) -> None:
@@ -462,58 +334,3 @@ def _check_name(target: Path) -> None:
             f"{target.name[:80]!r} is no name for a bundle",
             f"end it in {SUFFIX}, within {MOST_NAME_BYTES} bytes and without control characters",
         )
-
-
-def _check_place(target: Path, sign: str) -> None:
-    """Raise MediaError if something that is of another kind would be overwritten."""
-    if target.is_symlink() or (target.exists() and not _is_replaceable(target, sign)):
-        raise MediaError(
-            f'"{target}" is there and is no {_kind(sign)}', "choose another name, or move it away"
-        )
-
-
-def _kind(sign: str) -> str:
-    """Return what a folder with a sign is called."""
-    return "bundle" if sign == DESCRIPTION else f"folder with {sign}"
-
-
-def _is_replaceable(target: Path, sign: str) -> bool:
-    """Return whether a path has the sign, or is an empty folder: nothing else is overwritten."""
-    return target.is_dir() and ((target / sign).exists() or not any(target.iterdir()))
-
-
-@cache
-def _boot() -> str:
-    """Return eight digits that differ from boot to boot: process numbers begin anew then."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
-    except OSError:  # no Linux
-        return "00000000"
-
-
-def _is_alive(pid: int) -> bool:
-    """Return whether another process has this number; our own leftovers are in `_ours`."""
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _sync(file: BinaryIO) -> None:
-    """Wait until a file is on the disk."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

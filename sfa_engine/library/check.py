@@ -30,10 +30,11 @@ from typing import Literal
 from sfa_engine.audio.media import DESCRIPTION, Bundle, read_bundle
 from sfa_engine.errors import MediaError
 from sfa_engine.library import trash
-from sfa_engine.library.bundle import SUFFIX, clean_leftovers, pcm_digest
+from sfa_engine.library.bundle import SUFFIX, pcm_digest
 from sfa_engine.library.content import COVER_NAME
 from sfa_engine.library.database import Database, rows
 from sfa_engine.library.description import adopt, describe, follow, is_bundle_name
+from sfa_engine.library.draft import clean_leftovers
 from sfa_engine.library.fault import blamed_files
 from sfa_engine.library.places import Places
 from sfa_engine.library.track import SELECT, Track, track_of

@@ -20,11 +20,8 @@ from sfa_engine.audio.media import Cue, read_bundle
 from sfa_engine.audio.wav import OWN_HEADER_BYTES as HEADER_BYTES
 from sfa_engine.audio.wav import parse_wav_header, wav_header
 from sfa_engine.errors import MediaError
-from sfa_engine.library.bundle import (
-    clean_leftovers,
-    pcm_digest,
-    write_bundle_arrays,
-)
+from sfa_engine.library.bundle import pcm_digest, write_bundle_arrays
+from sfa_engine.library.draft import clean_leftovers
 from sfa_engine.library.sources import stem_sources
 from sfa_engine.prep.ingest import write_bundle
 

@@ -14,7 +14,8 @@ import soundfile
 from sfa_engine.audio.media import Cue, Separation, Track
 from sfa_engine.audio.wav import wav_header
 from sfa_engine.errors import Refused, did_you_mean
-from sfa_engine.library.bundle import drafted, write_parts
+from sfa_engine.library.bundle import write_parts
+from sfa_engine.library.draft import drafted
 from sfa_engine.prep.separate.chunks import Sound, forget
 
 SIGN = "separation.json"  # what a folder of stems has, and no other
@@ -95,7 +96,7 @@ def write_folder(target: Path, stems: Stems, form: str, facts: Mapping[str, Any]
     dict of str to str
         The file of each stem.
     """
-    with drafted(target, SIGN) as draft:
+    with drafted(target, SIGN, f"folder with {SIGN}") as draft:
         clipped = {}
         for name in stems.sounds:
             write = _write_wav if form == "wav" else _write_flac

@@ -18,7 +18,8 @@ from typing import Any
 
 from sfa_engine.audio.media import Cue, Separation, Track, read_bundle
 from sfa_engine.errors import MediaError, Refused
-from sfa_engine.library.bundle import constant_grid, facts_of, in_order, scratch
+from sfa_engine.library.bundle import constant_grid, facts_of, in_order
+from sfa_engine.library.draft import scratch
 from sfa_engine.prep.decode import RATE, Decoding
 from sfa_engine.prep.mixdown import Mixdown, is_bundle, source_blocks
 from sfa_engine.prep.separate import output, raw
