@@ -1,6 +1,7 @@
 """What the documents take from the code: called by the cog blocks in them.
 
-``make docs`` writes, ``make lint`` checks. Knows the desk and the library, which do not know it.
+``make docs`` writes, ``make lint`` checks. Knows the desk, the library and backstage's verbs; none of
+them knows it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
+from sfa_engine.backstage.verbs.jobs import JobVerbs
+from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.desk import DESK, Button, Choice, Control, Desk, Each, Fader, Meter, Section, Switch
 from sfa_engine.library.migrations import migrate
 from sfa_engine.library.query import OPERATORS
@@ -29,6 +33,19 @@ def operators() -> str:
     heads = ("operator", "for example", "what it asks for")
     rows = [(f"`{name}:`", f"`{o.example}`", o.sentence) for name, o in OPERATORS.items()]
     return "\n".join(_table(heads, rows))
+
+
+def verbs() -> str:
+    """Return every verb of backstage in a table."""
+    rows = []
+    for kind in (PrepVerbs, JobVerbs, LibraryVerbs):
+        for name, method in inspect.getmembers(kind, inspect.isfunction):
+            if not name.startswith("_"):
+                params = [p for p in inspect.signature(method).parameters if p != "self"]
+                sentence = (inspect.getdoc(method) or "").partition("\n\n")[0].replace("\n", " ")
+                given = ", ".join(f"`{param}`" for param in params)
+                rows.append((f"`{name.replace('_', '.', 1)}`", given, sentence))
+    return "\n".join(_table(("method", "params", "what it does"), rows))
 
 
 def tables() -> str:
