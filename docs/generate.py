@@ -1,7 +1,7 @@
 """What the documents take from the code: called by the cog blocks in them.
 
-``make docs`` writes, ``make lint`` checks. Knows the desk, the library and backstage's verbs; none of
-them knows it.
+``make docs`` writes, ``make lint`` checks. Knows the desk, the library and backstage's verbs; none
+of them knows it.
 """
 
 from __future__ import annotations
