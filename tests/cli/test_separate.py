@@ -135,7 +135,7 @@ def test_an_errand_raises_what_the_worker_says(tmp_path, monkeypatch, request_, 
 def test_a_worker_that_ends_without_a_word_is_told_with_its_last_line(tmp_path, monkeypatch):
     (tmp_path / "broken.py").write_text("import sys; sys.exit('the disk is made of cheese')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(WorkerError, match=r"status 1: the disk is made of cheese"):
+    with pytest.raises(WorkerError, match=r"status 1 without a result: the disk is made of cheese"):
         ask("broken", {}, quiet)
 
 
