@@ -12,8 +12,9 @@ themselves after parts and multiples of its beat::
     kick         0.53 (after 1) - (after 1/2)
     hats        -0.32 (after 1) - (after 1/2)
 
-The weights are a conditional logit on 119 rendered pieces of 40 styles and 29 drum patterns, of
-which 138 come out right; the usual tempo alone is right for 79 of 100 pieces.
+The weights are a conditional logit on 119 rendered pieces of 40 styles and 29 drum patterns; of
+these and 40 patterns more, 177 of 188 come out right. The usual tempo alone is right for 78 of
+100 pieces.
 """
 
 from __future__ import annotations
