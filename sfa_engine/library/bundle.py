@@ -14,6 +14,7 @@ one, is `sfa_engine.audio.media`. Knows no database.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import json
@@ -57,6 +58,7 @@ MOST_NAME_BYTES = 200  # of 255, so that a prefix fits
 
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _LEFTOVER = re.compile(r"\.sfa-(part|old)-([0-9a-f]{8})-([1-9][0-9]*)-[0-9]+-(.+)")
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _counter = itertools.count()
 _ours: set[str] = set()  # leftovers-to-be of this process, which are still in use
 
@@ -371,7 +373,7 @@ def scratch(target: Path) -> Iterator[Path]:
     Raises
     ------
     MediaError
-        If it cannot be made.
+        If it cannot be made, or the disk is full meanwhile.
     """
     folder = _beside(target, "part")
     try:
@@ -385,6 +387,12 @@ def scratch(target: Path) -> Iterator[Path]:
         ) from problem
     try:
         yield folder
+    except OSError as problem:
+        if problem.errno not in _NO_SPACE:
+            raise
+        raise MediaError(
+            f'no space to work beside "{target}": {problem.strerror}', "make some, or go elsewhere"
+        ) from problem
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         _ours.discard(folder.name)
