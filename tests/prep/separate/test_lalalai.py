@@ -21,7 +21,6 @@ from sfa_engine.prep.separate.choice import Wish
 from sfa_engine.prep.separate.lalalai_api import LONGEST_POLL_S, Service
 from sfa_engine.prep.separate.separation import Order, separate
 
-
 pytestmark = pytest.mark.slow
 
 
