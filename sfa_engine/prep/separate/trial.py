@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def work(request: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
     took: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     for done, name in enumerate(("separator", "engine", "engine", "separator")):
         progress(done / 4, name)
-        took[name].append(timed(lambda way=ways[name]: way(path, folder)))
+        took[name].append(timed(partial(ways[name], path, folder)))
     least = {
         name: {what: min(each[what] for each in times) for what in ("wall_s", "cpu_s")}
         for name, times in took.items()
