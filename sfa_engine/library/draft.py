@@ -12,6 +12,7 @@ right. Knows nothing of what is written.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import re
@@ -24,6 +25,7 @@ from pathlib import Path
 from sfa_engine.errors import MediaError
 
 _LEFTOVER = re.compile(r"\.sfa-(part|old)-([0-9a-f]{8})-([1-9][0-9]*)-[0-9]+-(.+)")
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _counter = itertools.count()
 _ours: set[str] = set()  # leftovers-to-be of this process, which are still in use
 
@@ -142,7 +144,7 @@ def scratch(target: Path) -> Iterator[Path]:
     Raises
     ------
     MediaError
-        If it cannot be made.
+        If it cannot be made, or the disk is full meanwhile.
     """
     folder = _beside(target, "part")
     try:
@@ -156,6 +158,12 @@ def scratch(target: Path) -> Iterator[Path]:
         ) from problem
     try:
         yield folder
+    except OSError as problem:
+        if problem.errno not in _NO_SPACE:
+            raise
+        raise MediaError(
+            f'no space to work beside "{target}": {problem.strerror}', "make some, or go elsewhere"
+        ) from problem
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         _ours.discard(folder.name)

@@ -12,7 +12,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from sfa_engine.errors import Refused, WorkerError, did_you_mean
+from sfa_engine.library.sources import STEM_WORDS
 from sfa_engine.prep.separate import models
 from sfa_engine.prep.separate.chunks import Chunking, Progress, Sound, forget, in_chunks
 
@@ -84,7 +85,7 @@ class Demucs:
         if self._bag.audio_channels != 2:
             raise WorkerError(f'model "{model}" is not stereo', "take another model")
         self.rate = int(self._bag.samplerate)
-        self.stems = tuple(self._bag.sources)
+        self.stems = stem_names(self._bag.sources)
 
     def separate(self, mix: Sound, stems: Mapping[str, Sound], progress: Progress) -> None:
         """Separate a mix; see `sfa_engine.prep.separate.engine.Engine`."""
@@ -172,6 +173,16 @@ class Demucs:
                 f'"{path}" cannot be loaded: {type(problem).__name__}: {problem!s:.200}',
                 "it is no model of Demucs, or of another version; fetch it again",
             ) from problem
+
+
+def stem_names(sources: Sequence[str]) -> tuple[str, ...]:
+    """Return our names of a model's sources: ``vocal`` is ``vocals``; what is unknown stays."""
+    names = [
+        next((stem for stem, words in STEM_WORDS.items() if source in words.split()), source)
+        for source in (source.lower() for source in sources)
+    ]
+    unique = len(set(names)) == len(names)
+    return tuple(names if unique else sources)
 
 
 def find_device(device: str) -> str:

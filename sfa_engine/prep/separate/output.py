@@ -13,7 +13,7 @@ import soundfile
 
 from sfa_engine.audio.media import Cue, Separation, Track
 from sfa_engine.audio.wav import wav_header
-from sfa_engine.errors import Refused, did_you_mean
+from sfa_engine.errors import MediaError, Refused, did_you_mean
 from sfa_engine.library.bundle import write_parts
 from sfa_engine.library.draft import drafted
 from sfa_engine.prep.separate.chunks import Sound, forget
@@ -139,8 +139,13 @@ def _write_wav(path: Path, part: _Part, stems: Stems) -> int:
 def _write_flac(path: Path, part: _Part, stems: Stems) -> int:
     """Write 24-bit FLAC; return how many samples were beyond full scale."""
     clipped = 0
-    with soundfile.SoundFile(path, "w", stems.rate, 2, "PCM_24", format="FLAC") as file:
-        for block in part:
-            clipped += int(np.count_nonzero(np.abs(block) > 1.0))
-            file.write(np.clip(block, -1.0, 1.0))
+    try:
+        with soundfile.SoundFile(path, "w", stems.rate, 2, "PCM_24", format="FLAC") as file:
+            for block in part:
+                clipped += int(np.count_nonzero(np.abs(block) > 1.0))
+                file.write(np.clip(block, -1.0, 1.0))
+    except soundfile.LibsndfileError as problem:
+        raise MediaError(
+            f'cannot write "{path.name}": {problem}', "look at the space there"
+        ) from problem
     return clipped

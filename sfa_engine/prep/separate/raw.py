@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -29,9 +30,12 @@ def open_sound(path: Path) -> Sound:
 
 
 def empty_sound(path: Path, frames: int) -> Sound:
-    """Make a mapped file of silence; it takes space as it is filled."""
+    """Make a mapped file of silence.
+
+    Its space is taken now: a full disk would end the process when it is filled.
+    """
     with path.open("wb") as file:
-        file.truncate(frames * _FRAME_BYTES)
+        os.posix_fallocate(file.fileno(), 0, frames * _FRAME_BYTES)
     return open_sound(path)
 
 

@@ -301,6 +301,16 @@ def test_rate_and_stems_are_the_models(tiny_models):
     assert engine.stems == ("drums", "bass", "other", "vocals")
 
 
+def test_sources_get_our_names():
+    assert hybrid.stem_names(["drum", "bass", "Vocal", "kick"]) == (
+        "drums",
+        "bass",
+        "vocals",
+        "kick",
+    )
+    assert hybrid.stem_names(["vocals", "voice"]) == ("vocals", "voice")
+
+
 def test_a_description_that_is_none_does_not_hide_the_other_engines(models):
     (models / "htdemucs.yaml").write_text("[")
     assert not at_hand("htdemucs", models)

@@ -21,6 +21,8 @@ from sfa_engine.prep.separate.choice import Wish
 from sfa_engine.prep.separate.lalalai_api import LONGEST_POLL_S, Service
 from sfa_engine.prep.separate.separation import Order, separate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cloud():
@@ -166,7 +168,6 @@ def test_the_key_is_the_environments_or_the_kept_one(tmp_path, monkeypatch):
     assert lalalai.licence() == "named"
 
 
-@pytest.mark.slow
 def test_a_worker_that_is_asked_to_end_cancels_the_job_there(cloud, song, tmp_path):
     cloud.states.extend({"state": "progress", "progress": 90} for _ in range(100))
     request = {"path": str(song), "out": str(tmp_path / "out"), "engine": "lalalai"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -172,6 +173,20 @@ def test_a_track_that_is_none_leaves_nothing(tmp_path):
     with pytest.raises(MediaError):
         sketch(tmp_path / "song.mp3", tmp_path)
     assert names_in(tmp_path) == ["song.mp3"]
+
+
+@pytest.mark.parametrize("form", ["wav", "flac"])
+@pytest.mark.parametrize("most_bytes", [100_000, 350_000])
+def test_a_full_disk_leaves_nothing_behind(song, tmp_path, form, most_bytes):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, hard))
+    try:
+        with pytest.raises(MediaError) as caught:
+            sketch(song, tmp_path, form=form)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.hint
+    assert names_in(tmp_path) == ["song.wav"]
 
 
 def test_progress_only_grows_and_ends_at_one(song, tmp_path):
