@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +78,13 @@ def bench_cost(engine: str, work: Path, seconds: float) -> list[Result]:
     """Measure CPU seconds and memory of an engine on noise, start of the program included."""
     path = work / "noise.wav"
     soundfile.write(path, noise(seconds, 1), RATE)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    told, rss_mb = _ask(WORKER, {"path": str(path), "out": str(work / "out"), "engine": engine})
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    request = {"path": str(path), "out": str(work / "out"), "engine": engine}
+    measured = ask_measured(WORKER, request)
+    told = measured.told
     frames = int(told["frames"])
     return [
-        result(f"{engine}_cpu", cpu_s / seconds, "CPU-s/audio-s", frames),
-        result(f"{engine}_peak_rss_mb", rss_mb, "MB", 1),
+        result(f"{engine}_cpu", measured.cpu_s / seconds, "CPU-s/audio-s", frames),
+        result(f"{engine}_peak_rss_mb", measured.rss_mb, "MB", 1),
         result(f"{engine}_null_db", told["null_db"], "dBFS", frames),
     ]
 
@@ -95,7 +94,7 @@ def bench_demucs(work: Path, seconds: float) -> list[Result]:
     path, folder = work / "noise.wav", work / "models"
     folder.mkdir()
     soundfile.write(path, noise(seconds, 2), RATE)
-    told, _ = _ask(f"{WORKER}.trial", {"path": str(path), "folder": str(folder)})
+    told = ask_measured(f"{WORKER}.trial", {"path": str(path), "folder": str(folder)}).told
     ours, theirs, sound_s = told["engine"], told["separator"], told["sound_s"]
     minute = 60.0 / sound_s
     return [
@@ -112,7 +111,8 @@ def bench_quality(engine: str, work: Path, folder: Path) -> list[Result]:
     mix = _mix(folder, truth)
     path = work / "mix.wav"
     soundfile.write(path, mix, RATE, subtype="FLOAT")
-    told, _ = _ask(WORKER, {"path": str(path), "out": str(work / "out"), "engine": engine})
+    request = {"path": str(path), "out": str(work / "out"), "engine": engine}
+    told = ask_measured(WORKER, request).told
     found = {name: soundfile.read(file, dtype="float32")[0] for name, file in told["stems"].items()}
     for name in truth.keys() - found.keys():  # an engine without guitars has them in the rest
         part = _fitted(truth.pop(name), len(mix))
@@ -164,14 +164,27 @@ def _fitted(sound: Sound, frames: int) -> Sound:
     return np.pad(sound[:frames], ((0, max(0, frames - len(sound))), (0, 0)))
 
 
-def _ask(module: str, request: dict[str, Any]) -> tuple[dict[str, Any], float]:
-    """Have a worker do something; return its result and the most memory it had, in MB."""
+@dataclass(frozen=True)
+class Measured:
+    """What a worker answered, and what it took: CPU and wall seconds, and the most memory."""
+
+    told: dict[str, Any]
+    cpu_s: float
+    wall_s: float
+    rss_mb: float
+
+
+def ask_measured(module: str, request: dict[str, Any]) -> Measured:
+    """Have a worker do something, and measure the program from its start to its end."""
     # a shell of our own around it: only so is the peak that of this one process
     program = (
-        "import resource, subprocess, sys;"
+        "import resource, subprocess, sys, time;"
+        "began = time.monotonic();"
         "code = subprocess.call([sys.executable, '-m', sys.argv[1]]);"
-        "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss;"
-        "print(peak, file=sys.stderr); sys.exit(code)"
+        "wall = time.monotonic() - began;"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN);"
+        "print(used.ru_maxrss, used.ru_utime + used.ru_stime, wall, file=sys.stderr);"
+        "sys.exit(code)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, module],
@@ -183,4 +196,5 @@ def _ask(module: str, request: dict[str, Any]) -> tuple[dict[str, Any], float]:
     said = json.loads(lines[-1]) if lines else {}
     if "result" not in said:
         raise WorkerError(f"{module}: {said.get('error', 'no answer')}", str(said.get("hint", "")))
-    return said["result"], int(done.stderr.split()[-1]) / 1024
+    rss_kb, cpu_s, wall_s = (float(word) for word in done.stderr.split()[-3:])
+    return Measured(said["result"], cpu_s, wall_s, rss_kb / 1024)

@@ -413,6 +413,24 @@ def separate_(as_json: bool, folder: Path | None, seconds: float, only: tuple[st
     _show_results(results, as_json=as_json)
 
 
+@bench.command(name="prep")
+@click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
+@click.option("--tracks", default=100, show_default=True, help="In the queue of the crowd.")
+@click.option("--engine", default="none", show_default=True, help="Of their separation.")
+@click.option("--only", multiple=True, help="A part: analysis, crowd.")
+@_device_option
+def prep_(
+    as_json: bool, tracks: int, engine: str, only: tuple[str, ...], device: str | None
+) -> None:
+    """Measure the analysis, and two decks that play while many tracks are prepared."""
+    from sfa_engine.cli import screen
+    from sfa_engine.cli.bench_prep import run_bench
+
+    screen.build_kernel(quiet=as_json)
+    results = run_bench(tracks=tracks, engine=engine, only=only, device=device, quiet=as_json)
+    _show_results(results, as_json=as_json)
+
+
 def _show_results(results: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         _print_json({"results": results})
