@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ WORKER = "sfa_engine.prep.analyse"
 CUES = "cues"  # among the features, until the next step has set them
 
 
+@dataclass(frozen=True)
 class Analyse:
     """Has tracks analysed.
 
@@ -32,19 +34,18 @@ class Analyse:
     shop : Workshop
     """
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    shop: Workshop
 
     async def __call__(self, job: Job, progress: Progress) -> Outcome:
         """Have the track of a job analysed, unless this analysis has been made."""
-        ground = await ground_of(self._shop, job)
+        ground = await ground_of(self.shop, job)
         wish = Wish.of(job.args)
-        async with self._shop.database.reading() as connection:
+        async with self.shop.database.reading() as connection:
             before = await analysis.analysis_of(connection, ground.track.id)
         names = sorted(stem.name for stem in ground.stems)
         if before and before.features.get("stems") == names and not wish.again:
             return Outcome({"why": "it has been analysed"}, skipped=True)
-        said = await self._shop.anywhere(job, WORKER, {"path": str(ground.bundle)}, progress)
+        said = await self.shop.anywhere(job, WORKER, {"path": str(ground.bundle)}, progress)
         found, grid, rate = await asyncio.to_thread(_read, said, names)
 
         async def effect(connection: Connection) -> None:
@@ -59,10 +60,11 @@ class Analyse:
             )
 
         told = ("bpm", "confidence", "variable", "key", "camelot", "lufs", "energy")
-        follow = partial(self._shop.follow, ground.track.id)
+        follow = partial(self.shop.follow, ground.track.id)
         return Outcome({name: said[name] for name in told}, effect, follow)
 
 
+@dataclass(frozen=True)
 class Mark:
     """Sets the cues that the analysis suggests.
 
@@ -71,13 +73,12 @@ class Mark:
     shop : Workshop
     """
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    shop: Workshop
 
     async def __call__(self, job: Job, _progress: Progress) -> Outcome:
         """Set the automatic cues of a job's track; those by hand stay as they are."""
-        ground = await ground_of(self._shop, job)
-        async with self._shop.database.reading() as connection:
+        ground = await ground_of(self.shop, job)
+        async with self.shop.database.reading() as connection:
             found = await analysis.analysis_of(connection, ground.track.id)
         if found is None:
             raise WorkerError("the track has not been analysed", "prepare it again")
@@ -87,7 +88,7 @@ class Mark:
             await cues.replace_automatic(connection, ground.track.id, marks)
             await tracks.set_state(connection, ground.track.id, "ready")
 
-        follow = partial(self._shop.follow, ground.track.id)
+        follow = partial(self.shop.follow, ground.track.id)
         return Outcome({"cues": len(marks)}, effect, follow)
 
 

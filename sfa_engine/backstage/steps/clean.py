@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sfa_engine.backstage.foreman import Outcome, Progress
 from sfa_engine.backstage.job import Job
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.library import check, trash
 
 
+@dataclass(frozen=True)
 class Clean:
     """Cleans up.
 
@@ -16,12 +19,11 @@ class Clean:
     shop : Workshop
     """
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    shop: Workshop
 
     async def __call__(self, _job: Job, progress: Progress) -> Outcome:
         """Back the library up, forget old jobs, empty the trash of what is old, mend."""
-        shop = self._shop
+        shop = self.shop
         progress(0.0, "backing up")
         backup = await shop.database.back_up(shop.places.backups)
         progress(0.3, "forgetting")

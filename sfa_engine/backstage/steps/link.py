@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sfa_engine.backstage.foreman import Outcome, Progress
@@ -23,6 +23,7 @@ DOWNLOADS = "downloads"
 List = Callable[[SpotifyLink, Callable[[int, int], None]], Awaitable[Listing]]
 
 
+@dataclass(frozen=True)
 class Resolve:
     """Finds out what links stand for.
 
@@ -33,9 +34,8 @@ class Resolve:
         Asks Spotify what a link of its stands for.
     """
 
-    def __init__(self, shop: Workshop, listing: List) -> None:
-        self._shop = shop
-        self._listing = listing
+    shop: Workshop
+    listing: List
 
     async def __call__(self, job: Job, progress: Progress) -> Outcome:
         """Put downloads in the queue for all that the link of a job stands for."""
@@ -45,7 +45,7 @@ class Resolve:
             chains = [download(link.url, {}, wish)]
             result: dict[str, Any] = {"tracks": 1}
         elif isinstance(link, SpotifyLink):
-            listing = await self._listing(
+            listing = await self.listing(
                 link, lambda done, of: progress(done / max(1, of), f"{done} of {of}")
             )
             chains = [download(wanted.url, _told(wanted), wish) for wanted in listing.wanted]
@@ -56,11 +56,12 @@ class Resolve:
 
         async def effect(connection: Connection) -> None:
             for plans in chains:
-                await self._shop.queue.add_chain(connection, plans, job.batch, after=job.id)
+                await self.shop.queue.add_chain(connection, plans, job.batch, after=job.id)
 
         return Outcome(result, effect)
 
 
+@dataclass(frozen=True)
 class Download:
     """Fetches music.
 
@@ -69,8 +70,7 @@ class Download:
     shop : Workshop
     """
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    shop: Workshop
 
     async def __call__(self, job: Job, progress: Progress) -> Outcome:
         """Fetch what a job names into the folder of downloads."""
@@ -82,11 +82,11 @@ class Download:
                 "artists": told.get("artists", []),
                 "duration_s": told.get("duration_s"),
             },
-            "out": str(self._shop.settings.data / DOWNLOADS),
-            "quality": self._shop.settings.quality,
+            "out": str(self.shop.settings.data / DOWNLOADS),
+            "quality": self.shop.settings.quality,
             "attempts": 1,  # the queue tries again, later
         }
-        return Outcome(await self._shop.here(job, WORKER, request, progress))
+        return Outcome(await self.shop.here(job, WORKER, request, progress))
 
 
 def _told(wanted: Wanted) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 from sfa_engine.backstage.foreman import Outcome, Progress
@@ -17,6 +18,7 @@ WORKER = "sfa_engine.prep.separate"
 NONE = "none"
 
 
+@dataclass(frozen=True)
 class Separate:
     """Takes tracks apart.
 
@@ -25,17 +27,16 @@ class Separate:
     shop : Workshop
     """
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    shop: Workshop
 
     async def __call__(self, job: Job, progress: Progress) -> Outcome:
         """Take the track of a job apart, unless nobody wants that or it has been done."""
         wish = Wish.of(job.args)
-        settings = self._shop.settings
+        settings = self.shop.settings
         engine = wish.engine or settings.engine
         if engine == NONE:
             return Outcome({"why": "no stems are wanted"}, skipped=True)
-        ground = await ground_of(self._shop, job)
+        ground = await ground_of(self.shop, job)
         if ground.stems and not wish.again:
             made = ", ".join(sorted({stem.engine for stem in ground.stems}))
             return Outcome({"why": f"it has stems ({made})"}, skipped=True)
@@ -48,7 +49,7 @@ class Separate:
             "device": settings.device,
             "rate": settings.rate,
         }
-        said = await self._shop.anywhere(job, WORKER, request, progress, output="bundle")
+        said = await self.shop.anywhere(job, WORKER, request, progress, output="bundle")
         origins = [
             StemOrigin(name, said["engine"], said["model"], said["version"], sketch=said["sketch"])
             for name in said["stems"]
@@ -58,5 +59,5 @@ class Separate:
             await analysis.set_stems(connection, ground.track.id, origins)
 
         result = {name: said[name] for name in ("engine", "model", "version", "sketch")}
-        follow = partial(self._shop.follow, ground.track.id)
+        follow = partial(self.shop.follow, ground.track.id)
         return Outcome({**result, "stems": list(said["stems"])}, effect, follow)

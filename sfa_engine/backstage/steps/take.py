@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ WORKER = "sfa_engine.prep.intake"
 GIVEN = "given"  # the engine of stems that came as files
 
 
+@dataclass(frozen=True)
 class Take:
     """Takes files in.
 
@@ -32,8 +33,7 @@ class Take:
     shop : Workshop
     """
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    shop: Workshop
 
     async def __call__(self, job: Job, progress: Progress) -> Outcome:
         """Take the file of a job in."""
@@ -44,27 +44,27 @@ class Take:
         tags = _believed(await asyncio.to_thread(read_tags, next(iter(sources.values()))), job.args)
         if not tags.title:
             tags = replace(tags, title=Path(path).stem)
-        async with self._shop.database.transaction() as connection:
+        async with self.shop.database.transaction() as connection:
             track, is_new = await tracks.add(connection, path, content_hash=digest, tags=tags)
             if track.cover is None and tags.cover is not None:
-                cover = await asyncio.to_thread(keep_cover, self._shop.places.covers, tags.cover)
+                cover = await asyncio.to_thread(keep_cover, self.shop.places.covers, tags.cover)
                 await tracks.set_cover(connection, track.id, cover)
             # Said before it is made: a bundle that a killed import left is then the track's.
             name = await tracks.bundle_name(connection, track.id)
             await tracks.set_bundle(connection, track.id, name)
         wish = Wish.of(job.args)
         told: dict[str, Any] = {}
-        bundle = self._shop.places.bundles / name
+        bundle = self.shop.places.bundles / name
         if wish.again or not bundle.exists():
             request = {
                 "sources": sources,
                 "bundle": str(bundle),
                 "title": track.title,
                 "artist": track.artist,
-                "rate": self._shop.settings.rate,
-                "pcm": self._shop.settings.pcm,
+                "rate": self.shop.settings.rate,
+                "pcm": self.shop.settings.pcm,
             }
-            told = await self._shop.here(job, WORKER, request, progress)
+            told = await self.shop.here(job, WORKER, request, progress)
 
         async def effect(connection: Connection) -> None:
             if told:
@@ -73,9 +73,9 @@ class Take:
                 await analysis.set_stems(connection, track.id, given)
             if track.state != "ready" or wish.again:
                 await tracks.set_state(connection, track.id, "preparing")
-            await self._shop.queue.set_track(connection, job, track.id)
+            await self.shop.queue.set_track(connection, job, track.id)
             plans = prepare(track.id, track.name, wish)
-            await self._shop.queue.add_chain(connection, plans, job.batch, after=job.id)
+            await self.shop.queue.add_chain(connection, plans, job.batch, after=job.id)
 
         return Outcome({"track": track.id, "is_new": is_new, **told}, effect)
 
@@ -85,7 +85,7 @@ class Take:
             return str(job.args["path"])
         if job.after is None:
             raise WorkerError("the download is forgotten", "prepare it again with `sfa prep`")
-        return str((await self._shop.queue.get(job.after)).result["path"])
+        return str((await self.shop.queue.get(job.after)).result["path"])
 
 
 def _digest(paths: list[str]) -> str:
