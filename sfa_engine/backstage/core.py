@@ -64,7 +64,7 @@ class Core:
         self.watching = Watching(shop, self.foreman)
         self.verbs: Mapping[str, Callable[..., Any]] = {
             **exported(JobVerbs(shop.queue, self.foreman)),
-            **exported(PrepVerbs(shop, self.foreman, self.watching.add)),
+            **exported(PrepVerbs(shop, self.foreman, self.watching)),
             **exported(LibraryVerbs(shop)),
         }
 

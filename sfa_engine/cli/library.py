@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -106,6 +107,16 @@ def stats(as_json: bool) -> None:
     click.echo(f"{said['separated']} with stems, {said['analysed']} analysed, {said['cues']} cues")
     for name in ("bundles", "trash", "backups", "covers", "database", "free"):
         click.echo(f"{name:9} {said[f'{name}_bytes'] / GIGABYTE:8.2f} GB")
+
+
+@library.command()
+@click.option("--remove", metavar="FOLDER", help="Watch this one no more.")
+def folders(remove: str | None) -> None:
+    """List the folders that `sfa prep --watch` watches, or watch one no more."""
+    if remove is not None:
+        _ask("prep.unwatch", folder=str(Path(remove).expanduser().absolute()))
+    for folder in _ask("prep.watched")["folders"]:
+        click.echo(folder)
 
 
 # ---------------------------------------------------------------------- by hand

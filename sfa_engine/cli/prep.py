@@ -67,6 +67,8 @@ def prep(
             click.echo("what is left waits in the queue; see `sfa jobs`", err=True)
             raise click.exceptions.Exit(130) from None
         told = client.call("prep.batch", batch=said["batch"])
+    if watch and not quiet:
+        click.echo("watched while `sfa start` runs; see `sfa library folders`", err=True)
     if as_json:
         click.echo(json.dumps(told, ensure_ascii=False))
     elif not quiet:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -293,3 +294,25 @@ def test_what_is_played_from_a_bundle_is_what_was_in_the_file(
     source, _ = soundfile.read(path, dtype="int16")
     np.testing.assert_array_equal(played, source)
     assert len(source) == len(beat())
+
+
+def test_a_watched_folder_is_prepared_as_files_arrive_also_after_a_restart(
+    here: House, tmp_path: Path
+) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    with here.start() as client:
+        client.call("prep.add", sources=[str(inbox)], engine="none", watch=True)
+        assert client.call("prep.watched") == {"folders": [str(inbox)]}
+    here.stop()
+    with here.start() as client:
+        client.call("jobs.watch")
+        timer = threading.Timer(0.5, lambda: song(inbox / "new.wav"))
+        timer.start()
+        for _, event in client.notices():
+            if event["kind"] == "cue" and event["state"] == "done":
+                break
+        timer.join()
+        assert client.call("library.find", words="new")["state"] == "ready"
+        client.call("prep.unwatch", folder=str(inbox))
+        assert client.call("prep.watched") == {"folders": []}

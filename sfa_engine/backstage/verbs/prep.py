@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from sfa_engine.backstage.job import Plan, State
 from sfa_engine.backstage.services.links import LocalFile, LocalFolder, meaning, sound_files
 from sfa_engine.backstage.steps.chain import Find, Wish, import_file, import_link
 from sfa_engine.backstage.verbs import given
+from sfa_engine.backstage.watching import Watching
 from sfa_engine.backstage.workshop import Workshop
-from sfa_engine.errors import MediaError, Refused
+from sfa_engine.errors import MediaError, Refused, did_you_mean
 from sfa_engine.library import cues, tracks
 from sfa_engine.library.bundle import PAD_SECONDS
 from sfa_engine.library.sources import stem_sources
@@ -30,16 +30,13 @@ class PrepVerbs:
     ----------
     shop : Workshop
     foreman : Foreman
-    watch : callable
-        Is given a folder to be watched from now on, and how its files are to be prepared.
+    watching : Watching
     """
 
-    def __init__(
-        self, shop: Workshop, foreman: Foreman, watch: Callable[[Path, Wish], None]
-    ) -> None:
+    def __init__(self, shop: Workshop, foreman: Foreman, watching: Watching) -> None:
         self._shop = shop
         self._foreman = foreman
-        self._watch = watch
+        self._watching = watching
 
     async def prep_add(
         self,
@@ -78,9 +75,21 @@ class PrepVerbs:
                 jobs += await self._shop.queue.add_chain(connection, [plan], batch)
         if watching:
             for folder in folders:
-                self._watch(folder, wish)
+                self._watching.add(folder, wish)
         self._foreman.wake()
         return {"batch": batch, "jobs": jobs}
+
+    def prep_watched(self) -> dict[str, Any]:
+        """Return the folders that are watched."""
+        return {"folders": [str(folder) for folder in self._watching.folders]}
+
+    def prep_unwatch(self, folder: Any) -> dict[str, Any]:
+        """Watch a folder no more."""
+        path = Path(given.text("folder", folder))
+        if not self._watching.remove(path):
+            known = [str(each) for each in self._watching.folders]
+            raise Refused(f'"{path}" is not watched', did_you_mean(str(path), known))
+        return {}
 
     async def prep_batch(self, batch: Any) -> dict[str, Any]:
         """Return how far a batch is: its jobs by state, its tracks."""
