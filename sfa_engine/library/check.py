@@ -147,6 +147,8 @@ class _Check:
             if track.deleted_at is not None:
                 finding = self._misplaced(track, folder)
             elif not folder.exists():
+                if track.state == "failed":  # that is known
+                    continue
                 said = f'bundle "{track.bundle}" of "{track.name}" is not there'
                 finding = await self._failed("no-bundle", track, folder, said)
             else:

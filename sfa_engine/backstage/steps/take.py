@@ -52,6 +52,7 @@ class Take:
             # Said before it is made: a bundle that a killed import left is then the track's.
             name = await tracks.bundle_name(connection, track.id)
             await tracks.set_bundle(connection, track.id, name)
+            await self.shop.queue.set_track(connection, job, track.id)
         wish = Wish.of(job.args)
         told: dict[str, Any] = {}
         bundle = self.shop.places.bundles / name
@@ -73,7 +74,6 @@ class Take:
                 await analysis.set_stems(connection, track.id, given)
             if track.state != "ready" or wish.again:
                 await tracks.set_state(connection, track.id, "preparing")
-            await self.shop.queue.set_track(connection, job, track.id)
             plans = prepare(track.id, track.name, wish)
             await self.shop.queue.add_chain(connection, plans, job.batch, after=job.id)
 
