@@ -282,19 +282,6 @@ def test_demucs_is_taken_by_itself_when_its_weights_are_at_hand(models, weights)
     assert resolve(Wish(models_folder=models)) == ("demucs", "htdemucs")
 
 
-@pytest.mark.parametrize(
-    ("wish", "meant"),
-    [
-        (Wish(model="htdemucs_ft"), ("demucs", "htdemucs_ft")),
-        (Wish(model="sketch"), ("sketch", "")),
-        (Wish(model="lalalai:vocals,drums"), ("lalalai", "vocals,drums")),
-        (Wish(engine="demucs"), ("demucs", "htdemucs")),
-    ],
-)
-def test_a_model_tells_its_engine(wish, meant):
-    assert resolve(wish) == meant
-
-
 def test_rate_and_stems_are_the_models(tiny_models):
     engine = load(tiny_models)
     assert engine.rate == RATE

@@ -1,0 +1,55 @@
+"""Which engine is taken, on a machine without torch too."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from sfa_engine.errors import Refused, WorkerError
+from sfa_engine.prep.separate import choice
+from sfa_engine.prep.separate.choice import Wish, make_engine, resolve
+
+
+@pytest.fixture
+def without_torch(monkeypatch):
+    """Have torch not installed."""
+    find = importlib.util.find_spec
+    hide = {"torch"}
+    monkeypatch.setattr(
+        choice.importlib.util, "find_spec", lambda name: None if name in hide else find(name)
+    )
+
+
+@pytest.mark.usefixtures("without_torch")
+def test_without_torch_the_sketch_is_taken(tmp_path):
+    assert resolve(Wish(models_folder=tmp_path)) == ("sketch", "")
+    engine = make_engine(Wish(models_folder=tmp_path), tmp_path, lambda _: None)
+    assert (engine.name, engine.sketch) == ("sketch", True)
+
+
+@pytest.mark.usefixtures("without_torch")
+@pytest.mark.parametrize("model", ["embedded", "htdemucs"])
+def test_without_torch_what_needs_it_says_how_to_get_it(tmp_path, model):
+    with pytest.raises(WorkerError, match=r"needs torch.*pip install"):
+        make_engine(Wish(model=model), tmp_path, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("wish", "meant"),
+    [
+        (Wish(model="htdemucs_ft"), ("demucs", "htdemucs_ft")),
+        (Wish(model="sketch"), ("sketch", "")),
+        (Wish(model="embedded"), ("embedded", "")),
+        (Wish(model="lalalai:vocals,drums"), ("lalalai", "vocals,drums")),
+        (Wish(engine="demucs"), ("demucs", "htdemucs")),
+        (Wish(engine="lalalai", model="piano"), ("lalalai", "piano")),
+    ],
+)
+def test_a_model_tells_its_engine(wish, meant):
+    assert resolve(wish) == meant
+
+
+def test_an_unknown_engine_is_refused_with_the_nearest():
+    with pytest.raises(Refused, match='did you mean "sketch"'):
+        resolve(Wish(engine="skech"))
