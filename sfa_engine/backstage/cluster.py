@@ -169,7 +169,8 @@ def carry_out(shared: str, order: Order) -> dict[str, Any]:
 
     files, root = fsspec.core.url_to_fs(shared)
     place = f"{root}/{order.mark}"
-    with tempfile.TemporaryDirectory(prefix="sfa-order-") as name:
+    # In the worker's own folder: Dask clears that up if the worker dies.
+    with tempfile.TemporaryDirectory(prefix="sfa-", dir=worker.local_directory) as name:
         folder = Path(name)
         request = dict(order.request)
         for field in order.inputs:

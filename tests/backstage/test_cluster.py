@@ -55,6 +55,7 @@ async def cluster(shared: Path) -> AsyncIterator[Cluster]:
         asynchronous=True,
         dashboard_address=None,
         host="127.0.0.1",
+        local_directory=str(shared.with_name("scratch")),
     ) as here:
         sent = await Cluster.connect(here.scheduler_address, str(shared))
         try:
