@@ -28,6 +28,7 @@ from sfa_engine.library.bundle import RATE
 from sfa_engine.studio.groove import GROOVES, render_groove
 
 LENGTH_S = 60.0
+PHRASE_BARS = 8
 LANES = (
     "crossfader",
     "deck1.filter",
@@ -155,9 +156,19 @@ def write_script(first: Path, second: Path) -> str:
 
 
 def _phrase(bundle: Bundle, share: float) -> int:
-    """Return the phrase of eight bars nearest to a share of a track, with a minute left."""
+    """Return the bar that a phrase begins with, nearest to a share of a track, a minute left.
+
+    The form of the track says where phrases begin; without one they have eight bars.
+    """
     track = bundle.track
     length_s = track.frames / track.rate
     bar_s = _bar_s(bundle, 9) - _bar_s(bundle, 8)
     latest = max(0.0, (length_s - LENGTH_S) / bar_s)
-    return int(min(length_s * share / bar_s, latest) // 8 * 8)
+    wanted = min(length_s * share / bar_s, latest)
+    begins = [0.0]
+    if track.grid is not None:
+        beats = track.grid.beat_of([part.start_frames for part in track.sections], track.rate)
+        begins += [float(beat) / track.grid.beats_per_bar for beat in beats]
+    bars = [round(bar) for bar in begins if 0.0 <= bar <= latest + 0.5]
+    near = min(bars, key=lambda bar: abs(bar - wanted), default=0)
+    return near if abs(near - wanted) < PHRASE_BARS else int(wanted // PHRASE_BARS * PHRASE_BARS)
