@@ -24,8 +24,8 @@ PATIENCE_S = 30.0  # for the host to make its memory
 
 async def _serve(core: Core, runtime: Path) -> None:
     async with trio.open_nursery() as nursery:
+        await nursery.start(core.run)
         await nursery.start(Server(core, runtime / ENGINE).run)
-        nursery.start_soon(core.run)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for received in signals:
                 if received == signal.SIGTERM:

@@ -31,6 +31,7 @@ UNTOLD = frozenset({"cues", "digest", "track_rate"})  # what a status does not n
 PUMP_S = 0.005  # between two looks for reports
 PUMP_SOON_S = 0.0005  # the same while somebody waits for an answer
 INFO_S = 1.0
+SOON_S = 0.05  # till the next question to a host that is not there
 
 
 class Core:
@@ -67,12 +68,17 @@ class Core:
 
     # ------------------------------------------------------------------ life
 
-    async def run(self) -> None:
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Take in reports, and look after the host, for as long as the stage lives."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._pump)
-            nursery.start_soon(self._look)
             nursery.start_soon(self._keeper.run)
+            with trio.move_on_after(INFO_S):  # the first to ask is to hear what is on the decks
+                await self._look()
+            task_status.started()
+            while True:
+                await trio.sleep(INFO_S if self._host else SOON_S)
+                await self._look()
 
     async def _pump(self) -> None:
         while True:
@@ -81,18 +87,16 @@ class Core:
 
     async def _look(self) -> None:
         """Follow a host that made its memory anew, and keep what it says of itself."""
-        while True:
-            try:
-                if (self._runtime / MEMORY).stat().st_ino != self._inode:
-                    self.conductor.attach(self._open())
-                self._host = await ask_host(self._runtime, "info")
-            except (OSError, SfaError):
-                self._host = {}
-            misses = self._count_misses()
-            if misses > self._misses:
-                self._missed_at = time.monotonic()
-            self._misses = misses
-            await trio.sleep(INFO_S)
+        try:
+            if (self._runtime / MEMORY).stat().st_ino != self._inode:
+                self.conductor.attach(self._open())
+            self._host = await ask_host(self._runtime, "info")
+        except (OSError, SfaError):
+            self._host = {}
+        misses = self._count_misses()
+        if misses > self._misses:
+            self._missed_at = time.monotonic()
+        self._misses = misses
 
     def _count_misses(self) -> int:
         engine = self.conductor.memory.engine
@@ -223,6 +227,7 @@ class Core:
             described = (self._host.get("decks") or [{}, {}])[number - 1]
             decks.append(
                 {
+                    "loaded": False,
                     **{k: v for k, v in described.items() if k not in UNTOLD},
                     "playing": bool(memory.engine["transport"][number - 1]["playing"]),
                     "position_s": memory.value(prefix + "position"),
