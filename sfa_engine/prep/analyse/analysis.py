@@ -169,7 +169,7 @@ def _told(cue: Cue) -> dict[str, Any]:
 
 
 def _times(places_s: Floats) -> list[float]:
-    return [round(float(t), 6) for t in places_s]
+    return [round(max(0.0, float(t)), 6) for t in places_s]
 
 
 def _grid(beats: Beats) -> dict[str, Any]:

@@ -15,12 +15,13 @@ import numpy as np
 from sfa_engine.prep.analyse import bar, drift, grid
 from sfa_engine.prep.analyse.listen import Heard
 from sfa_engine.prep.analyse.octave import choose_octave
-from sfa_engine.prep.analyse.onset import Onsets
+from sfa_engine.prep.analyse.onset import Onsets, lateness
 from sfa_engine.prep.analyse.smooth import Floats, Ints
 from sfa_engine.prep.analyse.tempo import Path, Tempo, count_bar, find_tempo
 
 _LEAST_BEATS = 8
 _LEAST_STRENGTH = 0.06  # of what comes back, to call it a beat
+_BEFORE_S = 0.02  # of 0: a file cut on its first beat begins with it
 _CLEAR = 1.0  # margin of the bar at which it was right in 98 of 100
 
 
@@ -31,6 +32,7 @@ class Beats:
     Parameters
     ----------
     places_s : float64[n]
+        The first may lie a little before the file.
     first : int
         Which of them begins the first whole bar.
     beats_per_bar : int
@@ -87,11 +89,13 @@ def _constant(onsets: Onsets, heard: Heard, tempo: Tempo, m: int) -> Beats | Non
     one_s = float(sixteenths[found.first])
     fitted = grid.snap(grid.fit(onsets.attacks, tempo.period_s, one_s))
     period = fitted.period_s
-    start = fitted.phase_s - np.floor(fitted.phase_s / period + 1e-9) * period
+    late_s = lateness(onsets, fitted.phase_s + period * fitted.numbers)
+    phase_s = fitted.phase_s - late_s
+    start = phase_s - np.floor((phase_s + _BEFORE_S) / period) * period
     places = np.arange(start, heard.seconds, period)
     if len(places) < _LEAST_BEATS:
         return None
-    first = round((one_s - start) / period) % m
+    first = round((one_s - late_s - start) / period) % m
     sure = min(1.0, found.margin / _CLEAR) * min(1.0, tempo.coherence / 0.7)
     sure *= 0.6 + 0.4 * min(1.0, found.one_margin / _CLEAR)
     return Beats(places, first, m, 60 / period, variable=False, confidence=sure)
@@ -139,5 +143,5 @@ def bars_of(beats: Beats, heard: Heard) -> tuple[Floats, Ints]:
     if len(places):
         inside = (edges >= places[0] - 0.6 * length) & (edges <= places[-1] + 0.6 * length)
         edges, first_beats = edges[inside], first_beats[inside[: len(first_beats)]]
-    edges = np.minimum(edges, heard.seconds)
+    edges = np.clip(edges, 0.0, heard.seconds)
     return edges, first_beats[: max(0, len(edges) - 1)]

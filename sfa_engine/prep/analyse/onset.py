@@ -22,6 +22,10 @@ _PLAYED = 0.01  # -40 dB
 _STRENGTH = {"low": 1.0, "mid": 0.6, "snare": 0.5, "high": 0.4}
 _PLACE = {"low": 1.3, "mid": 0.8, "snare": 0.5, "high": 0.4}
 _DELAY_MS = {"low": 3, "mid": 0, "snare": 0, "high": 0}  # of a kick's first rise; measured
+_BEFORE_MS, _AFTER_MS = 60, 120  # of a beat, to see how its attack rises
+_STEP = 1.5  # from before a beat to after it, that is an attack at all
+_SHARP_MS = 6.0  # a rise that is placed right
+_LATEST_MS, _SLOW_MS = 10.0, 25.0  # what slower ones are late at most, and how soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,42 @@ def near(attacks: Curve, times_s: Floats, reach_s: float) -> tuple[Floats, Float
 def smooth_attacks(attacks: Curve) -> Curve:
     """Return attacks as `near` wants them."""
     return gaussian(attacks, 2.0)
+
+
+def lateness(onsets: Onsets, beats_s: Floats) -> float:
+    """Return how late the attacks on some beats are placed for rising slowly, in seconds.
+
+    What is drawn swells, and shows only when it stands out. The average level after the beats
+    tells: where even the quickest band takes long to rise, no drum is among them. The curve was
+    measured on chords that swell for 10 to 100 ms from a known time.
+
+    Parameters
+    ----------
+    onsets : Onsets
+    beats_s : float64[n]
+        As found.
+
+    Returns
+    -------
+    float
+        0 for what is struck or plucked.
+    """
+    index = np.round(beats_s * FRAME_HZ).astype(int)
+    index = index[(index >= _BEFORE_MS) & (index + _AFTER_MS < len(onsets.attacks))]
+    if not len(index):
+        return 0.0
+    around = index[:, None] + np.arange(-_BEFORE_MS, _AFTER_MS)
+    quickest = float(_AFTER_MS)
+    for name in ("mid", "snare", "high"):
+        level = np.median(onsets.levels[name][around], axis=0)
+        low, top = float(level[:_BEFORE_MS].min()), float(level[_BEFORE_MS:].max())
+        if top > _STEP * low + 1e-6:
+            risen = level[_BEFORE_MS:] >= low + 0.9 * (top - low)
+            quickest = min(quickest, float(risen.argmax()))
+    if quickest == _AFTER_MS:
+        return 0.0
+    slow = max(0.0, quickest - _SHARP_MS) / _SLOW_MS
+    return float(_LATEST_MS * -np.expm1(-slow)) / FRAME_HZ
 
 
 def onset_times(onsets: Onsets) -> Floats:

@@ -166,6 +166,31 @@ def test_a_tempo_step_has_a_seam_of_no_more_than_25_ms():
     assert off_beat_ms(told, beats).max() <= 25
 
 
+@pytest.mark.parametrize("cut_ms", [50, 55, 65])
+def test_a_file_cut_on_its_first_beat_begins_with_it(cut_ms):
+    beats = steady(122.0, 40.0, 0.05)
+    told = analysed(band(beats, 40.0)[round(cut_ms * RATE / 1000) :])
+    assert told["beats"][0] == 0.0
+    assert told["downbeats"][0] == 0.0
+    assert off_beat_ms(told, beats - cut_ms / 1000).max() < 5
+
+
+def swell(notes: np.ndarray, length_s: float, rise_s: float) -> np.ndarray:
+    t = np.arange(round(length_s * RATE)) / RATE
+    strings = sum(np.sin(2 * np.pi * f * h * t) / h for f in notes for h in range(1, 9))
+    return strings * np.minimum(1, t / rise_s) * np.minimum(1, (length_s - t) / 0.05) * 0.05
+
+
+@pytest.mark.parametrize("rise_s", [0.003, 0.04, 0.08])
+def test_what_is_drawn_or_blown_lies_on_the_beat_it_swells_from(rise_s):
+    beats = steady(96.0, 50.0)
+    sound = np.zeros(50 * RATE)
+    for i, (beat, after) in enumerate(pairwise(beats)):
+        root = 220 * 2 ** ([0, 5, 7, 3][i // 4 % 4] / 12)
+        place(sound, swell(root * np.array([1, 1.26, 1.5]), after - beat, rise_s), beat)
+    assert off_beat_ms(analysed(sound), beats).max() < 8
+
+
 @pytest.mark.parametrize("seconds", [0.01, 0.5, 5.0])
 def test_silence_has_no_beat_no_key_and_no_cue(seconds):
     told = analysed(np.zeros(round(seconds * RATE)))
