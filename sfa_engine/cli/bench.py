@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +23,18 @@ from sfa_engine.audio.layout import BLOCKS, LATENCY
 from sfa_engine.audio.offline import Offline
 from sfa_engine.audio.ring import Command
 from sfa_engine.cli import screen
+from sfa_engine.cli.bench_lives import bench_lives
 from sfa_engine.cli.rig import (
     RATE,
     SETTLE_S,
     STEMS,
+    Result,
     Rig,
     Running,
     bundle_of,
     costs_of,
     noise,
+    result,
     rss_mb,
     wait_for,
 )
@@ -41,15 +43,6 @@ from sfa_engine.errors import Refused, did_you_mean
 PRESSES = 400
 LOADS = 5
 LONG_TRACK_S = 300
-Result = dict[str, Any]
-
-
-def result(name: str, value: float, unit: str, n: int, baseline: float | None = None) -> Result:
-    """Return a line of the bench."""
-    ratio = value / baseline if baseline else None
-    return {
-        "name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio, "n": n,
-    }  # fmt: skip
 
 
 def run_bench(
@@ -63,6 +56,7 @@ def run_bench(
         "latency": lambda: bench_latency(device),
         "start": lambda: bench_start(device),
         "load": lambda: bench_load(device),
+        "lives": lambda: bench_lives(device),
     }
     for name in only:
         if name not in parts:

@@ -18,9 +18,8 @@ import soundfile
 from sfa_engine.cli import screen
 from sfa_engine.cli.analyze import WORKER
 from sfa_engine.cli.backstage import backstage
-from sfa_engine.cli.bench import Result, result
 from sfa_engine.cli.bench_separate import ask_measured
-from sfa_engine.cli.rig import RATE, SETTLE_S, Rig, bundle_of
+from sfa_engine.cli.rig import RATE, SETTLE_S, Result, Rig, bundle_of, result
 from sfa_engine.errors import EngineError, Refused, did_you_mean
 from sfa_engine.studio.groove import GROOVES, render_groove
 from sfa_engine.surfaces.socket.client import SocketClient

@@ -21,8 +21,7 @@ import soundfile
 
 from sfa_engine.audio.media import WHOLE
 from sfa_engine.cli import screen
-from sfa_engine.cli.bench import Result, result
-from sfa_engine.cli.rig import noise
+from sfa_engine.cli.rig import Result, noise, result
 from sfa_engine.cli.separate import WORKER
 from sfa_engine.errors import Refused, WorkerError, did_you_mean
 from sfa_engine.library.sources import SOUND_FILES, stem_sources

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,15 @@ SETTLE_S = 1.0
 PATIENCE_S = 20.0
 END_S = 10.0
 Samples = npt.NDArray[np.int16]
+Result = dict[str, Any]
+
+
+def result(name: str, value: float, unit: str, n: int, baseline: float | None = None) -> Result:
+    """Return a line of a bench."""
+    ratio = value / baseline if baseline else None
+    return {
+        "name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio, "n": n,
+    }  # fmt: skip
 
 
 def noise(seconds: float, seed: int = 1) -> Samples:
@@ -150,6 +160,8 @@ class Rig:
         Ends everything.
     hogs : int
         Threads in every Python process that hold its interpreter.
+    supervised : bool
+        Whether `sfa start` runs host and stage, and starts them again.
     alone : bool
         Whether the do-nothing client is left out, until `start_null`. The first client of a
         server pays for waking the processor, so two cannot be compared side by side.
@@ -163,21 +175,23 @@ class Rig:
         *,
         hogs: int = 0,
         alone: bool = False,
+        supervised: bool = False,
     ) -> None:
-        where = memory_path()
-        folder = tempfile.TemporaryDirectory(prefix="sfa-b-", dir=where)
+        folder = tempfile.TemporaryDirectory(prefix="sfa-b-", dir=memory_path())
         self.runtime = Path(stack.enter_context(folder))
         name, environment = stack.enter_context(sound(device, block))
         self._stack = stack
         self._device = name
-        self._environment = environment
+        self._environment = environment | {"SFA_RUNTIME": str(self.runtime)}
         self._hogs = hogs
         self.block = block
         began = time.monotonic()
-        host = self._python(
-            "sfa_engine.audio.host",
-            *("--runtime", str(self.runtime), "--device", name, "--block", str(block)),
-        )
+        where = ["--runtime", str(self.runtime)]
+        on = ["--device", name, "--block", str(block)]
+        if supervised:
+            host = self._python("sfa_engine.cli.main", "start", "--no-backstage", *on)
+        else:
+            host = self._python("sfa_engine.audio.host", *where, *on)
         path = self.runtime / "engine.memory"
         wait_for(lambda: _blocks(path) > 0 or host.poll() is not None, "the first block")
         self.start_s = time.monotonic() - began
@@ -187,10 +201,9 @@ class Rig:
         self.null_start_s = 0.0
         if not alone:
             self.start_null()
-        stage = self._python("sfa_engine.cli.stage_process", "--runtime", str(self.runtime))
-        wait_for(self._answers, "the stage")
-        self.stage = stage
-        self.client = stack.enter_context(self._connect())
+        self.stage = host if supervised else self._python("sfa_engine.cli.stage_process", *where)
+        wait_for(self.answers, "the stage")
+        self.client = stack.enter_context(self.connect())
 
     def start_null(self) -> None:
         """Start the client that does nothing."""
@@ -213,12 +226,14 @@ class Rig:
             words = ["sfa_engine.cli.hog", str(self._hogs), *words]
         return self._stack.enter_context(spawned([sys.executable, "-m", *words], self._environment))
 
-    def _connect(self) -> SocketClient:
+    def connect(self) -> SocketClient:
+        """Return another client of its socket."""
         return SocketClient(self.runtime / ENGINE, timeout_s=60.0)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Return whether the stage does."""
         try:
-            with self._connect() as client:
+            with self.connect() as client:
                 return bool(client.call("status"))
         except SfaError:
             return False
