@@ -1,10 +1,7 @@
 """The command line as a person meets it."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,30 +9,6 @@ import soundfile
 
 pytestmark = pytest.mark.slow
 RATE = 48_000
-
-
-@pytest.fixture
-def sfa(tmp_path):
-    """Run the command in a world of its own; return status, output and errors."""
-
-    def run(*words, **environment):
-        done = subprocess.run(
-            [sys.executable, "-m", "sfa_engine.cli.main", *map(str, words)],
-            env={
-                **os.environ,
-                "SFA_RUNTIME": str(tmp_path / "run"),
-                "SFA_CONFIG": str(tmp_path / "config.toml"),
-                "XDG_DATA_HOME": str(tmp_path / "data"),
-                **environment,
-            },
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    return run
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -15,30 +14,6 @@ from sfa_engine.errors import MediaError, Refused, WorkerError
 
 pytestmark = pytest.mark.slow
 RATE = 48_000
-
-
-@pytest.fixture
-def sfa(tmp_path):
-    """Run the command in a world of its own; return status, output and errors."""
-
-    def run(*words, stdin="", **environment):
-        done = subprocess.run(
-            [sys.executable, "-m", "sfa_engine.cli.main", *map(str, words)],
-            env={
-                **os.environ,
-                "SFA_CONFIG": str(tmp_path / "config.toml"),
-                "XDG_DATA_HOME": str(tmp_path / "data"),
-                **environment,
-            },
-            cwd=tmp_path,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    return run
 
 
 @pytest.fixture
