@@ -92,7 +92,7 @@ def import_link(url: str, wish: Wish) -> Plan:
         Kind.IMPORT,
         {"link": url, **wish.words},
         title=url,
-        unique=f"import:{url}",
+        unique=f"link:{url}",
         priority=wish.priority,
         most_attempts=5,
         time_limit_s=IMPORT_LIMIT_S,
