@@ -112,14 +112,17 @@ class Client:
         self._asked: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Serve it until it leaves."""
+        """Serve it until it leaves; what it asked for until then is done all the same."""
         telling = asyncio.create_task(self._notify())
         try:
             await self._read()
+        except asyncio.CancelledError:
+            for task in self._asked:
+                task.cancel()
+            raise
         finally:
             self._end_watch()
-            for task in (telling, *self._asked):
-                task.cancel()
+            telling.cancel()
             await asyncio.gather(telling, *self._asked, return_exceptions=True)
 
     async def _read(self) -> None:

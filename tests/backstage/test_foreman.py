@@ -213,6 +213,7 @@ def test_a_cancelled_job_is_done_again_only_when_it_has_come_to_its_end(tmp_path
     assert most == 2  # it, and the other
 
 
+@pytest.mark.slow
 def test_hands_without_work_rest_while_another_queue_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

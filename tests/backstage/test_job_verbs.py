@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.job import Kind, Plan
 from sfa_engine.backstage.queue import MOST_LISTED, Queue
@@ -14,6 +16,7 @@ from sfa_engine.library.database import Database
 MANY = MOST_LISTED + 20
 
 
+@pytest.mark.slow
 def test_all_jobs_are_all_jobs_however_many_are_listed(tmp_path: Path) -> None:
     async def main() -> None:
         async with await Database.open(tmp_path / "library.db") as database:
