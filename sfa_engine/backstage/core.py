@@ -65,7 +65,7 @@ class Core:
         self.verbs: Mapping[str, Callable[..., Any]] = {
             **exported(JobVerbs(shop.queue, self.foreman)),
             **exported(PrepVerbs(shop, self.foreman, self.watching)),
-            **exported(LibraryVerbs(shop)),
+            **exported(LibraryVerbs(shop, self.foreman)),
         }
 
     @classmethod

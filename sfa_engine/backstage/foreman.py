@@ -99,6 +99,14 @@ class Foreman:
                 for _ in range(limit):
                     group.create_task(self._hand(queue))
 
+    async def leave(self, track: int) -> None:
+        """Cancel what waits or runs for a track; return when nobody is at work on it any more."""
+        numbers = await self._queue.live_of(track)
+        await self._queue.cancel(numbers)
+        tasks = [self._running[number] for number in numbers if number in self._running]
+        if tasks:
+            await asyncio.wait(tasks)
+
     def _hear(self, event: Event) -> None:
         """End what is at work on a job that was cancelled."""
         if event.state is State.CANCELLED and (task := self._running.get(event.job)):

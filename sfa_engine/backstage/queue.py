@@ -385,6 +385,13 @@ class Queue:
         )
         return [Job.of(each) for each in found]
 
+    async def live_of(self, track: int) -> list[int]:
+        """Return the numbers of the jobs that wait or run for a track."""
+        found = await self.database.fetch(
+            "SELECT id FROM jobs WHERE track_id = ? AND state IN ('waiting', 'running')", (track,)
+        )
+        return [int(each["id"]) for each in found]
+
     async def counts(self) -> dict[str, int]:
         """Return how many jobs there are in each state."""
         found = await self.database.fetch("SELECT state, count(*) FROM jobs GROUP BY state")

@@ -258,6 +258,24 @@ def test_events_tell_progress_and_the_end(client: SocketClient, tmp_path: Path) 
     json.dumps(seen)
 
 
+def test_a_track_that_is_removed_while_it_is_prepared_can_be_restored(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    path = song(tmp_path / "Going.wav")
+    prepared(client, path)
+    client.call("jobs.watch")
+    client.call("prep.add", sources=[str(path)], engine="none", again=True)
+    for _, event in client.notices():
+        if event["kind"] == "analyse" and event["state"] == "running":
+            break
+    gone = client.call("library.remove", track=event["track"])
+    assert client.call("jobs.list", states=["running", "waiting"])["jobs"] == []
+    assert not Path(gone["bundle"]).exists()
+    assert client.call("library.check")["findings"] == []
+    back = client.call("library.restore", track=event["track"])
+    assert Path(back["bundle"]).is_dir()
+
+
 def test_playlists_removal_and_restoring(client: SocketClient, tmp_path: Path) -> None:
     prepared(client, song(tmp_path / "one.wav"), song(tmp_path / "two.wav", seed=2))
     client.call("library.playlist_add", name="Friday", tracks=["two", "one", "two"])

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from sfa_engine.backstage.foreman import Foreman, Outcome, Progress, Stage
 from sfa_engine.backstage.job import Job, Kind, Plan, State
 from sfa_engine.backstage.queue import Event, Queue
 from sfa_engine.errors import MediaError
+from sfa_engine.library import tracks
 from sfa_engine.library.database import Connection, Database
 
 ANALYSE = Plan(Kind.ANALYSE, title="song")
@@ -211,6 +213,37 @@ def test_a_cancelled_job_is_done_again_only_when_it_has_come_to_its_end(tmp_path
 
     asyncio.run(main())
     assert most == 2  # it, and the other
+
+
+def test_a_track_is_left_when_nobody_is_at_work_on_it_any_more(tmp_path: Path) -> None:
+    at_work: set[int] = set()
+
+    async def stage(job: Job, _progress: Progress) -> Outcome:
+        at_work.add(job.track or 0)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)  # a worker does not end at once
+            at_work.discard(job.track or 0)
+        return Outcome()
+
+    async def main() -> None:
+        async with shop(tmp_path, stage) as here:
+            async with here.queue.database.transaction() as connection:
+                one, _ = await tracks.add(connection, "/one.wav")
+                two, _ = await tracks.add(connection, "/two.wav")
+            plan = Plan(Kind.ANALYSE, track=one.id)
+            numbers = await here.put(plan, replace(plan, kind=Kind.CUE, needs_last=False))
+            (other,) = await here.put(replace(plan, track=two.id))
+            await here.until(numbers[0], State.RUNNING)
+            await here.until(other, State.RUNNING)
+            await asyncio.sleep(0)
+            await here.foreman.leave(one.id)
+            assert at_work == {two.id}
+            for number in numbers:
+                assert (await here.queue.get(number)).state is State.CANCELLED
+
+    asyncio.run(main())
 
 
 @pytest.mark.slow

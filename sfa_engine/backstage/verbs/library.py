@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sfa_engine.audio.media import read_bundle
+from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.verbs import given
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.desk.deck import LONGEST_S
@@ -43,10 +44,12 @@ class LibraryVerbs:
     Parameters
     ----------
     shop : Workshop
+    foreman : Foreman
     """
 
-    def __init__(self, shop: Workshop) -> None:
+    def __init__(self, shop: Workshop, foreman: Foreman) -> None:
         self._shop = shop
+        self._foreman = foreman
 
     # ------------------------------------------------------------------ looking
 
@@ -264,6 +267,7 @@ class LibraryVerbs:
         """Take a track out; it can be restored until clean-up."""
         async with self._shop.database.reading() as connection:
             found = await search.find_one(connection, _named(track))
+        await self._foreman.leave(found.id)  # or a worker puts a bundle where it was
         return self._told(await trash.remove(self._shop.database, self._shop.places, found.id))
 
     async def library_restore(self, track: Any) -> dict[str, Any]:
