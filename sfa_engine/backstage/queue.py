@@ -372,6 +372,13 @@ class Queue:
             raise Refused(f"there is no job {number}", "see `sfa jobs list --all`")
         return Job.of(found)
 
+    async def live_of(self, track: int) -> list[int]:
+        """Return the numbers of the jobs that wait or run for a track."""
+        found = await self.database.fetch(
+            "SELECT id FROM jobs WHERE track_id = ? AND state IN ('waiting', 'running')", (track,)
+        )
+        return [int(each["id"]) for each in found]
+
     async def list(
         self, states: Iterable[State] = (), batch: str = "", limit: int = MOST_LISTED
     ) -> list[Job]:
@@ -384,13 +391,6 @@ class Queue:
             (*wanted, batch, batch, limit),
         )
         return [Job.of(each) for each in found]
-
-    async def live_of(self, track: int) -> list[int]:
-        """Return the numbers of the jobs that wait or run for a track."""
-        found = await self.database.fetch(
-            "SELECT id FROM jobs WHERE track_id = ? AND state IN ('waiting', 'running')", (track,)
-        )
-        return [int(each["id"]) for each in found]
 
     async def counts(self) -> dict[str, int]:
         """Return how many jobs there are in each state."""
