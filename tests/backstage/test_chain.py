@@ -163,6 +163,19 @@ def test_odd_files_are_told_or_taken_and_the_rest_goes_on(
 RATE_8 = 8000
 
 
+def test_a_name_that_is_no_text_is_told_and_the_rest_goes_on(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    song(tmp_path / "music" / "good.wav", seconds=6.0)
+    odd = os.fsdecode(os.fsencode(tmp_path / "music") + b"/caf\xe9.wav")
+    song(tmp_path / "other.wav", seconds=6.0).rename(odd)
+    told = prepared(client, tmp_path / "music")
+    assert [track["title"] for track in told["tracks"]] == ["good"]
+    (job,) = client.call("jobs.list", states=["failed"])["jobs"]
+    assert job["title"] == r"caf\udce9.wav"
+    assert "is no name in UTF-8" in job["error"]["message"]
+
+
 def test_silence_has_no_beat_and_is_ready_all_the_same(
     client: SocketClient, tmp_path: Path
 ) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from sfa_engine.backstage.foreman import Outcome, Progress
 from sfa_engine.backstage.job import Job
-from sfa_engine.backstage.steps.chain import Wish, prepare
+from sfa_engine.backstage.steps.chain import Wish, prepare, sayable
 from sfa_engine.backstage.workshop import Workshop
-from sfa_engine.errors import WorkerError
+from sfa_engine.errors import Refused, WorkerError
 from sfa_engine.library import analysis, tracks
 from sfa_engine.library.analysis import StemOrigin
 from sfa_engine.library.content import content_hash, keep_cover
@@ -39,6 +39,9 @@ class Take:
         """Take the file of a job in."""
         path = await self._path(job)
         sources: dict[str, str] = job.args.get("sources") or {"mix": path}
+        for each in (path, *sources.values()):
+            if each != sayable(each):
+                raise Refused(f'"{sayable(each)}" is no name in UTF-8', "rename it")
         progress(0.0, "reading")
         digest = await asyncio.to_thread(_digest, list(sources.values()))
         tags = _believed(await asyncio.to_thread(read_tags, next(iter(sources.values()))), job.args)
