@@ -13,6 +13,8 @@ name, and no bundle: sound is not in it.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import sqlite3
 import time
@@ -69,24 +71,34 @@ def back_up(database: Path, folder: Path, reason: str = "library") -> Path:
     """
     with blamed_files(f'cannot write a backup to "{folder}"'):
         folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob("*.part*"):  # by a run that was killed
-            left.unlink(missing_ok=True)
-        target = folder / f"{reason}-{datetime.now(UTC).strftime(_STAMP)}.db"
-        part = target.with_name(f"{target.name}.part")
-        try:
-            counts = _copy(database, part)
-            with blamed(part):
-                found = _proved(part)
-            if found != counts:
-                raise LibraryError(
-                    f'backup "{part}" has {found} rows and the library {counts}',
-                    "look at the disk's health, then try again",
-                )
-            _take_place(part, target)
-        finally:
-            part.unlink(missing_ok=True)
-        rotate(folder)
+        with _alone(folder):
+            for left in folder.glob("*.part*"):  # by a run that was killed
+                left.unlink(missing_ok=True)
+            target = folder / f"{reason}-{datetime.now(UTC).strftime(_STAMP)}.db"
+            part = target.with_name(f"{target.name}.part")
+            try:
+                counts = _copy(database, part)
+                with blamed(part):
+                    found = _proved(part)
+                if found != counts:
+                    raise LibraryError(
+                        f'backup "{part}" has {found} rows and the library {counts}',
+                        "look at the disk's health, then try again",
+                    )
+                _take_place(part, target)
+            finally:
+                part.unlink(missing_ok=True)
+            rotate(folder)
     return target
+
+
+def is_at_work(folder: Path) -> bool:
+    """Return whether a backup is being written into a folder right now."""
+    try:
+        with _alone(folder, fcntl.LOCK_NB):
+            return False
+    except BlockingIOError:
+        return True
 
 
 def backups(folder: Path) -> list[Backup]:
@@ -157,6 +169,17 @@ def restore(database: Path, backup: Path, folder: Path) -> Path | None:
         if _proved(database) != counts:
             raise LibraryError(f'"{database}" is not what was restored', "try another backup")
     return aside
+
+
+@contextmanager
+def _alone(folder: Path, how: int = 0) -> Iterator[None]:
+    """Be the only one who writes backups into a folder: another would clear ours away."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | how)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager
