@@ -119,15 +119,15 @@ async def run_worker(
     finally:
         if courtesy:
             courtesy.remove(process.pid)
-        if process.returncode is None:
-            await _ask_to_end(process)
-        _end_group(process.pid)
-        end_marked(order.mark)
-        process.stdin.close()
-        await asyncio.shield(process.wait())
-        reading.cancel()
-        with suppress(asyncio.CancelledError):
-            await reading
+        try:
+            if process.returncode is None:
+                await _ask_to_end(process)
+        finally:  # whoever is in haste and cancels again
+            _end_group(process.pid)
+            end_marked(order.mark)
+            process.stdin.close()
+            reading.cancel()
+            await asyncio.shield(asyncio.gather(process.wait(), reading, return_exceptions=True))
 
 
 async def _ask_to_end(process: asyncio.subprocess.Process) -> None:
