@@ -105,11 +105,12 @@ async def run_worker(
     try:
         if courtesy:
             courtesy.add(process.pid)
-        with suppress(BrokenPipeError, ConnectionResetError):
-            process.stdin.write(json.dumps({**order.request, "leash": True}).encode() + b"\n")
-            await process.stdin.drain()
         try:
             async with asyncio.timeout(order.time_limit_s):
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    request = json.dumps({**order.request, "leash": True})
+                    process.stdin.write(request.encode() + b"\n")
+                    await process.stdin.drain()
                 return await _converse(process, log, progress or (lambda _share, _doing: None))
         except TimeoutError:
             raise WorkerError(

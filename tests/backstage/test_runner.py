@@ -165,6 +165,19 @@ def test_a_worker_that_does_not_read_its_request_is_no_trouble() -> None:
     assert asyncio.run(run_worker(wanted)) == {}
 
 
+@pytest.mark.slow
+def test_a_worker_that_hangs_before_it_reads_is_ended_when_its_time_is_up() -> None:
+    program = ("-c", "import time\ntime.sleep(60)")
+    wanted = Order(program, {"long": "x" * 500_000}, f"test-{uuid.uuid4()}", 0.5)
+
+    async def main() -> None:
+        async with asyncio.timeout(10):
+            await run_worker(wanted)
+
+    with pytest.raises(WorkerError, match=r"longer than 0\.5"):
+        asyncio.run(main())
+
+
 def test_a_module_that_is_not_there_is_an_error() -> None:
     with pytest.raises(WorkerError, match="No module named no_such"):
         asyncio.run(run_worker(Order(("-m", "no_such"), {}, "test-none", 5.0)))
