@@ -7,7 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from sfa_engine.backstage.watching import Watching
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import SfaError
 from sfa_engine.library.database import Database
+from sfa_engine.library.draft import clean_leftovers
 from sfa_engine.library.places import Places
 from sfa_engine.library.secret import Secrets
 from sfa_engine.wire.verbs import exported
@@ -88,6 +89,8 @@ class Core:
             queue = Queue(database, f"{marks}-{os.getpid()}-{time.time_ns()}")
             await asyncio.to_thread(end_marked, marks)
             await executor.end(marks)
+            with suppress(OSError):  # what they were about to replace goes back into its place
+                await asyncio.to_thread(clean_leftovers, places.bundles)
             await queue.rescue()
             shop = Workshop(settings, places, database, queue, executor, local)
             try:

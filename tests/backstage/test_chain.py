@@ -271,6 +271,33 @@ def test_events_tell_progress_and_the_end(client: SocketClient, tmp_path: Path) 
     json.dumps(seen)
 
 
+def test_a_bundle_that_a_killed_worker_left_aside_is_back_for_the_next_try_and_after_a_start(
+    here: House, tmp_path: Path
+) -> None:
+    path = song(tmp_path / "Aside.wav", seconds=6.0)
+    with here.start() as client:
+        (track,) = prepared(client, path)["tracks"]
+        bundle = Path(client.call("library.find", words="aside")["bundle"])
+        # As if a worker had been killed between its two renames.
+        bundle.rename(bundle.with_name(f".sfa-old-00000000-1-0-{bundle.name}"))
+        (cue,) = [j for j in client.call("jobs.list")["jobs"] if j["kind"] == "cue"]
+        with sqlite3.connect(here.data / "library.db") as rows:
+            rows.execute("UPDATE jobs SET state = 'failed' WHERE id = ?", (cue["id"],))
+        rows.close()
+        client.call("jobs.watch")
+        client.call("jobs.retry", jobs=[cue["id"]])
+        for _, event in client.notices():
+            assert event["state"] in {"waiting", "running", "done"}, event
+            if event["state"] == "done":
+                break
+        assert bundle.is_dir()
+    here.stop()
+    bundle.rename(bundle.with_name(f".sfa-old-00000000-1-0-{bundle.name}"))
+    with here.start() as client:
+        assert bundle.is_dir()
+        assert client.call("library.show", track=track["id"])["state"] == "ready"
+
+
 def test_a_track_that_is_removed_while_it_is_prepared_can_be_restored(
     client: SocketClient, tmp_path: Path
 ) -> None:
