@@ -15,7 +15,6 @@ which begins it anew. A ``cancel`` file beside the inputs ends an order wherever
 from __future__ import annotations
 
 import asyncio
-import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +24,7 @@ import fsspec
 
 from sfa_engine.backstage.runner import Order, Progress, error_of, run_worker
 from sfa_engine.errors import SfaError, WorkerError
+from sfa_engine.library.draft import scratch, sync, take_place
 
 CONNECT_S = 10.0
 CANCEL_PERIOD_S = 1.0
@@ -136,8 +136,11 @@ class Cluster:
 
     def _download(self, place: str, target: Path) -> None:
         """Bring an output folder here, and rename it into its place."""
-        with tempfile.TemporaryDirectory(prefix=".sfa-cluster-", dir=target.parent) as folder:
-            replace_folder(_fetch(self._files, place, Path(folder) / "came"), target)
+        with scratch(target) as folder:
+            came = _fetch(self._files, place, folder / "came")
+            for path in (*came.rglob("*"), came):
+                sync(path)
+            take_place(came, target)
 
     async def end(self, marks: str) -> None:
         """Tell all orders with such marks to end."""
@@ -147,15 +150,6 @@ class Cluster:
     async def close(self) -> None:
         """Leave the cluster."""
         await self._client.close()
-
-
-def replace_folder(source: Path, target: Path) -> None:
-    """Put a folder in the place of another, which steps aside and goes."""
-    aside = source.with_name("aside")
-    with suppress(FileNotFoundError):
-        target.rename(aside)
-    source.rename(target)
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def carry_out(shared: str, order: Order) -> dict[str, Any]:

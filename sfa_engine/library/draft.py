@@ -81,7 +81,6 @@ def drafted(target: Path, sign: str, kind: str) -> Iterator[Path]:
         If something else is in that place, or it cannot be written.
     """
     draft = _beside(target, "part")
-    aside = _beside(target, "old")
     try:
         _check_place(target, sign, kind)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -89,21 +88,38 @@ def drafted(target: Path, sign: str, kind: str) -> Iterator[Path]:
         draft.mkdir()
         yield draft
         sync(draft)
-        with suppress(FileNotFoundError):
-            target.rename(aside)
-        draft.rename(target)
-        sync(target.parent)
+        take_place(draft, target)
     except OSError as problem:
         raise MediaError(
             f'cannot write {kind} "{target}": {problem.strerror or problem}',
             "look at the space and the rights there",
         ) from problem
     finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        _ours.discard(draft.name)
+
+
+def take_place(folder: Path, target: Path) -> None:
+    """Put a folder in the place of another, which steps aside meanwhile and then goes.
+
+    Parameters
+    ----------
+    folder : Path
+        On the same disk, and with all in it on the disk.
+    target : Path
+        What is there, or is not there yet.
+    """
+    aside = _beside(target, "old")
+    try:
+        with suppress(FileNotFoundError):
+            target.rename(aside)
+        folder.rename(target)
+        sync(target.parent)
+    finally:
         if aside.exists() and not target.exists():
             aside.rename(target)
-        for folder in (draft, aside):
-            shutil.rmtree(folder, ignore_errors=True)
-            _ours.discard(folder.name)
+        shutil.rmtree(aside, ignore_errors=True)
+        _ours.discard(aside.name)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from distributed import LocalCluster
 from sfa_engine.backstage.cluster import Cluster
 from sfa_engine.backstage.runner import Order
 from sfa_engine.errors import MediaError, WorkerError
+from sfa_engine.library.draft import clean_leftovers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -163,6 +164,40 @@ def test_a_cancelled_order_ends_its_worker_wherever_it_runs(tmp_path: Path) -> N
             return pid
 
     assert asyncio.run(main())
+
+
+def test_what_was_coming_home_when_backstage_was_killed_is_cleared_away(tmp_path: Path) -> None:
+    out = tmp_path / "shared" / "one" / "out" / "made"
+    out.mkdir(parents=True)
+    (out / "copy.txt").write_text("new")
+    home = tmp_path / "home"
+    (home / "made").mkdir(parents=True)
+    (home / "made" / "copy.txt").write_text("old")
+    program = """
+        import os, signal, sys
+        from pathlib import Path
+        from sfa_engine.backstage.cluster import Cluster
+        class Client:
+            def subscribe_topic(self, *_): pass
+        def die(*_):
+            os.kill(os.getpid(), signal.SIGKILL)
+        here = Cluster(Client(), sys.argv[1])
+        rename, left = Path.rename, int(sys.argv[3])
+        def dying(self, target):
+            global left
+            if not left: die()
+            left -= 1
+            return rename(self, target)
+        Path.rename = dying
+        here._download(sys.argv[1] + "/one/out", Path(sys.argv[2]) / "made")
+    """
+    for renames in (0, 1):
+        words = [str(tmp_path / "shared"), str(home), str(renames)]
+        code = [sys.executable, "-c", textwrap.dedent(program), *words]
+        assert subprocess.run(code, check=False).returncode == -signal.SIGKILL
+        assert clean_leftovers(home) > 0
+        assert [entry.name for entry in home.iterdir()] == ["made"]
+        assert (home / "made" / "copy.txt").read_text() == "old"
 
 
 @pytest.mark.parametrize(("address", "shared"), [("", "/somewhere"), ("tcp://127.0.0.1:9", "")])
