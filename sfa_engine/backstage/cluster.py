@@ -96,7 +96,8 @@ class Cluster:
                 target = Path(order.request[order.output])
                 await asyncio.to_thread(self._download, f"{place}/out", target)
         except asyncio.CancelledError:
-            await asyncio.to_thread(self._files.touch, f"{place}/cancel")
+            with suppress(OSError):  # nothing was sent yet
+                await asyncio.to_thread(self._files.touch, f"{place}/cancel")
             raise
         except OSError as error:
             raise WorkerError(f"shared storage: {error}", f"look at {self._shared}") from error
@@ -143,9 +144,18 @@ class Cluster:
             take_place(came, target)
 
     async def end(self, marks: str) -> None:
-        """Tell all orders with such marks to end."""
-        for name in await asyncio.to_thread(self._files.glob, f"{self._root}/{marks}*"):
-            await asyncio.to_thread(self._files.touch, f"{name}/cancel")
+        """Tell all orders with such marks to end; those that were told before are cleared away."""
+        await asyncio.to_thread(self._end, f"{self._root}/{marks}*")
+
+    def _end(self, places: str) -> None:
+        try:
+            for name in self._files.glob(places):
+                if self._files.exists(f"{name}/cancel"):
+                    self._files.rm(name, True)  # nobody took it up: it would lie there for ever
+                else:
+                    self._files.touch(f"{name}/cancel")
+        except OSError as error:
+            raise WorkerError(f"shared storage: {error}", f"look at {self._shared}") from error
 
     async def close(self) -> None:
         """Leave the cluster."""
@@ -203,15 +213,16 @@ def _fetch(files: Any, place: str, folder: Path) -> Path:
 async def _run_until_cancelled(
     files: Any, place: str, order: Order, progress: Progress
 ) -> dict[str, Any]:
-    """Run a worker program; end it when a cancel file appears."""
+    """Run a worker program; end it when a cancel file appears, or the whole order is gone."""
     task = asyncio.create_task(run_worker(order, progress))
     while True:
         done, _ = await asyncio.wait({task}, timeout=CANCEL_PERIOD_S)
         if done:
             return task.result()
-        if files.exists(f"{place}/cancel"):
+        if files.exists(f"{place}/cancel") or not files.exists(f"{place}/in"):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-            files.rm(place, True)
+            with suppress(FileNotFoundError):
+                files.rm(place, True)
             raise WorkerError("the order was cancelled")
