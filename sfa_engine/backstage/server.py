@@ -45,15 +45,18 @@ class Server:
         self.verbs = core.verbs
         self._clients: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()  # a client came or went
+        self._is_ending = False
 
     async def wait_lonely(self, period_s: float) -> None:
-        """Return when no client has been there for a while."""
+        """Return when no client has been there for a while; who comes then is not served."""
         while True:
             self._moved.clear()
             try:
                 await asyncio.wait_for(self._moved.wait(), None if self._clients else period_s)
             except TimeoutError:
-                return
+                if not self._clients:
+                    self._is_ending = True
+                    return
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serve until cancelled."""
@@ -78,6 +81,9 @@ class Server:
                 self.path.unlink()
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_ending:  # half an answer would be worse than none
+            writer.close()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._clients.add(task)
