@@ -126,6 +126,24 @@ def test_a_correction_and_a_cue_by_hand_survive_another_analysis(
     assert (kept.position_frames, kept.hot_cue) == (round(3.25 * 48_000), 1)
 
 
+def test_a_bundle_that_is_made_anew_has_what_is_by_hand_from_the_start(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    path = song(tmp_path / "Anew.wav", seconds=8.0)
+    (track,) = prepared(client, path)["tracks"]
+    client.call("library.cue", track=track["id"], position_s=2.0, hot_cue=2)
+    client.call("library.grid", track=track["id"], bpm=100.0)
+    client.call("jobs.watch")
+    client.call("prep.add", sources=[str(path)], engine="none", again=True)
+    for _, event in client.notices():
+        if event["kind"] == "import" and event["state"] == "done":
+            break
+    described = read_bundle(client.call("library.show", track=track["id"])["bundle"]).track
+    assert [cue.hot_cue for cue in described.cues if cue.by_hand] == [2]
+    assert described.grid is not None
+    assert described.grid.bpm == 100.0
+
+
 def test_marks_of_a_performer_are_kept_and_cleared(client: SocketClient, tmp_path: Path) -> None:
     prepared(client, song(tmp_path / "song.wav"))
     bundle = client.call("library.find", words="song")["bundle"]

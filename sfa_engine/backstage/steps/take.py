@@ -80,7 +80,11 @@ class Take:
             plans = prepare(track.id, track.name, wish)
             await self.shop.queue.add_chain(connection, plans, job.batch, after=job.id)
 
-        return Outcome({"track": track.id, "is_new": is_new, **told}, effect)
+        async def follow() -> None:
+            if told:  # it may have cues and a grid by hand from before
+                await self.shop.follow(track.id)
+
+        return Outcome({"track": track.id, "is_new": is_new, **told}, effect, follow)
 
     async def _path(self, job: Job) -> str:
         """Return where the file is: as given, or where the job before put it."""
