@@ -14,7 +14,6 @@ name, and no bundle: sound is not in it.
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 import sqlite3
 import time
@@ -25,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sfa_engine.errors import LibraryError
-from sfa_engine.library.draft import sync
+from sfa_engine.library.draft import alone, sync
 from sfa_engine.library.fault import blamed, blamed_files
 
 DAYS = 7
@@ -71,7 +70,7 @@ def back_up(database: Path, folder: Path, reason: str = "library") -> Path:
     """
     with blamed_files(f'cannot write a backup to "{folder}"'):
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
+        with alone(folder):  # another would clear ours away
             for left in folder.glob("*.part*"):  # by a run that was killed
                 left.unlink(missing_ok=True)
             target = folder / f"{reason}-{datetime.now(UTC).strftime(_STAMP)}.db"
@@ -95,7 +94,7 @@ def back_up(database: Path, folder: Path, reason: str = "library") -> Path:
 def is_at_work(folder: Path) -> bool:
     """Return whether a backup is being written into a folder right now."""
     try:
-        with _alone(folder, fcntl.LOCK_NB):
+        with alone(folder, fcntl.LOCK_NB):
             return False
     except BlockingIOError:
         return True
@@ -169,17 +168,6 @@ def restore(database: Path, backup: Path, folder: Path) -> Path | None:
         if _proved(database) != counts:
             raise LibraryError(f'"{database}" is not what was restored', "try another backup")
     return aside
-
-
-@contextmanager
-def _alone(folder: Path, how: int = 0) -> Iterator[None]:
-    """Be the only one who writes backups into a folder: another would clear ours away."""
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | how)
-        yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ right. Knows nothing of what is written.
 from __future__ import annotations
 
 import errno
+import fcntl
 import itertools
 import os
 import re
@@ -82,8 +83,9 @@ def drafted(target: Path, sign: str, kind: str) -> Iterator[Path]:
     """
     draft = _beside(target, "part")
     try:
-        _check_place(target, sign, kind)
         target.parent.mkdir(parents=True, exist_ok=True)
+        with alone(target.parent):
+            _check_place(target, sign, kind)
         clean_leftovers(target.parent)
         draft.mkdir()
         yield draft
@@ -111,15 +113,41 @@ def take_place(folder: Path, target: Path) -> None:
     """
     aside = _beside(target, "old")
     try:
-        with suppress(FileNotFoundError):
-            target.rename(aside)
-        folder.rename(target)
-        sync(target.parent)
+        with alone(target.parent):  # of two that are ready at once, one is first
+            try:
+                with suppress(FileNotFoundError):
+                    target.rename(aside)
+                folder.rename(target)
+                sync(target.parent)
+            finally:
+                if aside.exists() and not target.exists():
+                    aside.rename(target)
     finally:
-        if aside.exists() and not target.exists():
-            aside.rename(target)
         shutil.rmtree(aside, ignore_errors=True)
         _ours.discard(aside.name)
+
+
+@contextmanager
+def alone(folder: Path, how: int = 0) -> Iterator[None]:
+    """Be the only one, of all who ask for it, at work in a folder; if its disk knows locks.
+
+    Parameters
+    ----------
+    folder : Path
+    how : int
+        ``fcntl.LOCK_NB``: raise BlockingIOError rather than wait.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | how)
+        except BlockingIOError:
+            raise
+        except OSError:  # a network's disk: go on without
+            pass
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager
