@@ -144,6 +144,24 @@ def test_a_bundle_that_is_made_anew_has_what_is_by_hand_from_the_start(
     assert described.grid.bpm == 100.0
 
 
+def test_a_damaged_bundle_holds_up_no_correction_and_is_made_anew_when_prepared_again(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    path = song(tmp_path / "Torn.wav", seconds=8.0)
+    (track,) = prepared(client, path)["tracks"]
+    shown = client.call("library.show", track=track["id"])
+    (Path(shown["bundle"]) / "track.json").write_text("{ torn")
+    before = shown["grid"]["anchors"][0][1]
+    shifted = client.call("library.grid", track=track["id"], shift=1.0)  # told as it is: done
+    assert shifted["anchors"][0][1] == pytest.approx(before - 1.0)
+    client.call("library.cue", track=track["id"], position_s=2.0, label="mine")
+    assert prepared(client, path)["counts"]["failed"] == 0
+    described = read_bundle(shown["bundle"]).track
+    assert [cue.label for cue in described.cues if cue.by_hand] == ["mine"]
+    assert described.grid_by_hand
+    assert client.call("library.check")["findings"] == []
+
+
 def test_marks_of_a_performer_are_kept_and_cleared(client: SocketClient, tmp_path: Path) -> None:
     prepared(client, song(tmp_path / "song.wav"))
     bundle = client.call("library.find", words="song")["bundle"]

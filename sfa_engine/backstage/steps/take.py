@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sfa_engine.audio.media import read_bundle
 from sfa_engine.backstage.foreman import Outcome, Progress
 from sfa_engine.backstage.job import Job
 from sfa_engine.backstage.steps.chain import Wish, prepare, sayable
 from sfa_engine.backstage.workshop import Workshop
-from sfa_engine.errors import Refused, WorkerError
+from sfa_engine.errors import MediaError, Refused, WorkerError
 from sfa_engine.library import analysis, tracks
 from sfa_engine.library.analysis import StemOrigin
 from sfa_engine.library.content import content_hash, keep_cover
@@ -59,7 +60,7 @@ class Take:
         wish = Wish.of(job.args)
         told: dict[str, Any] = {}
         bundle = self.shop.places.bundles / name
-        if wish.again or not bundle.exists():
+        if wish.again or not await asyncio.to_thread(_is_whole, bundle):
             request = {
                 "sources": sources,
                 "bundle": str(bundle),
@@ -93,6 +94,15 @@ class Take:
         if job.after is None:
             raise WorkerError("the download is forgotten", "prepare it again with `sfa prep`")
         return str((await self.shop.queue.get(job.after)).result["path"])
+
+
+def _is_whole(bundle: Path) -> bool:
+    """Return whether a bundle is there and can be played."""
+    try:
+        read_bundle(bundle)
+    except MediaError:
+        return False
+    return True
 
 
 def _digest(paths: list[str]) -> str:
