@@ -15,7 +15,6 @@ which begins it anew. A ``cancel`` file beside the inputs ends an order wherever
 from __future__ import annotations
 
 import asyncio
-import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +24,7 @@ import fsspec
 
 from sfa_engine.backstage.runner import Order, Progress, error_of, run_worker
 from sfa_engine.errors import SfaError, WorkerError
+from sfa_engine.library.draft import scratch, sync, take_place
 
 CONNECT_S = 10.0
 CANCEL_PERIOD_S = 1.0
@@ -96,7 +96,8 @@ class Cluster:
                 target = Path(order.request[order.output])
                 await asyncio.to_thread(self._download, f"{place}/out", target)
         except asyncio.CancelledError:
-            await asyncio.to_thread(self._files.touch, f"{place}/cancel")
+            with suppress(OSError):  # nothing was sent yet
+                await asyncio.to_thread(self._files.touch, f"{place}/cancel")
             raise
         except OSError as error:
             raise WorkerError(f"shared storage: {error}", f"look at {self._shared}") from error
@@ -136,26 +137,29 @@ class Cluster:
 
     def _download(self, place: str, target: Path) -> None:
         """Bring an output folder here, and rename it into its place."""
-        with tempfile.TemporaryDirectory(prefix=".sfa-cluster-", dir=target.parent) as folder:
-            replace_folder(_fetch(self._files, place, Path(folder) / "came"), target)
+        with scratch(target) as folder:
+            came = _fetch(self._files, place, folder / "came")
+            for path in (*came.rglob("*"), came):
+                sync(path)
+            take_place(came, target)
 
     async def end(self, marks: str) -> None:
-        """Tell all orders with such marks to end."""
-        for name in await asyncio.to_thread(self._files.glob, f"{self._root}/{marks}*"):
-            await asyncio.to_thread(self._files.touch, f"{name}/cancel")
+        """Tell all orders with such marks to end; those that were told before are cleared away."""
+        await asyncio.to_thread(self._end, f"{self._root}/{marks}*")
+
+    def _end(self, places: str) -> None:
+        try:
+            for name in self._files.glob(places):
+                if self._files.exists(f"{name}/cancel"):
+                    self._files.rm(name, True)  # nobody took it up: it would lie there for ever
+                else:
+                    self._files.touch(f"{name}/cancel")
+        except OSError as error:
+            raise WorkerError(f"shared storage: {error}", f"look at {self._shared}") from error
 
     async def close(self) -> None:
         """Leave the cluster."""
         await self._client.close()
-
-
-def replace_folder(source: Path, target: Path) -> None:
-    """Put a folder in the place of another, which steps aside and goes."""
-    aside = source.with_name("aside")
-    with suppress(FileNotFoundError):
-        target.rename(aside)
-    source.rename(target)
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def carry_out(shared: str, order: Order) -> dict[str, Any]:
@@ -209,15 +213,16 @@ def _fetch(files: Any, place: str, folder: Path) -> Path:
 async def _run_until_cancelled(
     files: Any, place: str, order: Order, progress: Progress
 ) -> dict[str, Any]:
-    """Run a worker program; end it when a cancel file appears."""
+    """Run a worker program; end it when a cancel file appears, or the whole order is gone."""
     task = asyncio.create_task(run_worker(order, progress))
     while True:
         done, _ = await asyncio.wait({task}, timeout=CANCEL_PERIOD_S)
         if done:
             return task.result()
-        if files.exists(f"{place}/cancel"):
+        if files.exists(f"{place}/cancel") or not files.exists(f"{place}/in"):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-            files.rm(place, True)
+            with suppress(FileNotFoundError):
+                files.rm(place, True)
             raise WorkerError("the order was cancelled")

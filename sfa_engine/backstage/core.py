@@ -7,7 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from sfa_engine.backstage.foreman import Foreman, Outcome, Progress, Stage
 from sfa_engine.backstage.housekeeping import keep_house
 from sfa_engine.backstage.job import Job, Kind, Plan, State
 from sfa_engine.backstage.listener import listen
-from sfa_engine.backstage.queue import Event, Queue
+from sfa_engine.backstage.queue import Queue
 from sfa_engine.backstage.runner import end_marked
 from sfa_engine.backstage.settings import Settings
 from sfa_engine.backstage.spotify import Catalogue
@@ -31,8 +31,9 @@ from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.watching import Watching
 from sfa_engine.backstage.workshop import Workshop
-from sfa_engine.library import tracks
+from sfa_engine.errors import SfaError
 from sfa_engine.library.database import Database
+from sfa_engine.library.draft import clean_leftovers
 from sfa_engine.library.places import Places
 from sfa_engine.library.secret import Secrets
 from sfa_engine.wire.verbs import exported
@@ -65,7 +66,7 @@ class Core:
         self.verbs: Mapping[str, Callable[..., Any]] = {
             **exported(JobVerbs(shop.queue, self.foreman)),
             **exported(PrepVerbs(shop, self.foreman, self.watching)),
-            **exported(LibraryVerbs(shop)),
+            **exported(LibraryVerbs(shop, self.foreman)),
         }
 
     @classmethod
@@ -88,6 +89,8 @@ class Core:
             queue = Queue(database, f"{marks}-{os.getpid()}-{time.time_ns()}")
             await asyncio.to_thread(end_marked, marks)
             await executor.end(marks)
+            with suppress(OSError):  # what they were about to replace goes back into its place
+                await asyncio.to_thread(clean_leftovers, places.bundles)
             await queue.rescue()
             shop = Workshop(settings, places, database, queue, executor, local)
             try:
@@ -103,30 +106,14 @@ class Core:
             group.create_task(listen(self._runtime, self._courtesy))
             group.create_task(keep_house(last[0].ended_s if last else 0.0, self._clean))
             group.create_task(self.watching.run())
-            group.create_task(self._note_failures())
 
     async def _clean(self) -> None:
-        async with self._shop.database.transaction(durable=False) as connection:
-            await self.queue.add_chain(connection, [CLEAN])
-        self.foreman.wake()
-
-    async def _note_failures(self) -> None:
-        """Say on a track what of its preparation failed."""
-        failed: asyncio.Queue[Event] = asyncio.Queue()
-
-        def hear(event: Event) -> None:
-            if event.state is State.FAILED and event.track is not None:
-                failed.put_nowait(event)
-
-        end = self.queue.listen(hear)
         try:
-            while True:
-                event = await failed.get()
-                why = f"{event.kind}: {(event.error or {}).get('message', '')}"
-                async with self._shop.database.transaction(durable=False) as connection:
-                    await tracks.set_state(connection, event.track or 0, "failed", why)
-        finally:
-            end()
+            async with self._shop.database.transaction(durable=False) as connection:
+                await self.queue.add_chain(connection, [CLEAN])
+        except SfaError as error:  # the disk is full, the file locked: tomorrow, then
+            print(f"backstage: no clean-up: {error}", flush=True)
+        self.foreman.wake()
 
 
 def marks_of(data: Path) -> str:

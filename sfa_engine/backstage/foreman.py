@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sfa_engine.backstage.job import Job, Kind
-from sfa_engine.backstage.queue import Queue, StaleError
+from sfa_engine.backstage.job import Job, Kind, State
+from sfa_engine.backstage.queue import Event, Queue, StaleError
 from sfa_engine.backstage.settings import LIMITS
 from sfa_engine.errors import SfaError, WorkerError
 from sfa_engine.library.database import Connection
@@ -80,6 +80,7 @@ class Foreman:
         self._limits = limits
         self._running: dict[int, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
+        queue.listen(self._hear)
 
     @property
     def running(self) -> tuple[int, ...]:
@@ -98,10 +99,17 @@ class Foreman:
                 for _ in range(limit):
                     group.create_task(self._hand(queue))
 
-    def end_worker(self, number: int) -> None:
+    async def leave(self, track: int) -> None:
+        """Cancel what waits or runs for a track; return when nobody is at work on it any more."""
+        numbers = await self._queue.live_of(track)
+        await self._queue.cancel(numbers)
+        tasks = [self._running[number] for number in numbers if number in self._running]
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _hear(self, event: Event) -> None:
         """End what is at work on a job that was cancelled."""
-        task = self._running.get(number)
-        if task is not None:
+        if event.state is State.CANCELLED and (task := self._running.get(event.job)):
             task.cancel()
 
     async def _hand(self, queue: str) -> None:
@@ -109,8 +117,9 @@ class Foreman:
         while True:
             news = self._news
             try:
-                job = await self._queue.claim(queue)
-                wait_s = None if job else await self._wait_s()
+                # What was cancelled and is waited for again first comes to its end here.
+                job = await self._queue.claim(queue, but=self._running)
+                wait_s = None if job else await self._wait_s(queue)
             except SfaError as error:  # the disk is full, the file locked: it may pass
                 print(f"backstage: {error}", flush=True)
                 job, wait_s = None, BROKEN_WAIT_S
@@ -132,9 +141,9 @@ class Foreman:
                 del self._running[job.id]
                 self.wake()
 
-    async def _wait_s(self) -> float | None:
+    async def _wait_s(self, queue: str) -> float | None:
         """Return how long nothing becomes due; None if nothing waits for a time."""
-        due = await self._queue.next_due_s()
+        due = await self._queue.next_due_s(queue)
         return None if due is None else max(0.05, due - time.time())
 
     async def _do(self, job: Job) -> None:
@@ -152,7 +161,9 @@ class Foreman:
             outcome = await self._stages[job.kind](job, progress)
             async with self._queue.database.transaction(durable=False) as connection:
                 await outcome.effect(connection)
-                await self._queue.finish(connection, job, outcome.result, skipped=outcome.skipped)
+                ended = await self._queue.finish(
+                    connection, job, outcome.result, skipped=outcome.skipped
+                )
         except StaleError:
             return
         except SfaError as error:
@@ -162,7 +173,7 @@ class Foreman:
             said = f"a fault in backstage: {type(error).__name__}: {error}"
             await self._give_up(job, WorkerError(said, "see its log; report it"))
         else:
-            await self._follow(job, outcome)
+            await self._follow(ended, outcome)
 
     async def _follow(self, job: Job, outcome: Outcome) -> None:
         """Do what comes after a job has ended well; it has, whatever becomes of this."""
@@ -170,13 +181,20 @@ class Foreman:
             await outcome.follow()
         except SfaError as error:
             print(f"backstage: after job {job.id}: {error}", flush=True)
-        await self._queue.tell_ended(job.id)
+        except Exception:  # noqa: BLE001 - the edge: a fault after one job ends no other
+            traceback.print_exc()
+        self._queue.tell_ended(job)
 
     async def _give_up(self, job: Job, error: SfaError) -> None:
-        try:
-            await self._queue.fail(job, error)
-        except SfaError as worse:  # stays "running" until rescued, by us or the next
-            print(f"backstage: job {job.id}: {error}; and then: {worse}", flush=True)
+        """Write down that a job failed, as soon as the library can be written."""
+        while True:
+            try:
+                await self._queue.fail(job, error)
+            except SfaError as worse:  # the disk is full, the file locked: it may pass
+                print(f"backstage: job {job.id}: {error}; and then: {worse}", flush=True)
+                await asyncio.sleep(BROKEN_WAIT_S)
+            else:
+                return
 
 
 def _is_being_cancelled() -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,10 +26,12 @@ from sfa_engine.backstage.job import (
 )
 from sfa_engine.backstage.services.fault import ServiceError
 from sfa_engine.errors import MediaError, Refused, SfaError
+from sfa_engine.library import tracks
 from sfa_engine.library.database import Connection, Database, change, insert, row, rows
 
 KEPT_S = 7 * 86_400.0
 MOST_LISTED = 500
+ALL = -1  # as a limit
 _FINAL = (Refused, MediaError)  # trying again would end alike
 _LASTING = frozenset(  # the same, of what workers and services say
     {"no-result", "wrong-length", "unsound", "drm", "geo-blocked", "login-needed"}
@@ -137,16 +139,18 @@ class Queue:
 
     # ------------------------------------------------------------------ working off
 
-    async def claim(self, queue: str) -> Job | None:
-        """Take the next job of a queue that is due; None if there is none."""
+    async def claim(self, queue: str, but: Collection[int] = ()) -> Job | None:
+        """Take the next job of a queue that is due, but none of some; None if there is none."""
         async with self.database.transaction(durable=False) as connection:
+            marks = ", ".join("?" * len(but))
             found = await row(
                 connection,
-                "SELECT jobs.id FROM jobs LEFT JOIN jobs AS last ON last.id = jobs.after_id"
+                "SELECT jobs.id FROM jobs LEFT JOIN jobs AS last ON last.id = jobs.after_id"  # noqa: S608 - marks alone
                 " WHERE jobs.state = 'waiting' AND jobs.queue = ? AND jobs.due_s <= ?"
+                f" AND jobs.id NOT IN ({marks})"
                 " AND (last.id IS NULL OR last.state NOT IN ('waiting', 'running'))"
                 " ORDER BY jobs.priority DESC, jobs.id LIMIT 1",
-                (queue, self.now()),
+                (queue, self.now(), *but),
             )
             if not found:
                 return None
@@ -161,12 +165,13 @@ class Queue:
         self._tell(job)
         return job
 
-    async def next_due_s(self) -> float | None:
-        """Return when the next waiting job may be claimed, in seconds since 1970."""
+    async def next_due_s(self, queue: str) -> float | None:
+        """Return when the next waiting job of a queue may be claimed, in seconds since 1970."""
         found = await self.database.fetch(
             "SELECT min(jobs.due_s) FROM jobs LEFT JOIN jobs AS last ON last.id = jobs.after_id"
-            " WHERE jobs.state = 'waiting'"
-            " AND (last.id IS NULL OR last.state NOT IN ('waiting', 'running'))"
+            " WHERE jobs.state = 'waiting' AND jobs.queue = ?"
+            " AND (last.id IS NULL OR last.state NOT IN ('waiting', 'running'))",
+            (queue,),
         )
         return None if found[0][0] is None else float(found[0][0])
 
@@ -177,8 +182,8 @@ class Queue:
         result: Mapping[str, Any],
         *,
         skipped: bool = False,
-    ) -> None:
-        """End a job well, in the transaction of its effects.
+    ) -> Job:
+        """End a job well, in the transaction of its effects; return it as it is then.
 
         Raises
         ------
@@ -194,18 +199,22 @@ class Queue:
         )
         if changed != 1:
             raise StaleError(job)
+        return await self._get(connection, job.id)
 
     @staticmethod
     async def set_track(connection: Connection, job: Job, track: int) -> None:
         """Say which track a job turned out to be about."""
         await change(connection, "UPDATE jobs SET track_id = ? WHERE id = ?", (track, job.id))
 
-    async def tell_ended(self, number: int) -> None:
+    def tell_ended(self, job: Job) -> None:
         """Tell listeners how a job ended, after the transaction."""
-        self._tell(await self.get(number))
+        self._tell(job)
 
     async def fail(self, job: Job, error: SfaError) -> None:
-        """Note that an attempt failed: it waits for another, or that was the last."""
+        """Note that an attempt failed: it waits for another, or that was the last.
+
+        Its track says so too, in the same transaction.
+        """
         lasting = isinstance(error, _FINAL) or error.code in _LASTING
         final = lasting or job.attempts >= job.most_attempts
         said = {"code": error.code, "message": error.message, "hint": error.hint}
@@ -228,12 +237,17 @@ class Queue:
             )
             if changed != 1:
                 return
-            ended = await self._cancel_needing(connection, job.id) if final else []
-        for number in (job.id, *ended):
-            self._tell(await self.get(number))
+            changed_jobs = [await self._get(connection, job.id)]
+            if final:
+                changed_jobs += await self._cancel_needing(connection, job.id)
+                if changed_jobs[0].track is not None:
+                    why = f"{job.kind}: {error.message}".encode("utf-8", "replace").decode()
+                    await tracks.set_state(connection, changed_jobs[0].track, "failed", why)
+        for each in changed_jobs:
+            self._tell(each)
 
-    async def _cancel_needing(self, connection: Connection, number: int) -> list[int]:
-        """Cancel what makes no sense without a job; return their numbers."""
+    async def _cancel_needing(self, connection: Connection, number: int) -> list[Job]:
+        """Cancel what makes no sense without a job; return what was."""
         found = await rows(
             connection,
             "WITH RECURSIVE lost(id) AS (VALUES (?) UNION SELECT jobs.id FROM jobs"
@@ -249,15 +263,18 @@ class Queue:
             "UPDATE jobs SET state = 'cancelled', error = ?, ended_s = ? WHERE id = ?",
             [(said, self.now(), job) for job in lost],
         )
-        return lost
+        return [await self._get(connection, job) for job in lost]
 
     # ------------------------------------------------------------------ by hand
 
     async def cancel(self, numbers: Iterable[int]) -> list[int]:
-        """Cancel jobs that wait or run; return those that were. Who runs them ends the worker."""
-        cancelled: list[int] = []
-        for number in numbers:
-            async with self.database.transaction(durable=True) as connection:
+        """Cancel jobs that wait or run; return those that were. None, if one is not there at all.
+
+        Listeners hear of it before anything else can happen to one: who runs it ends the worker.
+        """
+        cancelled: list[Job] = []
+        async with self.database.transaction(durable=True) as connection:
+            for number in numbers:
                 await self._get(connection, number)
                 changed = await change(
                     connection,
@@ -266,16 +283,22 @@ class Queue:
                     (self.now(), number),
                 )
                 if changed:
-                    cancelled += [number, *await self._cancel_needing(connection, number)]
-        for number in cancelled:
-            self._tell(await self.get(number))
-        return cancelled
+                    cancelled.append(await self._get(connection, number))
+                    cancelled += await self._cancel_needing(connection, number)
+        for job in cancelled:
+            self._tell(job)
+        return [job.id for job in cancelled]
 
     async def retry(self, numbers: Iterable[int]) -> list[int]:
-        """Let jobs that failed or were cancelled wait again, and what was cancelled with them."""
-        again: list[int] = []
-        for number in numbers:
-            async with self.database.transaction(durable=True) as connection:
+        """Let jobs that failed or were cancelled wait again, and what was cancelled with them.
+
+        All of them, or none if one cannot be.
+        """
+        again: dict[int, Job] = {}
+        async with self.database.transaction(durable=True) as connection:
+            for number in numbers:
+                if number in again:
+                    continue
                 job = await self._get(connection, number)
                 if job.state in LIVE or job.state in GOOD:
                     raise Refused(f"job {number} is {job.state}", "only failed ones can be retried")
@@ -295,10 +318,10 @@ class Queue:
                             " error = NULL, ended_s = 0 WHERE id = ?",
                             (self.now(), each["id"]),
                         )
-                        again.append(int(each["id"]))
-        for number in again:
-            self._tell(await self.get(number))
-        return again
+                        again[each["id"]] = await self._get(connection, each["id"])
+        for job in again.values():
+            self._tell(job)
+        return list(again)
 
     # ------------------------------------------------------------------ keeping order
 
@@ -348,6 +371,13 @@ class Queue:
         if found is None:
             raise Refused(f"there is no job {number}", "see `sfa jobs list --all`")
         return Job.of(found)
+
+    async def live_of(self, track: int) -> list[int]:
+        """Return the numbers of the jobs that wait or run for a track."""
+        found = await self.database.fetch(
+            "SELECT id FROM jobs WHERE track_id = ? AND state IN ('waiting', 'running')", (track,)
+        )
+        return [int(each["id"]) for each in found]
 
     async def list(
         self, states: Iterable[State] = (), batch: str = "", limit: int = MOST_LISTED

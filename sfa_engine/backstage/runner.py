@@ -105,11 +105,12 @@ async def run_worker(
     try:
         if courtesy:
             courtesy.add(process.pid)
-        with suppress(BrokenPipeError, ConnectionResetError):
-            process.stdin.write(json.dumps({**order.request, "leash": True}).encode() + b"\n")
-            await process.stdin.drain()
         try:
             async with asyncio.timeout(order.time_limit_s):
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    request = json.dumps({**order.request, "leash": True})
+                    process.stdin.write(request.encode() + b"\n")
+                    await process.stdin.drain()
                 return await _converse(process, log, progress or (lambda _share, _doing: None))
         except TimeoutError:
             raise WorkerError(
@@ -119,15 +120,15 @@ async def run_worker(
     finally:
         if courtesy:
             courtesy.remove(process.pid)
-        if process.returncode is None:
-            await _ask_to_end(process)
-        _end_group(process.pid)
-        end_marked(order.mark)
-        process.stdin.close()
-        await asyncio.shield(process.wait())
-        reading.cancel()
-        with suppress(asyncio.CancelledError):
-            await reading
+        try:
+            if process.returncode is None:
+                await _ask_to_end(process)
+        finally:  # whoever is in haste and cancels again
+            _end_group(process.pid)
+            end_marked(order.mark)
+            process.stdin.close()
+            reading.cancel()
+            await asyncio.shield(asyncio.gather(process.wait(), reading, return_exceptions=True))
 
 
 async def _ask_to_end(process: asyncio.subprocess.Process) -> None:

@@ -45,15 +45,18 @@ class Server:
         self.verbs = core.verbs
         self._clients: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()  # a client came or went
+        self._is_ending = False
 
     async def wait_lonely(self, period_s: float) -> None:
-        """Return when no client has been there for a while."""
+        """Return when no client has been there for a while; who comes then is not served."""
         while True:
             self._moved.clear()
             try:
                 await asyncio.wait_for(self._moved.wait(), None if self._clients else period_s)
             except TimeoutError:
-                return
+                if not self._clients:
+                    self._is_ending = True
+                    return
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serve until cancelled."""
@@ -78,6 +81,9 @@ class Server:
                 self.path.unlink()
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_ending:  # half an answer would be worse than none
+            writer.close()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._clients.add(task)
@@ -112,14 +118,17 @@ class Client:
         self._asked: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Serve it until it leaves."""
+        """Serve it until it leaves; what it asked for until then is done all the same."""
         telling = asyncio.create_task(self._notify())
         try:
             await self._read()
+        except asyncio.CancelledError:
+            for task in self._asked:
+                task.cancel()
+            raise
         finally:
             self._end_watch()
-            for task in (telling, *self._asked):
-                task.cancel()
+            telling.cancel()
             await asyncio.gather(telling, *self._asked, return_exceptions=True)
 
     async def _read(self) -> None:

@@ -8,13 +8,14 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.services.arrivals import arrivals
 from sfa_engine.backstage.steps.chain import Find, Wish, import_file
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import SfaError
+from sfa_engine.library.draft import sync
+from sfa_engine.library.fault import blamed_files
 
 FILE = "watched.json"
 AGAIN_S = 30.0  # while a folder cannot be watched: a stick that is not in
@@ -33,61 +34,77 @@ class Watching:
         self._shop = shop
         self._foreman = foreman
         self._file = shop.settings.data / FILE
-        self._wishes: dict[Path, Wish] = {}
+        self._wishes = self._read()
+        self._ends: dict[Path, asyncio.Event] = {}  # of those that are followed
         self._added: asyncio.Queue[Path] = asyncio.Queue()
-        for path, wish in self._read().items():
-            self._wishes[Path(path)] = Wish(**wish)
-            self._added.put_nowait(Path(path))
+        for folder in self._wishes:
+            self._added.put_nowait(folder)
 
     @property
     def folders(self) -> tuple[Path, ...]:
         """The folders that are watched."""
         return tuple(self._wishes)
 
-    def _read(self) -> dict[str, dict[str, Any]]:
+    def _read(self) -> dict[Path, Wish]:
         try:
             said = json.loads(self._file.read_text())
+            return {Path(path): Wish(**wish) for path, wish in said.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, SfaError) as error:
             print(f"backstage: {self._file}: {error}", file=sys.stderr, flush=True)
+            with suppress(OSError):
+                self._file.rename(self._file.with_suffix(".damaged"))
             return {}
-        return said if isinstance(said, dict) else {}
 
     def add(self, folder: Path, wish: Wish) -> None:
-        """Watch a folder from now on."""
+        """Watch a folder from now on.
+
+        Raises
+        ------
+        LibraryError
+            That cannot be noted for the next start; the folder is not watched.
+        """
+        self._write({**self._wishes, folder: wish})
         if folder not in self._wishes:
             self._added.put_nowait(folder)
         self._wishes[folder] = wish
-        self._write()
 
     def remove(self, folder: Path) -> bool:
         """Watch a folder no more; return whether it was."""
-        was = self._wishes.pop(folder, None) is not None
-        self._write()
-        return was
+        if folder not in self._wishes:
+            return False
+        self._write({path: wish for path, wish in self._wishes.items() if path != folder})
+        del self._wishes[folder]
+        if folder in self._ends:
+            self._ends.pop(folder).set()
+        return True
 
-    def _write(self) -> None:
+    def _write(self, wishes: dict[Path, Wish]) -> None:
         beside = self._file.with_suffix(".part")
-        beside.write_text(json.dumps({str(p): asdict(w) for p, w in self._wishes.items()}))
-        beside.replace(self._file)
+        with blamed_files(f'cannot write "{self._file}"'):
+            beside.write_text(json.dumps({str(path): asdict(w) for path, w in wishes.items()}))
+            sync(beside)
+            beside.replace(self._file)
 
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                group.create_task(self._follow(await self._added.get()))
+                folder = await self._added.get()
+                if folder in self._wishes and folder not in self._ends:
+                    self._ends[folder] = asyncio.Event()
+                    group.create_task(self._follow(folder, self._ends[folder]))
 
-    async def _follow(self, folder: Path) -> None:
+    async def _follow(self, folder: Path, end: asyncio.Event) -> None:
         """Put what arrives in a folder into the queue, for as long as it is to be watched."""
-        while folder in self._wishes:
+        while not end.is_set():
             with suppress(OSError):
-                async for path in arrivals(folder, asyncio.Event()):
-                    wish = self._wishes.get(folder)
-                    if wish is None:
-                        return
-                    await self._put(path, wish)
-            await asyncio.sleep(AGAIN_S)
+                async for path in arrivals(folder, end):
+                    if not end.is_set():
+                        await self._put(path, self._wishes[folder])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(end.wait(), AGAIN_S)
 
     async def _put(self, path: Path, wish: Wish) -> None:
         try:

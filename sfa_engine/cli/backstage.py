@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from sfa_engine.audio.lock import lock_holder
 from sfa_engine.cli import config as configuration
 from sfa_engine.errors import EngineError
 from sfa_engine.surfaces.socket.client import SocketClient
@@ -17,6 +18,8 @@ from sfa_engine.wire import BACKSTAGE
 
 START_S = 20.0  # the first time compiles Python files, on a slow card
 LOG = "backstage.log"
+LOCK = "backstage.lock"
+TRIES = 2  # another may have been quicker, and gone again
 
 
 @contextmanager
@@ -51,18 +54,49 @@ def backstage(
 
 
 def _connect(runtime: Path, timeout_s: float) -> SocketClient | None:
-    """Return a connection if somebody answers."""
+    """Return a connection if somebody answers; who has answered once does not end before us."""
     try:
-        return SocketClient(runtime / BACKSTAGE, timeout_s, "backstage")
+        client = SocketClient(runtime / BACKSTAGE, timeout_s, "backstage")
     except EngineError:
         return None
+    try:
+        client.call("prep.watched")
+    except EngineError:  # it was about to end
+        client.close()
+        return None
+    except BaseException:
+        client.close()
+        raise
+    return client
 
 
 def _start(runtime: Path, timeout_s: float, environment: Mapping[str, str]) -> SocketClient:
     """Start one, and wait until it answers; another may be quicker, and is as good."""
     log = runtime / LOG
+    process: subprocess.Popen[bytes] | None = None
+    tries = 0
+    give_up = time.monotonic() + START_S
+    while time.monotonic() < give_up:
+        client = _connect(runtime, timeout_s)
+        if client is not None:
+            return client
+        if process is not None and process.poll() not in (None, 0):
+            process = None
+        if process is None and not lock_holder(runtime / LOCK):  # or one is beginning, or ending
+            if tries == TRIES:
+                break
+            tries += 1
+            process = _launch(runtime, log, environment)
+        time.sleep(0.02)
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    words = lines[-1].removeprefix("sfa backstage: ") if lines else "it said nothing"
+    raise EngineError(f"backstage did not start: {words}", f"see {log}")
+
+
+def _launch(runtime: Path, log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start one that ends with its last client."""
     with log.open("ab") as file:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [
                 *(sys.executable, "-m", "sfa_engine.cli.backstage_process"),
                 *("--runtime", str(runtime), "--temporary"),
@@ -73,14 +107,3 @@ def _start(runtime: Path, timeout_s: float, environment: Mapping[str, str]) -> S
             env={**os.environ, **environment},
             start_new_session=True,
         )
-    give_up = time.monotonic() + START_S
-    while time.monotonic() < give_up:
-        client = _connect(runtime, timeout_s)
-        if client is not None:
-            return client
-        if process.poll() not in (None, 0):
-            break
-        time.sleep(0.02)
-    lines = log.read_text(errors="replace").strip().splitlines()
-    words = lines[-1].removeprefix("sfa backstage: ") if lines else "it said nothing"
-    raise EngineError(f"backstage did not start: {words}", f"see {log}")

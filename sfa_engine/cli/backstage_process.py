@@ -13,10 +13,10 @@ from sfa_engine.audio.lock import take_lock
 from sfa_engine.backstage.core import Core
 from sfa_engine.backstage.server import Server
 from sfa_engine.cli import config as configuration
+from sfa_engine.cli.backstage import LOCK
 from sfa_engine.errors import SfaError
 from sfa_engine.wire import BACKSTAGE
 
-LOCK = "backstage.lock"
 LIBRARY = "library.lock"
 LONELY_S = 1.0  # without a client, a temporary one ends
 

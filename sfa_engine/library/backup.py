@@ -13,6 +13,7 @@ name, and no bundle: sound is not in it.
 
 from __future__ import annotations
 
+import fcntl
 import re
 import sqlite3
 import time
@@ -23,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sfa_engine.errors import LibraryError
-from sfa_engine.library.draft import sync
+from sfa_engine.library.draft import alone, sync
 from sfa_engine.library.fault import blamed, blamed_files
 
 DAYS = 7
@@ -69,24 +70,34 @@ def back_up(database: Path, folder: Path, reason: str = "library") -> Path:
     """
     with blamed_files(f'cannot write a backup to "{folder}"'):
         folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob("*.part*"):  # by a run that was killed
-            left.unlink(missing_ok=True)
-        target = folder / f"{reason}-{datetime.now(UTC).strftime(_STAMP)}.db"
-        part = target.with_name(f"{target.name}.part")
-        try:
-            counts = _copy(database, part)
-            with blamed(part):
-                found = _proved(part)
-            if found != counts:
-                raise LibraryError(
-                    f'backup "{part}" has {found} rows and the library {counts}',
-                    "look at the disk's health, then try again",
-                )
-            _take_place(part, target)
-        finally:
-            part.unlink(missing_ok=True)
-        rotate(folder)
+        with alone(folder):  # another would clear ours away
+            for left in folder.glob("*.part*"):  # by a run that was killed
+                left.unlink(missing_ok=True)
+            target = folder / f"{reason}-{datetime.now(UTC).strftime(_STAMP)}.db"
+            part = target.with_name(f"{target.name}.part")
+            try:
+                counts = _copy(database, part)
+                with blamed(part):
+                    found = _proved(part)
+                if found != counts:
+                    raise LibraryError(
+                        f'backup "{part}" has {found} rows and the library {counts}',
+                        "look at the disk's health, then try again",
+                    )
+                _take_place(part, target)
+            finally:
+                part.unlink(missing_ok=True)
+            rotate(folder)
     return target
+
+
+def is_at_work(folder: Path) -> bool:
+    """Return whether a backup is being written into a folder right now."""
+    try:
+        with alone(folder, fcntl.LOCK_NB):
+            return False
+    except BlockingIOError:
+        return True
 
 
 def backups(folder: Path) -> list[Backup]:

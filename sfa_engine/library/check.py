@@ -30,6 +30,7 @@ from typing import Literal
 from sfa_engine.audio.media import DESCRIPTION, Bundle, read_bundle
 from sfa_engine.errors import MediaError
 from sfa_engine.library import trash
+from sfa_engine.library.backup import is_at_work
 from sfa_engine.library.bundle import SUFFIX, pcm_digest
 from sfa_engine.library.content import COVER_NAME
 from sfa_engine.library.database import Database, rows
@@ -125,8 +126,9 @@ class _Check:
                     said = f"left by a killed writer, or at work: {entry.name}"
                     yield Finding("leftover", said, path=entry, mended=not entry.exists())
         for folder in (self.places.covers, self.places.backups):
-            for entry in _entries(folder):
-                if entry.name.endswith(".part"):
+            parts = [entry for entry in _entries(folder) if entry.name.endswith(".part")]
+            if not (parts and folder == self.places.backups and is_at_work(folder)):
+                for entry in parts:
                     if self.mend:
                         entry.unlink(missing_ok=True)
                     said = f"left by a killed writer: {entry.name}"

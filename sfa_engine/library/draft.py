@@ -13,6 +13,7 @@ right. Knows nothing of what is written.
 from __future__ import annotations
 
 import errno
+import fcntl
 import itertools
 import os
 import re
@@ -81,29 +82,72 @@ def drafted(target: Path, sign: str, kind: str) -> Iterator[Path]:
         If something else is in that place, or it cannot be written.
     """
     draft = _beside(target, "part")
-    aside = _beside(target, "old")
     try:
-        _check_place(target, sign, kind)
         target.parent.mkdir(parents=True, exist_ok=True)
+        with alone(target.parent):
+            _check_place(target, sign, kind)
         clean_leftovers(target.parent)
         draft.mkdir()
         yield draft
         sync(draft)
-        with suppress(FileNotFoundError):
-            target.rename(aside)
-        draft.rename(target)
-        sync(target.parent)
+        take_place(draft, target)
     except OSError as problem:
         raise MediaError(
             f'cannot write {kind} "{target}": {problem.strerror or problem}',
             "look at the space and the rights there",
         ) from problem
     finally:
-        if aside.exists() and not target.exists():
-            aside.rename(target)
-        for folder in (draft, aside):
-            shutil.rmtree(folder, ignore_errors=True)
-            _ours.discard(folder.name)
+        shutil.rmtree(draft, ignore_errors=True)
+        _ours.discard(draft.name)
+
+
+def take_place(folder: Path, target: Path) -> None:
+    """Put a folder in the place of another, which steps aside meanwhile and then goes.
+
+    Parameters
+    ----------
+    folder : Path
+        On the same disk, and with all in it on the disk.
+    target : Path
+        What is there, or is not there yet.
+    """
+    aside = _beside(target, "old")
+    try:
+        with alone(target.parent):  # of two that are ready at once, one is first
+            try:
+                with suppress(FileNotFoundError):
+                    target.rename(aside)
+                folder.rename(target)
+                sync(target.parent)
+            finally:
+                if aside.exists() and not target.exists():
+                    aside.rename(target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        _ours.discard(aside.name)
+
+
+@contextmanager
+def alone(folder: Path, how: int = 0) -> Iterator[None]:
+    """Be the only one, of all who ask for it, at work in a folder; if its disk knows locks.
+
+    Parameters
+    ----------
+    folder : Path
+    how : int
+        ``fcntl.LOCK_NB``: raise BlockingIOError rather than wait.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | how)
+        except BlockingIOError:
+            raise
+        except OSError:  # a network's disk: go on without
+            pass
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -11,11 +11,14 @@ both files can read the secrets. Writing is by rename. Knows no service.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -77,22 +80,41 @@ class Secrets:
             raise Refused(f"{name!r:.80} is no name of a secret", "small letters, digits, _ . -")
         if not value.strip() or len(value.encode()) > LONGEST_BYTES:
             raise Refused(f'secret "{name}" is empty or too long', f"1..{LONGEST_BYTES} bytes")
-        tokens = self._tokens()
-        key = self._key() or self._new_key()
-        self._write(tokens | {name: Fernet(key).encrypt(value.strip().encode()).decode()})
+        with self._alone():
+            key = self._key() or self._new_key()
+            token = Fernet(key).encrypt(value.strip().encode()).decode()
+            self._write(self._tokens() | {name: token})
 
     def remove(self, name: str) -> bool:
         """Forget a secret; return whether there was one."""
-        tokens = self._tokens()
-        if name not in tokens:
+        if name not in self._tokens():
             return False
-        del tokens[name]
-        self._write(tokens)
-        return True
+        with self._alone():
+            tokens = self._tokens()
+            there = tokens.pop(name, None) is not None
+            self._write(tokens)
+        return there
 
     def names(self) -> list[str]:
         """Return the names of the secrets that are kept."""
         return sorted(self._tokens())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes from writing meanwhile: what they read would be old."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as problem:
+            raise LibraryError(
+                f'cannot write "{self._folder}": {problem.strerror}',
+                "look at the space and the rights there",
+            ) from problem
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def _tokens(self) -> dict[str, str]:
         """Return the encrypted values by name."""

@@ -28,7 +28,7 @@ async def ask_backstage(runtime: Path, method: str, /, **params: Any) -> Any:
     Refused
         It said no.
     EngineError
-        It is not there, or does not answer.
+        It is not there, does not answer, or cannot just now: its disk is full, its library locked.
     """
     message: Any = None
     with trio.move_on_after(ANSWER_S):
@@ -42,7 +42,7 @@ async def ask_backstage(runtime: Path, method: str, /, **params: Any) -> Any:
         raise EngineError("backstage did not answer", "see its log")
     if message[2] is not None:
         said = message[2]
-        kind = EngineError if said["code"] in {"engine", "fault"} else Refused
+        kind = EngineError if said["code"] in {"engine", "fault", "library"} else Refused
         error: SfaError = kind(said["message"], said["hint"])
         error.code = said["code"]
         raise error

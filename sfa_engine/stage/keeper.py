@@ -137,14 +137,15 @@ class Keeper:
         beside.replace(self._file)
 
     async def _hand_over(self) -> None:
-        """Give everything that is pending to the library; wait a little if it is not there."""
+        """Give all that is pending to the library; wait a little if it cannot take some now."""
+        left = False
         for bundle, marks in list(self._pending.items()):
             sent = dict(marks)
             try:
                 await ask_backstage(self._runtime, "library.keep", bundle=bundle, hotcues=sent)
-            except EngineError:
-                await trio.sleep(AGAIN_S)
-                return
+            except EngineError:  # these wait, the others do not
+                left = True
+                continue
             except SfaError as error:  # it will never take these: say so, once
                 print(f"sfa stage: cues of {bundle} not kept: {error}", file=sys.stderr, flush=True)
             for number, place_s in sent.items():
@@ -152,6 +153,8 @@ class Keeper:
                     del marks[number]
             if not marks:
                 del self._pending[bundle]
+        if left:
+            await trio.sleep(AGAIN_S)
 
 
 def bundle_of(memory: Memory, deck: int) -> str:

@@ -126,6 +126,42 @@ def test_a_correction_and_a_cue_by_hand_survive_another_analysis(
     assert (kept.position_frames, kept.hot_cue) == (round(3.25 * 48_000), 1)
 
 
+def test_a_bundle_that_is_made_anew_has_what_is_by_hand_from_the_start(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    path = song(tmp_path / "Anew.wav", seconds=8.0)
+    (track,) = prepared(client, path)["tracks"]
+    client.call("library.cue", track=track["id"], position_s=2.0, hot_cue=2)
+    client.call("library.grid", track=track["id"], bpm=100.0)
+    client.call("jobs.watch")
+    client.call("prep.add", sources=[str(path)], engine="none", again=True)
+    for _, event in client.notices():
+        if event["kind"] == "import" and event["state"] == "done":
+            break
+    described = read_bundle(client.call("library.show", track=track["id"])["bundle"]).track
+    assert [cue.hot_cue for cue in described.cues if cue.by_hand] == [2]
+    assert described.grid is not None
+    assert described.grid.bpm == 100.0
+
+
+def test_a_damaged_bundle_holds_up_no_correction_and_is_made_anew_when_prepared_again(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    path = song(tmp_path / "Torn.wav", seconds=8.0)
+    (track,) = prepared(client, path)["tracks"]
+    shown = client.call("library.show", track=track["id"])
+    (Path(shown["bundle"]) / "track.json").write_text("{ torn")
+    before = shown["grid"]["anchors"][0][1]
+    shifted = client.call("library.grid", track=track["id"], shift=1.0)  # told as it is: done
+    assert shifted["anchors"][0][1] == pytest.approx(before - 1.0)
+    client.call("library.cue", track=track["id"], position_s=2.0, label="mine")
+    assert prepared(client, path)["counts"]["failed"] == 0
+    described = read_bundle(shown["bundle"]).track
+    assert [cue.label for cue in described.cues if cue.by_hand] == ["mine"]
+    assert described.grid_by_hand
+    assert client.call("library.check")["findings"] == []
+
+
 def test_marks_of_a_performer_are_kept_and_cleared(client: SocketClient, tmp_path: Path) -> None:
     prepared(client, song(tmp_path / "song.wav"))
     bundle = client.call("library.find", words="song")["bundle"]
@@ -161,6 +197,19 @@ def test_odd_files_are_told_or_taken_and_the_rest_goes_on(
 
 
 RATE_8 = 8000
+
+
+def test_a_name_that_is_no_text_is_told_and_the_rest_goes_on(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    song(tmp_path / "music" / "good.wav", seconds=6.0)
+    odd = os.fsdecode(os.fsencode(tmp_path / "music") + b"/caf\xe9.wav")
+    song(tmp_path / "other.wav", seconds=6.0).rename(odd)
+    told = prepared(client, tmp_path / "music")
+    assert [track["title"] for track in told["tracks"]] == ["good"]
+    (job,) = client.call("jobs.list", states=["failed"])["jobs"]
+    assert job["title"] == r"caf\udce9.wav"
+    assert "is no name in UTF-8" in job["error"]["message"]
 
 
 def test_silence_has_no_beat_and_is_ready_all_the_same(
@@ -256,6 +305,51 @@ def test_events_tell_progress_and_the_end(client: SocketClient, tmp_path: Path) 
     assert kinds == {"import", "separate", "analyse", "cue"}
     assert any(0 < event["progress"] < 1 for event in seen)
     json.dumps(seen)
+
+
+def test_a_bundle_that_a_killed_worker_left_aside_is_back_for_the_next_try_and_after_a_start(
+    here: House, tmp_path: Path
+) -> None:
+    path = song(tmp_path / "Aside.wav", seconds=6.0)
+    with here.start() as client:
+        (track,) = prepared(client, path)["tracks"]
+        bundle = Path(client.call("library.find", words="aside")["bundle"])
+        # As if a worker had been killed between its two renames.
+        bundle.rename(bundle.with_name(f".sfa-old-00000000-1-0-{bundle.name}"))
+        (cue,) = [j for j in client.call("jobs.list")["jobs"] if j["kind"] == "cue"]
+        with sqlite3.connect(here.data / "library.db") as rows:
+            rows.execute("UPDATE jobs SET state = 'failed' WHERE id = ?", (cue["id"],))
+        rows.close()
+        client.call("jobs.watch")
+        client.call("jobs.retry", jobs=[cue["id"]])
+        for _, event in client.notices():
+            assert event["state"] in {"waiting", "running", "done"}, event
+            if event["state"] == "done":
+                break
+        assert bundle.is_dir()
+    here.stop()
+    bundle.rename(bundle.with_name(f".sfa-old-00000000-1-0-{bundle.name}"))
+    with here.start() as client:
+        assert bundle.is_dir()
+        assert client.call("library.show", track=track["id"])["state"] == "ready"
+
+
+def test_a_track_that_is_removed_while_it_is_prepared_can_be_restored(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    path = song(tmp_path / "Going.wav")
+    prepared(client, path)
+    client.call("jobs.watch")
+    client.call("prep.add", sources=[str(path)], engine="none", again=True)
+    for _, event in client.notices():
+        if event["kind"] == "analyse" and event["state"] == "running":
+            break
+    gone = client.call("library.remove", track=event["track"])
+    assert client.call("jobs.list", states=["running", "waiting"])["jobs"] == []
+    assert not Path(gone["bundle"]).exists()
+    assert client.call("library.check")["findings"] == []
+    back = client.call("library.restore", track=event["track"])
+    assert Path(back["bundle"]).is_dir()
 
 
 def test_playlists_removal_and_restoring(client: SocketClient, tmp_path: Path) -> None:

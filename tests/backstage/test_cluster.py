@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from distributed import LocalCluster
 from sfa_engine.backstage.cluster import Cluster
 from sfa_engine.backstage.runner import Order
 from sfa_engine.errors import MediaError, WorkerError
+from sfa_engine.library.draft import clean_leftovers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -139,7 +141,10 @@ def test_what_a_worker_says_is_wrong_comes_home_with_its_kind(tmp_path: Path) ->
     assert shared_is_empty(shared)
 
 
-def test_a_cancelled_order_ends_its_worker_wherever_it_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_cleared", [False, True])
+def test_a_cancelled_order_ends_its_worker_wherever_it_runs(
+    tmp_path: Path, is_cleared: bool
+) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
     body = "say(progress=0.1, doing=str(os.getpid()))\ntime.sleep(60)"
@@ -152,6 +157,8 @@ def test_a_cancelled_order_ends_its_worker_wherever_it_runs(tmp_path: Path) -> N
             )
             pid = int(await begun.get())
             descriptor = os.pidfd_open(pid)
+            if is_cleared:  # by somebody who tidied the storage up
+                shutil.rmtree(shared / "one")
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -163,6 +170,56 @@ def test_a_cancelled_order_ends_its_worker_wherever_it_runs(tmp_path: Path) -> N
             return pid
 
     assert asyncio.run(main())
+
+
+def test_orders_that_nobody_took_up_are_told_to_end_and_then_cleared_away(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    for name in ("sfa-ours-1", "sfa-theirs-1"):
+        (shared / name / "in" / "path").mkdir(parents=True)
+
+    async def main() -> None:
+        async with cluster(shared) as here:
+            await here.end("sfa-ours")
+            assert (shared / "sfa-ours-1" / "cancel").exists()
+            await here.end("sfa-ours")
+
+    asyncio.run(main())
+    assert [entry.name for entry in shared.iterdir()] == ["sfa-theirs-1"]
+    assert not (shared / "sfa-theirs-1" / "cancel").exists()
+
+
+def test_what_was_coming_home_when_backstage_was_killed_is_cleared_away(tmp_path: Path) -> None:
+    out = tmp_path / "shared" / "one" / "out" / "made"
+    out.mkdir(parents=True)
+    (out / "copy.txt").write_text("new")
+    home = tmp_path / "home"
+    (home / "made").mkdir(parents=True)
+    (home / "made" / "copy.txt").write_text("old")
+    program = """
+        import os, signal, sys
+        from pathlib import Path
+        from sfa_engine.backstage.cluster import Cluster
+        class Client:
+            def subscribe_topic(self, *_): pass
+        def die(*_):
+            os.kill(os.getpid(), signal.SIGKILL)
+        here = Cluster(Client(), sys.argv[1])
+        rename, left = Path.rename, int(sys.argv[3])
+        def dying(self, target):
+            global left
+            if not left: die()
+            left -= 1
+            return rename(self, target)
+        Path.rename = dying
+        here._download(sys.argv[1] + "/one/out", Path(sys.argv[2]) / "made")
+    """
+    for renames in (0, 1):
+        words = [str(tmp_path / "shared"), str(home), str(renames)]
+        code = [sys.executable, "-c", textwrap.dedent(program), *words]
+        assert subprocess.run(code, check=False).returncode == -signal.SIGKILL
+        assert clean_leftovers(home) > 0
+        assert [entry.name for entry in home.iterdir()] == ["made"]
+        assert (home / "made" / "copy.txt").read_text() == "old"
 
 
 @pytest.mark.parametrize(("address", "shared"), [("", "/somewhere"), ("tcp://127.0.0.1:9", "")])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from sfa_engine.backstage.foreman import Foreman, Outcome, Progress, Stage
 from sfa_engine.backstage.job import Job, Kind, Plan, State
 from sfa_engine.backstage.queue import Event, Queue
 from sfa_engine.errors import MediaError
+from sfa_engine.library import tracks
 from sfa_engine.library.database import Connection, Database
 
 ANALYSE = Plan(Kind.ANALYSE, title="song")
@@ -48,9 +51,11 @@ class Shop:
 
 
 @asynccontextmanager
-async def shop(path: Path, stage: Stage, limit: int = 2) -> AsyncIterator[Shop]:
+async def shop(
+    path: Path, stage: Stage, limit: int = 2, busy_s: float = 5.0
+) -> AsyncIterator[Shop]:
     """Lend a foreman who does every job in the same way."""
-    async with await Database.open(path / "library.db") as database:
+    async with await Database.open(path / "library.db", busy_s=busy_s) as database:
         queue = Queue(database, "me")
         foreman = Foreman(queue, dict.fromkeys(Kind, stage), {"analysis": limit, "import": 1})
         working = asyncio.create_task(foreman.run())
@@ -162,12 +167,137 @@ def test_a_cancelled_job_is_stopped_where_it_is_and_the_next_begins(tmp_path: Pa
             (short,) = await here.put(Plan(Kind.ANALYSE, title="short"))
             await here.until(long, State.RUNNING)
             await here.queue.cancel([long])
-            here.foreman.end_worker(long)
             await here.until(short, State.DONE)
             assert (await here.queue.get(long)).state is State.CANCELLED
 
     asyncio.run(main())
     assert ended == ["long"]
+
+
+def test_a_cancelled_job_is_done_again_only_when_it_has_come_to_its_end(tmp_path: Path) -> None:
+    at_work = 0
+    most = 0
+    ending = asyncio.Event()
+    leave = asyncio.Event()
+
+    async def stage(_job: Job, _progress: Progress) -> Outcome:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        try:
+            if not ending.is_set():
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    ending.set()
+                    await leave.wait()  # a worker that takes back what it asked of a cloud
+        finally:
+            at_work -= 1
+        return Outcome()
+
+    async def main() -> None:
+        async with shop(tmp_path, stage) as here:
+            (number,) = await here.put(ANALYSE)
+            await here.until(number, State.RUNNING)
+            await here.queue.cancel([number])
+            await ending.wait()
+            await here.queue.retry([number])
+            here.foreman.wake()
+            (other,) = await here.put(ANALYSE)
+            await here.until(other, State.DONE)
+            assert (await here.queue.get(number)).state is State.WAITING
+            leave.set()
+            await here.until(number, State.DONE)
+            (last,) = await here.put(ANALYSE)
+            await here.until(last, State.DONE)
+
+    asyncio.run(main())
+    assert most == 2  # it, and the other
+
+
+def test_a_track_is_left_when_nobody_is_at_work_on_it_any_more(tmp_path: Path) -> None:
+    at_work: set[int] = set()
+
+    async def stage(job: Job, _progress: Progress) -> Outcome:
+        at_work.add(job.track or 0)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)  # a worker does not end at once
+            at_work.discard(job.track or 0)
+        return Outcome()
+
+    async def main() -> None:
+        async with shop(tmp_path, stage) as here:
+            async with here.queue.database.transaction() as connection:
+                one, _ = await tracks.add(connection, "/one.wav")
+                two, _ = await tracks.add(connection, "/two.wav")
+            plan = Plan(Kind.ANALYSE, track=one.id)
+            numbers = await here.put(plan, replace(plan, kind=Kind.CUE, needs_last=False))
+            (other,) = await here.put(replace(plan, track=two.id))
+            await here.until(numbers[0], State.RUNNING)
+            await here.until(other, State.RUNNING)
+            await asyncio.sleep(0)
+            await here.foreman.leave(one.id)
+            assert at_work == {two.id}
+            for number in numbers:
+                assert (await here.queue.get(number)).state is State.CANCELLED
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_hands_without_work_rest_while_another_queue_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims: list[str] = []
+    claim = Queue.claim
+
+    async def counted(self: Queue, queue: str, but: Collection[int] = ()) -> Job | None:
+        claims.append(queue)
+        return await claim(self, queue, but)
+
+    async def stage(_job: Job, _progress: Progress) -> Outcome:
+        await asyncio.sleep(0.2)
+        return Outcome()
+
+    async def main() -> None:
+        monkeypatch.setattr(Queue, "claim", counted)
+        async with shop(tmp_path, stage, limit=1) as here:
+            numbers = await here.put(ANALYSE, ANALYSE)
+            async with here.queue.database.transaction() as connection:
+                await connection.execute("UPDATE jobs SET after_id = NULL")
+            await here.until(numbers[1], State.DONE)
+
+    asyncio.run(main())
+    assert claims.count("import") <= 4  # at the start, and when there is news
+
+
+def test_a_failure_is_written_down_once_the_library_can_be_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sfa_engine.backstage.foreman.BROKEN_WAIT_S", 0.02)
+    held = sqlite3.connect(tmp_path / "library.db", isolation_level=None, check_same_thread=False)
+
+    async def stage(_job: Job, _progress: Progress) -> Outcome:
+        await asyncio.to_thread(held.execute, "BEGIN IMMEDIATE")
+        raise MediaError("is no sound")
+
+    async def main() -> None:
+        async with shop(tmp_path, stage, busy_s=0.02) as here:
+            (number,) = await here.put(ANALYSE)
+            said = ""
+            async with asyncio.timeout(10):
+                while "and then" not in said:
+                    await asyncio.sleep(0.02)
+                    said += capsys.readouterr().out
+            held.execute("ROLLBACK")
+            job = await here.until(number, State.FAILED)
+            assert job.error is not None
+            assert job.error["message"] == "is no sound"
+
+    asyncio.run(main())
+    held.close()
 
 
 def test_a_failed_job_is_tried_again_by_itself(
@@ -209,3 +339,22 @@ def test_what_follows_may_fail_without_undoing_what_was_done(
 
     asyncio.run(main())
     assert "read-only" in capsys.readouterr().out
+
+
+def test_a_fault_after_one_job_ends_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def stage(_job: Job, _progress: Progress) -> Outcome:
+        async def follow() -> None:
+            raise KeyError("lost")
+
+        return Outcome(follow=follow)
+
+    async def main() -> None:
+        async with shop(tmp_path, stage) as here:
+            for _ in range(3):
+                (number,) = await here.put(ANALYSE)
+                await here.until(number, State.DONE)
+
+    asyncio.run(main())
+    assert "KeyError" in capsys.readouterr().err

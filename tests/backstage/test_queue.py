@@ -25,6 +25,7 @@ from sfa_engine.backstage.job import (
 )
 from sfa_engine.backstage.queue import Event, Queue, StaleError
 from sfa_engine.errors import LibraryError, MediaError, Refused, WorkerError
+from sfa_engine.library import tracks
 from sfa_engine.library.database import Database
 
 IMPORT, SEPARATE, ANALYSE, CUE = (
@@ -140,7 +141,7 @@ def test_a_failed_attempt_waits_longer_each_time_and_the_last_ends_it(tmp_path: 
             if attempt < 3:
                 assert job.state is State.WAITING
                 assert await queue.claim("import") is None
-                assert await queue.next_due_s() == job.due_s
+                assert await queue.next_due_s("import") == job.due_s
                 waits.append(job.due_s - clock.now_s)
                 clock.now_s = job.due_s
         assert job.state is State.FAILED
@@ -191,6 +192,45 @@ def test_retry_brings_back_what_was_cancelled_with_it(tmp_path: Path) -> None:
             await queue.retry([numbers[0]])
         with pytest.raises(Refused, match="no job 999"):
             await queue.retry([999])
+
+    with_queue(tmp_path, body)
+
+
+def test_jobs_are_cancelled_and_retried_all_or_none(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        numbers = await put(queue, ANALYSE, CUE)
+        with pytest.raises(Refused, match="no job 999"):
+            await queue.cancel([*numbers, 999])
+        assert await states(queue, numbers) == [State.WAITING] * 2
+        assert await queue.cancel(numbers) == numbers
+        with pytest.raises(Refused, match="no job 999"):
+            await queue.retry([numbers[0], 999])
+        assert await states(queue, numbers) == [State.CANCELLED] * 2
+        assert await queue.retry([*numbers, numbers[0]]) == numbers  # the second with the first
+        assert await states(queue, numbers) == [State.WAITING] * 2
+
+    with_queue(tmp_path, body)
+
+
+def test_a_failure_is_noted_on_its_track_in_the_same_transaction(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        async with queue.database.transaction() as connection:
+            track, _is_new = await tracks.add(connection, "/song.wav")
+        (number,) = await put(queue, replace(ANALYSE, track=track.id))
+        await queue.fail(await take(queue, "analysis"), MediaError("half \ud800 a letter"))
+        async with queue.database.reading() as connection:
+            told = await tracks.get(connection, track.id)
+        assert (told.state, told.problem) == ("failed", "analyse: half ? a letter")
+        assert (await queue.get(number)).state is State.FAILED
+
+    with_queue(tmp_path, body)
+
+
+def test_only_what_waits_in_its_own_queue_becomes_due_for_a_hand(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        await put(queue, SEPARATE)
+        assert await queue.next_due_s("import") is None
+        assert await queue.next_due_s("separation") is not None
 
     with_queue(tmp_path, body)
 
@@ -261,7 +301,7 @@ def test_listeners_hear_of_every_change(tmp_path: Path) -> None:
         job = await take(queue, "import")
         queue.tell_progress(job, 0.5, "reading")
         await finish(queue, job)
-        await queue.tell_ended(job.id)
+        queue.tell_ended(await queue.get(job.id))
         end()
         await put(queue, IMPORT)
         await take(queue, "import")

@@ -136,10 +136,46 @@ def test_a_cancelled_worker_is_ended(tmp_path: Path) -> None:
     assert not is_alive(int(pid.read_text()))
 
 
+@pytest.mark.slow
+def test_a_worker_that_will_not_go_is_ended_when_it_is_cancelled_twice(tmp_path: Path) -> None:
+    body = """
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        open(request["pid"], "w").write(str(os.getpid()))
+        time.sleep(60)
+    """
+    pid_file = tmp_path / "pid"
+
+    async def main() -> None:
+        task = asyncio.create_task(run_worker(order(body, pid=str(pid_file))))
+        while not (pid_file.exists() and pid_file.read_text()):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        for _ in range(2):
+            task.cancel()
+            await asyncio.sleep(0.05)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert not is_alive(int(pid_file.read_text()))
+
+
 def test_a_worker_that_does_not_read_its_request_is_no_trouble() -> None:
     program = ("-c", "print('{\"result\": {}}')")
     wanted = Order(program, {"long": "x" * 500_000}, f"test-{uuid.uuid4()}", 20.0)
     assert asyncio.run(run_worker(wanted)) == {}
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_before_it_reads_is_ended_when_its_time_is_up() -> None:
+    program = ("-c", "import time\ntime.sleep(60)")
+    wanted = Order(program, {"long": "x" * 500_000}, f"test-{uuid.uuid4()}", 0.5)
+
+    async def main() -> None:
+        async with asyncio.timeout(10):
+            await run_worker(wanted)
+
+    with pytest.raises(WorkerError, match=r"longer than 0\.5"):
+        asyncio.run(main())
 
 
 def test_a_module_that_is_not_there_is_an_error() -> None:

@@ -1,5 +1,6 @@
 """Backups: proved before they have their name, not too many, and there when they are needed."""
 
+import asyncio
 import os
 import sqlite3
 from contextlib import closing
@@ -10,6 +11,7 @@ from open_library import in_asyncio
 
 from sfa_engine.errors import LibraryError
 from sfa_engine.library.backup import back_up, backups, restore, rotate
+from sfa_engine.library.check import check
 from sfa_engine.library.database import Database, insert
 
 ADD = "INSERT INTO tracks (uuid, title, added_at, changed_at) VALUES (?, ?, 0, 0)"
@@ -51,6 +53,21 @@ async def test_what_a_killed_backup_left_is_cleared_away(database, places):
     (places.backups / "library-20200101-000000-000000.db.part-journal").touch()
     backup = await database.back_up(places.backups)
     assert things_in(places.backups) == [backup.name]
+
+
+@pytest.mark.slow
+@in_asyncio
+async def test_backups_that_are_written_at_once_leave_each_other_alone(database, places):
+    async with database.transaction() as connection:
+        for number in range(20_000):
+            await insert(connection, ADD, (str(number), f"{number} " * 20))
+    first = asyncio.create_task(database.back_up(places.backups))
+    while not list(places.backups.glob("*.part")):  # noqa: ASYNC110 - a file, not an event
+        await asyncio.sleep(0.001)
+    others = [check(database, places, mend=True), database.back_up(places.backups)]
+    await asyncio.gather(first, *others)
+    assert things_in(places.backups) == [backups(places.backups)[0].path.name]  # one a day
+    assert len(titles_in(backups(places.backups)[0].path)) == 20_000
 
 
 @pytest.mark.slow

@@ -212,6 +212,20 @@ def test_stems_that_do_not_fit_are_refused(tmp_path, stems, words):
     assert things_in(tmp_path) == []
 
 
+@pytest.mark.slow
+def test_two_that_write_the_same_bundle_at_once_do_not_collide(tmp_path):
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom sfa_engine.library.draft import drafted\n"
+        "for _ in range(300):\n"
+        "    with drafted(Path(sys.argv[1]), 'track.json', 'bundle') as draft:\n"
+        "        (draft / 'track.json').write_text('{}')\n"
+    )
+    words = [sys.executable, "-c", program, str(tmp_path / "a.sfa")]
+    writers = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [writer.communicate(timeout=60)[1] for writer in writers] == ["", ""]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.sfa"]
+
+
 def test_a_source_that_cannot_be_read_leaves_the_old_bundle(files, tmp_path):
     target = write_bundle(tmp_path / "x.sfa", stem_sources(files), **ABOUT)
     before = read_bundle(target)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -43,6 +46,29 @@ def test_secrets_live_side_by_side_and_go_one_by_one(secrets):
     assert secrets.remove("lalalai")
     assert not secrets.remove("lalalai")
     assert secrets.get("spotify.client") == "b"
+
+
+@pytest.mark.slow
+def test_processes_that_write_at_once_lose_nothing_of_each_other(secrets, tmp_path):
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom sfa_engine.library.secret import Secrets\n"
+        "sys.stdin.read(1)\n"
+        "for n in range(30): Secrets(Path(sys.argv[1])).set(f'{sys.argv[2]}.{n}', 'x')\n"
+    )
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path / "data"), name], stdin=subprocess.PIPE
+        )
+        for name in ("a", "b")
+    ]
+    for writer in writers:
+        assert writer.stdin
+        writer.stdin.write(b"!")
+        writer.stdin.close()
+    for writer in writers:
+        writer.wait(60)
+        assert writer.returncode == 0
+    assert len(secrets.names()) == 60
 
 
 def test_a_key_that_others_can_read_is_not_used(secrets, tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from engine_process import Show, until
 
 from sfa_engine.errors import EngineError, Refused
 from sfa_engine.library.bundle import write_bundle_arrays
+from sfa_engine.library.database import BUSY_S
 
 pytestmark = pytest.mark.slow
 
@@ -127,6 +130,23 @@ def test_a_mark_outlives_stage_and_backstage_dying_at_once(engine: Show, bundle:
     until(engine.answers, "the stage")
     until_marked(engine, {5: 6.0})
     assert hot_cue(engine, 5) == pytest.approx(6.0, abs=0.02)
+
+
+def test_a_mark_that_the_library_cannot_take_just_now_is_kept_until_it_can(
+    engine: Show, bundle: Path
+) -> None:
+    load(engine, path=str(bundle))
+    mark(engine, 1, 1.0)
+    until_marked(engine, {1: 1.0})
+    other = sqlite3.connect(engine.runtime / "data" / "sfa" / "library.db", isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        mark(engine, 2, 2.0)
+        time.sleep(BUSY_S + 1.0)  # it gives up
+        other.execute("ROLLBACK")
+    finally:
+        other.close()
+    until_marked(engine, {1: 1.0, 2: 2.0})
 
 
 def test_a_pending_file_that_is_damaged_is_put_aside(engine: Show, bundle: Path) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from watchfiles import Change, awatch
 
-from sfa_engine.backstage.services.links import is_sound_file
+from sfa_engine.backstage.services.links import is_sound_file, sound_files
+from sfa_engine.errors import Refused
 
 STEADY_S = 3.0  # a copy over a slow network pauses, but seldom for longer
 LOOK_MS = 500  # between two looks at files that grow
@@ -90,7 +91,9 @@ async def arrivals(
     def arriving(change: Change, name: str) -> bool:
         path = Path(name)
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        return change != Change.deleted and not hidden and is_sound_file(path)
+        if change == Change.deleted or hidden:
+            return False
+        return is_sound_file(path) or (change == Change.added and path.is_dir())
 
     async for changes in awatch(
         folder,
@@ -102,7 +105,10 @@ async def arrivals(
         yield_on_timeout=True,
         ignore_permission_denied=True,
     ):
-        changed = {Path(name) for _, name in changes}
+        changed: set[Path] = set()
+        for _, name in changes:
+            # A folder that was moved here, or filled before it was watched, tells no file of its.
+            changed.update(_sound_of(Path(name)))
         for path in sorted(changed.union(growth.paths)):
             stamp = _stamp(path)
             if stamp is not None and told.get(path) == stamp:
@@ -110,6 +116,16 @@ async def arrivals(
             if growth.saw(path, stamp and stamp[0], clock()) and stamp:
                 told[path] = stamp
                 yield path
+
+
+def _sound_of(path: Path) -> tuple[Path, ...]:
+    """Return a file as it is, and the sound files of a folder."""
+    if not path.is_dir():
+        return (path,)
+    try:
+        return sound_files(path).paths
+    except Refused:  # gone, or not to be read
+        return ()
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

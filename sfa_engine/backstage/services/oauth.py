@@ -221,6 +221,9 @@ class UserToken:
         try:
             answer = await ask_for_token(self._accounts, form)
         except LoginEnded:
+            other = _kept(self._vault)
+            if other is not None and other.refresh != token.refresh:
+                return other  # another process was faster: a refresh token is good for one use
             forget(self._vault)  # or it would be tried for ever
             raise
         new = token_of(answer, self._clock(), token.refresh)

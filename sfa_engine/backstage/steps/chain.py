@@ -79,11 +79,16 @@ def import_file(find: Find, wish: Wish) -> Plan:
     return Plan(
         Kind.IMPORT,
         {**asdict(find), **wish.words},
-        title=str(find.told.get("title") or Path(find.path).name),
-        unique=f"import:{find.path}",
+        title=sayable(str(find.told.get("title") or Path(find.path).name)),
+        unique=f"import:{sayable(find.path)}",
         priority=wish.priority,
         time_limit_s=IMPORT_LIMIT_S,
     )
+
+
+def sayable(path: str) -> str:
+    """Return a path as text, also one whose bytes are no UTF-8."""
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def import_link(url: str, wish: Wish) -> Plan:
@@ -92,7 +97,7 @@ def import_link(url: str, wish: Wish) -> Plan:
         Kind.IMPORT,
         {"link": url, **wish.words},
         title=url,
-        unique=f"import:{url}",
+        unique=f"link:{url}",
         priority=wish.priority,
         most_attempts=5,
         time_limit_s=IMPORT_LIMIT_S,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import Refused
 from sfa_engine.library import analysis, tracks
 from sfa_engine.library.analysis import StemOrigin
+from sfa_engine.library.draft import clean_leftovers
 from sfa_engine.library.track import Track
 
 
@@ -47,6 +50,10 @@ async def ground_of(shop: Workshop, job: Job) -> Ground:
     if track.deleted_at is not None:
         raise Refused(f'"{track.name}" was removed', "restore it first")
     bundle = shop.places.bundles / (track.bundle or "")
+    if track.bundle is not None and not bundle.exists():
+        # A worker that was killed while it put a new one in its place left the old one aside.
+        with suppress(OSError):
+            await asyncio.to_thread(clean_leftovers, shop.places.bundles)
     if track.bundle is None or not bundle.is_dir():
         raise Refused(f'"{track.name}" has no bundle', "prepare its file again with `sfa prep`")
     return Ground(track, bundle, stems)

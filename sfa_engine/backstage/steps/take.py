@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sfa_engine.audio.media import read_bundle
 from sfa_engine.backstage.foreman import Outcome, Progress
 from sfa_engine.backstage.job import Job
-from sfa_engine.backstage.steps.chain import Wish, prepare
+from sfa_engine.backstage.steps.chain import Wish, prepare, sayable
 from sfa_engine.backstage.workshop import Workshop
-from sfa_engine.errors import WorkerError
+from sfa_engine.errors import MediaError, Refused, WorkerError
 from sfa_engine.library import analysis, tracks
 from sfa_engine.library.analysis import StemOrigin
 from sfa_engine.library.content import content_hash, keep_cover
@@ -39,6 +40,9 @@ class Take:
         """Take the file of a job in."""
         path = await self._path(job)
         sources: dict[str, str] = job.args.get("sources") or {"mix": path}
+        for each in (path, *sources.values()):
+            if each != sayable(each):
+                raise Refused(f'"{sayable(each)}" is no name in UTF-8', "rename it")
         progress(0.0, "reading")
         digest = await asyncio.to_thread(_digest, list(sources.values()))
         tags = _believed(await asyncio.to_thread(read_tags, next(iter(sources.values()))), job.args)
@@ -56,7 +60,7 @@ class Take:
         wish = Wish.of(job.args)
         told: dict[str, Any] = {}
         bundle = self.shop.places.bundles / name
-        if wish.again or not bundle.exists():
+        if wish.again or not await asyncio.to_thread(_is_whole, bundle):
             request = {
                 "sources": sources,
                 "bundle": str(bundle),
@@ -77,7 +81,11 @@ class Take:
             plans = prepare(track.id, track.name, wish)
             await self.shop.queue.add_chain(connection, plans, job.batch, after=job.id)
 
-        return Outcome({"track": track.id, "is_new": is_new, **told}, effect)
+        async def follow() -> None:
+            if told:  # it may have cues and a grid by hand from before
+                await self.shop.follow(track.id)
+
+        return Outcome({"track": track.id, "is_new": is_new, **told}, effect, follow)
 
     async def _path(self, job: Job) -> str:
         """Return where the file is: as given, or where the job before put it."""
@@ -86,6 +94,15 @@ class Take:
         if job.after is None:
             raise WorkerError("the download is forgotten", "prepare it again with `sfa prep`")
         return str((await self.shop.queue.get(job.after)).result["path"])
+
+
+def _is_whole(bundle: Path) -> bool:
+    """Return whether a bundle is there and can be played."""
+    try:
+        read_bundle(bundle)
+    except MediaError:
+        return False
+    return True
 
 
 def _digest(paths: list[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.job import LIVE, Job, State
-from sfa_engine.backstage.queue import MOST_LISTED, Event, Queue
+from sfa_engine.backstage.queue import ALL, MOST_LISTED, Event, Queue
 from sfa_engine.backstage.verbs import given
 from sfa_engine.errors import Refused, did_you_mean
 
@@ -61,7 +61,7 @@ class JobVerbs:
         """Let failed or cancelled jobs wait again: those named, or all that failed."""
         numbers = given.wholes("jobs", list(jobs))
         if given.switch("failed", failed):
-            numbers += [job.id for job in await self._queue.list([State.FAILED])]
+            numbers += [job.id for job in await self._queue.list([State.FAILED], limit=ALL)]
         elif not numbers:
             raise Refused("no job is named", "name some, or say that all failed ones are meant")
         again = await self._queue.retry(numbers)
@@ -72,12 +72,10 @@ class JobVerbs:
         """Cancel jobs that wait or run: those named, or all."""
         numbers = given.wholes("jobs", list(jobs))
         if given.switch("everything", everything):
-            numbers += [job.id for job in await self._queue.list(LIVE)]
+            numbers += [job.id for job in await self._queue.list(LIVE, limit=ALL)]
         elif not numbers:
             raise Refused("no job is named", "name some, or say that all are meant")
         cancelled = await self._queue.cancel(numbers)
-        for number in cancelled:
-            self._foreman.end_worker(number)
         self._foreman.wake()
         return {"jobs": cancelled}
 

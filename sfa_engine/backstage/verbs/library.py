@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from sfa_engine.audio.media import read_bundle
+from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.verbs import given
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.desk.deck import LONGEST_S
-from sfa_engine.errors import Refused, did_you_mean
+from sfa_engine.errors import Refused, SfaError, did_you_mean
 from sfa_engine.library import (
     analysis,
     check,
@@ -43,10 +44,12 @@ class LibraryVerbs:
     Parameters
     ----------
     shop : Workshop
+    foreman : Foreman
     """
 
-    def __init__(self, shop: Workshop) -> None:
+    def __init__(self, shop: Workshop, foreman: Foreman) -> None:
         self._shop = shop
+        self._foreman = foreman
 
     # ------------------------------------------------------------------ looking
 
@@ -166,7 +169,7 @@ class LibraryVerbs:
         """Forget a cue."""
         async with self._shop.database.transaction() as connection:
             track = await cues.remove(connection, given.whole("cue", cue))
-        await self._shop.follow(track)
+        await self._follow(track)
         return {"track": track}
 
     async def library_keep(self, bundle: Any, hotcues: Any) -> dict[str, Any]:
@@ -187,7 +190,7 @@ class LibraryVerbs:
                 elif on_it is None or abs(on_it.position_s - place_s) > 1e-4:
                     place = min(max(place_s, 0.0), track.duration_s or LONGEST_S)
                     await cues.set_hot_cue(connection, track.id, slot, place)
-        await self._shop.follow(track.id)
+        await self._follow(track.id)
         return {"track": track.id}
 
     async def _of_bundle(self, connection: Connection, folder: Path) -> Track:
@@ -205,8 +208,18 @@ class LibraryVerbs:
         async with self._shop.database.transaction() as connection:
             found = await search.find_one(connection, _named(track))
             changed = await change(connection, found.id)
-        await self._shop.follow(found.id)
+        await self._follow(found.id)
         return changed
+
+    async def _follow(self, track: int) -> None:
+        """Let a bundle follow what is committed; where it cannot, `check` will find it.
+
+        The request has had its effect: told that it failed, a person would ask for it again.
+        """
+        try:
+            await self._shop.follow(track)
+        except SfaError as error:
+            print(f"backstage: track {track}: {error}", flush=True)
 
     # ------------------------------------------------------------------ playlists
 
@@ -264,6 +277,7 @@ class LibraryVerbs:
         """Take a track out; it can be restored until clean-up."""
         async with self._shop.database.reading() as connection:
             found = await search.find_one(connection, _named(track))
+        await self._foreman.leave(found.id)  # or a worker puts a bundle where it was
         return self._told(await trash.remove(self._shop.database, self._shop.places, found.id))
 
     async def library_restore(self, track: Any) -> dict[str, Any]:

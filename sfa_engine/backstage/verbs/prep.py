@@ -73,10 +73,10 @@ class PrepVerbs:
         async with self._shop.database.transaction() as connection:
             for plan in plans:
                 jobs += await self._shop.queue.add_chain(connection, [plan], batch)
+        self._foreman.wake()
         if watching:
             for folder in folders:
                 self._watching.add(folder, wish)
-        self._foreman.wake()
         return {"batch": batch, "jobs": jobs}
 
     def prep_watched(self) -> dict[str, Any]:

@@ -63,6 +63,30 @@ def test_files_that_arrive_are_told_once_and_only_sound(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_folder_that_is_moved_here_brings_its_files(tmp_path):
+    here = tmp_path / "here"
+    here.mkdir()
+
+    async def watch():
+        watching = arrivals(here, asyncio.Event(), steady_s=0.0, look_ms=50)
+        first = asyncio.ensure_future(anext(watching))
+        number = 0
+        while not first.done():  # until the watch stands, what comes is not seen
+            number += 1
+            album = tmp_path / "elsewhere" / f"album {number}"
+            (album / "disc 1").mkdir(parents=True)
+            (album / "disc 1" / "song.mp3").write_bytes(b"sound")
+            (album / "cover.jpg").write_bytes(b"picture")
+            album.rename(here / album.name)
+            await asyncio.wait([first], timeout=0.2)
+        return await first
+
+    path = asyncio.run(asyncio.wait_for(watch(), 30))
+    assert path.name == "song.mp3"
+    assert path.parent.parent.parent == here
+
+
+@pytest.mark.slow
 def test_watching_ends_when_told(tmp_path):
     async def watch():
         stop = asyncio.Event()

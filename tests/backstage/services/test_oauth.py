@@ -118,6 +118,33 @@ def test_a_token_refused_is_renewed_once_for_many_tasks(on_the_road, fake, vault
     on_the_road(journey)
 
 
+class Behind:
+    """A vault as a process sees it that read just before another one wrote."""
+
+    def __init__(self, vault, seen):
+        self.vault, self.seen = vault, [seen]
+
+    def get(self, name):
+        return self.seen.pop() if self.seen else self.vault.get(name)
+
+    def set(self, name, value):
+        self.vault.set(name, value)
+
+
+def test_a_token_that_another_process_renewed_meanwhile_is_taken_and_the_login_stays(
+    on_the_road, vault
+):
+    async def journey(road):
+        await log_in(road, vault)
+        before = vault.get(NAME)
+        road.clock.now_s = json.loads(before)["ends_s"]
+        token = await user(road, vault).bearer()
+        assert await user(road, Behind(vault, before)).bearer() == token
+        assert logged_in(vault)
+
+    on_the_road(journey)
+
+
 def test_a_login_that_was_revoked_is_forgotten_and_told(on_the_road, fake, vault):
     async def journey(road):
         await log_in(road, vault)

@@ -1,0 +1,34 @@
+"""``jobs.*`` on a real queue."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from sfa_engine.backstage.foreman import Foreman
+from sfa_engine.backstage.job import Kind, Plan
+from sfa_engine.backstage.queue import MOST_LISTED, Queue
+from sfa_engine.backstage.verbs.jobs import JobVerbs
+from sfa_engine.library.database import Database
+
+MANY = MOST_LISTED + 20
+
+
+@pytest.mark.slow
+def test_all_jobs_are_all_jobs_however_many_are_listed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await Database.open(tmp_path / "library.db") as database:
+            queue = Queue(database, "me")
+            verbs = JobVerbs(queue, Foreman(queue, {}, {}))
+            async with database.transaction(durable=False) as connection:
+                for _ in range(MANY):
+                    await queue.add_chain(connection, [Plan(Kind.ANALYSE)])
+            assert len((await verbs.jobs_cancel(everything=True))["jobs"]) == MANY
+            assert len((await verbs.jobs_list())["jobs"]) == MOST_LISTED
+            async with database.transaction(durable=False) as connection:
+                await connection.execute("UPDATE jobs SET state = 'failed'")
+            assert len((await verbs.jobs_retry(failed=True))["jobs"]) == MANY
+
+    asyncio.run(main())

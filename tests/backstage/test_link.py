@@ -1,0 +1,54 @@
+"""What a link stands for is put in the queue whole: the download, and what comes after it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from sfa_engine.backstage.courtesy import Courtesy
+from sfa_engine.backstage.executor import Local
+from sfa_engine.backstage.job import Kind, State
+from sfa_engine.backstage.queue import Queue
+from sfa_engine.backstage.services.spotify import Listing
+from sfa_engine.backstage.services.spotify_link import SpotifyLink, parse_link
+from sfa_engine.backstage.services.wanted import Wanted
+from sfa_engine.backstage.settings import Settings
+from sfa_engine.backstage.steps.chain import Wish, import_link
+from sfa_engine.backstage.steps.link import Resolve
+from sfa_engine.backstage.workshop import Workshop
+from sfa_engine.library.database import Database
+from sfa_engine.library.places import Places
+
+SPOTIFY = "https://open.spotify.com/track/11dFghVXANMlKmJXsNCbNl"
+
+
+async def listing(link: SpotifyLink, _progress: object) -> Listing:
+    wanted = Wanted("Title", ("Artist",), "Album", 200.0, None, link.url, None, 1, 1999)
+    return Listing("a track", link.url, (wanted,))
+
+
+@pytest.mark.parametrize("url", ["https://example.com/song", SPOTIFY])
+def test_what_a_link_brings_is_taken_in_once_it_is_here(tmp_path: Path, url: str) -> None:
+    async def main() -> None:
+        places = Places(tmp_path, tmp_path / "tracks")
+        settings = Settings(tmp_path, places.bundles, tmp_path / "models")
+        async with await Database.open(places.database) as database:
+            queue = Queue(database, "me")
+            local = Local(Courtesy())
+            shop = Workshop(settings, places, database, queue, local, local)
+            async with database.transaction() as connection:
+                await queue.add_chain(connection, [import_link(url, Wish())], "batch")
+            job = await queue.claim("import")
+            assert job is not None
+            outcome = await Resolve(shop, listing)(job, lambda _share, _doing: None)
+            async with database.transaction() as connection:  # as the foreman does
+                await outcome.effect(connection)
+                await queue.finish(connection, job, outcome.result)
+            take, fetch = await queue.list([State.WAITING], "batch")
+            assert (fetch.kind, fetch.after) == (Kind.DOWNLOAD, job.id)
+            assert (take.kind, take.after, take.needs_last) == (Kind.IMPORT, fetch.id, True)
+
+    assert parse_link(SPOTIFY).url == SPOTIFY
+    asyncio.run(main())

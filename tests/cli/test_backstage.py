@@ -1,0 +1,75 @@
+"""The command line reaches backstage, also while one is about to end or to begin."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sfa_engine.audio.lock import lock_holder, take_lock
+from sfa_engine.cli.backstage import LOCK
+from sfa_engine.cli.config import memory_path
+
+pytestmark = pytest.mark.slow
+
+ASK = """
+import sys, time
+from pathlib import Path
+from sfa_engine.cli.backstage import backstage
+from sfa_engine.errors import SfaError
+for pause_s in sys.argv[2:]:
+    time.sleep(float(pause_s))
+    try:
+        with backstage(10.0, Path(sys.argv[1])) as client:
+            print(client.call("jobs.list")["counts"]["done"])
+    except SfaError as error:
+        print(error)
+"""
+
+
+@pytest.fixture
+def runtime() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="sfa-", dir=memory_path()) as folder:
+        yield Path(folder)
+        while lock_holder(Path(folder) / LOCK):  # the last one ends with its last client
+            time.sleep(0.05)
+
+
+def answers(runtime: Path, data: Path, *pauses_s: float) -> list[str]:
+    """Return what a program is told that asks backstage again and again."""
+    asked = subprocess.run(
+        [sys.executable, "-c", ASK, str(runtime), *map(str, pauses_s)],
+        env={**os.environ, "XDG_DATA_HOME": str(data), "XDG_CONFIG_HOME": str(data)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return asked.stdout.splitlines()
+
+
+def test_one_that_is_ending_is_waited_for(runtime: Path, tmp_path: Path) -> None:
+    held = take_lock(runtime / LOCK, "backstage", "wait")
+    ending = threading.Timer(1.0, os.close, [held])
+    ending.start()
+    assert answers(runtime, tmp_path, 0.0) == ["0"]
+    ending.join()
+
+
+def test_who_comes_just_when_it_ends_is_served_all_the_same(runtime: Path, tmp_path: Path) -> None:
+    pauses_s = [0.0, *(0.99 + 0.002 * number for number in range(12))]
+    assert answers(runtime, tmp_path, *pauses_s) == ["0"] * 13
+
+
+def test_one_that_cannot_start_is_told_with_its_last_words(runtime: Path, tmp_path: Path) -> None:
+    (tmp_path / "sfa").mkdir()
+    (tmp_path / "sfa" / "library.db").write_bytes(b"no database at all" * 100)
+    (said,) = answers(runtime, tmp_path, 0.0)
+    assert said.startswith("backstage did not start: library")
