@@ -17,7 +17,7 @@ import shutil
 import time
 from pathlib import Path
 
-from sfa_engine.errors import Refused
+from sfa_engine.errors import LibraryError, Refused
 from sfa_engine.library.bundle import SUFFIX
 from sfa_engine.library.database import Connection, Database, change, row, rows
 from sfa_engine.library.description import follow
@@ -124,12 +124,23 @@ async def clean_up(
     places : Places
     kept_days : float
         0: all of them, now.
+
+    Raises
+    ------
+    LibraryError
+        Some cannot be done away with; all the others have been.
     """
     before = time.time() - kept_days * DAY_S
     async with database.reading() as connection:
         old = [t for t in await removed(connection) if t.deleted_at and t.deleted_at <= before]
+    gone: list[Track] = []
+    problem: LibraryError | None = None
     for track in old:
-        await asyncio.to_thread(_destroy, place_in_trash(places, track))
+        try:
+            await asyncio.to_thread(_destroy, place_in_trash(places, track))
+        except LibraryError as found:
+            problem = found
+            continue
         async with database.transaction() as connection:
             await change(
                 connection,
@@ -141,7 +152,10 @@ async def clean_up(
             )
         if track.cover and not shared:
             (places.covers / track.cover).unlink(missing_ok=True)
-    return old
+        gone.append(track)
+    if problem is not None:
+        raise problem
+    return gone
 
 
 def place_in_trash(places: Places, track: Track) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from sfa_engine.backstage.foreman import Outcome, Progress
 from sfa_engine.backstage.job import Job
 from sfa_engine.backstage.workshop import Workshop
+from sfa_engine.errors import SfaError
 from sfa_engine.library import check, trash
 
 
@@ -22,20 +24,35 @@ class Clean:
     shop: Workshop
 
     async def __call__(self, _job: Job, progress: Progress) -> Outcome:
-        """Back the library up, forget old jobs, empty the trash of what is old, mend."""
-        shop = self.shop
-        progress(0.0, "backing up")
-        backup = await shop.database.back_up(shop.places.backups)
-        progress(0.3, "forgetting")
-        jobs = await shop.queue.prune()
-        emptied = await trash.clean_up(shop.database, shop.places)
-        progress(0.5, "checking")
-        findings = await check.check(shop.database, shop.places, mend=True)
-        return Outcome(
-            {
-                "backup": backup.name,
-                "jobs_forgotten": jobs,
-                "removed_for_good": len(emptied),
-                "mended": sum(finding.mended for finding in findings),
-            }
-        )
+        """Back the library up, forget old jobs, empty the trash of what is old, mend.
+
+        One that cannot be done holds up none of the others: on a full disk no backup can be
+        written before the trash is empty.
+        """
+        parts: Mapping[str, Callable[[], Awaitable[object]]] = {
+            "backup": self._back_up,
+            "jobs_forgotten": self.shop.queue.prune,
+            "removed_for_good": self._empty,
+            "mended": self._mend,
+        }
+        done: dict[str, object] = {}
+        problems: list[SfaError] = []
+        for number, (name, part) in enumerate(parts.items()):
+            progress(number / len(parts), name.replace("_", " "))
+            try:
+                done[name] = await part()
+            except SfaError as problem:
+                problems.append(problem)
+        if problems:
+            raise problems[0]
+        return Outcome(done)
+
+    async def _back_up(self) -> str:
+        return (await self.shop.database.back_up(self.shop.places.backups)).name
+
+    async def _empty(self) -> int:
+        return len(await trash.clean_up(self.shop.database, self.shop.places))
+
+    async def _mend(self) -> int:
+        findings = await check.check(self.shop.database, self.shop.places, mend=True)
+        return sum(finding.mended for finding in findings)

@@ -16,7 +16,7 @@ def text(name: str, value: Any, *, most: int = 4096) -> str:
 
 def texts(name: str, value: Any, *, most: int = 10_000) -> list[str]:
     """Return a list of texts, or refuse it."""
-    if not isinstance(value, list) or len(value) > most:
+    if not isinstance(value, list | tuple) or len(value) > most:
         raise Refused(f"{name} is {value!r:.60}", f"give a list of at most {most} texts")
     return [text(name, each) for each in value]
 
@@ -30,7 +30,7 @@ def whole(name: str, value: Any, low: int = 0, high: int = 1 << 62) -> int:
 
 def wholes(name: str, value: Any) -> list[int]:
     """Return a list of whole numbers, or refuse it."""
-    if not isinstance(value, list):
+    if not isinstance(value, list | tuple):
         raise Refused(f"{name} is {value!r:.60}", "give a list of whole numbers")
     return [whole(name, each) for each in value]
 

@@ -38,7 +38,7 @@ class JobVerbs:
     ) -> dict[str, Any]:
         """Return jobs, the newest first, of some states or of one batch, and how many there are."""
         names = [*State]
-        wanted = given.texts("states", list(states) if states == () else states)
+        wanted = given.texts("states", states)
         for name in wanted:
             if name not in names:
                 raise Refused(f'no state "{name:.40}"', did_you_mean(name, names))
@@ -59,7 +59,7 @@ class JobVerbs:
 
     async def jobs_retry(self, jobs: Any = (), failed: Any = False) -> dict[str, Any]:
         """Let failed or cancelled jobs wait again: those named, or all that failed."""
-        numbers = given.wholes("jobs", list(jobs))
+        numbers = given.wholes("jobs", jobs)
         if given.switch("failed", failed):
             numbers += [job.id for job in await self._queue.list([State.FAILED], limit=ALL)]
         elif not numbers:
@@ -70,7 +70,7 @@ class JobVerbs:
 
     async def jobs_cancel(self, jobs: Any = (), everything: Any = False) -> dict[str, Any]:
         """Cancel jobs that wait or run: those named, or all."""
-        numbers = given.wholes("jobs", list(jobs))
+        numbers = given.wholes("jobs", jobs)
         if given.switch("everything", everything):
             numbers += [job.id for job in await self._queue.list(LIVE, limit=ALL)]
         elif not numbers:

@@ -247,7 +247,7 @@ class LibraryVerbs:
             number = there.get(wanted.casefold())
             if number is None:
                 number = await playlists.create(connection, wanted)
-            words = given.texts("tracks", list(tracks))
+            words = given.texts("tracks", tracks)
             numbers = [(await search.find_one(connection, word)).id for word in words]
             entries = await playlists.append(connection, number, numbers)
         return {"playlist": number, "entries": entries}
