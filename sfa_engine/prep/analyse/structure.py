@@ -7,9 +7,8 @@ bars ─┬► features ─► self-similarity ─► novelty ┐
       ├► treble ─► crashes ─────────────────────┼► best row of phrases ─► labels
       └► chords ─► cycle ─► other chords ───────┘
 
-Chords go round in a cycle, most often of four bars. Where they do not come back as they were,
-something else begins; and the cycle says how long a phrase is, also where a bar of ours is half
-a bar to a musician, or two.
+The cycle of the chords says how long a phrase is, also where a bar of ours is half a bar to a
+musician, or two.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from itertools import pairwise
 import numpy as np
 
 from sfa_engine.prep.analyse.bar import Stepwise
+from sfa_engine.prep.analyse.cycle import chord_cycle, other_chords
 from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets
 from sfa_engine.prep.analyse.smooth import Floats, Ints, highest, standard
 
@@ -29,14 +29,10 @@ _PRICE = 0.5  # of a boundary, in the change at the strongest ones
 _PRICES = (0.9, 1.3)  # at least and at most
 _REACHES = ((2, 0.3), (4, 1.0), (8, 1.3))  # bars on each side that are compared, and weight
 _EDGE = 0.35  # what a change counts in the first half cycle and the last
-_CRASH_DB = (3.0, 7.0)  # a bar's first quarter over those of three bars on each side: maybe, surely
-_NO_CYMBAL_DB = -15.0  # against the loud bars' treble
-_CYCLES = (2, 4, 8)  # bars after which chords may come back
-_SHORTER = 1.15  # a cycle may be this much less alike than a longer one
-_ALIKE = 0.1  # of what any two bars differ by: less is the same chord
+_CRASH_DB = (3.0, 7.0)  # a bar's first quarter over those three bars around: maybe, surely
+_NO_CYMBAL_DB = -15.0  # below the loud bars' treble
 _OTHER_CHORDS = 0.5  # weight; a crash counts 1
-_CLEAR = 1.5  # natural logarithm: chords 4.5 times as unlike as they usually come back
-_UNCLEAR = 0.4  # of the clearest places: below, nothing is other
+_PLAIN = 1.0  # a change of sound that tells the bar, where chords tell one beside it
 _KICK_DB = -9.0  # bass below the loud parts': no kick
 _BASS_RETURNS_DB = 6.0  # at a drop, against the part before it
 _OF_THE_LOUDEST_DB = 2.2  # a drop is no further below the loudest part
@@ -119,7 +115,7 @@ def find_sections(
     if count < 8:
         return [Section(float(bars_s[0]), float(bars_s[-1]), "verse", 0.0)]
     bars = _describe(onsets, beatwise, bars_s, first_beats, beats_per_bar)
-    cycle = _cycle(bars.tones)
+    cycle = chord_cycle(bars.tones)
     edges = _phrases(_change(bars, cycle), cycle)
     parts = [_part(bars, a, e) for a, e in pairwise(edges)]
     _name(parts)
@@ -185,7 +181,11 @@ def _change(bars: _Bars, cycle: int) -> Floats:
             before, after = curve[max(0, i - 4) : i], curve[i : i + 4]
             steps[i] += abs(np.median(after) - np.median(before)) / scale
     change = change / 2.2 + 0.5 * np.minimum(steps, 1.5) + 0.5 * np.minimum(jumps, 1.5)
-    change += _crashes(bars.treble_db) + _OTHER_CHORDS * _other_chords(bars.tones, cycle)
+    change += _crashes(bars.treble_db)
+    other = other_chords(bars.tones, cycle)
+    for bar in np.flatnonzero(other).tolist():
+        beside = bar - 1 + int(np.argmax(change[bar - 1 : bar + 2]))
+        change[beside if change[beside] > _PLAIN else bar] += _OTHER_CHORDS * other[bar]
     change[1 : 1 + cycle // 2] *= _EDGE
     change[n - cycle // 2 : n] *= _EDGE
     change[0] = change[n] = 1
@@ -200,39 +200,6 @@ def _crashes(treble_db: Floats) -> Floats:
     around = np.max([padded[3 + k : 3 + k + n] for k in (-3, -2, -1, 1, 2, 3)], axis=0)
     maybe, surely = _CRASH_DB
     return np.append(np.clip((heard_db - around - maybe) / (surely - maybe), 0, 1), 0.0)
-
-
-def _unlike(tones: Floats, lag: int) -> Floats:
-    """Return how far each bar is from the one `lag` bars before it: float64[bars - lag]."""
-    far: Floats = ((tones[lag:] - tones[:-lag]) ** 2).sum(axis=1)
-    return far
-
-
-def _cycle(tones: Floats) -> int:
-    """Return after how many bars the chords come back."""
-    usual = {k: float(np.median(_unlike(tones, k))) for k in _CYCLES if len(tones) > 3 * k}
-    most = _SHORTER * min(usual.values())
-    return next(k for k, far in usual.items() if far <= most)
-
-
-def _other_chords(tones: Floats, cycle: int) -> Floats:
-    """Return how much the chords from each bar on are others, 0..1: float64[bars + 1].
-
-    A cycle is compared bar by bar with the one before it: within a part they are alike whatever
-    chords follow each other.
-    """
-    n = len(tones)
-    unlike = _unlike(tones, cycle)
-    usual = max(float(np.median(unlike)), _ALIKE * 2 * float(tones.var(axis=0).sum()), 1e-9)
-    total = np.concatenate([np.zeros(cycle + 1), np.cumsum(unlike)])
-    here = np.arange(n + 1)
-    begin, end = np.maximum(here, cycle), np.minimum(here + cycle, n)
-    count = np.maximum(end - begin, 1)
-    other = np.log(np.maximum((total[end] - total[begin]) / count / usual, 1.0))
-    other[(end - begin < 2) | (here < 2)] = 0.0
-    other /= max(float(np.percentile(other, 97)), _CLEAR)
-    other = np.where(other >= highest(other, 3), other, 0.0)
-    return np.clip((other - _UNCLEAR) / (1 - _UNCLEAR), 0, 1)
 
 
 def _similarity(features: Floats) -> Floats:
