@@ -2,8 +2,13 @@
 
 ::
 
-bars ─► features ─► self-similarity ─► novelty ┐
-               └──► steps of bass and level ───┴► best row of phrases ─► labels
+bars ─┬► features ─► self-similarity ─► novelty ┐
+      ├► levels ─► steps of bass and level ─────┤
+      ├► treble ─► crashes ─────────────────────┼► best row of phrases ─► labels
+      └► chords ─► cycle ─► other chords ───────┘
+
+The cycle of the chords says how long a phrase is, also where a bar of ours is half a bar to a
+musician, or two.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from itertools import pairwise
 import numpy as np
 
 from sfa_engine.prep.analyse.bar import Stepwise
+from sfa_engine.prep.analyse.cycle import chord_cycle, other_chords
 from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets
 from sfa_engine.prep.analyse.smooth import Floats, Ints, highest, standard
 
@@ -22,12 +28,17 @@ LONGEST_BARS = 64
 _PRICE = 0.5  # of a boundary, in the change at the strongest ones
 _PRICES = (0.9, 1.3)  # at least and at most
 _REACHES = ((2, 0.3), (4, 1.0), (8, 1.3))  # bars on each side that are compared, and weight
-_EDGE = 0.35  # what a change counts in the first two bars and the last
+_EDGE = 0.35  # what a change counts in the first half cycle and the last
+_CRASH_DB = (3.0, 7.0)  # a bar's first quarter over those three bars around: maybe, surely
+_NO_CYMBAL_DB = -15.0  # below the loud bars' treble
+_OTHER_CHORDS = 0.5  # weight; a crash counts 1
+_PLAIN = 1.0  # a change of sound that tells the bar, where chords tell one beside it
 _KICK_DB = -9.0  # bass below the loud parts': no kick
 _BASS_RETURNS_DB = 6.0  # at a drop, against the part before it
 _OF_THE_LOUDEST_DB = 2.2  # a drop is no further below the loudest part
 _GOES_ON_DB = 0.8  # a part after a drop that is one still
 _STRAIGHT_DB = 0.3  # straight after the intro, where the first verse also begins, much less
+_RISE_BARS = 16  # a build is no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,8 @@ class _Bars:
     bass_db: Floats
     level_db: Floats
     snare: Floats
+    treble_db: Floats  # of the first quarter
+    tones: Floats
     features: Floats
 
 
@@ -102,7 +115,8 @@ def find_sections(
     if count < 8:
         return [Section(float(bars_s[0]), float(bars_s[-1]), "verse", 0.0)]
     bars = _describe(onsets, beatwise, bars_s, first_beats, beats_per_bar)
-    edges = _phrases(_change(bars))
+    cycle = chord_cycle(bars.tones)
+    edges = _phrases(_change(bars, cycle), cycle)
     parts = [_part(bars, a, e) for a, e in pairwise(edges)]
     _name(parts)
     return _joined(parts, bars_s)
@@ -115,9 +129,10 @@ def _describe(
     edges = np.clip((bars_s * FRAME_HZ).astype(int), 0, len(onsets.attacks) - 1)
     width = np.maximum(np.diff(edges), 1)
 
-    def means(curve: Floats) -> Floats:
+    def means(curve: Floats, part: int = 1) -> Floats:
         total = np.concatenate([[0.0], np.cumsum(curve, dtype=np.float64)])
-        rows: Floats = (total[edges[:-1] + width] - total[edges[:-1]]) / width
+        size = np.maximum(width // part, 1)
+        rows: Floats = (total[edges[:-1] + size] - total[edges[:-1]]) / size
         return rows
 
     power = {n: means(level.astype(np.float64) ** 2) for n, level in onsets.levels.items()}
@@ -126,12 +141,14 @@ def _describe(
     beats = np.clip(
         first_beats[:, None] + np.arange(beats_per_bar), 0, len(beatwise.tones) - 1
     ).astype(int)
+    tones = beatwise.tones[beats].mean(axis=1)
+    treble = means(onsets.levels["high"].astype(np.float64) ** 2, part=4)
     total_db = 10 * np.log10(sum(power.values()) + 1e-7)
     bass = np.clip(level["low"] - level["low"].max(), -40, 0) / 4
     features = np.concatenate(
         [
             0.6 * standard(beatwise.levels_db[beats].mean(axis=1)),
-            0.35 * standard(beatwise.tones[beats].mean(axis=1)),
+            0.35 * standard(tones),
             bass[:, None],
             1.2 * standard(np.stack([level[n] for n in ("mid", "snare", "high")], axis=1)),
             standard(np.stack(list(rises.values()), axis=1)),
@@ -142,11 +159,13 @@ def _describe(
         np.clip(level["low"] - np.percentile(level["low"], 95), -30, 0),
         np.clip(total_db - np.percentile(total_db, 95), -30, 0),
         rises["snare"],
+        10 * np.log10(treble + 1e-7),
+        tones,
         features,
     )
 
 
-def _change(bars: _Bars) -> Floats:
+def _change(bars: _Bars, cycle: int) -> Floats:
     """Return how much changes at each bar's beginning: float64[bars + 1]."""
     n = len(bars.features)
     change = np.zeros(n + 1)
@@ -162,10 +181,25 @@ def _change(bars: _Bars) -> Floats:
             before, after = curve[max(0, i - 4) : i], curve[i : i + 4]
             steps[i] += abs(np.median(after) - np.median(before)) / scale
     change = change / 2.2 + 0.5 * np.minimum(steps, 1.5) + 0.5 * np.minimum(jumps, 1.5)
-    change[1:3] *= _EDGE
-    change[n - 2 : n] *= _EDGE
+    change += _crashes(bars.treble_db)
+    other = other_chords(bars.tones, cycle)
+    for bar in np.flatnonzero(other).tolist():
+        beside = bar - 1 + int(np.argmax(change[bar - 1 : bar + 2]))
+        change[beside if change[beside] > _PLAIN else bar] += _OTHER_CHORDS * other[bar]
+    change[1 : 1 + cycle // 2] *= _EDGE
+    change[n - cycle // 2 : n] *= _EDGE
     change[0] = change[n] = 1
     return np.where(change >= highest(change, 3), change, 0.35 * change)
+
+
+def _crashes(treble_db: Floats) -> Floats:
+    """Return how surely a cymbal is struck where each bar begins, 0..1: float64[bars + 1]."""
+    n = len(treble_db)
+    heard_db = np.maximum(treble_db, np.percentile(treble_db, 95) + _NO_CYMBAL_DB)
+    padded = np.pad(heard_db, 3, mode="edge")
+    around = np.max([padded[3 + k : 3 + k + n] for k in (-3, -2, -1, 1, 2, 3)], axis=0)
+    maybe, surely = _CRASH_DB
+    return np.append(np.clip((heard_db - around - maybe) / (surely - maybe), 0, 1), 0.0)
 
 
 def _similarity(features: Floats) -> Floats:
@@ -194,18 +228,18 @@ def _checkerboard(alike: Floats, reach: int) -> Floats:
     return novelty
 
 
-def _phrase(bars: int) -> float:
+def _phrase(bars: int, cycle: int) -> float:
     """Return how usual it is that a section has so many bars."""
-    usual = ((16, 0.45), (8, 0.42), (4, 0.18), (2, -0.05), (1, -0.35))
+    usual = ((4 * cycle, 0.45), (2 * cycle, 0.42), (cycle, 0.18), (cycle // 2, -0.05), (1, -0.35))
     worth = next(worth for unit, worth in usual if bars % unit == 0)
-    return worth - (0.5 if bars < 4 else 0.15 if bars < 8 else 0.0)
+    return worth - (0.5 if bars < cycle else 0.15 if bars < 2 * cycle else 0.0)
 
 
-def _phrases(change: Floats) -> list[int]:
+def _phrases(change: Floats, cycle: int) -> list[int]:
     """Return the boundaries with the most change in phrases of usual length."""
     n = len(change) - 1
     price = float(np.clip(_PRICE * np.percentile(change[2:-2], 99), *_PRICES))
-    usual = [0.0] + [_phrase(bars) for bars in range(1, LONGEST_BARS + 1)]
+    usual = [0.0] + [_phrase(bars, cycle) for bars in range(1, LONGEST_BARS + 1)]
     value, back = np.full(n + 1, -np.inf), np.zeros(n + 1, int)
     value[0] = 0.0
     for end in range(1, n + 1):
@@ -262,12 +296,16 @@ def _name(parts: list[_Part]) -> None:
         elif kick:
             part.label = "verse"
         elif (
-            part.bars <= 16
+            part.bars <= _RISE_BARS
             and after.bass - part.bass > 6
             and (part.rising > 0 or part.slope > 0.05)
         ):
             part.label = "build"
         else:
+            part.label = "break"
+    for part, after in pairwise(parts):
+        both = part.label == after.label == "build"
+        if both and after.end - part.first > _RISE_BARS:  # the first is what the next rises from
             part.label = "break"
 
 

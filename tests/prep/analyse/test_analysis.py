@@ -327,6 +327,33 @@ def whole_piece(bpm: float) -> tuple[np.ndarray, list[tuple[str, int]]]:
     return sound, form
 
 
+def song(chords: list[int], cymbals: list[int]) -> np.ndarray:
+    """A band at 110 BPM that never changes but in the roots of its chords, a bar each."""
+    beat_s = 60 / 110
+    sound = band(np.arange(4 * len(chords) + 1) * beat_s + 0.2, 4 * len(chords) * beat_s + 0.5)
+    t = np.arange(round(4 * beat_s * RATE)) / RATE
+    for bar, root in enumerate(chords):
+        tones = sum(np.sin(2 * np.pi * 220 * 2 ** ((root + n) / 12) * t) for n in (0, 4, 7))
+        place(sound, tones, 0.2 + 4 * bar * beat_s, 0.15)
+        if bar in cymbals:
+            place(sound, noise(RATE, 0.4, 5), 0.2 + 4 * bar * beat_s, 0.25)
+    return sound
+
+
+@pytest.mark.parametrize(
+    ("other", "cymbals"),
+    [((5, 7, 0, 9), []), ((0, 7, 9, 5), [8, 16, 32])],
+    ids=["chords", "crash"],
+)
+def test_a_part_of_a_song_ends_where_other_chords_or_a_cymbal_begin(
+    other: tuple[int, ...], cymbals: list[int]
+):
+    verse = [0, 7, 9, 5]
+    told = analysed(song(2 * verse + 2 * list(other) + 4 * verse + 2 * list(other), cymbals))
+    starts = 0.2 + 240 / 110 * np.array([0, 8, 16, 32])
+    np.testing.assert_allclose([s["start_s"] for s in told["sections"]], starts, atol=0.02)
+
+
 def test_a_whole_track_has_its_sections_its_key_and_its_cues():
     sound, form = whole_piece(126.0)
     told = analysed(sound)
