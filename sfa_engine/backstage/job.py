@@ -113,8 +113,8 @@ class Job:
     track, after : int or None
         The track it is about; the job that it comes after.
     needs_last : bool
-    batch : str
-        The `sfa prep` that it belongs to.
+    batches : tuple of str
+        Those who asked for it; each `sfa prep` has one.
     due_s, created_s, started_s, ended_s : float
         Seconds since 1970; 0 is not yet.
     time_limit_s : float
@@ -134,7 +134,7 @@ class Job:
     track: int | None
     after: int | None
     needs_last: bool
-    batch: str
+    batches: tuple[str, ...]
     due_s: float
     created_s: float
     started_s: float
@@ -159,7 +159,7 @@ class Job:
             track=row["track_id"],
             after=row["after_id"],
             needs_last=bool(row["needs_last"]),
-            batch=row["batch"],
+            batches=tuple((row["batches"] or "").split()),
             due_s=row["due_s"],
             created_s=row["created_s"],
             started_s=row["started_s"],

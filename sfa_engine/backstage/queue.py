@@ -35,7 +35,8 @@ ALL = -1  # as a limit
 _FINAL = (Refused, MediaError)  # trying again would end alike
 _LASTING = frozenset(  # the same, of what workers and services say
     {"no-result", "wrong-length", "unsound", "drm", "geo-blocked", "login-needed"}
-    | {"tool-missing", "ffmpeg-missing", "model-missing", "disk-full", "refused", "media"}
+    | {"engine-missing", "tool-missing", "ffmpeg-missing", "model-missing"}
+    | {"disk-full", "refused", "media"}
 )
 
 
@@ -48,7 +49,7 @@ class Event:
     state: State
     title: str
     track: int | None = None
-    batch: str = ""
+    batches: tuple[str, ...] = ()
     progress: float = 0.0
     doing: str = ""
     error: Mapping[str, str] | None = None
@@ -89,16 +90,27 @@ class Queue:
     ) -> list[int]:
         """Put jobs in that come one after another, within a transaction; return their numbers.
 
-        Where a job of the same unique key waits or runs, that one is taken instead.
+        Where a job of the same unique key waits or runs, that one is taken instead. They belong
+        to the batch, and to those of the job that they come after.
         """
         numbers = []
         for plan in plans:
             number = await self._find_live(connection, plan.unique)
             if number is None:
-                number = await self._insert(connection, plan, batch, after)
+                number = await self._insert(connection, plan, after)
+            await self._join(connection, number, batch, after)
             numbers.append(number)
             after = number
         return numbers
+
+    @staticmethod
+    async def _join(connection: Connection, number: int, batch: str, after: int | None) -> None:
+        await change(
+            connection,
+            "INSERT OR IGNORE INTO batch_jobs SELECT batch, ? FROM batch_jobs WHERE job_id = ?"
+            " UNION SELECT ?, ? WHERE ? != ''",
+            (number, after, batch, number, batch),
+        )
 
     @staticmethod
     async def _find_live(connection: Connection, unique: str | None) -> int | None:
@@ -111,14 +123,12 @@ class Queue:
         )
         return found["id"] if found else None
 
-    async def _insert(
-        self, connection: Connection, plan: Plan, batch: str, after: int | None
-    ) -> int:
+    async def _insert(self, connection: Connection, plan: Plan, after: int | None) -> int:
         return await insert(
             connection,
             "INSERT INTO jobs (kind, queue, state, priority, most_attempts, title, args, track_id,"
-            " after_id, needs_last, unique_key, batch, due_s, created_s, time_limit_s)"
-            " VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " after_id, needs_last, unique_key, due_s, created_s, time_limit_s)"
+            " VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 plan.kind,
                 QUEUES[plan.kind],
@@ -130,7 +140,6 @@ class Queue:
                 after,
                 plan.needs_last,
                 plan.unique,
-                batch,
                 self.now(),
                 self.now(),
                 plan.time_limit_s,
@@ -330,7 +339,7 @@ class Queue:
         async with self.database.transaction(durable=False) as connection:
             found = await rows(
                 connection,
-                "SELECT * FROM jobs WHERE state = 'running' AND owner IS NOT ?",
+                "SELECT * FROM told_jobs WHERE state = 'running' AND owner IS NOT ?",
                 (self.owner,),
             )
             lost = [Job.of(each) for each in found]
@@ -367,7 +376,7 @@ class Queue:
 
     @staticmethod
     async def _get(connection: Connection, number: int) -> Job:
-        found = await row(connection, "SELECT * FROM jobs WHERE id = ?", (number,))
+        found = await row(connection, "SELECT * FROM told_jobs WHERE id = ?", (number,))
         if found is None:
             raise Refused(f"there is no job {number}", "see `sfa jobs list --all`")
         return Job.of(found)
@@ -386,7 +395,8 @@ class Queue:
         wanted = [State(state) for state in states] or [*LIVE, *ENDED]
         marks = ", ".join("?" * len(wanted))
         found = await self.database.fetch(
-            f"SELECT * FROM jobs WHERE state IN ({marks}) AND (? = '' OR batch = ?)"  # noqa: S608
+            f"SELECT * FROM told_jobs WHERE state IN ({marks})"  # noqa: S608 - marks alone
+            " AND (? = '' OR id IN (SELECT job_id FROM batch_jobs WHERE batch = ?))"
             " ORDER BY id DESC LIMIT ?",
             (*wanted, batch, batch, limit),
         )
@@ -411,7 +421,8 @@ class Queue:
     def _tell(self, job: Job, share: float = 0.0, doing: str = "") -> None:
         progress = 1.0 if job.state in GOOD else share
         event = Event(
-            job.id, job.kind, job.state, job.title, job.track, job.batch, progress, doing, job.error
+            *(job.id, job.kind, job.state, job.title, job.track, job.batches),
+            *(progress, doing, job.error),
         )
         for listener in list(self._listeners):
             listener(event)

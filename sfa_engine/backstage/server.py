@@ -203,7 +203,7 @@ class Client:
         return {}
 
     def _hear(self, event: Event) -> None:
-        if self._batch in {"", event.batch}:
+        if not self._batch or self._batch in event.batches:
             self._news[event.job] = event
             self._wake.set()
 

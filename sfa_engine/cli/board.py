@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -35,6 +36,7 @@ class Board:
         )
         self._quiet = quiet
         self._bars: dict[int, TaskID] = {}
+        self._whole: TaskID | None = None
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -42,6 +44,13 @@ class Board:
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+    def count(self, left: int, all_: int) -> None:
+        """Show how many steps of how many are behind."""
+        if self._whole is None:
+            self._whole = self._progress.add_task("", kind="all", doing="")
+        said = f"{all_ - left} of {all_} steps"
+        self._progress.update(self._whole, completed=all_ - left, total=all_, doing=said)
 
     def show(self, event: dict[str, Any]) -> None:
         """Show what happened to a job."""
@@ -75,15 +84,24 @@ class Board:
         self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
+def tracks_of(client: SocketClient, batch: str) -> Iterator[dict[str, Any]]:
+    """Yield the tracks of a batch."""
+    after = 0
+    while told := client.call("prep.tracks", batch=batch, after=after)["tracks"]:
+        yield from told
+        after = told[-1]["id"]
+
+
 def follow(client: SocketClient, batch: str, board: Board) -> dict[str, int]:
     """Show a batch until all of it has ended; return how many jobs ended how."""
-    counts: dict[str, int] = client.call("prep.batch", batch=batch)["counts"]
-    if not any(counts[state] for state in LIVE):
-        return counts
-    for _, event in client.notices():
-        board.show(event)
-        if event["state"] != "running":
-            counts = client.call("prep.batch", batch=batch)["counts"]
-            if not any(counts[state] for state in LIVE):
+    notices = client.notices()
+    while True:
+        counts: dict[str, int] = client.call("prep.batch", batch=batch)["counts"]
+        left = sum(counts[state] for state in LIVE)
+        if not left:
+            return counts
+        board.count(left, sum(counts.values()))
+        for _, event in notices:
+            board.show(event)
+            if event["state"] != "running":
                 break
-    return counts

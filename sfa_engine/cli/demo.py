@@ -16,7 +16,7 @@ from sfa_engine.audio.media import DESCRIPTION
 from sfa_engine.cli import config as configuration
 from sfa_engine.cli import screen
 from sfa_engine.cli.backstage import backstage
-from sfa_engine.cli.board import Board, follow
+from sfa_engine.cli.board import Board, follow, tracks_of
 from sfa_engine.cli.rig import spawned, wait_for
 from sfa_engine.errors import DeviceError, EngineError, Refused, SfaError
 from sfa_engine.studio.demo import LANES, write_grooves, write_script
@@ -100,7 +100,7 @@ def _prepared(client: SocketClient, tracks: Sequence[Path], *, quiet: bool) -> t
         client.call("jobs.watch", batch=batch)
         with Board(quiet=quiet) as board:
             follow(client, batch, board)
-        found = client.call("prep.batch", batch=batch)["tracks"]
+        found = list(tracks_of(client, batch))
         if len(found) != 1:
             raise Refused(f'"{track}" is {len(found)} tracks', "name one track, or its stems")
         bundles.append(Path(client.call("library.find", words=f"#{found[0]['id']}")["bundle"]))

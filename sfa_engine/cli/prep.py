@@ -39,9 +39,10 @@ def prep(
 ) -> None:
     """Prepare files, folders and links: import, stems, analysis, cues.
 
-    Goes on in the background when interrupted; see `sfa jobs`.
+    When interrupted, what is left goes on if the engine runs, and else with the next `sfa prep`
+    or `sfa start`; see `sfa jobs list`.
     """
-    from sfa_engine.cli.board import Board, follow
+    from sfa_engine.cli.board import Board, follow, tracks_of
 
     if no_stems and engine not in (None, "none"):
         raise Refused(f"--no-stems and --engine {engine} do not go together", "leave one out")
@@ -57,22 +58,23 @@ def prep(
             watch=watch,
         )
         if background:
-            click.echo(json.dumps(said) if as_json else f"{len(said['jobs'])} jobs; `sfa jobs`")
+            words = f"{len(said['jobs'])} to prepare; see `sfa jobs list`"
+            click.echo(json.dumps(said) if as_json else words)
             return
         client.call("jobs.watch", batch=said["batch"])
         try:
             with Board(quiet=quiet or as_json) as board:
                 counts = follow(client, said["batch"], board)
         except KeyboardInterrupt:
-            click.echo("what is left waits in the queue; see `sfa jobs`", err=True)
+            click.echo("what is left waits in the queue; see `sfa jobs list`", err=True)
             raise click.exceptions.Exit(130) from None
-        told = client.call("prep.batch", batch=said["batch"])
+        tracks = list(tracks_of(client, said["batch"]))
     if watch and not quiet:
         click.echo("watched while `sfa start` runs; see `sfa library folders`", err=True)
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(json.dumps({"counts": counts, "tracks": tracks}, ensure_ascii=False))
     elif not quiet:
-        for track in told["tracks"]:
+        for track in tracks:
             click.echo(_in_words(track))
     if counts["failed"] or counts["cancelled"]:
         raise click.exceptions.Exit(1)
@@ -93,5 +95,9 @@ def _in_words(track: dict[str, Any]) -> str:
     name = f"{track['artist']}: {track['title']}" if track["artist"] else str(track["title"])
     bpm = f"{track['bpm']:.2f} BPM" if track["bpm"] else "no beat"
     stems = f"{len(track['stems'])} stems" if track["stems"] else "in one piece"
+    stems += ", a sketch" if track["sketch"] else ""
     parts = [bpm, str(track["key"] or "no key"), f"{track['cues']} cues", stems]
+    parts += ["the file breaks off"] if track["truncated"] else []
+    if track["repaired_samples"]:
+        parts.append(f"{track['repaired_samples']} samples were no numbers")
     return f"{track['id']:5}  {name}  ({', '.join(parts)})"

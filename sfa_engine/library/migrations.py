@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sfa_engine.library.schema import JOBS, LIBRARY
+from sfa_engine.library.schema import BATCHES, JOBS, LIBRARY
 
 APPLICATION = 0x5346414C  # "SFAL", in the file's header: other programs' databases are left alone
 
@@ -27,6 +27,7 @@ class Migration:
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("tracks, what is known of them, cues and playlists", LIBRARY),
     Migration("jobs", JOBS),
+    Migration("batches that have jobs in common", BATCHES),
 )
 
 

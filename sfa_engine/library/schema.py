@@ -190,3 +190,18 @@ CREATE INDEX jobs_batch ON jobs (batch);
 CREATE INDEX jobs_track ON jobs (track_id) WHERE track_id IS NOT NULL;
 CREATE INDEX jobs_ended ON jobs (ended_s);
 """
+
+BATCHES = """
+CREATE TABLE batch_jobs ( -- what each who asked waits for; two may wait for the same
+    batch TEXT NOT NULL,
+    job_id INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
+    PRIMARY KEY (batch, job_id)
+) WITHOUT ROWID;
+CREATE INDEX batch_jobs_job ON batch_jobs (job_id);
+INSERT INTO batch_jobs SELECT batch, id FROM jobs WHERE batch != '';
+DROP INDEX jobs_batch;
+ALTER TABLE jobs DROP COLUMN batch;
+CREATE VIEW told_jobs AS SELECT jobs.*,
+    (SELECT group_concat(batch, ' ') FROM batch_jobs WHERE job_id = jobs.id) AS batches
+    FROM jobs;
+"""

@@ -136,6 +136,19 @@ async def sources(connection: Connection, track_id: int) -> list[str]:
     return [place["location"] for place in found]
 
 
+async def take_back(connection: Connection, track_id: int) -> None:
+    """Forget a track that was added for a file which turned out to have no sound.
+
+    One that ever had sound, or was put on a playlist, stays.
+    """
+    await change(
+        connection,
+        "DELETE FROM tracks WHERE id = ? AND duration_s IS NULL"
+        " AND id NOT IN (SELECT track_id FROM playlist_entries)",
+        (track_id,),
+    )
+
+
 async def set_content(connection: Connection, track_id: int, content_hash: str) -> Track:
     """Say what a download brought; return the track that has this content.
 

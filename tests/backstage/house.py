@@ -153,6 +153,6 @@ def until_ended(client: SocketClient, batch: str, limit_s: float = 60.0) -> dict
     while True:
         told: dict[str, Any] = client.call("prep.batch", batch=batch)
         if not told["counts"]["waiting"] and not told["counts"]["running"]:
-            return told
+            return {**told, **client.call("prep.tracks", batch=batch)}
         assert time.monotonic() < give_up, client.call("jobs.list")
         time.sleep(0.05)

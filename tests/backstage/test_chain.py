@@ -144,6 +144,51 @@ def test_a_bundle_that_is_made_anew_has_what_is_by_hand_from_the_start(
     assert described.grid.bpm == 100.0
 
 
+def test_stems_and_marks_stay_on_the_deck_until_the_new_ones_are_there(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    path = song(tmp_path / "one.wav")
+    prepared(client, path, engine="sketch")
+    client.call("library.cue", track=1, position_s=2.0, hot_cue=7)
+    found = client.call("library.find", words="one")
+    before = read_bundle(found["bundle"]).track
+    told = prepared(client, path, again=True, engine="demucs", model="nosuchmodel")
+    assert told["counts"]["failed"] == 1
+    after = read_bundle(found["bundle"]).track
+    assert [s.name for s in after.stems] == [s.name for s in before.stems]
+    assert len(after.stems) == 4
+    assert after.grid is not None
+    assert 7 in {cue.hot_cue for cue in after.cues}
+    (job,) = client.call("jobs.list", states=["failed"])["jobs"]
+    assert job["attempts"] == 1
+
+
+def test_a_file_without_sound_becomes_no_track(client: SocketClient, tmp_path: Path) -> None:
+    path = tmp_path / "notes.mp3"
+    path.write_text("no music at all")
+    assert prepared(client, path)["tracks"] == []
+    assert client.call("library.search")["count"] == 0
+    assert client.call("library.check") == {"findings": []}
+
+
+def test_who_asks_again_meanwhile_waits_for_the_same_jobs(
+    client: SocketClient, tmp_path: Path
+) -> None:
+    path = song(tmp_path / "one.wav")
+    client.call("prep.add", sources=[str(path)], engine="none")
+    (track,) = prepared(client, path)["tracks"]
+    assert track["state"] == "ready"
+    assert track["bpm"] == pytest.approx(120.0, abs=0.02)
+
+
+def test_a_file_that_breaks_off_is_told_to_be_so(client: SocketClient, tmp_path: Path) -> None:
+    path = song(tmp_path / "one.flac")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    (track,) = prepared(client, path)["tracks"]
+    assert track["truncated"]
+    assert not track["sketch"]
+
+
 def test_a_damaged_bundle_holds_up_no_correction_and_is_made_anew_when_prepared_again(
     client: SocketClient, tmp_path: Path
 ) -> None:

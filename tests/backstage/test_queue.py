@@ -305,10 +305,10 @@ def test_listeners_hear_of_every_change(tmp_path: Path) -> None:
         end()
         await put(queue, IMPORT)
         await take(queue, "import")
-        assert [(e.state, e.progress, e.doing, e.batch) for e in heard] == [
-            (State.RUNNING, 0.0, "", "b"),
-            (State.RUNNING, 0.5, "reading", "b"),
-            (State.DONE, 1.0, "", "b"),
+        assert [(e.state, e.progress, e.doing, e.batches) for e in heard] == [
+            (State.RUNNING, 0.0, "", ("b",)),
+            (State.RUNNING, 0.5, "reading", ("b",)),
+            (State.DONE, 1.0, "", ("b",)),
         ]
 
     with_queue(tmp_path, body)
@@ -322,6 +322,20 @@ def test_lists_are_by_state_and_batch(tmp_path: Path) -> None:
         assert [job.id for job in await queue.list(batch="a")] == numbers[::-1]
         assert [job.id for job in await queue.list([State.RUNNING])] == numbers[:1]
         assert (await queue.counts())["waiting"] == 2
+
+    with_queue(tmp_path, body)
+
+
+def test_two_who_ask_for_the_same_wait_for_the_same_jobs(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        asked = replace(IMPORT, unique="import:one")
+        (number,) = await put(queue, asked, batch="a")
+        assert await put(queue, asked, batch="b") == [number]
+        async with queue.database.transaction() as connection:
+            await queue.add_chain(connection, [SEPARATE], after=number)
+        for batch in ("a", "b"):
+            assert len(await queue.list(batch=batch)) == 2
+        assert (await queue.get(number)).batches == ("a", "b")
 
     with_queue(tmp_path, body)
 

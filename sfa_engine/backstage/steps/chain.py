@@ -10,7 +10,8 @@ from typing import Any
 from sfa_engine.backstage.job import Kind, Plan
 from sfa_engine.errors import Refused, did_you_mean
 
-ENGINES = ("auto", "demucs", "embedded", "sketch", "lalalai", "none")
+NONE = "none"  # instead of an engine: stays in one piece
+ENGINES = ("auto", "demucs", "embedded", "sketch", "lalalai", NONE)
 IMPORT_LIMIT_S = 900.0
 DOWNLOAD_LIMIT_S = 1800.0
 SEPARATE_LIMIT_S = 4 * 3600.0  # two hours of music with htdemucs_ft on a small machine

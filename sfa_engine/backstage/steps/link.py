@@ -56,7 +56,7 @@ class Resolve:
 
         async def effect(connection: Connection) -> None:
             for plans in chains:
-                await self.shop.queue.add_chain(connection, plans, job.batch, after=job.id)
+                await self.shop.queue.add_chain(connection, plans, after=job.id)
 
         return Outcome(result, effect)
 

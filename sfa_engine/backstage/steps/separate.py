@@ -7,7 +7,7 @@ from functools import partial
 
 from sfa_engine.backstage.foreman import Outcome, Progress
 from sfa_engine.backstage.job import Job
-from sfa_engine.backstage.steps.chain import Wish
+from sfa_engine.backstage.steps.chain import NONE, Wish
 from sfa_engine.backstage.steps.ground import ground_of
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.library import analysis
@@ -15,7 +15,6 @@ from sfa_engine.library.analysis import StemOrigin
 from sfa_engine.library.database import Connection
 
 WORKER = "sfa_engine.prep.separate"
-NONE = "none"
 
 
 @dataclass(frozen=True)

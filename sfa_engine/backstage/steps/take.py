@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sfa_engine.audio.media import read_bundle
+from sfa_engine.audio.media import WHOLE, read_bundle
 from sfa_engine.backstage.foreman import Outcome, Progress
 from sfa_engine.backstage.job import Job
-from sfa_engine.backstage.steps.chain import Wish, prepare, sayable
+from sfa_engine.backstage.steps.chain import NONE, Wish, prepare, sayable
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import MediaError, Refused, WorkerError
 from sfa_engine.library import analysis, tracks
@@ -39,7 +39,7 @@ class Take:
     async def __call__(self, job: Job, progress: Progress) -> Outcome:
         """Take the file of a job in."""
         path = await self._path(job)
-        sources: dict[str, str] = job.args.get("sources") or {"mix": path}
+        sources: dict[str, str] = job.args.get("sources") or {WHOLE: path}
         for each in (path, *sources.values()):
             if each != sayable(each):
                 raise Refused(f'"{sayable(each)}" is no name in UTF-8', "rename it")
@@ -60,7 +60,9 @@ class Take:
         wish = Wish.of(job.args)
         told: dict[str, Any] = {}
         bundle = self.shop.places.bundles / name
-        if wish.again or not await asyncio.to_thread(_is_whole, bundle):
+        anew = wish.again and (wish.engine == NONE or list(sources) != [WHOLE])
+        # Otherwise what is to be prepared again keeps its stems until the new ones are there.
+        if anew or not await asyncio.to_thread(_is_whole, bundle):
             request = {
                 "sources": sources,
                 "bundle": str(bundle),
@@ -69,17 +71,22 @@ class Take:
                 "rate": self.shop.settings.rate,
                 "pcm": self.shop.settings.pcm,
             }
-            told = await self.shop.here(job, WORKER, request, progress)
+            try:
+                told = await self.shop.here(job, WORKER, request, progress)
+            except BaseException:
+                async with self.shop.database.transaction(durable=False) as connection:
+                    await tracks.take_back(connection, track.id)
+                raise
 
         async def effect(connection: Connection) -> None:
             if told:
                 await tracks.set_bundle(connection, track.id, name, told["duration_s"])
-                given = [StemOrigin(stem, GIVEN) for stem in sources if stem != "mix"]
+                given = [StemOrigin(stem, GIVEN) for stem in sources if stem != WHOLE]
                 await analysis.set_stems(connection, track.id, given)
             if track.state != "ready" or wish.again:
                 await tracks.set_state(connection, track.id, "preparing")
             plans = prepare(track.id, track.name, wish)
-            await self.shop.queue.add_chain(connection, plans, job.batch, after=job.id)
+            await self.shop.queue.add_chain(connection, plans, after=job.id)
 
         async def follow() -> None:
             if told:  # it may have cues and a grid by hand from before

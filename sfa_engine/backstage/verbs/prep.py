@@ -15,12 +15,14 @@ from sfa_engine.backstage.verbs import given
 from sfa_engine.backstage.watching import Watching
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import MediaError, Refused, did_you_mean
-from sfa_engine.library import cues, tracks
+from sfa_engine.library import analysis, cues, tracks
 from sfa_engine.library.bundle import PAD_SECONDS
+from sfa_engine.library.database import rows
 from sfa_engine.library.sources import stem_sources
 from sfa_engine.library.tags import read_tags
 
 LEAST_STEMS = 2  # that make a folder one track
+MOST_TOLD = 500  # tracks in an answer
 
 
 class PrepVerbs:
@@ -92,36 +94,47 @@ class PrepVerbs:
         return {}
 
     async def prep_batch(self, batch: Any) -> dict[str, Any]:
-        """Return how far a batch is: its jobs by state, its tracks."""
-        name = given.text("batch", batch)
+        """Return how far a batch is: its jobs by state."""
         counts = {state.value: 0 for state in State}
         found = await self._shop.database.fetch(
-            "SELECT state, count(*) FROM jobs WHERE batch = ? GROUP BY state", (name,)
+            "SELECT state, count(*) FROM batch_jobs JOIN jobs ON jobs.id = job_id"
+            " WHERE batch = ? GROUP BY state",
+            (given.text("batch", batch),),
         )
         for each in found:
             counts[each[0]] = each[1]
-        told = []
+        return {"counts": counts}
+
+    async def prep_tracks(self, batch: Any, after: Any = 0) -> dict[str, Any]:
+        """Return the tracks of a batch, a few hundred at a time: those after a number."""
+        wanted = (given.text("batch", batch), given.whole("after", after, 0, 2**62), MOST_TOLD)
         async with self._shop.database.reading() as connection:
-            rows = await connection.execute_fetchall(
-                "SELECT DISTINCT track_id FROM jobs WHERE batch = ? AND track_id IS NOT NULL"
-                " ORDER BY track_id",
-                (name,),
+            found = await rows(
+                connection,
+                "SELECT track_id, max(coalesce(result ->> '$.truncated', 0)) AS truncated,"
+                " max(coalesce(result ->> '$.repaired_samples', 0)) AS repaired_samples"
+                " FROM batch_jobs JOIN jobs ON jobs.id = job_id WHERE batch = ? AND track_id > ?"
+                " GROUP BY track_id ORDER BY track_id LIMIT ?",
+                wanted,
             )
-            for track in await tracks.listed(connection, [row[0] for row in rows]):
-                marks = await cues.cues_of(connection, track.id)
-                told.append(
-                    {
-                        "id": track.id,
-                        "title": track.title,
-                        "artist": track.artist,
-                        "bpm": track.bpm,
-                        "key": track.key,
-                        "state": track.state,
-                        "cues": len(marks),
-                        "stems": list(track.stems),
-                    }
-                )
-        return {"counts": counts, "tracks": told}
+            taken_in = {each["track_id"]: each for each in found}
+            told = [
+                {
+                    "id": track.id,
+                    "title": track.title,
+                    "artist": track.artist,
+                    "bpm": track.bpm,
+                    "key": track.key,
+                    "state": track.state,
+                    "cues": len(await cues.cues_of(connection, track.id)),
+                    "stems": list(track.stems),
+                    "sketch": any(s.sketch for s in await analysis.stems_of(connection, track.id)),
+                    "truncated": bool(taken_in[track.id]["truncated"]),
+                    "repaired_samples": taken_in[track.id]["repaired_samples"],
+                }
+                for track in await tracks.listed(connection, list(taken_in))
+            ]
+        return {"tracks": told}
 
 
 def _stems_in(folder: Path) -> dict[str, Path]:

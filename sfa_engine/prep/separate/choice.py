@@ -15,6 +15,12 @@ ENGINES = ("auto", "demucs", "embedded", "sketch", "lalalai")
 STANDARD = "htdemucs"  # of Demucs's models
 
 
+class EngineMissingError(WorkerError):
+    """An engine's packages are not installed: trying again would end alike."""
+
+    code = "engine-missing"
+
+
 @dataclass(frozen=True)
 class Wish:
     """What is asked for.
@@ -98,7 +104,7 @@ def make_engine(wish: Wish, work: Path, progress: Progress) -> Engine:
 
         return Lalalai(model, work, wish.url)
     if not importlib.util.find_spec("torch"):
-        raise WorkerError(
+        raise EngineMissingError(
             f'engine "{engine}" needs torch, which is not installed',
             "`pip install 'sfa-engine[prep]'`, or take the engine sketch",
         )
