@@ -10,8 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sfa_engine.backstage.foreman import Foreman
-from sfa_engine.backstage.services.arrivals import arrivals
-from sfa_engine.backstage.steps.chain import Find, Wish, import_file
+from sfa_engine.backstage.services.arrivals import STEADY_S, arrivals
+from sfa_engine.backstage.services.links import sound_files
+from sfa_engine.backstage.steps.chain import Find, Wish, import_file, sayable
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import SfaError
 from sfa_engine.library.draft import sync
@@ -99,12 +100,33 @@ class Watching:
     async def _follow(self, folder: Path, end: asyncio.Event) -> None:
         """Put what arrives in a folder into the queue, for as long as it is to be watched."""
         while not end.is_set():
-            with suppress(OSError):
+            missed = asyncio.create_task(self._catch_up(folder))
+            try:
                 async for path in arrivals(folder, end):
                     if not end.is_set():
                         await self._put(path, self._wishes[folder])
+            except OSError:
+                pass  # it comes back, as a stick does
+            finally:
+                missed.cancel()
             with suppress(TimeoutError):
                 await asyncio.wait_for(end.wait(), AGAIN_S)
+
+    async def _catch_up(self, folder: Path) -> None:
+        """Put what came while nobody watched into the queue."""
+        await asyncio.sleep(STEADY_S)  # what is being written now is told when it is whole
+        try:
+            files = (await asyncio.to_thread(sound_files, folder)).paths
+            found = await self._shop.database.fetch(
+                "SELECT location FROM sources"
+                " UNION SELECT substr(unique_key, 8) FROM jobs WHERE unique_key LIKE 'import:%'"
+            )
+            known = {each[0] for each in found}
+            for path in files:
+                if not known & {sayable(str(path)), str(folder)} and folder in self._wishes:
+                    await self._put(path, self._wishes[folder])
+        except SfaError as error:
+            print(f"backstage: {folder}: {error}", file=sys.stderr, flush=True)
 
     async def _put(self, path: Path, wish: Wish) -> None:
         try:

@@ -451,14 +451,18 @@ def test_a_watched_folder_is_prepared_as_files_arrive_also_after_a_restart(
         client.call("prep.add", sources=[str(inbox)], engine="none", watch=True)
         assert client.call("prep.watched") == {"folders": [str(inbox)]}
     here.stop()
+    song(inbox / "meanwhile.wav", seed=5)
     with here.start() as client:
         client.call("jobs.watch")
         timer = threading.Timer(0.5, lambda: song(inbox / "new.wav"))
         timer.start()
+        ready = 0
         for _, event in client.notices():
-            if event["kind"] == "cue" and event["state"] == "done":
+            ready += event["kind"] == "cue" and event["state"] == "done"
+            if ready == 2:
                 break
         timer.join()
         assert client.call("library.find", words="new")["state"] == "ready"
+        assert client.call("library.find", words="meanwhile")["state"] == "ready"
         client.call("prep.unwatch", folder=str(inbox))
         assert client.call("prep.watched") == {"folders": []}
