@@ -23,8 +23,9 @@ from typing import Any
 import fsspec
 
 from sfa_engine.backstage.runner import Order, Progress, error_of, run_worker
+from sfa_engine.durable import sync
 from sfa_engine.errors import SfaError, WorkerError
-from sfa_engine.library.draft import scratch, sync, take_place
+from sfa_engine.library.draft import scratch, take_place
 
 CONNECT_S = 10.0
 CANCEL_PERIOD_S = 1.0

@@ -14,8 +14,8 @@ from sfa_engine.backstage.services.arrivals import STEADY_S, arrivals
 from sfa_engine.backstage.services.links import sound_files
 from sfa_engine.backstage.steps.chain import Find, Wish, import_file, sayable
 from sfa_engine.backstage.workshop import Workshop
+from sfa_engine.durable import write_durably
 from sfa_engine.errors import SfaError
-from sfa_engine.library.draft import sync
 from sfa_engine.library.fault import blamed_files
 
 FILE = "watched.json"
@@ -82,11 +82,9 @@ class Watching:
         return True
 
     def _write(self, wishes: dict[Path, Wish]) -> None:
-        beside = self._file.with_suffix(".part")
+        said = json.dumps({str(path): asdict(wish) for path, wish in wishes.items()})
         with blamed_files(f'cannot write "{self._file}"'):
-            beside.write_text(json.dumps({str(path): asdict(w) for path, w in wishes.items()}))
-            sync(beside)
-            beside.replace(self._file)
+            write_durably(self._file, said)
 
     async def run(self) -> None:
         """Watch until cancelled."""

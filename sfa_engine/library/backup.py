@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sfa_engine.durable import sync
 from sfa_engine.errors import LibraryError
-from sfa_engine.library.draft import alone, sync
+from sfa_engine.library.draft import alone
 from sfa_engine.library.fault import blamed, blamed_files
 
 DAYS = 7

@@ -39,8 +39,9 @@ from sfa_engine.audio.media import (
 )
 from sfa_engine.audio.wav import CHANNELS, OWN_HEADER_BYTES, PCM, wav_header
 from sfa_engine.desk.deck import STEMS
+from sfa_engine.durable import sync
 from sfa_engine.errors import MediaError
-from sfa_engine.library.draft import drafted, drafted_file, sync
+from sfa_engine.library.draft import drafted, drafted_file
 from sfa_engine.library.key import parse_key
 
 Block = NDArray[np.float32]

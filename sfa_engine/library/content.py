@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from sfa_engine.durable import sync
 from sfa_engine.errors import MediaError
-from sfa_engine.library.draft import sync
 from sfa_engine.library.fault import blamed_files
 from sfa_engine.library.tags import Cover
 

@@ -24,6 +24,7 @@ from pathlib import Path
 import platformdirs
 from cryptography.fernet import Fernet, InvalidToken
 
+from sfa_engine.durable import sync
 from sfa_engine.errors import LibraryError, Refused
 
 KEY_FILE = "secret.key"
@@ -170,6 +171,7 @@ class Secrets:
                     Path(draft).replace(self._folder / name)
                 elif not (self._folder / name).exists():
                     os.link(draft, self._folder / name)
+                sync(self._folder)
             finally:
                 Path(draft).unlink(missing_ok=True)
         except FileExistsError:

@@ -17,11 +17,11 @@ import shutil
 import time
 from pathlib import Path
 
+from sfa_engine.durable import sync
 from sfa_engine.errors import LibraryError, Refused
 from sfa_engine.library.bundle import SUFFIX
 from sfa_engine.library.database import Connection, Database, change, row, rows
 from sfa_engine.library.description import follow
-from sfa_engine.library.draft import sync
 from sfa_engine.library.fault import blamed_files
 from sfa_engine.library.places import Places
 from sfa_engine.library.track import SELECT, Track, track_of

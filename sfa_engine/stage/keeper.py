@@ -11,7 +11,6 @@ death of the stage, nor a power cut loses a mark. Sent twice is sent once: the n
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import trio
 
 from sfa_engine.audio.memory import Memory
 from sfa_engine.desk import DESK
+from sfa_engine.durable import write_durably
 from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.conductor import Conductor
@@ -129,12 +129,7 @@ class Keeper:
             self._file.unlink(missing_ok=True)
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._file.with_suffix(".part")
-        with beside.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._file)
+        write_durably(self._file, text)
 
     async def _hand_over(self) -> None:
         """Give all that is pending to the library; wait a little if it cannot take some now."""
