@@ -12,7 +12,7 @@ def test_a_lock_names_its_holder_for_as_long_as_it_is_held(tmp_path):
     path = tmp_path / "host.lock"
     held = take_lock(path, "a host", "stop it")
     assert lock_holder(path) == os.getpid()
-    with pytest.raises(EngineError, match="a host runs in .* already; stop it"):
+    with pytest.raises(EngineError, match=r"a host runs in .* already; stop it"):
         take_lock(path, "a host", "stop it")
     os.close(held)
     assert lock_holder(path) == 0
