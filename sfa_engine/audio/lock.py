@@ -28,17 +28,30 @@ def take_lock(path: Path, what: str, hint: str) -> int:
     Raises
     ------
     EngineError
-        Another process holds it.
+        Another process holds it, or the file cannot be written.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unwritten(path, error) from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
     except BlockingIOError:
         os.close(handle)
         raise EngineError(f"{what} runs in {path.parent} already", hint) from None
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, str(os.getpid()).encode(), 0)
+    except OSError as error:
+        os.close(handle)
+        raise _unwritten(path, error) from None
     return handle
+
+
+def _unwritten(path: Path, error: OSError) -> EngineError:
+    return EngineError(
+        f"{path} cannot be written: {error.strerror}",
+        "look at the rights and the space of its folder",
+    )
 
 
 def lock_holder(path: Path) -> int:

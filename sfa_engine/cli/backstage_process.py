@@ -58,7 +58,9 @@ def main() -> int:
         print(f"sfa backstage: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"sfa backstage: {error.filename}: {error.strerror}", file=sys.stderr)
+        words = f"{error.filename}: {error.strerror}"
+        hint = "look at the rights and the space there"
+        print(f"sfa backstage: {words}; {hint}", file=sys.stderr)
         return 1
     os.close(held)
     os.close(library)

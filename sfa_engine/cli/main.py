@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from sfa_engine import __version__
-from sfa_engine.cli import analyze, secret, separate, tracks
+from sfa_engine.cli import analyze, secret, separate, tracks, usage
 from sfa_engine.cli import config as configuration
 from sfa_engine.cli import jobs as job_commands
 from sfa_engine.cli import library as library_commands
@@ -27,32 +28,38 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Group(click.Group):
-    """A group whose errors are one line, and which knows what was meant."""
+    """A group whose errors are one line: ours, and those of a wrong command line."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _in_one_line():
+            return super().make_context(*args, **extra)
 
     def invoke(self, context: click.Context) -> Any:
-        try:
+        with _in_one_line():
             return super().invoke(context)
-        except SfaError as error:
-            raise click.exceptions.Exit(_complain(error)) from None
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(0) from None
-
-    def resolve_command(
-        self, context: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if self.get_command(context, name) is None and not name.startswith("-"):
-            hint = did_you_mean(name, self.list_commands(context)) or "see `sfa --help`"
-            raise Refused(f'no command "{name}"', hint)
-        return super().resolve_command(context, args)
 
 
-def _complain(error: SfaError) -> int:
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Write an error of the block as one line, and end with its status."""
+    try:
+        yield
+    except SfaError as error:
+        raise click.exceptions.Exit(_complain(error, 1)) from None
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        raise click.exceptions.Exit(_complain(usage.refusal_of(error), usage.STATUS)) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(0) from None
+
+
+def _complain(error: SfaError, status: int) -> int:
     from sfa_engine.cli.screen import complain
 
     complain(error)
-    return 1
+    return status
 
 
 def _print_json(value: Any) -> None:

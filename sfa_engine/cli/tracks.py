@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sfa_engine.cli import config as configuration
+from sfa_engine.errors import MediaError, Refused
 
 
 def connect() -> Any:
@@ -52,6 +53,33 @@ def _bundle_at(word: str) -> Path | None:
     return among if among.is_dir() else None
 
 
+def _among_ours(config: configuration.Config, name: str) -> Path:
+    """Return where a bundle of a name is among ours, in a folder that is there."""
+    folder = configuration.library_path(config)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaError(
+            f"{folder} cannot be made: {error.strerror}", "name another place with -o"
+        ) from None
+    return folder / name
+
+
+def _check_free(config: configuration.Config, output: Path, *, replace: bool) -> None:
+    """Refuse to write over a track's bundle, or unasked over any other."""
+    from sfa_engine.library.owner import owner_of
+    from sfa_engine.library.places import Places
+
+    places = Places(configuration.data_path(), configuration.library_path(config))
+    owner = owner_of(places, output)
+    if owner is not None:
+        raise Refused(
+            f"{output} belongs to track #{owner} of the library", "name another place with -o"
+        )
+    if output.exists() and not replace:
+        raise Refused(f"{output} is there already", "add --replace, or name another place with -o")
+
+
 @click.command()
 @click.argument("deck", type=click.IntRange(1, 2))
 def eject(deck: int) -> None:
@@ -70,6 +98,7 @@ def eject(deck: int) -> None:
 @click.option("--artist", default="")
 @click.option("--gain", "gain_db", type=float, default=0.0, help="dB, to match other tracks.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to make, NAME.sfa.")
+@click.option("--replace", is_flag=True, help="Also where there is a bundle already.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def bundle(
     source: Path,
@@ -81,6 +110,7 @@ def bundle(
     artist: str,
     gain_db: float,
     output: Path | None,
+    replace: bool,
     quiet: bool,
 ) -> None:
     """Make a bundle of a sound file, or of a folder of stems."""
@@ -89,14 +119,13 @@ def bundle(
     from sfa_engine.library.sources import stem_sources
     from sfa_engine.prep.ingest import write_bundle
 
-    library = configuration.load_config().library
+    config = configuration.load_config()
+    library = config.library
     sources = stem_sources(source)
     if output is None:
-        folder = configuration.library_path(configuration.load_config())
-        folder.mkdir(parents=True, exist_ok=True)
-        output = (
-            folder / f"{source.resolve().stem if source.is_file() else source.resolve().name}.sfa"
-        )
+        name = source.resolve().stem if source.is_file() else source.resolve().name
+        output = _among_ours(config, f"{name}.sfa")
+    _check_free(config, output, replace=replace)
     with progress_bar(f"decoding {', '.join(sources)}", quiet=quiet) as bar:
         write_bundle(
             output,

@@ -213,6 +213,7 @@ def write_parts(target: Path, parts: Mapping[str, Part], facts: Track, cues: Seq
             )
             _check_lengths(written.values(), facts.rate)
         longest = max(stem.frames for stem in written.values())
+        _check_first_beat(facts, longest)
         for stem in written.values():
             _finish_sound(draft / stem.file, longest, facts.rate, facts.pcm)
         kind = PCM[facts.pcm]
@@ -297,6 +298,16 @@ def _check_lengths(stems: Iterable[Stem], rate: int) -> None:
             f'stem "{short.name}" lasts {short.frames / rate:.2f} s and '
             f'"{long.name}" {long.frames / rate:.2f} s',
             f"stems of one track differ by {PAD_SECONDS:g} s at most; export them again",
+        )
+
+
+def _check_first_beat(facts: Track, frames: int) -> None:
+    """Raise MediaError if the beats begin where the sound has ended."""
+    if facts.grid is not None and facts.grid.anchors[0].frame >= frames:
+        raise MediaError(
+            f"the first beat is at {facts.grid.anchors[0].frame / facts.rate:g} s "
+            f"and the sound lasts {frames / facts.rate:.1f} s",
+            "give a first beat within it",
         )
 
 

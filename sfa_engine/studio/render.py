@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +22,8 @@ from sfa_engine.studio.script import Event, Script
 
 Audio = npt.NDArray[np.float32]
 Progress = Callable[[float], None]
+FORMATS = (".wav", ".flac", ".aiff", ".caf", ".w64", ".rf64")  # those that hold 24 bits
+PROBE_BYTES = 1 << 16  # more than what may be left over in the last block of a full disk
 MOST_AT_ONCE = 200  # in one tick; the kernel keeps 256 waiting
 
 
@@ -104,15 +108,22 @@ def write_wav(
     Parameters
     ----------
     target : pathlib.Path
-        ``.wav``, ``.flac`` or another ending that libsndfile knows.
+        Its ending is one of `FORMATS`.
     frames : int
         How many there will be, for the progress.
+
+    Raises
+    ------
+    MediaError
+        The ending is none of these, or the file cannot be written; the system's reason is named.
     """
     import soundfile
 
-    known = {f".{name.lower()}" for name in soundfile.available_formats()}
-    if target.suffix.lower() not in known:
-        raise MediaError(f'{target}: no format "{target.suffix}"', "end it with .wav or .flac")
+    if target.suffix.lower() not in FORMATS:
+        raise MediaError(
+            f'"{target}": sound is not written as "{target.suffix}"',
+            f"end it with {' or '.join(FORMATS)}",
+        )
     if not target.parent.is_dir():
         raise MediaError(f"{target.parent} is not a folder", "make it first")
     beside = target.with_name(f".{os.getpid()}.{target.name}")
@@ -128,7 +139,24 @@ def write_wav(
                     progress(min(1.0, done / max(1, frames)))
         beside.replace(target)
     except (OSError, soundfile.LibsndfileError) as error:
-        raise MediaError(f"{target} cannot be written: {error}", "choose another place") from None
+        why = error if isinstance(error, OSError) else _ask_system(beside) or error
+        hint = "choose another place"
+        if isinstance(why, OSError) and why.errno in {errno.ENOSPC, errno.EDQUOT}:
+            hint = "make room there, or choose another place"
+        reason = why.strerror if isinstance(why, OSError) else str(why)
+        raise MediaError(f"{target} cannot be written: {reason}", hint) from None
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
     return peak
+
+
+def _ask_system(path: Path) -> OSError | None:
+    """Return why nothing can be added to a file: libsndfile says only "System error"."""
+    try:
+        with path.open("ab", buffering=0) as file:
+            file.write(bytes(PROBE_BYTES))
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error
+    return None

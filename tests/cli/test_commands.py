@@ -43,8 +43,6 @@ def test_help_names_every_command(sfa):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["heath"], 'did you mean "health"?'),
-        (["bench", "engin"], 'did you mean "engine"?'),
         (["status"], "start it with `sfa start`"),
         (["stop"], "not running"),
         (["load", "1", "nothing"], "start it with `sfa start`"),
@@ -60,6 +58,40 @@ def test_a_mistake_is_one_line_and_a_status(sfa, words, sentence):
     assert sentence in err
     assert len(err.strip().splitlines()) == 1
     assert err.startswith("sfa: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["heath"], 'no command "heath"; did you mean "health"?'),
+        (["bench", "engin"], 'did you mean "engine"?'),
+        (["library", "shw"], 'no command "shw"; did you mean "show"?'),
+        (["jobs", "x"], "see `sfa jobs --help`"),
+        (["bundle", "--bpmm", "3", "x"], 'no option "--bpmm"; did you mean "--bpm"?'),
+        (["--foo"], 'no option "--foo"; see `sfa --help`'),
+        (["load"], "DECK is missing; see `sfa load --help`"),
+        (["load", "one", "x"], 'DECK is "one"; give a whole number from 1 to 2'),
+        (["load", "1", "x", "y"], "unexpected extra argument (y); see `sfa load --help`"),
+        (["start", "--block", "7"], '--block is "7"; give a whole number from 16 to 8192'),
+        (["start", "--block"], "'--block' requires an argument"),
+        (["start", "--channels", "3"], '--channels is "3"; say 2 or 4'),
+        (["watch", "x", "--rate", "y"], '--rate is "y"; give a number'),
+        (["completion", "bsh"], 'SHELL is "bsh"; did you mean "bash"?'),
+    ],
+)
+def test_a_command_that_is_not_understood_is_one_line_too(sfa, words, sentence):
+    status, out, err = sfa(*words)
+    assert status == 2
+    assert not out
+    assert sentence in err
+    assert len(err.strip().splitlines()) == 1
+    assert err.startswith("sfa: ")
+
+
+@pytest.mark.parametrize("words", [[], ["library"], ["bench"]])
+def test_a_group_alone_shows_what_it_has(sfa, words):
+    _, out, err = sfa(*words)
+    assert "Commands:" in out + err
 
 
 def test_a_broken_configuration_is_one_line(sfa, tmp_path):

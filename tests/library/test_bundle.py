@@ -26,7 +26,8 @@ from sfa_engine.library.sources import stem_sources
 from sfa_engine.prep.ingest import write_bundle
 
 RATE = 48_000
-ABOUT = {"title": "Long Way", "artist": "Wren", "bpm": 128.0, "first_beat_s": 0.25}
+ABOUT = {"title": "Long Way", "artist": "Wren", "bpm": 128.0}
+LATER = ABOUT | {"first_beat_s": 0.25}
 RNG = np.random.default_rng(5)
 
 
@@ -66,7 +67,7 @@ def files(tmp_path):
 def test_a_bundle_of_files_reads_back_as_it_was_written(files, tmp_path, pcm):
     target = tmp_path / "new" / "x.sfa"
     options = {"key": "Am", "gain_db": -3.5, "beats_per_bar": 3, "cues": [Cue(9, "Drop", "drop")]}
-    assert write_bundle(target, stem_sources(files), pcm=pcm, **ABOUT, **options) == target
+    assert write_bundle(target, stem_sources(files), pcm=pcm, **LATER, **options) == target
     track = read_bundle(target).track
     assert (track.title, track.artist, track.pcm, track.rate) == ("Long Way", "Wren", pcm, RATE)
     assert (track.key, track.gain_db, track.cues) == ("A minor", -3.5, (Cue(9, "Drop", "drop"),))
@@ -176,6 +177,7 @@ def test_damage_in_a_source_is_noted(tmp_path):
         ({"bpm": float("inf")}, "bpm is inf"),
         ({"first_beat_s": -0.1}, "first_beat_s is -0.1"),
         ({"first_beat_s": float("inf")}, "first_beat_s is inf"),
+        ({"first_beat_s": 1.0}, "the first beat is at 1 s and the sound lasts 0.0 s"),
         ({"beats_per_bar": 0}, "beats_per_bar is 0"),
         ({"key": "H"}, '"H" is no key'),
         ({"gain_db": float("nan")}, "gain_db is nan"),
@@ -409,7 +411,7 @@ def test_a_file_is_a_mix_and_a_bundle_is_no_source(tmp_path):
 
 
 def test_track_json_can_be_read_by_people_and_programs(tmp_path):
-    path = write_bundle_arrays(tmp_path / "x.sfa", {"mix": noise(10)}, **ABOUT)
+    path = write_bundle_arrays(tmp_path / "x.sfa", {"mix": noise(12_001)}, **LATER)
     written = json.loads((path / "track.json").read_text())
     assert written["version"] == 2
     assert written["grid"] == {
