@@ -24,6 +24,7 @@ from sfa_engine.cli.tracks import connect
 from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+SPELLINGS = {"analyse": "analyze"}  # that are taken too, and not listed
 
 
 class Group(click.Group):
@@ -37,6 +38,9 @@ class Group(click.Group):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(0) from None
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        return super().get_command(context, SPELLINGS.get(name, name))
 
     def resolve_command(
         self, context: click.Context, args: list[str]
