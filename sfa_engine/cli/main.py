@@ -197,11 +197,17 @@ def health(as_json: bool) -> None:
 
 
 @main.command()
-def devices() -> None:
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def devices(as_json: bool) -> None:
     """List the sound devices."""
+    from dataclasses import asdict
+
     from sfa_engine.audio.device import devices as list_devices
 
     found = list_devices()
+    if as_json:
+        _print_json([asdict(device) for device in found])
+        return
     for d in found:
         click.echo(f"{d.index:3d}  {d.name}  ({d.system}, {d.channels} out, {d.rate:g} Hz)")
     if not found:
