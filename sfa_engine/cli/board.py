@@ -1,4 +1,4 @@
-"""Progress bars of jobs, and following a batch to its end."""
+"""Jobs on the terminal: a list, progress bars, and following a batch to its end."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
 
 from sfa_engine.cli import screen
+from sfa_engine.cli.clock import ago
 from sfa_engine.surfaces.socket.client import SocketClient
 
 MARKS = {
@@ -19,6 +22,46 @@ MARKS = {
     "cancelled": "✗",
 }
 LIVE = {"waiting", "running"}
+
+
+def job_table(jobs: list[dict[str, Any]], now_s: float) -> Table:
+    """Return jobs as a table; why one failed, or what it does, stands below its title.
+
+    Parameters
+    ----------
+    jobs : list of dict
+        As ``jobs.list`` tells them.
+    now_s : float
+        Seconds since 1970.
+    """
+    table = Table(box=None, pad_edge=False)
+    for name in ("job", "", "what"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("of", ratio=1, overflow="fold")
+    for name in ("tries", "since"):
+        table.add_column(name, no_wrap=True, justify="right")
+    for job in jobs:
+        why = _why(job["error"]) or job["doing"]
+        about = Text(job["title"])
+        if why:
+            about.append(f"\n{why}", style="red" if job["error"] else "dim")
+        since_s = job["ended_s"] or job["started_s"] or job["created_s"]
+        table.add_row(
+            str(job["id"]),
+            MARKS[job["state"]],
+            job["kind"],
+            about,
+            str(job["attempts"]),
+            ago(now_s - since_s),
+        )
+    return table
+
+
+def _why(error: dict[str, Any] | None) -> str:
+    """Return an error as a line, empty if there is none."""
+    if not error:
+        return ""
+    return f"{error['message']}; {error['hint']}" if error["hint"] else str(error["message"])
 
 
 class Board:
@@ -73,14 +116,10 @@ class Board:
     def _say(self, event: dict[str, Any]) -> None:
         if self._quiet and not event["error"]:
             return
-        error = event["error"] or {}
-        why = (
-            f": {error['message']}" + (f"; {error['hint']}" if error["hint"] else "")
-            if error
-            else ""
-        )
+        why = _why(event["error"])
+        because = f": {why}" if why else ""
         again = " (will be tried again)" if event["state"] == "waiting" else ""
-        line = f"{MARKS[event['state']]} {event['kind']:9} {event['title']}{why}{again}"
+        line = f"{MARKS[event['state']]} {event['kind']:9} {event['title']}{because}{again}"
         self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

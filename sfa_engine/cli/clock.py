@@ -1,13 +1,36 @@
-"""Times as a person reads them. Pure."""
+"""Times as a person reads and writes them. Pure."""
 
 from __future__ import annotations
 
+import re
 
-def clock(seconds: float) -> str:
-    """Return minutes and seconds, with tenths."""
-    sign = "-" if seconds < 0 else ""
-    whole = abs(seconds)
-    return f"{sign}{int(whole // 60)}:{whole % 60:04.1f}"
+from sfa_engine.errors import Refused
+
+_PLACE = re.compile(r"(?:(?:([0-9]{1,3}):)?([0-9]{1,4}):)?([0-9]{1,9}(?:\.[0-9]{0,9})?)")
+
+
+def clock(seconds: float, places: int = 1) -> str:
+    """Return minutes and seconds, with tenths or with so many places."""
+    rounded = round(abs(seconds), places)
+    sign = "-" if seconds < 0 and rounded else ""
+    minutes, rest = divmod(rounded, 60)
+    return f"{sign}{int(minutes)}:{rest:0{3 + places}.{places}f}"
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds that ``61.5``, ``1:01.5`` or ``0:01:01.5`` are.
+
+    Raises
+    ------
+    Refused
+        If it is none of these.
+    """
+    found = _PLACE.fullmatch(text.strip())
+    if found:
+        hours, minutes, seconds = int(found[1] or 0), int(found[2] or 0), float(found[3])
+        if (seconds < 60 or not found[2]) and (minutes < 60 or not found[1]):
+            return hours * 3600 + minutes * 60 + seconds
+    raise Refused(f'"{text:.40}" is no place in a track', "give seconds, or 1:01.5")
 
 
 def ago(passed_s: float) -> str:

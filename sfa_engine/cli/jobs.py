@@ -7,13 +7,16 @@ import time
 
 import click
 
-from sfa_engine.cli.clock import ago
 from sfa_engine.cli.tracks import backstage
+from sfa_engine.errors import Refused
 
 
-@click.group()
-def jobs() -> None:
-    """What is being prepared: list, show, retry, cancel, watch."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def jobs(context: click.Context) -> None:
+    """What is being prepared: list (if nothing else is said), show, retry, cancel, watch."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_)
 
 
 @jobs.command(name="list")
@@ -22,10 +25,8 @@ def jobs() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_(everything: bool, failed: bool, as_json: bool) -> None:
     """List the jobs that wait and run."""
-    from rich.table import Table
-
     from sfa_engine.cli import screen
-    from sfa_engine.cli.board import LIVE, MARKS
+    from sfa_engine.cli.board import LIVE, job_table
 
     states = ["failed"] if failed else [] if everything else sorted(LIVE)
     with backstage() as client:
@@ -33,24 +34,14 @@ def list_(everything: bool, failed: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(said, indent=2, ensure_ascii=False))
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("job", "", "what", "of", "tries", "since", ""):
-        table.add_column(name, no_wrap=name != "")
-    for job in said["jobs"]:
-        since = job["ended_s"] or job["started_s"] or job["created_s"]
-        why = (job["error"] or {}).get("message", job["doing"])
-        table.add_row(
-            str(job["id"]),
-            MARKS[job["state"]],
-            job["kind"],
-            job["title"],
-            str(job["attempts"]),
-            ago(time.time() - since),
-            why,
-        )
     if said["jobs"]:
-        screen.console.print(table)
-    click.echo(", ".join(f"{count} {state}" for state, count in said["counts"].items() if count))
+        screen.console.print(job_table(said["jobs"], time.time()))
+    else:
+        none = "no job failed" if failed else "no jobs" if everything else "nothing to do"
+        click.echo(none, err=True)
+    counts = ", ".join(f"{count} {state}" for state, count in said["counts"].items() if count)
+    if counts:
+        click.echo(counts)
 
 
 @jobs.command()
@@ -66,6 +57,8 @@ def show(job: int) -> None:
 @click.option("--failed", is_flag=True, help="All that failed.")
 def retry(job: tuple[int, ...], failed: bool) -> None:
     """Try failed or cancelled jobs again."""
+    if not job and not failed:
+        raise Refused("no job is named", "give numbers, or --failed for all that failed")
     with backstage() as client:
         again = client.call("jobs.retry", jobs=list(job), failed=failed)["jobs"]
     click.echo(f"waiting again: {', '.join(map(str, again)) or 'none'}")
@@ -76,20 +69,32 @@ def retry(job: tuple[int, ...], failed: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every job that waits or runs.")
 def cancel(job: tuple[int, ...], everything: bool) -> None:
     """Cancel jobs that wait or run."""
+    if not job and not everything:
+        raise Refused("no job is named", "give numbers, or --all for every one")
     with backstage() as client:
         ended = client.call("jobs.cancel", jobs=list(job), everything=everything)["jobs"]
-    click.echo(f"cancelled: {', '.join(map(str, ended)) or 'none'}")
+        late = {number: client.call("jobs.show", job=number) for number in job}
+    if ended or everything:
+        click.echo(f"cancelled: {', '.join(map(str, ended)) or 'none, nothing waits or runs'}")
+    for number, told in late.items():
+        if number not in ended:
+            click.echo(f"job {number} is {told['state']}: it cannot be cancelled", err=True)
+    if not set(job) <= set(ended):
+        raise click.exceptions.Exit(1)
 
 
 @jobs.command()
 @click.option("--json", "as_json", is_flag=True, help="An event a line.")
 def watch(as_json: bool) -> None:
     """Show live what is being done, until Ctrl-C."""
-    from sfa_engine.cli.board import Board
+    from sfa_engine.cli.board import LIVE, Board
 
     with backstage() as client:
         client.call("jobs.watch")
+        live = client.call("jobs.list", states=sorted(LIVE), limit=1)["jobs"]
         try:
+            if not as_json and not live:
+                click.echo("nothing to do; what comes is shown, until Ctrl-C", err=True)
             if as_json:
                 for _, event in client.notices():
                     click.echo(json.dumps(event))

@@ -9,10 +9,15 @@ from typing import Any
 import click
 
 from sfa_engine.cli.clock import clock
+from sfa_engine.cli.count import counted
+from sfa_engine.cli.place import PLACE
+from sfa_engine.cli.sheet import sheet
 from sfa_engine.cli.tracks import backstage
-from sfa_engine.errors import Refused
+from sfa_engine.errors import Refused, did_you_mean
 
 GIGABYTE = 1e9
+# A word with a `-` before it is one that a search is not to find, and no heap of short options.
+WORDS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 
 @click.group()
@@ -28,6 +33,11 @@ def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def _none(what: str) -> None:
+    """Say on the error stream that a list is empty: what is printed stays for programs."""
+    click.echo(f"no {what}", err=True)
+
+
 def _ask(method: str, **params: Any) -> Any:
     with backstage() as client:
         return client.call(method, **params)
@@ -36,21 +46,32 @@ def _ask(method: str, **params: Any) -> Any:
 # ---------------------------------------------------------------------- looking
 
 
-@library.command(name="search")
+@library.command(name="search", context_settings=WORDS)
 @click.argument("words", nargs=-1)
 @click.option("--limit", default=50, show_default=True)
 @_json_option
-def search(words: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """List tracks: `sfa library search bpm:120-128 key:~8A energy:>0.6 wren`."""
+@click.pass_context
+def search(context: click.Context, words: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """List tracks: `sfa library search bpm:120-128 key:~8A energy:>0.6 wren -live`."""
+    if words == ("-h",):
+        click.echo(context.get_help())
+        return
+    for word in words:
+        if word.startswith("--"):
+            options = [name for each in context.command.params for name in each.opts]
+            hint = did_you_mean(word, options) or "one - before a word means not"
+            raise Refused(f'no option "{word:.40}"', hint)
     said = _ask("library.search", words=" ".join(words), limit=limit)
     if as_json:
         _print_json(said)
         return
     from sfa_engine.cli import screen
 
-    screen.console.print(screen.track_table(said["tracks"]))
     shown = len(said["tracks"])
-    click.echo(f"{said['count']} tracks" + (f", {shown} shown" if shown < said["count"] else ""))
+    if shown:
+        screen.console.print(screen.track_table(said["tracks"]))
+    more = f", {shown} shown" if shown < said["count"] else ""
+    click.echo(counted(said["count"], "track") + more)
 
 
 @library.command()
@@ -62,36 +83,8 @@ def show(track: str, as_json: bool) -> None:
     if as_json:
         _print_json(said)
         return
-    click.echo(said["name"])
-    grid = said["grid"]
-    if grid:
-        sure = said.get("confidence")
-        how = "by hand" if grid["by_hand"] else "analysed"
-        doubt = "; check the grid" if sure is not None and sure < 0.5 and how != "by hand" else ""
-        varies = ", varies" if said.get("variable") else ""
-        click.echo(f"  {grid['bpm']:.3f} BPM{varies} ({how}{doubt}), {grid['beats_per_bar']} a bar")
-    if said["key"]:
-        click.echo(f"  {said['key']} ({said['camelot']})")
-    if said["lufs"] is not None:
-        click.echo(f"  {said['lufs']:.1f} LUFS, energy {said['energy']:.2f}")
-    for stem in said["origins"]:
-        sketch = ", a sketch" if stem["sketch"] else ""
-        click.echo(f"  stem {stem['name']}: {stem['engine']} {stem['model']}{sketch}")
-    for section in said.get("sections", []):
-        click.echo(f"  {clock(section['start_s']):>8}  {section['label']}")
-    for cue in said["cues"]:
-        button = f" [{cue['slot']}]" if cue["slot"] else ""
-        hand = ", by hand" if cue["by_hand"] else ""
-        stem = f" of {cue['stem']}" if cue["stem"] else ""
-        until = f" to {clock(cue['end_s'])}" if cue["end_s"] else ""
-        click.echo(
-            f"  {clock(cue['position_s']):>8}{until}  cue {cue['id']}{button}: "
-            f"{cue['kind']}{stem} {cue['label']}{hand}"
-        )
-    for source in said["sources"]:
-        click.echo(f"  from {source}")
-    if said["problem"]:
-        click.echo(f"  {said['problem']}")
+    for line in sheet(said):
+        click.echo(line)
 
 
 @library.command()
@@ -103,20 +96,29 @@ def stats(as_json: bool) -> None:
         _print_json(said)
         return
     states = ", ".join(f"{count} {state}" for state, count in said["states"].items() if count)
-    click.echo(f"{said['tracks']} tracks, {said['duration_s'] / 3600:.1f} hours ({states})")
-    click.echo(f"{said['separated']} with stems, {said['analysed']} analysed, {said['cues']} cues")
+    length = f"{said['duration_s'] / 3600:.1f} hours" + (f" ({states})" if states else "")
+    click.echo(f"{counted(said['tracks'], 'track')}, {length}")
+    made = f"{said['separated']} with stems, {said['analysed']} analysed"
+    click.echo(f"{made}, {counted(said['cues'], 'cue')}")
     for name in ("bundles", "trash", "backups", "covers", "database", "free"):
         click.echo(f"{name:9} {said[f'{name}_bytes'] / GIGABYTE:8.2f} GB")
 
 
 @library.command()
 @click.option("--remove", metavar="FOLDER", help="Watch this one no more.")
-def folders(remove: str | None) -> None:
+@_json_option
+def folders(remove: str | None, as_json: bool) -> None:
     """List the folders that `sfa prep --watch` watches, or watch one no more."""
     if remove is not None:
         _ask("prep.unwatch", folder=str(Path(remove).expanduser().absolute()))
-    for folder in _ask("prep.watched")["folders"]:
+    said = _ask("prep.watched")
+    if as_json:
+        _print_json(said)
+        return
+    for folder in said["folders"]:
         click.echo(folder)
+    if not said["folders"]:
+        _none("folders are watched; `sfa prep --watch FOLDER` begins")
 
 
 # ---------------------------------------------------------------------- by hand
@@ -125,25 +127,34 @@ def folders(remove: str | None) -> None:
 @library.command()
 @click.argument("track")
 @click.option("--shift", type=float, help="Beats: +-0.5 or +-1, as a rule.")
-@click.option("--downbeat", "downbeat_s", type=float, help="Seconds at which a bar begins.")
+@click.option("--downbeat", "downbeat_s", type=PLACE, help="Where a bar begins, as 0:00.25.")
 @click.option("--bpm", type=float, help="One tempo for the whole track.")
-@click.option("--halve", "tempo", flag_value="halve", help="Half the tempo.")
-@click.option("--double", "tempo", flag_value="double", help="Twice the tempo.")
+@click.option("--halve", is_flag=True, help="Half the tempo.")
+@click.option("--double", is_flag=True, help="Twice the tempo.")
 @click.option("--automatic", is_flag=True, help="Back to what the analysis found.")
-def grid(track: str, **asked: Any) -> None:
+@click.pass_context
+def grid(context: click.Context, /, track: str, **given: Any) -> None:
     """Correct a track's beat grid by hand; a new analysis leaves it as it is."""
+    # A shift by 0 is asked for, though 0 == False.
+    asked = {k: value for k, value in given.items() if value is not None and value is not False}
+    if len(asked) != 1:
+        options = {each.name: each.opts[0] for each in context.command.params[1:]}
+        named = " and ".join(options[name] for name in asked)
+        wrong = f"{named} do not go together" if asked else "no correction is asked for"
+        raise Refused(wrong, f"give one of {', '.join(options.values())}")
+    for tempo in {"halve", "double"} & asked.keys():
+        asked = {"tempo": tempo}
     said = _ask("library.grid", track=track, **asked)
-    rate = said["rate"]
-    frame, beat = said["anchors"][0]
-    click.echo(f"{said['bpm']:.3f} BPM, beat {beat:g} at {frame / rate:.3f} s")
+    first = clock(said["first_downbeat_s"], 3)
+    click.echo(f"{said['bpm']:.3f} BPM, first downbeat at {first}")
 
 
 @library.command()
 @click.argument("track")
-@click.argument("position_s", type=float)
+@click.argument("position_s", metavar="PLACE", type=PLACE)
 @click.option("--hot-cue", type=click.IntRange(1, 8), help="The button that it is on.")
 @click.option("--label", default="")
-@click.option("--end", "end_s", type=float, help="Makes it a loop.")
+@click.option("--end", "end_s", type=PLACE, help="Makes it a loop.")
 @click.option("--stem", help="Of a loop of one stem.")
 @click.option("--color", default="", help="As #ff8800.")
 def cue(
@@ -155,7 +166,7 @@ def cue(
     stem: str | None,
     color: str,
 ) -> None:
-    """Set a cue or a loop by hand, in seconds."""
+    """Set a cue or a loop by hand, at a place in seconds or as 1:01.5."""
     said = _ask(
         "library.cue",
         track=track,
@@ -167,7 +178,8 @@ def cue(
         stem=stem,
         color=color,
     )
-    click.echo(f"cue {said['id']} at {clock(said['position_s'])}")
+    until = "" if end_s is None else f" to {clock(said['end_s'])}"
+    click.echo(f"cue {said['id']} at {clock(said['position_s'])}{until}")
 
 
 @library.command()
@@ -202,10 +214,17 @@ def playlist() -> None:
 
 
 @playlist.command(name="list")
-def playlist_list() -> None:
+@_json_option
+def playlist_list(as_json: bool) -> None:
     """List the playlists."""
-    for each in _ask("library.playlists")["playlists"]:
-        click.echo(f"{each['name']}  ({each['tracks']} tracks)")
+    said = _ask("library.playlists")
+    if as_json:
+        _print_json(said)
+        return
+    for each in said["playlists"]:
+        click.echo(f"{each['name']}  ({counted(each['tracks'], 'track')})")
+    if not said["playlists"]:
+        _none("playlists; `sfa library playlist add NAME` makes one")
 
 
 @playlist.command(name="show")
@@ -219,6 +238,8 @@ def playlist_show(name: str, as_json: bool) -> None:
         return
     for place, entry in enumerate(said["entries"], 1):
         click.echo(f"{place:4}  {entry['name']}  (entry {entry['entry']})")
+    if not said["entries"]:
+        _none(f"tracks in {said['name']}")
 
 
 @playlist.command(name="add")
@@ -227,7 +248,7 @@ def playlist_show(name: str, as_json: bool) -> None:
 def playlist_add(name: str, track: tuple[str, ...]) -> None:
     """Put tracks at the end of a playlist; it is made if it is not there."""
     said = _ask("library.playlist_add", name=name, tracks=list(track))
-    click.echo(f"{len(said['entries'])} tracks added to {name}")
+    click.echo(f"{counted(len(said['entries']), 'track')} added to {name}")
 
 
 @playlist.command(name="move")
@@ -272,13 +293,20 @@ def restore(number: int) -> None:
 
 @library.command()
 @click.option("--empty", is_flag=True, help="Do away with all of it for good.")
-def trash(empty: bool) -> None:
+@_json_option
+def trash(empty: bool, as_json: bool) -> None:
     """Show what was removed, or do away with it for good."""
     said = _ask("library.empty" if empty else "library.trash")
+    if as_json:
+        _print_json(said)
+        return
     for track in said["tracks"]:
         click.echo(f"{track['id']:5}  {track['name']}")
     if empty:
-        click.echo(f"{len(said['tracks'])} tracks are gone for good")
+        gone = "is" if len(said["tracks"]) == 1 else "are"
+        click.echo(f"{counted(len(said['tracks']), 'track')} {gone} gone for good")
+    elif not said["tracks"]:
+        _none("removed tracks")
 
 
 @library.command()
@@ -295,7 +323,8 @@ def check(mend: bool, deep: bool, as_json: bool) -> None:
         click.echo(f"{finding['drift']}: {finding['message']}{' (mended)' * finding['mended']}")
     wrong = sum(not finding["mended"] for finding in findings)
     if not as_json:
-        click.echo("all is well" if not findings else f"{len(findings)} found, {wrong} left")
+        cure = "; `sfa library check --mend` puts right what it can" if wrong and not mend else ""
+        click.echo("all is well" if not findings else f"{len(findings)} found, {wrong} left{cure}")
     if wrong:
         raise click.exceptions.Exit(1)
 

@@ -25,6 +25,7 @@ from sfa_engine.cli.tracks import connect
 from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+SPELLINGS = {"analyse": "analyze"}  # that are taken too, and not listed
 
 
 class Group(click.Group):
@@ -37,6 +38,9 @@ class Group(click.Group):
     def invoke(self, context: click.Context) -> Any:
         with _in_one_line():
             return super().invoke(context)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        return super().get_command(context, SPELLINGS.get(name, name))
 
 
 @contextmanager
@@ -200,11 +204,17 @@ def health(as_json: bool) -> None:
 
 
 @main.command()
-def devices() -> None:
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def devices(as_json: bool) -> None:
     """List the sound devices."""
+    from dataclasses import asdict
+
     from sfa_engine.audio.device import devices as list_devices
 
     found = list_devices()
+    if as_json:
+        _print_json([asdict(device) for device in found])
+        return
     for d in found:
         click.echo(f"{d.index:3d}  {d.name}  ({d.system}, {d.channels} out, {d.rate:g} Hz)")
     if not found:

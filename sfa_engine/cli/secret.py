@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import click
 
-from sfa_engine.errors import Refused
+from sfa_engine.errors import Refused, did_you_mean
+
+SERVICES = ("lalalai",)  # whose keys are asked for here; Spotify's login keeps its own
 
 
 @click.group()
@@ -20,6 +23,9 @@ def set_(name: str) -> None:
     """Keep a secret; it is asked for, or read from standard input."""
     from sfa_engine.library.secret import Secrets
 
+    if name not in SERVICES:
+        hint = did_you_mean(name, SERVICES) or f"there are keys of {', '.join(SERVICES)}"
+        raise Refused(f'no service "{name:.40}"', hint)
     asked = sys.stdin.isatty()
     Secrets().set(name, click.prompt(name, hide_input=True) if asked else sys.stdin.readline())
 
@@ -35,9 +41,16 @@ def remove(name: str) -> None:
 
 
 @secret.command(name="list")
-def list_() -> None:
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_(as_json: bool) -> None:
     """List the names of what is kept."""
     from sfa_engine.library.secret import Secrets
 
-    for name in Secrets().names():
+    names = Secrets().names()
+    if as_json:
+        click.echo(json.dumps(names))
+        return
+    for name in names:
         click.echo(name)
+    if not names:
+        click.echo("no secrets", err=True)

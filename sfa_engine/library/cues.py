@@ -19,6 +19,7 @@ from sfa_engine.audio.media import HOT_CUES
 from sfa_engine.desk.deck import LONGEST_S, STEMS
 from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.library.database import Connection, change, insert, row, rows
+from sfa_engine.library.track import check_places
 from sfa_engine.library.tracks import get, settle
 
 EDITABLE = ("position_s", "end_s", "kind", "slot", "label", "color", "stem")
@@ -95,7 +96,8 @@ async def cues_of(connection: Connection, track_id: int) -> list[Cue]:
 
 async def add(connection: Connection, track_id: int, cue: Cue) -> Cue:
     """Store a cue; it takes its hot-cue button from whatever was on it. Return it with its id."""
-    await get(connection, track_id)
+    track = await get(connection, track_id)
+    check_places(track, position_s=cue.position_s, end_s=cue.end_s)
     if cue.slot is not None:
         await change(connection, _TAKE_SLOT, (track_id, cue.slot))
     number = await _insert(connection, track_id, cue)
@@ -122,6 +124,8 @@ async def edit(connection: Connection, cue_id: int, **values: Any) -> Cue:
             )
     there, track_id = await _get(connection, cue_id)
     cue = replace(there, **values, by_hand=True)
+    moved = {name: values.get(name) for name in ("position_s", "end_s")}
+    check_places(await get(connection, track_id), **moved)
     if cue.slot is not None and cue.slot != there.slot:
         await change(connection, _TAKE_SLOT, (track_id, cue.slot))
     await change(

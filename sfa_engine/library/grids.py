@@ -7,6 +7,7 @@ in force and are then by hand. All functions take a connection that `Database` l
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Callable
@@ -17,10 +18,12 @@ from sfa_engine.audio.grid import Anchor, Grid
 from sfa_engine.errors import MediaError, Refused
 from sfa_engine.library import correction
 from sfa_engine.library.database import Connection, change, row
+from sfa_engine.library.track import check_places
 from sfa_engine.library.tracks import get, settle
 
 Origin = Literal["automatic", "hand"]
 RATE = 48_000  # Hz, of the frames of a grid that is made from nothing
+_ROUNDED_BARS = 1e-6  # that a downbeat may lie before the start, and is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,13 @@ class TrackGrid:
     grid: Grid
     rate: int
     by_hand: bool
+
+    @property
+    def first_downbeat_s(self) -> float:
+        """Where the first bar of the track begins, in seconds from its start."""
+        bar = self.grid.beats_per_bar
+        bars = math.ceil(float(self.grid.beat_of(0.0, self.rate)) / bar - _ROUNDED_BARS)
+        return max(0.0, float(self.grid.frame_of(bars * bar, self.rate)) / self.rate)
 
 
 async def grid_of(
@@ -79,7 +89,8 @@ async def shift(connection: Connection, track_id: int, beats: float) -> TrackGri
 
 
 async def set_downbeat(connection: Connection, track_id: int, time_s: float) -> TrackGrid:
-    """Put a downbeat at a time; return the grid, now by hand."""
+    """Put a downbeat at a time within the track; return the grid, now by hand."""
+    check_places(await get(connection, track_id), downbeat_s=time_s)
     return await _correct(
         connection, track_id, lambda grid, rate: correction.with_downbeat(grid, time_s, rate)
     )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from typing import Any
 
 from sfa_engine.errors import Refused
+from sfa_engine.library import playlists
 from sfa_engine.library.database import Connection, row, rows
 from sfa_engine.library.query import (
     Choice,
@@ -58,18 +60,18 @@ async def search(
     Raises
     ------
     Refused
-        The query, or the part, cannot be.
+        The query, or the part, cannot be; or there is no such playlist.
     """
     if not (1 <= limit <= MOST_RESULTS and 0 <= offset < 1 << 62):
         raise Refused(f"results {offset} to {offset + limit}", f"ask for 1 to {MOST_RESULTS}")
-    sql, arguments = select(parse_query(text))
+    sql, arguments = select(await _known(connection, parse_query(text)))
     found = await rows(connection, f"{sql} LIMIT ? OFFSET ?", (*arguments, limit, offset))
     return await listed(connection, [track["id"] for track in found])
 
 
 async def count(connection: Connection, text: str) -> int:
     """Return how many tracks a query finds."""
-    sql, arguments = select(parse_query(text), ordered=False)
+    sql, arguments = select(await _known(connection, parse_query(text)), ordered=False)
     found = await row(connection, f"SELECT count(*) AS n FROM ({sql})", arguments)  # noqa: S608
     assert found is not None
     return int(found["n"])
@@ -112,6 +114,17 @@ async def find_one(connection: Connection, text: str) -> Track:
     names = "; ".join(f'"{track.name}" (#{track.id})' for track in some[:MOST_NAMED])
     more = f" and {len(some) - MOST_NAMED} more" if len(some) > MOST_NAMED else ""
     raise Refused(f'"{text:.80}" may be {names}{more}', "say more of it, or give the number")
+
+
+async def _known(connection: Connection, query: Query) -> Query:
+    """Return a query whose playlists are there, each by the name that it has."""
+    terms = [
+        replace(term, word=(await playlists.find(connection, term.word)).name)
+        if isinstance(term, Choice) and term.field == "playlist"
+        else term
+        for term in query.terms
+    ]
+    return Query(tuple(terms))
 
 
 def select(query: Query, *, ordered: bool = True) -> Condition:

@@ -9,8 +9,11 @@ import sqlite3
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from sfa_engine.errors import Refused
+
 State = Literal["added", "preparing", "ready", "failed"]
 STATES: tuple[State, ...] = ("added", "preparing", "ready", "failed")
+_ROUNDED_S = 0.0005  # by which the length that is told may be too long
 
 # Everything that a `Track` has; followed by its conditions.
 SELECT = """
@@ -92,6 +95,20 @@ class Track:
     def name(self) -> str:
         """``Artist - Title``, or what there is of it."""
         return " - ".join(filter(None, (self.artist, self.title))) or f"track {self.id}"
+
+
+def check_places(track: Track, **places_s: float | None) -> None:
+    """Refuse places, in seconds by their names, that lie behind the end of a track."""
+    length_s = track.duration_s
+    if length_s is None:
+        return
+    for name, place_s in places_s.items():
+        if place_s is not None and place_s > length_s + _ROUNDED_S:
+            raise Refused(
+                f'{name} is {place_s:g} s, and "{track.name}" is {length_s:.3f} s long'
+                f" ({int(length_s // 60)}:{length_s % 60:04.1f})",
+                "give a place before its end",
+            )
 
 
 _FIELDS = tuple(field.name for field in fields(Track))

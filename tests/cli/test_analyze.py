@@ -9,8 +9,10 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
 from sfa_engine.cli.analyze import in_words
+from sfa_engine.cli.main import main
 
 TOLD = {
     "bpm": 122.5,
@@ -36,6 +38,12 @@ def test_a_track_without_beat_and_key_is_said_to_have_none():
     told = TOLD | {"bpm": None, "key": None, "camelot": None, "sections": []}
     assert in_words(told).startswith("no beat, no key")
     assert in_words(told).endswith("no sections")
+
+
+def test_it_may_be_spelt_with_an_s():
+    asked = CliRunner().invoke(main, ["analyse", "--help"])
+    assert asked.exit_code == 0
+    assert "Analyse sound files" in asked.output
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from sfa_engine.library.cues import (
     set_hot_cue,
 )
 from sfa_engine.library.database import Database
+from sfa_engine.library.tags import Tags
 from sfa_engine.library.tracks import add as add_track
 
 
@@ -111,6 +112,20 @@ async def test_an_edit_of_what_no_cue_has_is_refused(database):
             await edit(connection, cue.id, position=3.0)
         with pytest.raises(Refused, match="no track 77"):
             await add(connection, 77, Cue(1.0))
+
+
+@in_asyncio
+async def test_a_place_behind_the_end_is_refused_with_the_length(database):
+    async with database.transaction() as connection:
+        track, _ = await add_track(connection, "x", tags=Tags(title="Halcyon", duration_s=171.25))
+        with pytest.raises(Refused, match=r'position_s is 5000 s, and "Halcyon" is 171\.250 s'):
+            await add(connection, track.id, Cue(5000.0))
+        with pytest.raises(Refused, match="end_s is 180 s"):
+            await set_hot_cue(connection, track.id, 1, 170.0, kind="loop", end_s=180.0)
+        loop = await add(connection, track.id, Cue(170.0, "loop", 171.25))
+        with pytest.raises(Refused, match=r"end_s is 171\.3 s"):
+            await edit(connection, loop.id, end_s=171.3)
+        assert await cues_of(connection, track.id) == [loop]
 
 
 class Buttons(RuleBasedStateMachine):

@@ -35,6 +35,7 @@ async def prepared(database, places):
             connection, "/m/a.flac", content_hash="ab" * 32,
             tags=Tags("Long Way", "Wren", "Album"),
         )  # fmt: skip
+        await add_cue(connection, track.id, Cue(77.0, "outro", 78.0))  # the length is not known yet
     folder = await with_bundle(database, places, track.id)
     async with database.transaction() as connection:
         analysis = Analysis(
@@ -45,7 +46,6 @@ async def prepared(database, places):
         await store(connection, track.id, analysis, grid=LIVE, rate=48_000, cues=found)
         loop = Cue(0.5, "loop", 1.5, 2, "Mine", "#ff8800", "vocals")
         await add_cue(connection, track.id, loop)
-        await add_cue(connection, track.id, Cue(77.0, "outro", 78.0))
     return track.id, folder
 
 

@@ -20,6 +20,7 @@ from sfa_engine.library.grids import (
     set_grid,
     shift,
 )
+from sfa_engine.library.tags import Tags
 from sfa_engine.library.tracks import add, get
 
 RATE = 48_000
@@ -143,3 +144,28 @@ async def test_a_correction_that_cannot_be_is_refused(database):
             await double(connection, track.id)
         with pytest.raises(Refused, match="no track 99"):
             await set_bpm(connection, 99, 120.0)
+
+
+@in_asyncio
+async def test_a_downbeat_behind_the_end_is_refused_with_the_length(database):
+    async with database.transaction() as connection:
+        track, _ = await add(connection, "x", tags=Tags(title="Halcyon", duration_s=171.25))
+        await set_bpm(connection, track.id, 120.0)
+        with pytest.raises(Refused, match=r'5000 s, and "Halcyon" is 171\.250 s long \(2:51\.2\)'):
+            await set_downbeat(connection, track.id, 5000.0)
+        await set_downbeat(connection, track.id, 171.25)
+
+
+@pytest.mark.parametrize(
+    ("anchor", "first_s"),
+    [
+        (Anchor(12_000.0, 0.0), 0.25),
+        (Anchor(12_000.0, -1.0), 0.75),
+        (Anchor(96_000.0 + 12_000.0, 0.0), 0.25),
+        (Anchor(12_000.0, 0.75), 1.875),
+        (Anchor(-1e-7, 0.0), 0.0),
+    ],
+)
+def test_the_first_downbeat_is_the_first_inside_the_track(anchor, first_s):
+    grid = TrackGrid(Grid((anchor,), 120.0), RATE, by_hand=True)
+    assert grid.first_downbeat_s == pytest.approx(first_s, abs=1e-9)

@@ -225,6 +225,7 @@ def large(runner, database):
                 "INSERT INTO sources (track_id, location, added_at) VALUES (?, ?, 0)",
                 [(n + 1, f"/m/{n}") for n in range(10_000)],
             )
+            await create(connection, "none")
 
     runner.run(fill())
     return database
@@ -260,3 +261,12 @@ async def test_no_look_up_in_ten_thousand_tracks_reads_the_whole_table(large):
         assert [step for step in plan if step.startswith("SCAN")] == [], plan
     cues = await large.fetch("EXPLAIN QUERY PLAN SELECT * FROM cues WHERE track_id = 1")
     assert "USING INDEX" in cues[0]["detail"]
+
+
+@in_asyncio
+async def test_a_playlist_that_is_not_there_is_no_empty_result(filled):
+    async with filled.reading() as connection:
+        for text in ('playlist:"Friday nigth"', "-playlist:Fridaynight canada"):
+            for ask in (search, count):
+                with pytest.raises(Refused, match='did you mean "Friday night"'):
+                    await ask(connection, text)

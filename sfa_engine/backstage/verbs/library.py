@@ -356,5 +356,6 @@ def _grid_told(grid: TrackGrid) -> dict[str, Any]:
         "by_hand": grid.by_hand,
         "bpm": grid.grid.bpm,
         "beats_per_bar": grid.grid.beats_per_bar,
+        "first_downbeat_s": grid.first_downbeat_s,
         "anchors": [[anchor.frame, anchor.beat] for anchor in grid.grid.anchors],
     }

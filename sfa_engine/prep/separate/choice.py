@@ -9,7 +9,7 @@ from pathlib import Path
 from sfa_engine.errors import Refused, WorkerError, did_you_mean
 from sfa_engine.prep.separate import models
 from sfa_engine.prep.separate.chunks import Progress
-from sfa_engine.prep.separate.engine import Engine
+from sfa_engine.prep.separate.engine import DEVICES, Engine
 
 ENGINES = ("auto", "demucs", "embedded", "sketch", "lalalai")
 STANDARD = "htdemucs"  # of Demucs's models
@@ -95,6 +95,7 @@ def make_engine(wish: Wish, work: Path, progress: Progress) -> Engine:
         If something that it needs is missing.
     """
     engine, model = resolve(wish)
+    _check_device(engine, wish.device)
     if engine == "sketch":
         from sfa_engine.prep.separate.sketch import Sketch
 
@@ -115,6 +116,18 @@ def make_engine(wish: Wish, work: Path, progress: Progress) -> Engine:
     from sfa_engine.prep.separate.hybrid import Demucs
 
     return Demucs(model, wish.models_folder, wish.device, fetch=wish.fetch, progress=progress)
+
+
+def _check_device(engine: str, device: str) -> None:
+    """Refuse a device that an engine cannot compute on; Demucs looks for itself what is there."""
+    if device not in DEVICES:
+        hint = did_you_mean(device, DEVICES) or f"say {', '.join(DEVICES)}"
+        raise Refused(f'no device "{device:.40}"', hint)
+    if engine in {"sketch", "embedded"} and device not in {"auto", "cpu"}:
+        raise Refused(
+            f'engine {engine} computes on the cpu only, not on "{device}"',
+            "take the device auto or cpu; the models of Demucs can use others",
+        )
 
 
 def _best(folder: Path) -> tuple[str, str]:

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from sfa_engine.prep.separate.chunks import Progress, Sound
 
+DEVICES = ("auto", "cpu", "cuda", "mps")  # that one may be asked to compute on
+
 
 class Engine(Protocol):
     """One way to separate.

@@ -23,13 +23,13 @@ from sfa_engine.errors import Refused, WorkerError, did_you_mean
 from sfa_engine.library.sources import STEM_WORDS
 from sfa_engine.prep.separate import models
 from sfa_engine.prep.separate.chunks import Chunking, Progress, Sound, forget, in_chunks
+from sfa_engine.prep.separate.engine import DEVICES
 
 PACKAGES = {"demucs": "demucs", "demucs_infer": "demucs-infer"}  # module: distribution
 _SAFETENSORS = {"demucs": "demucs.hf", "demucs_infer": "demucs_infer.safetensors"}
 OVERLAP = 0.25  # of one segment with the next, as Demucs has it
 CHUNK_S = 60.0  # at least; 5 MB of buffers a second
 FADE_S = 1.0
-DEVICES = ("auto", "cpu", "cuda", "mps")
 BLOCK_FRAMES = 1 << 20
 
 

@@ -53,3 +53,17 @@ def test_a_model_tells_its_engine(wish, meant):
 def test_an_unknown_engine_is_refused_with_the_nearest():
     with pytest.raises(Refused, match='did you mean "sketch"'):
         resolve(Wish(engine="skech"))
+
+
+@pytest.mark.parametrize("model", ["", "sketch", "embedded", "htdemucs", "lalalai"])
+@pytest.mark.usefixtures("without_torch")
+def test_a_device_of_no_such_name_is_refused_whatever_the_engine(tmp_path, model):
+    with pytest.raises(Refused, match='no device "cudda"; did you mean "cuda"'):
+        make_engine(Wish(model=model, device="cudda"), tmp_path, lambda _: None)
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+@pytest.mark.parametrize("model", ["sketch", "embedded"])
+def test_an_engine_that_knows_only_the_cpu_says_so(tmp_path, model, device):
+    with pytest.raises(Refused, match=f"{model} computes on the cpu only.*{device}"):
+        make_engine(Wish(model=model, device=device), tmp_path, lambda _: None)

@@ -21,6 +21,7 @@ pytest.importorskip("demucs")
 from sfa_engine.errors import Refused, WorkerError  # noqa: E402 - after what may be absent
 from sfa_engine.prep.separate import hybrid  # noqa: E402
 from sfa_engine.prep.separate.choice import Wish, resolve  # noqa: E402
+from sfa_engine.prep.separate.engine import DEVICES  # noqa: E402
 from sfa_engine.prep.separate.hybrid import Demucs, at_hand, find_device  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -268,7 +269,7 @@ def test_fetched_weights_are_whole_when_they_appear(source, weights, tmp_path):
 def test_an_unknown_device_is_refused_and_an_absent_one_is_named():
     with pytest.raises(Refused, match='did you mean "cuda"'):
         find_device("cudda")
-    assert find_device("auto") in hybrid.DEVICES
+    assert find_device("auto") in DEVICES
     for device, there in (("cuda", torch.cuda.is_available()), ("mps", False)):
         if not there:
             with pytest.raises(WorkerError, match=f"no {device}"):
