@@ -11,6 +11,7 @@ from engine_process import bundles, silent_engine  # noqa: F401 - fixtures, foun
 @pytest.fixture
 def sfa(tmp_path):
     """Run the command in a world of its own; return status, output and errors."""
+    (tmp_path / "config.toml").touch()
 
     def run(*words, stdin="", **environment):
         done = subprocess.run(
