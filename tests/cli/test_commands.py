@@ -1,11 +1,15 @@
 """The command line as a person meets it."""
 
 import json
+import os
 import re
 
 import numpy as np
 import pytest
 import soundfile
+
+from sfa_engine.audio.lock import take_lock
+from sfa_engine.cli.supervise import LOCK
 
 pytestmark = pytest.mark.slow
 RATE = 48_000
@@ -125,6 +129,22 @@ def test_a_broken_configuration_is_one_line(sfa, tmp_path):
     status, _, err = sfa("start")
     assert status == 1
     assert 'did you mean "block"?' in err
+
+
+def test_a_data_folder_that_cannot_be_written_is_told_with_what_to_do(sfa, tmp_path):
+    (tmp_path / "file").touch()
+    status, _, err = sfa("library", "search", "x", XDG_DATA_HOME=str(tmp_path / "file"))
+    assert (status, len(err.splitlines())) == (1, 1)
+    assert "Not a directory; look at the rights and the space there" in err
+
+
+def test_an_engine_that_is_being_started_is_waited_for_and_then_named(sfa, tmp_path):
+    (tmp_path / "run").mkdir()
+    held = take_lock(tmp_path / "run" / LOCK, "the engine", "stop it")
+    status, _, err = sfa("status")
+    os.close(held)
+    assert status == 1
+    assert "the engine is being started and does not answer yet; wait a moment" in err
 
 
 def test_health_of_nothing_is_down(sfa):
