@@ -59,7 +59,7 @@ class Reason(IntEnum):
 
     NO_TRACK = 1
     NO_GRID = 2
-    NOT_SET = 3
+    NOT_SET = 3  # a loop
     FULL = 4
     UNKNOWN = 5
 
@@ -67,7 +67,10 @@ class Reason(IntEnum):
 REASONS = {
     Reason.NO_TRACK: ("there is no track on the deck", "load one"),
     Reason.NO_GRID: ("the track has no beat grid", "give it one, or leave the beats out"),
-    Reason.NOT_SET: ("nothing is stored there", "store it first"),
+    Reason.NOT_SET: (
+        "there is no loop",
+        "press loop.enter and, later in the track, loop.leave; or loop.auto",
+    ),
     Reason.FULL: ("too many commands wait for their time", "wait for some to be done"),
     Reason.UNKNOWN: ("the engine does not know this command", "restart host and stage together"),
 }

@@ -172,6 +172,13 @@ def choose(wish: Wish) -> Found:
     return best
 
 
+def in_words(error: Exception) -> str:
+    """Return what PortAudio complains of, without the names and numbers of its own."""
+    words = error.args[0] if error.args else ""
+    host = error.args[2][2] if len(error.args) > 2 else ""
+    return str(host or words).removeprefix("Error opening Compiled: ").strip().lower()
+
+
 class Stream:
     """PortAudio on a device.
 
@@ -219,14 +226,27 @@ class Stream:
                 )
         except sounddevice.PortAudioError as error:
             raise DeviceError(
-                f'"{found.name}" cannot be opened at {rate:g} Hz: {error}',
+                f'"{found.name}" cannot be opened at {rate:g} Hz: {in_words(error)}',
                 "close what uses it, or set audio.rate",
             ) from None
 
     def start(self) -> None:
-        """Begin to call the kernel."""
-        with _quiet():
-            self._stream.start()
+        """Begin to call the kernel.
+
+        Raises
+        ------
+        DeviceError
+            It does not start.
+        """
+        sounddevice = _sounddevice()
+        try:
+            with _quiet():
+                self._stream.start()
+        except sounddevice.PortAudioError as error:
+            self.close()
+            raise DeviceError(
+                f'"{self.device}" does not start: {in_words(error)}', "close what uses it"
+            ) from None
 
     def close(self) -> None:
         """Stop, and let the device go."""

@@ -17,6 +17,7 @@ import platformdirs
 from sfa_engine.backstage.settings import Settings
 from sfa_engine.errors import Refused, did_you_mean
 
+RATES_HZ = (8_000, 192_000)  # that the engine is run at
 MOST_PATH_BYTES = 90  # of the runtime folder: a Unix socket's path ends at 108
 
 
@@ -155,14 +156,16 @@ class Config:
 
 
 _LIMITS: dict[str, tuple[float, float]] = {
-    "audio.rate": (0, 384_000),
+    "audio.rate": RATES_HZ,
     "audio.block": (16, 8192),
-    "library.rate": (8_000, 192_000),
+    "library.rate": RATES_HZ,
     "spotify.port": (0, 65_535),
     "backstage.downloads": (1, 16),
     "backstage.separations": (1, 16),
     "backstage.analyses": (1, 64),
 }
+_OFF: dict[str, float] = {"audio.rate": 0}  # that a key may have beside its limits
+_KINDS = {int: "a whole number", float: "a number", str: "a text"}
 _WORDS: dict[str, tuple[Any, ...]] = {
     "audio.channels": (2, 4),
     "library.pcm": ("s16", "f32"),
@@ -175,9 +178,13 @@ _WORDS: dict[str, tuple[Any, ...]] = {
 
 def config_path() -> Path:
     """Return where the configuration is, or would be."""
-    return Path(
-        os.environ.get("SFA_CONFIG") or platformdirs.user_config_path("sfa") / "config.toml"
-    )
+    return _named_path() or platformdirs.user_config_path("sfa") / "config.toml"
+
+
+def _named_path() -> Path | None:
+    """Return the file that the user names, if one is named."""
+    named = os.environ.get("SFA_CONFIG")
+    return Path(named) if named else None
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -186,12 +193,16 @@ def load_config(path: Path | None = None) -> Config:
     Raises
     ------
     Refused
-        The file is not TOML, or has a key or a value that cannot be.
+        The file is not TOML, has a key or a value that cannot be, or is named and not there.
     """
     path = path or config_path()
     try:
         given = tomllib.loads(path.read_text())
     except FileNotFoundError:
+        if path == _named_path():
+            raise Refused(
+                f"{path}: there is no such file", "correct SFA_CONFIG, or unset it"
+            ) from None
         return Config()
     except OSError as error:
         raise Refused(f"{path}: {error.strerror}", "make it readable, or move it away") from None
@@ -219,10 +230,13 @@ def _section(path: Path, name: str, kind: Any, values: dict[str, Any]) -> Any:
         if wanted in {float, str} and type(given) is int:
             value = values[key] = wanted(given)
         if not isinstance(value, wanted) or isinstance(value, bool):
-            raise Refused(f"{path}: {full} is {value!r}", f"give a {wanted.__name__}")
-        if full in _LIMITS and not _LIMITS[full][0] <= value <= _LIMITS[full][1]:
-            low, high = _LIMITS[full]
-            raise Refused(f"{path}: {full} is {value}", f"give one from {low:g} to {high:g}")
+            raise Refused(f"{path}: {full} is {value!r}", f"give {_KINDS[wanted]}")
+        low, high = _LIMITS.get(full, (value, value))
+        if value != _OFF.get(full) and not low <= value <= high:
+            or_off = f", or {_OFF[full]}" if full in _OFF else ""
+            raise Refused(
+                f"{path}: {full} is {value}", f"give one from {low:g} to {high:g}{or_off}"
+            )
         if full in _WORDS and value not in _WORDS[full]:
             words = " or ".join(str(word) for word in _WORDS[full])
             raise Refused(f"{path}: {full} is {value!r}", f"say {words}")

@@ -53,8 +53,8 @@ def run_demo(tracks: Sequence[Path], device: str | None, output: Path, *, quiet:
     elif name == devices.TIMER_NAME:
         print("played on a timer: nothing was heard, for there is no sound device")
     print(f"the script of this mix is {cache / 'demo.mix'}; change it and `sfa render` it")
-    late = status["engine"]["late"]
-    print(f"blocks {status['engine']['blocks']}, late {late}")
+    late = f", late {status['engine']['late']}" if live else ""  # nobody waits for a file
+    print(f"blocks {status['engine']['blocks']}{late}")
 
 
 def _device() -> str:

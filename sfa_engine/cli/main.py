@@ -26,6 +26,7 @@ from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 SPELLINGS = {"analyse": "analyze"}  # that are taken too, and not listed
+RATE = click.IntRange(*configuration.RATES_HZ)
 
 
 class Group(click.Group):
@@ -91,6 +92,18 @@ def _complete_control(
     ]
 
 
+def _moment(_: click.Context, __: click.Parameter, words: str | None) -> str | int | None:
+    """Return a moment as the protocol has it: a word, or an engine frame as a number."""
+    return int(words) if words is not None and words.isdecimal() else words
+
+
+def _when_option(command: Command) -> Command:
+    return click.option(
+        "--at", "when", callback=_moment,
+        help="beat, bar or phrase, of the session or `bar deck1`; or an engine frame.",
+    )(command)  # fmt: skip
+
+
 def _device_option(command: Command) -> Command:
     return click.option(
         "--device", metavar="NAME", help="Name or number, `none` for a timer, `file:NAME.wav`."
@@ -111,13 +124,13 @@ def main() -> None:
 
 @main.command()
 @_device_option
-@click.option("--rate", type=float, help="Frames a second; the device's own if left out.")
+@click.option("--rate", type=RATE, help="Frames a second; the device's own if left out.")
 @click.option("--block", type=click.IntRange(16, 8192), help="Frames a block; JACK has its own.")
 @click.option("--channels", type=click.Choice(["2", "4"]), help="4 has headphones on 3 and 4.")
 @click.option("--no-backstage", is_flag=True, help="Perform only: no library, no preparation.")
 def start(
     device: str | None,
-    rate: float | None,
+    rate: int | None,
     block: int | None,
     channels: str | None,
     no_backstage: bool,
@@ -127,6 +140,7 @@ def start(
 
     from sfa_engine.cli import screen
     from sfa_engine.cli.supervise import Supervisor
+    from sfa_engine.cli.verdict import tell_health
 
     audio = configuration.load_config().audio
     audio = replace(
@@ -144,7 +158,7 @@ def start(
 
     supervisor = Supervisor(runtime, audio, say, backstage=not no_backstage)
     say(f"engine starting in {runtime}; Ctrl-C or `sfa stop` ends it")
-    supervisor.run()
+    supervisor.run(lambda: tell_health(runtime, say))
 
 
 @main.command()
@@ -237,8 +251,8 @@ def get(path: str, as_json: bool) -> None:
 @main.command(name="set", context_settings={"ignore_unknown_options": True})
 @click.argument("path", shell_complete=_complete_control)
 @click.argument("value")
-@click.option("--at", "when", help="beat, bar or phrase, of the session or `bar deck1`.")
-def set_(path: str, value: str, when: str | None) -> None:
+@_when_option
+def set_(path: str, value: str, when: str | int | None) -> None:
     """Set a control: `sfa set deck1.stem.vocals.volume -6`."""
     with connect() as client:
         said = client.call("set", path=path, value=value, when=when)
@@ -248,8 +262,8 @@ def set_(path: str, value: str, when: str | None) -> None:
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("path", shell_complete=_complete_control)
 @click.argument("value", required=False)
-@click.option("--at", "when", help="beat, bar or phrase, of the session or `bar deck1`.")
-def press(path: str, value: str | None, when: str | None) -> None:
+@_when_option
+def press(path: str, value: str | None, when: str | int | None) -> None:
     """Press a button: `sfa press deck1.hotcue1.press`."""
     with connect() as client:
         client.call("press", path=path, value=value, when=when)
@@ -323,7 +337,7 @@ for _command in (
 @main.command()
 @click.argument("script", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
-@click.option("--rate", default=48_000, show_default=True)
+@click.option("--rate", type=RATE, default=48_000, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def render(script: Path, output: Path, rate: int, quiet: bool) -> None:
     """Render a script of a mix into a file, faster than real time."""
@@ -333,8 +347,10 @@ def render(script: Path, output: Path, rate: int, quiet: bool) -> None:
 
     try:
         text = script.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{script} cannot be read: {error}") from None
+    except OSError as error:
+        raise Refused(f"{script} cannot be read: {error.strerror}", "name a script") from None
+    except UnicodeDecodeError:
+        raise Refused(f"{script} is not a text", "name a script; `sfa demo` writes one") from None
     parsed = parse_script(text, script.resolve().parent)
     screen.build_kernel(quiet=quiet)
     frames = round(parsed.end_s * rate)

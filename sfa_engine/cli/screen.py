@@ -39,7 +39,10 @@ class Bar:
 
 @contextmanager
 def progress_bar(words: str, *, quiet: bool = False) -> Iterator[Bar]:
-    """Show a bar on the terminal's error stream while something long is done."""
+    """Show a bar on the terminal's error stream while something long is done.
+
+    It stays when that is done, and goes when an error ends it: that has its own line.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -47,7 +50,13 @@ def progress_bar(words: str, *, quiet: bool = False) -> Iterator[Bar]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=errors, disable=quiet, transient=False) as progress:
-        yield Bar(progress, words)
+        try:
+            yield Bar(progress, words)
+        except BaseException:
+            progress.live.transient = True
+            progress.live.stop()
+            progress.disable = True  # else it ends with an empty line where nobody looks
+            raise
 
 
 def build_kernel(*, quiet: bool = False) -> None:

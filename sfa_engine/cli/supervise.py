@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +99,7 @@ class Supervisor:
             "backstage.lock",
         )
         self.children = (self.host, self.stage, *([self.backstage] if backstage else []))
-        self._restarts: dict[str, dict[str, object]] = {}
+        self._restarts = self._told_restarts()
         self._selector = selectors.DefaultSelector()
 
     # ------------------------------------------------------------------ children
@@ -127,6 +128,16 @@ class Supervisor:
         child.pid = pid
         child.started = time.monotonic()
         self._selector.register(child.pidfd, selectors.EVENT_READ, child)
+
+    def _told_restarts(self) -> dict[str, dict[str, object]]:
+        """Return what had to be started again in the life that is taken over, if one is."""
+        file = self._runtime / RESTARTS
+        if any(lock_holder(self._runtime / child.lock) for child in self.children):
+            with suppress(OSError, ValueError):
+                said = json.loads(file.read_text())
+                return said if isinstance(said, dict) else {}
+        file.unlink(missing_ok=True)
+        return {}
 
     def _bury(self, child: Child) -> None:
         """Take note that a process has died, and when it is to be started again."""

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from sfa_engine.cli import config as configuration
-from sfa_engine.errors import MediaError, Refused
+from sfa_engine.errors import EngineError, MediaError, Refused
+
+BACK_S = 2.0  # in which a stage that was killed answers again
+BACK_STEP_S = 0.05
 
 
 def connect() -> Any:
-    """Return a connection to the running engine."""
+    """Return a connection to the running engine; wait a little for a part that is due again."""
+    from sfa_engine.audio.lock import lock_holder
+    from sfa_engine.cli.supervise import LOCK
     from sfa_engine.surfaces.socket.client import SocketClient
     from sfa_engine.wire import ENGINE
 
-    return SocketClient(configuration.runtime_path() / ENGINE)
+    runtime = configuration.runtime_path()
+    give_up = time.monotonic() + BACK_S
+    while True:
+        try:
+            return SocketClient(runtime / ENGINE)
+        except EngineError:
+            if not lock_holder(runtime / LOCK):
+                raise
+        if time.monotonic() > give_up:
+            raise EngineError(
+                "the engine is being started and does not answer yet",
+                f"wait a moment, or see {runtime / 'engine.log'}",
+            )
+        time.sleep(BACK_STEP_S)
 
 
 def backstage(timeout_s: float = 60.0) -> Any:
@@ -50,7 +69,11 @@ def _bundle_at(word: str) -> Path | None:
     among = configuration.library_path(configuration.load_config()) / (
         f"{word.removesuffix('.sfa')}.sfa"
     )
-    return among if among.is_dir() else None
+    if among.is_dir():
+        return among
+    if "/" in word or here.suffix == ".sfa":  # no words: it was meant as a path
+        raise Refused(f'there is no bundle "{word}"', "see `sfa library search` for what there is")
+    return None
 
 
 def _among_ours(config: configuration.Config, name: str) -> Path:

@@ -133,6 +133,26 @@ DESK = Desk()
 CONTROLS: dict[str, Control] = {control.path: control for control in DESK.controls()}
 
 
+# What others call a control: a mixer's channel has a volume, a player a speed.
+OTHER_NAMES = {"volume": "fader", "fader": "volume", "gain": "trim", "speed": "rate"}
+
+
+def nearest(path: str) -> str:
+    """Return ``did you mean "…"?`` for a name that is none, or an empty string.
+
+    Neighbours under the same parent come first, and what is not built yet is not offered.
+    """
+    built = [known for known, control in CONTROLS.items() if not control.planned]
+    parent, _, leaf = path.rpartition(".")
+    beside = [known.rpartition(".")[2] for known in built if known.rpartition(".")[0] == parent]
+    prefix = f"{parent}." if parent else ""
+    other = OTHER_NAMES.get(leaf)
+    if other in beside:
+        return f'did you mean "{prefix}{other}"?'
+    near = [f"{prefix}{word}" for word in beside if did_you_mean(leaf, [word])]
+    return did_you_mean(path, near) or did_you_mean(path, built)
+
+
 def find(path: str) -> Control:
     """Return the control of a name, or refuse the name with the nearest one there is.
 
@@ -145,9 +165,7 @@ def find(path: str) -> Control:
     """
     control = CONTROLS.get(path)
     if control is None:
-        raise Refused(
-            f'no control "{path:.60}"', did_you_mean(path, CONTROLS) or "see `sfa describe` for all"
-        )
+        raise Refused(f'no control "{path:.60}"', nearest(path) or "see `sfa describe` for all")
     if control.planned:
         raise Planned(f"{path} is planned and not built yet", "see `sfa describe --planned`")
     return control

@@ -167,7 +167,9 @@ def constant_grid(
     if bpm is None:
         return None
     if not 0.0 <= first_beat_s < float("inf"):
-        raise MediaError(f"first_beat_s is {first_beat_s}", "give seconds from the start, >= 0")
+        raise MediaError(
+            f"the first beat at {first_beat_s:g} s cannot be", "give seconds from the start, from 0"
+        )
     return Grid((Anchor(first_beat_s * rate, 0.0),), float(bpm), beats_per_bar)
 
 

@@ -65,9 +65,11 @@ class Cue:
     id: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in (("position_s", self.position_s), ("end_s", self.end_s)):
+        for words, value in (("a cue", self.position_s), ("the end of a loop", self.end_s)):
             if value is not None and not (_is_number(value) and 0 <= value <= LONGEST_S):
-                raise Refused(f"{name} is {value!r:.40}", f"give seconds from 0 to {LONGEST_S:g}")
+                raise Refused(
+                    f"{words} at {value!r:.40} s cannot be", f"give seconds from 0 to {LONGEST_S:g}"
+                )
         if self.end_s is not None and self.end_s <= self.position_s:
             raise Refused(
                 f"a loop from {self.position_s:g} s to {self.end_s:g} s", "end it after its start"

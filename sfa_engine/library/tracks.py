@@ -10,7 +10,7 @@ import re
 import time
 import unicodedata
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sfa_engine.errors import Refused, did_you_mean
@@ -244,10 +244,11 @@ async def set_cover(connection: Connection, track_id: int, cover: str | None) ->
     await _set(connection, track_id, cover=cover)
 
 
-async def bundle_name(connection: Connection, track_id: int) -> str:
+async def bundle_name(connection: Connection, track_id: int, taken: Collection[str] = ()) -> str:
     """Return the name of a track's bundle, or a good one that no other has.
 
-    It is ``Artist - Title.sfa``, with a piece of the uuid if that is another's.
+    It is ``Artist - Title.sfa``, with a piece of the uuid if that is another's, or among the
+    names that are `taken` by what lies in the folder.
     """
     track = await get(connection, track_id)
     if track.bundle is not None:
@@ -256,7 +257,7 @@ async def bundle_name(connection: Connection, track_id: int) -> str:
     name = name.encode()[: MOST_NAME_BYTES - 20].decode(errors="ignore").strip(". ")
     for end in ("", f" {track.uuid[:8]}", f" {track.uuid}"):
         candidate = f"{name or 'track'}{end}{SUFFIX}"
-        if await by_bundle(connection, candidate) is None:
+        if candidate not in taken and await by_bundle(connection, candidate) is None:
             return candidate
     raise AssertionError(f"two tracks have the uuid {track.uuid}")
 

@@ -192,7 +192,7 @@ class Conductor:
         if report.kind is Tell.REFUSED:
             message, hint = REASONS[Reason(int(report.x))]
             raise Refused(f"{path}: {message}", hint)
-        return Done(done.value, done.text, done.seq, report.frame)
+        return Done(report.x, find(path).text(report.x), done.seq, report.frame)
 
     @property
     def waiting(self) -> bool:
@@ -228,8 +228,11 @@ class Conductor:
                 asked.done.set()
             path = self._path_of(report)
             if path is not None:
-                if self._sent.get(path, (0, 0.0))[0] == report.seq:
+                seq, value = self._sent.get(path, (0, 0.0))
+                if seq == report.seq:
                     del self._sent[path]
+                    if report.kind is Tell.APPLIED and report.x != value:
+                        self._tell(path, report.x, Source.ENGINE)  # as far as the track goes
                 elif report.kind is Tell.APPLIED and path not in self._sent:
                     # It waited for its moment: now is when it is news.
                     self._tell(path, report.x, report.source)

@@ -20,7 +20,7 @@ from sfa_engine.desk import CONTROLS, Choice, find
 from sfa_engine.errors import EngineError, Refused, SfaError
 from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.conductor import Conductor, Done, readings_of, values_of
-from sfa_engine.stage.health import LATELY_S, Facts, judge
+from sfa_engine.stage.health import LATELY_S, Facts, Misses, judge
 from sfa_engine.stage.host_link import ask_host
 from sfa_engine.stage.keeper import Keeper
 
@@ -53,8 +53,8 @@ class Core:
         self._inode = 0
         self.conductor = Conductor(self._open())
         self._host: dict[str, Any] = {}
-        self._misses = self._count_misses()
-        self._missed_at = -float("inf")
+        self._misses = Misses()
+        self._count_misses()
         self._loading: dict[int, trio.Lock] = {}
         self._keeper = Keeper(runtime, (data or runtime) / PENDING, self.conductor)
 
@@ -93,14 +93,12 @@ class Core:
             self._host = await ask_host(self._runtime, "info")
         except (OSError, SfaError):
             self._host = {}
-        misses = self._count_misses()
-        if misses > self._misses:
-            self._missed_at = time.monotonic()
-        self._misses = misses
+        self._count_misses()
 
-    def _count_misses(self) -> int:
+    def _count_misses(self) -> None:
         engine = self.conductor.memory.engine
-        return int(engine["late"]) + int(engine["device_misses"])
+        misses = int(engine["late"]) + int(engine["device_misses"])
+        self._misses.count(int(engine["host_started_ns"]), misses, time.monotonic())
 
     # ------------------------------------------------------------------ verbs
 
@@ -283,7 +281,7 @@ class Core:
             load_pct=readings["engine.load"],
             late=int(engine["late"]),
             misses=int(engine["device_misses"]),
-            late_ago_s=time.monotonic() - self._missed_at,
+            late_ago_s=self._misses.ago_s(time.monotonic()),
             reports_lost=int(engine["reports_lost"]),
             realtime=int(engine["realtime"]),
             locked=bool(engine["locked"]),

@@ -63,6 +63,41 @@ class Facts:
     restarts: dict[str, str] = field(default_factory=dict)
 
 
+class Misses:
+    """When the last block was late or missed, of the host that runs now.
+
+    A new host counts from 0, and what befell the one before it is told as a new start.
+    """
+
+    def __init__(self) -> None:
+        self._host = 0
+        self._count = 0
+        self._at_s = -float("inf")
+
+    def count(self, host: int, misses: int, now_s: float) -> None:
+        """Take note of a host's count.
+
+        Parameters
+        ----------
+        host : int
+            What tells it from others: when it was started.
+        misses : int
+            Since it started, late blocks too.
+        now_s : float
+            On a clock that only goes forward.
+        """
+        if host != self._host:
+            self._at_s = -float("inf")
+        elif misses > self._count:
+            self._at_s = now_s
+        self._host = host
+        self._count = misses
+
+    def ago_s(self, now_s: float) -> float:
+        """Return how long ago the last was; infinite if none has been seen."""
+        return now_s - self._at_s
+
+
 def judge(facts: Facts) -> tuple[str, list[str]]:
     """Return the word and its reasons, the worst first."""
     found: list[tuple[int, str]] = []

@@ -18,6 +18,7 @@ from house import House, beat, house, prepared, song
 
 from sfa_engine.audio.media import read_bundle
 from sfa_engine.errors import Refused, SfaError
+from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.surfaces.socket.client import SocketClient
 from sfa_engine.wire import BACKSTAGE
 
@@ -169,6 +170,18 @@ def test_a_file_without_sound_becomes_no_track(client: SocketClient, tmp_path: P
     assert prepared(client, path)["tracks"] == []
     assert client.call("library.search")["count"] == 0
     assert client.call("library.check") == {"findings": []}
+
+
+def test_a_bundle_made_by_hand_is_nobody_elses(
+    here: House, client: SocketClient, tmp_path: Path
+) -> None:
+    by_hand = here.bundles / "one.sfa"
+    sound = {"mix": np.zeros((48_000, 2), np.float32)}
+    write_bundle_arrays(by_hand, sound, title="by hand", artist="", bpm=120.0, rate=48_000)
+    prepared(client, song(tmp_path / "one.wav"))
+    found = client.call("library.find", words="one")
+    assert Path(found["bundle"]) != by_hand
+    assert read_bundle(by_hand).track.title == "by hand"
 
 
 def test_who_asks_again_meanwhile_waits_for_the_same_jobs(

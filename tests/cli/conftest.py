@@ -31,6 +31,7 @@ from sfa_engine.wire import BACKSTAGE
 @pytest.fixture
 def sfa(tmp_path):
     """Run the command in a world of its own; return status, output and errors."""
+    (tmp_path / "config.toml").touch()
 
     def run(*words, stdin="", **environment):
         done = subprocess.run(

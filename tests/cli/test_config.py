@@ -19,6 +19,14 @@ def test_without_a_file_everything_is_as_it_comes(file):
     assert load_config(file) == Config()
 
 
+def test_a_file_that_is_named_must_be_there(file, monkeypatch):
+    monkeypatch.setenv("SFA_CONFIG", str(file))
+    with pytest.raises(Refused, match="there is no such file; correct SFA_CONFIG, or unset it"):
+        load_config()
+    file.write_text("[audio]\nrate = 0\n")
+    assert load_config() == Config()
+
+
 def test_what_is_written_is_taken(file):
     file.write_text('[audio]\ndevice = 3\nrate = 44100\nchannels = 4\n[library]\npcm = "f32"\n')
     config = load_config(file)
@@ -32,10 +40,15 @@ def test_what_is_written_is_taken(file):
         ("[audoi]\n", 'did you mean "audio"'),
         ("[audio]\nblok = 64\n", 'did you mean "block"'),
         ("[audio]\nblock = 1\n", "from 16 to 8192"),
-        ("[audio]\nblock = 'a'\n", "give a int"),
-        ("[audio]\nblock = true\n", "give a int"),
+        ("[audio]\nblock = 'a'\n", "give a whole number"),
+        ("[audio]\nblock = true\n", "give a whole number"),
+        ("[audio]\nrate = 'a'\n", "give a number"),
+        ("[audio]\ndevice = []\n", "give a text"),
         ("[audio]\nchannels = 3\n", "2 or 4"),
-        ("[audio]\nrate = nan\n", "from 0"),
+        ("[audio]\nrate = nan\n", "from 8000 to 192000, or 0"),
+        ("[audio]\nrate = 7\n", "from 8000 to 192000, or 0"),
+        ("[audio]\nrate = -1\n", "from 8000 to 192000, or 0"),
+        ("[library]\nrate = 0\n", "from 8000 to 192000"),
         ("audio = 5\n", "not a section"),
         ("[audio\n", "not TOML"),
     ],

@@ -141,3 +141,26 @@ def test_every_planned_control_is_refused_by_its_own_code():
             assert caught.value.code == "planned"
         else:
             assert find(path) is control
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("deck1.volume", "deck1.fader"),
+        ("deck2.gain", "deck2.trim"),
+        ("master.fader", "master.volume"),
+        ("deck1.fadr", "deck1.fader"),
+        ("crossfadr", "crossfader"),
+        ("deck1.stem.vocal.volume", "deck1.stem.vocals.volume"),
+        ("deck1.leve", "deck1.level"),
+    ],
+)
+def test_what_is_meant_is_sought_under_the_same_parent_first(path, meant):
+    with pytest.raises(Refused, match=f'did you mean "{meant}"'):
+        find(path)
+
+
+def test_a_name_that_is_none_is_not_answered_with_what_is_not_built_yet():
+    with pytest.raises(Refused) as refusal:
+        find("pad1.volum")
+    assert "pad" not in refusal.value.hint

@@ -1,16 +1,18 @@
 """Intents and reports, with the real kernel on the other side."""
 
+import numpy as np
 import pytest
 import trio
 
-from sfa_engine.audio.command import Op
+from sfa_engine.audio.command import Op, Source
 from sfa_engine.audio.offline import Offline
 from sfa_engine.audio.translate import VERBS, Moment, command_for, family
-from sfa_engine.desk import CONTROLS, Button
+from sfa_engine.desk import CONTROLS, Button, find
 from sfa_engine.errors import EngineError, Refused
 from sfa_engine.stage.conductor import Conductor, readings_of, values_of
 
 HERE, THERE = 1001, 1002
+RATE = 48_000
 
 
 @pytest.fixture
@@ -125,6 +127,19 @@ def test_what_the_kernel_changes_by_itself_is_told(kernel, conductor, heard):
 def test_levels_are_read_in_decibels(kernel, conductor):
     assert conductor.get("master.level") == -60.0
     assert readings_of(kernel.memory)["deck1.stem.drums.level"] == -60.0
+
+
+async def test_a_place_beyond_the_end_is_answered_and_told_as_the_end(kernel, conductor, heard):
+    kernel.load(0, {"mix": np.zeros((RATE, 2), np.int16)}, rate=RATE)
+    done = await answered(kernel, conductor, conductor.set("deck1.position", 5000.0, HERE))
+    assert (done.value, done.text) == (1.0, find("deck1.position").text(1.0))
+    assert heard[-1] == ("deck1.position", 1.0, Source.ENGINE)
+
+
+async def test_a_loop_that_is_not_there_is_named(kernel, conductor):
+    kernel.load(0, {"mix": np.zeros((RATE, 2), np.int16)}, rate=RATE)
+    with pytest.RaisesGroup(pytest.RaisesExc(Refused, match="there is no loop; press loop.enter")):
+        await answered(kernel, conductor, conductor.press("deck1.loop.leave"))
 
 
 # ---------------------------------------------------------------------- translation

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sfa_engine.stage.health import WORDS, Facts, judge
+from sfa_engine.stage.health import WORDS, Facts, Misses, judge
 
 WELL = Facts(silent_s=0.01, realtime=55, locked=True, driver="portaudio", device="x")
 
@@ -44,3 +44,17 @@ def test_the_worst_trouble_gives_the_word_and_comes_first():
     assert said == "poor"
     assert "gone" in reasons[0]
     assert WORDS.index(said) == 2
+
+
+def test_the_last_miss_is_that_of_the_host_that_runs():
+    misses = Misses()
+    misses.count(1, 5, 10.0)
+    assert misses.ago_s(10.0) == float("inf")  # when it was, nobody saw
+    misses.count(1, 6, 20.0)
+    assert misses.ago_s(25.0) == 5.0
+    misses.count(1, 6, 30.0)
+    assert misses.ago_s(30.0) == 10.0
+    misses.count(2, 0, 31.0)
+    assert misses.ago_s(31.0) == float("inf")
+    misses.count(2, 1, 32.0)
+    assert misses.ago_s(32.0) == 0.0

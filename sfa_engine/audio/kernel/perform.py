@@ -311,6 +311,7 @@ def load(engine, rack, command, frame):
     media.heads += 1
     machine.beat_hint = 0
     machine.starved = 0
+    command.x = min(command.x, media.frames / media.rate)
     machine.position = command.x * media.rate
     transport.anchor(main, frame, machine.position, 0.0)
     base = deck * DECK_STRIDE
@@ -336,13 +337,15 @@ def move(engine, rack, deck, command, frame):
         transport.start(engine, rack, deck, frame)
         return DONE
     if op == SEEK:
+        command.x = min(command.x, media.frames / media.rate)  # told as it was done
         transport.go(engine, rack, deck, frame, command.x * media.rate)
         return DONE
     if op == JUMP:
         if not grid.has_grid(media):
             return NO_GRID
         beat, _ = transport.beat_of(engine, rack, deck, frame)
-        transport.locate(rack, machine, frame, grid.position_of(media, beat + command.x))
+        place = grid.position_of(media, beat + command.x)
+        transport.locate(rack, machine, frame, min(place, np.float64(media.frames)))
         return DONE
     if op == CUE:
         cue(engine, rack, deck, frame, here, media.rate, command.x != 0.0)

@@ -19,6 +19,7 @@ from sfa_engine.library import analysis, tracks
 from sfa_engine.library.analysis import StemOrigin
 from sfa_engine.library.content import content_hash, keep_cover
 from sfa_engine.library.database import Connection
+from sfa_engine.library.fault import blamed_files
 from sfa_engine.library.tags import Tags, read_tags
 
 WORKER = "sfa_engine.prep.intake"
@@ -48,18 +49,20 @@ class Take:
         tags = _believed(await asyncio.to_thread(read_tags, next(iter(sources.values()))), job.args)
         if not tags.title:
             tags = replace(tags, title=Path(path).stem)
+        bundles = self.shop.places.bundles
+        taken = await asyncio.to_thread(_names_in, bundles)
         async with self.shop.database.transaction() as connection:
             track, is_new = await tracks.add(connection, path, content_hash=digest, tags=tags)
             if track.cover is None and tags.cover is not None:
                 cover = await asyncio.to_thread(keep_cover, self.shop.places.covers, tags.cover)
                 await tracks.set_cover(connection, track.id, cover)
             # Said before it is made: a bundle that a killed import left is then the track's.
-            name = await tracks.bundle_name(connection, track.id)
+            name = await tracks.bundle_name(connection, track.id, taken)
             await tracks.set_bundle(connection, track.id, name)
             await self.shop.queue.set_track(connection, job, track.id)
         wish = Wish.of(job.args)
         told: dict[str, Any] = {}
-        bundle = self.shop.places.bundles / name
+        bundle = bundles / name
         anew = wish.again and (wish.engine == NONE or list(sources) != [WHOLE])
         # Otherwise what is to be prepared again keeps its stems until the new ones are there.
         if anew or not await asyncio.to_thread(_is_whole, bundle):
@@ -110,6 +113,12 @@ def _is_whole(bundle: Path) -> bool:
     except MediaError:
         return False
     return True
+
+
+def _names_in(folder: Path) -> set[str]:
+    """Return the names in a folder; none if it is not there yet."""
+    with blamed_files(f'cannot read "{folder}"'):
+        return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
 def _digest(paths: list[str]) -> str:

@@ -405,3 +405,14 @@ def test_fifty_tracks_in_turn_leave_no_slot_behind():
         assert np.isfinite(engine.render(640)).all()
     engine.loader.free()
     assert len(engine.loader._mounted) <= 2
+
+
+def test_no_deck_is_sent_beyond_the_end_of_its_track():
+    engine = engine_with(start=False)
+    assert do(engine, Op.SEEK, x=5000.0).x == 6.0  # what was done is told, not what was asked
+    assert position(engine) == 6 * RATE
+    do(engine, Op.SEEK, x=3.0)
+    do(engine, Op.JUMP, x=200.0)
+    assert position(engine) == 6 * RATE
+    do(engine, Op.SEEK, x=-1.0)  # a deck may stand before the first frame
+    assert position(engine) == -RATE
