@@ -71,7 +71,8 @@ def _bundle_at(word: str) -> Path | None:
     )
     if among.is_dir():
         return among
-    if "/" in word or here.suffix == ".sfa":  # no words: it was meant as a path
+    # Meant as a path, unlike "AC/DC".
+    if word.startswith(("/", "./", "../", "~")) or here.suffix == ".sfa":
         raise Refused(f'there is no bundle "{word}"', "see `sfa library search` for what there is")
     return None
 

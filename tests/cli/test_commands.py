@@ -50,6 +50,7 @@ def test_help_names_every_command(sfa):
         (["status"], "start it with `sfa start`"),
         (["stop"], "not running"),
         (["load", "1", "nothing"], "start it with `sfa start`"),
+        (["load", "1", "AC/DC"], "start it with `sfa start`"),
         (["describe", "deck1.stems.*"], "no control fits"),
         (["bundle", "nothing.flac"], "nothing.flac"),
         (["render", "nothing.mix", "-o", "x.wav"], "cannot be read: No such file or directory;"),
