@@ -158,7 +158,12 @@ class _Check:
                 yield await self._failed("no-bundle", track, folder, said)
 
     async def _bundle_of(self, track: Track, folder: Path) -> AsyncIterator[Finding]:
-        """What is wrong with a bundle that is there."""
+        """What is wrong with a bundle that is there.
+
+        Yields
+        ------
+        Finding
+        """
         try:
             bundle = await asyncio.to_thread(read_bundle, folder)
             if self.deep and await asyncio.to_thread(pcm_digest, bundle.stems) != (
