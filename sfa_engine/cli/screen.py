@@ -127,15 +127,20 @@ def status_view(status: dict[str, Any]) -> Group:
 def track_table(tracks: list[dict[str, Any]]) -> Table:
     """Return tracks as a table."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("", justify="right", style="dim")
-    table.add_column("track", ratio=1, overflow="ellipsis", no_wrap=True)
+    table.add_column("", justify="right", style="dim", no_wrap=True)
+    table.add_column("track", ratio=1)  # the one column that gives way where it is narrow
     for name in ("BPM", "key", "energy", "length", "stems"):
         table.add_column(name, no_wrap=True, justify="right")
     for track in tracks:
         length_s = track["duration_s"]
         table.add_row(
             str(track["id"]),
-            Text(track["name"], style="" if track["state"] == "ready" else "dim"),
+            Text(
+                track["name"],
+                style="" if track["state"] == "ready" else "dim",
+                no_wrap=True,
+                overflow="ellipsis",
+            ),
             f"{track['bpm']:.2f}" if track["bpm"] else "",
             f"{track['key']} {track['camelot']}" if track["key"] else "",
             f"{track['energy']:.2f}" if track["energy"] is not None else "",

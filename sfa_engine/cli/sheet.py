@@ -11,7 +11,17 @@ SURE = 0.5  # confidence from which on nobody need look at a grid
 
 
 def sheet(track: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines about a track that ``library.show`` has told of."""
+    """Tell of a track, as ``library.show`` answers it.
+
+    Parameters
+    ----------
+    track : dict
+
+    Yields
+    ------
+    str
+        A line.
+    """
     yield track["name"]
     if track["grid"]:
         yield f"  {_grid(track)}"

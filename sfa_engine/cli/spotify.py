@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sfa_engine.cli import config as configuration
+from sfa_engine.cli.count import counted
 
 
 @click.group()
@@ -57,4 +58,4 @@ def logout() -> None:
 def playlists() -> None:
     """List your playlists, with the links that `sfa prep` takes."""
     for url, title, items in asyncio.run(_own()):
-        click.echo(f"{url}  {title} ({items} tracks)")
+        click.echo(f"{url}  {title} ({counted(items, 'track')})")

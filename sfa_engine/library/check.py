@@ -5,6 +5,8 @@ drift            what it is                                     mended by
 ================ ============================================== =================================
 no-bundle        a row names a bundle that is not there         "failed", to be prepared again
 unknown-bundle   a bundle that no row names                     a row made of what it says
+other-stems      a bundle that has other stems than the rows    rows of what is there; without
+                 say                                            stems it wants separation again
 stale            a ``track.json`` that differs from the row     writing it anew
 damaged          a bundle that cannot be read, or whose sound   "failed", to be prepared again
                  is not what its digest says (`deep`)
@@ -27,14 +29,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sfa_engine.audio.media import DESCRIPTION, Bundle, read_bundle
+from sfa_engine.audio.media import DESCRIPTION, WHOLE, Bundle, read_bundle
 from sfa_engine.errors import MediaError
 from sfa_engine.library import trash
+from sfa_engine.library.analysis import set_stems, stems_of
 from sfa_engine.library.backup import is_at_work
 from sfa_engine.library.bundle import SUFFIX, pcm_digest
 from sfa_engine.library.content import COVER_NAME
 from sfa_engine.library.database import Database, rows
-from sfa_engine.library.description import adopt, describe, follow, is_bundle_name
+from sfa_engine.library.description import adopt, describe, follow, is_bundle_name, origins
 from sfa_engine.library.draft import clean_leftovers
 from sfa_engine.library.fault import blamed_files
 from sfa_engine.library.places import Places
@@ -42,7 +45,7 @@ from sfa_engine.library.track import SELECT, Track, track_of
 from sfa_engine.library.tracks import set_cover, set_state
 
 Drift = Literal[
-    "no-bundle", "unknown-bundle", "stale", "damaged", "misplaced", "unknown-trash",
+    "no-bundle", "unknown-bundle", "other-stems", "stale", "damaged", "misplaced", "unknown-trash",
     "leftover", "no-cover", "unknown-cover", "database",
 ]  # fmt: skip
 
@@ -147,36 +150,60 @@ class _Check:
                 continue
             folder = self.places.bundles / track.bundle
             if track.deleted_at is not None:
-                finding = self._misplaced(track, folder)
-            elif not folder.exists():
-                if track.state == "failed":  # that is known
-                    continue
+                if finding := self._misplaced(track, folder):
+                    yield finding
+            elif folder.exists():
+                async for found in self._bundle_of(track, folder):
+                    yield found
+            elif track.state != "failed":  # else that is known
                 said = f'bundle "{track.bundle}" of "{track.name}" is not there'
-                finding = await self._failed("no-bundle", track, folder, said)
-            else:
-                finding = await self._bundle_of(track, folder)
-            if finding is not None:
-                yield finding
+                yield await self._failed("no-bundle", track, folder, said)
 
-    async def _bundle_of(self, track: Track, folder: Path) -> Finding | None:
-        """What is wrong with a bundle that is there."""
+    async def _bundle_of(self, track: Track, folder: Path) -> AsyncIterator[Finding]:
+        """What is wrong with a bundle that is there.
+
+        Yields
+        ------
+        Finding
+        """
         try:
             bundle = await asyncio.to_thread(read_bundle, folder)
             if self.deep and await asyncio.to_thread(pcm_digest, bundle.stems) != (
                 bundle.track.digest
             ):
                 said = f'the sound of "{track.bundle}" is not what its digest says'
-                return await self._failed("damaged", track, folder, said)
+                yield await self._failed("damaged", track, folder, said)
+                return
+            if finding := await self._stems(track, bundle):
+                yield finding
             async with self.database.reading() as connection:
                 wanted = await describe(connection, track, bundle.track)
             if wanted == bundle.track:
-                return None
+                return
             if self.mend:
                 await follow(self.database, self.places, track.id)
         except MediaError as problem:
-            return await self._failed("damaged", track, folder, problem.message)
+            yield await self._failed("damaged", track, folder, problem.message)
+            return
         said = f'"{track.bundle}/{DESCRIPTION}" differs from the library'
-        return Finding("stale", said, track.id, folder, self.mend)
+        yield Finding("stale", said, track.id, folder, self.mend)
+
+    async def _stems(self, track: Track, bundle: Bundle) -> Finding | None:
+        """What is wrong with the stems that the rows say are there."""
+        there = origins(bundle.track)
+        told = set(track.stems) - {WHOLE}
+        names = {stem.name for stem in there}
+        if told == names:
+            return None
+        if self.mend:
+            async with self.database.transaction(durable=False) as connection:
+                known = [
+                    stem for stem in await stems_of(connection, track.id) if stem.name in names
+                ]
+                new = [stem for stem in there if stem.name not in told]
+                await set_stems(connection, track.id, [*known, *new])
+        said = f'bundle "{track.bundle}" has {_listed(names)}, and the library says {_listed(told)}'
+        return Finding("other-stems", said, track.id, bundle.path, self.mend)
 
     async def _failed(self, drift: Drift, track: Track, folder: Path, said: str) -> Finding:
         """Mark a track as one to be prepared again."""
@@ -245,6 +272,10 @@ class _Check:
                     picture.unlink(missing_ok=True)
                 said = f"no track has the cover {picture.name}"
                 yield Finding("unknown-cover", said, path=picture, mended=self.mend)
+
+
+def _listed(stems: set[str]) -> str:
+    return ", ".join(sorted(stems)) or "no stems"
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -16,7 +16,14 @@ from dataclasses import replace
 
 from sfa_engine.audio import media
 from sfa_engine.library import cues as cue_rows
-from sfa_engine.library.analysis import Analysis, Section, analysis_of, store
+from sfa_engine.library.analysis import (
+    Analysis,
+    Section,
+    StemOrigin,
+    analysis_of,
+    set_stems,
+    store,
+)
 from sfa_engine.library.bundle import SUFFIX, rewrite_facts
 from sfa_engine.library.correction import at_rate
 from sfa_engine.library.cues import Cue, cues_of
@@ -30,6 +37,7 @@ from sfa_engine.library.tracks import add, by_uuid, edit, get, set_bundle, set_s
 LOUDNESS_LUFS = -14.0  # that gains bring tracks to; club masters are about -8, so most go down
 MOST_GAIN_DB = 12.0  # up: a very quiet track keeps its noise down
 CEILING_DBTP = -1.0  # a gain lifts no peak above it
+GIVEN = "given"  # engine of stems that came apart
 ADOPTED = "adopted"  # version of an "analysis" that was read out of a bundle
 
 
@@ -110,6 +118,7 @@ async def adopt(connection: Connection, bundle: media.Bundle) -> Track:
         content = None  # a copy of another track's bundle stays a track of its own
     track, _ = await add(connection, "", content_hash=content, tags=tags, identity=identity)
     await set_bundle(connection, track.id, bundle.path.name, told.frames / told.rate)
+    await set_stems(connection, track.id, origins(told))
     if told.key is not None and told.grid_by_hand:
         await edit(connection, track.id, key=told.key)
     automatic = [cue for cue in told.cues if not cue.by_hand]
@@ -136,6 +145,16 @@ async def adopt(connection: Connection, bundle: media.Bundle) -> Track:
             await cue_rows.add(connection, track.id, _row_cue(cue, told.rate))
     await set_state(connection, track.id, "ready")
     return await get(connection, track.id)
+
+
+def origins(sound: media.Track) -> list[StemOrigin]:
+    """Return where the stems of a bundle come from, as it says; none of a track in one piece."""
+    by = sound.separation or media.Separation(GIVEN, "", "")
+    return [
+        StemOrigin(stem.name, by.engine, by.model, by.version, sketch=by.sketch)
+        for stem in sound.stems
+        if stem.name != media.WHOLE
+    ]
 
 
 def is_bundle_name(name: str) -> bool:

@@ -80,7 +80,7 @@ async def _fill(data):
     await database.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def backstage(tmp_path_factory):
     """Run backstage on a library of one track; lend its environment."""
     folder = tmp_path_factory.mktemp("backstage")

@@ -4,15 +4,19 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
-from open_library import in_asyncio, with_bundle
+from open_library import RATE, in_asyncio, with_bundle
 
 from sfa_engine.audio.media import read_bundle
 from sfa_engine.library import check as checking
+from sfa_engine.library.analysis import StemOrigin, set_stems, stems_of
+from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.library.check import check
 from sfa_engine.library.content import keep_cover
 from sfa_engine.library.database import change
 from sfa_engine.library.description import follow
+from sfa_engine.library.search import count
 from sfa_engine.library.tags import Cover, Tags
 from sfa_engine.library.tracks import add, by_bundle, edit, get, set_cover
 from sfa_engine.library.trash import place_in_trash, remove
@@ -55,6 +59,68 @@ async def test_a_bundle_that_was_not_followed_is_written_anew(database, places):
         await edit(connection, track.id, title="New")
     await mended(database, places, "stale")
     assert read_bundle(folder).track.title == "New"
+
+
+async def in_stems(database, places):
+    """Add a track whose bundle has four stems, as a separation makes it."""
+    track, folder = await added(database, places)
+    parts = ("vocals", "drums", "bass", "other")
+    whole = folder.with_name("whole")
+    folder.rename(whole)
+    write_bundle_arrays(
+        folder,
+        {name: np.full((RATE, 2), 0.1, np.float32) for name in parts},
+        title="a",
+        artist="",
+        bpm=None,
+        rate=RATE,
+    )
+    async with database.transaction() as connection:
+        await set_stems(connection, track.id, [StemOrigin(name, "demucs") for name in parts])
+    await follow(database, places, track.id)
+    return track, folder, whole
+
+
+@in_asyncio
+async def test_stems_that_are_not_there_any_more_are_told_and_wanted_again(database, places):
+    track, folder, whole = await in_stems(database, places)
+    assert await drifts(database, places) == []
+    shutil.rmtree(folder)
+    whole.rename(folder)
+    (finding, *_) = await check(database, places)
+    assert (finding.drift, finding.track_id) == ("other-stems", track.id)
+    assert finding.message == (
+        'bundle "a.sfa" has no stems, and the library says bass, drums, other, vocals'
+    )
+    await check(database, places, mend=True)
+    assert await drifts(database, places) == []
+    async with database.reading() as connection:
+        assert await count(connection, "stems:yes") == 0
+        assert await stems_of(connection, track.id) == []
+
+
+@in_asyncio
+async def test_stems_that_the_rows_do_not_know_get_rows(database, places):
+    track, _, whole = await in_stems(database, places)
+    shutil.rmtree(whole)
+    async with database.transaction() as connection:
+        await set_stems(connection, track.id, [StemOrigin("drums", "demucs")])
+    await mended(database, places, "other-stems")
+    async with database.reading() as connection:
+        engines = {stem.name: stem.engine for stem in await stems_of(connection, track.id)}
+    assert engines == {"bass": "given", "drums": "demucs", "other": "given", "vocals": "given"}
+
+
+@in_asyncio
+async def test_a_library_made_again_from_its_bundles_knows_their_stems(database, places):
+    _, folder, whole = await in_stems(database, places)
+    shutil.rmtree(whole)
+    async with database.transaction() as connection:
+        await change(connection, "DELETE FROM tracks")
+    await mended(database, places, "unknown-bundle")
+    async with database.reading() as connection:
+        found = await by_bundle(connection, folder.name)
+    assert set(found.stems) == {"vocals", "drums", "bass", "other"}
 
 
 @in_asyncio

@@ -25,7 +25,7 @@ from sfa_engine.prep.mixdown import source_blocks, stem_files
 
 Progress = Callable[[float, str], None]
 
-VERSION = 1  # rises when the same file would get other values
+VERSION = 2  # rises when the same file would get other values
 WHOLE = "mix"  # the name of a track's only stem
 DRUMS = "drums"
 _LISTENING = 0.9  # of the time, the pass over the sound

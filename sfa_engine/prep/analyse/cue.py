@@ -2,7 +2,8 @@
 
 The rule for the eight: the first downbeat and the end of the intro, then the drops, the outro,
 the breaks and the builds, each kind in the order of its time, as many as there is room for;
-loops, the longest of each stem first, take what is left. The chosen are numbered by time.
+loops, the longest first, take what is left. No two of them are at the same place: what comes
+later in this order has no pad there. The chosen are numbered by time.
 """
 
 from __future__ import annotations
@@ -85,14 +86,17 @@ def find_cues(
 
 
 def _on_pads(cues: list[Cue]) -> list[Cue]:
-    """Number the eight that matter most, by time."""
+    """Number the eight that matter most, each at a place of its own, by time."""
 
     def matters(i: int) -> tuple[int, float, float]:
         cue = cues[i]
         length = cue.time_s - cue.end_s if cue.end_s is not None else 0.0
         return _RANK.index(cue.kind), length, cue.time_s
 
-    chosen = sorted(sorted(range(len(cues)), key=matters)[:HOT_CUES])
+    best: dict[float, int] = {}
+    for i in sorted(range(len(cues)), key=matters):
+        best.setdefault(cues[i].time_s, i)
+    chosen = sorted(list(best.values())[:HOT_CUES])
     return [
         replace(cue, hot_cue=chosen.index(i) + 1) if i in chosen else cue
         for i, cue in enumerate(cues)

@@ -12,6 +12,7 @@ from sfa_engine.prep.analyse.cue import HOT_CUES, Cue, find_cues
 from sfa_engine.prep.analyse.loop import LENGTHS_BARS, Loop, find_loops
 from sfa_engine.prep.analyse.structure import LABELS, Section
 
+STEMS = ("bass", "drums", "other", "vocals")
 BANDS = ("low", "mid", "snare", "high")
 
 
@@ -45,7 +46,9 @@ def test_at_most_eight_cues_are_on_pads_and_all_on_bars(parts, starts):
     fitting = [Loop(first, 4) for first in starts if first + 4 < len(bars_s)]
     cues = find_cues(sections, bars_s, {"drums": fitting} if sections else {})
     pads = [c.hot_cue for c in cues if c.hot_cue]
-    assert pads == list(range(1, min(HOT_CUES, len(cues)) + 1))
+    assert pads == list(range(1, min(HOT_CUES, len({c.time_s for c in cues})) + 1))
+    places = [c.time_s for c in cues if c.hot_cue]
+    assert len(set(places)) == len(places)
     assert {c.time_s for c in cues} <= set(bars_s.tolist())
     assert all(c.end_s is None or c.end_s in bars_s for c in cues)
     assert [c.time_s for c in cues] == sorted(c.time_s for c in cues)
@@ -70,10 +73,20 @@ def test_drops_come_on_pads_before_builds_and_long_loops_before_short_ones():
     cues = find_cues(sections, bars_s, {"bass": [Loop(0, 16), Loop(0, 4)]})
     off = [c.label for c in cues if c.hot_cue is None]
     assert off == ["bass 16 bars", "bass 4 bars", "build 3", "build 4"]
-    sections, bars_s = piece(("intro", 32), ("outro", 8))
-    loops = {stem: [Loop(0, 16), Loop(0, 4)] for stem in ("bass", "drums", "other", "vocals")}
+    sections, bars_s = piece(("intro", 64), ("outro", 8))
+    loops = {stem: [Loop(4 + 4 * n, 16), Loop(32 + 4 * n, 4)] for n, stem in enumerate(STEMS)}
     on = [c for c in find_cues(sections, bars_s, loops) if c.hot_cue and c.kind == "loop"]
     assert sum(c.label.endswith("16 bars") for c in on) == 4
+    assert len(on) == 6
+
+
+def test_no_two_pads_are_at_the_same_place():
+    sections, bars_s = piece(("intro", 8), ("drop", 32), ("outro", 8))
+    loops = {stem: [Loop(8, 16), Loop(12, 8), Loop(12, 4)] for stem in STEMS}
+    on = [(c.time_s, c.label) for c in find_cues(sections, bars_s, loops) if c.hot_cue]
+    assert on == [
+        (0.25, "first downbeat"), (16.25, "drop 1"), (24.25, "bass 8 bars"), (80.25, "outro"),
+    ]  # fmt: skip
 
 
 def test_a_loop_knows_its_stem_and_its_end():
