@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from sfa_engine.cli.count import counted
 from sfa_engine.cli.tracks import backstage
 from sfa_engine.errors import Refused
 
@@ -94,9 +95,9 @@ def _in_words(track: dict[str, Any]) -> str:
     """Return a prepared track as a line for a person."""
     name = f"{track['artist']}: {track['title']}" if track["artist"] else str(track["title"])
     bpm = f"{track['bpm']:.2f} BPM" if track["bpm"] else "no beat"
-    stems = f"{len(track['stems'])} stems" if track["stems"] else "in one piece"
+    stems = counted(len(track["stems"]), "stem") if track["stems"] else "in one piece"
     stems += ", a sketch" if track["sketch"] else ""
-    parts = [bpm, str(track["key"] or "no key"), f"{track['cues']} cues", stems]
+    parts = [bpm, str(track["key"] or "no key"), counted(track["cues"], "cue"), stems]
     parts += ["the file breaks off"] if track["truncated"] else []
     if track["repaired_samples"]:
         parts.append(f"{track['repaired_samples']} samples were no numbers")

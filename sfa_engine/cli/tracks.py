@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from sfa_engine.cli import config as configuration
+from sfa_engine.cli.place import PLACE
 from sfa_engine.errors import EngineError, MediaError, Refused
 
 BACK_S = 2.0  # in which a stage that was killed answers again
@@ -48,7 +49,7 @@ def backstage(timeout_s: float = 60.0) -> Any:
 @click.command()
 @click.argument("deck", type=click.IntRange(1, 2))
 @click.argument("track")
-@click.option("--position", default=0.0, help="Seconds to stand at.")
+@click.option("--position", type=PLACE, default=0.0, help="To stand at, as 1:01.5 or 61.5.")
 @click.option("--force", is_flag=True, help="Although the deck plays and its load lock is on.")
 def load(deck: int, track: str, position: float, force: bool) -> None:
     """Put a track on a deck: words that the library finds it by, or a bundle's folder."""

@@ -90,6 +90,7 @@ def backstage(tmp_path_factory):
         "SFA_CONFIG": str(folder / "config.toml"),
         "XDG_DATA_HOME": str(folder / "data"),
     }
+    (folder / "config.toml").touch()
     asyncio.run(_fill(folder / "data" / "sfa"))
     process = subprocess.Popen(
         [sys.executable, "-m", "sfa_engine.cli.backstage_process", "--runtime", runtime],

@@ -19,11 +19,11 @@ from sfa_engine.library import analysis, tracks
 from sfa_engine.library.analysis import StemOrigin
 from sfa_engine.library.content import content_hash, keep_cover
 from sfa_engine.library.database import Connection
+from sfa_engine.library.description import GIVEN
 from sfa_engine.library.fault import blamed_files
 from sfa_engine.library.tags import Tags, read_tags
 
 WORKER = "sfa_engine.prep.intake"
-GIVEN = "given"  # the engine of stems that came as files
 
 
 @dataclass(frozen=True)
