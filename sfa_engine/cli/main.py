@@ -154,7 +154,7 @@ def start(
     screen.build_kernel()
 
     def say(line: str) -> None:
-        screen.errors.print(line, highlight=False)
+        screen.errors.print(line, highlight=False, markup=False, soft_wrap=True)
 
     supervisor = Supervisor(runtime, audio, say, backstage=not no_backstage)
     say(f"engine starting in {runtime}; Ctrl-C or `sfa stop` ends it")
