@@ -23,7 +23,8 @@ demo: .venv/for-demo ## hear two decks mixed; without a sound device they go to 
 
 test: setup ## run every test
 	@$(BIN)/python -c 'from sfa_engine.cli.screen import build_kernel; build_kernel()'
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -m 'not realtime' --numprocesses auto --dist loadfile; first=$$?; \
+	    $(BIN)/pytest -q -m realtime && exit $$first
 
 setup: .venv/for-test ## install all that demo and tests need
 
