@@ -94,7 +94,11 @@ def test_jobs_alone_lists_them(ask):
 @pytest.mark.slow
 def test_watching_nothing_is_no_blank_screen_and_goes_on(backstage):
     watching = subprocess.Popen(
-        [sys.executable, "-m", "sfa_engine.cli.main", "jobs", "watch"],
+        # Where tests run in the background, Ctrl-C is nothing to those that they start.
+        [
+            *("env", "--default-signal=INT"),
+            *(sys.executable, "-m", "sfa_engine.cli.main", "jobs", "watch"),
+        ],
         env={**os.environ, **backstage},
         stderr=subprocess.PIPE,
         text=True,
