@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -255,9 +256,11 @@ def _prepare(path: Path, backups: Path, busy_s: float, migrations: tuple[Migrati
         blamed(path),
         closing(sqlite3.connect(path, timeout=busy_s, isolation_level=None)) as connection,
     ):
+        connection.execute("BEGIN")  # what is read here is of one moment: another may make it now
         version = version_of(connection)
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        connection.execute("ROLLBACK")
         if (tables or version) and application != APPLICATION:
             raise LibraryError(
                 f'"{path}" is a database of another program', "name another file, or move it away"
@@ -268,8 +271,7 @@ def _prepare(path: Path, backups: Path, busy_s: float, migrations: tuple[Migrati
                 f"(version {version}; this one knows {len(migrations)})",
                 "update this program, or restore a backup from before",
             )
-        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if mode != "wal":
+        if _journal(connection, busy_s) != "wal":
             raise LibraryError(
                 f'library "{path}" lies on a file system without shared memory',
                 "put it on a local disk",
@@ -277,3 +279,20 @@ def _prepare(path: Path, backups: Path, busy_s: float, migrations: tuple[Migrati
         if 0 < version < len(migrations):
             back_up(path, backups, f"before-version-{version + 1}")
         migrate(connection, migrations)
+
+
+def _journal(connection: sqlite3.Connection, busy_s: float) -> str:
+    """Ask for a write-ahead log; return what the database has then.
+
+    Of two that make one library at once SQLite refuses this to the second without waiting,
+    whatever its time limit is.
+    """
+    give_up = time.monotonic() + busy_s
+    while True:
+        try:
+            return str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+        except sqlite3.OperationalError as problem:
+            busy = problem.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > give_up:
+                raise
+        time.sleep(0.005)

@@ -213,6 +213,21 @@ async def test_two_that_open_a_new_library_at_once_both_succeed(places):
         await database.close()
 
 
+@in_asyncio
+async def test_a_library_that_another_is_about_to_make_is_waited_for(places):
+    places.database.parent.mkdir(parents=True, exist_ok=True)
+    other = plain(places.database)
+    other.execute("BEGIN IMMEDIATE")  # SQLite refuses another journal at once, whatever its limit
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        plain(places.database).execute("PRAGMA journal_mode = WAL")
+    opening = asyncio.create_task(Database.open(places.database))
+    await asyncio.wait([opening], timeout=0.3)
+    assert not opening.done()
+    other.execute("ROLLBACK")
+    async with await opening as database:
+        assert await titles(database) == []
+
+
 # ---------------------------------------------------------------- refusals
 
 

@@ -90,7 +90,7 @@ def test_when_the_server_dies_the_set_goes_on_silently_and_comes_back_with_it(bu
         until(lambda: memory.engine["driver"] == b"timer", "the timer")
         until(engine.answers, "the stage")
         with engine.connect() as client:
-            assert client.call("health")["health"] == "poor"
+            until(lambda: client.call("health")["health"] == "poor", "the timer's first block")
         assert memory.value("deck1.position") == pytest.approx(
             expected_position(before, since), abs=0.1
         )
