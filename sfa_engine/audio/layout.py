@@ -259,11 +259,12 @@ FILTER = np.dtype(
         ("ring", "f8"),
     ]
 )
+# Of the isolator: 4 part low L R from the rest L R, 2 turn the low band's phase and let the rest
+# pass, 4 part the rest into mid L R and high L R.
+SECTIONS = 10
 EQUALISER = np.dtype(
     [
-        ("split1", "f8", (4, 2, 4)),  # section, delay, lane: low L R, high L R
-        ("split2", "f8", (4, 2, 4)),  # mid L R, high L R
-        ("phase", "f8", (2, 2, 2)),  # the low band's all-pass: section, delay, channel
+        ("delays", "f8", (SECTIONS * 2 * 4,)),  # section, delay, lane
         ("wet", "f8"),
         ("idle", "i8"),  # ticks that it has been neutral
     ]
@@ -313,24 +314,21 @@ RACK = _lay(
     ("glidings", "i8"),
     # signal
     ("channel", (CHANNEL, (DECKS,))),
-    ("split1", ("f8", (4, 5, 2))),  # coefficients: section, a b c d e, low and high
-    ("split2", ("f8", (4, 5, 2))),
-    ("phase", ("f8", (2, 5))),
+    ("isolator", ("f8", (SECTIONS, 5, 4))),  # section, coefficient, lane
     ("sinc", ("f4", (len(CUTOFFS), PHASES + 1, TAPS))),
     ("cutoffs", ("f8", (len(CUTOFFS),))),
     ("detector", ("f4", (3, OVERSAMPLE_TAPS))),
     ("weights", ("f4", (TICK, TAPS))),
     ("offsets", ("i8", (TICK,))),
-    ("span", ("f4", (2, SPAN))),
+    ("span", ("f4", (1, 2 * SPAN))),  # left and right by turns, as in the track
     ("strip_bus", ("f4", (2, TICK))),
     ("deck_bus", ("f4", (2, TICK))),
     ("cue_bus", ("f4", (2, TICK))),
     ("mix_bus", ("f4", (2, TICK))),
     ("dry_bus", ("f4", (2, TICK))),
     ("ramp", ("f4", (TICK,))),
-    ("band_bus", ("f8", (TICK, 4))),
     ("high_bus", ("f8", (TICK, 4))),
-    ("low_bus", ("f8", (TICK, 2))),
+    ("low_bus", ("f8", (TICK, 4))),
     ("output", ("f4", (4, TICK))),
     ("output_left", "i8"),
     # limiter

@@ -75,7 +75,7 @@ class Rack:
         rack["sinc"] = sinc_tables()
         rack["cutoffs"] = CUTOFFS
         rack["detector"] = detector_table()
-        rack["split1"], rack["split2"], rack["phase"] = isolator(rate)
+        rack["isolator"] = isolator(rate)
         rack["limiter_calm"] = 2 * LOOKAHEAD
         rack["limiter_hold"] = 1.0
         rack["limiter_least"] = 1.0
@@ -149,7 +149,7 @@ def detector_table() -> npt.NDArray[np.float32]:
 def _section(kind: str, cutoff: float, q: float, rate: float) -> Floats:
     """Return a second-order section (R. Bristow-Johnson's cookbook) in its state space.
 
-    From ``b0 b1 b2 a1 a2``: ``b0``, ``b1 - a1 b0``, ``b2 - a2 b0``, ``a1``, ``a2``.
+    From ``b0 b1 b2 a1 a2``: ``b0``, ``b1 - a1 b0``, ``b2 - a2 b0``, ``-a1``, ``-a2``.
     """
     w = 2.0 * math.pi * cutoff / rate
     cosine, alpha = math.cos(w), math.sin(w) / (2.0 * q)
@@ -161,32 +161,31 @@ def _section(kind: str, cutoff: float, q: float, rate: float) -> Floats:
     else:  # all-pass
         b = [1 - alpha, -2 * cosine, 1 + alpha]
     b0, b1, b2, a1, a2 = np.array([*b, -2 * cosine, 1 - alpha]) / a0
-    return np.array([b0, b1 - a1 * b0, b2 - a2 * b0, a1, a2])
+    return np.array([b0, b1 - a1 * b0, b2 - a2 * b0, -a1, -a2])
 
 
-def isolator(rate: float) -> tuple[Floats, Floats, Floats]:
+def isolator(rate: float) -> Floats:
     """Return the isolator's coefficients for a sample rate.
 
     Returns
     -------
-    split1, split2 : float64[4, 5, 2]
-        Section, coefficient, way: low and high.
-    phase : float64[2, 5]
-        The all-pass that the upper crossover is in sum.
+    float64[SECTIONS, 5, 4]
+        Section, coefficient, lane. The first and the last four sections are crossovers; the two
+        between them are, for the low band, the all-pass that the upper crossover is in sum.
     """
     # A fourth-order Butterworth has these two Qs; twice in a row it is Linkwitz-Riley.
     qs = [1.0 / (2.0 * math.cos(math.pi * k / 8.0)) for k in (1, 3)]
+    as_it_is = np.array([1.0, 0.0, 0.0, 0.0, 0.0])
 
-    def split(cutoff: float) -> Floats:
-        table = np.empty((4, 5, 2))
-        for s in range(4):
-            q = qs[s % 2]
-            table[s, :, 0] = _section("low", cutoff, q, rate)
-            table[s, :, 1] = _section("high", cutoff, q, rate)
-        return table
+    def lanes(first: Floats, second: Floats) -> Floats:
+        return np.stack([first, first, second, second], axis=1)
 
-    phase = np.array([_section("all", HIGH_HZ, q, rate) for q in qs])
-    return split(LOW_HZ), split(HIGH_HZ), phase
+    def split(cutoff: float) -> list[Floats]:
+        ways = [[_section(kind, cutoff, q, rate) for kind in ("low", "high")] for q in qs * 2]
+        return [lanes(low, high) for low, high in ways]
+
+    turn = [lanes(_section("all", HIGH_HZ, q, rate), as_it_is) for q in qs]
+    return np.stack([*split(LOW_HZ), *turn, *split(HIGH_HZ)])
 
 
 assert HOST_COMMANDS < COMMANDS

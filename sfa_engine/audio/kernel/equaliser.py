@@ -20,7 +20,16 @@ from __future__ import annotations
 import numpy as np
 
 from sfa_engine.audio.kernel.filters import TINY
-from sfa_engine.audio.kernel.machine import kernel, lanes, part
+from sfa_engine.audio.kernel.lanes import (
+    BYTES,
+    load,
+    multiply,
+    multiply_add,
+    store,
+    twice,
+    upper_twice,
+)
+from sfa_engine.audio.kernel.machine import flat, kernel, part
 
 F = np.float32
 BLEND = 1.0 / 1024  # per frame: 21 ms between the straight way and the isolator
@@ -28,139 +37,102 @@ IDLE_TICKS = 375  # 0.25 s at neutral before the isolator is left
 
 
 @kernel
-def step(x, u, v, a, b, c, d, e):
-    """Take one sample through a second-order section.
+def section(x, u, v, table, s):
+    """Take four lanes through a second-order section.
 
     This is the transposed direct form II in its state space, where the output is not waited
-    for: ``y = a x + u``, ``u' = b x + v - d u``, ``v' = c x - e u``.
+    for: ``y = a x + u``, ``u' = b x + d u + v``, ``v' = c x + e u``.
     """
-    return a * x + u, b * x + v - d * u, c * x - e * u
+    k = table + 5 * BYTES * s
+    y = multiply_add(load(k), x, u)
+    v = multiply_add(load(k + BYTES), x, v)
+    w = multiply(load(k + 2 * BYTES), x)
+    return y, multiply_add(load(k + 3 * BYTES), u, v), multiply_add(load(k + 4 * BYTES), u, w)
 
 
 @kernel
-def pair(bus, frames, table, delays, s):
-    """Run four lanes through two sections in place, so that neither waits for the other.
+def states(delays, s):
+    """Return the states of a section as the segment before left them."""
+    return load(delays + 2 * BYTES * s), load(delays + 2 * BYTES * s + BYTES)
 
-    Parameters
-    ----------
-    bus : float64[frames * 4]
-        Frames of four lanes: two of one kind, two of the other.
-    table : float64[sections, 5, 2]
-        ``a b c d e`` of each section and kind.
-    delays : float64[sections, 2, 4]
-        ``u v`` of each section and lane; carried from segment to segment.
-    s : int64
-        The first of the two sections.
+
+@kernel
+def keep(delays, s, u, v):
+    """Leave the states of a section to the next segment."""
+    store(delays + 2 * BYTES * s, u)
+    store(delays + 2 * BYTES * s + BYTES, v)
+
+
+@kernel
+def split(rack, eq, left, right, frames):
+    """Part left and right into ``low_bus``: low L R, and ``high_bus``: mid L R, high L R.
+
+    All sections are in one loop: each waits for its own states only, not for the one before it,
+    so that several frames are on their way at once.
     """
-    a0, b0, c0, d0, e0 = (
-        table[s, 0, 0],
-        table[s, 1, 0],
-        table[s, 2, 0],
-        table[s, 3, 0],
-        table[s, 4, 0],
-    )
-    a1, b1, c1, d1, e1 = (
-        table[s, 0, 1],
-        table[s, 1, 1],
-        table[s, 2, 1],
-        table[s, 3, 1],
-        table[s, 4, 1],
-    )
-    t = s + 1
-    f0, g0, h0, i0, j0 = (
-        table[t, 0, 0],
-        table[t, 1, 0],
-        table[t, 2, 0],
-        table[t, 3, 0],
-        table[t, 4, 0],
-    )
-    f1, g1, h1, i1, j1 = (
-        table[t, 0, 1],
-        table[t, 1, 1],
-        table[t, 2, 1],
-        table[t, 3, 1],
-        table[t, 4, 1],
-    )
-    u0, u1, u2, u3 = delays[s, 0, 0], delays[s, 0, 1], delays[s, 0, 2], delays[s, 0, 3]
-    v0, v1, v2, v3 = delays[s, 1, 0], delays[s, 1, 1], delays[s, 1, 2], delays[s, 1, 3]
-    p0, p1, p2, p3 = delays[t, 0, 0], delays[t, 0, 1], delays[t, 0, 2], delays[t, 0, 3]
-    q0, q1, q2, q3 = delays[t, 1, 0], delays[t, 1, 1], delays[t, 1, 2], delays[t, 1, 3]
+    table = np.int64(rack.isolator.ctypes.data)
+    delays = np.int64(eq.delays.ctypes.data)
+    low = np.int64(rack.low_bus.ctypes.data)
+    high = np.int64(rack.high_bus.ctypes.data)
+    u0, v0 = states(delays, 0)
+    u1, v1 = states(delays, 1)
+    u2, v2 = states(delays, 2)
+    u3, v3 = states(delays, 3)
+    u4, v4 = states(delays, 4)
+    u5, v5 = states(delays, 5)
+    u6, v6 = states(delays, 6)
+    u7, v7 = states(delays, 7)
+    u8, v8 = states(delays, 8)
+    u9, v9 = states(delays, 9)
     for n in range(frames):
-        x0, x1, x2, x3 = bus[4 * n], bus[4 * n + 1], bus[4 * n + 2], bus[4 * n + 3]
-        x0, u0, v0 = step(x0, u0, v0, a0, b0, c0, d0, e0)
-        x1, u1, v1 = step(x1, u1, v1, a0, b0, c0, d0, e0)
-        x2, u2, v2 = step(x2, u2, v2, a1, b1, c1, d1, e1)
-        x3, u3, v3 = step(x3, u3, v3, a1, b1, c1, d1, e1)
-        x0, p0, q0 = step(x0, p0, q0, f0, g0, h0, i0, j0)
-        x1, p1, q1 = step(x1, p1, q1, f0, g0, h0, i0, j0)
-        x2, p2, q2 = step(x2, p2, q2, f1, g1, h1, i1, j1)
-        x3, p3, q3 = step(x3, p3, q3, f1, g1, h1, i1, j1)
-        bus[4 * n] = x0
-        bus[4 * n + 1] = x1
-        bus[4 * n + 2] = x2
-        bus[4 * n + 3] = x3
-    delays[s, 0, 0], delays[s, 0, 1], delays[s, 0, 2], delays[s, 0, 3] = u0, u1, u2, u3
-    delays[s, 1, 0], delays[s, 1, 1], delays[s, 1, 2], delays[s, 1, 3] = v0, v1, v2, v3
-    delays[t, 0, 0], delays[t, 0, 1], delays[t, 0, 2], delays[t, 0, 3] = p0, p1, p2, p3
-    delays[t, 1, 0], delays[t, 1, 1], delays[t, 1, 2], delays[t, 1, 3] = q0, q1, q2, q3
-
-
-@kernel
-def turn_phase(bus, frames, table, delays):
-    """Run the low band, float64[frames * 2], through the all-pass, in place."""
-    for s in range(2):
-        a, b, c, d, e = table[s, 0], table[s, 1], table[s, 2], table[s, 3], table[s, 4]
-        u0, u1 = delays[s, 0, 0], delays[s, 0, 1]
-        v0, v1 = delays[s, 1, 0], delays[s, 1, 1]
-        for n in range(frames):
-            bus[2 * n], u0, v0 = step(bus[2 * n], u0, v0, a, b, c, d, e)
-            bus[2 * n + 1], u1, v1 = step(bus[2 * n + 1], u1, v1, a, b, c, d, e)
-        delays[s, 0, 0], delays[s, 0, 1] = u0, u1
-        delays[s, 1, 0], delays[s, 1, 1] = v0, v1
+        x = twice(np.float64(left[n]), np.float64(right[n]))
+        x, u0, v0 = section(x, u0, v0, table, 0)
+        x, u1, v1 = section(x, u1, v1, table, 1)
+        x, u2, v2 = section(x, u2, v2, table, 2)
+        x, u3, v3 = section(x, u3, v3, table, 3)
+        x, u4, v4 = section(x, u4, v4, table, 4)
+        x, u5, v5 = section(x, u5, v5, table, 5)
+        store(low + BYTES * n, x)
+        x = upper_twice(x)
+        x, u6, v6 = section(x, u6, v6, table, 6)
+        x, u7, v7 = section(x, u7, v7, table, 7)
+        x, u8, v8 = section(x, u8, v8, table, 8)
+        x, u9, v9 = section(x, u9, v9, table, 9)
+        store(high + BYTES * n, x)
+    keep(delays, 0, u0, v0)
+    keep(delays, 1, u1, v1)
+    keep(delays, 2, u2, v2)
+    keep(delays, 3, u3, v3)
+    keep(delays, 4, u4, v4)
+    keep(delays, 5, u5, v5)
+    keep(delays, 6, u6, v6)
+    keep(delays, 7, u7, v7)
+    keep(delays, 8, u8, v8)
+    keep(delays, 9, u9, v9)
 
 
 @kernel
 def flush(eq):
     """Set states to zero that have died away."""
-    for s in range(4):
-        for k in range(2):
-            for lane in range(4):
-                if abs(eq.split1[s, k, lane]) < TINY:
-                    eq.split1[s, k, lane] = 0.0
-                if abs(eq.split2[s, k, lane]) < TINY:
-                    eq.split2[s, k, lane] = 0.0
-    for s in range(2):
-        for k in range(2):
-            for c in range(2):
-                if abs(eq.phase[s, k, c]) < TINY:
-                    eq.phase[s, k, c] = 0.0
+    for k in range(len(eq.delays)):
+        if abs(eq.delays[k]) < TINY:
+            eq.delays[k] = 0.0
 
 
 @kernel
 def rings(eq):
     """Return whether something of what went in is still to come out."""
-    if eq.wet == 0.0:
-        return False
-    for s in range(4):
-        for k in range(2):
-            for lane in range(4):
-                if eq.split1[s, k, lane] != 0.0 or eq.split2[s, k, lane] != 0.0:
-                    return True
-    return False
+    heard = False
+    for k in range(len(eq.delays)):
+        heard |= eq.delays[k] != 0.0
+    return heard and eq.wet != 0.0
 
 
 @kernel
 def clear(eq):
     """Forget everything."""
-    for s in range(4):
-        for k in range(2):
-            for lane in range(4):
-                eq.split1[s, k, lane] = 0.0
-                eq.split2[s, k, lane] = 0.0
-    for s in range(2):
-        for k in range(2):
-            for c in range(2):
-                eq.phase[s, k, c] = 0.0
+    for k in range(len(eq.delays)):
+        eq.delays[k] = 0.0
 
 
 @kernel
@@ -216,28 +188,11 @@ def isolate(rack, eq, bus, start, frames, first, to):
         wet1 = min(1.0, wet0 + BLEND * frames)
     eq.wet = wet1
 
-    band = lanes(rack.band_bus, 0)
-    upper = lanes(rack.high_bus, 0)
-    lower = lanes(rack.low_bus, 0)
     left = part(bus, 0, start)
     right = part(bus, 1, start)
-    for i in range(frames):
-        band[4 * i] = left[i]
-        band[4 * i + 1] = right[i]
-        band[4 * i + 2] = left[i]
-        band[4 * i + 3] = right[i]
-    pair(band, frames, rack.split1, eq.split1, 0)
-    pair(band, frames, rack.split1, eq.split1, 2)
-    for i in range(frames):
-        lower[2 * i] = band[4 * i]
-        lower[2 * i + 1] = band[4 * i + 1]
-        upper[4 * i] = band[4 * i + 2]
-        upper[4 * i + 1] = band[4 * i + 3]
-        upper[4 * i + 2] = band[4 * i + 2]
-        upper[4 * i + 3] = band[4 * i + 3]
-    pair(upper, frames, rack.split2, eq.split2, 0)
-    pair(upper, frames, rack.split2, eq.split2, 2)
-    turn_phase(lower, frames, rack.phase, eq.phase)
+    split(rack, eq, left, right, frames)
+    lower = flat(rack.low_bus)
+    upper = flat(rack.high_bus)
     share = 1.0 / frames
     dl = (l1 - l0) * share
     dm = (m1 - m0) * share
@@ -250,9 +205,9 @@ def isolate(rack, eq, bus, start, frames, first, to):
         high = h0 + dh * t
         wet = wet0 + dw * t
         x = np.float64(left[i])
-        y = low * lower[2 * i] + mid * upper[4 * i] + high * upper[4 * i + 2]
+        y = low * lower[4 * i] + mid * upper[4 * i] + high * upper[4 * i + 2]
         left[i] = F(x + wet * (y - x))
         x = np.float64(right[i])
-        y = low * lower[2 * i + 1] + mid * upper[4 * i + 1] + high * upper[4 * i + 3]
+        y = low * lower[4 * i + 1] + mid * upper[4 * i + 1] + high * upper[4 * i + 3]
         right[i] = F(x + wet * (y - x))
     flush(eq)

@@ -15,6 +15,7 @@ import math
 import numpy as np
 from numba import carray
 
+from sfa_engine.audio.kernel.lanes import weigh_pairs
 from sfa_engine.audio.kernel.machine import float32_at, int16_at, kernel, load_acquire, part
 from sfa_engine.audio.layout import CUTOFFS, PHASES, TAPS
 
@@ -97,7 +98,7 @@ def weigh(rack, position, speed, frames, known):
 
 @kernel
 def fetch(media, stem, low, count, span):
-    """Bring track frames into the span as planar floats; what is not in memory is silence.
+    """Bring track frames into the span as floats; what is not in memory is silence.
 
     Returns
     -------
@@ -109,28 +110,22 @@ def fetch(media, stem, low, count, span):
     first = min(count, max(0, start - low))
     last = max(first, min(count, end - low))
     if first > 0 or last < count:
-        for c in range(2):
-            row = span[c]
-            for i in range(count):
-                row[i] = F(0)
-    left = part(span, 0, first)
-    right = part(span, 1, first)
+        for i in range(2 * count):
+            span[0, i] = F(0)
+    pairs = part(span, 0, 2 * first)
     address = media.address[stem]
-    many = last - first
+    many = 2 * (last - first)
     if media.float32 != 0:
         loud = carray(float32_at(address + 8 * (low + first)), (media.frames * 2,))
         for i in range(many):
             # What is no number would live in the filters for ever.
-            a = loud[2 * i]
-            b = loud[2 * i + 1]
-            left[i] = a if abs(a) < LOUDEST else F(0)
-            right[i] = b if abs(b) < LOUDEST else F(0)
+            x = loud[i]
+            pairs[i] = x if abs(x) < LOUDEST else F(0)
     else:
         short = carray(int16_at(address + 4 * (low + first)), (media.frames * 2,))
         scale = F(1.0 / 32768.0)
         for i in range(many):
-            left[i] = F(short[2 * i]) * scale
-            right[i] = F(short[2 * i + 1]) * scale
+            pairs[i] = F(short[i]) * scale
     inside = min(media.frames, low + count) - max(np.int64(0), low)
     return max(np.int64(0), inside - (last - first))
 
@@ -142,22 +137,15 @@ def add_span(rack, bus, start, frames, exact):
     out_right = part(bus, 1, start)
     ramp = rack.ramp
     if exact:
-        left = rack.span[0]
-        right = rack.span[1]
+        pairs = part(rack.span, 0, 0)
         for i in range(frames):
-            out_left[i] += ramp[i] * left[i]
-            out_right[i] += ramp[i] * right[i]
+            out_left[i] += ramp[i] * pairs[2 * i]
+            out_right[i] += ramp[i] * pairs[2 * i + 1]
         return
-    weights = rack.weights
+    pairs = np.int64(rack.span.ctypes.data)
+    weights = np.int64(rack.weights.ctypes.data)
     for i in range(frames):
-        at = rack.offsets[i]
-        left = part(rack.span, 0, at)
-        right = part(rack.span, 1, at)
-        a = F(0)
-        b = F(0)
-        for k in range(TAPS):
-            w = weights[i, k]
-            a += w * left[k]
-            b += w * right[k]
+        at = pairs + 8 * rack.offsets[i]
+        a, b = weigh_pairs(weights + 4 * TAPS * i, at, TAPS)
         out_left[i] += ramp[i] * a
         out_right[i] += ramp[i] * b

@@ -45,15 +45,14 @@ def detect(rack, frames):
         peak[i] = F(0)
     for c in range(2):
         # What is between frame i - 1 and i stands at i, what comes after it at i + 1.
+        row = part(rack.limiter_input, c, 0)
         for p in range(3):
-            taps = rack.detector[p]
+            taps = part(rack.detector, p, 0)
             for i in range(frames + 1):
-                between[i] = F(0)
-            for k in range(OVERSAMPLE_TAPS):
-                row = part(rack.limiter_input, c, k)
-                tap = taps[k]
-                for i in range(frames + 1):
-                    between[i] += tap * row[i]
+                total = F(0)
+                for k in range(OVERSAMPLE_TAPS):
+                    total += taps[k] * row[i + k]
+                between[i] = total
             for i in range(frames):
                 peak[i] = max(peak[i], abs(between[i]), abs(between[i + 1]))
         row = part(rack.limiter_input, c, SEEN // 2 - 2)

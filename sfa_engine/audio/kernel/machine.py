@@ -68,6 +68,22 @@ def store_release(typing_context, address, value):
 
 
 @intrinsic
+def greater(typing_context, a, b):
+    """Return the greater of two float32, neither of them NaN, in a form that loops can be made of.
+
+    Of ``max`` LLVM sees a choice between two numbers, and takes one after the other.
+    """
+
+    def generate(context, builder, signature, arguments):
+        number = ir.FloatType()
+        kind = ir.FunctionType(number, [number, number])
+        maximum = builder.module.declare_intrinsic("llvm.maxnum", [number], kind)
+        return builder.call(maximum, arguments, fastmath=("nnan", "nsz"))
+
+    return types.float32(types.float32, types.float32), generate
+
+
+@intrinsic
 def call_stream(typing_context, function, output, frames, flags, user):
     """Call a PortAudio callback by its address."""
 
@@ -109,10 +125,9 @@ def part(bus, channel, start):
 
 
 @kernel
-def lanes(bus, start):
-    """Return a bus of lanes, float64[frames, n], from a frame on, flat."""
-    count = bus.shape[0] * bus.shape[1]
-    return carray(float64_at(bus.ctypes.data + 8 * bus.shape[1] * start), (count,))
+def flat(bus):
+    """Return a bus of float64 in one dimension, of which no index is known to be negative."""
+    return carray(float64_at(bus.ctypes.data), (bus.size,))
 
 
 @kernel

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from sfa_engine.audio.kernel.machine import FAST, kernel, part
+from sfa_engine.audio.kernel.machine import greater, kernel, part
 
 F = np.float32
 FALL_DB = 24.0  # a second, as BBC and IEC 60268-10 meters about do
 MEAN_S = 0.3
 
 
-# A maximum over lanes needs `nnan`; a NaN never gets past the limiter, and a meter may misread it.
-@numba.njit(nogil=True, fastmath=FAST | {"nnan"}, error_model="numpy")
+@kernel
 def measure(bus, start, frames):
     """Return the peak and the sum of squares of part of a bus, both channels together."""
     peak = F(0)
@@ -22,7 +20,7 @@ def measure(bus, start, frames):
         row = part(bus, c, start)
         for i in range(frames):
             x = row[i]
-            peak = max(peak, abs(x))
+            peak = greater(peak, abs(x))
             power += x * x
     return peak, power
 
