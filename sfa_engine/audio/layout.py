@@ -250,7 +250,7 @@ MEDIA = np.dtype(
 )
 FILTER = np.dtype(
     [
-        ("state", "f8", (2, 2)),  # of each channel
+        ("state", "f8", (2, 2)),  # state, channel
         ("from", "f8", (4,)),  # g-coefficients a1 a2 a3, and the damping k
         ("to", "f8", (4,)),
         ("wet", "f8"),

@@ -59,7 +59,7 @@ def busy_settings(deck: int) -> dict[str, float]:
         prefix + "eq.mid.gain": -2.0,
         prefix + "eq.high.gain": 1.0,
         prefix + "filter": 20.0,
-    }
+    } | {f"{prefix}stem.{name}.filter": -20.0 for name in STEMS}
 
 
 @dataclass

@@ -14,6 +14,17 @@ import math
 
 import numpy as np
 
+from sfa_engine.audio.kernel.lanes import (
+    add,
+    halves_added,
+    load,
+    multiply,
+    multiply_add,
+    pairs,
+    store,
+    swapped,
+    twice,
+)
 from sfa_engine.audio.kernel.machine import kernel, part
 
 F = np.float32
@@ -70,12 +81,58 @@ def settle(state, place, resonance, rate):
 
 
 @kernel
-def step(x, s1, s2, a1, a2, a3):
-    """Take one sample through the filter; return band, low and the two new states."""
-    v3 = x - s2
-    band = a1 * s1 + a2 * v3
-    low = s2 + a2 * s1 + a3 * v3
-    return band, low, 2.0 * band - s1, 2.0 * low - s2
+def shape(state, bus, start, frames, mirror, wet_start, wet_end):
+    """Run both channels through the filter, coefficients and blend in straight lines.
+
+    The lanes are the first state of left and right, then the second. With the outputs left out
+    of their way, each waits for two multiplications only; twice the band and twice the low
+    output are the sums of a state before and after.
+
+    Parameters
+    ----------
+    mirror : float64
+        1 takes the high output, 0 the low one.
+    """
+    first = state["from"]
+    to = state["to"]
+    share = 1.0 / frames
+    d1 = (to[0] - first[0]) * share
+    d2 = (to[1] - first[1]) * share
+    d3 = (to[2] - first[2]) * share
+    dk = (to[3] - first[3]) * share
+    dw = (wet_end - wet_start) * share
+    keep = pairs(2.0 * first[0] - 1.0, 1.0 - 2.0 * first[2])
+    keep_step = pairs(2.0 * d1, -2.0 * d3)
+    cross = pairs(-2.0 * first[1], 2.0 * first[1])
+    cross_step = pairs(-2.0 * d2, 2.0 * d2)
+    feed = pairs(2.0 * first[1], 2.0 * first[2])
+    feed_step = pairs(2.0 * d2, 2.0 * d3)
+    # What is heard of band and low; the high output is the input without the other two.
+    take = pairs(-0.5 * mirror * first[3], 0.5 - mirror)
+    take_step = pairs(-0.5 * mirror * dk, 0.0)
+    wet = pairs(wet_start, wet_start)
+    wet_step = pairs(dw, dw)
+    dry = pairs(mirror - 1.0, 0.0)
+    whole = pairs(1.0, 0.0)
+    left = part(bus, 0, start)
+    right = part(bus, 1, start)
+    place = np.int64(state.state.ctypes.data)
+    s = load(place)
+    for i in range(frames):
+        keep = add(keep, keep_step)
+        cross = add(cross, cross_step)
+        feed = add(feed, feed_step)
+        take = add(take, take_step)
+        wet = add(wet, wet_step)
+        x = twice(np.float64(left[i]), np.float64(right[i]))
+        after = multiply_add(cross, swapped(s), multiply_add(keep, s, multiply(feed, x)))
+        passed = multiply(multiply_add(wet, dry, whole), x)
+        heard = multiply_add(multiply(wet, take), add(s, after), passed)
+        a, b = halves_added(heard)
+        left[i] = F(a)
+        right[i] = F(b)
+        s = after
+    store(place, s)
 
 
 @kernel
@@ -113,39 +170,9 @@ def bipolar(state, bus, start, frames, place, resonance, rate):
             state["from"][k] = state["to"][k]
         if turn != state.place or resonance != state.ring:
             tune(state, turn, resonance, rate)
-    first = state["from"]
-    to = state["to"]
-    share = 1.0 / frames
-    d1 = (to[0] - first[0]) * share
-    d2 = (to[1] - first[1]) * share
-    d3 = (to[2] - first[2]) * share
-    dk = (to[3] - first[3]) * share
-    dw = (wet_end - wet_start) * share
-    a1 = first[0]
-    a2 = first[1]
-    a3 = first[2]
-    damping = first[3]
-    wet = wet_start
     mirror = 1.0 if state.high != 0 else 0.0
-    left = part(bus, 0, start)
-    right = part(bus, 1, start)
-    p1 = states[0, 0]
-    p2 = states[0, 1]
-    q1 = states[1, 0]
-    q2 = states[1, 1]
-    for i in range(frames):
-        a1 += d1
-        a2 += d2
-        a3 += d3
-        damping += dk
-        wet += dw
-        x = np.float64(left[i])
-        band, low, p1, p2 = step(x, p1, p2, a1, a2, a3)
-        left[i] = F(x + wet * (mirror * (x - damping * band - 2.0 * low) + low - x))
-        x = np.float64(right[i])
-        band, low, q1, q2 = step(x, q1, q2, a1, a2, a3)
-        right[i] = F(x + wet * (mirror * (x - damping * band - 2.0 * low) + low - x))
-    states[0, 0] = p1 if abs(p1) > TINY else 0.0
-    states[0, 1] = p2 if abs(p2) > TINY else 0.0
-    states[1, 0] = q1 if abs(q1) > TINY else 0.0
-    states[1, 1] = q2 if abs(q2) > TINY else 0.0
+    shape(state, bus, start, frames, mirror, wet_start, wet_end)
+    for c in range(2):
+        for k in range(2):
+            if abs(states[k, c]) < TINY:
+                states[k, c] = 0.0

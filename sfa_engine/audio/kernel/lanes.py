@@ -37,6 +37,18 @@ def _shuffled(builder, vector, order):
     return builder.shuffle_vector(vector, vector, ir.Constant(kind, order))
 
 
+def _pair(builder, numbers):
+    pair = ir.Constant(ir.VectorType(ir.DoubleType(), 2), ir.Undefined)
+    for k in (0, 1):
+        pair = builder.insert_element(pair, numbers[k], ir.Constant(ir.IntType(32), k))
+    return pair
+
+
+def _numbers(context, builder, signature, pair):
+    both = [builder.extract_element(pair, ir.Constant(ir.IntType(32), k)) for k in (0, 1)]
+    return context.make_tuple(builder, signature.return_type, both)
+
+
 @intrinsic
 def load(typing_context, address):
     """Return the lanes that stand at an address."""
@@ -64,12 +76,29 @@ def twice(typing_context, a, b):
     """Return ``a b a b`` of two float64."""
 
     def generate(context, builder, signature, arguments):
-        pair = ir.Constant(ir.VectorType(ir.DoubleType(), 2), ir.Undefined)
-        for k in (0, 1):
-            pair = builder.insert_element(pair, arguments[k], ir.Constant(ir.IntType(32), k))
-        return _shuffled(builder, pair, [0, 1, 0, 1])
+        return _shuffled(builder, _pair(builder, arguments), [0, 1, 0, 1])
 
     return LANES(types.float64, types.float64), generate
+
+
+@intrinsic
+def pairs(typing_context, a, b):
+    """Return ``a a b b`` of two float64."""
+
+    def generate(context, builder, signature, arguments):
+        return _shuffled(builder, _pair(builder, arguments), [0, 0, 1, 1])
+
+    return LANES(types.float64, types.float64), generate
+
+
+@intrinsic
+def swapped(typing_context, lanes):
+    """Return ``c d a b`` of ``a b c d``."""
+
+    def generate(context, builder, signature, arguments):
+        return _shuffled(builder, arguments[0], [2, 3, 0, 1])
+
+    return LANES(LANES), generate
 
 
 @intrinsic
@@ -80,6 +109,27 @@ def upper_twice(typing_context, lanes):
         return _shuffled(builder, arguments[0], [2, 3, 2, 3])
 
     return LANES(LANES), generate
+
+
+@intrinsic
+def halves_added(typing_context, lanes):
+    """Return ``a + c, b + d`` of ``a b c d``."""
+
+    def generate(context, builder, signature, arguments):
+        halves = (_shuffled(builder, arguments[0], half) for half in ([0, 1], [2, 3]))
+        return _numbers(context, builder, signature, builder.fadd(*halves))
+
+    return types.UniTuple(types.float64, 2)(LANES), generate
+
+
+@intrinsic
+def add(typing_context, a, b):
+    """Return the sums of lanes."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fadd(*arguments, flags=("contract",))
+
+    return LANES(LANES, LANES), generate
 
 
 @intrinsic
@@ -137,7 +187,6 @@ def weigh_pairs(typing_context, weights, pairs, taps):
         for half in ([0, 1, 2, 3], [0, 1]):
             other = [lane + len(half) for lane in half]
             total = builder.fadd(_shuffled(builder, total, half), _shuffled(builder, total, other))
-        both = [builder.extract_element(total, ir.Constant(ir.IntType(32), k)) for k in (0, 1)]
-        return context.make_tuple(builder, signature.return_type, both)
+        return _numbers(context, builder, signature, total)
 
     return types.UniTuple(types.float32, 2)(types.int64, types.int64, taps), generate
