@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,17 +92,16 @@ class Cluster:
         self._listeners[order.mark] = progress
         place = f"{self._root}/{order.mark}"
         try:
-            await asyncio.to_thread(self._upload, order, place)
-            said = await self._submit(order)
-            if "result" in said and order.output:
-                target = Path(order.request[order.output])
-                await asyncio.to_thread(self._download, f"{place}/out", target)
+            with self._blamed():
+                await asyncio.to_thread(self._upload, order, place)
+                said = await self._submit(order)
+                if "result" in said and order.output:
+                    target = Path(order.request[order.output])
+                    await asyncio.to_thread(self._download, f"{place}/out", target)
         except asyncio.CancelledError:
             with suppress(OSError):  # nothing was sent yet
                 await asyncio.to_thread(self._files.touch, f"{place}/cancel")
             raise
-        except OSError as error:
-            raise WorkerError(f"shared storage: {error}", f"look at {self._shared}") from error
         finally:
             self._listeners.pop(order.mark, None)
         await asyncio.to_thread(self._files.rm, place, True)
@@ -149,12 +149,18 @@ class Cluster:
         await asyncio.to_thread(self._end, f"{self._root}/{marks}*")
 
     def _end(self, places: str) -> None:
-        try:
+        with self._blamed():
             for name in self._files.glob(places):
                 if self._files.exists(f"{name}/cancel"):
                     self._files.rm(name, True)  # nobody took it up: it would lie there for ever
                 else:
                     self._files.touch(f"{name}/cancel")
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """Turn what storage reports inside the block into a WorkerError."""
+        try:
+            yield
         except OSError as error:
             raise WorkerError(f"shared storage: {error}", f"look at {self._shared}") from error
 

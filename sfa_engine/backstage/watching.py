@@ -12,7 +12,7 @@ from pathlib import Path
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.services.arrivals import STEADY_S, arrivals
 from sfa_engine.backstage.services.links import sound_files
-from sfa_engine.backstage.steps.chain import Find, Wish, import_file, sayable
+from sfa_engine.backstage.steps.chain import Find, Wish, import_file, import_key, sayable
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.durable import write_durably
 from sfa_engine.errors import SfaError
@@ -100,11 +100,10 @@ class Watching:
         while not end.is_set():
             missed = asyncio.create_task(self._catch_up(folder))
             try:
-                async for path in arrivals(folder, end):
-                    if not end.is_set():
-                        await self._put(path, self._wishes[folder])
-            except OSError:
-                pass  # it comes back, as a stick does
+                with suppress(OSError):  # it comes back, as a stick does
+                    async for path in arrivals(folder, end):
+                        if not end.is_set():
+                            await self._put(path, self._wishes[folder])
             finally:
                 missed.cancel()
             with suppress(TimeoutError):
@@ -117,11 +116,14 @@ class Watching:
             files = (await asyncio.to_thread(sound_files, folder)).paths
             found = await self._shop.database.fetch(
                 "SELECT location FROM sources"
-                " UNION SELECT substr(unique_key, 8) FROM jobs WHERE unique_key LIKE 'import:%'"
+                " UNION SELECT unique_key FROM jobs WHERE unique_key LIKE ? || '%'",
+                (import_key(""),),
             )
             known = {each[0] for each in found}
             for path in files:
-                if not known & {sayable(str(path)), str(folder)} and folder in self._wishes:
+                names = {sayable(str(path)), import_key(str(path))}
+                names |= {str(folder), import_key(str(folder))}  # as a track that came in stems
+                if not known & names and folder in self._wishes:
                     await self._put(path, self._wishes[folder])
         except SfaError as error:
             print(f"backstage: {folder}: {error}", file=sys.stderr, flush=True)

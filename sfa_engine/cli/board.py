@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sfa_engine.cli import screen
-from sfa_engine.cli.clock import ago
+from sfa_engine.clock import ago
 from sfa_engine.surfaces.socket.client import SocketClient
 
 MARKS = {

@@ -73,13 +73,12 @@ def cancel(job: tuple[int, ...], everything: bool) -> None:
         raise Refused("no job is named", "give numbers, or --all for every one")
     with backstage() as client:
         ended = client.call("jobs.cancel", jobs=list(job), everything=everything)["jobs"]
-        late = {number: client.call("jobs.show", job=number) for number in job}
+        late = [client.call("jobs.show", job=number) for number in job if number not in ended]
     if ended or everything:
         click.echo(f"cancelled: {', '.join(map(str, ended)) or 'none, nothing waits or runs'}")
-    for number, told in late.items():
-        if number not in ended:
-            click.echo(f"job {number} is {told['state']}: it cannot be cancelled", err=True)
-    if not set(job) <= set(ended):
+    for told in late:
+        click.echo(f"job {told['id']} is {told['state']}: it cannot be cancelled", err=True)
+    if late:
         raise click.exceptions.Exit(1)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from sfa_engine.cli.clock import clock
 from sfa_engine.cli.count import counted
 from sfa_engine.cli.place import PLACE
 from sfa_engine.cli.sheet import sheet
 from sfa_engine.cli.tracks import backstage
+from sfa_engine.cli.usage import options_of
+from sfa_engine.clock import clock
 from sfa_engine.errors import Refused, did_you_mean
 
 GIGABYTE = 1e9
@@ -58,8 +59,7 @@ def search(context: click.Context, words: tuple[str, ...], limit: int, as_json: 
         return
     for word in words:
         if word.startswith("--"):
-            options = [name for each in context.command.params for name in each.opts]
-            hint = did_you_mean(word, options) or "one - before a word means not"
+            hint = did_you_mean(word, options_of(context)) or "one - before a word means not"
             raise Refused(f'no option "{word:.40}"', hint)
     said = _ask("library.search", words=" ".join(words), limit=limit)
     if as_json:

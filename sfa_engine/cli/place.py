@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sfa_engine.cli.clock import seconds_of
+from sfa_engine.clock import seconds_of
 
 
 class Place(click.ParamType[float]):

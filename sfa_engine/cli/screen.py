@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sfa_engine.audio import build
-from sfa_engine.cli.clock import clock
+from sfa_engine.clock import clock
 
 console = Console()
 errors = Console(stderr=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sfa_engine.cli.clock import clock
+from sfa_engine.clock import clock
 
 SURE = 0.5  # confidence from which on nobody need look at a grid
 

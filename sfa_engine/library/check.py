@@ -40,7 +40,7 @@ from sfa_engine.library.database import Database, rows
 from sfa_engine.library.description import adopt, describe, follow, is_bundle_name, origins
 from sfa_engine.library.draft import clean_leftovers
 from sfa_engine.library.fault import blamed_files
-from sfa_engine.library.places import Places
+from sfa_engine.library.places import Places, entries
 from sfa_engine.library.track import SELECT, Track, track_of
 from sfa_engine.library.tracks import set_cover, set_state
 
@@ -120,16 +120,16 @@ class _Check:
 
     async def _leftovers(self) -> AsyncIterator[Finding]:
         """What killed writers left, beside the bundles and in them."""
-        folders = [self.places.bundles, *_entries(self.places.bundles)]
+        folders = [self.places.bundles, *entries(self.places.bundles)]
         for folder in folders:
-            for entry in _entries(folder):
+            for entry in entries(folder):
                 if entry.name.startswith((".sfa-part-", ".sfa-old-")):
                     if self.mend:
                         await asyncio.to_thread(clean_leftovers, folder)
                     said = f"left by a killed writer, or at work: {entry.name}"
                     yield Finding("leftover", said, path=entry, mended=not entry.exists())
         for folder in (self.places.covers, self.places.backups):
-            parts = [entry for entry in _entries(folder) if entry.name.endswith(".part")]
+            parts = [entry for entry in entries(folder) if entry.name.endswith(".part")]
             if not (parts and folder == self.places.backups and is_at_work(folder)):
                 for entry in parts:
                     if self.mend:
@@ -228,7 +228,7 @@ class _Check:
     async def _bundles(self) -> AsyncIterator[Finding]:
         """What lies among the bundles."""
         named = {track.bundle for track in await self._tracks()}
-        for folder in _entries(self.places.bundles):
+        for folder in entries(self.places.bundles):
             if folder.name in named or not is_bundle_name(folder.name):
                 continue
             said = f'no track has the bundle "{folder.name}"'
@@ -248,7 +248,7 @@ class _Check:
     async def _trash(self) -> AsyncIterator[Finding]:
         """What lies in the trash: it goes back if its track is in use, or unknown."""
         tracks = {f"{track.uuid}{SUFFIX}": track for track in await self._tracks()}
-        for folder in _entries(self.places.trash):
+        for folder in entries(self.places.trash):
             track = tracks.get(folder.name)
             if track is not None and track.deleted_at is not None:
                 continue
@@ -266,7 +266,7 @@ class _Check:
         async with self.database.reading() as connection:
             found = await rows(connection, "SELECT DISTINCT cover FROM tracks")
         named = {row["cover"] for row in found}
-        for picture in _entries(self.places.covers):
+        for picture in entries(self.places.covers):
             if picture.name not in named and COVER_NAME.fullmatch(picture.name):
                 if self.mend:
                     picture.unlink(missing_ok=True)
@@ -276,14 +276,6 @@ class _Check:
 
 def _listed(stems: set[str]) -> str:
     return ", ".join(sorted(stems)) or "no stems"
-
-
-def _entries(folder: Path) -> list[Path]:
-    """Return what is in a folder; nothing, if it is not there."""
-    if not folder.is_dir():
-        return []
-    with blamed_files(f'cannot read "{folder}"'):
-        return sorted(folder.iterdir())
 
 
 def _rename(old: Path, new: Path) -> None:

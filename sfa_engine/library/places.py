@@ -1,4 +1,4 @@
-"""Where a library keeps what: paths alone, nothing is made or read here.
+"""Where a library keeps what, and what is there; nothing is made or changed here.
 
 ::
 
@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from sfa_engine.library.fault import blamed_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +54,17 @@ class Places:
     def has(self, bundle: Path) -> bool:
         """Return whether a folder lies among the bundles; looks at the disk."""
         return bundle.resolve().parent == self.bundles.resolve()
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing, if it is not there.
+
+    Raises
+    ------
+    LibraryError
+        It cannot be read.
+    """
+    if not folder.is_dir():
+        return []
+    with blamed_files(f'cannot read "{folder}"'):
+        return sorted(folder.iterdir())

@@ -11,14 +11,13 @@ both files can read the secrets. Writing is by rename. Knows no service.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
@@ -26,6 +25,8 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from sfa_engine.durable import sync
 from sfa_engine.errors import LibraryError, Refused
+from sfa_engine.library.draft import alone
+from sfa_engine.library.fault import blamed_files
 
 KEY_FILE = "secret.key"
 SECRETS_FILE = "secrets.json"
@@ -103,19 +104,10 @@ class Secrets:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Keep other processes from writing meanwhile: what they read would be old."""
-        try:
+        with blamed_files(f'cannot write "{self._folder}"'):
             self._folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as problem:
-            raise LibraryError(
-                f'cannot write "{self._folder}": {problem.strerror}',
-                "look at the space and the rights there",
-            ) from problem
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+            with alone(self._folder):
+                yield
 
     def _tokens(self) -> dict[str, str]:
         """Return the encrypted values by name."""
@@ -159,7 +151,7 @@ class Secrets:
 
     def _put(self, name: str, content: bytes, *, replace: bool) -> None:
         """Write a file of mode 0600 whole."""
-        try:
+        with blamed_files(f'cannot write "{self._folder / name}"'), suppress(FileExistsError):
             self._folder.mkdir(parents=True, exist_ok=True)
             descriptor, draft = tempfile.mkstemp(dir=self._folder, prefix=f".{name}.")
             try:
@@ -174,13 +166,6 @@ class Secrets:
                 sync(self._folder)
             finally:
                 Path(draft).unlink(missing_ok=True)
-        except FileExistsError:
-            return
-        except OSError as problem:
-            raise LibraryError(
-                f'cannot write "{self._folder / name}": {problem.strerror}',
-                "look at the space and the rights there",
-            ) from problem
 
 
 def _again(name: str) -> str:

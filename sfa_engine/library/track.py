@@ -9,6 +9,7 @@ import sqlite3
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from sfa_engine.clock import clock
 from sfa_engine.errors import Refused
 
 State = Literal["added", "preparing", "ready", "failed"]
@@ -106,7 +107,7 @@ def check_places(track: Track, **places_s: float | None) -> None:
         if place_s is not None and place_s > length_s + _ROUNDED_S:
             raise Refused(
                 f'{name} is {place_s:g} s, and "{track.name}" is {length_s:.3f} s long'
-                f" ({int(length_s // 60)}:{length_s % 60:04.1f})",
+                f" ({clock(length_s)})",
                 "give a place before its end",
             )
 

@@ -1,4 +1,4 @@
-"""A real backstage process in folders of its own, and small pieces of music for it."""
+"""A real backstage process in folders of its own, or a workshop alone, and music for them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 
+from sfa_engine.backstage.courtesy import Courtesy
+from sfa_engine.backstage.executor import Local
+from sfa_engine.backstage.queue import Queue
+from sfa_engine.backstage.settings import Settings
+from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.cli.config import memory_path
 from sfa_engine.errors import EngineError
+from sfa_engine.library.database import Database
+from sfa_engine.library.places import Places
 from sfa_engine.surfaces.socket.client import SocketClient
 from sfa_engine.wire import BACKSTAGE
 
@@ -47,6 +54,16 @@ def song(path: Path, **of: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, beat(**of), RATE, subtype="PCM_16")
     return path
+
+
+@asynccontextmanager
+async def workshop(folder: Path) -> AsyncIterator[Workshop]:
+    """Lend what the steps of jobs work with, on a new library, and nobody at work."""
+    places = Places(folder, folder / "tracks")
+    settings = Settings(folder, places.bundles, folder / "models")
+    async with await Database.open(places.database) as database:
+        local = Local(Courtesy())
+        yield Workshop(settings, places, database, Queue(database, "me"), local, local)
 
 
 class House:

@@ -7,30 +7,20 @@ import time
 from pathlib import Path
 
 import pytest
+from house import workshop
 
-from sfa_engine.backstage.courtesy import Courtesy
-from sfa_engine.backstage.executor import Local
 from sfa_engine.backstage.job import Kind, Plan, State
-from sfa_engine.backstage.queue import Queue
-from sfa_engine.backstage.settings import Settings
 from sfa_engine.backstage.steps.clean import Clean
-from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import LibraryError
 from sfa_engine.library import tracks
-from sfa_engine.library.database import Database
-from sfa_engine.library.places import Places
 
 LONG_AGO_S = time.time() - 40 * 86_400.0
 
 
 def test_what_cannot_be_cleaned_holds_up_nothing_else(tmp_path: Path) -> None:
     async def main() -> None:
-        places = Places(tmp_path, tmp_path / "tracks")
-        settings = Settings(tmp_path, places.bundles, tmp_path / "models")
-        async with await Database.open(places.database) as database:
-            queue = Queue(database, "me")
-            local = Local(Courtesy())
-            shop = Workshop(settings, places, database, queue, local, local)
+        async with workshop(tmp_path) as shop:
+            places, database, queue = shop.places, shop.database, shop.queue
             places.trash.mkdir(parents=True)
             async with database.transaction() as connection:
                 stuck, _ = await tracks.add(connection, "/stuck.wav")

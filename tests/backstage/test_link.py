@@ -6,20 +6,14 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from house import workshop
 
-from sfa_engine.backstage.courtesy import Courtesy
-from sfa_engine.backstage.executor import Local
 from sfa_engine.backstage.job import Kind, State
-from sfa_engine.backstage.queue import Queue
 from sfa_engine.backstage.services.spotify import Listing
 from sfa_engine.backstage.services.spotify_link import SpotifyLink, parse_link
 from sfa_engine.backstage.services.wanted import Wanted
-from sfa_engine.backstage.settings import Settings
 from sfa_engine.backstage.steps.chain import Wish, import_link
 from sfa_engine.backstage.steps.link import Resolve
-from sfa_engine.backstage.workshop import Workshop
-from sfa_engine.library.database import Database
-from sfa_engine.library.places import Places
 
 SPOTIFY = "https://open.spotify.com/track/11dFghVXANMlKmJXsNCbNl"
 
@@ -32,12 +26,8 @@ async def listing(link: SpotifyLink, _progress: object) -> Listing:
 @pytest.mark.parametrize("url", ["https://example.com/song", SPOTIFY])
 def test_what_a_link_brings_is_taken_in_once_it_is_here(tmp_path: Path, url: str) -> None:
     async def main() -> None:
-        places = Places(tmp_path, tmp_path / "tracks")
-        settings = Settings(tmp_path, places.bundles, tmp_path / "models")
-        async with await Database.open(places.database) as database:
-            queue = Queue(database, "me")
-            local = Local(Courtesy())
-            shop = Workshop(settings, places, database, queue, local, local)
+        async with workshop(tmp_path) as shop:
+            database, queue = shop.database, shop.queue
             async with database.transaction() as connection:
                 await queue.add_chain(connection, [import_link(url, Wish())], "batch")
             job = await queue.claim("import")

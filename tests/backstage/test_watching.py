@@ -9,30 +9,19 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from house import workshop
 
-from sfa_engine.backstage.courtesy import Courtesy
-from sfa_engine.backstage.executor import Local
 from sfa_engine.backstage.foreman import Foreman
-from sfa_engine.backstage.queue import Queue
-from sfa_engine.backstage.settings import Settings
 from sfa_engine.backstage.steps.chain import Wish
 from sfa_engine.backstage.watching import FILE, Watching
-from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import LibraryError
-from sfa_engine.library.database import Database
-from sfa_engine.library.places import Places
 
 
 @asynccontextmanager
 async def watching(data: Path) -> AsyncIterator[Watching]:
     """Lend what watches for a library, at work."""
-    places = Places(data, data / "tracks")
-    settings = Settings(data, places.bundles, data / "models")
-    async with await Database.open(places.database) as database:
-        queue = Queue(database, "me")
-        local = Local(Courtesy())
-        shop = Workshop(settings, places, database, queue, local, local)
-        lent = Watching(shop, Foreman(queue, {}, {}))
+    async with workshop(data) as shop:
+        lent = Watching(shop, Foreman(shop.queue, {}, {}))
         working = asyncio.create_task(lent.run())
         try:
             yield lent

@@ -81,10 +81,15 @@ def import_file(find: Find, wish: Wish) -> Plan:
         Kind.IMPORT,
         {**asdict(find), **wish.words},
         title=sayable(str(find.told.get("title") or Path(find.path).name)),
-        unique=f"import:{sayable(find.path)}",
+        unique=import_key(find.path),
         priority=wish.priority,
         time_limit_s=IMPORT_LIMIT_S,
     )
+
+
+def import_key(place: str) -> str:
+    """Return what tells the import of a file, a folder or a link from others."""
+    return f"import:{sayable(place)}"
 
 
 def sayable(path: str) -> str:
@@ -121,7 +126,7 @@ def download(url: str, told: Mapping[str, Any], wish: Wish) -> list[Plan]:
         Kind.IMPORT,
         {"downloaded": True, "told": dict(told), **wish.words},
         title=title,
-        unique=f"import:{url}",
+        unique=import_key(url),
         priority=wish.priority,
         time_limit_s=IMPORT_LIMIT_S,
         needs_last=True,

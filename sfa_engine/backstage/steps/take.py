@@ -20,7 +20,7 @@ from sfa_engine.library.analysis import StemOrigin
 from sfa_engine.library.content import content_hash, keep_cover
 from sfa_engine.library.database import Connection
 from sfa_engine.library.description import GIVEN
-from sfa_engine.library.fault import blamed_files
+from sfa_engine.library.places import entries
 from sfa_engine.library.tags import Tags, read_tags
 
 WORKER = "sfa_engine.prep.intake"
@@ -50,7 +50,7 @@ class Take:
         if not tags.title:
             tags = replace(tags, title=Path(path).stem)
         bundles = self.shop.places.bundles
-        taken = await asyncio.to_thread(_names_in, bundles)
+        taken = {path.name for path in await asyncio.to_thread(entries, bundles)}
         async with self.shop.database.transaction() as connection:
             track, is_new = await tracks.add(connection, path, content_hash=digest, tags=tags)
             if track.cover is None and tags.cover is not None:
@@ -113,12 +113,6 @@ def _is_whole(bundle: Path) -> bool:
     except MediaError:
         return False
     return True
-
-
-def _names_in(folder: Path) -> set[str]:
-    """Return the names in a folder; none if it is not there yet."""
-    with blamed_files(f'cannot read "{folder}"'):
-        return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
 def _digest(paths: list[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sfa_engine.audio.grid import TEMPOS, Anchor, Grid
+from sfa_engine.audio.media import WHOLE
 from sfa_engine.library.key import camelot
 from sfa_engine.prep.analyse import bar, loudness, waveform
 from sfa_engine.prep.analyse.beat import Beats, bars_of, find_beats
@@ -26,7 +27,6 @@ from sfa_engine.prep.mixdown import source_blocks, stem_files
 Progress = Callable[[float, str], None]
 
 VERSION = 2  # rises when the same file would get other values
-WHOLE = "mix"  # the name of a track's only stem
 DRUMS = "drums"
 _LISTENING = 0.9  # of the time, the pass over the sound
 _PHRASE_BARS = 4

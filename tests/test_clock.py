@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfa_engine.cli.clock import clock, seconds_of
+from sfa_engine.clock import clock, seconds_of
 from sfa_engine.errors import Refused
 
 
