@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -55,7 +56,7 @@ async def cluster(shared: Path) -> AsyncIterator[Cluster]:
         threads_per_worker=2,
         processes=True,
         asynchronous=True,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # any port: another cluster may have the usual one
         host="127.0.0.1",
         local_directory=str(shared.with_name("scratch")),
     ) as here:
@@ -66,10 +67,11 @@ async def cluster(shared: Path) -> AsyncIterator[Cluster]:
             await sent.close()
 
 
-def order(body: str, tmp_path: Path, mark: str = "one", **request: Any) -> Order:
+def order(body: str, tmp_path: Path, name: str = "one", **request: Any) -> Order:
     source = tmp_path / "song.txt"
     source.write_text("la la la")
     given = {"path": str(source), "out": str(tmp_path / "made"), **request}
+    mark = f"{name}-{uuid.uuid4()}"  # whoever has the same is ended with it
     return Order(("-c", HEAD + textwrap.dedent(body)), given, mark, 60.0, ("path",), "out")
 
 
@@ -152,13 +154,12 @@ def test_a_cancelled_order_ends_its_worker_wherever_it_runs(
     async def main() -> int:
         async with cluster(shared) as here:
             begun: asyncio.Queue[str] = asyncio.Queue()
-            task = asyncio.create_task(
-                here.run(order(body, tmp_path), lambda _, doing: begun.put_nowait(doing))
-            )
+            asked = order(body, tmp_path)
+            task = asyncio.create_task(here.run(asked, lambda _, doing: begun.put_nowait(doing)))
             pid = int(await begun.get())
             descriptor = os.pidfd_open(pid)
             if is_cleared:  # by somebody who tidied the storage up
-                shutil.rmtree(shared / "one")
+                shutil.rmtree(shared / asked.mark)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
