@@ -83,35 +83,19 @@ async def run_worker(
     SfaError
         What the worker says; `WorkerError` if it ended without a word, or had to be ended.
     """
-    try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *order.program,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-            env=_environment(order.mark),
-        )
-    except OSError as error:
-        raise WorkerError(
-            f"cannot start a worker: {error.strerror}", "see the limits of processes and memory"
-        ) from None
-    assert process.stdin
-    assert process.stdout
-    assert process.stderr
+    worker = await _start(order)
     log = _Log()
-    reading = asyncio.create_task(log.read(process.stderr))
+    reading = asyncio.create_task(log.read(worker.stderr))
     try:
         if courtesy:
-            courtesy.add(process.pid)
+            courtesy.add(worker.pid)
         try:
             async with asyncio.timeout(order.time_limit_s):
                 with suppress(BrokenPipeError, ConnectionResetError):
                     request = json.dumps({**order.request, "leash": True})
-                    process.stdin.write(request.encode() + b"\n")
-                    await process.stdin.drain()
-                return await _converse(process, log, progress or (lambda _share, _doing: None))
+                    worker.stdin.write(request.encode() + b"\n")
+                    await worker.stdin.drain()
+                return await _converse(worker, log, progress or (lambda _share, _doing: None))
         except TimeoutError:
             raise WorkerError(
                 f"the worker took longer than {order.time_limit_s:g} s and was ended",
@@ -119,32 +103,85 @@ async def run_worker(
             ) from None
     finally:
         if courtesy:
-            courtesy.remove(process.pid)
+            courtesy.remove(worker.pid)
         try:
-            if process.returncode is None:
-                await _ask_to_end(process)
+            await worker.leave(LEAVE_S)
         finally:  # whoever is in haste and cancels again
-            _end_group(process.pid)
+            _end_group(worker.pid)
             end_marked(order.mark)
-            process.stdin.close()
-            reading.cancel()
-            await asyncio.shield(asyncio.gather(process.wait(), reading, return_exceptions=True))
+            await asyncio.shield(worker.close(reading))
 
 
-async def _ask_to_end(process: asyncio.subprocess.Process) -> None:
-    """Give a worker that is at work a moment to take back what it asked of others."""
-    with suppress(ProcessLookupError):
-        process.terminate()
-    with suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), LEAVE_S)
+class _Talk(asyncio.subprocess.SubprocessStreamProtocol):
+    """The pipes of a worker as streams, and the moment of its end."""
+
+    stdin: asyncio.StreamWriter
+    stdout: asyncio.StreamReader
+    stderr: asyncio.StreamReader
+
+    def __init__(self) -> None:
+        super().__init__(limit=_CHUNK, loop=asyncio.get_running_loop())
+        self.ended = asyncio.Event()
+
+    def process_exited(self) -> None:
+        """Tell those who wait."""
+        super().process_exited()
+        self.ended.set()
 
 
-async def _converse(
-    process: asyncio.subprocess.Process, log: _Log, progress: Progress
-) -> dict[str, Any]:
+class _Worker:
+    """A worker program and its three pipes.
+
+    asyncio's own `Process.wait` waits for the pipes too, which whatever the worker left behind may
+    hold; and once the status is known, it does not wait for them at all.
+    """
+
+    def __init__(self, transport: asyncio.SubprocessTransport, talk: _Talk) -> None:
+        self._transport = transport
+        self.pid = transport.get_pid()
+        self.stdin, self.stdout, self.stderr = talk.stdin, talk.stdout, talk.stderr
+        self.ended = talk.ended
+
+    @property
+    def status(self) -> int | None:
+        """What it ended with; None while it lives."""
+        return self._transport.get_returncode()
+
+    async def leave(self, patience_s: float) -> None:
+        """Give a worker that is at work a moment to take back what it asked of others."""
+        with suppress(ProcessLookupError, TimeoutError):
+            if not self.ended.is_set():
+                self._transport.terminate()
+            await asyncio.wait_for(self.ended.wait(), patience_s)
+
+    async def close(self, reading: asyncio.Task[None]) -> None:
+        """Wait for the end of a worker that was killed, and let go of its pipes."""
+        await self.ended.wait()
+        self._transport.close()
+        await asyncio.gather(
+            reading, _drain(self.stdout), self.stdin.wait_closed(), return_exceptions=True
+        )
+
+
+async def _start(order: Order) -> _Worker:
+    try:
+        transport, talk = await asyncio.get_running_loop().subprocess_exec(
+            _Talk,
+            sys.executable,
+            *order.program,
+            start_new_session=True,
+            env=_environment(order.mark),
+        )
+    except OSError as error:
+        raise WorkerError(
+            f"cannot start a worker: {error.strerror}", "see the limits of processes and memory"
+        ) from None
+    return _Worker(transport, talk)
+
+
+async def _converse(worker: _Worker, log: _Log, progress: Progress) -> dict[str, Any]:
     """Follow what a worker says until it gives a result."""
-    assert process.stdout
-    async for line in _lines(process.stdout):
+    async for line in _lines(worker.stdout):
         message = _parse(line)
         if message is None:
             log.add(line + b"\n")
@@ -158,9 +195,8 @@ async def _converse(
         else:
             log.add(line + b"\n")
     with suppress(TimeoutError):  # what it left behind may hold its pipes
-        async with asyncio.timeout(GRACE_S):
-            await process.wait()
-    status = process.returncode
+        await asyncio.wait_for(worker.ended.wait(), GRACE_S)
+    status = worker.status
     if status is None:
         raise WorkerError(f"the worker closed its output without a result: {log.last}")
     why = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
@@ -194,6 +230,11 @@ async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
             skipping = True
     if held and not skipping:
         yield bytes(held)
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    while await stream.read(_CHUNK):
+        pass
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

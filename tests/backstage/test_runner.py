@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import textwrap
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,13 @@ DAEMON = (
     "    time.sleep(60)\n"
     "while not os.path.exists(request['pid']) or not open(request['pid']).read(): time.sleep(.01)\n"
 )
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """What nobody closed warns when it is collected, and a warning fails the test: at once."""
+    yield
+    gc.collect()
 
 
 def run(body: str, time_limit_s: float = 20.0, **request: Any) -> dict[str, Any]:
