@@ -1,8 +1,9 @@
 """Cues and loops of tracks, by hand or found by an analysis; eight of them on hot-cue buttons.
 
 What a person made stays: an analysis made again replaces only what the one before had found, and
-a button that is in use. Whoever changes an automatic cue makes it hers. All functions take a
-connection that `Database` lent; those of a person want a durable transaction.
+leaves alone a button that is in use. Whoever changes an automatic cue makes it hers; that one, and
+one that was removed, no analysis brings again. All functions take a connection that `Database`
+lent; those of a person want a durable transaction.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sfa_engine.library.tracks import get, settle
 
 EDITABLE = ("position_s", "end_s", "kind", "slot", "label", "color", "stem")
 MOST_LABEL = 200  # characters
+SAME_S = 0.5  # an analysis made again may find a place a beat away
 
 _COLOR = re.compile("#[0-9a-f]{6}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -126,6 +128,8 @@ async def edit(connection: Connection, cue_id: int, **values: Any) -> Cue:
             )
     there, track_id = await _get(connection, cue_id)
     cue = replace(there, **values, by_hand=True)
+    if not there.by_hand:
+        await _forgo(connection, track_id, there)
     moved = {name: values.get(name) for name in ("position_s", "end_s")}
     check_places(await get(connection, track_id), **moved)
     if cue.slot is not None and cue.slot != there.slot:
@@ -157,8 +161,10 @@ async def set_hot_cue(
 
 
 async def remove(connection: Connection, cue_id: int) -> int:
-    """Forget a cue; return whose track's it was."""
-    _, track_id = await _get(connection, cue_id)
+    """Forget a cue, an automatic one for good; return whose track's it was."""
+    there, track_id = await _get(connection, cue_id)
+    if not there.by_hand:
+        await _forgo(connection, track_id, there)
     await change(connection, "DELETE FROM cues WHERE id = ?", (cue_id,))
     await settle(connection, track_id)
     return track_id
@@ -167,16 +173,40 @@ async def remove(connection: Connection, cue_id: int) -> int:
 async def replace_automatic(connection: Connection, track_id: int, cues: Sequence[Cue]) -> None:
     """Store what an analysis found in place of what the one before had found.
 
-    A cue whose button is in use, by hand or by an earlier one of these, comes without a button.
+    A cue whose button is in use, by hand or by an earlier one of these, comes without a button; one
+    that a person removed or changed does not come.
     """
+    unwanted = await rows(connection, "SELECT * FROM unwanted_cues WHERE track_id = ?", (track_id,))
     await change(
         connection, "DELETE FROM cues WHERE track_id = ? AND origin = 'automatic'", (track_id,)
     )
     taken = {cue.slot for cue in await cues_of(connection, track_id)}
     for cue in cues:
+        if any(_is_same(cue, each) for each in unwanted):
+            continue
         slot = None if cue.slot in taken else cue.slot
         taken.add(slot)
         await _insert(connection, track_id, replace(cue, slot=slot, by_hand=False))
+
+
+async def _forgo(connection: Connection, track_id: int, cue: Cue) -> None:
+    """Keep in mind that an automatic cue is not wanted as it is."""
+    await change(
+        connection,
+        "INSERT INTO unwanted_cues (track_id, kind, position_s, end_s, stem)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (track_id, cue.kind, cue.position_s, cue.end_s, cue.stem),
+    )
+
+
+def _is_same(cue: Cue, unwanted: sqlite3.Row) -> bool:
+    """Return whether a cue is, as far as an analysis can tell, one that is not wanted."""
+    if (cue.kind, cue.stem, cue.end_s is None) != (
+        unwanted["kind"], unwanted["stem"], unwanted["end_s"] is None,
+    ):  # fmt: skip
+        return False
+    places = [(cue.position_s, unwanted["position_s"]), (cue.end_s or 0, unwanted["end_s"] or 0)]
+    return all(abs(here - there) <= SAME_S for here, there in places)
 
 
 async def _insert(connection: Connection, track_id: int, cue: Cue) -> int:

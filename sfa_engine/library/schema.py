@@ -205,3 +205,15 @@ CREATE VIEW told_jobs AS SELECT jobs.*,
     (SELECT group_concat(batch, ' ') FROM batch_jobs WHERE job_id = jobs.id) AS batches
     FROM jobs;
 """
+
+UNWANTED = """
+CREATE TABLE unwanted_cues ( -- automatic ones that a person removed or made hers, as they were
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    track_id INTEGER NOT NULL REFERENCES tracks ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    position_s REAL NOT NULL,
+    end_s REAL,
+    stem TEXT
+);
+CREATE INDEX unwanted_cues_track ON unwanted_cues (track_id);
+"""

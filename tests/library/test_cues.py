@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,33 @@ async def test_an_automatic_cue_that_a_person_changes_is_hers(database):
         await replace_automatic(connection, track.id, [])
         assert await cues_of(connection, track.id) == [changed]
         assert changed == Cue(1.0, "drop", slot=1, label="Drop!", color="#ff8800", id=found.id)
+
+
+@in_asyncio
+async def test_an_automatic_cue_that_is_not_wanted_does_not_come_again(database):
+    drop, late = Cue(32.0, "drop", slot=1), Cue(96.0, "drop", slot=2)
+    loop = Cue(32.0, "loop", end_s=40.0, stem="drums")
+    longer, others = replace(loop, end_s=48.0), replace(loop, stem="bass")
+    again = [replace(cue, position_s=cue.position_s + 0.4) for cue in (drop, late)]
+    async with database.transaction() as connection:
+        track, _ = await add_track(connection, "x")
+        await replace_automatic(connection, track.id, [drop, late, loop, longer, others])
+        there = {
+            (c.kind, c.position_s, c.end_s, c.stem): c.id for c in await cues_of(connection, 1)
+        }
+        await remove(connection, there["drop", 32.0, None, None])
+        await remove(connection, there["loop", 32.0, 40.0, "drums"])
+        mine = await edit(connection, there["drop", 96.0, None, None], position_s=95.0, slot=3)
+        await replace_automatic(connection, track.id, [*again, loop, longer, others])
+        found = await cues_of(connection, track.id)
+        assert mine in found
+        assert [(c.end_s, c.stem) for c in found if c != mine] == [(48.0, "drums"), (40.0, "bass")]
+        await replace_automatic(connection, track.id, [Cue(33.0, "drop"), Cue(32.0, "build")])
+        assert [(c.kind, c.position_s) for c in await cues_of(connection, track.id)] == [
+            ("build", 32.0),
+            ("drop", 33.0),
+            ("drop", 95.0),
+        ]
 
 
 @in_asyncio
