@@ -2,7 +2,8 @@
 
 ``python -m sfa_engine.prep.separate.trial``, request ``{"path", "folder"}``: both separate the same
 file with the same model, of the real htdemucs's architecture and random weights: weights do not
-change what it costs. Imports torch and demucs.
+change what it costs. How long the network itself takes, and how often it is called, is measured
+apart: it is the same code in both. Imports torch and demucs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -33,18 +35,27 @@ def work(request: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
 
     By turns: whoever comes first pays for imports and for memory that is new, and a busy machine
     slows one down and not the other.
+
+    Returns
+    -------
+    mapping
+        ``engine`` and ``separator``, of each ``wall_s``, ``cpu_s``, ``network_s``, ``around_s``
+        (what of the wall time is not the network's) and ``calls`` of the network; ``sound_s``,
+        ``turns``.
     """
     path, folder = Path(field(request, "path", str)), Path(field(request, "folder", str))
     progress(0.0, "making a model")
     make_model(folder)
+    network = Stopwatch()
     ways = {"separator": _by_separator, "engine": _by_engine}
     took: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     turns = [*ways, *reversed(ways)] * (TURNS // 2)
-    for done, name in enumerate(turns):
-        progress(done / len(turns), name)
-        took[name].append(timed(partial(ways[name], path, folder)))
+    with network.on_every_model():
+        for done, name in enumerate(turns):
+            progress(done / len(turns), name)
+            took[name].append(timed(partial(ways[name], path, folder), network))
     least = {
-        name: {what: min(each[what] for each in times) for what in ("wall_s", "cpu_s")}
+        name: {what: min(each[what] for each in times) for what in times[0]}
         for name, times in took.items()
     }
     return {**least, "sound_s": soundfile.info(path).duration, "turns": TURNS}
@@ -75,11 +86,49 @@ def make_model(folder: Path) -> None:
     (folder / f"{MODEL}.yaml").write_text(f"models: ['{MODEL}1']\n")
 
 
-def timed(work: Callable[[], object]) -> dict[str, float]:
-    """Return what some work takes."""
+class Stopwatch:
+    """How often the network was called, and how long that took."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.seconds = 0.0
+
+    @contextmanager
+    def on_every_model(self) -> Iterator[None]:
+        """Run with each call of any model of that architecture."""
+        from demucs.htdemucs import HTDemucs
+
+        forward = HTDemucs.forward
+
+        def measured(model: Any, mix: Any) -> Any:
+            began = time.monotonic()
+            try:
+                return forward(model, mix)
+            finally:
+                self.calls += 1
+                self.seconds += time.monotonic() - began
+
+        HTDemucs.forward = measured
+        try:
+            yield
+        finally:
+            HTDemucs.forward = forward
+
+
+def timed(work: Callable[[], object], network: Stopwatch) -> dict[str, float]:
+    """Return what some work takes, and what of it the network."""
+    calls, seconds = network.calls, network.seconds
     wall, cpu = time.monotonic(), time.process_time()
     work()
-    return {"wall_s": time.monotonic() - wall, "cpu_s": time.process_time() - cpu}
+    wall_s, cpu_s = time.monotonic() - wall, time.process_time() - cpu
+    network_s = network.seconds - seconds
+    return {
+        "wall_s": wall_s,
+        "cpu_s": cpu_s,
+        "network_s": network_s,
+        "around_s": wall_s - network_s,
+        "calls": network.calls - calls,
+    }
 
 
 def _by_engine(path: Path, folder: Path) -> None:
