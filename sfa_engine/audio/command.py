@@ -28,9 +28,17 @@ class Op(IntEnum):
     LEADER = 18
     CLOCK_ALIGN = 19
     CLOCK_TEMPO = 20
-    LOAD = 21  # what: media slot, x: seconds to stand at, y: keep the transport
+    LOAD = 21  # what: media slot, x: seconds to stand at, y: a `Handover`
     EJECT = 22
     REVERSE = 23
+
+
+class Handover(IntEnum):
+    """How a deck takes a media slot."""
+
+    NEW = 0  # stopped, at a place
+    RESUMED = 1  # a new host: where the old one was, faded in
+    SAME = 2  # the sound of slot x with other beats, in its place: nothing is heard of it
 
 
 class When(IntEnum):

@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,7 +32,7 @@ from sfa_engine.audio.device import Driver, File, Stream, Timer, Wish
 from sfa_engine.audio.layout import DECKS, LATENCY
 from sfa_engine.audio.loader import Loader, Mounted
 from sfa_engine.audio.lock import take_lock
-from sfa_engine.audio.media import Bundle
+from sfa_engine.audio.media import DESCRIPTION, Bundle, read_bundle
 from sfa_engine.audio.memory import Memory
 from sfa_engine.audio.rack import Rack
 from sfa_engine.errors import DeviceError, EngineError, Refused, SfaError
@@ -42,6 +42,8 @@ SOCKET = "host.sock"
 LOCK = "host.lock"
 STALLED_S = 0.3  # without a block: the device is gone. The largest block in use is 85 ms
 RETRY_S = 1.0  # between two looks for the device that was asked for
+FOLLOW_S = 0.5  # between two looks at what the bundles on the decks say
+FOLLOWED = ("title", "artist", "album", "key", "grid", "grid_by_hand", "cues", "sections")
 LINE_BYTES = 65_536
 MOST_PATH_BYTES = 1023  # of a bundle, in the engine's memory
 
@@ -77,6 +79,8 @@ class Host:
         self.loader: Loader
         self._tracks: dict[int, Bundle] = {}
         self._troubles: dict[int, str] = {}
+        self._followed: dict[int, tuple[int, int, int]] = {}
+        self._follow_at = 0.0
         self._stop = threading.Event()
         self._deck_mutex = [threading.Lock() for _ in range(DECKS)]
         self._look_at = 0.0
@@ -201,7 +205,7 @@ class Host:
                 self.loader.hand_over(deck, None)
                 continue
             self._tracks[deck] = bundle
-            self.loader.hand_over(deck, mounted, keep=True)
+            self.loader.hand_over(deck, mounted, resumed=True)
             mounted.handed = True
 
     def _watch(self) -> None:
@@ -217,6 +221,37 @@ class Host:
         if int(engine["trouble"] != b"") and time.monotonic() > self._look_at:
             self._look_at = time.monotonic() + RETRY_S
             self._look_for_device()
+        if time.monotonic() > self._follow_at:
+            self._follow_at = time.monotonic() + FOLLOW_S
+            for deck in list(self._tracks):
+                self._follow(deck)
+
+    def _follow(self, deck: int) -> None:
+        """Take what the library says anew of the track on a deck: its names, and its grid."""
+        mutex = self._deck_mutex[deck]
+        if not mutex.acquire(blocking=False):
+            return  # it is being loaded
+        try:
+            there = self._tracks.get(deck)
+            if there is None:
+                return
+            status = (there.path / DESCRIPTION).stat()
+            version = status.st_ino, status.st_ctime_ns
+            if self._followed.get(deck) == (id(there), *version):
+                return
+            track, said = there.track, read_bundle(there.path).track
+            # of the same sound, or of stems of it that came since
+            same = said.digest == track.digest or (bool(said.uuid) and said.uuid == track.uuid)
+            if same and (said.frames, said.rate) == (track.frames, track.rate):
+                if said.grid != track.grid and not self.loader.give_grid(deck, said.grid):
+                    return  # soon
+                known = {name: getattr(said, name) for name in FOLLOWED}
+                self._tracks[deck] = there = replace(there, track=replace(track, **known))
+            self._followed[deck] = (id(there), *version)
+        except (OSError, SfaError):
+            pass  # it was moved, or is not whole: what is in memory goes on
+        finally:
+            mutex.release()
 
     @staticmethod
     def _begin_anew() -> NoReturn:

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sfa_engine.audio.atomic import store_release
-from sfa_engine.audio.command import Op, Source
+from sfa_engine.audio.command import Handover, Op, Source
 from sfa_engine.audio.grid import Grid
 from sfa_engine.audio.layout import DECKS, SLOTS
 from sfa_engine.audio.media import Bundle, StemFile, read_bundle
@@ -68,6 +68,10 @@ class Mounted:
     slot : int
     beats : float64[n]
         Kept for the kernel, which has their address.
+    deck : int
+        That it was sent to; -1: none yet.
+    handed : bool
+        Whether the kernel has come by what was sent.
     trouble : str
         Why the rest of it could not be read, if it could not.
     """
@@ -76,6 +80,7 @@ class Mounted:
     frames: int
     pcm: dict[str, npt.NDArray[np.generic]]
     beats: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    deck: int = -1
     handed: bool = False
     trouble: str = ""
     filled: threading.Event = field(default_factory=threading.Event)
@@ -261,7 +266,12 @@ class Loader:
     # ------------------------------------------------------------------ decks
 
     def hand_over(
-        self, deck: int, mounted: Mounted | None, position_s: float = 0.0, *, keep: bool = False
+        self,
+        deck: int,
+        mounted: Mounted | None,
+        position_s: float = 0.0,
+        *,
+        resumed: bool = False,
     ) -> None:
         """Give a deck a mounted track, or none; the kernel takes it at its next tick.
 
@@ -269,12 +279,43 @@ class Loader:
         ----------
         deck : int
             From 0.
-        keep : bool
+        resumed : bool
             Leave the transport as it is: a new host takes up what an old one played.
         """
-        slot = mounted.slot if mounted is not None else -1
+        self._send(deck, mounted, position_s, Handover.RESUMED if resumed else Handover.NEW)
+
+    def give_grid(self, deck: int, grid: Grid | None) -> bool:
+        """Give the track on a deck another grid, while it plays; nothing is heard of it.
+
+        Returns
+        -------
+        bool
+            Whether that could be done now: not before the track is all in memory, nor while
+            another waits to be taken.
+        """
+        with self._mutex:
+            self.free()
+            there = self.on_deck(deck)
+            waiting = any(not mounted.handed for mounted in self._mounted.values())
+            if there is None or waiting or not there.filled.is_set():
+                return False
+            media = self._rack.record["media"][there.slot]
+            rate, gain = float(media["rate"]), float(media["gain"])
+            ready = int(media["ready_start"]), int(media["ready_end"])
+            mounted = self._mount(there.pcm, there.frames, rate, gain, grid)
+            mounted.trouble = there.trouble
+            mounted.filled.set()
+            self._set_ready(mounted.slot, *ready)
+            self._send(deck, mounted, float(there.slot), Handover.SAME)
+        return True
+
+    def _send(self, deck: int, mounted: Mounted | None, x: float, how: Handover) -> None:
+        slot = -1
+        if mounted is not None:
+            slot = mounted.slot
+            mounted.deck = deck
         if not self._commands.push(
-            Command(Op.LOAD, whom=deck, what=slot, x=position_s, y=float(keep), source=Source.HOST)
+            Command(Op.LOAD, whom=deck, what=slot, x=x, y=float(how), source=Source.HOST)
         ):
             raise EngineError("the audio thread takes no commands", "see `sfa health`")
 
@@ -289,8 +330,9 @@ class Loader:
                     "the audio thread did not take the track", "see `sfa health` for the device"
                 )
             time.sleep(0.0005)
-        if mounted is not None:
-            mounted.handed = True
+        with self._mutex:  # whatever was sent before this, the kernel has come by too
+            for sent in self._mounted.values():
+                sent.handed = sent.handed or sent.deck == deck
 
     def on_deck(self, deck: int) -> Mounted | None:
         """Return the track that a deck plays."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import trio
 
+from sfa_engine.audio.command import Source
 from sfa_engine.audio.layout import LATENCY
 from sfa_engine.audio.memory import Memory
 from sfa_engine.desk import CONTROLS, Choice, find
@@ -31,6 +32,7 @@ UNTOLD = frozenset({"cues", "digest", "track_rate"})  # what a status does not n
 PUMP_S = 0.005  # between two looks for reports
 PUMP_SOON_S = 0.0005  # the same while somebody waits for an answer
 INFO_S = 1.0
+SAME_S = 0.001  # between a mark on a deck and in a bundle, which counts frames
 SOON_S = 0.05  # till the next question to a host that is not there
 
 
@@ -90,7 +92,11 @@ class Core:
         try:
             if (self._runtime / MEMORY).stat().st_ino != self._inode:
                 self.conductor.attach(self._open())
-            self._host = await ask_host(self._runtime, "info")
+            before = self._host
+            said = await ask_host(self._runtime, "info")
+            if self._host is before:  # else a load came between, and knows more
+                self._host = said
+                self._follow_marks(before, said)
         except (OSError, SfaError):
             self._host = {}
         self._count_misses()
@@ -174,19 +180,29 @@ class Core:
                     self._runtime, "load", deck=index, path=path, position_s=float(position_s)
                 )
                 self.conductor.pump()
-                self._set_marks(deck, said["cues"], said["track_rate"])
+                for place, seconds in _marks(deck, said).items():
+                    self.conductor.set_nowait(place, seconds)
             self._host = await ask_host(self._runtime, "info")
             return said
 
-    def _set_marks(self, deck: int, cues: list[dict[str, Any]], rate: float) -> None:
-        """Put a track's hot cues on a deck, and the cue point on its first downbeat."""
-        begins = [cue["position_frames"] for cue in cues if cue["kind"] == "intro"]
-        if begins:
-            self.conductor.set_nowait(f"deck{deck}.cue_point", min(begins) / rate)
-        for cue in cues:
-            place_s = cue["position_frames"] / rate
-            if cue["hot_cue"]:
-                self.conductor.set_nowait(f"deck{deck}.hotcue{cue['hot_cue']}.position", place_s)
+    def _follow_marks(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """Put on the decks what the library says anew of their tracks' marks.
+
+        What the performer has changed since is newer, and on its way to the library.
+        """
+        for index, (old, new) in enumerate(
+            zip(before.get("decks", ()), after.get("decks", ()), strict=False)
+        ):
+            if not new["loaded"] or (old.get("path"), old.get("digest")) != (
+                new["path"], new["digest"],
+            ):  # fmt: skip
+                continue
+            were, are = _marks(index + 1, old), _marks(index + 1, new)
+            for place in sorted(were.keys() | are.keys()):
+                rest = CONTROLS[place].scale.rest
+                was, wanted = were.get(place, rest), are.get(place, rest)
+                if was != wanted and abs(self.conductor.get(place) - was) < SAME_S:
+                    self.conductor.set_nowait(place, wanted, source=Source.HOST)
 
     async def deck_eject(self, deck: int) -> dict[str, Any]:
         """Take a deck's track away."""
@@ -306,6 +322,32 @@ class Core:
             }
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
+
+
+def _marks(deck: int, described: dict[str, Any]) -> dict[str, float]:
+    """Return where a track wants its hot cues, and the cue point: on its first downbeat.
+
+    Parameters
+    ----------
+    deck : int
+        From 1.
+    described : dict
+        The track, as the host tells of it.
+
+    Returns
+    -------
+    dict of str to float
+        Seconds, by control.
+    """
+    rate = described["track_rate"]
+    cues = described["cues"]
+    marks = {
+        f"deck{deck}.hotcue{cue['hot_cue']}.position": cue["position_frames"] / rate
+        for cue in cues
+        if cue["hot_cue"]
+    }
+    begins = [cue["position_frames"] for cue in cues if cue["kind"] == "intro"]
+    return marks | ({f"deck{deck}.cue_point": min(begins) / rate} if begins else {})
 
 
 def _said(path: str, done: Done) -> dict[str, Any]:

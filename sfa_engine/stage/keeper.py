@@ -19,6 +19,7 @@ from pathlib import Path
 
 import trio
 
+from sfa_engine.audio.command import Source
 from sfa_engine.audio.memory import Memory
 from sfa_engine.desk import DESK
 from sfa_engine.durable import write_durably
@@ -89,9 +90,9 @@ class Keeper:
             self._conductor.pump()
             self._loading.discard(deck)
 
-    def _hear(self, path: str, value: float, _source: int) -> None:
+    def _hear(self, path: str, value: float, source: int) -> None:
         found = _HOTCUE.fullmatch(path)
-        if found:
+        if found and source != Source.HOST:  # what comes from the library need not go there
             deck, number = int(found[1]), int(found[2])
             if deck not in self._loading:
                 self._mark(deck, number, value)

@@ -1,17 +1,18 @@
 """Tracks into memory: what the disk does later does not matter, and trouble is told."""
 
 import os
+import threading
 
 import numpy as np
 import pytest
 
 from sfa_engine.audio import loader
-from sfa_engine.audio.command import Op
+from sfa_engine.audio.command import Op, Tell
 from sfa_engine.audio.layout import LATENCY, SLOTS
 from sfa_engine.audio.offline import Offline
 from sfa_engine.audio.ring import Command
 from sfa_engine.errors import EngineError, MediaError
-from sfa_engine.library.bundle import write_bundle_arrays
+from sfa_engine.library.bundle import constant_grid, write_bundle_arrays
 
 RATE = 48_000
 SECONDS = 8
@@ -100,6 +101,75 @@ def test_a_track_that_starts_in_its_middle_is_read_from_there(bundle, sound):
     out = play(engine, 1)
     expected = sound[5 * RATE + 200 : 6 * RATE - LATENCY]
     assert np.abs(out[LATENCY + 200 :] - expected).max() < 2 / 32768
+
+
+def test_another_grid_while_it_plays_is_not_heard_and_its_beats_are_in_force(bundle):
+    loops = [Command(Op.LOOP_AUTO, whom=0), Command(Op.JUMP, whom=0, x=4.0)]
+    grids = [constant_grid(bpm, 0.25, 4, RATE) for bpm in (60.0, 90.0, 120.0)]
+
+    def heard(grids):
+        engine = Offline()
+        engine.load(0, bundle)
+        engine.render(32)
+        played = [play(engine, 0.5)]
+        for grid in grids * SLOTS:
+            assert engine.loader.give_grid(0, grid)
+            assert not engine.loader.give_grid(0, grid)  # the last one still waits
+            played.append(engine.render(4800))
+            assert engine.memory.reading("deck1.tempo") == pytest.approx(grid.bpm)
+        engine.loader.free()
+        assert len(engine.loader._mounted) == 1
+        return engine, np.concatenate(played)
+
+    engine, changed = heard(grids)
+    same, unchanged = heard(grids[-1:] * len(grids))
+    assert changed.any()
+    assert np.array_equal(changed, unchanged)
+    for command in loops:
+        engine.push(command)
+        same.push(command)
+    assert np.array_equal(engine.render(RATE), same.render(RATE))
+
+
+def test_another_grid_waits_until_a_track_is_all_in_memory(bundle, monkeypatch):
+    goes_on = threading.Event()
+    read = loader._Reader.read
+
+    def read_later(self, start, end):
+        if start > 0:
+            goes_on.wait(10)
+        return read(self, start, end)
+
+    monkeypatch.setattr(loader._Reader, "read", read_later)
+    engine = Offline()
+    assert not engine.loader.give_grid(0, None)  # there is no track
+    mounted, _ = engine.loader.mount_bundle(bundle)
+    engine.loader.hand_over(0, mounted)
+    engine.render(32)
+    assert not engine.loader.give_grid(0, None)
+    goes_on.set()
+    mounted.filled.wait(10)
+    assert engine.loader.give_grid(0, None)
+    engine.render(32)
+    engine.push(Command(Op.JUMP, whom=0, x=4.0))
+    engine.render(32)
+    assert [r.kind for r in engine.told() if r.op == Op.JUMP] == [Tell.REFUSED]
+
+
+def test_a_grid_for_a_track_that_has_gone_changes_nothing_and_keeps_no_memory(bundle, sound):
+    engine = Offline()
+    engine.load(0, bundle)
+    engine.render(32)
+    engine.loader.hand_over(0, None)
+    assert engine.loader.give_grid(0, None)  # sent behind what takes the track away
+    engine.render(4800)
+    assert engine.loader.on_deck(0) is None
+    other = engine.loader.mount_arrays({"mix": sound}, RATE)
+    engine.loader.hand_over(0, other)
+    engine.render(4800)
+    engine.loader.wait_taken(0, other)
+    engine.loader.free()
+    assert list(engine.loader._mounted.values()) == [other]
 
 
 def test_a_bundle_that_is_gone_is_refused_and_takes_no_slot(tmp_path):

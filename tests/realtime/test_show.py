@@ -1,10 +1,15 @@
 """The processes together: what was meant is what is heard, and a missing device is no end."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
 from engine_process import show, until
 
+from sfa_engine.audio.media import read_bundle
+from sfa_engine.library.bundle import rewrite_facts, write_bundle_arrays
 from sfa_engine.studio.player import play_script
 from sfa_engine.studio.render import perform, write_wav
 from sfa_engine.studio.script import parse_script
@@ -55,6 +60,36 @@ def test_a_device_that_is_not_there_is_named_and_the_engine_plays_on_a_timer(bun
         client.call("deck.load", deck=1, path=str(bundles[0]))
         client.call("set", path="deck1.play", value=True)
         until(lambda: client.call("get", path="deck1.position")["value"] > 0.2, "time to pass")
+
+
+def test_what_a_bundle_says_anew_is_in_force_on_the_deck_that_plays_it(
+    silent_engine, bundles, tmp_path
+):
+    bundle = tmp_path / "x.sfa"
+    shutil.copytree(bundles[0], bundle)
+
+    def tell(title, bpm):
+        track = read_bundle(bundle).track
+        grid = replace(track.grid, bpm=bpm)
+        rewrite_facts(bundle, replace(track, title=title, grid=grid, uuid="of the track"))
+
+    def follows(title, bpm):
+        deck = client.call("status")["decks"][0]
+        assert deck["playing"]
+        assert sorted(deck["stems"]) == ["drums", "vocals"]
+        return deck["title"] == title and deck["tempo"] == pytest.approx(bpm)
+
+    tell("Track 1", 124.0)
+    with silent_engine.connect() as client:
+        client.call("deck.load", deck=1, path=str(bundle))
+        client.call("set", path="deck1.play", value=True, wait=True)
+        tell("Another", 97.0)
+        until(lambda: follows("Another", 97.0), "the new grid")
+        shutil.rmtree(bundle)
+        sound = np.full((40 * 48_000, 2), 0.5, np.float32)
+        write_bundle_arrays(bundle, {"bass": sound}, title="Third", artist="", bpm=120.0)
+        tell("Third", 99.0)
+        until(lambda: follows("Third", 99.0), "the grid of the new stems")
 
 
 def test_loading_while_it_plays_fades_and_the_load_lock_refuses(silent_engine, bundles):

@@ -75,6 +75,25 @@ def hot_cue(engine: Show, number: int) -> float:
         return float(client.call("get", path=f"deck1.hotcue{number}.position")["value"])
 
 
+def test_cues_of_the_library_come_to_the_deck_that_has_the_track_and_leave_what_is_newer(
+    engine: Show, bundle: Path
+) -> None:
+    load(engine, path=str(bundle))
+    mark(engine, 1, 5.0)
+    until_marked(engine, {1: 5.0})
+    with engine.connect() as client:
+        client.call("library.cue", track="quiet", position_s=7.0, hot_cue=2, label="from afar")
+        until(lambda: hot_cue(engine, 2) == pytest.approx(7.0, abs=0.001), "the cue from afar")
+        assert hot_cue(engine, 1) == pytest.approx(5.0, abs=0.02)
+        number = {
+            cue["slot"]: cue["id"] for cue in client.call("library.show", track="quiet")["cues"]
+        }
+        client.call("library.uncue", cue=number[2])
+        until(lambda: hot_cue(engine, 2) < 0.0, "the cue to go")
+    mark(engine, 3, 9.0)
+    until_marked(engine, {1: 5.0, 3: 9.0})  # what came from the library was no mark
+
+
 def test_a_mark_is_in_the_library_and_there_again_when_the_track_is_loaded(
     engine: Show, bundle: Path
 ) -> None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sfa_engine.audio.command import Op, Reason, Tell, When
+from sfa_engine.audio.command import Handover, Op, Reason, Tell, When
 from sfa_engine.audio.kernel import grid, transport
 from sfa_engine.audio.kernel.glide import set_goal
 from sfa_engine.audio.kernel.machine import kernel, load_acquire, store_release
@@ -56,6 +56,9 @@ CLOCK_TEMPO = int(Op.CLOCK_TEMPO)
 LOAD = int(Op.LOAD)
 EJECT = int(Op.EJECT)
 REVERSE = int(Op.REVERSE)
+
+RESUMED = int(Handover.RESUMED)
+SAME = int(Handover.SAME)
 
 NOW = int(When.NOW)
 FRAME = int(When.FRAME)
@@ -285,7 +288,14 @@ def load(engine, rack, command, frame):
     machine = engine.transport[deck]
     main = machine.head[0]
     playing = machine.playing
-    if command.y != 0.0:
+    if command.y == SAME:
+        if main.slot < 0 or main.slot != np.int64(command.x):
+            return NO_TRACK
+        rack.media[main.slot].heads -= 1
+        main.slot = slot
+        rack.media[slot].heads += 1
+        return DONE
+    if command.y == RESUMED:
         # A new host: the head is where it was, it only has its track again.
         if main.slot >= 0:
             rack.media[main.slot].heads -= 1
