@@ -12,9 +12,8 @@ from sfa_engine.cli.count import counted
 from sfa_engine.cli.place import PLACE
 from sfa_engine.cli.sheet import sheet
 from sfa_engine.cli.tracks import backstage
-from sfa_engine.cli.usage import options_of
 from sfa_engine.clock import clock
-from sfa_engine.errors import Refused, did_you_mean
+from sfa_engine.errors import Refused
 
 GIGABYTE = 1e9
 # A word with a `-` before it is one that a search is not to find, and no heap of short options.
@@ -59,8 +58,7 @@ def search(context: click.Context, words: tuple[str, ...], limit: int, as_json: 
         return
     for word in words:
         if word.startswith("--"):
-            hint = did_you_mean(word, options_of(context)) or "one - before a word means not"
-            raise Refused(f'no option "{word:.40}"', hint)
+            raise click.NoSuchOption(word, ctx=context)
     said = _ask("library.search", words=" ".join(words), limit=limit)
     if as_json:
         _print_json(said)

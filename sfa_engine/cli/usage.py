@@ -22,7 +22,7 @@ def refusal_of(error: click.UsageError) -> Refused:
     path = error.ctx.command_path if error.ctx else "sfa"
     see = f"see `{path} --help`"
     if isinstance(error, click.NoSuchOption):
-        options = options_of(error.ctx)
+        options = _options_of(error.ctx)
         return Refused(
             f'no option "{error.option_name}"', did_you_mean(error.option_name, options) or see
         )
@@ -39,7 +39,7 @@ def refusal_of(error: click.UsageError) -> Refused:
     return Refused(f"{words[:1].lower()}{words[1:]}", see)
 
 
-def options_of(context: click.Context | None) -> Iterable[str]:
+def _options_of(context: click.Context | None) -> Iterable[str]:
     """Return the options of a command, as they are written."""
     parameters = context.command.get_params(context) if context else []
     return [word for p in parameters if isinstance(p, click.Option) for word in p.opts]

@@ -25,7 +25,7 @@ def test_a_dash_before_a_word_means_not(ask, words, count):
 
 def test_a_misspelt_option_of_a_search_is_no_word(ask):
     status, _, err = ask("library", "search", "orbital", "--jsn")
-    assert (status, err) == (1, 'sfa: no option "--jsn"; did you mean "--json"?\n')
+    assert (status, err) == (2, 'sfa: no option "--jsn"; did you mean "--json"?\n')
     assert json.loads(ask("library", "search", "-eso", "--json")[1])["count"] == 1
     assert ask("library", "search", "-h")[1].startswith("Usage:")
 
