@@ -48,6 +48,9 @@ class Vault(Protocol):
     def set(self, name: str, value: str) -> None:
         """Keep a secret in the place of the one that was there."""
 
+    def remove(self, name: str) -> bool:
+        """Forget a secret; return whether there was one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
@@ -151,7 +154,7 @@ def logged_in(vault: Vault) -> bool:
 
 def forget(vault: Vault) -> None:
     """Log out: keep no token any more. Spotify's own list of applications is not changed."""
-    vault.set(NAME, "")
+    vault.remove(NAME)
 
 
 class UserToken:

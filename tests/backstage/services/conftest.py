@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from fake_spotify import CLIENT_ID, CLIENT_SECRET, FakeSpotify
 from sfa_engine.backstage.services.api import Api
 from sfa_engine.backstage.services.spotify import Spotify
 from sfa_engine.backstage.services.token import ClientToken
+from sfa_engine.library.secret import Secrets
 
 
 class Clock:
@@ -29,19 +31,6 @@ class Clock:
         self.waits.append(seconds)
         self.now_s += seconds
         await asyncio.sleep(0)
-
-
-class PlainVault:
-    """Keeps what it is given, as it is."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-
-    def get(self, name: str) -> str | None:
-        return self.kept.get(name)
-
-    def set(self, name: str, value: str) -> None:
-        self.kept[name] = value
 
 
 class Road:
@@ -78,8 +67,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def vault() -> PlainVault:
-    return PlainVault()
+def vault(tmp_path: Path) -> Secrets:
+    return Secrets(tmp_path)
 
 
 @pytest.fixture

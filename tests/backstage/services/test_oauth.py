@@ -12,10 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from fake_spotify import CLIENT_ID, entry, identity, page_of, status, track_object
+from fake_spotify import CLIENT_ID, CLIENT_SECRET, entry, identity, page_of, status, track_object
 
 from sfa_engine.backstage.services import loopback as loopback_module
 from sfa_engine.backstage.services.fault import ServiceError
+from sfa_engine.backstage.services.login import bearer_for
 from sfa_engine.backstage.services.loopback import loopback
 from sfa_engine.backstage.services.oauth import (
     NAME,
@@ -26,7 +27,7 @@ from sfa_engine.backstage.services.oauth import (
     forget,
     logged_in,
 )
-from sfa_engine.backstage.services.token import Token
+from sfa_engine.backstage.services.token import ClientToken, Token
 from sfa_engine.errors import Refused
 
 
@@ -155,6 +156,8 @@ def test_a_login_that_was_revoked_is_forgotten_and_told(on_the_road, fake, vault
             await bearer.bearer()
         with pytest.raises(Refused, match="nobody is logged in"):
             await bearer.bearer()
+        application = bearer_for(road.accounts, vault, CLIENT_ID, CLIENT_SECRET)
+        assert isinstance(application, ClientToken)
 
     on_the_road(journey)
 
@@ -196,9 +199,11 @@ def test_who_logs_out_is_logged_out(on_the_road, vault):
     on_the_road(lambda road: log_in(road, vault))
     forget(vault)
     assert not logged_in(vault)
+    forget(vault)  # once more: there is nothing, and that is fine
+    assert vault.names() == []
 
 
-@pytest.mark.parametrize("kept", ["", "null", "nonsense", "[]", '{"access": "x"}', "{}"])
+@pytest.mark.parametrize("kept", ["null", "nonsense", "[]", '{"access": "x"}', "{}"])
 def test_a_vault_with_something_else_in_it_is_no_login(vault, kept):
     vault.set(NAME, kept)
     assert not logged_in(vault)
