@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from sfa_engine.cli import config as configuration
+from sfa_engine.cli.tracks import check_free
 from sfa_engine.errors import Refused, SfaError
 
 WORKER = "sfa_engine.prep.separate"
@@ -21,6 +22,7 @@ WORKER = "sfa_engine.prep.separate"
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for a folder each.")
 @click.option("--engine", help="auto, demucs, embedded, sketch or lalalai.")
 @click.option("--bundle", is_flag=True, help="Make NAME.sfa in that folder instead of files.")
+@click.option("--replace", is_flag=True, help="Also where there is a bundle already.")
 @click.option("--format", "form", default="wav", show_default=True, help="wav (float) or flac.")
 @click.option("--preview", "preview_s", type=float, default=0.0, metavar="SECONDS",
               help="Only so much, from where most goes on.")  # fmt: skip
@@ -36,6 +38,7 @@ def separate(
     output: Path | None,
     engine: str | None,
     bundle: bool,
+    replace: bool,
     form: str,
     preview_s: float,
     models: Path | None,
@@ -73,6 +76,9 @@ def separate(
     else:
         folder = output or Path()
     targets = _targets(files, folder, ".sfa" if bundle else "")
+    if bundle:
+        for target in targets:
+            check_free(settings, target, replace=replace)
     failed = 0
     for file, target in zip(files, targets, strict=True):
         place = {"bundle" if bundle else "out": str(target)}

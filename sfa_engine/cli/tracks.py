@@ -90,11 +90,13 @@ def _among_ours(config: configuration.Config, name: str) -> Path:
     return folder / name
 
 
-def _check_free(config: configuration.Config, output: Path, *, replace: bool) -> None:
+def check_free(config: configuration.Config, output: Path, *, replace: bool) -> None:
     """Refuse to write over a track's bundle, or unasked over any other."""
+    from sfa_engine.library.bundle import check_name
     from sfa_engine.library.owner import owner_of
     from sfa_engine.library.places import Places
 
+    check_name(output)
     places = Places(configuration.data_path(), configuration.library_path(config))
     owner = owner_of(places, output)
     if owner is not None:
@@ -150,7 +152,7 @@ def bundle(
     if output is None:
         name = source.resolve().stem if source.is_file() else source.resolve().name
         output = _among_ours(config, f"{name}.sfa")
-    _check_free(config, output, replace=replace)
+    check_free(config, output, replace=replace)
     with progress_bar(f"decoding {', '.join(sources)}", quiet=quiet) as bar:
         write_bundle(
             output,

@@ -200,7 +200,7 @@ def facts_of(
 
 def write_parts(target: Path, parts: Mapping[str, Part], facts: Track, cues: Sequence[Cue]) -> Path:
     """Write a bundle of which all is known but the sound; return its folder."""
-    _check_name(target)
+    check_name(target)
     with drafted(target, DESCRIPTION, "bundle") as draft:
         written = {}
         for stem in facts.stems:
@@ -340,7 +340,7 @@ def _finish_sound(path: Path, frames: int, rate: int, pcm: str) -> None:
         os.fsync(file.fileno())
 
 
-def _check_name(target: Path) -> None:
+def check_name(target: Path) -> None:
     """Raise MediaError unless a bundle and its draft can have this name."""
     odd = _CONTROL.search(target.name)
     if odd or target.suffix != SUFFIX or len(os.fsencode(target.name)) > MOST_NAME_BYTES:

@@ -1,4 +1,4 @@
-"""`sfa bundle`: what it makes, and over what it does not write."""
+"""`sfa bundle` and `sfa separate --bundle`: what they make, and over what they do not write."""
 
 import asyncio
 from pathlib import Path
@@ -58,6 +58,32 @@ def test_a_bundle_made_by_hand_is_replaced_when_that_is_asked_for(sfa, song, pla
     assert read_bundle(places.bundles / "song.sfa").track.title == "first"
     assert sfa("bundle", song, "--quiet", "--title", "second", "--replace")[0] == 0
     assert read_bundle(places.bundles / "song.sfa").track.title == "second"
+
+
+@pytest.mark.parametrize("options", [[], ["--replace"], ["--replace", "--preview", "1"]])
+@pytest.mark.parametrize("source", ["song.wav", "data/sfa/tracks/song.sfa"])
+def test_stems_never_replace_the_bundle_of_a_track_of_the_library(
+    sfa, song, places, source, options
+):
+    owned = asyncio.run(prepared(places))
+    before = read_bundle(owned).track
+    status, out, err = sfa("separate", song.parent / source, "-m", "sketch", "--bundle", *options)
+    assert (status, out, len(err.splitlines())) == (1, "", 1)
+    assert "song.sfa belongs to track #1 of the library; name another place with -o" in err
+    assert read_bundle(owned).track == before
+
+
+def test_stems_replace_a_bundle_when_that_is_asked_for_and_no_file_is_begun_before(
+    sfa, song, tmp_path
+):
+    (tmp_path / "new.wav").write_bytes(song.read_bytes())
+    separate = ["separate", "-m", "sketch", "--bundle", "-o", "out", "--quiet"]
+    assert sfa(*separate, song)[0] == 0
+    status, _, err = sfa(*separate, "new.wav", song)
+    assert status == 1
+    assert "out/song.sfa is there already; add --replace" in err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["song.sfa"]
+    assert sfa(*separate, "new.wav", song, "--replace")[0] == 0
 
 
 def test_a_data_folder_that_cannot_be_written_is_one_line(sfa, song, tmp_path):

@@ -100,6 +100,11 @@ def separate(order: Order, report: Report) -> dict[str, Any]:
     if order.preview_s and not PREVIEWS_S[0] <= order.preview_s <= PREVIEWS_S[1]:
         low, high = PREVIEWS_S
         raise Refused(f"a preview of {order.preview_s:g} s", f"give {low:g}..{high:g} s, or 0")
+    if order.preview_s and order.bundle and is_bundle(order.path):
+        raise Refused(
+            "the grid and the cues of a bundle do not fit a preview of it",
+            "make a folder of stems, or take the whole",
+        )
     with scratch(target) as work:
         engine = make_engine(order.wish, work, lambda part: report(0.0, _fetching(part)))
         facts, cues = _facts(order, engine)

@@ -148,6 +148,15 @@ def test_what_cannot_be_is_refused_before_the_work(song, tmp_path, change, word)
     assert names_in(tmp_path) == ["song.wav"]
 
 
+def test_a_bundle_is_not_cut_down_to_a_preview_of_it(song, tmp_path):
+    whole = tmp_path / "song.sfa"
+    separate(Order(path=song, bundle=whole, wish=SKETCH), quiet)
+    for target in (whole, tmp_path / "other.sfa"):
+        with pytest.raises(Refused, match="do not fit a preview"):
+            separate(Order(path=whole, bundle=target, wish=SKETCH, preview_s=1.0), quiet)
+    assert names_in(tmp_path) == ["song.sfa", "song.wav"]
+
+
 def test_a_key_that_is_none_is_refused_before_the_work(song, tmp_path):
     order = Order(path=song, bundle=tmp_path / "x.sfa", wish=SKETCH, facts={"key": "H dur"})
     with pytest.raises(MediaError, match="H dur"):
