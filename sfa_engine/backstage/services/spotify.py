@@ -18,7 +18,13 @@ from sfa_engine.backstage.services.api import Api, Bearer
 from sfa_engine.backstage.services.breaker import Breaker
 from sfa_engine.backstage.services.fault import Denied, ServiceError
 from sfa_engine.backstage.services.spotify_link import SpotifyLink, parse_link
-from sfa_engine.backstage.services.wanted import Skipped, Wanted, entry_of, unless_unavailable
+from sfa_engine.backstage.services.wanted import (
+    Skipped,
+    Wanted,
+    entry_of,
+    text_of,
+    unless_unavailable,
+)
 from sfa_engine.errors import Refused
 
 API_URL = "https://api.spotify.com/v1"
@@ -148,13 +154,13 @@ class Spotify:
                 link = SpotifyLink("playlist", str(entry["id"]))
                 total = contents.get("total") if isinstance(contents, dict) else None
                 items = total if isinstance(total, int) else 0
-                found.append(OwnPlaylist(str(entry.get("name", "")), link, items))
+                found.append(OwnPlaylist(text_of(entry.get("name")), link, items))
         return found
 
     async def _track(self, link: SpotifyLink, progress: Progress) -> Listing:
         track = await self._api.get(f"/tracks/{link.id}", self._market)
         progress(1, 1)
-        return _listing(str(track.get("name", "")), link, [unless_unavailable(track)])
+        return _listing(text_of(track.get("name")), link, [unless_unavailable(track)])
 
     async def _album(self, link: SpotifyLink, progress: Progress) -> Listing:
         album = await self._api.get(f"/albums/{link.id}", self._market)
@@ -162,7 +168,7 @@ class Spotify:
         if not isinstance(first, dict):
             raise ServiceError("Spotify gave an album without tracks", "try again later")
         read = [unless_unavailable(track, album) async for track in self._items(first, progress)]
-        return _listing(str(album.get("name", "")), link, read)
+        return _listing(text_of(album.get("name")), link, read)
 
     async def _playlist(self, link: SpotifyLink, progress: Progress) -> Listing:
         about = await self._api.get(f"/playlists/{link.id}", {"fields": "name"})
@@ -174,13 +180,13 @@ class Spotify:
             if denied.status != httpx.codes.FORBIDDEN:
                 raise
             raise Denied(
-                f'Spotify does not show the contents of "{about.get("name", link.id)}"',
+                f'Spotify does not show the contents of "{text_of(about.get("name")) or link.id}"',
                 "it does so to the owner and those who may add to it: log in as one of them, or"
                 " copy the tracks to a playlist of your own",
                 denied.status,
             ) from None
         read = [entry_of(entry) async for entry in self._items(first, progress)]
-        return _listing(str(about.get("name", "")), link, read)
+        return _listing(text_of(about.get("name")), link, read)
 
     async def _items(
         self, page: dict[str, Any], progress: Progress

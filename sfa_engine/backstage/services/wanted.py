@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sfa_engine.backstage.services.fault import ServiceError
 from sfa_engine.backstage.services.spotify_link import SpotifyLink
 
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")
 _YEAR = re.compile(r"\d{4}")
+NO_TITLE = "(no title)"
+GONE = "no longer at Spotify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,80 +72,70 @@ class Skipped:
     why: str
 
 
-def wanted_of(track: Mapping[str, Any], album: Mapping[str, Any] | None = None) -> Wanted:
+def wanted_of(track: Mapping[str, Any], album: Mapping[str, Any] | None = None) -> Wanted | Skipped:
     """Read a track object; the tracks of an album do not name it, so it is given.
 
-    Raises
-    ------
-    ServiceError
-        If it has no title, no artist or no id.
+    What is gone stays in lists as a track without title, artist or id.
     """
     album = _object(track.get("album")) if album is None else album
-    title = _text(track.get("name"))
+    title = text_of(track.get("name"))
     artists = tuple(
         name
         for artist in _list(track.get("artists"))
-        if (name := _text(_object(artist).get("name")))
+        if (name := text_of(_object(artist).get("name")))
     )
-    identity = _text(track.get("id"))
+    identity = text_of(track.get("id"))
     if not title or not artists or not identity:
-        raise ServiceError(
-            f"Spotify gave a track without title, artist or id: {title or track!r:.80}"
-        )
+        return Skipped(title or NO_TITLE, GONE)
     length_ms = _number(track.get("duration_ms"))
-    isrc = _text(_object(track.get("external_ids")).get("isrc")).upper().replace("-", "")
+    isrc = text_of(_object(track.get("external_ids")).get("isrc")).upper().replace("-", "")
     pictures = [_object(picture) for picture in _list(album.get("images"))]
     largest = max(pictures, key=lambda picture: _number(picture.get("width")) or 0, default={})
     number = _number(track.get("track_number"))
-    year = _YEAR.match(_text(album.get("release_date")))
+    year = _YEAR.match(text_of(album.get("release_date")))
     return Wanted(
         title=title,
         artists=artists,
-        album=_text(album.get("name")),
+        album=text_of(album.get("name")),
         duration_s=length_ms / 1000 if length_ms else None,
         isrc=isrc if _ISRC.fullmatch(isrc) else None,
         url=SpotifyLink("track", identity).url,
-        cover_url=_text(largest.get("url")) or None,
+        cover_url=text_of(largest.get("url")) or None,
         track_number=int(number) if number else None,
         year=int(year[0]) if year and year[0] != "0000" else None,
     )
 
 
 def entry_of(entry: Any) -> Wanted | Skipped:
-    """Read one entry of a playlist's page.
-
-    Raises
-    ------
-    ServiceError
-        If it is a track that lacks what every track has.
-    """
+    """Read one entry of a playlist's page."""
     entry = _object(entry)
     item = _object(entry.get("item") or entry.get("track"))
-    title = _text(item.get("name")) or "(no title)"
+    title = text_of(item.get("name")) or NO_TITLE
     if not item:
-        return Skipped(title, "no longer at Spotify")
+        return Skipped(title, GONE)
     if entry.get("is_local") or item.get("is_local"):
         return Skipped(title, "a local file of the playlist's owner")
     if item.get("type", "track") != "track":
-        return Skipped(title, f"{_text(item.get('type')) or 'something'}, not music")
+        return Skipped(title, f"{text_of(item.get('type')) or 'something'}, not music")
     return unless_unavailable(item)
 
 
 def unless_unavailable(
     track: Mapping[str, Any], album: Mapping[str, Any] | None = None
 ) -> Wanted | Skipped:
-    """Read a track object, or tell that it cannot be played where the user is.
-
-    Raises
-    ------
-    ServiceError
-        As `wanted_of`.
-    """
+    """Read a track object, or tell that it cannot be played where the user is."""
     if track.get("is_playable") is False:
-        reason = _text(_object(track.get("restrictions")).get("reason"))
+        reason = text_of(_object(track.get("restrictions")).get("reason"))
         where = {"market": " in this country", "explicit": ": explicit"}.get(reason, "")
-        return Skipped(_text(track.get("name")) or "(no title)", f"not available{where}")
+        return Skipped(text_of(track.get("name")) or NO_TITLE, f"not available{where}")
     return wanted_of(track, album)
+
+
+def text_of(value: Any) -> str:
+    """Return a text on one line, which UTF-8 can say; empty for anything else."""
+    if not isinstance(value, str):
+        return ""
+    return " ".join(value.split())[:500].encode("utf-8", "replace").decode()
 
 
 def _object(value: Any) -> Mapping[str, Any]:
@@ -153,10 +144,6 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str:
-    return " ".join(value.split())[:500] if isinstance(value, str) else ""
 
 
 def _number(value: Any) -> float | None:

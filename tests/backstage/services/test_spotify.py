@@ -106,6 +106,15 @@ def test_what_cannot_be_had_is_left_out_and_told(on_the_road, fake):
     assert "market=DE" in fake.asked[-1]
 
 
+def test_what_is_gone_is_left_out_of_a_playlist_whose_name_is_half_a_letter(on_the_road, fake):
+    ghost = track_object(5, name="", artists=[{"name": ""}])
+    fake.playlists[identity(3)] = ("Set \ud83d", [entry(ghost), entry(track_object(1))])
+    found = listing(on_the_road, PLAYLIST)
+    assert found.title == "Set ?"
+    assert [w.title for w in found.wanted] == ["Song 1"]
+    assert found.skipped == (Skipped("(no title)", "no longer at Spotify"),)
+
+
 def test_entries_of_the_older_shape_are_read_too(on_the_road, fake):
     older = entry(None) | {"track": track_object(4)}
     del older["item"]
