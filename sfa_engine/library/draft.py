@@ -86,7 +86,7 @@ def drafted(target: Path, sign: str, kind: str) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with alone(target.parent):
-            _check_place(target, sign, kind)
+            check_place(target, sign, kind)
         clean_leftovers(target.parent)
         draft.mkdir()
         yield draft
@@ -221,7 +221,7 @@ def _beside(target: Path, kind: str) -> Path:
     return target.with_name(name)
 
 
-def _check_place(target: Path, sign: str, kind: str) -> None:
+def check_place(target: Path, sign: str, kind: str) -> None:
     """Raise MediaError if something that is of another kind would be overwritten."""
     if target.is_symlink() or (target.exists() and not _is_replaceable(target, sign)):
         raise MediaError(

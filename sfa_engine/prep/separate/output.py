@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from sfa_engine.audio.media import Cue, Separation, Track
+from sfa_engine.audio.media import DESCRIPTION, Cue, Separation, Track
 from sfa_engine.audio.wav import wav_header
 from sfa_engine.errors import MediaError, Refused, did_you_mean
-from sfa_engine.library.bundle import write_parts
-from sfa_engine.library.draft import drafted
+from sfa_engine.library.bundle import check_name, write_parts
+from sfa_engine.library.draft import check_place, drafted
 from sfa_engine.prep.separate.chunks import Sound, forget
 
 SIGN = "separation.json"  # what a folder of stems has, and no other
 FORMATS = ("wav", "flac")
+_KIND = f"folder with {SIGN}"
 BLOCK_FRAMES = 1 << 16
 
 
@@ -78,6 +79,17 @@ def check_format(form: str) -> str:
     return form
 
 
+def check_folder(target: Path) -> None:
+    """Raise MediaError if `write_folder` may not put its folder there."""
+    check_place(target, SIGN, _KIND)
+
+
+def check_bundle(target: Path) -> None:
+    """Raise MediaError if `write_bundle` may not put its bundle there."""
+    check_name(target)
+    check_place(target, DESCRIPTION, "bundle")
+
+
 def write_folder(target: Path, stems: Stems, form: str, facts: Mapping[str, Any]) -> dict[str, str]:
     """Write stems as sound files into a folder, which takes its place whole.
 
@@ -96,7 +108,7 @@ def write_folder(target: Path, stems: Stems, form: str, facts: Mapping[str, Any]
     dict of str to str
         The file of each stem.
     """
-    with drafted(target, SIGN, f"folder with {SIGN}") as draft:
+    with drafted(target, SIGN, _KIND) as draft:
         clipped = {}
         for name in stems.sounds:
             write = _write_wav if form == "wav" else _write_flac

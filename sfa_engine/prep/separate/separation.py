@@ -106,6 +106,10 @@ def separate(order: Order, report: Report) -> dict[str, Any]:
             "make a folder of stems, or take the whole",
         )
     with scratch(target) as work:
+        if order.bundle:
+            output.check_bundle(target)
+        else:
+            output.check_folder(target)
         engine = make_engine(order.wish, work, lambda part: report(0.0, _fetching(part)))
         facts, cues = _facts(order, engine)
         decoding, mix, start_s = _decoded(order, work, report)

@@ -171,6 +171,19 @@ def test_a_folder_that_holds_something_else_stays(song, tmp_path):
     assert names_in(tmp_path) == ["out", "song.wav"]
 
 
+@pytest.mark.parametrize(
+    "place", [{"out": "letters"}, {"bundle": "letters.sfa"}, {"bundle": "x"}, {"bundle": "x\n.sfa"}]
+)
+def test_a_place_that_cannot_be_is_refused_before_the_work(song, tmp_path, place):
+    for folder in ("letters", "letters.sfa"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "letter.txt").write_text("dear")
+    order = Order(path=song, wish=SKETCH, **{kind: tmp_path / name for kind, name in place.items()})
+    with pytest.raises(MediaError, match=r"is there and is no|is no name for a bundle"):
+        separate(order, lambda share, doing: pytest.fail(f"{doing} at {share}"))
+    assert names_in(tmp_path) == ["letters", "letters.sfa", "song.wav"]
+
+
 def test_stems_that_are_there_are_replaced_whole(song, tmp_path):
     sketch(song, tmp_path, form="flac")
     sketch(song, tmp_path)
