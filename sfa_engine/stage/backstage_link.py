@@ -42,7 +42,9 @@ async def ask_backstage(runtime: Path, method: str, /, **params: Any) -> Any:
         raise EngineError("backstage did not answer", "see its log")
     if message[2] is not None:
         said = message[2]
-        kind = EngineError if said["code"] in {"engine", "fault", "library"} else Refused
+        # Without the request's number it is no answer to it: too many are connected.
+        passing = said["code"] in {"engine", "fault", "library"} or message[1] is None
+        kind = EngineError if passing else Refused
         error: SfaError = kind(said["message"], said["hint"])
         error.code = said["code"]
         raise error

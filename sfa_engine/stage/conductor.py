@@ -219,7 +219,7 @@ class Conductor:
 
     def _take(self, report: Report) -> None:
         if report.kind is Tell.CHANGED:
-            self._tell(VALUE_PATHS[report.what], report.x, Source.ENGINE)
+            self._tell(VALUE_PATHS[report.what], report.x, report.source)
             return
         if report.kind in {Tell.APPLIED, Tell.REFUSED}:
             asked = self._asked.get(report.seq)

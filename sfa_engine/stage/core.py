@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,7 @@ class Core:
         self._host: dict[str, Any] = {}
         self._misses = Misses()
         self._count_misses()
-        self._loading: dict[int, trio.Lock] = {}
+        self._loading = (trio.Lock(), trio.Lock())
         self._keeper = Keeper(runtime, (data or runtime) / PENDING, self.conductor)
 
     def _open(self) -> Memory:
@@ -165,40 +167,48 @@ class Core:
                 "one of path and track is needed", "give the folder of a bundle, or words"
             )
         if not isinstance(position_s, int | float) or not 0 <= position_s <= 86_400:
-            raise Refused(f"{position_s!r} is not a place in a track", "give seconds from 0")
-        memory = self.conductor.memory
-        playing = int(memory.engine["transport"][index]["playing"])
-        locked = memory.value(f"deck{deck}.load_lock")
-        if playing and locked and not force:
-            raise Refused(f"deck {deck} is playing and its load lock is on", "stop it, or force it")
-        async with self._loading.setdefault(index, trio.Lock()):
-            if track:
-                found = await ask_backstage(self._runtime, "library.find", words=track)
-                path = found["bundle"]
-            with self._keeper.loading(deck):
-                said = await ask_host(
-                    self._runtime, "load", deck=index, path=path, position_s=float(position_s)
+            raise Refused(f"{position_s!r:.40} is not a place in a track", "give seconds from 0")
+        if track:
+            found = await ask_backstage(self._runtime, "library.find", words=track)
+            path = found["bundle"]
+        async with self._on_deck(index):
+            playing = bool(self.conductor.memory.engine["transport"][index]["playing"])
+            if playing and self.conductor.get(f"deck{index + 1}.load_lock") and not force:
+                raise Refused(
+                    f"deck {index + 1} is playing and its load lock is on", "stop it, or force it"
                 )
-                self.conductor.pump()
-                for place, seconds in _marks(deck, said).items():
-                    self.conductor.set_nowait(place, seconds)
-            self._host = await ask_host(self._runtime, "info")
+            said = await ask_host(
+                self._runtime, "load", deck=index, path=path, position_s=float(position_s)
+            )
+            for place, seconds in _marks(index + 1, said).items():
+                self.conductor.set_nowait(place, seconds, source=Source.HOST)
             return said
+
+    @asynccontextmanager
+    async def _on_deck(self, index: int) -> AsyncIterator[None]:
+        """Change a deck's track: one at a time, and to the end even if whoever asked has gone."""
+        async with self._loading[index]:
+            with trio.CancelScope(shield=True):
+                yield
+                with suppress(SfaError):  # it is asked again in a second
+                    self._host = await ask_host(self._runtime, "info")
 
     def _follow_marks(self, before: dict[str, Any], after: dict[str, Any]) -> None:
         """Put on the decks what the library says anew of their tracks' marks.
 
-        What the performer has changed since is newer, and on its way to the library.
+        What the performer has changed since is newer, and on its way to the library. A stage that
+        is new gives the decks what they have not: the one before may have died in a load.
         """
-        for index, (old, new) in enumerate(
-            zip(before.get("decks", ()), after.get("decks", ()), strict=False)
-        ):
-            if not new["loaded"] or (old.get("path"), old.get("digest")) != (
-                new["path"], new["digest"],
-            ):  # fmt: skip
+        for index, new in enumerate(after["decks"]):
+            old = before["decks"][index] if before else {}
+            if not new["loaded"] or (before and _sound(old) != _sound(new)):
                 continue
+            newer = {
+                f"deck{index + 1}.hotcue{number}.position"
+                for number in self._keeper.pending(index + 1)
+            }
             were, are = _marks(index + 1, old), _marks(index + 1, new)
-            for place in sorted(were.keys() | are.keys()):
+            for place in sorted((were.keys() | are.keys()) - newer):
                 rest = CONTROLS[place].scale.rest
                 was, wanted = were.get(place, rest), are.get(place, rest)
                 if was != wanted and abs(self.conductor.get(place) - was) < SAME_S:
@@ -207,10 +217,8 @@ class Core:
     async def deck_eject(self, deck: int) -> dict[str, Any]:
         """Take a deck's track away."""
         index = self._deck_index(deck)
-        with self._keeper.loading(deck):
-            said = await ask_host(self._runtime, "eject", deck=index)
-        self._host = await ask_host(self._runtime, "info")
-        return said
+        async with self._on_deck(index):
+            return await ask_host(self._runtime, "eject", deck=index)
 
     async def engine_advance(self, frames: int) -> dict[str, Any]:
         """Let so many frames pass, where a file takes the device's place."""
@@ -223,7 +231,7 @@ class Core:
     @staticmethod
     def _deck_index(deck: Any) -> int:
         if deck not in (1, 2) or isinstance(deck, bool):
-            raise Refused(f"there is no deck {deck!r}", "say 1 or 2")
+            raise Refused(f"there is no deck {deck!r:.40}", "say 1 or 2")
         return int(deck) - 1
 
     def values(self) -> dict[str, float]:
@@ -266,8 +274,8 @@ class Core:
                 "frame": int(engine["emitted"]),
                 "rate": float(engine["sample_rate"]),
                 "block": int(engine["block"]),
-                "driver": engine["driver"].decode(),
-                "device": engine["device"].decode(),
+                "driver": engine["driver"].decode(errors="replace"),
+                "device": engine["device"].decode(errors="replace"),
                 "load_pct": readings["engine.load"],
                 "worst_pct": readings["engine.worst"],
                 "blocks": int(engine["blocks"]),
@@ -301,10 +309,10 @@ class Core:
             reports_lost=int(engine["reports_lost"]),
             realtime=int(engine["realtime"]),
             locked=bool(engine["locked"]),
-            driver=engine["driver"].decode(),
-            device=engine["device"].decode(),
+            driver=engine["driver"].decode(errors="replace"),
+            device=engine["device"].decode(errors="replace"),
             wanted=self._wanted,
-            trouble=engine["trouble"].decode(),
+            trouble=engine["trouble"].decode(errors="replace"),
             decks=[d.get("trouble", "") for d in described],
             starved=[int(readings[f"deck{n}.starved"]) for n in (1, 2)],
             restarts=self._restarts(),
@@ -318,7 +326,7 @@ class Core:
             return {
                 name: entry["why"]
                 for name, entry in said.items()
-                if time.time() - entry["at"] < LATELY_S
+                if 0.0 <= time.time() - entry["at"] < LATELY_S
             }
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
@@ -339,8 +347,7 @@ def _marks(deck: int, described: dict[str, Any]) -> dict[str, float]:
     dict of str to float
         Seconds, by control.
     """
-    rate = described["track_rate"]
-    cues = described["cues"]
+    rate, cues = described.get("track_rate", 0), described.get("cues", ())
     marks = {
         f"deck{deck}.hotcue{cue['hot_cue']}.position": cue["position_frames"] / rate
         for cue in cues
@@ -348,6 +355,11 @@ def _marks(deck: int, described: dict[str, Any]) -> dict[str, float]:
     }
     begins = [cue["position_frames"] for cue in cues if cue["kind"] == "intro"]
     return marks | ({f"deck{deck}.cue_point": min(begins) / rate} if begins else {})
+
+
+def _sound(described: dict[str, Any]) -> tuple[Any, Any]:
+    """Return what tells a deck's track from another."""
+    return described.get("path"), described.get("digest")
 
 
 def _said(path: str, done: Done) -> dict[str, Any]:

@@ -13,8 +13,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -49,7 +48,6 @@ class Keeper:
         self._runtime = runtime
         self._file = pending
         self._conductor = conductor
-        self._loading: set[int] = set()
         self._wake = trio.Event()
         self._pending = self._read()
         conductor.listen(self._hear)
@@ -80,22 +78,15 @@ class Keeper:
 
     # ------------------------------------------------------------------ hearing
 
-    @contextmanager
-    def loading(self, deck: int) -> Iterator[None]:
-        """Hear nothing of a deck while its track changes: those are no marks."""
-        self._loading.add(deck)
-        try:
-            yield
-        finally:
-            self._conductor.pump()
-            self._loading.discard(deck)
+    def pending(self, deck: int) -> Marks:
+        """Return what the library does not know yet of the track on a deck."""
+        return self._pending.get(bundle_of(self._conductor.memory, deck), {})
 
     def _hear(self, path: str, value: float, source: int) -> None:
         found = _HOTCUE.fullmatch(path)
-        if found and source != Source.HOST:  # what comes from the library need not go there
-            deck, number = int(found[1]), int(found[2])
-            if deck not in self._loading:
-                self._mark(deck, number, value)
+        # Of the host's are those that come and go with a track: they are no marks.
+        if found and source != Source.HOST:
+            self._mark(int(found[1]), int(found[2]), value)
 
     def _mark(self, deck: int, number: int, place_s: float) -> None:
         bundle = bundle_of(self._conductor.memory, deck)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,12 @@ import numpy as np
 import pytest
 from engine_process import Show, until
 
+from sfa_engine.audio.media import read_bundle
 from sfa_engine.errors import EngineError, Refused
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.library.database import BUSY_S
+from sfa_engine.wire import frames
+from sfa_engine.wire.messages import REQUEST
 
 pytestmark = pytest.mark.slow
 
@@ -128,6 +134,75 @@ def test_loading_another_track_clears_nothing_in_the_library(engine: Show, bundl
     with engine.connect() as client:
         client.call("library.keep", **mark_of_other)  # after all that came before it
     assert marks(engine) == pytest.approx({1: 2.0}, abs=0.02)
+
+
+@pytest.fixture
+def marked(engine: Show, bundle: Path) -> tuple[Path, Path]:
+    """Two tracks with a hot cue each, the first on deck 1."""
+    other = bundle.with_name("Us - Other.sfa")
+    shutil.copytree(bundle, other)
+    for path, place_s in ((other, 3.0), (bundle, 2.0)):
+        load(engine, path=str(path))
+        mark(engine, 1, place_s)
+        until(lambda p=path: hot_cues_in(p) == pytest.approx({1: 3.0 if p == other else 2.0}), "it")
+    return bundle, other
+
+
+def hot_cues_in(bundle: Path) -> dict[int, float]:
+    return {
+        cue.hot_cue: round(cue.position_frames / RATE, 1)
+        for cue in read_bundle(bundle).track.cues
+        if cue.hot_cue
+    }
+
+
+def test_loads_and_ejects_of_two_clients_at_once_clear_no_marks(
+    engine: Show, marked: tuple[Path, Path]
+) -> None:
+    def load_often() -> None:
+        for count in range(12):
+            load(engine, path=str(marked[count % 2]))
+
+    def eject_often() -> None:
+        with engine.connect() as client:
+            for _ in range(40):
+                client.call("deck.eject", deck=1)
+
+    with ThreadPoolExecutor(2) as both:
+        for task in [both.submit(load_often), both.submit(eject_often)]:
+            task.result()
+    for path, place_s in zip(marked, (2.0, 3.0), strict=True):
+        load(engine, path=str(path))
+        assert hot_cue(engine, 1) == pytest.approx(place_s, abs=0.1)
+    mark(engine, 2, 9.0)
+    until(lambda: hot_cues_in(marked[1]) == {1: 3.0, 2: 9.0}, "what comes after all the others")
+    assert hot_cues_in(marked[0]) == {1: 2.0}
+
+
+@pytest.mark.parametrize("dies", [True, False])
+@pytest.mark.parametrize("later_s", [0.0, 0.004, 0.01])
+def test_a_load_whose_client_or_stage_goes_away_clears_no_mark_and_sets_those_of_the_track(
+    engine: Show, marked: tuple[Path, Path], later_s: float, *, dies: bool
+) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(engine.runtime / "engine.sock"))
+        request = [REQUEST, 1, "deck.load", {"deck": 1, "path": str(marked[1])}]
+        client.sendall(frames.pack(request))
+        time.sleep(later_s)
+        if dies:
+            os.kill(pid_of(engine, "stage"), signal.SIGKILL)
+    until(engine.answers, "the stage")
+
+    def is_whole() -> bool:
+        with engine.connect() as client:
+            path = client.call("status")["decks"][0]["path"]
+        return hot_cue(engine, 1) == pytest.approx(2.0 if path == str(marked[0]) else 3.0, abs=0.1)
+
+    until(is_whole, "the cue of the track that is on the deck")
+    mark(engine, 2, 9.0)
+    on_deck = marked[0] if hot_cue(engine, 1) < 2.5 else marked[1]
+    until(lambda: 2 in hot_cues_in(on_deck), "what comes after all the others")
+    assert [hot_cues_in(path)[1] for path in marked] == [2.0, 3.0]
 
 
 def test_a_mark_made_while_backstage_is_dead_is_kept_when_it_is_back(

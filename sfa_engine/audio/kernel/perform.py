@@ -330,7 +330,8 @@ def load(engine, rack, command, frame):
     transport.change(engine, rack, AT_LOOP_END + base, UNSET, frame)
     transport.change(engine, rack, AT_CUE_POINT + base, command.x, frame)
     for k in range(HOTCUES):
-        transport.change(engine, rack, AT_HOTCUE + base + k * HOTCUE_STRIDE, UNSET, frame)
+        index = AT_HOTCUE + base + k * HOTCUE_STRIDE
+        transport.change_for(engine, rack, index, UNSET, frame, command.source)
     return DONE
 
 

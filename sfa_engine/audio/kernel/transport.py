@@ -67,10 +67,16 @@ def tell(engine, kind, op, whom, what, source, seq, frame, x):
 @kernel
 def change(engine, rack, index, value, frame):
     """Change a value as a consequence of something, and say so."""
+    change_for(engine, rack, index, value, frame, 0)
+
+
+@kernel
+def change_for(engine, rack, index, value, frame, source):
+    """Change a value as a consequence of what a source asked for."""
     if engine.flat[index] == value:
         return
     set_goal(engine, rack, index, value)
-    tell(engine, CHANGED, 0, 0, index, 0, np.int64(0), frame, value)
+    tell(engine, CHANGED, 0, 0, index, source, np.int64(0), frame, value)
 
 
 @kernel
