@@ -90,9 +90,10 @@ def separate(
             screen.complain(error)
             continue
         if as_json:
-            click.echo(json.dumps({"file": str(file), **told}, ensure_ascii=False))
+            click.echo(json.dumps({"file": str(file), **told}))  # ASCII: names may be no UTF-8
         else:
-            click.echo(f"{target}: {_in_words(told, preview=preview_s > 0.0)}")
+            shown = click.format_filename(target)
+            click.echo(f"{shown}: {_in_words(told, preview=preview_s > 0.0)}")
     if failed:
         raise click.exceptions.Exit(1)
 

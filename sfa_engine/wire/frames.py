@@ -22,8 +22,18 @@ class BrokenStream(Refused):
 
 
 def pack(message: Any) -> bytes:
-    """Return a message as a frame."""
-    body: bytes = msgpack.packb(message, use_bin_type=True)
+    """Return a message as a frame.
+
+    Raises
+    ------
+    Refused
+        It is too long, or a text in it cannot be sent: a file's name that is no UTF-8.
+    """
+    try:
+        body: bytes = msgpack.packb(message, use_bin_type=True)
+    except UnicodeEncodeError as error:
+        shown = error.object.encode("utf-8", "backslashreplace").decode()
+        raise Refused(f'"{shown}" is no name in UTF-8', "rename it") from None
     if len(body) > MOST_BYTES:
         raise Refused(f"the message has {len(body)} bytes", f"{MOST_BYTES} are the most")
     return HEADER.pack(len(body)) + body

@@ -10,8 +10,10 @@ import pytest
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.job import Kind, Plan
 from sfa_engine.backstage.queue import MOST_LISTED, Queue
+from sfa_engine.backstage.steps.chain import Find, Wish, import_file
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.library.database import Database
+from sfa_engine.wire import frames
 
 MANY = MOST_LISTED + 20
 
@@ -30,5 +32,23 @@ def test_all_jobs_are_all_jobs_however_many_are_listed(tmp_path: Path) -> None:
             async with database.transaction(durable=False) as connection:
                 await connection.execute("UPDATE jobs SET state = 'failed'")
             assert len((await verbs.jobs_retry(failed=True))["jobs"]) == MANY
+
+    asyncio.run(main())
+
+
+def test_a_job_with_names_that_are_no_utf_8_is_told_in_words_that_can_be_sent(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with await Database.open(tmp_path / "library.db") as database:
+            queue = Queue(database, "me")
+            find = Find("/m/caf\udce9", {"drums": "/m/caf\udce9/drums.wav"})
+            async with database.transaction(durable=False) as connection:
+                (job,) = await queue.add_chain(connection, [import_file(find, Wish())])
+            told = await JobVerbs(queue, Foreman(queue, {}, {})).jobs_show(job)
+            assert told["args"]["path"] == "/m/caf\\udce9"
+            assert told["args"]["sources"] == {"drums": "/m/caf\\udce9/drums.wav"}
+            assert told["state"] == "waiting"
+            assert frames.pack(told)
 
     asyncio.run(main())

@@ -1,6 +1,7 @@
 """`sfa jobs` as a person meets it, and its list at the width of a terminal."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -81,6 +82,21 @@ def test_a_job_that_has_ended_is_said_to_have(ask, tmp_path):
     assert (status, out) == (1, "")
     assert err == f"job {number} is failed: it cannot be cancelled\n"
     assert "nothing waits or runs" in ask("jobs", "cancel", "--all")[1]
+
+
+@pytest.mark.slow
+def test_a_file_whose_name_is_no_utf_8_is_refused_and_told_of(ask, tmp_path):
+    odd = tmp_path / "music" / "caf\udce9.wav"
+    odd.parent.mkdir()
+    odd.write_bytes(b"sound")
+    status, out, err = ask("prep", odd)
+    assert (status, out) == (1, "")
+    assert err == f'sfa: "{tmp_path}/music/caf\\udce9.wav" is no name in UTF-8; rename it\n'
+    assert ask("prep", odd.parent, "--quiet")[0] == 1
+    listed = json.loads(ask("jobs", "list", "--failed", "--json")[1])["jobs"]
+    status, out, _ = ask("jobs", "show", listed[0]["id"])
+    assert status == 0
+    assert json.loads(out)["args"]["path"] == f"{tmp_path}/music/caf\\udce9.wav"
 
 
 @pytest.mark.slow

@@ -35,6 +35,21 @@ def test_a_song_becomes_a_folder_of_stems_and_is_called_a_sketch(sfa, song, tmp_
     assert np.abs(sum(stems) - soundfile.read(song)[0]).max() < 1e-6
 
 
+def test_a_song_whose_name_is_no_utf_8_becomes_a_folder_of_that_name(sfa, song, tmp_path):
+    odd = song.rename(tmp_path / "caf\udce9.flac")
+    separate = ["separate", odd, "-m", "sketch"]
+    status, out, err = sfa(*separate, "-o", "stems", "--quiet")
+    assert (status, err) == (0, "")
+    assert out.startswith("stems/caf\ufffd: vocals, drums, bass, other")
+    said = json.loads((tmp_path / "stems/caf\udce9/separation.json").read_bytes())
+    assert (said["title"], said["source"]) == ("caf?", "caf?.flac")
+    told = json.loads(sfa(*separate, "-o", "more", "--json")[1])
+    assert told["stems"]["bass"] == "more/caf\udce9/bass.wav"
+    status, out, err = sfa(*separate, "--bundle")
+    assert (status, out, len(err.splitlines())) == (1, "", 1)
+    assert "is no name for a bundle" in err
+
+
 def test_one_bad_file_of_a_batch_does_not_stop_the_others(sfa, song, tmp_path):
     (tmp_path / "bad.flac").write_bytes(b"nothing")
     words = ["separate", "bad.flac", song, "-m", "sketch", "-o", "stems", "--quiet", "--json"]

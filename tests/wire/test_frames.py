@@ -57,6 +57,12 @@ def test_a_message_that_is_too_long_is_not_sent():
         frames.pack("x" * (frames.MOST_BYTES + 1))
 
 
+def test_a_name_that_is_no_utf_8_is_refused_and_can_be_read():
+    with pytest.raises(Refused) as refused:
+        frames.pack(["sources", {"path": "/m/caf\udce9.wav"}])
+    assert str(refused.value) == '"/m/caf\\udce9.wav" is no name in UTF-8; rename it'
+
+
 @pytest.mark.parametrize("body", [b"", b"\xc1", b"\x91" * 5000 + b"\x00", b"\x01\x02", b"\xd9\xff"])
 def test_what_is_not_one_object_is_refused(body):
     with pytest.raises(Refused, match="not one msgpack object"):

@@ -8,6 +8,7 @@ from typing import Any
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.job import LIVE, Job, State
 from sfa_engine.backstage.queue import ALL, MOST_LISTED, Event, Queue
+from sfa_engine.backstage.steps.chain import sayable
 from sfa_engine.backstage.verbs import given
 from sfa_engine.errors import Refused, did_you_mean
 
@@ -55,7 +56,8 @@ class JobVerbs:
     async def jobs_show(self, job: Any) -> dict[str, Any]:
         """Return all that is known of a job."""
         found = await self._queue.get(given.whole("job", job))
-        return {**asdict(found), **self._told(found)}
+        known: dict[str, Any] = _sayable({**asdict(found), **self._told(found)})
+        return known
 
     async def jobs_retry(self, jobs: Any = (), failed: Any = False) -> dict[str, Any]:
         """Let failed or cancelled jobs wait again: those named, or all that failed."""
@@ -96,3 +98,14 @@ class JobVerbs:
             "started_s": job.started_s,
             "ended_s": job.ended_s,
         }
+
+
+def _sayable(value: Any) -> Any:
+    """Return plain values of which every text can be told, also a path that is no UTF-8."""
+    if isinstance(value, str):
+        return sayable(value)
+    if isinstance(value, dict):
+        return {_sayable(name): _sayable(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sayable(each) for each in value]
+    return value

@@ -120,7 +120,8 @@ def write_folder(target: Path, stems: Stems, form: str, facts: Mapping[str, Any]
             **facts,
             "clipped_samples": clipped,
         }
-        (draft / SIGN).write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+        text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
+        (draft / SIGN).write_bytes(text.encode("utf-8", "replace"))
     return {name: str(target / f"{name}.{form}") for name in stems.sounds}
 
 
