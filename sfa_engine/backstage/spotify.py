@@ -12,12 +12,14 @@ import httpx
 
 from sfa_engine.backstage.services.api import Api, Bearer
 from sfa_engine.backstage.services.breaker import Breaker
+from sfa_engine.backstage.services.fault import ServiceError
 from sfa_engine.backstage.services.login import bearer_for, log_in
 from sfa_engine.backstage.services.oauth import UserToken, Vault, logged_in
 from sfa_engine.backstage.services.spotify import API_URL, SERVICE, Listing, OwnPlaylist, Spotify
 from sfa_engine.backstage.services.spotify_link import SpotifyLink
 from sfa_engine.backstage.services.token import ACCOUNTS_URL
 from sfa_engine.backstage.settings import Settings
+from sfa_engine.network import opened
 
 CONNECT_S, ANSWER_S = 10.0, 20.0
 
@@ -43,18 +45,18 @@ class Catalogue:
     ) -> None:
         self._settings = settings
         self._vault = vault
-        self._client = httpx.AsyncClient(timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S))
-        breaker = Breaker(SERVICE)
-        self._accounts = Api(SERVICE, accounts_url, self._client, breaker=breaker)
-        self._breaker = breaker
+        self._client: httpx.AsyncClient | None = None
+        self._breaker = Breaker(SERVICE)
         self._api_url = api_url
+        self._accounts_url = accounts_url
         self._tokens: Bearer | None = None
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
+        if self._client:
+            await self._client.aclose()
 
     async def listing(self, link: SpotifyLink, progress: Callable[[int, int], None]) -> Listing:
         """Return what a link stands for."""
@@ -66,11 +68,21 @@ class Catalogue:
 
     async def log_in(self, show: Callable[[str], None], port: int = 0) -> None:
         """Wait until a person has logged in at the address that is shown."""
-        await log_in(self._accounts, self._vault, self._settings.spotify_id, show, port=port)
+        await log_in(self._accounts(), self._vault, self._settings.spotify_id, show, port=port)
+
+    def _http(self) -> httpx.AsyncClient:
+        """Return the one client, made when it is first needed."""
+        if self._client is None:
+            limits = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
+            self._client = opened(httpx.AsyncClient, SERVICE, ServiceError, timeout=limits)
+        return self._client
+
+    def _accounts(self) -> Api:
+        return Api(SERVICE, self._accounts_url, self._http(), breaker=self._breaker)
 
     def _spotify(self) -> Spotify:
         return Spotify(
-            self._client,
+            self._http(),
             self._bearer(),
             market=self._settings.spotify_market,
             base_url=self._api_url,
@@ -83,6 +95,6 @@ class Catalogue:
         if self._tokens is None or person != isinstance(self._tokens, UserToken):
             settings = self._settings
             self._tokens = bearer_for(
-                self._accounts, self._vault, settings.spotify_id, settings.spotify_secret
+                self._accounts(), self._vault, settings.spotify_id, settings.spotify_secret
             )
         return self._tokens

@@ -8,12 +8,17 @@ from pathlib import Path
 import pytest
 from house import workshop
 
+from sfa_engine.backstage.core import Core
 from sfa_engine.backstage.job import Kind, State
+from sfa_engine.backstage.services.fault import ServiceError
 from sfa_engine.backstage.services.spotify import Listing
 from sfa_engine.backstage.services.spotify_link import SpotifyLink, parse_link
 from sfa_engine.backstage.services.wanted import Wanted
+from sfa_engine.backstage.settings import Settings
+from sfa_engine.backstage.spotify import Catalogue
 from sfa_engine.backstage.steps.chain import Wish, import_link
 from sfa_engine.backstage.steps.link import Resolve
+from sfa_engine.library.secret import Secrets
 
 SPOTIFY = "https://open.spotify.com/track/11dFghVXANMlKmJXsNCbNl"
 
@@ -41,4 +46,20 @@ def test_what_a_link_brings_is_taken_in_once_it_is_here(tmp_path: Path, url: str
             assert (take.kind, take.after, take.needs_last) == (Kind.IMPORT, fetch.id, True)
 
     assert parse_link(SPOTIFY).url == SPOTIFY
+    asyncio.run(main())
+
+
+def test_spotify_is_needed_by_its_links_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
+
+    async def main() -> None:
+        async with Core.open(Settings(tmp_path, tmp_path, tmp_path), tmp_path):
+            pass
+        settings = Settings(tmp_path, tmp_path, tmp_path)
+        async with Catalogue(settings, Secrets(tmp_path)) as catalogue:
+            with pytest.raises(ServiceError, match=r"no way to Spotify .*ALL_PROXY"):
+                await catalogue.listing(parse_link(SPOTIFY), lambda _done, _of: None)
+
     asyncio.run(main())

@@ -29,7 +29,9 @@ from urllib.parse import quote
 import httpx
 
 from sfa_engine.errors import Refused, WorkerError
+from sfa_engine.network import opened
 
+NAME = "LALAL.AI"
 URL = "https://www.lalal.ai"
 TRIES = 5
 FIRST_WAIT_S = 1.0  # then twice as long each time
@@ -69,15 +71,23 @@ class Service:
     ) -> None:
         self._licence = licence
         self._wait = wait
-        self._http = httpx.Client(
+        self._http = opened(
+            httpx.Client,
+            NAME,
+            WorkerError,
             base_url=url.rstrip("/"),
             headers={"Authorization": f"license {licence}"},
             timeout=TIMEOUT_S,
+        )
+        # the licence is for the service alone, not for where its files lie
+        self._files = opened(
+            httpx.Client, NAME, WorkerError, timeout=TIMEOUT_S, follow_redirects=True
         )
 
     def close(self) -> None:
         """Let the connections go."""
         self._http.close()
+        self._files.close()
 
     def quota(self) -> Quota:
         """Return what the licence still allows.
@@ -165,8 +175,7 @@ class Service:
         """Write what is at an address into a file; it is complete, or there is an error."""
 
         def attempt() -> httpx.Response:
-            # the licence is for the service alone, not for where its files lie
-            with httpx.stream("GET", url, timeout=TIMEOUT_S, follow_redirects=True) as answer:
+            with self._files.stream("GET", url) as answer:
                 if answer.status_code == httpx.codes.OK:
                     expected = int(answer.headers.get("Content-Length", 0))
                     with path.open("wb") as file:

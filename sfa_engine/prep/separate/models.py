@@ -135,6 +135,8 @@ def fetch(source: str, target: Path, progress: Callable[[float], None]) -> Path:
     """
     import httpx
 
+    from sfa_engine.network import opened
+
     named = _PART.fullmatch(target.name)
     assert named
     by_hand = f"download it by hand and put it into {target.parent}"
@@ -144,7 +146,10 @@ def fetch(source: str, target: Path, progress: Callable[[float], None]) -> Path:
     try:
         with (
             tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.") as draft,
-            httpx.stream("GET", source, timeout=TIMEOUT_S, follow_redirects=True) as answer,
+            opened(
+                httpx.Client, source, WorkerError, timeout=TIMEOUT_S, follow_redirects=True
+            ) as client,
+            client.stream("GET", source) as answer,
         ):
             answer.raise_for_status()
             expected = int(answer.headers.get("Content-Length", 0))

@@ -248,6 +248,14 @@ def test_what_cannot_be_fetched_is_told_with_the_way_by_hand(source, tmp_path):
     assert not source.exists()
 
 
+def test_a_proxy_that_cannot_be_used_is_told(source, tmp_path, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
+    with pytest.raises(WorkerError, match=r"no way to http://.*ALL_PROXY"):
+        load(tmp_path / "models", "htdemucs", fetch=True)
+    assert not source.exists()
+    assert names_in(tmp_path / "models") == []
+
+
 def test_fetched_weights_are_whole_when_they_appear(source, weights, tmp_path):
     from sfa_engine.prep.separate import models as folder_of_models
 

@@ -115,6 +115,12 @@ def test_a_service_that_is_not_there_is_told(order, waits):
     assert len(waits) == 4
 
 
+def test_a_proxy_that_cannot_be_used_is_told(order, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
+    with pytest.raises(WorkerError, match=r"no way to LALAL\.AI .*ALL_PROXY"):
+        run(order)
+
+
 def test_a_licence_that_is_not_accepted_is_refused_and_not_shown(order, monkeypatch):
     monkeypatch.setenv("SFA_LALALAI_KEY", "not-mine")
     with pytest.raises(Refused, match="licence key") as caught:
