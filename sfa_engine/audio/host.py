@@ -40,7 +40,7 @@ from sfa_engine.errors import DeviceError, EngineError, Refused, SfaError
 MEMORY = "engine.memory"
 SOCKET = "host.sock"
 LOCK = "host.lock"
-STALLED_S = 0.3  # without a block: the device is gone. The largest block in use is 85 ms
+STALLED_S = 0.3  # without a block, and without four of them: the device is gone
 RETRY_S = 1.0  # between two looks for the device that was asked for
 FOLLOW_S = 0.5  # between two looks at what the bundles on the decks say
 FOLLOWED = ("title", "artist", "album", "key", "grid", "grid_by_hand", "cues", "sections")
@@ -214,7 +214,7 @@ class Host:
         engine = self.memory.engine
         silent_s = (time.monotonic_ns() - int(engine["monotonic_ns"])) / 1e9
         assert self.driver is not None
-        if silent_s > STALLED_S and self.driver.name == Stream.name:
+        if silent_s > self._patience_s() and self.driver.name == Stream.name:
             # PortAudio hangs on a server that died; a new image of ourselves does not.
             print("sfa host: the device asks for no more blocks, starting anew", file=sys.stderr)
             self._begin_anew()
@@ -225,6 +225,11 @@ class Host:
             self._follow_at = time.monotonic() + FOLLOW_S
             for deck in list(self._tracks):
                 self._follow(deck)
+
+    def _patience_s(self) -> float:
+        """Return how long a device that lives may be without a block."""
+        engine = self.memory.engine
+        return max(STALLED_S, 4.0 * int(engine["block"]) / float(engine["sample_rate"]))
 
     def _follow(self, deck: int) -> None:
         """Take what the library says anew of the track on a deck: its names, and its grid."""
@@ -255,7 +260,15 @@ class Host:
 
     @staticmethod
     def _begin_anew() -> NoReturn:
-        """Become a new host in this process's place, which takes up where this one was."""
+        """Become a new host in this process's place, which takes up where this one was.
+
+        It keeps nothing open: a sound server that hangs, but lives, goes on waiting for a client
+        whose sockets are there, and what asks it to be a client then waits for the server.
+        """
+        for handle in Path("/proc/self/fd").iterdir():
+            if int(handle.name) > sys.stderr.fileno():
+                with contextlib.suppress(OSError):  # the listing's own
+                    os.set_inheritable(int(handle.name), False)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
     def _look_for_device(self) -> None:

@@ -102,6 +102,25 @@ def test_when_the_server_dies_the_set_goes_on_silently_and_comes_back_with_it(bu
         )
 
 
+def test_a_server_that_hangs_for_a_moment_is_heard_again_when_it_goes_on(bundles):
+    with jack_server("sfa-hang") as server, show(server.environment, "default") as engine:
+        with engine.connect() as client:
+            client.call("deck.load", deck=1, path=str(bundles[0]))
+            client.call("set", path="deck1.play", value=True)
+            until(lambda: client.call("get", path="deck1.position")["value"] > 0.5, "music")
+        memory = engine.memory()
+        pid = int(memory.engine["host_pid"])
+        server.process.send_signal(signal.SIGSTOP)
+        time.sleep(0.8)
+        server.process.send_signal(signal.SIGCONT)
+        blocks, since = int(memory.engine["blocks"]), time.monotonic()
+        until(lambda: int(memory.engine["blocks"]) > blocks + 50, "blocks")
+        until(lambda: memory.reading("master.level") > 0.001, "music")
+        assert time.monotonic() - since < 4.0
+        assert memory.engine["driver"] == b"portaudio"
+        assert int(memory.engine["host_pid"]) == pid
+
+
 def test_an_end_that_was_asked_for_leaves_nothing_to_resume(bundles, jack):
     with show(jack.environment, "default") as engine:
         with engine.connect() as client:
