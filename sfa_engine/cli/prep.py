@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -83,12 +82,10 @@ def prep(
 
 def _absolute(word: str) -> str:
     """Return a source as backstage, which stands elsewhere, understands it."""
-    if "://" in word or word.startswith("spotify:"):
-        return word
-    path = Path(word).expanduser()
-    if not path.exists():
-        raise Refused(f'there is no file or folder "{word}"', "give a path or a link")
-    return str(path.absolute())
+    from sfa_engine.backstage.services.links import LocalFile, LocalFolder, meaning
+
+    meant = meaning(word)
+    return str(meant.path) if isinstance(meant, LocalFile | LocalFolder) else word
 
 
 def _in_words(track: dict[str, Any]) -> str:

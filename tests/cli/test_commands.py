@@ -58,6 +58,12 @@ def test_help_names_every_command(sfa):
         (["load", "1", "/no/such"], 'there is no bundle "/no/such"'),
         (["load", "1", "such.sfa"], 'there is no bundle "such.sfa"'),
         (["demo", "one.flac"], "two tracks, not 1"),
+        (["prep", ""], '"" names nothing; give a sound file, a folder'),
+        (["prep", "x" * 300], "no file or folder"),
+        (["prep", "~nobody-of-that-name/x"], "no file or folder"),
+        (["prep", "www.example.com/song"], "write https://www.example.com/song"),
+        (["prep", "Spotify:track:x"], "an id has 22 letters and digits"),
+        (["prep", "ftp://example.com/a.mp3"], "no address that music comes from"),
     ],
 )
 def test_a_mistake_is_one_line_and_a_status(sfa, words, sentence):
