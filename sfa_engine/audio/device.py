@@ -95,41 +95,57 @@ def _quiet() -> Iterator[None]:
         os.close(nothing)
 
 
-def _sounddevice() -> Any:
-    os.environ.setdefault("JACK_NO_START_SERVER", "1")
+@contextmanager
+def _blame() -> Iterator[None]:
+    """Raise as a DeviceError whatever PortAudio raises inside the block."""
     try:
-        with _quiet():
-            import sounddevice
-    except OSError as error:
+        yield
+    except DeviceError:
+        raise
+    except Exception as error:
         raise DeviceError(
-            f"PortAudio cannot be loaded: {error}", "install the package libportaudio2"
-        ) from None
+            f"PortAudio does not answer: {in_words(error)}", "see whether the sound server runs"
+        ) from error
+
+
+def _sounddevice() -> Any:
+    """Return the module, which makes PortAudio look for devices when it is imported first."""
+    os.environ.setdefault("JACK_NO_START_SERVER", "1")
+    with _blame(), _quiet():
+        try:
+            import sounddevice
+        except OSError as error:
+            raise DeviceError(
+                f"PortAudio cannot be loaded: {error}", "install the package libportaudio2"
+            ) from None
     return sounddevice
 
 
 def rescan() -> None:
     """Look again which devices there are. No stream may be open."""
     sounddevice = _sounddevice()
-    with _quiet():
-        sounddevice._terminate()  # noqa: SLF001 - the only way to make PortAudio look again
+    with _blame(), _quiet():
+        if sounddevice._initialized:  # noqa: SLF001 - else it failed when it looked last
+            sounddevice._terminate()  # noqa: SLF001 - the only way to make PortAudio look again
         sounddevice._initialize()  # noqa: SLF001
 
 
 def devices() -> list[Found]:
     """Return the devices that sound can go to."""
     sounddevice = _sounddevice()
-    systems = sounddevice.query_hostapis()
-    return [
-        Found(
-            index,
-            str(d["name"]),
-            str(systems[d["hostapi"]]["name"]),
-            float(d["default_samplerate"]),
-            int(d["max_output_channels"]),
-        )
-        for index, d in enumerate(sounddevice.query_devices())
-        if d["max_output_channels"] > 0
-    ]
+    with _blame():
+        systems = sounddevice.query_hostapis()
+        return [
+            Found(
+                index,
+                str(d["name"]),
+                str(systems[d["hostapi"]]["name"]),
+                float(d["default_samplerate"]),
+                int(d["max_output_channels"]),
+            )
+            for index, d in enumerate(sounddevice.query_devices())
+            if d["max_output_channels"] > 0
+        ]
 
 
 def choose(wish: Wish) -> Found:
@@ -149,7 +165,8 @@ def choose(wish: Wish) -> Found:
         # JACK first: a machine on which it runs has it for this.
         best = next((d for d in found if "JACK" in d.system), None)
         if best is None:
-            index = int(_sounddevice().query_hostapis()[0]["default_output_device"])
+            with _blame():
+                index = int(_sounddevice().query_hostapis()[0]["default_output_device"])
             best = next((d for d in found if d.index == index), found[0])
     elif wish.name.isdigit():
         best = next((d for d in found if d.index == int(wish.name)), None)

@@ -1,9 +1,13 @@
 """The sound device: what is said of one that cannot be opened."""
 
+import sys
+
 import pytest
 import sounddevice
 
+from sfa_engine.audio import device
 from sfa_engine.audio.device import in_words
+from sfa_engine.errors import DeviceError
 
 RATE = ("Error opening Compiled: Invalid sample rate", -9997)
 HOST = ("Error opening Compiled: Unanticipated host error", -9999, (0, -16, "Device busy"))
@@ -14,3 +18,28 @@ HOST = ("Error opening Compiled: Unanticipated host error", -9999, (0, -16, "Dev
 )
 def test_what_portaudio_complains_of_is_told_without_its_numbers(arguments, words):
     assert in_words(sounddevice.PortAudioError(*arguments)) == words
+
+
+def failing(*_):
+    raise sounddevice.PortAudioError("Error initializing PortAudio: no backend", -9999)
+
+
+def test_a_portaudio_that_does_not_initialise_is_a_device_that_is_not_there(tmp_path, monkeypatch):
+    (tmp_path / "sounddevice.py").write_text("raise RuntimeError('Error initializing PortAudio')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sounddevice")
+    for look in (device.devices, device.rescan):
+        with pytest.raises(DeviceError, match="error initializing portaudio; see whether"):
+            look()
+
+
+def test_portaudio_that_fails_when_it_looks_again_is_asked_once_more_the_next_time(monkeypatch):
+    device.rescan()
+    with monkeypatch.context() as broken:
+        broken.setattr(sounddevice, "_initialize", failing)
+        with pytest.raises(DeviceError, match="no backend"):
+            device.rescan()
+        with pytest.raises(DeviceError, match="not initialized"):
+            device.devices()
+    device.rescan()
+    device.devices()
