@@ -168,7 +168,7 @@ def choose(wish: Wish) -> Found:
             with _blame():
                 index = int(_sounddevice().query_hostapis()[0]["default_output_device"])
             best = next((d for d in found if d.index == index), found[0])
-    elif wish.name.isdigit():
+    elif wish.name.isdecimal():
         best = next((d for d in found if d.index == int(wish.name)), None)
     else:
         fits = [d for d in found if wish.name.lower() in d.name.lower()]

@@ -6,7 +6,7 @@ import pytest
 import sounddevice
 
 from sfa_engine.audio import device
-from sfa_engine.audio.device import in_words
+from sfa_engine.audio.device import Found, Wish, in_words
 from sfa_engine.errors import DeviceError
 
 RATE = ("Error opening Compiled: Invalid sample rate", -9997)
@@ -43,3 +43,10 @@ def test_portaudio_that_fails_when_it_looks_again_is_asked_once_more_the_next_ti
             device.devices()
     device.rescan()
     device.devices()
+
+
+@pytest.mark.parametrize("name", ["²", "٣²"])
+def test_a_name_of_digits_that_are_no_number_is_a_name(monkeypatch, name):
+    monkeypatch.setattr(device, "devices", lambda: [Found(0, "Loud", "ALSA", 48_000.0, 2)])
+    with pytest.raises(DeviceError, match=f'no device "{name}"; there are 0: "Loud"'):
+        device.choose(Wish(name))
