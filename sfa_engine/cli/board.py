@@ -70,9 +70,9 @@ class Board:
     def __init__(self, *, quiet: bool = False) -> None:
         self._progress = Progress(
             TextColumn("{task.fields[kind]:9}"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
-            TextColumn("{task.percentage:>3.0f} % {task.fields[doing]}"),
+            TextColumn("{task.percentage:>3.0f} % {task.fields[doing]}", markup=False),
             console=screen.errors,
             transient=True,
             disable=quiet,
@@ -120,7 +120,7 @@ class Board:
         because = f": {why}" if why else ""
         again = " (will be tried again)" if event["state"] == "waiting" else ""
         line = f"{MARKS[event['state']]} {event['kind']:9} {event['title']}{because}{again}"
-        self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._progress.console.print(Text(line), soft_wrap=True)
 
 
 def tracks_of(client: SocketClient, batch: str) -> Iterator[dict[str, Any]]:

@@ -44,7 +44,7 @@ def progress_bar(words: str, *, quiet: bool = False) -> Iterator[Bar]:
     It stays when that is done, and goes when an error ends it: that has its own line.
     """
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
@@ -106,7 +106,7 @@ def status_view(status: dict[str, Any]) -> Group:
         tempo = f"{deck['tempo']:.2f}" if deck["tempo"] else "?"
         table.add_row(
             f"{number} {'▶' if deck['playing'] else '■'}",
-            f"{deck['artist']}: {deck['title']}" if deck["artist"] else deck["title"],
+            Text(f"{deck['artist']}: {deck['title']}" if deck["artist"] else deck["title"]),
             clock(deck["position_s"]),
             clock(deck["duration_s"]),
             tempo,

@@ -2,9 +2,23 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
-from sfa_engine.cli.screen import track_table
+from sfa_engine.cli import screen
+from sfa_engine.cli.board import Board
+from sfa_engine.cli.screen import progress_bar, status_view, track_table
+
+ODD = "Come [/x] Together [Original Mix] :drum:"  # rich knows such marks and names
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """What is written to a terminal's error stream."""
+    file = io.StringIO()
+    wide = Console(file=file, width=160, force_terminal=True, color_system=None)
+    monkeypatch.setattr(screen, "errors", wide)
+    return file
 
 
 def test_a_long_title_gives_way_and_no_other_column_does():
@@ -19,3 +33,41 @@ def test_a_long_title_gives_way_and_no_other_column_does():
     assert head.split() == ["track", "BPM", "key", "energy", "length", "stems"]
     assert line.startswith("1234  Some Artist of a long name")
     assert line.split()[-7:] == ["124.00", "G#", "minor", "1A", "0.50", "2:51", "2"]
+
+
+def test_a_title_stands_on_a_progress_bar_as_it_is(terminal):
+    with progress_bar(ODD) as bar:
+        bar(0.5)
+    assert ODD in terminal.getvalue()
+
+
+def test_a_title_stands_on_the_board_as_it_is_while_its_job_runs_and_after(terminal):
+    event = {"job": 1, "kind": "cue", "title": ODD, "progress": 0.5, "doing": "[y]", "error": None}
+    with Board() as board:
+        board.show(event | {"state": "running"})
+    assert ODD in terminal.getvalue()
+    assert "[y]" in terminal.getvalue()
+    terminal.truncate(0)
+    terminal.seek(0)
+    with Board() as board:
+        board.show(event | {"state": "done"})
+    assert ODD in terminal.getvalue()
+
+
+def test_a_title_stands_in_the_status_as_it_is():
+    deck = {
+        "loaded": True, "playing": True, "artist": "[b]", "title": ODD, "tempo": 120.0,
+        "position_s": 1.0, "duration_s": 2.0, "key": "A minor", "beat": 3.0, "level_db": -6.0,
+    }  # fmt: skip
+    engine = {
+        "device": "[x]", "rate": 48_000, "block": 128, "latency_ms": 3.0, "load_pct": 1.0,
+        "worst_pct": 2.0, "late": 0, "device_misses": 0,
+    }  # fmt: skip
+    status = {
+        "engine": engine, "health": "ok", "reasons": ["[/y]"], "decks": [deck],
+        "master_db": -6.0, "reduction_db": 0.0, "crossfader": 0.0,
+    }  # fmt: skip
+    file = io.StringIO()
+    Console(file=file, width=160).print(status_view(status))
+    assert f"[b]: {ODD}" in file.getvalue()
+    assert "[/y]" in file.getvalue()
