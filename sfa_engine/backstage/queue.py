@@ -36,7 +36,7 @@ _FINAL = (Refused, MediaError)  # trying again would end alike
 _LASTING = frozenset(  # the same, of what workers and services say
     {"no-result", "wrong-length", "unsound", "drm", "geo-blocked", "login-needed"}
     | {"engine-missing", "tool-missing", "ffmpeg-missing", "model-missing"}
-    | {"disk-full", "refused", "media"}
+    | {"disk-full", "refused", "media", "taken"}
 )
 
 

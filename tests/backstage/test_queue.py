@@ -24,7 +24,8 @@ from sfa_engine.backstage.job import (
     wait_before,
 )
 from sfa_engine.backstage.queue import Event, Queue, StaleError
-from sfa_engine.errors import LibraryError, MediaError, Refused, WorkerError
+from sfa_engine.backstage.runner import error_of
+from sfa_engine.errors import LibraryError, MediaError, Refused, SfaError, WorkerError
 from sfa_engine.library import tracks
 from sfa_engine.library.database import Database
 
@@ -157,8 +158,15 @@ def test_a_wait_is_within_its_bounds(attempt: int, seed: int) -> None:
     assert FIRST_WAIT_S / 2 <= wait_s <= LONGEST_WAIT_S
 
 
-@pytest.mark.parametrize("error", [Refused("no such engine"), MediaError("is no sound")])
-def test_what_would_fail_again_is_not_tried_again(tmp_path: Path, error: Refused) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        Refused("no such engine"),
+        MediaError("is no sound"),
+        error_of({"code": "taken", "message": "LALAL.AI could not do it"}),
+    ],
+)
+def test_what_would_fail_again_is_not_tried_again(tmp_path: Path, error: SfaError) -> None:
     async def body(queue: Queue, _: Clock) -> None:
         (number,) = await put(queue, IMPORT)
         await queue.fail(await take(queue, "import"), error)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from sfa_engine.errors import Refused, did_you_mean
+from sfa_engine.errors import MediaError, Refused, SfaError, WorkerError, did_you_mean
 from sfa_engine.library.secret import Secrets
 from sfa_engine.prep.decode import decode_blocks
 from sfa_engine.prep.separate.chunks import Progress, Sound, forget
@@ -23,6 +23,7 @@ RATE = 44_100
 SECRET = "lalalai"  # noqa: S105 - its name
 VARIABLE = "SFA_LALALAI_KEY"
 URL_VARIABLE = "SFA_LALALAI_URL"
+AGAIN = "another try uploads the song again and costs its minutes again"
 STANDARD = "vocals,drums,bass"
 BLOCK_FRAMES = 1 << 16
 STEMS = {  # our name: theirs
@@ -37,6 +38,12 @@ STEMS = {  # our name: theirs
     "wind": "wind",
     "voice": "voice",
 }
+
+
+class TakenError(WorkerError):
+    """What failed when the service may have had the upload: all of it again would cost again."""
+
+    code = "taken"
 
 
 class Lalalai:
@@ -91,6 +98,12 @@ class Lalalai:
             except BaseException:  # a person's Ctrl-C and a kill with a signal too
                 self._service.cancel(file)
                 raise
+        except (Refused, MediaError):
+            raise
+        except Exception as problem:
+            if self._service.taken:
+                raise _taken(problem) from problem
+            raise
         finally:
             self._service.close()
         other = stems["other"]
@@ -145,6 +158,13 @@ def licence() -> str:
             f"`sfa secret set {SECRET}` keeps it encrypted; or set {VARIABLE}",
         )
     return key
+
+
+def _taken(problem: Exception) -> TakenError:
+    """Return the error for what failed once the service may have had the upload."""
+    if isinstance(problem, SfaError):
+        return TakenError(problem.message, f"{problem.hint}; {AGAIN}")
+    return TakenError(f"LALAL.AI has the song, but: {type(problem).__name__}: {problem}", AGAIN)
 
 
 def _write_flac(path: Path, mix: Sound) -> float:

@@ -64,6 +64,11 @@ class Service:
         Where the service is.
     wait : callable
         Waits for so many seconds.
+
+    Attributes
+    ----------
+    taken : bool
+        Whether the service may have an upload: another would be paid for again.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class Service:
     ) -> None:
         self._licence = licence
         self._wait = wait
+        self.taken = False
         self._http = opened(
             httpx.Client,
             NAME,
@@ -218,7 +224,8 @@ class Service:
             try:
                 answer = attempt()
             except httpx.HTTPError as problem:
-                sent = not isinstance(problem, httpx.ConnectError)
+                sent = not isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout)
+                self.taken |= sent and not repeatable
                 if not left or (sent and not repeatable):
                     raise WorkerError(
                         f"LALAL.AI does not answer ({what}): {problem or type(problem).__name__}",
@@ -227,6 +234,7 @@ class Service:
                 wait_s = pause_s
             else:
                 busy = answer.status_code == httpx.codes.TOO_MANY_REQUESTS
+                self.taken |= not (busy or repeatable)
                 if not (busy or answer.status_code >= 500):
                     return _accepted(answer, what)
                 if not left or not (busy or repeatable):

@@ -89,9 +89,47 @@ def test_a_download_that_breaks_off_is_fetched_again_whole(order, cloud):
 
 def test_an_upload_is_not_sent_twice_once_it_may_have_been_taken(order, cloud):
     cloud.trouble["/api/upload/"] = deque(["cut"])
-    with pytest.raises(WorkerError, match="does not answer"):
+    with pytest.raises(WorkerError, match="does not answer") as caught:
         run(order)
     assert cloud.requests.count("/api/upload/") == 1
+    assert caught.value.code == "taken"
+
+
+@pytest.mark.parametrize(
+    ("path", "trouble"),
+    [
+        ("/api/upload/", [500]),
+        ("/api/upload/", [413]),
+        ("/api/split/", [(429, {})] * 5),
+        ("/api/check/", [500] * 5),
+        ("/media/file-1/drum", ["cut"] * 5),
+    ],
+)
+def test_what_fails_once_the_upload_may_be_there_is_not_for_another_try(
+    order, cloud, path, trouble
+):
+    cloud.trouble[path] = deque(trouble)
+    with pytest.raises(WorkerError, match=r"LALAL\.AI .*again") as caught:
+        run(order)
+    assert caught.value.code == "taken"
+    assert cloud.requests.count("/api/upload/") == 1
+
+
+def test_a_fault_of_ours_once_the_upload_is_there_is_not_for_another_try(order, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Service, "download", full)
+    with pytest.raises(WorkerError, match="No space left") as caught:
+        run(order)
+    assert caught.value.code == "taken"
+
+
+def test_an_upload_that_was_turned_away_may_be_tried_again(order, cloud):
+    cloud.trouble["/api/upload/"] = deque([(429, {})] * 5)
+    with pytest.raises(WorkerError, match="answers 429") as caught:
+        run(order)
+    assert caught.value.code == "worker"
 
 
 def test_a_service_that_stays_down_is_given_up(order, cloud, waits):
@@ -110,8 +148,9 @@ def test_a_service_that_hangs_is_given_up(order, cloud, monkeypatch):
 
 def test_a_service_that_is_not_there_is_told(order, waits):
     gone = Order(order.path, order.out, wish=Wish(engine="lalalai", url="http://127.0.0.1:9"))
-    with pytest.raises(WorkerError, match="does not answer"):
+    with pytest.raises(WorkerError, match="does not answer") as caught:
         run(gone)
+    assert caught.value.code == "worker"
     assert len(waits) == 4
 
 
@@ -138,8 +177,9 @@ def test_too_few_minutes_are_refused_before_the_upload(order, cloud):
 @pytest.mark.parametrize("state", ["error", "cancelled"])
 def test_a_job_that_fails_there_is_told_and_cancelled(order, cloud, tmp_path, state):
     cloud.states.append({"state": state, "error": "the file is odd"})
-    with pytest.raises(WorkerError, match="the file is odd"):
+    with pytest.raises(WorkerError, match="the file is odd") as caught:
         run(order)
+    assert caught.value.code == "taken"
     assert cloud.cancelled == ["file-1"]
     assert names_in(tmp_path) == ["song.wav"]
 
