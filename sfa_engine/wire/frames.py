@@ -59,13 +59,16 @@ class FrameReader:
         Raises
         ------
         BrokenStream
-            A frame says that it is longer than any may be.
+            A frame says that it is longer than any may be. Those before it were returned, by
+            the call before if they came with it.
         """
         self._buffer += data
-        bodies = []
+        bodies: list[bytes] = []
         while len(self._buffer) >= HEADER.size:
             (length,) = HEADER.unpack_from(self._buffer)
             if length > MOST_BYTES:
+                if bodies:
+                    break
                 raise BrokenStream(
                     f"a frame of {length} bytes is announced", f"{MOST_BYTES} are the most"
                 )

@@ -191,6 +191,14 @@ def test_a_frame_that_is_too_large_ends_the_connection_with_a_word(engine, clien
     assert client.call("health")
 
 
+def test_a_request_before_a_broken_frame_is_answered(engine):
+    with raw(engine) as connection:
+        connection.sendall(framed(msgpack.packb([0, 9, "health", {}])) + b"\xff\xff\xff\xff")
+        assert read(connection)[1] == 9
+        assert "announced" in read(connection)[2]["message"]
+        assert connection.recv(1) == b""
+
+
 def test_half_a_frame_and_a_hang_up_harm_nobody(engine, client):
     for cut in (1, 3, 5, 9):
         with raw(engine) as connection:

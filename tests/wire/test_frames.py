@@ -52,6 +52,14 @@ def test_a_frame_that_announces_too_much_breaks_the_stream():
         frames.FrameReader().feed(b"\xff\xff\xff\xff")
 
 
+def test_frames_before_a_broken_one_are_not_lost():
+    reader = frames.FrameReader()
+    assert reader.feed(frames.pack(1) + frames.pack(2) + b"\xff\xff\xff\xff") == [b"\x01", b"\x02"]
+    for _ in range(2):
+        with pytest.raises(frames.BrokenStream, match="announced"):
+            reader.feed(b"")
+
+
 def test_a_message_that_is_too_long_is_not_sent():
     with pytest.raises(Refused, match="bytes"):
         frames.pack("x" * (frames.MOST_BYTES + 1))

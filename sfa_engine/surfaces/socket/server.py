@@ -133,15 +133,16 @@ class Client:
             if not data:
                 return
             try:
-                bodies = reader.feed(data)
+                while bodies := reader.feed(data):
+                    data = b""
+                    for body in bodies:
+                        answer = await self._answer(body, relay)
+                        if answer is not None:
+                            await self._say(answer)
             except frames.BrokenStream as error:
                 await self._say(messages.failure(None, error))
                 await self._flush()
                 return
-            for body in bodies:
-                answer = await self._answer(body, relay)
-                if answer is not None:
-                    await self._say(answer)
 
     async def _answer(self, body: bytes, relay: Relay) -> list[Any] | None:
         """Return the answer to a request; None if backstage is to give it."""
