@@ -70,7 +70,7 @@ class Supervisor:
         self, runtime: Path, audio: AudioConfig, say: Say, *, backstage: bool = True
     ) -> None:
         self._runtime = runtime
-        self._say = say
+        self._tell = say
         self._log = (runtime / "engine.log").open("ab", buffering=0)
         self._stop = False
         self._lock = take_lock(runtime / LOCK, "the engine", "see `sfa status`, or `sfa stop` it")
@@ -108,25 +108,28 @@ class Supervisor:
         """Start a process, or take over the one that runs."""
         pid = lock_holder(self._runtime / child.lock)
         child.process = None
+        child.started = time.monotonic()
         if pid:
             self._say(f"{child.name} runs already (process {pid}), watching over it")
         else:
-            child.process = subprocess.Popen(
-                child.command,
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                start_new_session=True,
-            )
+            try:
+                child.process = subprocess.Popen(
+                    child.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._log,
+                    stderr=self._log,
+                    start_new_session=True,
+                )
+            except OSError as error:  # no memory is left, or no number for a process or a file
+                self._put_off(child, error.strerror or str(error))
+                return
             pid = child.process.pid
         try:
             child.pidfd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            child.pidfd = -1
+        except OSError:
             child.due = time.monotonic() + FIRST_WAIT_S
             return
         child.pid = pid
-        child.started = time.monotonic()
         self._selector.register(child.pidfd, selectors.EVENT_READ, child)
 
     def _told_restarts(self) -> dict[str, dict[str, object]]:
@@ -136,20 +139,26 @@ class Supervisor:
             with suppress(OSError, ValueError):
                 said = json.loads(file.read_text())
                 return said if isinstance(said, dict) else {}
-        file.unlink(missing_ok=True)
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
         return {}
 
     def _bury(self, child: Child) -> None:
-        """Take note that a process has died, and when it is to be started again."""
+        """Take leave of a process that has died."""
         self._selector.unregister(child.pidfd)
         os.close(child.pidfd)
         child.pidfd = -1
         why = "it died"
         if child.process is not None:
             status = child.process.wait()
-            why = f"ended with {status}" if status >= 0 else signal.Signals(-status).name
-        if self._stop:
-            return
+            why = f"ended with {status}"
+            with suppress(ValueError):  # not a signal, or one without a name
+                why = signal.Signals(-status).name
+        if not self._stop:
+            self._put_off(child, why)
+
+    def _put_off(self, child: Child, why: str) -> None:
+        """Take note of why a process is not there, and when it is to be started again."""
         lived_s = time.monotonic() - child.started
         child.failures = 0 if lived_s > STEADY_S else child.failures + 1
         wait_s = 0.0
@@ -158,17 +167,26 @@ class Supervisor:
         child.due = time.monotonic() + wait_s
         self._restarts[child.name] = {"at": time.time(), "why": why, "times": child.failures}
         beside = self._runtime / f".{RESTARTS}"
-        beside.write_text(json.dumps(self._restarts))
-        beside.replace(self._runtime / RESTARTS)
+        with suppress(OSError):  # a note is not worth the parent's life
+            beside.write_text(json.dumps(self._restarts))
+            beside.replace(self._runtime / RESTARTS)
         last = f" {self._last_words()}" if child.failures > 1 else ""
         self._say(
             f"{child.name}: {why}; starting it again{f' in {wait_s:g} s' if wait_s else ''}{last}"
         )
 
     def _last_words(self) -> str:
-        lines = (self._runtime / "engine.log").read_text(errors="replace").strip().splitlines()
+        try:
+            lines = (self._runtime / "engine.log").read_text(errors="replace").splitlines()
+        except OSError:
+            return ""
         lines = [line for line in lines if line.strip(" +|-")]
         return f"({lines[-1].strip()})" if lines else ""
+
+    def _say(self, line: str) -> None:
+        """Say a line, if anybody can hear it: the terminal, or the pipe's reader, may be gone."""
+        with suppress(OSError, SystemExit):  # rich ends a program whose pipe is broken
+            self._tell(line)
 
     # ------------------------------------------------------------------ life
 
@@ -178,6 +196,7 @@ class Supervisor:
         signal.set_wakeup_fd(wake_write)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._asked_to_stop)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # who closes its terminal ends no set
         self._selector.register(wake_read, selectors.EVENT_READ, None)
         for child in self.children:
             self._begin(child)
