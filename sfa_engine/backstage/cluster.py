@@ -162,7 +162,8 @@ class Cluster:
         try:
             yield
         except OSError as error:
-            raise WorkerError(f"shared storage: {error}", f"look at {self._shared}") from error
+            said = str(error) if any(map(str.isalnum, str(error))) else type(error).__name__
+            raise WorkerError(f"shared storage: {said}", f"look at {self._shared}") from error
 
     async def close(self) -> None:
         """Leave the cluster."""
@@ -203,18 +204,30 @@ def carry_out(shared: str, order: Order) -> dict[str, Any]:
 
 
 def _send(files: Any, source: Path, place: str) -> None:
-    """Put a file or a folder into a place of shared storage, alone there."""
-    files.makedirs(place, exist_ok=True)
-    files.put(str(source), f"{place}/", recursive=True)
+    """Put a file or a folder into a place of shared storage, alone there.
+
+    File by file: what fsspec does with a whole folder takes ``[``, ``*`` and ``?`` for patterns.
+    """
+    for path in (source, *source.rglob("*")):
+        there = f"{place}/{path.relative_to(source.parent)}"
+        if path.is_dir():
+            files.makedirs(there, exist_ok=True)
+        else:
+            files.makedirs(there.rpartition("/")[0], exist_ok=True)
+            files.put_file(str(path), there)
 
 
 def _fetch(files: Any, place: str, folder: Path) -> Path:
     """Bring the one file or folder of a place here; return where it is."""
-    folder.mkdir(parents=True)
-    names: list[str] = files.ls(place, detail=False)
-    (name,) = (each.rstrip("/").rsplit("/", 1)[-1] for each in names)
-    files.get(f"{place}/{name}", f"{folder}/", recursive=True)
-    return folder / name
+    found: list[str] = files.find(place)
+    if not found:
+        raise FileNotFoundError(f"nothing is at {place}")
+    for there in found:
+        path = folder / Path(there).relative_to(place)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.get_file(there, str(path))
+    (came,) = folder.iterdir()
+    return came
 
 
 async def _run_until_cancelled(

@@ -99,6 +99,47 @@ def test_an_order_is_carried_out_elsewhere_and_its_output_comes_home(tmp_path: P
     assert shared_is_empty(shared)
 
 
+def test_names_with_the_signs_of_patterns_travel_as_they_are(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    song = tmp_path / "Song [Live] *?.sfa"
+    (song / "[deep]").mkdir(parents=True)
+    for name in ("voc*ls?.wav", "[deep]/drums.wav", "vocals!.wav"):
+        (song / name).write_text(name)
+    made = tmp_path / "Made [Live] *?.sfa"
+    body = """
+        import shutil
+        shutil.copytree(request["path"], request["out"])
+        say(result={"path": request["path"]})
+    """
+
+    async def main() -> dict[str, Any]:
+        async with cluster(shared) as here:
+            asked = order(body, tmp_path, path=str(song), out=str(made))
+            return await here.run(asked, lambda *_: None)
+
+    assert Path(asyncio.run(main())["path"]).name == song.name
+    assert {
+        str(path.relative_to(made)): path.read_text() for path in made.rglob("*") if path.is_file()
+    } == {name: name for name in ("voc*ls?.wav", "[deep]/drums.wav", "vocals!.wav")}
+    assert shared_is_empty(shared)
+
+
+def test_storage_that_gives_no_reason_is_told_by_the_kind_of_its_error(tmp_path: Path) -> None:
+    class Storage:
+        def glob(self, _places: str) -> list[str]:
+            raise FileNotFoundError([])
+
+    class Client:
+        def subscribe_topic(self, *_: object) -> None:
+            """Nobody listens."""
+
+    here = Cluster(Client(), str(tmp_path))
+    here._files = Storage()
+    with pytest.raises(WorkerError, match="shared storage: FileNotFoundError"):
+        asyncio.run(here.end("sfa"))
+
+
 def test_a_killed_worker_of_the_cluster_loses_nothing(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
