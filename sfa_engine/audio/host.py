@@ -7,6 +7,7 @@ on a socket, one JSON line each way; everything else goes by the command ring.
 
     main thread     watches that the device still asks for blocks
     asked threads   one a connection: load, eject, info, device, quit
+    follow thread   looks what the bundles on the decks say anew
     fill threads    one a track being read
     audio thread    PortAudio's, JACK's or the timer's: machine code only
 """
@@ -80,7 +81,6 @@ class Host:
         self._tracks: dict[int, Bundle] = {}
         self._troubles: dict[int, str] = {}
         self._followed: dict[int, tuple[int, int, int]] = {}
-        self._follow_at = 0.0
         self._stop = threading.Event()
         self._deck_mutex = [threading.Lock() for _ in range(DECKS)]
         self._look_at = 0.0
@@ -221,30 +221,33 @@ class Host:
         if int(engine["trouble"] != b"") and time.monotonic() > self._look_at:
             self._look_at = time.monotonic() + RETRY_S
             self._look_for_device()
-        if time.monotonic() > self._follow_at:
-            self._follow_at = time.monotonic() + FOLLOW_S
-            for deck in list(self._tracks):
-                self._follow(deck)
 
     def _patience_s(self) -> float:
         """Return how long a device that lives may be without a block."""
         engine = self.memory.engine
         return max(STALLED_S, 4.0 * int(engine["block"]) / float(engine["sample_rate"]))
 
+    def _follow_all(self) -> None:
+        """Follow every deck; a disk that hangs holds this thread and nobody else."""
+        while not self._stop.wait(FOLLOW_S):
+            for deck in list(self._tracks):
+                # One that was moved, or is not whole: what is in memory goes on.
+                with contextlib.suppress(OSError, SfaError, MemoryError):
+                    self._follow(deck)
+
     def _follow(self, deck: int) -> None:
         """Take what the library says anew of the track on a deck: its names, and its grid."""
-        mutex = self._deck_mutex[deck]
-        if not mutex.acquire(blocking=False):
-            return  # it is being loaded
-        try:
-            there = self._tracks.get(deck)
-            if there is None:
-                return
-            status = (there.path / DESCRIPTION).stat()
-            version = status.st_ino, status.st_ctime_ns
-            if self._followed.get(deck) == (id(there), *version):
-                return
-            track, said = there.track, read_bundle(there.path).track
+        there = self._tracks.get(deck)
+        if there is None:
+            return
+        status = (there.path / DESCRIPTION).stat()
+        version = status.st_ino, status.st_ctime_ns
+        if self._followed.get(deck) == (id(there), *version):
+            return
+        track, said = there.track, read_bundle(there.path).track
+        with self._deck_mutex[deck]:
+            if self._tracks.get(deck) is not there:
+                return  # another was loaded meanwhile
             # of the same sound, or of stems of it that came since
             same = said.digest == track.digest or (bool(said.uuid) and said.uuid == track.uuid)
             if same and (said.frames, said.rate) == (track.frames, track.rate):
@@ -253,10 +256,6 @@ class Host:
                 known = {name: getattr(said, name) for name in FOLLOWED}
                 self._tracks[deck] = there = replace(there, track=replace(track, **known))
             self._followed[deck] = (id(there), *version)
-        except (OSError, SfaError):
-            pass  # it was moved, or is not whole: what is in memory goes on
-        finally:
-            mutex.release()
 
     @staticmethod
     def _begin_anew() -> NoReturn:
@@ -438,6 +437,7 @@ class Host:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.open()
         threading.Thread(target=self._serve, args=(server,), daemon=True).start()
+        threading.Thread(target=self._follow_all, name="follow", daemon=True).start()
         while not self._stop.wait(0.05):
             self._watch()
         assert self.driver is not None

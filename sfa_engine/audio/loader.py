@@ -314,9 +314,11 @@ class Loader:
         if mounted is not None:
             slot = mounted.slot
             mounted.deck = deck
-        if not self._commands.push(
-            Command(Op.LOAD, whom=deck, what=slot, x=x, y=float(how), source=Source.HOST)
-        ):
+        with self._mutex:
+            sent = self._commands.push(
+                Command(Op.LOAD, whom=deck, what=slot, x=x, y=float(how), source=Source.HOST)
+            )
+        if not sent:
             raise EngineError("the audio thread takes no commands", "see `sfa health`")
 
     def wait_taken(self, deck: int, mounted: Mounted | None, timeout_s: float = 1.0) -> None:

@@ -1,12 +1,62 @@
 """The audio process's Python side: what it asks of disks, devices and clients may fail."""
 
+import json
+import shutil
+import socket
+import subprocess
 import sys
+import time
 
+import numpy as np
 import pytest
 
-from sfa_engine.audio import host
+from sfa_engine.audio import build, host
 from sfa_engine.audio.device import Wish
 from sfa_engine.audio.host import Host
+from sfa_engine.library.bundle import write_bundle_arrays
+
+RATE = 48_000
+PATIENCE_S = 20.0
+
+
+def wait_until(condition):
+    give_up = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    sound = np.full((4 * RATE, 2), 0.1, np.float32)
+    return write_bundle_arrays(tmp_path / "x.sfa", {"mix": sound}, title="X", artist="", bpm=120.0)
+
+
+@pytest.fixture
+def process(tmp_path):
+    """A host in a process of its own, on a timer, in a program that may spoil what it uses."""
+    build.ensure()
+    begun = []
+
+    def begin(spoil=""):
+        program = f"import sys\nfrom sfa_engine.audio import host\n{spoil}\nsys.exit(host.main())"
+        options = ["--runtime", str(tmp_path), "--device", "none"]
+        begun.append(subprocess.Popen([sys.executable, "-c", program, *options]))
+        wait_until((tmp_path / "host.sock").exists)
+        return begun[-1]
+
+    yield begin
+    for one in begun:
+        one.kill()
+        one.wait()
+
+
+def ask(runtime, verb, **arguments):
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(PATIENCE_S)
+        line.connect(str(runtime / "host.sock"))
+        line.sendall(json.dumps({"do": verb, "with": arguments}).encode() + b"\n")
+        return json.loads(line.makefile().readline())
 
 
 @pytest.fixture
@@ -31,10 +81,42 @@ def test_a_device_of_long_blocks_is_given_the_time_for_them(silent, block, rate,
 def test_a_portaudio_that_does_not_initialise_leaves_the_timer(tmp_path, monkeypatch):
     (tmp_path / "sounddevice.py").write_text("raise RuntimeError('no backend')")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "sounddevice")
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
     monkeypatch.setattr(host.realtime, "lock_memory", lambda: False)
     made = Host(tmp_path, Wish("default"))
     made.open()
     made.driver.close()
     assert made.memory.engine["driver"] == b"timer"
     assert b"no backend" in made.memory.engine["trouble"]
+
+
+A_DISK_THAT_HANGS = """
+import time
+from pathlib import Path
+look = Path.stat
+
+def stat(path, **how):
+    if path.name == "track.json" and (path.parent / "hangs").exists():
+        (path.parent / "hung").touch()
+        time.sleep(60)
+    return look(path, **how)
+
+Path.stat = stat
+"""
+
+
+@pytest.mark.slow
+def test_a_disk_that_hangs_under_a_track_holds_neither_its_deck_nor_the_end(
+    process, bundle, tmp_path
+):
+    running = process(A_DISK_THAT_HANGS)
+    other = bundle.rename(tmp_path / "other.sfa")
+    shutil.copytree(other, bundle)
+    assert "ok" in ask(tmp_path, "load", deck=0, path=str(bundle))
+    (bundle / "hangs").touch()
+    wait_until((bundle / "hung").exists)
+    began = time.monotonic()
+    assert ask(tmp_path, "load", deck=0, path=str(other))["ok"]["path"] == str(other)
+    running.terminate()
+    assert running.wait(PATIENCE_S) == 0
+    assert time.monotonic() - began < 2.0
