@@ -72,7 +72,7 @@ class Moment:
                 return cls(When[words[0].upper()], clock=CLOCKS.index(clock))
         hint = did_you_mean(str(value), ["now", *names, *(f"bar {c}" for c in CLOCKS)])
         raise Refused(
-            f'"{value}" is not a moment',
+            f'"{value!s:.60}" is not a moment',
             hint or "say now, an engine frame, or beat, bar or phrase and perhaps a deck",
         )
 

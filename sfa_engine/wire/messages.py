@@ -16,6 +16,7 @@ from sfa_engine.errors import Refused, SfaError
 
 REQUEST, ANSWER, NOTICE = 0, 1, 2
 MOST_ID = 1 << 63
+MOST_SAID = 1000  # characters of an error: more than we write, less than it may quote
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,14 @@ def answer(number: int | None, result: Any) -> list[Any]:
 
 
 def failure(number: int | None, error: SfaError) -> list[Any]:
-    """Return an answer that says no."""
-    said = {"code": error.code, "message": error.message, "hint": error.hint}
+    """Return an answer that says no; it fits a frame, whatever the error quotes."""
+    said = {"code": error.code, "message": _short(error.message), "hint": _short(error.hint)}
     return [ANSWER, number, said, None]
+
+
+def _short(text: str) -> str:
+    """Return a text that can be sent: a name of a file may hold what UTF-8 has no bytes for."""
+    return text[:MOST_SAID].encode("utf-8", "replace").decode()
 
 
 def notice(method: str, params: Any) -> list[Any]:

@@ -163,6 +163,12 @@ def test_moments_are_understood(text):
     Moment.parse(text)
 
 
+def test_a_moment_as_long_as_a_frame_is_refused_in_a_line():
+    with pytest.raises(Refused, match="not a moment") as refusal:
+        Moment.parse([b"\0" * 400_000])
+    assert len(str(refusal.value)) < 200
+
+
 @pytest.mark.parametrize("text", ["bars", "bar deck9", "", -1, 1.5, True, [], "beat beat beat"])
 def test_what_is_no_moment_is_refused(text):
     with pytest.raises(Refused, match="not a moment"):

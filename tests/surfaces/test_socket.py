@@ -9,13 +9,16 @@ import time
 
 import msgpack
 import pytest
+import trio
 from engine_process import until
 
+from sfa_engine.audio.offline import Offline
 from sfa_engine.desk import CONTROLS
 from sfa_engine.errors import EngineError, Refused
+from sfa_engine.stage.conductor import Conductor
 from sfa_engine.surfaces.socket import server
 from sfa_engine.surfaces.socket.client import SocketClient
-from sfa_engine.wire import frames
+from sfa_engine.wire import frames, messages
 
 pytestmark = pytest.mark.slow
 
@@ -129,6 +132,97 @@ def test_what_cannot_be_asked_is_refused_in_one_sentence(client, method, params,
     with pytest.raises((Refused, EngineError)) as refusal:
         client.call(method, **params)
     assert sentence in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("set", {"path": "deck1.fader", "value": 0, "when": [b"\0" * 400_000]}),
+        ("deck.load", {"deck": [b"\0" * 400_000], "path": "x"}),
+        ("deck.load", {"deck": 1, "path": "x" * 900_000}),
+    ],
+)
+def test_what_an_error_quotes_is_short(engine, client, method, params):
+    stage = client.call("status")["engine"]["stage_pid"]
+    with raw(engine) as connection:
+        connection.sendall(frames.pack([0, 7, method, params]))
+        _, number, error, _ = read(connection)
+    assert number == 7
+    assert len(error["message"]) <= messages.MOST_SAID
+    assert client.call("status")["engine"]["stage_pid"] == stage
+
+
+class Stage:
+    """What a server needs of the core, for faults that the real one does not have."""
+
+    def __init__(self):
+        self.kernel = Offline()
+        self.kernel.render(64)
+        self.conductor = Conductor(self.kernel.memory)
+
+    def values(self):
+        return "x" * (frames.MOST_BYTES + 1)
+
+    def health(self):
+        return "ok"
+
+
+@pytest.fixture
+async def stage(tmp_path, nursery):
+    core = Stage()
+    core.path = tmp_path / "engine.sock"
+    await nursery.start(server.Server(core, core.path).run)
+    yield core
+    nursery.cancel_scope.cancel()
+
+
+class Line:
+    """A connection to a server in this process."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.reader = frames.FrameReader()
+        self.bodies = []
+
+    async def ask(self, number, method, **params):
+        await self.stream.send_all(frames.pack([0, number, method, params]))
+
+    async def read(self):
+        """Return the next message; None if there will be none."""
+        while not self.bodies:
+            data = await self.stream.receive_some()
+            if not data:
+                return None
+            self.bodies = self.reader.feed(data)
+        return frames.unpack(self.bodies.pop(0))
+
+
+@contextlib.asynccontextmanager
+async def connected(stage):
+    async with await trio.open_unix_socket(str(stage.path)) as stream:
+        with trio.fail_after(15):
+            yield Line(stream)
+
+
+async def test_an_answer_that_is_too_long_is_said_to_be(stage):
+    async with connected(stage) as line:
+        await line.ask(1, "values")
+        assert "bytes" in (await line.read())[2]["message"]
+        await line.ask(2, "health")
+        assert (await line.read())[1:] == [2, None, "ok"]
+
+
+async def test_a_fault_ends_its_client_and_no_other(stage, monkeypatch, capfd):
+    async with connected(stage) as line, connected(stage) as other:
+        await other.ask(1, "health")
+        await other.read()
+        monkeypatch.setattr(server, "readings_of", None)
+        await line.ask(1, "watch", paths=["deck1.level"])
+        while await line.read() is not None:
+            pass
+        await other.ask(2, "health")
+        assert (await other.read())[1] == 2
+    assert "NoneType" in capfd.readouterr().err
 
 
 # ---------------------------------------------------------------------- watching

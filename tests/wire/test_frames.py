@@ -60,6 +60,12 @@ def test_frames_before_a_broken_one_are_not_lost():
             reader.feed(b"")
 
 
+@pytest.mark.parametrize("quoted", ["x" * (frames.MOST_BYTES + 1), "caf\udce9.wav"])
+def test_a_failure_can_be_sent_whatever_it_quotes(quoted):
+    said = frames.unpack(frames.pack(messages.failure(1, Refused(quoted, quoted)))[4:])
+    assert said[2]["message"][:3] == said[2]["hint"][:3] == quoted[:3]
+
+
 def test_a_message_that_is_too_long_is_not_sent():
     with pytest.raises(Refused, match="bytes"):
         frames.pack("x" * (frames.MOST_BYTES + 1))

@@ -85,6 +85,8 @@ class Server:
         client = Client(self, stream, self._next_source)
         try:
             await client.run()
+        except* Exception:  # noqa: BLE001 - the edge: one client's fault must not end the show
+            _print_fault()
         finally:
             self.clients -= 1
 
@@ -138,14 +140,14 @@ class Client:
                     for body in bodies:
                         answer = await self._answer(body, relay)
                         if answer is not None:
-                            await self._say(answer)
+                            await self._send.send(answer)
             except frames.BrokenStream as error:
                 await self._say(messages.failure(None, error))
                 await self._flush()
                 return
 
-    async def _answer(self, body: bytes, relay: Relay) -> list[Any] | None:
-        """Return the answer to a request; None if backstage is to give it."""
+    async def _answer(self, body: bytes, relay: Relay) -> bytes | None:
+        """Return the answer to a request, as a frame; None if backstage is to give it."""
         number = None
         try:
             message = frames.unpack(body)
@@ -155,12 +157,12 @@ class Client:
             if request.method.startswith(PREFIXES):
                 await relay.ask([REQUEST, request.id, request.method, request.params])
                 return None
-            return messages.answer(request.id, await self._do(request))
+            return frames.pack(messages.answer(request.id, await self._do(request)))
         except SfaError as error:
-            return messages.failure(number, error)
+            return frames.pack(messages.failure(number, error))
         except Exception as error:  # noqa: BLE001 - the edge: one bad request must not end the show
-            traceback.print_exc()
-            return messages.failure(number, FaultError(error))
+            _print_fault()
+            return frames.pack(messages.failure(number, FaultError(error)))
 
     async def _do(self, request: messages.Request) -> Any:
         verbs: dict[str, Callable[..., Any]] = {**self._server.verbs}
@@ -257,6 +259,12 @@ class Client:
                 # of older ones in `_news`.
                 await self._say(messages.notice("changed", {"values": news}))
             await trio.sleep(self._period_s)
+
+
+def _print_fault() -> None:
+    """Print a trace; that the log takes no more is no reason to end."""
+    with suppress(OSError):
+        traceback.print_exc()
 
 
 def _is_meter(path: str) -> bool:
