@@ -231,7 +231,9 @@ class Conductor:
                 seq, value = self._sent.get(path, (0, 0.0))
                 if seq == report.seq:
                     del self._sent[path]
-                    if report.kind is Tell.APPLIED and report.x != value:
+                    if report.kind is Tell.REFUSED:
+                        self._tell(path, self.memory.value(path), Source.ENGINE)
+                    elif report.x != value:
                         self._tell(path, report.x, Source.ENGINE)  # as far as the track goes
                 elif report.kind is Tell.APPLIED and path not in self._sent:
                     # It waited for its moment: now is when it is news.

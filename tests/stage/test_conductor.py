@@ -136,6 +136,17 @@ async def test_a_place_beyond_the_end_is_answered_and_told_as_the_end(kernel, co
     assert heard[-1] == ("deck1.position", 1.0, Source.ENGINE)
 
 
+def test_what_was_refused_is_told_as_it_is(kernel, conductor, heard):
+    kernel.load(0, {"mix": np.zeros((RATE, 2), np.int16)}, rate=RATE)
+    conductor.set_nowait("deck1.loop.active", True, HERE)
+    kernel.render(64)
+    conductor.pump()
+    assert [change for change in heard if change[0] == "deck1.loop.active"] == [
+        ("deck1.loop.active", 1.0, HERE),
+        ("deck1.loop.active", 0.0, Source.ENGINE),
+    ]
+
+
 async def test_a_loop_that_is_not_there_is_named(kernel, conductor):
     kernel.load(0, {"mix": np.zeros((RATE, 2), np.int16)}, rate=RATE)
     with pytest.RaisesGroup(pytest.RaisesExc(Refused, match="there is no loop; press loop.enter")):
