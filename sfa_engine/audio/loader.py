@@ -142,19 +142,17 @@ class Loader:
         grid: Grid | None,
     ) -> Mounted:
         """Describe a track in a free slot; nothing of it is ready yet."""
-        with self._mutex:
-            slot = self._claim()
-            mounted = Mounted(slot, frames, pcm)
-            self._mounted[slot] = mounted
-        beats = np.zeros(0)
-        media = self._rack.record["media"][slot]
-        media["first_beat"] = 0
-        media["beats_per_bar"] = 4
+        beats, first_beat, beats_per_bar = np.zeros(0), 0, 4
         if grid is not None:
             beats = np.ascontiguousarray(grid.beats(frames, int(rate)), dtype=np.float64)
-            media["first_beat"] = grid.first_beat(frames, int(rate))
-            media["beats_per_bar"] = grid.beats_per_bar
+            first_beat = grid.first_beat(frames, int(rate))
+            beats_per_bar = grid.beats_per_bar
+        with self._mutex:
+            slot = self._claim()
+            mounted = Mounted(slot, frames, pcm, beats)
+            self._mounted[slot] = mounted
         first = next(iter(pcm.values()))
+        media = self._rack.record["media"][slot]
         media["heads"] = 0
         media["address"] = [pcm[s].ctypes.data if s in pcm else 0 for s in STEMS]
         media["float32"] = first.dtype == np.float32
@@ -164,8 +162,9 @@ class Loader:
         media["ready_end"] = 0
         media["beats"] = len(beats)
         media["beats_address"] = beats.ctypes.data if len(beats) else 0
+        media["first_beat"] = first_beat
+        media["beats_per_bar"] = beats_per_bar
         media["gain"] = gain
-        mounted.beats = beats
         return mounted
 
     # ------------------------------------------------------------------ sources
@@ -208,23 +207,24 @@ class Loader:
             )
         pcm = {name: self._allocate(stem) for name, stem in stems.items()}
         gain = 10.0 ** (track.gain_db / 20.0)
-        mounted = self._mount(pcm, track.frames, track.rate, gain, track.grid)
         start = min(max(0, int(position_s * track.rate)), max(0, track.frames - 1))
         reader = _Reader(stems, pcm)
+        mounted = None
         try:
             end = reader.read(start, min(track.frames, start + int(AHEAD_S * track.rate)))
-        except MediaError:
+            mounted = self._mount(pcm, track.frames, track.rate, gain, track.grid)
+            self._set_ready(mounted.slot, start, end)
+            threading.Thread(
+                target=self._fill,
+                args=(mounted, reader, start, end),
+                name=f"fill-{mounted.slot}",
+                daemon=True,
+            ).start()
+        except BaseException:
             reader.close()
-            mounted.filled.set()
-            self._mounted.pop(mounted.slot)
+            if mounted is not None:
+                self._mounted.pop(mounted.slot)
             raise
-        self._set_ready(mounted.slot, start, end)
-        threading.Thread(
-            target=self._fill,
-            args=(mounted, reader, start, end),
-            name=f"fill-{mounted.slot}",
-            daemon=True,
-        ).start()
         return mounted, bundle
 
     def _allocate(self, stem: StemFile) -> npt.NDArray[np.generic]:
@@ -319,6 +319,8 @@ class Loader:
                 Command(Op.LOAD, whom=deck, what=slot, x=x, y=float(how), source=Source.HOST)
             )
         if not sent:
+            if mounted is not None:
+                mounted.handed = True  # nobody will take it
             raise EngineError("the audio thread takes no commands", "see `sfa health`")
 
     def wait_taken(self, deck: int, mounted: Mounted | None, timeout_s: float = 1.0) -> None:

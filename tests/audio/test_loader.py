@@ -1,7 +1,10 @@
 """Tracks into memory: what the disk does later does not matter, and trouble is told."""
 
+import errno
 import os
 import threading
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +31,10 @@ def sound():
 def bundle(tmp_path, sound):
     stems = {"drums": sound / 2, "bass": sound / 2}
     return write_bundle_arrays(tmp_path / "x.sfa", stems, title="X", artist="", bpm=120.0)
+
+
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def play(engine, seconds):
@@ -177,6 +184,53 @@ def test_a_bundle_that_is_gone_is_refused_and_takes_no_slot(tmp_path):
     for _ in range(SLOTS + 2):
         with pytest.raises(MediaError, match="gone"):
             engine.loader.mount_bundle(tmp_path / "gone.sfa")
+    assert not engine.loader._mounted
+
+
+def test_a_bundle_whose_files_cannot_be_opened_takes_no_slot(bundle, monkeypatch):
+    engine = Offline()
+    opened = os.open
+
+    def refuse(path, flags, *mode):
+        if str(path).endswith(".wav"):
+            raise OSError(errno.EMFILE, "Too many open files", str(path))
+        return opened(path, flags, *mode)
+
+    with monkeypatch.context() as full:
+        full.setattr(loader.os, "open", refuse)
+        for _ in range(SLOTS + 2):
+            with pytest.raises(MediaError, match="Too many open files"):
+                engine.loader.mount_bundle(bundle)
+    engine.load(0, bundle)
+    assert len(engine.loader._mounted) == 1
+
+
+def test_a_track_that_gets_no_thread_to_fill_it_takes_no_slot_and_no_file(bundle, monkeypatch):
+    engine = Offline()
+    files = open_files()
+
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        for _ in range(SLOTS + 2):
+            with pytest.raises(RuntimeError, match="thread"):
+                engine.loader.mount_bundle(bundle)
+    assert not engine.loader._mounted
+    assert open_files() == files
+
+
+def test_a_track_that_the_kernel_has_no_room_for_gives_its_slot_back(bundle):
+    engine = Offline()
+    mounted, _ = engine.loader.mount_bundle(bundle)
+    with suppress(EngineError):
+        while True:
+            engine.loader.hand_over(0, None)
+    with pytest.raises(EngineError, match="takes no commands"):
+        engine.loader.hand_over(0, mounted)
+    mounted.filled.wait(10)
+    engine.loader.free()
     assert not engine.loader._mounted
 
 
