@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, Self
 
+import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -123,6 +125,17 @@ class Board:
         self._progress.console.print(Text(line), soft_wrap=True)
 
 
+class Lines:
+    """What a `Board` shows, for programs: an event a line, as JSON."""
+
+    def count(self, left: int, all_: int) -> None:
+        """Say nothing: the events tell."""
+
+    def show(self, event: dict[str, Any]) -> None:
+        """Write what happened to a job."""
+        click.echo(json.dumps(event))
+
+
 def tracks_of(client: SocketClient, batch: str) -> Iterator[dict[str, Any]]:
     """Yield the tracks of a batch."""
     after = 0
@@ -131,7 +144,7 @@ def tracks_of(client: SocketClient, batch: str) -> Iterator[dict[str, Any]]:
         after = told[-1]["id"]
 
 
-def follow(client: SocketClient, batch: str, board: Board) -> dict[str, int]:
+def follow(client: SocketClient, batch: str, board: Board | Lines) -> dict[str, int]:
     """Show a batch until all of it has ended; return how many jobs ended how."""
     notices = client.notices()
     while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -42,7 +43,7 @@ def prep(
     When interrupted, what is left goes on if the engine runs, and else with the next `sfa prep`
     or `sfa start`; see `sfa jobs list`.
     """
-    from sfa_engine.cli.board import Board, follow, tracks_of
+    from sfa_engine.cli.board import Board, Lines, follow, tracks_of
 
     if no_stems and engine not in (None, "none"):
         raise Refused(f"--no-stems and --engine {engine} do not go together", "leave one out")
@@ -57,13 +58,15 @@ def prep(
             priority=priority,
             watch=watch,
         )
+        for folder in said["unread"]:
+            click.echo(f'cannot read "{folder}"; mind its rights', err=True)
         if background:
             words = f"{len(said['jobs'])} to prepare; see `sfa jobs list`"
             click.echo(json.dumps(said) if as_json else words)
             return
         client.call("jobs.watch", batch=said["batch"])
         try:
-            with Board(quiet=quiet or as_json) as board:
+            with nullcontext(Lines()) if as_json else Board(quiet=quiet) as board:
                 counts = follow(client, said["batch"], board)
         except KeyboardInterrupt:
             click.echo("what is left waits in the queue; see `sfa jobs list`", err=True)
@@ -72,7 +75,8 @@ def prep(
     if watch and not quiet:
         click.echo("watched while `sfa start` runs; see `sfa library folders`", err=True)
     if as_json:
-        click.echo(json.dumps({"counts": counts, "tracks": tracks}, ensure_ascii=False))
+        told = {"counts": counts, "tracks": tracks, "unread": said["unread"]}
+        click.echo(json.dumps(told, ensure_ascii=False))
     elif not quiet:
         for track in tracks:
             click.echo(_in_words(track))

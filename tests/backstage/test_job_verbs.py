@@ -1,17 +1,22 @@
-"""``jobs.*`` on a real queue."""
+"""``jobs.*`` and ``prep.add`` on a real queue."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from house import workshop
 
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.job import Kind, Plan
 from sfa_engine.backstage.queue import MOST_LISTED, Queue
 from sfa_engine.backstage.steps.chain import Find, Wish, import_file
 from sfa_engine.backstage.verbs.jobs import JobVerbs
+from sfa_engine.backstage.verbs.prep import PrepVerbs
+from sfa_engine.backstage.watching import Watching
+from sfa_engine.errors import Refused
 from sfa_engine.library.database import Database
 from sfa_engine.wire import frames
 
@@ -50,5 +55,33 @@ def test_a_job_with_names_that_are_no_utf_8_is_told_in_words_that_can_be_sent(
             assert told["args"]["sources"] == {"drums": "/m/caf\\udce9/drums.wav"}
             assert told["state"] == "waiting"
             assert frames.pack(told)
+
+    asyncio.run(main())
+
+
+def test_folders_that_cannot_be_read_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "music" / "caf\udce9"
+    closed.mkdir(parents=True)
+    real = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:  # root may read everything
+        if path == closed:
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            foreman = Foreman(shop.queue, {}, {})
+            verbs = PrepVerbs(shop, foreman, Watching(shop, foreman))
+            with pytest.raises(Refused, match=r"no sound file in .*udce9\" cannot be read"):
+                await verbs.prep_add([str(closed.parent)])
+            (closed.parent / "a.wav").write_bytes(b"sound")
+            said = await verbs.prep_add([str(closed.parent)])
+            assert len(said["jobs"]) == 1
+            assert said["unread"] == [f"{tmp_path}/music/caf\\udce9"]
 
     asyncio.run(main())

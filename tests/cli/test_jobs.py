@@ -100,6 +100,18 @@ def test_a_file_whose_name_is_no_utf_8_is_refused_and_told_of(ask, tmp_path):
 
 
 @pytest.mark.slow
+def test_what_is_prepared_is_told_to_programs_as_it_happens(ask, tmp_path):
+    (tmp_path / "noise.mp3").write_bytes(b"ID3" + b"no noise" * 500)
+    status, out, err = ask("prep", tmp_path / "noise.mp3", "--json")
+    assert (status, err) == (1, "")
+    *events, end = map(json.loads, out.splitlines())
+    assert {event["title"] for event in events} == {"noise.mp3"}
+    assert (events[-1]["state"], events[-1]["error"]["code"]) == ("failed", "media")
+    assert end["counts"]["failed"] == 1
+    assert (end["tracks"], end["unread"]) == ([], [])
+
+
+@pytest.mark.slow
 def test_jobs_alone_lists_them(ask):
     status, out, err = ask("jobs")
     assert status == 0

@@ -10,7 +10,7 @@ from typing import Any
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.job import Plan, State
 from sfa_engine.backstage.services.links import LocalFile, LocalFolder, meaning, sound_files
-from sfa_engine.backstage.steps.chain import Find, Wish, import_file, import_link
+from sfa_engine.backstage.steps.chain import Find, Wish, import_file, import_link, sayable
 from sfa_engine.backstage.verbs import given
 from sfa_engine.backstage.watching import Watching
 from sfa_engine.backstage.workshop import Workshop
@@ -49,7 +49,7 @@ class PrepVerbs:
         priority: Any = 0,
         watch: Any = False,
     ) -> dict[str, Any]:
-        """Put files, folders and links in the queue; return the batch and its jobs."""
+        """Put files, folders and links in the queue; return the batch, jobs, and folders unread."""
         wish = Wish(
             given.text("engine", engine or ""),
             given.text("model", model or ""),
@@ -59,10 +59,15 @@ class PrepVerbs:
         watching = given.switch("watch", watch)
         plans: list[Plan] = []
         folders: list[Path] = []
+        unread: list[Path] = []
         for word in given.texts("sources", sources):
             meant = meaning(word)
             if isinstance(meant, LocalFolder):
-                plans += await asyncio.to_thread(_in_folder, meant.path, wish, watched=watching)
+                found, closed = await asyncio.to_thread(
+                    _in_folder, meant.path, wish, watched=watching
+                )
+                plans += found
+                unread += closed
                 folders.append(meant.path)
             elif isinstance(meant, LocalFile):
                 plans.append(import_file(Find(str(meant.path)), wish))
@@ -79,7 +84,7 @@ class PrepVerbs:
         if watching:
             for folder in folders:
                 self._watching.add(folder, wish)
-        return {"batch": batch, "jobs": jobs}
+        return {"batch": batch, "jobs": jobs, "unread": [sayable(str(each)) for each in unread]}
 
     def prep_watched(self) -> dict[str, Any]:
         """Return the folders that are watched."""
@@ -151,13 +156,19 @@ def _stems_in(folder: Path) -> dict[str, Path]:
     return stems if len(stems) >= LEAST_STEMS and alike else {}
 
 
-def _in_folder(folder: Path, wish: Wish, *, watched: bool) -> list[Plan]:
-    """Return the plans for a folder: one for each sound file, or one for all if they are stems."""
+def _in_folder(folder: Path, wish: Wish, *, watched: bool) -> tuple[list[Plan], tuple[Path, ...]]:
+    """Return the plans for a folder, and the folders in it that cannot be read.
+
+    There is one plan for each sound file, or one for all if they are stems.
+    """
     stems = _stems_in(folder)
     if stems:
         found = {name: str(path) for name, path in stems.items()}
-        return [import_file(Find(str(folder), found), wish)]
+        return [import_file(Find(str(folder), found), wish)], ()
     files = sound_files(folder)
     if not files.paths and not watched:
-        raise Refused(f'no sound file in "{folder}"', "name another folder, or a file")
-    return [import_file(Find(str(path)), wish) for path in files.paths]
+        hint = "name another folder, or a file"
+        if files.unread:
+            hint = f'"{sayable(str(files.unread[0]))}" cannot be read, mind its rights'
+        raise Refused(f'no sound file in "{folder}"', hint)
+    return [import_file(Find(str(path)), wish) for path in files.paths], files.unread
