@@ -172,9 +172,11 @@ async def _start(order: Order) -> _Worker:
             start_new_session=True,
             env=_environment(order.mark),
         )
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # asyncio wants a thread to wait for it
+        end_marked(order.mark)
+        why = getattr(error, "strerror", None) or error
         raise WorkerError(
-            f"cannot start a worker: {error.strerror}", "see the limits of processes and memory"
+            f"cannot start a worker: {why}", "see the limits of processes and memory"
         ) from None
     return _Worker(transport, talk)
 
@@ -191,7 +193,8 @@ async def _converse(worker: _Worker, log: _Log, progress: Progress) -> dict[str,
         elif "error" in message:
             raise error_of({**message, "message": message["error"]})
         elif isinstance(message.get("progress"), int | float):
-            progress(min(1.0, max(0.0, float(message["progress"]))), str(message.get("doing", "")))
+            share = min(1, max(0, message["progress"]))
+            progress(float(share), str(message.get("doing", "")))
         else:
             log.add(line + b"\n")
     with suppress(TimeoutError):  # what it left behind may hold its pipes
@@ -199,7 +202,8 @@ async def _converse(worker: _Worker, log: _Log, progress: Progress) -> dict[str,
     status = worker.status
     if status is None:
         raise WorkerError(f"the worker closed its output without a result: {log.last}")
-    why = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+    names = {each.value: f"by {each.name}" for each in signal.Signals}
+    why = names.get(-status, f"with status {status}")
     raise WorkerError(f"the worker ended {why} without a result: {log.last}", "see the job's log")
 
 
@@ -274,7 +278,13 @@ def _environment(mark: str) -> dict[str, str]:
     """Return a worker's environment: ours, one thread for each library unless the user says so."""
     threads = str(max(1, (os.cpu_count() or 1) - 1))
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-    return {**dict.fromkeys(names, threads), **os.environ, MARK: mark, "PYTHONUNBUFFERED": "1"}
+    return {
+        **dict.fromkeys(names, threads),
+        **os.environ,
+        MARK: mark,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONSAFEPATH": "1",
+    }
 
 
 def _end_group(pid: int) -> None:

@@ -117,6 +117,8 @@ def main() -> None:
 
     Start with `sfa demo`, or `sfa start` and then `sfa status --watch`.
     """
+    # Else the programs that are started would take modules from the folder one is in.
+    os.environ["PYTHONSAFEPATH"] = "1"
 
 
 # ---------------------------------------------------------------------- engine

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
+import subprocess
 import textwrap
 import uuid
 from collections.abc import Iterator
@@ -84,6 +86,33 @@ def test_garbage_is_its_log_and_the_result_still_comes() -> None:
     assert run(body) == {"fine": True}
 
 
+def test_modules_of_the_folder_one_is_in_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wave.py").write_text("raise SystemExit('of the music folder')")
+    monkeypatch.chdir(tmp_path)
+    assert run("import wave\nprint(json.dumps({'result': {'fine': True}}))") == {"fine": True}
+
+
+def test_a_machine_without_threads_to_spare_is_an_error_and_leaves_no_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted = order("time.sleep(60)")
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*given: Any, **options: Any) -> None:
+        started.append(subprocess.Popen(given[1:], stdin=subprocess.DEVNULL, env=options["env"]))
+        raise RuntimeError("can't start new thread")  # as asyncio does, to wait for the program
+
+    async def main() -> None:
+        monkeypatch.setattr(asyncio.get_running_loop(), "subprocess_exec", start)
+        await run_worker(wanted)
+
+    with pytest.raises(WorkerError, match="can't start new thread"):
+        asyncio.run(main())
+    assert started[0].wait(30) == -signal.SIGKILL
+
+
 def test_a_line_without_end_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "LONGEST_LINE_BYTES", 200_000)
     body = """
@@ -101,6 +130,8 @@ def test_a_line_without_end_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
         ("sys.exit(3)", "status 3"),
         ("raise KeyError('lost')", "KeyError: 'lost'"),
         ("print('only words')", "only words"),
+        ("os.kill(os.getpid(), 40)", "with status -40"),
+        ("print('{\"progress\": ' + '9' * 400 + '}')\nsys.exit(4)", "status 4"),
     ],
 )
 def test_a_worker_that_ends_without_a_result_is_told_with_its_last_words(
