@@ -100,10 +100,14 @@ class Watching:
         while not end.is_set():
             missed = asyncio.create_task(self._catch_up(folder))
             try:
-                with suppress(OSError):  # it comes back, as a stick does
-                    async for path in arrivals(folder, end):
-                        if not end.is_set():
-                            await self._put(path, self._wishes[folder])
+                async for path in arrivals(folder, end):
+                    if not end.is_set():
+                        await self._put(path, self._wishes[folder])
+            except OSError:
+                pass  # it comes back, as a stick does
+            except Exception as error:  # noqa: BLE001 - watchfiles gives up at a name that is no UTF-8
+                first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+                print(f"backstage: {folder}: {first}", file=sys.stderr, flush=True)
             finally:
                 missed.cancel()
             with suppress(TimeoutError):

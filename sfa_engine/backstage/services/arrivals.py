@@ -81,10 +81,11 @@ async def arrivals(
 
     Notes
     -----
-    When the folder itself is removed it waits on; when it cannot be watched, watchfiles raises
-    FileNotFoundError or OSError.
+    It ends when the folder is not the one that it was: removed, or another in its place, as of a
+    stick. When it cannot be watched, watchfiles raises FileNotFoundError or OSError.
     """
     folder = folder.absolute()  # noqa: ASYNC240 - asks for the working folder only
+    began = _identity(folder)
     growth = Growth(steady_s)
     told: dict[Path, tuple[int, int]] = {}
 
@@ -105,6 +106,8 @@ async def arrivals(
         yield_on_timeout=True,
         ignore_permission_denied=True,
     ):
+        if _identity(folder) != began:
+            return
         changed: set[Path] = set()
         for _, name in changes:
             # A folder that was moved here, or filled before it was watched, tells no file of its.
@@ -116,6 +119,15 @@ async def arrivals(
             if growth.saw(path, stamp and stamp[0], clock()) and stamp:
                 told[path] = stamp
                 yield path
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Return what tells a folder from another that has its name, or None if it is gone."""
+    try:
+        about = folder.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
 
 
 def _sound_of(path: Path) -> tuple[Path, ...]:

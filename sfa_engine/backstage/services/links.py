@@ -25,6 +25,7 @@ LONGEST_WORD = 4096
 _HINT = "give a sound file, a folder, a Spotify link or an http(s) address"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 # What downloaders and browsers call a file that is not whole yet: "Song.part.mp3", "Song.temp.m4a".
+# "Part.2.wav" and "Body.Temp.wav" are music.
 _UNFINISHED = {".part", ".partial", ".temp", ".tmp", ".crdownload", ".download", ".ytdl"}
 
 
@@ -118,7 +119,7 @@ def is_sound_file(path: Path) -> bool:
     return (
         path.suffix.lower() in SOUND_FILES
         and not path.name.startswith((".", "~$"))
-        and not _UNFINISHED.intersection(suffix.lower() for suffix in path.suffixes[:-1])
+        and not _UNFINISHED.intersection(path.suffixes[-2:-1])
     )
 
 

@@ -63,6 +63,23 @@ def test_files_that_arrive_are_told_once_and_only_sound(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("back", [True, False])
+def test_watching_ends_when_the_folder_is_another_or_gone(tmp_path, back):
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+
+    async def watch():
+        watching = asyncio.ensure_future(anext(arrivals(folder, asyncio.Event(), look_ms=50), None))
+        await asyncio.sleep(0.3)
+        folder.rename(tmp_path / "elsewhere")
+        if back:
+            folder.mkdir()
+        return await watching
+
+    assert asyncio.run(asyncio.wait_for(watch(), 60)) is None
+
+
+@pytest.mark.slow
 def test_a_folder_that_is_moved_here_brings_its_files(tmp_path):
     here = tmp_path / "here"
     here.mkdir()

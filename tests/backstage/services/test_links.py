@@ -136,8 +136,9 @@ def test_a_folder_gives_its_sound_files_however_deep_in_the_order_of_their_names
     ],
 )
 def test_what_is_hidden_or_not_whole_is_left_out(tmp_path, name):
-    put(tmp_path, name, "Song feat. Mr. X.mp3")
-    assert names(tmp_path) == ["Song feat. Mr. X.mp3"]
+    songs = ["Body.Temp.wav", "Pink.Floyd.-.Part.2.wav", "Song feat. Mr. X.mp3"]
+    put(tmp_path, name, *songs)
+    assert names(tmp_path) == songs
 
 
 def test_empty_files_and_bundles_are_left_out(tmp_path):
