@@ -31,6 +31,8 @@ class Settings:
         ``local`` or ``dask``; the scheduler's address; storage that all see.
     engine, model, device : str
         Of separation.
+    lalalai_url : str
+        Where LALAL.AI is; empty for its own address.
     quality : str
         Of downloads.
     spotify_id, spotify_secret : str
@@ -51,6 +53,7 @@ class Settings:
     engine: str = "auto"
     model: str = ""
     device: str = "auto"
+    lalalai_url: str = ""
     quality: str = "320k"
     spotify_id: str = ""
     spotify_secret: str = ""

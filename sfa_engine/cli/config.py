@@ -18,6 +18,7 @@ from sfa_engine.backstage.settings import Settings
 from sfa_engine.errors import Refused, did_you_mean
 
 RATES_HZ = (8_000, 192_000)  # that the engine is run at
+MOST_NUMBER = 1 << 53  # a larger one is a slip of the pen
 MOST_PATH_BYTES = 90  # of the runtime folder: a Unix socket's path ends at 108
 
 
@@ -227,15 +228,15 @@ def _section(path: Path, name: str, kind: Any, values: dict[str, Any]) -> Any:
         if key not in known:
             raise Refused(f'{path}: no key "{full}"', did_you_mean(key, known))
         wanted = type(known[key])
-        if wanted in {float, str} and type(given) is int:
+        if wanted in {float, str} and type(given) is int and abs(given) < MOST_NUMBER:
             value = values[key] = wanted(given)
         if not isinstance(value, wanted) or isinstance(value, bool):
-            raise Refused(f"{path}: {full} is {value!r}", f"give {_KINDS[wanted]}")
+            raise Refused(f"{path}: {full} is {value!r:.80}", f"give {_KINDS[wanted]}")
         low, high = _LIMITS.get(full, (value, value))
         if value != _OFF.get(full) and not low <= value <= high:
             or_off = f", or {_OFF[full]}" if full in _OFF else ""
             raise Refused(
-                f"{path}: {full} is {value}", f"give one from {low:g} to {high:g}{or_off}"
+                f"{path}: {full} is {value!s:.80}", f"give one from {low:g} to {high:g}{or_off}"
             )
         if full in _WORDS and value not in _WORDS[full]:
             words = " or ".join(str(word) for word in _WORDS[full])
@@ -283,19 +284,29 @@ def data_path() -> Path:
 
 def library_path(config: Config) -> Path:
     """Return the folder of bundles."""
-    if config.library.folder:
-        return Path(config.library.folder).expanduser()
-    return data_path() / "tracks"
+    return _folder("library.folder", config.library.folder) or data_path() / "tracks"
+
+
+def _folder(key: str, given: str) -> Path | None:
+    """Return a folder that is set: whole, for each program runs in a folder of its own."""
+    if not given:
+        return None
+    try:
+        path = Path(given).expanduser()
+    except RuntimeError as error:
+        raise Refused(f"{key} is {given!r:.80}: {error}", "write the whole path") from None
+    if not path.is_absolute():
+        raise Refused(f"{key} is {given!r:.80}", "write the whole path, from / or ~ on")
+    return path
 
 
 def backstage_settings(config: Config) -> Settings:
     """Return what backstage needs to know."""
     data = data_path()
-    models = config.separation.models
     return Settings(
         data=data,
         bundles=library_path(config),
-        models=Path(models).expanduser() if models else data / "models",
+        models=_folder("separation.models", config.separation.models) or data / "models",
         rate=config.library.rate,
         pcm=config.library.pcm,
         limits={
@@ -310,6 +321,7 @@ def backstage_settings(config: Config) -> Settings:
         engine=config.separation.engine,
         model=config.separation.model,
         device=config.separation.device,
+        lalalai_url=config.separation.lalalai_url,
         quality=config.download.quality,
         spotify_id=config.spotify.client_id,
         spotify_secret=config.spotify.client_secret,

@@ -136,6 +136,12 @@ async def sources(connection: Connection, track_id: int) -> list[str]:
     return [place["location"] for place in found]
 
 
+async def places_of(connection: Connection, source: str) -> list[str]:
+    """Return every place where the content is that a path or an address has; none if unknown."""
+    there = await _with_source(connection, source)
+    return [] if there is None else await sources(connection, there.id)
+
+
 async def take_back(connection: Connection, track_id: int) -> None:
     """Forget a track that was added for a file which turned out to have no sound.
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -91,13 +92,30 @@ def test_a_folder_is_prepared_whole_and_what_cannot_be_read_is_told(
 
 
 def test_a_folder_of_stems_is_one_track_with_stems(client: SocketClient, tmp_path: Path) -> None:
-    folder = tmp_path / "Quiet Song"
+    folder = tmp_path / "Quiet Song feat. Us v1.2"
     for number, name in enumerate(("drums", "bass", "vocals")):
         song(folder / f"{name}.wav", seed=number)
-    told = prepared(client, folder)
-    (track,) = told["tracks"]
-    assert track["stems"] == ["bass", "drums", "vocals"]
-    assert track["title"] == "Quiet Song"
+    for again in (False, True):
+        told = prepared(client, folder, engine="sketch", again=again)
+        (track,) = told["tracks"]
+        assert track["stems"] == ["bass", "drums", "vocals"]  # which came apart
+        assert not track["sketch"]
+        assert track["title"] == "Quiet Song feat. Us v1.2"
+
+
+def test_a_track_that_is_taken_apart_keeps_its_rate(here: House, tmp_path: Path) -> None:
+    path = song(tmp_path / "song.wav")
+    with here.start() as client:
+        prepared(client, path)
+        before = read_bundle(client.call("library.find", words="song")["bundle"]).track
+    here.stop()
+    here.configure("[library]\nrate = 44100\n")
+    with here.start() as client:
+        (track,) = prepared(client, path, engine="sketch", again=True)["tracks"]
+        after = read_bundle(client.call("library.find", words="song")["bundle"]).track
+    assert len(after.stems) == 4
+    assert (after.rate, after.frames) == (before.rate, before.frames)
+    assert track["bpm"] == pytest.approx(120.0, abs=0.02)
 
 
 def test_two_songs_with_names_of_stems_stay_two_songs(client: SocketClient, tmp_path: Path) -> None:
@@ -167,6 +185,11 @@ def test_stems_and_marks_stay_on_the_deck_until_the_new_ones_are_there(
 def test_a_file_without_sound_becomes_no_track(client: SocketClient, tmp_path: Path) -> None:
     path = tmp_path / "notes.mp3"
     path.write_text("no music at all")
+    assert prepared(client, path)["tracks"] == []
+    path = tmp_path / "broken.flac"  # that says how long it is
+    soundfile.write(path, beat(8.0), 48_000)
+    head = path.read_bytes()[:4096]
+    path.write_bytes(head.split(b"\xff\xf8")[0] + b"\x55" * 100_000)
     assert prepared(client, path)["tracks"] == []
     assert client.call("library.search")["count"] == 0
     assert client.call("library.check") == {"findings": []}
@@ -477,5 +500,10 @@ def test_a_watched_folder_is_prepared_as_files_arrive_also_after_a_restart(
         timer.join()
         assert client.call("library.find", words="new")["state"] == "ready"
         assert client.call("library.find", words="meanwhile")["state"] == "ready"
+        song(tmp_path / "x.wav").rename(os.fsdecode(os.fsencode(inbox) + b"/caf\xe9.wav"))
+        give_up = time.monotonic() + 60
+        while str(inbox) not in here.log and time.monotonic() < give_up:
+            time.sleep(0.05)
+        assert "Unable to decode path" in here.log  # and goes on
         client.call("prep.unwatch", folder=str(inbox))
         assert client.call("prep.watched") == {"folders": []}

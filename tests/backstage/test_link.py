@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from house import workshop
+from house import song, workshop
 
 from sfa_engine.backstage.core import Core
-from sfa_engine.backstage.job import Kind, State
+from sfa_engine.backstage.foreman import Outcome, Stage
+from sfa_engine.backstage.job import QUEUES, Job, Kind, Plan, State
 from sfa_engine.backstage.services.fault import ServiceError
 from sfa_engine.backstage.services.spotify import Listing
 from sfa_engine.backstage.services.spotify_link import SpotifyLink, parse_link
 from sfa_engine.backstage.services.wanted import Wanted
 from sfa_engine.backstage.settings import Settings
 from sfa_engine.backstage.spotify import Catalogue
-from sfa_engine.backstage.steps.chain import Wish, import_link
-from sfa_engine.backstage.steps.link import Resolve
+from sfa_engine.backstage.steps.chain import Wish, download, import_link
+from sfa_engine.backstage.steps.link import Download, Resolve
+from sfa_engine.backstage.steps.take import Take
 from sfa_engine.library.secret import Secrets
 
 SPOTIFY = "https://open.spotify.com/track/11dFghVXANMlKmJXsNCbNl"
@@ -46,6 +49,43 @@ def test_what_a_link_brings_is_taken_in_once_it_is_here(tmp_path: Path, url: str
             assert (take.kind, take.after, take.needs_last) == (Kind.IMPORT, fetch.id, True)
 
     assert parse_link(SPOTIFY).url == SPOTIFY
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_what_was_fetched_before_is_not_fetched_again_unless_it_is_gone(tmp_path: Path) -> None:
+    url = "https://example.com/song"
+    path = song(tmp_path / "tune.wav", seconds=6.0)
+    fetch, take = download(url, {}, Wish())
+
+    async def main() -> None:
+        async with workshop(tmp_path) as shop:
+
+            async def claimed(plan: Plan) -> Job:
+                async with shop.database.transaction() as connection:
+                    await shop.queue.add_chain(connection, [plan], "batch")
+                job = await shop.queue.claim(QUEUES[plan.kind])
+                assert job is not None
+                return job
+
+            async def done(stage: Stage, job: Job) -> Outcome:
+                outcome = await stage(job, lambda _share, _doing: None)
+                async with shop.database.transaction() as connection:
+                    await outcome.effect(connection)
+                    await shop.queue.finish(connection, job, outcome.result)
+                return outcome
+
+            known = {**take.args, "downloaded": False, "path": str(path)}
+            await done(Take(shop), await claimed(replace(take, args=known, needs_last=False)))
+            job = await claimed(fetch)
+            there = await done(Download(shop), job)
+            assert there.skipped
+            assert there.result["path"] == str(path)
+            again = replace(job, args={**job.args, **Wish(again=True).words})
+            assert not await Download(shop).fetched(again)
+            path.unlink()
+            assert not await Download(shop).fetched(job)
+
     asyncio.run(main())
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfa_engine.cli.config import Config, load_config, runtime_path
+from sfa_engine.cli.config import Config, backstage_settings, load_config, runtime_path
 from sfa_engine.errors import Refused
 
 
@@ -49,6 +49,8 @@ def test_what_is_written_is_taken(file):
         ("[audio]\nrate = 7\n", "from 8000 to 192000, or 0"),
         ("[audio]\nrate = -1\n", "from 8000 to 192000, or 0"),
         ("[library]\nrate = 0\n", "from 8000 to 192000"),
+        ("[library]\nrate = 1" + "0" * 400 + "\n", "from 8000 to 192000"),
+        ("[audio]\nrate = 1" + "0" * 400 + "\n", "give a number"),
         ("audio = 5\n", "not a section"),
         ("[audio\n", "not TOML"),
     ],
@@ -67,6 +69,15 @@ def test_any_text_is_a_configuration_or_refused(tmp_path_factory, text):
     file.write_text(text, errors="surrogatepass" if text.isascii() else "replace")
     with contextlib.suppress(Refused):
         load_config(file)
+
+
+@pytest.mark.parametrize("folder", ["tracks", "~nobody-of-that-name/tracks"])
+@pytest.mark.parametrize("key", ["library.folder", "separation.models"])
+def test_a_folder_that_is_not_whole_is_refused(file, key, folder):
+    section, name = key.split(".")
+    file.write_text(f'[{section}]\n{name} = "{folder}"\n')
+    with pytest.raises(Refused, match=rf"{key} is .*write the whole path"):
+        backstage_settings(load_config(file))
 
 
 def test_the_runtime_folder_is_closed_to_others(monkeypatch, tmp_path):

@@ -124,7 +124,7 @@ def download(url: str, told: Mapping[str, Any], wish: Wish) -> list[Plan]:
     )
     take = Plan(
         Kind.IMPORT,
-        {"downloaded": True, "told": dict(told), **wish.words},
+        {"downloaded": True, "url": url, "told": dict(told), **wish.words},
         title=title,
         unique=import_key(url),
         priority=wish.priority,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from sfa_engine.backstage.foreman import Outcome, Progress
@@ -15,6 +17,7 @@ from sfa_engine.backstage.services.wanted import Wanted
 from sfa_engine.backstage.steps.chain import Wish, download
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import Refused
+from sfa_engine.library import tracks
 from sfa_engine.library.database import Connection
 
 WORKER = "sfa_engine.prep.download"
@@ -73,7 +76,10 @@ class Download:
     shop: Workshop
 
     async def __call__(self, job: Job, progress: Progress) -> Outcome:
-        """Fetch what a job names into the folder of downloads."""
+        """Fetch what a job names into the folder of downloads, unless it is there."""
+        there = await self.fetched(job)
+        if there:
+            return Outcome({"path": there, "why": "it was fetched before"}, skipped=True)
         told = job.args["told"]
         request = {
             "url": job.args["url"],
@@ -87,6 +93,18 @@ class Download:
             "attempts": 1,  # the queue tries again, later
         }
         return Outcome(await self.shop.here(job, WORKER, request, progress))
+
+    async def fetched(self, job: Job) -> str:
+        """Return the file that this address brought before; empty if it is wanted anew, or gone."""
+        if Wish.of(job.args).again:
+            return ""
+        async with self.shop.database.reading() as connection:
+            places = await tracks.places_of(connection, str(job.args["url"]))
+        return await asyncio.to_thread(_first_file, places)
+
+
+def _first_file(places: Sequence[str]) -> str:
+    return next((place for place in places if Path(place).is_file()), "")
 
 
 def _told(wanted: Wanted) -> dict[str, Any]:

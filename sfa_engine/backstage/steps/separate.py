@@ -13,6 +13,7 @@ from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.library import analysis
 from sfa_engine.library.analysis import StemOrigin
 from sfa_engine.library.database import Connection
+from sfa_engine.library.description import GIVEN
 
 WORKER = "sfa_engine.prep.separate"
 
@@ -36,9 +37,9 @@ class Separate:
         if engine == NONE:
             return Outcome({"why": "no stems are wanted"}, skipped=True)
         ground = await ground_of(self.shop, job)
-        if ground.stems and not wish.again:
-            made = ", ".join(sorted({stem.engine for stem in ground.stems}))
-            return Outcome({"why": f"it has stems ({made})"}, skipped=True)
+        made = {stem.engine for stem in ground.stems}
+        if made and (made == {GIVEN} or not wish.again):  # those that came apart are not replaced
+            return Outcome({"why": f"it has stems ({', '.join(sorted(made))})"}, skipped=True)
         request = {
             "path": str(ground.bundle),
             "bundle": str(ground.bundle),
@@ -46,6 +47,7 @@ class Separate:
             "model": wish.model or settings.model,
             "models_folder": str(settings.models),
             "device": settings.device,
+            "url": settings.lalalai_url,
             "rate": settings.rate,
         }
         said = await self.shop.anywhere(job, WORKER, request, progress, output="bundle")

@@ -47,12 +47,15 @@ class Take:
         progress(0.0, "reading")
         digest = await asyncio.to_thread(_digest, list(sources.values()))
         tags = _believed(await asyncio.to_thread(read_tags, next(iter(sources.values()))), job.args)
+        tags = replace(tags, duration_s=None)  # its sound says that, if it has any
         if not tags.title:
-            tags = replace(tags, title=Path(path).stem)
+            place = Path(path)
+            tags = replace(tags, title=place.stem if path in sources.values() else place.name)
         bundles = self.shop.places.bundles
         taken = {path.name for path in await asyncio.to_thread(entries, bundles)}
         async with self.shop.database.transaction() as connection:
             track, is_new = await tracks.add(connection, path, content_hash=digest, tags=tags)
+            await tracks.add_source(connection, track.id, str(job.args.get("url", "")))
             if track.cover is None and tags.cover is not None:
                 cover = await asyncio.to_thread(keep_cover, self.shop.places.covers, tags.cover)
                 await tracks.set_cover(connection, track.id, cover)

@@ -56,7 +56,7 @@ class Order:
     preview_s : float
         Seconds of the track to take, from where most goes on; 0 for all.
     rate : int
-        Hz, of the stems.
+        Hz, of the stems; a bundle that is taken apart keeps its own.
     facts : mapping
         Of the bundle: ``title, artist, bpm, first_beat_s, beats_per_bar, key, gain_db, pcm`` and
         ``cues``, as in `sfa_engine.prep.ingest.write_bundle`.
@@ -105,6 +105,8 @@ def separate(order: Order, report: Report) -> dict[str, Any]:
             "the grid and the cues of a bundle do not fit a preview of it",
             "make a folder of stems, or take the whole",
         )
+    if order.bundle and is_bundle(order.path):  # its grid and its cues are in frames
+        order = replace(order, rate=read_bundle(order.path).track.rate)
     with scratch(target) as work:
         if order.bundle:
             output.check_bundle(target)
