@@ -3,7 +3,8 @@
 ::
 
     stdin   {"path": "song.flac", …}                     one line; with "leash" it stays open
-    stdout  {"progress": 0.4, "doing": "listening"}      as often as a hundredth is done
+    stdout  {"progress": 0.4, "doing": "listening"}      as often as a hundredth is done, or other
+                                                         words are due, four times a second at most
             {"result": {…}}                              or
             {"error": "no file …", "hint": "…", "code": "media"}
     stderr  its log, and whatever libraries print
@@ -21,6 +22,7 @@ import json
 import os
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, TextIO, TypeVar
@@ -29,6 +31,7 @@ from sfa_engine.errors import Refused, SfaError
 
 LONGEST_REQUEST_BYTES = 1 << 20
 PROGRESS_STEP = 0.01
+WORDS_PERIOD_S = 0.25  # between two tellings of no more progress, but of other words, or of less
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 Kind = TypeVar("Kind")
@@ -55,18 +58,24 @@ def main(work: Work) -> int:
             os._exit(1)  # nobody listens
 
 
-def serve(work: Work, requests: BinaryIO | io.FileIO, answers: TextIO) -> int:
+def serve(
+    work: Work,
+    requests: BinaryIO | io.FileIO,
+    answers: TextIO,
+    now_s: Callable[[], float] = time.monotonic,
+) -> int:
     """Answer the request of one stream on another; return the exit status."""
-    told = -1.0
+    told, told_s, words = -1.0, 0.0, ""
 
     def tell(**message: Any) -> None:
         answers.write(json.dumps(message, ensure_ascii=True, allow_nan=False) + "\n")
         answers.flush()
 
     def progress(share: float, doing: str) -> None:
-        nonlocal told
-        if share - told >= PROGRESS_STEP:
-            told = share
+        nonlocal told, told_s, words
+        is_other = share < told or doing != words
+        if share - told >= PROGRESS_STEP or (is_other and now_s() - told_s >= WORDS_PERIOD_S):
+            told, told_s, words = share, now_s(), doing
             tell(progress=round(min(1.0, share), 3), doing=doing)
 
     try:

@@ -38,6 +38,32 @@ def test_a_result_comes_with_status_0_after_progress_by_hundredths() -> None:
     assert 90 <= len(said) <= 103
 
 
+def test_other_words_and_less_progress_are_told_some_times_a_second() -> None:
+    time_s = 0.0
+
+    def work(_: Any, progress: Any) -> dict[str, Any]:
+        nonlocal time_s
+        for percent in range(101):
+            time_s += 0.1
+            progress(0.0, f"fetching, {percent} %")
+        progress(0.9, "downloading")
+        for step in range(100):
+            time_s += 0.1
+            progress(step / 1000, "asking another")
+        return {}
+
+    answers = io.StringIO()
+    serve(work, io.BytesIO(b"{}\n"), answers, lambda: time_s)
+    *told, _ = [json.loads(text) for text in answers.getvalue().splitlines()]
+    fetching = [each["doing"] for each in told if each["doing"].startswith("fetching")]
+    assert 30 <= len(fetching) <= 42
+    assert "fetching, 99 %" in fetching
+    others = [each["progress"] for each in told if each["doing"] == "asking another"]
+    assert others == sorted(others)
+    assert others[0] < 0.01
+    assert len(others) >= 9
+
+
 def test_an_error_is_told_with_its_hint_and_code() -> None:
     def work(*_: Any) -> dict[str, Any]:
         raise MediaError("no sound in it", "take another")
