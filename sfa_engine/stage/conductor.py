@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import trio
@@ -213,13 +214,15 @@ class Conductor:
     def pump(self) -> list[Report]:
         """Take in what the kernel has told since; return it for the journal."""
         reports = self._reports.fetch()
-        for report in reports:
-            self._take(report)
+        for report, after in zip_longest(reports, reports[1:]):
+            self._take(report, after)
         return reports
 
-    def _take(self, report: Report) -> None:
+    def _take(self, report: Report, after: Report | None) -> None:
         if report.kind is Tell.CHANGED:
-            self._tell(VALUE_PATHS[report.what], report.x, report.source)
+            changed = VALUE_PATHS[report.what]
+            if after is None or not self._has_done(after, changed, report.frame):
+                self._tell(changed, report.x, report.source)
             return
         if report.kind in {Tell.APPLIED, Tell.REFUSED}:
             asked = self._asked.get(report.seq)
@@ -244,12 +247,19 @@ class Conductor:
         elif report.kind in names:
             self.events[names[report.kind]] += 1
 
+    def _has_done(self, report: Report, path: str, frame: int) -> bool:
+        """Return whether a change is what a command was for: its report names who wanted it."""
+        return (
+            report.kind is Tell.APPLIED and report.frame == frame and self._path_of(report) == path
+        )
+
     @staticmethod
     def _path_of(report: Report) -> str | None:
         """Return the control that a report is about, if it holds a value."""
         if report.op == Op.SET:
             return VALUE_PATHS[report.what]
         holding = {
+            Op.PLAY: "play",
             Op.SEEK: "position",
             Op.SYNC: "sync",
             Op.LEADER: "leader",

@@ -124,6 +124,29 @@ def test_what_the_kernel_changes_by_itself_is_told(kernel, conductor, heard):
     assert ("deck1.leader", 0.0, 0) in heard
 
 
+@pytest.mark.parametrize("path", ["deck1.play", "deck1.loop.active"])
+@pytest.mark.parametrize("when", [None, 640])
+def test_a_switch_of_the_kernels_is_told_with_its_source(kernel, conductor, heard, path, when):
+    kernel.load(0, {"mix": np.zeros((RATE, 2), np.int16)}, rate=RATE)
+    conductor.set_nowait("deck1.loop.start", 0.2)
+    conductor.set_nowait("deck1.loop.end", 0.5)
+    conductor.set_nowait(path, True, HERE, when=when)
+    kernel.render(1280)
+    conductor.pump()
+    assert [change for change in heard if change[0] == path] == [(path, 1.0, HERE)]
+
+
+def test_a_track_that_ends_is_told_to_who_started_it_too(kernel, conductor, heard):
+    kernel.load(0, {"mix": np.zeros((RATE, 2), np.int16)}, rate=RATE)
+    conductor.set_nowait("deck1.play", True, HERE)
+    kernel.render(RATE + 640)
+    conductor.set_nowait("deck1.play", False, THERE)
+    kernel.render(64)
+    conductor.pump()
+    plays = [change for change in heard if change[0] == "deck1.play"]
+    assert plays[:2] == [("deck1.play", 1.0, HERE), ("deck1.play", 0.0, Source.ENGINE)]
+
+
 def test_levels_are_read_in_decibels(kernel, conductor):
     assert conductor.get("master.level") == -60.0
     assert readings_of(kernel.memory)["deck1.stem.drums.level"] == -60.0

@@ -237,6 +237,15 @@ def test_a_client_hears_of_others_and_not_of_itself(engine, client):
     assert said["values"] == {"deck2.trim": 1.5}
 
 
+def test_a_client_is_not_told_of_its_own_hot_cue(engine, client):
+    client.call("watch", paths=["deck2.hotcue1.position", "deck2.trim"], rate_hz=100)
+    client.call("set", path="deck2.hotcue1.position", value=5.0, wait=True)
+    time.sleep(0.1)
+    with engine.connect() as other:
+        other.call("set", path="deck2.trim", value=2.0)
+    assert next(client.notices()) == ("changed", {"values": {"deck2.trim": 2.0}})
+
+
 def test_readings_are_pushed_as_they_change(client):
     client.call("watch", paths=["clock.beat"], rate_hz=50)
     heard = client.notices()

@@ -14,6 +14,7 @@ from typing import Any
 import trio
 
 from sfa_engine.audio.command import Source
+from sfa_engine.audio.translate import family
 from sfa_engine.desk import CONTROLS, Meter
 from sfa_engine.errors import Refused, SfaError, did_you_mean
 from sfa_engine.stage.conductor import readings_of
@@ -273,4 +274,4 @@ def _is_meter(path: str) -> bool:
 
 def _moves(path: str) -> bool:
     """Return whether a value changes without anybody setting it."""
-    return _is_meter(path) or path.endswith("position")
+    return _is_meter(path) or family(path) == "deck.position"
