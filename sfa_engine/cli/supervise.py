@@ -24,6 +24,8 @@ from sfa_engine.cli.config import AudioConfig, data_path
 from sfa_engine.errors import EngineError
 
 LOCK = "sfa.lock"
+HOST_LOCK = "host.lock"
+MEMORY = "engine.memory"
 RESTARTS = "restarts.json"
 STEADY_S = 2.0  # a life this long was a good one: the next begins at once
 FIRST_WAIT_S = 0.25
@@ -83,7 +85,7 @@ class Supervisor:
                 *("--rate", str(audio.rate), "--block", str(audio.block)),
                 *("--channels", str(audio.channels)),
             ],
-            "host.lock",
+            HOST_LOCK,
         )
         self.stage = Child(
             "stage",
@@ -218,31 +220,50 @@ class Supervisor:
 
     def _end(self) -> None:
         """End the stage first, so that nobody steers what is going away; then the others."""
+        stuck = []
         for child in (self.stage, self.host, self.backstage):
-            if child.running:
-                end_process(child.pid, child.pidfd)
-                if child.process is not None:
-                    child.process.wait()
+            if not child.running:
+                continue
+            if not end_process(child.pidfd):
+                stuck.append(f"{child.name} (process {child.pid})")
+            elif child.process is not None:
+                child.process.wait()
+        forget_set(self._runtime)
+        _raise_stuck(stuck)
 
 
-def end_process(pid: int, pidfd: int) -> None:
-    """Ask a process to end, and make it end if it does not."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+def end_process(pidfd: int, patience_s: float = END_S) -> bool:
+    """Ask a process to end, and make it end if it does not; return whether it has."""
+    for number, wait_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, END_S)):
         try:
             signal.pidfd_send_signal(pidfd, number)
         except ProcessLookupError:
-            return
+            return True
         with selectors.DefaultSelector() as selector:
             selector.register(pidfd, selectors.EVENT_READ)
-            if selector.select(END_S):
-                return
-    raise EngineError(f"process {pid} does not end")
+            if selector.select(wait_s):
+                return True
+    return False
+
+
+def forget_set(runtime: Path) -> None:
+    """Leave nothing that the next host would play on, unless one lives: then it is its own."""
+    memory = runtime / MEMORY
+    if not memory.exists():
+        return
+    try:
+        held = take_lock(runtime / HOST_LOCK, "a host", "stop it")  # so that none begins meanwhile
+    except EngineError:
+        return
+    memory.unlink(missing_ok=True)
+    os.close(held)
 
 
 def stop_all(runtime: Path, say: Say) -> bool:
     """Stop what runs, with or without a parent; return whether anything did."""
     found = False
-    for name in (LOCK, "stage.lock", "host.lock", "backstage.lock"):
+    stuck = []
+    for name in (LOCK, "stage.lock", HOST_LOCK, "backstage.lock"):
         pid = lock_holder(runtime / name)
         if not pid:
             continue
@@ -251,16 +272,16 @@ def stop_all(runtime: Path, say: Say) -> bool:
             pidfd = os.pidfd_open(pid)
         except ProcessLookupError:
             continue
-        what = "engine" if name == LOCK else name.removesuffix(".lock")
-        say(f"stopping the {what} (process {pid})")
-        try:
-            with selectors.DefaultSelector() as selector:
-                selector.register(pidfd, selectors.EVENT_READ)
-                signal.pidfd_send_signal(pidfd, signal.SIGTERM)
-                if not selector.select(END_S * 4):
-                    end_process(pid, pidfd)
-        except ProcessLookupError:
-            pass
-        finally:
-            os.close(pidfd)
+        what = f"{'engine' if name == LOCK else name.removesuffix('.lock')} (process {pid})"
+        say(f"stopping the {what}")
+        if not end_process(pidfd, END_S * 4):
+            stuck.append(what)
+        os.close(pidfd)
+    forget_set(runtime)
+    _raise_stuck(stuck)
     return found
+
+
+def _raise_stuck(stuck: list[str]) -> None:
+    if stuck:
+        raise EngineError(f"{' and '.join(stuck)} cannot be ended", "look at the system's log")

@@ -6,11 +6,15 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 from engine_process import show, until
 
-from sfa_engine.audio.lock import lock_holder
+from sfa_engine.audio.lock import lock_holder, take_lock
+from sfa_engine.cli import supervise
+from sfa_engine.cli.config import AudioConfig
+from sfa_engine.errors import EngineError
 
 pytestmark = pytest.mark.slow
 
@@ -102,3 +106,80 @@ def test_a_process_that_cannot_be_started_now_is_started_later(silent_engine):
     resource.prlimit(parent, resource.RLIMIT_NOFILE, before)
     until(lambda: lock_holder(silent_engine.runtime / "stage.lock") not in {0, pid}, "a stage")
     until(silent_engine.answers, "the engine")
+
+
+def let_parent_die(engine):
+    engine.parent.kill()
+    engine.parent.wait()
+    kill(engine, "host")
+
+
+def let_host_hang(engine):
+    os.kill(lock_holder(engine.runtime / "host.lock"), signal.SIGSTOP)
+
+
+def let_host_die_again_and_again(engine):
+    (engine.runtime / "host.sock").unlink()
+    (engine.runtime / "host.sock").mkdir()  # no host can start
+    kill(engine, "host")
+    until(lambda: "host: ended with 1; starting it again in" in engine.said(), "a pause")
+
+
+@pytest.mark.parametrize(
+    ("mischief", "status"),
+    [
+        (let_parent_die, 0),
+        (let_host_hang, 0),
+        (let_host_die_again_and_again, 0),
+        (lambda engine: kill(engine, "host"), 0),  # so that the next is just being started
+        (
+            lambda engine: [
+                let_parent_die(engine),
+                kill(engine, "stage"),
+                kill(engine, "backstage"),
+            ],
+            1,
+        ),
+    ],
+    ids=["no parent", "hanging host", "host in a pause", "new host", "nobody"],
+)
+def test_a_stopped_set_never_starts_by_itself(silent_engine, bundles, mischief, status):
+    with silent_engine.connect() as client:
+        client.call("deck.load", deck=1, path=str(bundles[0]))
+        client.call("set", path="deck1.play", value=True, wait=True)
+    until((silent_engine.runtime / "backstage.sock").exists, "backstage")
+    mischief(silent_engine)
+    assert silent_engine.command("stop")[0] == status
+    silent_engine.parent.wait(10.0)
+    with suppress(OSError):
+        (silent_engine.runtime / "host.sock").rmdir()
+    silent_engine.start()
+    with silent_engine.connect() as client:
+        assert not client.call("status")["decks"][0]["loaded"]
+        assert client.call("get", path="deck1.play")["value"] == 0.0
+
+
+def test_the_set_of_a_host_that_lives_is_not_forgotten(tmp_path):
+    (tmp_path / "engine.memory").touch()
+    held = take_lock(tmp_path / "host.lock", "a host", "stop it")
+    supervise.forget_set(tmp_path)
+    assert (tmp_path / "engine.memory").exists()
+    os.close(held)
+    supervise.forget_set(tmp_path)
+    assert not (tmp_path / "engine.memory").exists()
+
+
+def test_one_that_does_not_end_keeps_none_of_the_others(tmp_path, monkeypatch):
+    supervisor = supervise.Supervisor(tmp_path, AudioConfig(), print)
+    for child in supervisor.children:
+        child.command = ["sleep", "60"]
+        supervisor._begin(child)
+    end = supervise.end_process
+    stage = supervisor.stage.pidfd
+    monkeypatch.setattr(supervise, "end_process", lambda pidfd: end(pidfd) and pidfd != stage)
+    with pytest.raises(EngineError, match=r"stage \(process \d+\) cannot be ended"):
+        supervisor._end()
+    assert supervisor.host.process.poll() == supervisor.backstage.process.poll() == -signal.SIGTERM
+    supervisor.stage.process.wait()
+    supervisor._log.close()
+    os.close(supervisor._lock)
