@@ -74,10 +74,18 @@ class Conductor:
         # Values that are on their way to the kernel: `get` answers with these.
         self._sent: dict[str, tuple[int, float]] = {}
         self.events: dict[str, int] = {"ended": 0, "wrapped": 0, "late": 0, "refused": 0}
-        self.attach(memory)
+        self._take_over(memory)
 
     def attach(self, memory: Memory) -> None:
-        """Take over an engine: its values are the truth, whoever set them."""
+        """Take over another engine: its values are the truth, and who listens hears of them."""
+        before = values_of(self.memory) | {path: value for path, (_, value) in self._sent.items()}
+        self._take_over(memory)
+        for path, value in values_of(memory).items():
+            if value != before[path]:
+                # No performer did this: a hot cue that is not there any more was not cleared.
+                self._tell(path, value, Source.HOST)
+
+    def _take_over(self, memory: Memory) -> None:
         self.memory = memory
         self._writer = CommandWriter.of(memory)
         self._reports = ReportReader(memory)

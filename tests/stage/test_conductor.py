@@ -69,6 +69,26 @@ def test_a_new_stage_knows_all_that_was_set(kernel, conductor):
     assert values_of(kernel.memory)["master.volume"] == -3.0
 
 
+def test_values_of_an_engine_that_began_anew_are_told_as_the_hosts(kernel, conductor, heard):
+    conductor.set_nowait("master.volume", -3.0)
+    conductor.set_nowait("deck1.hotcue1.position", 5.0)
+    kernel.render(64)
+    conductor.pump()
+    conductor.set_nowait("deck1.trim", 2.0)  # on its way
+    heard.clear()
+    anew = Offline()
+    anew.set("crossfader", 10.0)
+    anew.render(64)
+    conductor.attach(anew.memory)
+    assert sorted(heard) == [
+        ("crossfader", 10.0, Source.HOST),
+        ("deck1.hotcue1.position", -60.0, Source.HOST),
+        ("deck1.trim", 0.0, Source.HOST),
+        ("master.volume", 0.0, Source.HOST),
+    ]
+    assert conductor.get("deck1.trim") == 0.0
+
+
 async def answered(kernel, conductor, intent):
     """Await an intent while the kernel plays on."""
 
