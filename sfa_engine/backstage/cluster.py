@@ -17,11 +17,9 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-import fsspec
 
 from sfa_engine.backstage.runner import Order, Progress, error_of, run_worker
 from sfa_engine.durable import sync
@@ -47,7 +45,7 @@ class Cluster:
     def __init__(self, client: Any, shared: str) -> None:
         self._client = client
         self._shared = shared.rstrip("/")
-        self._files, self._root = fsspec.core.url_to_fs(self._shared)
+        self._files, self._root = _storage(self._shared)
         self._listeners: dict[str, Progress] = {}
         client.subscribe_topic(_TOPIC, self._hear)
 
@@ -58,7 +56,8 @@ class Cluster:
         Raises
         ------
         WorkerError
-            Nobody answers there, or no shared storage is named, or Dask is not installed.
+            Nobody answers there, or no shared storage is named or none that is known, or Dask is
+            not installed.
         """
         if not address or not shared:
             raise WorkerError(
@@ -71,15 +70,22 @@ class Cluster:
             raise WorkerError(
                 "Dask is not installed", "install it with `pip install 'sfa-engine[dask]'`"
             ) from None
-        try:
-            client = await Client(  # type: ignore[no-untyped-call]
-                address, asynchronous=True, timeout=CONNECT_S, set_as_default=False
-            )
-        except (OSError, ValueError) as error:
-            raise WorkerError(
-                f"no Dask scheduler answers at {address}: {error}", "start it, or set executor"
-            ) from None
-        return cls(client, shared)
+        _storage(shared)
+        async with AsyncExitStack() as failed:
+            try:
+                client = Client(  # type: ignore[no-untyped-call]
+                    address, asynchronous=True, timeout=CONNECT_S, set_as_default=False
+                )
+                failed.push_async_callback(client.close)
+                await client
+            except Exception as error:  # what answers there may be anything
+                raise WorkerError(
+                    f"no Dask scheduler answers at {address}: {error!s:.300}",
+                    "start it, or set executor",
+                ) from error
+            here = cls(client, shared)
+            failed.pop_all()
+        return here
 
     def _hear(self, event: tuple[float, Any]) -> None:
         said = event[1]
@@ -98,13 +104,16 @@ class Cluster:
                 if "result" in said and order.output:
                     target = Path(order.request[order.output])
                     await asyncio.to_thread(self._download, f"{place}/out", target)
+        except Exception:
+            await self._clear(place)
+            raise
         except asyncio.CancelledError:
             with suppress(OSError):  # nothing was sent yet
                 await asyncio.to_thread(self._files.touch, f"{place}/cancel")
             raise
         finally:
             self._listeners.pop(order.mark, None)
-        await asyncio.to_thread(self._files.rm, place, True)
+        await self._clear(place)
         if "error" in said:
             raise error_of(said["error"])
         result: dict[str, Any] = said["result"]
@@ -144,6 +153,18 @@ class Cluster:
                 sync(path)
             take_place(came, target)
 
+    async def _clear(self, place: str) -> None:
+        """Take an order's files off shared storage; what stays there changes nothing, and is told.
+
+        A worker that is still at it ends when they are gone.
+        """
+        try:
+            await asyncio.to_thread(self._files.rm, place, True)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            print(f"backstage: {place} stays on shared storage: {_said(error)}", flush=True)
+
     async def end(self, marks: str) -> None:
         """Tell all orders with such marks to end; those that were told before are cleared away."""
         await asyncio.to_thread(self._end, f"{self._root}/{marks}*")
@@ -162,8 +183,9 @@ class Cluster:
         try:
             yield
         except OSError as error:
-            said = str(error) if any(map(str.isalnum, str(error))) else type(error).__name__
-            raise WorkerError(f"shared storage: {said}", f"look at {self._shared}") from error
+            raise WorkerError(
+                f"shared storage: {_said(error)}", f"look at {self._shared}"
+            ) from error
 
     async def close(self) -> None:
         """Leave the cluster."""
@@ -179,7 +201,7 @@ def carry_out(shared: str, order: Order) -> dict[str, Any]:
     def progress(share: float, doing: str) -> None:
         worker.log_event(_TOPIC, {"mark": order.mark, "share": share, "doing": doing})
 
-    files, root = fsspec.core.url_to_fs(shared)
+    files, root = _storage(shared)
     place = f"{root}/{order.mark}"
     # In the worker's own folder: Dask clears that up if the worker dies.
     with tempfile.TemporaryDirectory(prefix="sfa-", dir=worker.local_directory) as name:
@@ -201,6 +223,31 @@ def carry_out(shared: str, order: Order) -> dict[str, Any]:
                 files.rm(f"{place}/out", True)
             _send(files, Path(request[order.output]), f"{place}/out")
         return {"result": result}
+
+
+def _storage(shared: str) -> tuple[Any, str]:
+    """Return shared storage, and the path of its folder there.
+
+    Raises
+    ------
+    WorkerError
+        If fsspec does not know it, or lacks what it needs for it.
+    """
+    import fsspec
+
+    try:
+        files, root = fsspec.core.url_to_fs(shared)
+    except (ImportError, ValueError) as error:
+        raise WorkerError(
+            f'cannot use "{shared}" as shared storage: {error}',
+            "set shared in [backstage] to a folder, or a URL that fsspec knows",
+        ) from None
+    return files, root
+
+
+def _said(error: OSError) -> str:
+    """Return what an error says, or its kind if that is nothing."""
+    return str(error) if any(map(str.isalnum, str(error))) else type(error).__name__
 
 
 def _send(files: Any, source: Path, place: str) -> None:

@@ -8,11 +8,12 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sfa_engine.backstage.courtesy import Courtesy
-from sfa_engine.backstage.executor import Executor, Local
+from sfa_engine.backstage.executor import Executor, Local, Remote
 from sfa_engine.backstage.foreman import Foreman, Outcome, Progress, Stage
 from sfa_engine.backstage.housekeeping import keep_house
 from sfa_engine.backstage.job import Job, Kind, Plan, State
@@ -84,7 +85,7 @@ class Core:
             if settings.executor == "dask":
                 from sfa_engine.backstage.cluster import Cluster
 
-                executor = await Cluster.connect(settings.dask, settings.shared)
+                executor = Remote(partial(Cluster.connect, settings.dask, settings.shared))
             marks = marks_of(settings.data)
             queue = Queue(database, f"{marks}-{os.getpid()}-{time.time_ns()}")
             await asyncio.to_thread(end_marked, marks)

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
 from sfa_engine.backstage.cluster import Cluster
+from sfa_engine.backstage.executor import Remote
 from sfa_engine.backstage.runner import Order
 from sfa_engine.errors import MediaError, WorkerError
 from sfa_engine.library.draft import clean_leftovers
@@ -48,10 +49,9 @@ else:
 """
 
 
-@asynccontextmanager
-async def cluster(shared: Path) -> AsyncIterator[Cluster]:
-    """Lend a cluster of two worker processes, started by the one who asks."""
-    async with LocalCluster(
+def two_workers(shared: Path) -> LocalCluster:
+    """Return two worker processes and their scheduler; they are started by the one who asks."""
+    return LocalCluster(
         n_workers=2,
         threads_per_worker=2,
         processes=True,
@@ -59,7 +59,13 @@ async def cluster(shared: Path) -> AsyncIterator[Cluster]:
         dashboard_address="127.0.0.1:0",  # any port: another cluster may have the usual one
         host="127.0.0.1",
         local_directory=str(shared.with_name("scratch")),
-    ) as here:
+    )
+
+
+@asynccontextmanager
+async def cluster(shared: Path) -> AsyncIterator[Cluster]:
+    """Lend a cluster of two worker processes."""
+    async with two_workers(shared) as here:
         sent = await Cluster.connect(here.scheduler_address, str(shared))
         try:
             yield sent
@@ -276,6 +282,84 @@ def test_a_scheduler_that_does_not_answer_is_told(
     monkeypatch.setattr("sfa_engine.backstage.cluster.CONNECT_S", 0.5)
     with pytest.raises(WorkerError, match="no Dask scheduler answers"):
         asyncio.run(Cluster.connect("tcp://127.0.0.1:9", str(tmp_path)))
+
+
+@pytest.mark.parametrize("address", ["nosuch://x", "127.0.0.1"])
+def test_an_address_that_is_none_is_told_and_nothing_stays_open(
+    tmp_path: Path, address: str
+) -> None:
+    async def main() -> list[Client]:
+        with pytest.raises(WorkerError, match="no Dask scheduler answers"):
+            await Cluster.connect(address, str(tmp_path))
+        return [client for client in Client._instances if client.status != "closed"]
+
+    assert asyncio.run(main()) == []
+
+
+def test_storage_that_nobody_knows_is_told_before_anybody_is_asked() -> None:
+    with pytest.raises(WorkerError, match=r'cannot use "nosuch://x" .*Protocol not known'):
+        asyncio.run(Cluster.connect("tcp://127.0.0.1:9", "nosuch://x"))
+
+
+def test_an_order_that_the_cluster_fails_leaves_nothing_on_the_storage(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+
+    async def main() -> None:
+        async with cluster(shared) as here:
+            with pytest.raises(WorkerError, match="the cluster failed: FileNotFoundError"):
+                await here.run(order("say(result={})", tmp_path), lambda *_: None)
+
+    asyncio.run(main())
+    assert shared_is_empty(shared)
+
+
+def test_storage_that_cannot_be_cleared_costs_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+
+    def stuck(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    async def main() -> dict[str, Any]:
+        async with cluster(shared) as here:
+            monkeypatch.setattr(type(here._files), "rm", stuck)  # here, not in the workers
+            return await here.run(order(COPY, tmp_path), lambda *_: None)
+
+    assert asyncio.run(main())["length"] == 8
+    assert (tmp_path / "made" / "copy.txt").read_text() == "LA LA LA"
+    assert "stays on shared storage: [Errno 13] Permission denied" in capsys.readouterr().out
+
+
+def test_a_cluster_is_gone_to_with_the_first_order_and_tried_again_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfa_engine.backstage.cluster.CONNECT_S", 0.5)
+    shared = tmp_path / "shared"
+    (shared / "sfa-left" / "in" / "path").mkdir(parents=True)
+    addresses = ["tcp://127.0.0.1:9"]
+    remote = Remote(lambda: Cluster.connect(addresses[-1], str(shared)))
+
+    async def main() -> list[dict[str, Any]]:
+        await remote.end("sfa")
+        with pytest.raises(WorkerError, match="no Dask scheduler answers"):
+            await remote.run(order(COPY, tmp_path), lambda *_: None)
+        async with two_workers(shared) as there:
+            monkeypatch.setattr("sfa_engine.backstage.cluster.CONNECT_S", 10.0)
+            addresses.append(there.scheduler_address)
+            orders = [
+                order(COPY, tmp_path, f"sfa-{n}", out=str(tmp_path / f"made-{n}")) for n in range(3)
+            ]
+            try:
+                return await asyncio.gather(*(remote.run(o, lambda *_: None) for o in orders))
+            finally:
+                await remote.close()
+
+    assert [result["length"] for result in asyncio.run(main())] == [8] * 3
+    assert [entry.name for entry in shared.iterdir()] == ["sfa-left"]
+    assert (shared / "sfa-left" / "cancel").exists()
 
 
 def test_the_cluster_is_not_imported_unless_it_is_used() -> None:

@@ -27,3 +27,12 @@ def test_what_a_client_asked_for_is_done_though_it_left_at_once(tmp_path: Path) 
             assert time.monotonic() < give_up
             time.sleep(0.02)
         assert "Traceback" not in here.log
+
+
+def test_the_library_is_there_without_the_cluster(tmp_path: Path) -> None:
+    with house(tmp_path) as here:
+        here.configure(
+            f'[backstage]\nexecutor = "dask"\ndask = "tcp://127.0.0.1:9"\nshared = "{tmp_path}"\n'
+        )
+        with here.start() as client:
+            assert client.call("library.playlists") == {"playlists": []}
