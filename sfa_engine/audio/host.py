@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import inspect
 import json
 import os
 import signal
@@ -23,8 +24,10 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -67,7 +70,7 @@ class Host:
         self._file = wish.name.removeprefix(prefix) if wish.name.startswith(prefix) else ""
         self._kernel = build.load(build.ensure())
         self._lock = take_lock(runtime / LOCK, "a host", "stop it first with `sfa stop`")
-        self.locked = realtime.lock_memory()
+        self.locked = False
         path = runtime / MEMORY
         try:
             self.memory = Memory.open(path)
@@ -102,6 +105,7 @@ class Host:
         if self._adopted:
             self._rebase(rate)
         self.rack = Rack(self.memory, rate, self.wish.channels)
+        self.locked = realtime.lock_memory()
         self.loader = Loader(self.rack, lock=self.locked)
         for count in ("late", "device_misses", "reports_lost", "worst_ns"):
             engine[count] = 0
@@ -186,7 +190,7 @@ class Host:
         gone_s = (time.monotonic_ns() - int(engine["monotonic_ns"])) / 1e9
         frame = int(engine["emitted"]) + gone_s * float(engine["sample_rate"])
         for deck, transport in enumerate(engine["transport"]):
-            path = bytes(transport["bundle"]).decode()
+            path = bytes(transport["bundle"]).decode(errors="replace")
             if not path:
                 continue
             head = transport["head"][0]
@@ -198,8 +202,8 @@ class Host:
             try:
                 # A second before, for a head that runs backwards or jumps into a loop.
                 mounted, bundle = self.loader.mount_bundle(Path(path), position / rate - 1.0)
-            except SfaError as error:
-                self._troubles[deck] = str(error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other deck plays on
+                self._troubles[deck] = str(_in_words(error))
                 transport["playing"] = 0
                 transport["bundle"] = b""
                 self.loader.hand_over(deck, None)
@@ -364,6 +368,14 @@ class Host:
     def answer(self, line: bytes) -> dict[str, Any]:
         """Do what a line asks; an error is an answer too."""
         try:
+            return {"ok": self._asked(line)()}
+        except Exception as error:  # noqa: BLE001 - else the caller hears nothing
+            told = _in_words(error)
+            return {"error": {"code": told.code, "message": told.message, "hint": told.hint}}
+
+    def _asked(self, line: bytes) -> Callable[[], dict[str, Any]]:
+        """Return what does what a line asks."""
+        try:
             request = json.loads(line)
             verb, arguments = request["do"], request.get("with", {})
             verbs: dict[str, Callable[..., dict[str, Any]]] = {
@@ -379,11 +391,10 @@ class Host:
             deck = arguments.get("deck", 0)
             if not isinstance(deck, int) or not 0 <= deck < DECKS:
                 raise Refused(f"there is no deck {deck + 1}")
-            return {"ok": verbs[verb](**arguments)}
-        except SfaError as error:
-            return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+            inspect.signature(verbs[verb]).bind(**arguments)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return {"error": {"code": "refused", "message": f"not a request: {error}", "hint": ""}}
+            raise Refused(f"not a request: {error}") from None
+        return partial(verbs[verb], **arguments)
 
     def advance(self, frames: int) -> dict[str, Any]:
         """Let time pass, where a file takes the device's place."""
@@ -447,6 +458,16 @@ class Host:
         (self.runtime / MEMORY).unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
+
+
+def _in_words(error: Exception) -> SfaError:
+    """Return an error that can be told; one that nobody expects is printed to the log."""
+    if isinstance(error, SfaError):
+        return error
+    with contextlib.suppress(OSError):
+        traceback.print_exception(error)
+    reason = f"{type(error).__name__} {error}".strip()
+    return EngineError(f"the audio process cannot do it: {reason}", "see engine.log")
 
 
 def main() -> int:

@@ -230,7 +230,12 @@ class Loader:
     def _allocate(self, stem: StemFile) -> npt.NDArray[np.generic]:
         """Return memory for a stem, on huge pages and locked where that is possible."""
         size = max(mmap.PAGESIZE, stem.frames * frame_bytes(stem))
-        block = mmap.mmap(-1, size)
+        try:
+            block = mmap.mmap(-1, size)
+        except (OSError, MemoryError):
+            raise EngineError(
+                f"there is not the memory for {stem.path}: {size >> 20} MB", "eject another track"
+            ) from None
         if hasattr(mmap, "MADV_HUGEPAGE") and size >= 2 << 20:
             with contextlib.suppress(OSError):  # a kernel without huge pages
                 block.madvise(mmap.MADV_HUGEPAGE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
@@ -11,8 +12,14 @@ PRIORITY = 70  # above desktop audio, below the kernel's interrupt threads at 50
 
 
 def lock_memory() -> bool:
-    """Keep this process's pages in memory as they are first used; return whether allowed."""
-    flags = _MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT
+    """Keep this process's pages in memory as they are first used; return whether allowed.
+
+    Where there is a limit, only what is mapped now is locked: one beyond it that is mapped later
+    would be refused, not left unlocked.
+    """
+    flags = _MCL_CURRENT | _MCL_ONFAULT
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
+        flags |= _MCL_FUTURE
     return int(_libc.mlockall(flags)) == 0
 
 

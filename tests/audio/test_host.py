@@ -1,14 +1,17 @@
 """The audio process's Python side: what it asks of disks, devices and clients may fail."""
 
+import errno
 import json
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import pytest
+import soundfile
 
 from sfa_engine.audio import build, host
 from sfa_engine.audio.device import Wish
@@ -120,3 +123,75 @@ def test_a_disk_that_hangs_under_a_track_holds_neither_its_deck_nor_the_end(
     running.terminate()
     assert running.wait(PATIENCE_S) == 0
     assert time.monotonic() - began < 2.0
+
+
+def line(verb, **arguments):
+    return json.dumps({"do": verb, "with": arguments}).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "MemoryError"),
+        (RuntimeError("can't start new thread"), "RuntimeError can't start new thread"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        (KeyError("stem"), "KeyError 'stem'"),
+        (soundfile.LibsndfileError(2, "full: "), "full: System error"),
+    ],
+)
+def test_an_error_that_nobody_expects_is_an_answer_and_in_the_log(
+    silent, bundle, monkeypatch, capsys, error, words
+):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(silent.loader, "mount_bundle", fail)
+    ours, theirs = socket.socketpair()
+    with ours:
+        threading.Thread(target=silent._attend, args=(theirs,), daemon=True).start()
+        ours.settimeout(PATIENCE_S)
+        answers = ours.makefile()
+        for _ in range(2):
+            ours.sendall(line("load", deck=0, path=str(bundle)))
+            said = json.loads(answers.readline())["error"]
+            assert said["code"] == "engine"
+            assert words in said["message"]
+    assert words.split()[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"7",
+        b"{}",
+        b"no JSON",
+        b'{"do": "load", "with": 7}',
+        line("load", deck=0),
+        line("info", x=1),
+    ],
+)
+def test_what_is_not_a_request_is_refused(silent, words):
+    said = silent.answer(words)["error"]
+    assert said["code"] == "refused"
+    assert "not a request" in said["message"]
+
+
+@pytest.mark.slow
+def test_a_track_that_cannot_be_loaded_again_leaves_its_deck_empty_and_the_host_alive(
+    process, bundle, tmp_path
+):
+    first = process()
+    assert "ok" in ask(tmp_path, "load", deck=1, path=str(bundle))
+    first.kill()
+    first.wait()
+    (tmp_path / "host.sock").unlink()
+    spoiled = """
+def fail(*_):
+    raise MemoryError
+
+host.Loader.mount_bundle = fail
+"""
+    process(spoiled)
+    deck = ask(tmp_path, "info")["ok"]["decks"][1]
+    assert not deck["loaded"]
+    assert "MemoryError" in deck["trouble"]

@@ -240,6 +240,19 @@ def test_a_track_larger_than_the_memory_is_refused_with_both_sizes(bundle, monke
         Offline().loader.mount_bundle(bundle)
 
 
+@pytest.mark.parametrize("error", [OSError(errno.ENOMEM, "Cannot allocate memory"), MemoryError()])
+def test_a_track_that_the_system_gives_no_memory_is_refused_with_its_size(
+    bundle, monkeypatch, error
+):
+    def refuse(*_):
+        raise error
+
+    engine = Offline()
+    monkeypatch.setattr(loader.mmap, "mmap", refuse)
+    with pytest.raises(EngineError, match=r"not the memory for .*\.wav: 1 MB; eject"):
+        engine.loader.mount_bundle(bundle)
+
+
 def test_a_full_rack_says_so(sound):
     engine = Offline()
     for _ in range(SLOTS):
