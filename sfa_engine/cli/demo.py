@@ -115,7 +115,8 @@ def _engine(device: str) -> Iterator[Path]:
         log = runtime / "start.log"
         command = [sys.executable, "-m", "sfa_engine.cli.main", "start", "--device", device]
         command.append("--no-backstage")
-        with spawned(command, {"SFA_RUNTIME": folder}, log) as parent:
+        apart = {"SFA_RUNTIME": folder, "XDG_DATA_HOME": folder}  # its cues are nobody's marks
+        with spawned(command, apart, log) as parent:
             socket = runtime / ENGINE
             wait_for(lambda: parent.poll() is not None or _answers(socket), "the engine")
             if parent.poll() is not None:

@@ -91,7 +91,7 @@ class Supervisor:
             "stage",
             [
                 *(*base, "sfa_engine.cli.stage_process", *where, "--device", audio.device),
-                *("--data", str(data_path() if backstage else runtime)),
+                *("--data", str(data_path())),
             ],
             "stage.lock",
         )

@@ -8,13 +8,15 @@ import subprocess
 import sys
 from contextlib import suppress
 
+import numpy as np
 import pytest
 from engine_process import show, until
 
 from sfa_engine.audio.lock import lock_holder, take_lock
 from sfa_engine.cli import supervise
 from sfa_engine.cli.config import AudioConfig
-from sfa_engine.errors import EngineError
+from sfa_engine.errors import EngineError, SfaError
+from sfa_engine.library.bundle import write_bundle_arrays
 
 pytestmark = pytest.mark.slow
 
@@ -183,3 +185,30 @@ def test_one_that_does_not_end_keeps_none_of_the_others(tmp_path, monkeypatch):
     supervisor.stage.process.wait()
     supervisor._log.close()
     os.close(supervisor._lock)
+
+
+def test_what_was_marked_without_a_backstage_comes_to_the_next_one(silent_engine):
+    tracks = silent_engine.runtime / "data" / "sfa" / "tracks"
+    tracks.mkdir(parents=True, exist_ok=True)
+    sound = {"mix": np.zeros((8 * 48_000, 2), np.float32)}
+    track = write_bundle_arrays(tracks / "a.sfa", sound, title="Quiet", artist="", bpm=None)
+    silent_engine.stop()
+    silent_engine.start("--no-backstage")
+    with silent_engine.connect() as client:
+        client.call("deck.load", deck=1, path=str(track))
+        client.call("set", path="deck1.position", value=3.0, wait=True)
+        client.call("press", path="deck1.hotcue2.store")
+    pending = silent_engine.runtime / "data" / "sfa" / "marks-pending.json"
+    until(pending.exists, "the mark on the disk")
+    silent_engine.stop()
+    silent_engine.start()
+
+    def kept():
+        try:
+            with silent_engine.connect() as client:
+                cues = client.call("library.show", track="quiet")["cues"]
+        except SfaError:
+            return False
+        return [cue["position_s"] for cue in cues] == pytest.approx([3.0], abs=0.02)
+
+    until(kept, "the mark in the library")
