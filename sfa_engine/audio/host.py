@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import inspect
 import json
+import math
 import os
 import signal
 import socket
@@ -292,14 +293,31 @@ class Host:
 
     # ------------------------------------------------------------------ requests
 
-    def load(self, deck: int, path: str, position_s: float = 0.0) -> dict[str, Any]:
-        """Put a bundle on a deck; return when it can be played, the rest follows."""
+    def load(
+        self, deck: int, path: str, position_s: float = 0.0, until: float = math.inf
+    ) -> dict[str, Any]:
+        """Put a bundle on a deck; return when it can be played, the rest follows.
+
+        Parameters
+        ----------
+        deck : int
+            From 0.
+        path : str
+        position_s : float
+            Where it will play.
+        until : float
+            When nobody waits for it any more, of `time.monotonic`: the deck stays as it is then,
+            for what is on it may play.
+        """
         began = time.monotonic_ns()
         whole = str(Path(path).resolve()).encode()
         if len(whole) > MOST_PATH_BYTES:
             raise Refused(f"the path has {len(whole)} bytes", f"{MOST_PATH_BYTES} are the most")
         with self._deck_mutex[deck]:
             mounted, bundle = self.loader.mount_bundle(Path(path), position_s)
+            if time.monotonic() > until:
+                self.loader.let_go(mounted)
+                raise EngineError(f"{path} could not be read in time", "check its disk")
             self._give(deck, mounted, position_s)
             transport = self.memory.engine["transport"][deck]
             transport["bundle"] = whole
@@ -311,9 +329,11 @@ class Host:
         took_ms = (time.monotonic_ns() - began) / 1e6
         return {"playable_ms": took_ms, **self.describe(deck)}
 
-    def eject(self, deck: int) -> dict[str, Any]:
-        """Take a deck's track away."""
+    def eject(self, deck: int, until: float = math.inf) -> dict[str, Any]:
+        """Take a deck's track away, unless nobody waits for that any more."""
         with self._deck_mutex[deck]:
+            if time.monotonic() > until:
+                raise EngineError("the deck was being loaded for too long", "eject it again")
             self._give(deck, None, 0.0)
             self.memory.engine["transport"][deck]["bundle"] = b""
             self._tracks.pop(deck, None)
@@ -391,6 +411,8 @@ class Host:
             deck = arguments.get("deck", 0)
             if not isinstance(deck, int) or not 0 <= deck < DECKS:
                 raise Refused(f"there is no deck {deck + 1}")
+            if verb in {"load", "eject"}:
+                arguments["until"] = float(request.get("until", math.inf))
             inspect.signature(verbs[verb]).bind(**arguments)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Refused(f"not a request: {error}") from None

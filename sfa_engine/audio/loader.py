@@ -289,6 +289,11 @@ class Loader:
         """
         self._send(deck, mounted, position_s, Handover.RESUMED if resumed else Handover.NEW)
 
+    def let_go(self, mounted: Mounted) -> None:
+        """Give back a track that no deck was given."""
+        mounted.handed = True
+        self.free()
+
     def give_grid(self, deck: int, grid: Grid | None) -> bool:
         """Give the track on a deck another grid, while it plays; nothing is heard of it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import trio
 from sfa_engine.errors import EngineError, Refused, SfaError
 
 ANSWER_S = 10.0  # the first seconds of a track from the slowest card
+TAKEN_S = 2.0  # then the kernel takes it, or the host says that it came too late
 LINE_BYTES = 1 << 20
 
 
@@ -25,15 +27,16 @@ async def ask_host(runtime: Path, verb: str, /, **arguments: Any) -> dict[str, A
         It is not there, or does not answer.
     """
     path = runtime / "host.sock"
+    request = {"do": verb, "with": arguments, "until": time.monotonic() + ANSWER_S}
     answer = b""
-    with trio.move_on_after(ANSWER_S):
+    with trio.move_on_after(ANSWER_S + TAKEN_S):
         try:
             stream = await trio.open_unix_socket(str(path))
         except OSError:
             raise EngineError("the audio process is not there", "see `sfa health`") from None
         async with stream:
             try:
-                await stream.send_all(json.dumps({"do": verb, "with": arguments}).encode() + b"\n")
+                await stream.send_all(json.dumps(request).encode() + b"\n")
                 while not answer.endswith(b"\n") and len(answer) < LINE_BYTES:
                     part = await stream.receive_some()
                     if not part:

@@ -12,11 +12,14 @@ import time
 import numpy as np
 import pytest
 import soundfile
+import trio
 
-from sfa_engine.audio import build, host
+from sfa_engine.audio import build, host, loader
 from sfa_engine.audio.device import Wish
 from sfa_engine.audio.host import Host
+from sfa_engine.audio.layout import SLOTS
 from sfa_engine.library.bundle import write_bundle_arrays
+from sfa_engine.stage.host_link import ANSWER_S, ask_host
 
 RATE = 48_000
 PATIENCE_S = 20.0
@@ -195,3 +198,46 @@ host.Loader.mount_bundle = fail
     deck = ask(tmp_path, "info")["ok"]["decks"][1]
     assert not deck["loaded"]
     assert "MemoryError" in deck["trouble"]
+
+
+def test_a_load_that_nobody_waits_for_any_more_leaves_the_deck_as_it_is(
+    silent, bundle, monkeypatch
+):
+    silent.load(0, str(bundle))
+    there = silent.loader.on_deck(0)
+    read = loader._Reader.read
+
+    def read_slowly(self, start, end):
+        time.sleep(0.05)
+        return read(self, start, end)
+
+    monkeypatch.setattr(loader._Reader, "read", read_slowly)
+    late = json.loads(line("load", deck=0, path=str(bundle))) | {"until": time.monotonic() + 0.01}
+    for _ in range(2 * SLOTS):
+        said = silent.answer(json.dumps(late).encode())["error"]
+        assert (said["code"], said["hint"]) == ("engine", "check its disk")
+        assert "could not be read in time" in said["message"]
+    assert silent.loader.on_deck(0) is there
+    wait_until(lambda: silent.loader.free() or len(silent.loader._mounted) == 1)
+    said = silent.answer(json.dumps(late | {"do": "eject", "with": {"deck": 0}}).encode())
+    assert "error" in said
+    assert silent.loader.on_deck(0) is there
+
+
+def test_the_stage_says_how_long_it_waits(tmp_path):
+    said = []
+
+    def answer(server):
+        client, _ = server.accept()
+        with client:
+            said.append(json.loads(client.makefile().readline()))
+            client.sendall(b'{"ok": {}}\n')
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "host.sock"))
+        server.listen()
+        one = threading.Thread(target=answer, args=(server,))
+        one.start()
+        trio.run(ask_host, tmp_path, "info")
+        one.join()
+    assert 0.0 < said[0]["until"] - time.monotonic() <= ANSWER_S
