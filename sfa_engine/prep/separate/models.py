@@ -16,13 +16,13 @@ import hashlib
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
 
 from sfa_engine.errors import Refused, WorkerError
+from sfa_engine.library.draft import drafted_file
 
 PIECE_BYTES = 1 << 20
 TIMEOUT_S = 30.0
@@ -132,6 +132,8 @@ def fetch(source: str, target: Path, progress: Callable[[float], None]) -> Path:
     ------
     WorkerError
         If it cannot be had, or is another file.
+    MediaError
+        If it cannot be written.
     """
     import httpx
 
@@ -140,12 +142,16 @@ def fetch(source: str, target: Path, progress: Callable[[float], None]) -> Path:
     named = _PART.fullmatch(target.name)
     assert named
     by_hand = f"download it by hand and put it into {target.parent}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for left in target.parent.glob(f".{target.name}.*"):  # of a killed run
-        left.unlink(missing_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise WorkerError(
+            f'cannot make "{target.parent}": {problem.strerror}', "name another folder of models"
+        ) from problem
     try:
         with (
-            tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.") as draft,
+            drafted_file(target) as draft,
+            draft.open("wb") as file,
             opened(
                 httpx.Client, source, WorkerError, timeout=TIMEOUT_S, follow_redirects=True
             ) as client,
@@ -154,13 +160,12 @@ def fetch(source: str, target: Path, progress: Callable[[float], None]) -> Path:
             answer.raise_for_status()
             expected = int(answer.headers.get("Content-Length", 0))
             for piece in answer.iter_bytes(PIECE_BYTES):
-                draft.write(piece)
-                progress(min(1.0, draft.tell() / expected) if expected else 0.0)
-            draft.flush()
-            os.fsync(draft.fileno())
-            checked(Path(draft.name), named[1], f"what {source} gives is not it; {by_hand}")
-            Path(draft.name).chmod(0o644)
-            os.link(draft.name, target)
-    except (httpx.HTTPError, OSError) as problem:
+                file.write(piece)
+                progress(min(1.0, file.tell() / expected) if expected else 0.0)
+            file.flush()
+            os.fsync(file.fileno())
+            checked(draft, named[1], f"what {source} gives is not it; {by_hand}")
+            draft.chmod(0o644)
+    except httpx.HTTPError as problem:
         raise WorkerError(f"cannot fetch {source}: {problem}", by_hand) from problem
     return target

@@ -264,11 +264,35 @@ def test_fetched_weights_are_whole_when_they_appear(source, weights, tmp_path):
     shares = []
     target = tmp_path / "fetched" / weights.name
     target.parent.mkdir()
-    (target.parent / f".{weights.name}.left").write_bytes(b"of a killed run")
+    left = target.with_name(f".sfa-part-00000000-1-0-{weights.name}")
+    left.write_bytes(b"of a killed run")
     folder_of_models.fetch(url, target, shares.append)
     assert target.read_bytes() == weights.read_bytes()
     assert names_in(target.parent) == [weights.name]
     assert shares[-1] == 1.0
+
+
+def test_of_two_that_fetch_at_once_both_have_the_weights(source, weights, tmp_path):
+    from sfa_engine.prep.separate import models as folder_of_models
+
+    shutil.copy(weights, source.with_name(weights.name))
+    url = f"{hybrid._sources('demucs')['955717e8'].rpartition('/')[0]}/{weights.name}"
+    target = tmp_path / "fetched" / weights.name
+
+    def meanwhile(_):
+        if not target.exists():
+            folder_of_models.fetch(url, target, quiet)
+
+    assert folder_of_models.fetch(url, target, meanwhile) == target
+    assert target.read_bytes() == weights.read_bytes()
+    assert names_in(target.parent) == [weights.name]
+
+
+def test_a_folder_of_models_that_cannot_be_made_is_told(source, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(WorkerError, match=r"cannot make .*Not a directory; name another folder"):
+        load(tmp_path / "file" / "models", "htdemucs", fetch=True)
+    assert not source.exists()
 
 
 # ---------------------------------------------------------------- choice
