@@ -44,6 +44,7 @@ BLOCK_FRAMES = 1 << 16
 LEAST_SECONDS = 1.0  # of a damaged file; with less it is refused
 SLACK_SECONDS = 0.05  # a length that is short by one codec frame (2048) is not an early end
 LOUDEST = 1e6  # +120 dB over full scale: not sound but damage, as NaN is
+MOST_TAIL_BYTES = 1 << 16  # behind an MP3's last frame: lyrics, zeros; more was meant to be sound
 LONGEST_GAP_SECONDS = 0.2  # of silence for one damaged packet, whatever length it states
 
 # What may be opened. FFmpeg also knows play lists and scripts that name other files and hosts.
@@ -166,6 +167,7 @@ class Decoding:
             raise MediaError(f'"{self.path}" has sound in a format that is not known', READABLE)
         self._learn(container, stream)
         gap = Fraction(0)  # seconds that were damaged, since the last sound
+        lost_bytes = 0  # that could not be decoded, since then
         rate = 0
         for packet in self._packets(container, stream):
             if not rate and packet.size:
@@ -173,11 +175,13 @@ class Decoding:
             try:
                 frames = packet.decode()
             except av.FFmpegError:
-                self._stumbled = True
+                lost_bytes += max(1, packet.size)
                 if rate and packet.duration:
                     gap += min(Fraction(LONGEST_GAP_SECONDS), packet.duration * packet.time_base)
                 continue
             for frame in frames:
+                self._stumbled |= lost_bytes > 0
+                lost_bytes = 0
                 rate = _checked_rate(self.path, frame.sample_rate)
                 if gap:
                     yield rate, np.zeros((round(gap * rate), 2), np.float32)
@@ -187,6 +191,7 @@ class Decoding:
                 self.repaired_samples += _repair(channels)
                 speakers = tuple(speaker.name for speaker in frame.layout.channels)
                 yield rate, stereo(channels.astype(np.float32, copy=False), speakers)
+        self._stumbled |= lost_bytes > (MOST_TAIL_BYTES if container.format.name == "mp3" else 0)
 
     def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
         """Yield what the file holds of a stream, up to where it cannot be read further."""

@@ -280,12 +280,28 @@ def test_a_damaged_stretch_is_silence_and_what_follows_stays_in_place(tmp_path):
     np.testing.assert_allclose(decoded.sound[-RATE:], noise[-RATE:], atol=1e-4)
 
 
-@pytest.mark.parametrize("tail", [b"TAG" + b"x" * 125, bytes(500)])
-def test_what_follows_the_sound_of_an_mp3_is_no_damage(encoded, tmp_path, tail):
-    (tmp_path / "x.mp3").write_bytes(encoded("a.mp3", MP3).read_bytes() + tail)
+LYRICS = b"LYRICSBEGINLYR02160" + b"[00:01]Words of a song, a line.\r\n" * 65 + b"002179LYRICS200"
+
+
+@pytest.mark.parametrize("tail", [b"TAG" + b"x" * 125, bytes(500), bytes(3000), LYRICS])
+@pytest.mark.parametrize("name", ["a.mp3", "untagged.mp3"])
+def test_what_follows_the_sound_of_an_mp3_is_no_damage(encoded, tmp_path, name, tail):
+    path = encoded(name, MP3 if name == "a.mp3" else LATE[name][0])
+    (tmp_path / "x.mp3").write_bytes(path.read_bytes() + tail)
     decoded = decode(tmp_path / "x.mp3")
     assert not decoded.truncated
-    assert 0 <= len(decoded.sound) - SECONDS * RATE <= 1152
+    assert len(decoded.sound) == len(decode(path).sound)
+
+
+def test_an_mp3_with_a_hole_or_without_its_second_half_is_damaged(encoded, tmp_path):
+    whole = encoded("untagged.mp3", LATE["untagged.mp3"][0]).read_bytes()
+    middle = len(whole) // 2
+    for data in (
+        whole[:middle] + bytes(3000) + whole[middle + 3000 :],
+        whole[:middle] + bytes(100_000),  # a download that had its space and stopped
+    ):
+        (tmp_path / "x.mp3").write_bytes(data)
+        assert decode(tmp_path / "x.mp3").truncated
 
 
 def test_title_and_artist_come_from_the_tags(encoded):
