@@ -126,6 +126,7 @@ class Host:
         if self._file:
             self._drive_file(rate)
             return
+        engine["thread"] = 0  # until the first block says which it is
         stream = None
         if found is not None:
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
@@ -24,7 +25,12 @@ def lock_memory() -> bool:
 
 
 def raise_thread(thread: int, priority: int = PRIORITY) -> int:
-    """Give a thread a real-time priority unless it has one; return what it has, 0 for none."""
+    """Give a thread a real-time priority unless it has one; return what it has, 0 for none.
+
+    Only one of this process: to the system, 0 means whoever asks.
+    """
+    if not Path(f"/proc/self/task/{thread}").exists():
+        return 0
     try:
         if os.sched_getscheduler(thread) & ~_RESET not in {os.SCHED_FIFO, os.SCHED_RR}:
             os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(priority))

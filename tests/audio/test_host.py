@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import soundfile
 import trio
 
 from sfa_engine.audio import build, host, loader
-from sfa_engine.audio.device import Wish
+from sfa_engine.audio.device import Found, Wish
 from sfa_engine.audio.host import Host
 from sfa_engine.audio.layout import SLOTS
 from sfa_engine.library.bundle import write_bundle_arrays
@@ -94,6 +95,29 @@ def test_a_portaudio_that_does_not_initialise_leaves_the_timer(tmp_path, monkeyp
     made.driver.close()
     assert made.memory.engine["driver"] == b"timer"
     assert b"no backend" in made.memory.engine["trouble"]
+
+
+def test_a_device_that_gives_no_block_raises_no_thread(tmp_path, monkeypatch):
+    class Dead:
+        name = "portaudio"
+        device = "opens, but does not call"
+
+        def __init__(self, *_):
+            pass
+
+        def start(self):
+            pass
+
+    monkeypatch.setattr(host.realtime, "lock_memory", lambda: False)
+    monkeypatch.setattr(host.device, "choose", lambda _: Found(0, "x", "ALSA", 48_000.0, 2))
+    monkeypatch.setattr(host, "Stream", Dead)
+    monkeypatch.setattr(Host, "_wait_for_block", lambda _: None)
+    made = Host(tmp_path, Wish("default"))
+    made.memory.engine["thread"] = threading.get_native_id()  # of a host that died
+    before = os.sched_getscheduler(0)
+    made.open()
+    assert int(made.memory.engine["realtime"]) == 0
+    assert os.sched_getscheduler(0) == before
 
 
 A_DISK_THAT_HANGS = """
