@@ -38,9 +38,10 @@ def run_demo(tracks: Sequence[Path], device: str | None, output: Path, *, quiet:
     (cache / "demo.mix").write_text(text)
     script = parse_script(text)
     name = device or _device()
-    if name == devices.FILE_PREFIX:
-        name += str(output.resolve())
     live = not name.startswith(devices.FILE_PREFIX)
+    if not live:
+        output = Path(name.removeprefix(devices.FILE_PREFIX) or output)
+        name = devices.FILE_PREFIX + str(output.resolve())
     with _engine(name) as socket, SocketClient(socket) as client:
         heard = client.call("status")["engine"]["device"]
         where = f"on {heard}" if live else f"into {output}"

@@ -235,9 +235,11 @@ def test_a_place_that_cannot_be_written_is_named(sfa, tmp_path, name):
 
 
 def test_the_demo_is_mixed_by_the_engine_into_a_file_with_its_picture(sfa, tmp_path):
-    status, out, err = sfa("demo", "--device", f"file:{tmp_path}/demo.wav", "--quiet")
+    status, out, err = sfa("demo", "--device", "file:mine.wav", "--quiet")
     assert status == 0, err
-    sound, rate = soundfile.read(tmp_path / "demo.wav")
+    assert "mine.wav and mine.png: 6" in out
+    assert (tmp_path / "mine.png").exists()
+    sound, rate = soundfile.read(tmp_path / "mine.wav")
     assert 60 <= len(sound) / rate < 61
     assert 0.3 < np.abs(sound).max() < 0.9
     # Something is heard in every second but the first and the last.
