@@ -102,10 +102,11 @@ def _fetched(tool: Tool, order: Order, part: Path, progress: Progress) -> dict[s
     title = order.title or catch.facts.get("title", "")
     artist = ", ".join(order.artists) or catch.facts.get("artist", "")
     bitrate = catch.path.stat().st_size * 8 / catch.seconds / 1000
+    version = _version(program)
     return {
         "path": str(put(catch.path, order.out, f"{artist} - {title}")),
         "tool": tool.name,
-        "version": _version(program),
+        "version": version,
         "bitrate": f"{bitrate:.0f}k",
         "source_url": catch.facts.get("source_url", order.url),
         "title": title,
@@ -200,7 +201,8 @@ def _version(program: Path) -> str:
             [program, "--version"],
             capture_output=True,
             env=_environment(),
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=VERSION_S,
             check=False,
             stdin=subprocess.DEVNULL,

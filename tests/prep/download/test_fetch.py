@@ -177,6 +177,12 @@ def test_a_name_that_is_taken_is_left_alone(bench):
     assert (bench.out / "Someone - A Title.mp3").read_text() == "mine"
 
 
+def test_a_version_that_is_no_text_is_no_reason_to_lose_the_file(bench):
+    bench.stand_in("yt-dlp", "odd-version", "make:two.mp3")
+    assert bench.fetch(SITE)[-1]["result"]["version"] == "\ufffd"
+    assert bench.everything() == ["Someone - A Title.mp3"]
+
+
 def test_the_tools_get_a_wide_screen_and_none_of_our_python_path(bench):
     bench.stand_in("yt-dlp", "environment", "make:two.mp3")
     bench.fetch(SITE)
@@ -188,8 +194,11 @@ def test_the_tools_get_a_wide_screen_and_none_of_our_python_path(bench):
 def test_a_tool_that_hangs_is_ended_with_its_children_and_the_next_is_tried(bench):
     bench.stand_in("spotdl", "hang")
     bench.stand_in("yt-dlp", "make:two.mp3")
-    result = bench.fetch(TRACK, wanted=WANTED, stall_s=0.5)[-1]["result"]
-    assert result["tool"] == "yt-dlp"
+    for stall_s in (0.5, 5.0, 25.0):  # a busy machine takes longer to start it
+        said = bench.fetch(TRACK, wanted=WANTED, stall_s=stall_s)[-1]
+        if "result" in said and (bench.bin / "pids").exists():
+            break
+    assert said["result"]["tool"] == "yt-dlp"
     assert all(gone(pid) for pid in pids(bench))
 
 
