@@ -157,8 +157,8 @@ class Host:
         engine = self.memory.engine
         self.driver = driver
         engine["driver"] = driver.name.encode()
-        engine["device"] = driver.device.encode()[:119]
-        engine["trouble"] = trouble.encode()[:255]
+        engine["device"] = _cut(driver.device, 119)
+        engine["trouble"] = _cut(trouble, 255)
 
     def _wait_for_block(self) -> None:
         engine = self.memory.engine
@@ -281,7 +281,7 @@ class Host:
             device.rescan()
             found = device.choose(self.wish)
         except DeviceError as error:
-            self.memory.engine["trouble"] = str(error).encode()[:255]
+            self.memory.engine["trouble"] = _cut(str(error), 255)
             return
         rate = self.wish.rate or found.rate
         if rate != float(self.rack.record["sample_rate"]):
@@ -376,8 +376,8 @@ class Host:
         return {
             "pid": os.getpid(),
             "driver": engine["driver"].decode(),
-            "device": engine["device"].decode(),
-            "trouble": engine["trouble"].decode(),
+            "device": engine["device"].decode(errors="replace"),
+            "trouble": engine["trouble"].decode(errors="replace"),
             "rate": float(engine["sample_rate"]),
             "block": int(engine["block"]),
             "channels": int(engine["channels"]),
@@ -481,6 +481,11 @@ class Host:
         (self.runtime / MEMORY).unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
+
+
+def _cut(text: str, most_bytes: int) -> bytes:
+    """Return a text for the engine's memory, cut between two characters if it is too long."""
+    return text.encode(errors="replace")[:most_bytes].decode(errors="ignore").encode()
 
 
 def _in_words(error: Exception) -> SfaError:

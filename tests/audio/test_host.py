@@ -120,6 +120,20 @@ def test_a_device_that_gives_no_block_raises_no_thread(tmp_path, monkeypatch):
     assert os.sched_getscheduler(0) == before
 
 
+@pytest.mark.parametrize(
+    "name", ["é" * 100, "a" + "é" * 100, "日" * 100, "Loud\udcff"], ids=range(4)
+)
+def test_the_name_of_a_device_and_its_trouble_are_whole_characters(silent, name):
+    silent.driver.device = name
+    silent._name_driver(silent.driver, name * 2)
+    said = silent.info()
+    for words, whole, most in ((said["device"], name, 119), (said["trouble"], name * 2, 255)):
+        told = whole.replace("\udcff", "?")
+        assert told.startswith(words)
+        assert len(words.encode()) >= min(len(told.encode()), most - 3)
+    assert silent.memory.engine["trouble"].decode() == said["trouble"]
+
+
 A_DISK_THAT_HANGS = """
 import time
 from pathlib import Path
