@@ -21,7 +21,7 @@ from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.surfaces.socket.client import SocketClient
 
 RATE = 48_000
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def until(condition, what):
@@ -35,8 +35,8 @@ class Jack:
     """A dummy JACK server of the tests' own."""
 
     def __init__(self, name):
-        self.name = name
-        self.environment = {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
+        self.name = f"{name}-{os.getpid()}"  # others may run tests on this machine
+        self.environment = {"JACK_DEFAULT_SERVER": self.name, "JACK_NO_START_SERVER": "1"}
         self.process = None
 
     def start(self):
@@ -141,7 +141,7 @@ class Show:
     def stop(self):
         if self.parent is not None and self.parent.poll() is None:
             self.parent.send_signal(signal.SIGTERM)
-            self.parent.wait(15.0)
+            self.parent.wait(60.0)
         # What a killed parent left behind.
         self.command("stop")
 
@@ -151,8 +151,8 @@ def show(environment, device):
     build.ensure()
     with tempfile.TemporaryDirectory(prefix="sfa-t-", dir=memory_path()) as folder:
         engine = Show(Path(folder), environment, device)
-        engine.start()
         try:
+            engine.start()
             yield engine
         finally:
             engine.stop()

@@ -137,7 +137,7 @@ class House:
         """Ask it to end."""
         if self.process and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(60)
 
     def close(self) -> None:
         """End it, and clear up."""
@@ -164,7 +164,7 @@ def prepared(client: SocketClient, *sources: Path | str, **wish: Any) -> dict[st
     return until_ended(client, said["batch"])
 
 
-def until_ended(client: SocketClient, batch: str, limit_s: float = 60.0) -> dict[str, Any]:
+def until_ended(client: SocketClient, batch: str, limit_s: float = 110.0) -> dict[str, Any]:
     """Return a batch when all of it has ended."""
     give_up = time.monotonic() + limit_s
     while True:

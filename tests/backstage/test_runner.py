@@ -40,12 +40,12 @@ def nothing_left_open() -> Iterator[None]:
     gc.collect()
 
 
-def run(body: str, time_limit_s: float = 20.0, **request: Any) -> dict[str, Any]:
+def run(body: str, time_limit_s: float = 60.0, **request: Any) -> dict[str, Any]:
     """Run a worker whose program is given, to its result."""
     return asyncio.run(run_worker(order(body, time_limit_s, **request)))
 
 
-def order(body: str, time_limit_s: float = 20.0, **request: Any) -> Order:
+def order(body: str, time_limit_s: float = 60.0, **request: Any) -> Order:
     program = ("-c", HEAD + textwrap.dedent(body))
     return Order(program, request, f"test-{uuid.uuid4()}", time_limit_s)
 
@@ -148,8 +148,11 @@ def test_a_worker_that_hangs_is_ended_with_its_children_when_its_time_is_up(tmp_
         open(request["pid"], "w").write(str(child.pid))
         time.sleep(60)
     """
-    with pytest.raises(WorkerError, match="longer than 1"):
-        run(body, 1.0, pid=str(pid))
+    for limit_s in (1.0, 5.0, 25.0):  # a busy machine takes longer to start it
+        with pytest.raises(WorkerError, match=f"longer than {limit_s:g} s"):
+            run(body, limit_s, pid=str(pid))
+        if pid.exists() and pid.read_text():
+            break
     assert not is_alive(int(pid.read_text()))
 
 
@@ -201,7 +204,7 @@ def test_a_worker_that_will_not_go_is_ended_when_it_is_cancelled_twice(tmp_path:
 
 def test_a_worker_that_does_not_read_its_request_is_no_trouble() -> None:
     program = ("-c", "print('{\"result\": {}}')")
-    wanted = Order(program, {"long": "x" * 500_000}, f"test-{uuid.uuid4()}", 20.0)
+    wanted = Order(program, {"long": "x" * 500_000}, f"test-{uuid.uuid4()}", 60.0)
     assert asyncio.run(run_worker(wanted)) == {}
 
 
@@ -220,7 +223,7 @@ def test_a_worker_that_hangs_before_it_reads_is_ended_when_its_time_is_up() -> N
 
 def test_a_module_that_is_not_there_is_an_error() -> None:
     with pytest.raises(WorkerError, match="No module named no_such"):
-        asyncio.run(run_worker(Order(("-m", "no_such"), {}, "test-none", 5.0)))
+        asyncio.run(run_worker(Order(("-m", "no_such"), {}, "test-none", 60.0)))
 
 
 def test_nothing_is_ended_without_the_mark() -> None:

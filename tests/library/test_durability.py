@@ -103,7 +103,7 @@ def test_no_committed_cue_is_lost_to_thirty_kills_at_any_moment(tmp_path):
         assert said <= there
         # At most the last transaction was committed and not said any more; it is whole.
         assert len(there) % 2 == 0
-    assert len(said) > 60
+    assert len(said) >= 40
 
 
 @pytest.mark.slow

@@ -285,6 +285,7 @@ def test_visitors_who_speak_nonsense_do_no_harm(said, monkeypatch):
             with contextlib.suppress(ConnectionResetError):
                 await reader.read()
             writer.close()
+            monkeypatch.setattr(loopback_module, "REQUEST_S", 30.0)
             await browser.get(waiting.redirect_uri, params={"state": "right", "code": "good"})
             return await waiting.code()
 

@@ -384,9 +384,10 @@ print(told["bpm"], told["beats"][-1], int(status["VmHWM"].split()[0]) // 1024)
 """
 
 
+@pytest.mark.timeout(600)
 def test_a_quarter_of_an_hour_takes_no_more_than_300_mb_and_does_not_drift():
     ran = subprocess.run(
-        [sys.executable, "-c", LONG], capture_output=True, text=True, check=True, timeout=110
+        [sys.executable, "-c", LONG], capture_output=True, text=True, check=True, timeout=500
     )
     bpm, last_s, most_mb = map(float, ran.stdout.split())
     assert bpm == pytest.approx(120, abs=0.001)
