@@ -208,6 +208,7 @@ class Host:
                 self._troubles[deck] = str(_in_words(error))
                 transport["playing"] = 0
                 transport["bundle"] = b""
+                engine["values"]["deck"][deck]["play"] = 0.0
                 self.loader.hand_over(deck, None)
                 continue
             self._tracks[deck] = bundle

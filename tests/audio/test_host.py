@@ -18,7 +18,8 @@ import trio
 from sfa_engine.audio import build, host, loader
 from sfa_engine.audio.device import Found, Wish
 from sfa_engine.audio.host import Host
-from sfa_engine.audio.layout import SLOTS
+from sfa_engine.audio.layout import SLOTS, VALUE_INDEX
+from sfa_engine.audio.memory import Memory
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.stage.host_link import ANSWER_S, ask_host
 
@@ -223,6 +224,8 @@ def test_a_track_that_cannot_be_loaded_again_leaves_its_deck_empty_and_the_host_
 ):
     first = process()
     assert "ok" in ask(tmp_path, "load", deck=1, path=str(bundle))
+    memory = Memory.open(tmp_path / "engine.memory")
+    memory.engine["flat"][VALUE_INDEX["deck2.play"]] = 1.0
     first.kill()
     first.wait()
     (tmp_path / "host.sock").unlink()
@@ -236,6 +239,7 @@ host.Loader.mount_bundle = fail
     deck = ask(tmp_path, "info")["ok"]["decks"][1]
     assert not deck["loaded"]
     assert "MemoryError" in deck["trouble"]
+    assert memory.value("deck2.play") == 0.0
 
 
 def test_a_load_that_nobody_waits_for_any_more_leaves_the_deck_as_it_is(
