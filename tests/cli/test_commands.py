@@ -3,12 +3,16 @@
 import json
 import os
 import re
+import subprocess
+import sys
+from resource import RLIM_INFINITY as INFINITY
 
 import numpy as np
 import pytest
 import soundfile
 
 from sfa_engine.audio.lock import take_lock
+from sfa_engine.cli import doctor
 from sfa_engine.cli.supervise import LOCK
 
 pytestmark = pytest.mark.slow
@@ -186,6 +190,44 @@ def test_doctor_finds_words_for_everything(sfa):
     findings = json.loads(out)
     assert {"real-time priority", "locked memory", "CPU governor"} <= {f["what"] for f in findings}
     assert {f["verdict"] for f in findings} <= {"good", "fair", "bad"}
+
+
+@pytest.mark.parametrize(
+    ("command", "verdict"),
+    [
+        ("jackd -S -d alsa", "good"),
+        ("jackd --sync --driver=alsa -r 48000", "good"),
+        ("jackd -RS -dalsa -dhw:USB -r 48000 -p 128", "good"),
+        ("jackd -R -dalsa -dhw:USB -p128", "fair"),
+        ("jackd -nStage -dalsa", "fair"),
+        ("jackd -n Stage -P 70 -d alsa -d hw:0 -S", "fair"),
+        ("jackd -r -S -d dummy", "bad"),
+        ("jackd --no-realtime -dalsa", "bad"),
+    ],
+)
+def test_doctor_tells_the_options_of_jack_from_those_of_its_driver(command, verdict):
+    assert doctor.judge_jack(command.split()[1:]).verdict == verdict
+
+
+def test_doctor_finds_the_jack_servers_that_run(sfa):
+    waits = "print(flush=True); import time; time.sleep(60)"
+    command = ["jackd", "-c", waits, "-r", "-dalsa"]  # to Python, the first is only a name
+    with subprocess.Popen(command, executable=sys.executable, stdout=subprocess.PIPE) as server:
+        server.stdout.readline()
+        findings = json.loads(sfa("doctor", "--json")[1])
+        server.kill()
+    assert ("JACK", "bad") in {(f["what"], f["verdict"]) for f in findings}
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict"), [(512 << 20, "fair"), (4096 << 20, "fair"), (INFINITY, "good")]
+)
+def test_doctor_is_content_with_unlimited_locked_memory_only(monkeypatch, limit, verdict):
+    monkeypatch.setattr(doctor.os, "geteuid", lambda: 1000)  # who is not root has limits
+    monkeypatch.setattr(doctor.resource, "getrlimit", lambda _: (limit, limit))
+    found = next(f for f in doctor.examine() if f.what == "locked memory")
+    assert found.verdict == verdict
+    assert ('"@audio - memlock unlimited"' in found.cure) is (verdict == "fair")
 
 
 def test_a_bundle_is_made_loaded_and_rendered(sfa, song, tmp_path):
