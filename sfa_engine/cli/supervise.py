@@ -30,6 +30,8 @@ RESTARTS = "restarts.json"
 STEADY_S = 2.0  # a life this long was a good one: the next begins at once
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 8.0
+LOG_BYTES = 4 << 20
+LAST_WORDS_BYTES = 4096
 END_S = 3.0  # for a process to end when it is asked to
 
 Say = Callable[[str], None]
@@ -73,9 +75,9 @@ class Supervisor:
     ) -> None:
         self._runtime = runtime
         self._tell = say
-        self._log = (runtime / "engine.log").open("ab", buffering=0)
         self._stop = False
         self._lock = take_lock(runtime / LOCK, "the engine", "see `sfa status`, or `sfa stop` it")
+        self._log = (runtime / "engine.log").open("ab+", buffering=0)
         base = [sys.executable, "-m"]
         where = ["--runtime", str(runtime)]
         self.host = Child(
@@ -114,6 +116,7 @@ class Supervisor:
         if pid:
             self._say(f"{child.name} runs already (process {pid}), watching over it")
         else:
+            self._shorten_log()
             try:
                 child.process = subprocess.Popen(
                     child.command,
@@ -178,12 +181,21 @@ class Supervisor:
         )
 
     def _last_words(self) -> str:
-        try:
-            lines = (self._runtime / "engine.log").read_text(errors="replace").splitlines()
-        except OSError:
-            return ""
+        lines = self._log_end(LAST_WORDS_BYTES).decode(errors="replace").splitlines()
         lines = [line for line in lines if line.strip(" +|-")]
         return f"({lines[-1].strip()})" if lines else ""
+
+    def _log_end(self, most: int) -> bytes:
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), most, max(0, size - most))
+
+    def _shorten_log(self) -> None:
+        """Keep the end of a log that has grown long: it lies in memory."""
+        with suppress(OSError):
+            if os.fstat(self._log.fileno()).st_size > LOG_BYTES:
+                end = self._log_end(LOG_BYTES // 4)
+                self._log.truncate(0)
+                self._log.write(end)
 
     def _say(self, line: str) -> None:
         """Say a line, if anybody can hear it: the terminal, or the pipe's reader, may be gone."""

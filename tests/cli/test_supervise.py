@@ -212,3 +212,17 @@ def test_what_was_marked_without_a_backstage_comes_to_the_next_one(silent_engine
         return [cue["position_s"] for cue in cues] == pytest.approx([3.0], abs=0.02)
 
     until(kept, "the mark in the library")
+
+
+def test_a_log_that_has_grown_long_keeps_its_end(silent_engine):
+    log = silent_engine.runtime / "engine.log"
+    silent_engine.stop()
+    log.write_bytes(b"old words\n" * 1_000_000 + b"last words\n")
+    silent_engine.start()
+    kept = log.read_bytes()
+    assert len(kept) < 2 << 20
+    assert b"\nlast words\n" in kept
+    with log.open("ab") as end:
+        end.write(b"new words\n" * 1_000_000)
+    kill_and_see_it_again(silent_engine, "stage")
+    assert log.stat().st_size < 2 << 20
