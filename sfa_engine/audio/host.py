@@ -397,6 +397,8 @@ class Host:
 
     def _asked(self, line: bytes) -> Callable[[], dict[str, Any]]:
         """Return what does what a line asks."""
+        if len(line) >= LINE_BYTES:
+            raise Refused(f"the request has {LINE_BYTES} bytes or more", "give a shorter path")
         try:
             request = json.loads(line)
             verb, arguments = request["do"], request.get("with", {})
@@ -450,8 +452,9 @@ class Host:
     def _attend(self, client: socket.socket) -> None:
         with client, client.makefile("rb") as lines, contextlib.suppress(OSError):
             while line := lines.readline(LINE_BYTES):
-                if not line.endswith(b"\n"):
-                    return  # too long, or cut off
+                rest = line  # of one that is too long
+                while rest and not rest.endswith(b"\n"):
+                    rest = lines.readline(LINE_BYTES)
                 client.sendall(json.dumps(self.answer(line)).encode() + b"\n")
 
     # ------------------------------------------------------------------ life

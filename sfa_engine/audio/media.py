@@ -43,6 +43,8 @@ MOST_STEMS = len(STEMS) - 1
 HOT_CUES = 8
 RATES = (8_000, 192_000)  # Hz
 GAINS = (-60.0, 60.0)  # dB
+MOST_CUES, MOST_SECTIONS = 1000, 5000  # many times what two hours have
+MOST_TEXT, MOST_LABEL = 1000, 200  # characters
 DESCRIPTION_BYTES = 8 << 20  # an hour of music with an anchor on each beat has 0.5 MB
 
 _KEY = re.compile(r"[A-G][#b]? (?:major|minor)")
@@ -87,6 +89,8 @@ class Cue:
     by_hand: bool = False
 
     def __post_init__(self) -> None:
+        _check_length("label of a cue", self.label, MOST_LABEL)
+        _check_length("kind of a cue", self.kind, MOST_LABEL)
         if self.hot_cue is not None:
             within(f'hot_cue of cue "{self.label:.80}"', self.hot_cue, (1, HOT_CUES))
         if self.color and not _COLOR.fullmatch(self.color):
@@ -104,6 +108,9 @@ class Section:
     start_frames: int
     end_frames: int
     label: str
+
+    def __post_init__(self) -> None:
+        _check_length("label of a section", self.label, MOST_LABEL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +235,10 @@ class Track:
     separation: Separation | None = None
 
     def __post_init__(self) -> None:
+        for name in ("title", "artist", "album"):
+            _check_length(name, getattr(self, name), MOST_TEXT)
+        within("number of cues", len(self.cues), (0, MOST_CUES))
+        within("number of sections", len(self.sections), (0, MOST_SECTIONS))
         within("rate_hz", self.rate, RATES)
         within("frames", self.frames, (1, 1 << 40))
         within("gain_db", self.gain_db, GAINS)
@@ -291,6 +302,12 @@ class Bundle:
     path: Path
     track: Track
     stems: tuple[StemFile, ...]
+
+
+def _check_length(what: str, text: str, most: int) -> None:
+    """Raise MediaError if a text is longer than anybody reads: it goes into every answer."""
+    if len(text) > most:
+        raise MediaError(f"{what} has {len(text)} characters", f"{most} are the most")
 
 
 def check_stem_names(names: list[str]) -> None:

@@ -201,6 +201,25 @@ def test_an_error_that_nobody_expects_is_an_answer_and_in_the_log(
     assert words.split()[0] in capsys.readouterr().err
 
 
+def test_a_path_beyond_a_request_is_refused_in_words_and_the_next_request_is_heard(silent):
+    ours, theirs = socket.socketpair()
+    with ours:
+        threading.Thread(target=silent._attend, args=(theirs,), daemon=True).start()
+        ours.settimeout(PATIENCE_S)
+        answers = ours.makefile()
+        for length, words in (
+            (2000, "the path has"),
+            (host.LINE_BYTES, "the request has 65536 bytes or more"),
+            (3 * host.LINE_BYTES, "the request has 65536 bytes or more"),
+        ):
+            ours.sendall(line("load", deck=0, path="x" * length))
+            said = json.loads(answers.readline())["error"]
+            assert said["code"] == "refused"
+            assert words in said["message"]
+        ours.sendall(line("info"))
+        assert "ok" in json.loads(answers.readline())
+
+
 @pytest.mark.parametrize(
     "words",
     [

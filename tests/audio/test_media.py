@@ -17,13 +17,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa_engine.audio.grid import Anchor, Grid
-from sfa_engine.audio.media import Cue, Decoder, Stem, Track, parse_track, read_bundle
+from sfa_engine.audio.media import (
+    MOST_CUES,
+    MOST_LABEL,
+    MOST_TEXT,
+    Cue,
+    Decoder,
+    Stem,
+    Track,
+    parse_track,
+    read_bundle,
+)
 from sfa_engine.audio.wav import parse_wav_header
 from sfa_engine.desk.deck import STEMS
 from sfa_engine.errors import MediaError
+from sfa_engine.stage.host_link import LINE_BYTES
 
 RATE = 48_000
 DIGEST = "0123456789abcdef" * 4
+CUE = {"position_frames": 1, "label": "x", "kind": "drop"}
+SECTION = {"start_frames": 0, "end_frames": 10, "label": "verse"}
 
 
 def wav(path, frames=100, rate=RATE, channels=2, width=2):
@@ -124,10 +137,25 @@ def test_every_field_of_a_track_is_read():
         ({"grid": {"anchors": [{"frame": 0, "beat": 0}], "bpm": 1e3}}, "grid.bpm is 1000.0"),
         ({"cues": [{"position_frames": 100, "label": "x", "kind": "drop"}]}, 'cue "x" is 100'),
         ({"decoder": {"name": "PyAV"}}, 'track.decoder has no "version"'),
+        ({"title": "T" * 1_200_000}, "title has 1200000 characters; 1000 are the most"),
+        ({"album": "é" * 1001}, "album has 1001 characters"),
+        ({"cues": [CUE] * 1001}, "number of cues is 1001"),
+        ({"cues": [CUE | {"label": "x" * 201}]}, "label of a cue has 201 characters"),
+        ({"cues": [CUE | {"kind": "x" * 201}]}, "kind of a cue has 201 characters"),
+        ({"sections": [SECTION] * 5001}, "number of sections is 5001"),
+        ({"sections": [SECTION | {"label": "x" * 201}]}, "label of a section has 201"),
     ],
 )
 def test_a_description_that_is_wrong_is_refused_with_the_value(changes, words):
     assert words in refused_text(**changes)
+
+
+def test_two_tracks_that_tell_the_most_a_bundle_may_fit_in_an_answer():
+    label = "\U0001f941" * MOST_LABEL
+    cue = asdict(Cue(1 << 40, label, label, 1 << 40, 8, "#123456", "vocals"))
+    text = "\U0001f941" * MOST_TEXT
+    track = {"title": text, "artist": text, "path": text, "cues": [cue] * MOST_CUES}
+    assert len(json.dumps({"ok": {"decks": [track] * 2}})) < LINE_BYTES
 
 
 @pytest.mark.parametrize("file", ["", ".", "..", "../x.wav", "/etc/passwd", "a\\b.wav", "a\0.wav"])
