@@ -2,7 +2,7 @@
 
 Compiling takes Numba and half a minute; it happens in a process of its own, at install or at
 the first start. The folder is named by the CPU and by a digest of all that goes into the code,
-so that stale code cannot be loaded.
+so that stale code cannot be loaded; its manifest has the sums, so that damaged code cannot.
 
 ::
 
@@ -32,6 +32,7 @@ import llvmlite.binding as llvm
 import platformdirs
 
 from sfa_engine.audio import command, layout
+from sfa_engine.durable import sync, write_durably
 from sfa_engine.errors import EngineError
 
 Progress = Callable[[int, int], None]  # done, expected
@@ -62,8 +63,20 @@ def folder() -> Path:
 
 
 def is_built() -> bool:
-    """Return whether the machine code is there."""
-    return (folder() / "manifest.json").exists()
+    """Return whether the machine code is there, and as it was written."""
+    source = folder()
+    try:
+        manifest = json.loads((source / "manifest.json").read_text())
+        return all(
+            manifest[name]["sha256"] == _sum((source / f"{name}.o").read_bytes())
+            for name in ENTRIES
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _sum(code: bytes) -> str:
+    return hashlib.sha256(code).hexdigest()
 
 
 def ensure(progress: Progress | None = None) -> Path:
@@ -89,6 +102,7 @@ def ensure(progress: Progress | None = None) -> Path:
             _run_builder(beside, progress)
             shutil.rmtree(target, ignore_errors=True)
             beside.replace(target)
+            sync(target.parent)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         for old in target.parent.iterdir():
@@ -168,13 +182,16 @@ def build(target: Path) -> None:
         for name in ENTRIES:
             text, symbol = compile_entry(name)
             module = llvm.parse_assembly(text)
-            (target / f"{name}.o").write_bytes(machine.emit_object(module))
+            code = machine.emit_object(module)
+            (target / f"{name}.o").write_bytes(code)
+            sync(target / f"{name}.o")
             needs = [f.name for f in module.functions if f.is_declaration]
             manifest[name] = {
+                "sha256": _sum(code),
                 "symbol": symbol,
                 "needs": [n for n in needs if not n.startswith("llvm.")],
             }
-    (target / "manifest.json").write_text(json.dumps(manifest))
+    write_durably(target / "manifest.json", json.dumps(manifest))
 
 
 @dataclass(frozen=True)

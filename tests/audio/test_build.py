@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,36 @@ def test_a_folder_that_is_not_whole_is_refused(code, tmp_path, broken):
     (copy / broken).unlink()
     with pytest.raises(EngineError, match="cannot be read"):
         build.load(copy)
+
+
+@pytest.fixture
+def copy(code, tmp_path, monkeypatch):
+    """A folder of the machine code of the test's own, and a builder that only copies."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(
+        build, "_run_builder", lambda to, _: shutil.copytree(code, to, dirs_exist_ok=True)
+    )
+    shutil.copytree(code, build.folder())
+    assert build.is_built()
+    return build.folder()
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "stream.o", "idle.o", "timer.o"])
+@pytest.mark.parametrize("left", [0, 4096])
+def test_code_that_a_power_cut_left_empty_or_cut_is_built_again(copy, code, file, left):
+    os.truncate(copy / file, left)
+    assert not build.is_built()
+    assert build.ensure() == copy
+    assert build.is_built()
+    assert (copy / file).read_bytes() == (code / file).read_bytes()
+
+
+def test_a_manifest_of_before_there_were_sums_is_not_believed(copy):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    for entry in manifest.values():
+        del entry["sha256"]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    assert not build.is_built()
 
 
 def test_a_garbled_manifest_is_refused(code, tmp_path):
