@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from sfa_engine.errors import EngineError
+
+PATIENCE_S = 0.2  # with one who only asks, or has not written its number yet: microseconds
+STEP_S = 0.001
 
 
 def take_lock(path: Path, what: str, hint: str) -> int:
@@ -34,17 +39,17 @@ def take_lock(path: Path, what: str, hint: str) -> int:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise _unwritten(path, error) from None
+    number = f"{os.getpid()}\n".encode()
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
-    except BlockingIOError:
-        os.close(handle)
-        raise EngineError(f"{what} runs in {path.parent} already", hint) from None
+        if any(_locks(handle, fcntl.LOCK_EX) for _ in _moments()):
+            os.pwrite(handle, number, 0)
+            os.ftruncate(handle, len(number))
+            return handle
     except OSError as error:
         os.close(handle)
         raise _unwritten(path, error) from None
-    return handle
+    os.close(handle)
+    raise EngineError(f"{what} runs in {path.parent} already", hint)
 
 
 def _unwritten(path: Path, error: OSError) -> EngineError:
@@ -55,19 +60,45 @@ def _unwritten(path: Path, error: OSError) -> EngineError:
 
 
 def lock_holder(path: Path) -> int:
-    """Return the process that holds a lock, 0 if none does."""
+    """Return the process that holds a lock, 0 if none does or it cannot be told."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return 0
+    pid = 0
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for _ in _moments():
+            if _locks(handle, fcntl.LOCK_SH):
+                return 0
+            pid = _number(handle)
+            if pid and Path(f"/proc/{pid}").exists():
+                break  # else it is the last holder's
     except OSError:
-        try:
-            return int(os.pread(handle, 32, 0) or 0)
-        except ValueError:
-            return 0
-    else:
         return 0
     finally:
         os.close(handle)
+    return pid
+
+
+def _moments() -> Iterator[None]:
+    """Yield now, and then again and again for a little while."""
+    give_up = time.monotonic() + PATIENCE_S
+    yield
+    while time.monotonic() < give_up:
+        time.sleep(STEP_S)
+        yield
+
+
+def _locks(handle: int, how: int) -> bool:
+    """Lock a file if nobody else has; return whether it is locked now."""
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _number(handle: int) -> int:
+    """Return the number that stands in a lock's first line, 0 if none does."""
+    line = os.pread(handle, 32, 0).partition(b"\n")[0]
+    return int(line) if line.isdigit() else 0
