@@ -1,7 +1,9 @@
 """The control socket against a running engine: everything is answered, nothing ends the show."""
 
 import contextlib
+import os
 import random
+import signal
 import socket
 import struct
 import threading
@@ -159,12 +161,23 @@ class Stage:
         self.kernel = Offline()
         self.kernel.render(64)
         self.conductor = Conductor(self.kernel.memory)
+        self.disk = trio.Event()
+        self.loading = []
 
     def values(self):
         return "x" * (frames.MOST_BYTES + 1)
 
     def health(self):
         return "ok"
+
+    async def deck_load(self, deck):
+        """Take as long as a disk that hangs."""
+        self.loading.append(deck)
+        try:
+            await self.disk.wait()
+            return deck
+        finally:
+            self.loading.remove(deck)
 
 
 @pytest.fixture
@@ -223,6 +236,55 @@ async def test_a_fault_ends_its_client_and_no_other(stage, monkeypatch, capfd):
         await other.ask(2, "health")
         assert (await other.read())[1] == 2
     assert "NoneType" in capfd.readouterr().err
+
+
+async def test_requests_are_answered_while_a_load_takes_its_time(stage):
+    async with connected(stage) as line:
+        await line.ask(1, "deck.load", deck=1)
+        for number in range(2, 10):
+            await line.ask(number, "health")
+        assert [(await line.read())[1] for _ in range(2, 10)] == list(range(2, 10))
+        stage.disk.set()
+        assert await line.read() == [1, 1, None, 1]
+
+
+async def test_a_client_may_have_so_many_loads_under_way(stage):
+    async with connected(stage) as line:
+        for number in range(server.MOST_ASIDE + 1):
+            await line.ask(number, "deck.load", deck=number)
+        _, number, error, _ = await line.read()
+        assert number == server.MOST_ASIDE
+        assert "under way" in error["message"]
+        assert stage.loading == list(range(server.MOST_ASIDE))
+        stage.disk.set()
+        numbers = range(server.MOST_ASIDE)
+        assert {(await line.read())[1] for _ in numbers} == set(numbers)
+        await line.ask(100, "deck.load", deck=1)
+        assert (await line.read())[1] == 100
+
+
+async def test_a_client_that_leaves_leaves_no_load_behind(stage):
+    async with connected(stage) as line:
+        await line.ask(1, "deck.load", deck=1)
+        await line.ask(2, "health")
+        await line.read()
+    with trio.fail_after(15):
+        while stage.loading:
+            await trio.lowlevel.checkpoint()
+
+
+def test_a_fader_moves_while_a_track_is_read_from_a_slow_disk(engine, bundles):
+    with engine.connect() as client:
+        host = client.call("status")["engine"]["host_pid"]
+        os.kill(host, signal.SIGSTOP)  # as if its disk did not answer
+        try:
+            load = {"deck": 1, "path": str(bundles[0])}
+            client._write(frames.pack([0, 1001, "deck.load", load]))
+            client.call("set", path="deck2.fader", value=-3.0)
+        finally:
+            os.kill(host, signal.SIGCONT)
+        assert client._read()[1] == 1001
+        client.call("deck.eject", deck=1)
 
 
 # ---------------------------------------------------------------------- watching

@@ -1,4 +1,8 @@
-"""The control socket's server: one task reads a client, one writes to it, none waits for it."""
+"""The control socket's server: one task reads a client, one writes to it, none waits for it.
+
+Requests are answered in the order of their coming, but for those that wait for a disk: these are
+answered when they are done, so that faders move on meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +30,12 @@ from sfa_engine.wire.verbs import FaultError, bind, exported
 
 MOST_CLIENTS = 200
 MOST_ANSWERS = 64  # waiting for one client; then it is not read from until it reads
+MOST_ASIDE = 64  # requests of one client that are under way while others are answered
 HALF_FRAME_S = 10.0  # for the rest of a frame to come
 WATCH_HZ = (0.1, 100.0)
 CHUNK = 65_536
 HIDDEN = frozenset({"run"})
+SLOW = frozenset({"deck.load", "deck.eject"})
 
 
 class Server:
@@ -107,22 +113,24 @@ class Client:
         self._told: dict[str, float] = {}
         self._wake = trio.Event()
         self._sent_all = trio.Event()
+        self._aside = 0
 
     async def run(self) -> None:
-        """Serve it until it leaves."""
+        """Serve it until it leaves; a load that is under way then goes on to its end."""
         end = self._server.core.conductor.listen(self._hear)
         try:
-            async with self._stream, trio.open_nursery() as nursery:
-                nursery.start_soon(self._write)
-                nursery.start_soon(self._notify)
-                await self._read(Relay(self._server.path.parent, nursery, self._say))
+            async with trio.open_nursery() as nursery:
+                async with self._stream:
+                    nursery.start_soon(self._write)
+                    nursery.start_soon(self._notify)
+                    await self._read(nursery, Relay(self._server.path.parent, nursery, self._say))
                 nursery.cancel_scope.cancel()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         finally:
             end()
 
-    async def _read(self, relay: Relay) -> None:
+    async def _read(self, nursery: trio.Nursery, relay: Relay) -> None:
         reader = frames.FrameReader()
         while True:
             patience = HALF_FRAME_S if reader.is_inside else float("inf")
@@ -139,31 +147,53 @@ class Client:
                 while bodies := reader.feed(data):
                     data = b""
                     for body in bodies:
-                        answer = await self._answer(body, relay)
-                        if answer is not None:
-                            await self._send.send(answer)
+                        await self._take(body, nursery, relay)
             except frames.BrokenStream as error:
                 await self._say(messages.failure(None, error))
                 await self._flush()
                 return
 
-    async def _answer(self, body: bytes, relay: Relay) -> bytes | None:
-        """Return the answer to a request, as a frame; None if backstage is to give it."""
+    async def _take(self, body: bytes, nursery: trio.Nursery, relay: Relay) -> None:
+        """Answer a request; begin one that may take long, which is answered when it is done."""
         number = None
         try:
             message = frames.unpack(body)
             if isinstance(message, list) and len(message) > 1 and isinstance(message[1], int):
                 number = message[1]
             request = messages.parse_request(message)
+            is_slow = request.method in SLOW
+            if is_slow and self._aside >= MOST_ASIDE:
+                raise Refused(f"{MOST_ASIDE} requests are under way already", "wait for an answer")
+        except SfaError as error:
+            await self._say(messages.failure(number, error))
+            return
+        if is_slow:
+            await nursery.start(self._answer_aside, request, relay)
+        else:
+            await self._answer(request, relay)
+
+    async def _answer_aside(
+        self, request: messages.Request, relay: Relay, task_status: trio.TaskStatus[None]
+    ) -> None:
+        self._aside += 1
+        task_status.started()  # the next is read when this one waits for the first time
+        try:
+            await self._answer(request, relay)
+        finally:
+            self._aside -= 1
+
+    async def _answer(self, request: messages.Request, relay: Relay) -> None:
+        try:
             if request.method.startswith(PREFIXES):
                 await relay.ask([REQUEST, request.id, request.method, request.params])
-                return None
-            return frames.pack(messages.answer(request.id, await self._do(request)))
+                return
+            frame = frames.pack(messages.answer(request.id, await self._do(request)))
         except SfaError as error:
-            return frames.pack(messages.failure(number, error))
+            frame = frames.pack(messages.failure(request.id, error))
         except Exception as error:  # noqa: BLE001 - the edge: one bad request must not end the show
             _print_fault()
-            return frames.pack(messages.failure(number, FaultError(error)))
+            frame = frames.pack(messages.failure(request.id, FaultError(error)))
+        await self._send.send(frame)
 
     async def _do(self, request: messages.Request) -> Any:
         verbs: dict[str, Callable[..., Any]] = {**self._server.verbs}
