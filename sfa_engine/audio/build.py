@@ -37,6 +37,7 @@ from sfa_engine.errors import EngineError
 
 Progress = Callable[[int, int], None]  # done, expected
 
+NOT_WRITTEN = 3  # status of a builder that could not write what it had made
 ENTRIES = ("stream", "idle", "timer")
 FUNCTIONS = 110  # that Numba compiles, about; for the progress line
 _SOURCES = Path(__file__).parent / "kernel"
@@ -90,13 +91,24 @@ def ensure(progress: Progress | None = None) -> Path:
         It could not be built.
     """
     target = folder()
-    if is_built():
-        return target
+    if not is_built():
+        try:
+            _build_once(target, progress)
+        except OSError as error:
+            raise EngineError(
+                f"the machine code cannot be kept in {target.parent}: {error.strerror or error}",
+                "look at the rights and the space of that folder",
+            ) from None
+    return target
+
+
+def _build_once(target: Path, progress: Progress | None) -> None:
+    """Build into a folder, unless another that came first has done so."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if is_built():
-            return target
+            return
         beside = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent))
         try:
             _run_builder(beside, progress)
@@ -109,7 +121,6 @@ def ensure(progress: Progress | None = None) -> Path:
             month_s = 30 * 86_400
             if old.is_dir() and old != target and time.time() - old.stat().st_mtime > month_s:
                 shutil.rmtree(old, ignore_errors=True)
-    return target
 
 
 def _run_builder(target: Path, progress: Progress | None) -> None:
@@ -126,6 +137,8 @@ def _run_builder(target: Path, progress: Progress | None) -> None:
             if progress is not None and line.startswith("compiled "):
                 progress(min(int(line.split()[1]), FUNCTIONS), FUNCTIONS)
         trouble = builder.stderr.read()
+    if builder.returncode == NOT_WRITTEN:
+        raise OSError(0, trouble.strip())
     if builder.returncode != 0:
         last = trouble.strip().splitlines()[-1:] or ["no reason given"]
         raise EngineError(
@@ -261,5 +274,15 @@ def load(source: Path) -> Kernel:
     return Kernel(**addresses, keep=tuple(keep))
 
 
+def main(target: Path) -> int:
+    """Build in a process of its own; say in one line what the disk refused."""
+    try:
+        build(target)
+    except OSError as error:
+        print(error.strerror or error, file=sys.stderr)
+        return NOT_WRITTEN
+    return 0
+
+
 if __name__ == "__main__":
-    build(Path(sys.argv[1]))
+    sys.exit(main(Path(sys.argv[1])))

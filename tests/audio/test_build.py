@@ -1,6 +1,7 @@
 """The kernel's machine code: named by what goes into it, whole or refused, right on aarch64."""
 
 import ctypes
+import errno
 import json
 import os
 import shutil
@@ -96,6 +97,31 @@ def test_a_manifest_of_before_there_were_sums_is_not_believed(copy):
         del entry["sha256"]
     (copy / "manifest.json").write_text(json.dumps(manifest))
     assert not build.is_built()
+
+
+def test_a_cache_folder_that_cannot_be_made_is_told_in_a_line(tmp_path, monkeypatch):
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(EngineError, match=r"cannot be kept in .*kernels: Not a directory; look at"):
+        build.ensure()
+
+
+def test_a_full_disk_is_no_bug(tmp_path, monkeypatch, capsys):
+    def fill(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(build, "build", fill)
+        status = build.main(tmp_path)
+    said = capsys.readouterr().err
+    assert said == "No space left on device\n"
+    builder = tmp_path / "builder"
+    builder.write_text(f"#!/bin/sh\necho '{said.strip()}' >&2\nexit {status}\n")
+    builder.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(builder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(EngineError, match=r"kernels: No space left on device; look at the rights"):
+        build.ensure()
 
 
 def test_a_garbled_manifest_is_refused(code, tmp_path):
