@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -307,8 +306,7 @@ class Timer:
         """Stop; returns when the last block is done."""
         self._state[0] = 1
         if self._thread.is_alive():
-            self._thread.join(timeout=1.0)
-        time.sleep(0)
+            self._thread.join()
 
 
 class File:

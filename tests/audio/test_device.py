@@ -5,8 +5,10 @@ import sys
 import pytest
 import sounddevice
 
-from sfa_engine.audio import device
-from sfa_engine.audio.device import Found, Wish, in_words
+from sfa_engine.audio import build, device
+from sfa_engine.audio.device import Found, Timer, Wish, in_words
+from sfa_engine.audio.memory import Memory
+from sfa_engine.audio.rack import Rack
 from sfa_engine.errors import DeviceError
 
 RATE = ("Error opening Compiled: Invalid sample rate", -9997)
@@ -50,3 +52,14 @@ def test_a_name_of_digits_that_are_no_number_is_a_name(monkeypatch, name):
     monkeypatch.setattr(device, "devices", lambda: [Found(0, "Loud", "ALSA", 48_000.0, 2)])
     with pytest.raises(DeviceError, match=f'no device "{name}"; there are 0: "Loud"'):
         device.choose(Wish(name))
+
+
+@pytest.mark.slow
+def test_a_timer_that_was_closed_calls_no_more_however_long_its_blocks_are():
+    rate, wish = 8000.0, Wish("none", block=10_240)  # 1.28 s
+    kernel = build.load(build.ensure())
+    rack = Rack(Memory.anonymous(), rate, 2)
+    timer = Timer(wish, rate, kernel, kernel.stream, rack.address)
+    timer.start()
+    timer.close()
+    assert not timer._thread.is_alive()
