@@ -61,16 +61,29 @@ class Memory:
 
     @classmethod
     def create(cls, path: Path) -> Memory:
-        """Make a file at rest and put it in place at once, over any that was there."""
+        """Make a file at rest and put it in place at once, over any that was there.
+
+        Raises
+        ------
+        EngineError
+            It cannot be written, or there is not the space for it.
+        """
         beside = path.with_name(f".{path.name}.{os.getpid()}")
-        handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            os.ftruncate(handle, SIZE)
-            memory = cls(mmap.mmap(handle, SIZE), path)
-        finally:
-            os.close(handle)
-        memory.rest()
-        beside.replace(path)
+            handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+            try:
+                os.posix_fallocate(handle, 0, SIZE)  # a page without space would be a SIGBUS
+                memory = cls(mmap.mmap(handle, SIZE), path)
+            finally:
+                os.close(handle)
+            memory.rest()
+            beside.replace(path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise EngineError(
+                f"{path} cannot be made: {error.strerror}",
+                f"it takes {SIZE >> 10} kB; look at the rights and the space of its folder",
+            ) from None
         return memory
 
     @classmethod
