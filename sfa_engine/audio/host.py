@@ -47,6 +47,7 @@ SOCKET = "host.sock"
 LOCK = "host.lock"
 STALLED_S = 0.3  # without a block, and without four of them: the device is gone
 RETRY_S = 1.0  # between two looks for the device that was asked for
+BUSY_S = 0.1  # until a caller is accepted whom the system had no room for
 FOLLOW_S = 0.5  # between two looks at what the bundles on the decks say
 FOLLOWED = ("title", "artist", "album", "key", "grid", "grid_by_hand", "cues", "sections")
 LINE_BYTES = 65_536
@@ -445,9 +446,15 @@ class Host:
 
     def _serve(self, server: socket.socket) -> None:
         while not self._stop.is_set():
-            with contextlib.suppress(OSError):
+            try:
                 client, _ = server.accept()
+            except OSError:  # too many files are open; who waits to be accepted goes on waiting
+                self._stop.wait(BUSY_S)
+                continue
+            try:
                 threading.Thread(target=self._attend, args=(client,), daemon=True).start()
+            except RuntimeError:  # there are too many threads
+                client.close()
 
     def _attend(self, client: socket.socket) -> None:
         with client, client.makefile("rb") as lines, contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -199,6 +200,52 @@ def test_an_error_that_nobody_expects_is_an_answer_and_in_the_log(
             assert said["code"] == "engine"
             assert words in said["message"]
     assert words.split()[0] in capsys.readouterr().err
+
+
+@pytest.fixture
+def served(silent):
+    """A host that answers on a socket."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(silent.runtime / "host.sock"))
+        server.listen()
+        serving = threading.Thread(target=silent._serve, args=(server,), daemon=True)
+        serving.start()
+        yield silent
+        silent.quit()
+        with suppress(OSError, ValueError):
+            ask(silent.runtime, "info")
+        serving.join(PATIENCE_S)
+        assert not serving.is_alive()
+
+
+def test_a_caller_for_whom_there_is_no_thread_is_sent_away_and_the_next_is_heard(
+    served, monkeypatch
+):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        with pytest.raises((OSError, ValueError)):
+            ask(served.runtime, "info")
+    assert "ok" in ask(served.runtime, "info")
+
+
+def test_callers_for_whom_there_is_no_file_are_not_looked_for_without_a_pause(silent):
+    class Full:
+        asked = 0
+
+        def accept(self):
+            self.asked += 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    server = Full()
+    serving = threading.Thread(target=silent._serve, args=(server,), daemon=True)
+    serving.start()
+    time.sleep(0.2)
+    silent.quit()
+    serving.join(PATIENCE_S)
+    assert 1 <= server.asked < 10
 
 
 def test_a_path_beyond_a_request_is_refused_in_words_and_the_next_request_is_heard(silent):
