@@ -20,7 +20,7 @@ from sfa_engine.errors import EngineError, Refused
 from sfa_engine.stage.conductor import Conductor
 from sfa_engine.surfaces.socket import server
 from sfa_engine.surfaces.socket.client import SocketClient
-from sfa_engine.wire import frames, messages
+from sfa_engine.wire import BACKSTAGE, frames, messages
 
 pytestmark = pytest.mark.slow
 
@@ -246,6 +246,16 @@ async def test_requests_are_answered_while_a_load_takes_its_time(stage):
         assert [(await line.read())[1] for _ in range(2, 10)] == list(range(2, 10))
         stage.disk.set()
         assert await line.read() == [1, 1, None, 1]
+
+
+async def test_requests_are_answered_while_backstage_takes_none(stage):
+    with trio.socket.socket(trio.socket.AF_UNIX) as door:
+        await door.bind(str(stage.path.parent / BACKSTAGE))
+        door.listen()
+        async with connected(stage) as line:
+            await line.ask(1, "jobs.list", text="x" * 900_000)
+            await line.ask(2, "health")
+            assert (await line.read())[1] == 2
 
 
 async def test_a_client_may_have_so_many_loads_under_way(stage):

@@ -1,7 +1,7 @@
 """The control socket's server: one task reads a client, one writes to it, none waits for it.
 
-Requests are answered in the order of their coming, but for those that wait for a disk: these are
-answered when they are done, so that faders move on meanwhile.
+Requests are answered in the order of their coming, but for those that wait for a disk or for
+backstage: these are answered when they are done, so that faders move on meanwhile.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import fnmatch
 import os
 import socket
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -25,12 +26,11 @@ from sfa_engine.stage.conductor import readings_of
 from sfa_engine.stage.core import Core
 from sfa_engine.surfaces.socket.relay import PREFIXES, Relay
 from sfa_engine.wire import frames, messages
-from sfa_engine.wire.messages import REQUEST
 from sfa_engine.wire.verbs import FaultError, bind, exported
 
 MOST_CLIENTS = 200
 MOST_ANSWERS = 64  # waiting for one client; then it is not read from until it reads
-MOST_ASIDE = 64  # requests of one client that are under way while others are answered
+MOST_ASIDE = 64  # requests of a kind and client that are under way while others are answered
 HALF_FRAME_S = 10.0  # for the rest of a frame to come
 WATCH_HZ = (0.1, 100.0)
 CHUNK = 65_536
@@ -113,7 +113,7 @@ class Client:
         self._told: dict[str, float] = {}
         self._wake = trio.Event()
         self._sent_all = trio.Event()
-        self._aside = 0
+        self._aside: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Serve it until it leaves; a load that is under way then goes on to its end."""
@@ -161,33 +161,37 @@ class Client:
             if isinstance(message, list) and len(message) > 1 and isinstance(message[1], int):
                 number = message[1]
             request = messages.parse_request(message)
-            is_slow = request.method in SLOW
-            if is_slow and self._aside >= MOST_ASIDE:
-                raise Refused(f"{MOST_ASIDE} requests are under way already", "wait for an answer")
+            kind = request.method.partition(".")[0]
+            is_slow = request.method in SLOW or request.method.startswith(PREFIXES)
+            if is_slow and self._aside[kind] >= MOST_ASIDE:
+                raise Refused(
+                    f"{MOST_ASIDE} requests of {kind} are under way already", "wait for an answer"
+                )
         except SfaError as error:
             await self._say(messages.failure(number, error))
             return
         if is_slow:
-            await nursery.start(self._answer_aside, request, relay)
+            await nursery.start(self._answer_aside, request, relay, kind)
         else:
             await self._answer(request, relay)
 
     async def _answer_aside(
-        self, request: messages.Request, relay: Relay, task_status: trio.TaskStatus[None]
+        self, request: messages.Request, relay: Relay, kind: str, task_status: trio.TaskStatus[None]
     ) -> None:
-        self._aside += 1
+        self._aside[kind] += 1
         task_status.started()  # the next is read when this one waits for the first time
         try:
             await self._answer(request, relay)
         finally:
-            self._aside -= 1
+            self._aside[kind] -= 1
 
     async def _answer(self, request: messages.Request, relay: Relay) -> None:
         try:
             if request.method.startswith(PREFIXES):
-                await relay.ask([REQUEST, request.id, request.method, request.params])
-                return
-            frame = frames.pack(messages.answer(request.id, await self._do(request)))
+                answer = await relay.ask(request)
+            else:
+                answer = messages.answer(request.id, await self._do(request))
+            frame = frames.pack(answer)
         except SfaError as error:
             frame = frames.pack(messages.failure(request.id, error))
         except Exception as error:  # noqa: BLE001 - the edge: one bad request must not end the show
