@@ -31,8 +31,15 @@ _FAMILY_PATHS: dict[tuple[Op, int], str] = {}
 
 @dataclass
 class _Asked:
-    """A command whose answer somebody waits for."""
+    """A command whose answer somebody waits for.
 
+    Attributes
+    ----------
+    is_due : bool
+        Whether it is to be done now, so that the answer comes at once.
+    """
+
+    is_due: bool
     done: trio.Event = field(default_factory=trio.Event)
     report: Report | None = None
 
@@ -91,9 +98,13 @@ class Conductor:
         self._reports = ReportReader(memory)
         self._reports.skip()
         self._sent.clear()
+        self._host_started_ns = self._host_now()
         for asked in self._asked.values():
             asked.done.set()
         self._asked.clear()
+
+    def _host_now(self) -> int:
+        return int(self.memory.engine["host_started_ns"])
 
     # ------------------------------------------------------------------ asking
 
@@ -160,7 +171,7 @@ class Conductor:
         *,
         wait: bool = False,
     ) -> Done:
-        """Set a control, and wait for the kernel's answer where it may say no, or if told to."""
+        """Set a control, and wait until it is done: if told to, and where the kernel may say no."""
         done = self.set_nowait(path, value, source, when)
         return await self._answer(path, done, when, wait=wait)
 
@@ -183,21 +194,23 @@ class Conductor:
         return seq
 
     async def _answer(self, path: str, done: Done, when: Any, *, wait: bool = False) -> Done:
-        """Wait for what the kernel says of a command that is due now."""
+        """Wait for what the kernel says of a command, if that is wanted or may be no."""
         command = command_for(find(path), done.value, Moment.parse(when), 0)
-        if command.when is not When.NOW or not (wait or may_be_refused(command.op)):
+        is_due = command.when is When.NOW
+        if not (wait or (is_due and may_be_refused(command.op))):
             return done
-        asked = self._asked.setdefault(done.seq, _Asked())
+        asked = self._asked[done.seq] = _Asked(is_due)
         try:
-            with trio.move_on_after(ANSWER_S):
+            with trio.move_on_after(ANSWER_S if is_due else math.inf) as patience:
                 await asked.done.wait()
         finally:
             self._asked.pop(done.seq, None)
         report = asked.report
         if report is None:
-            raise EngineError(
-                f"{path}: the audio thread did not answer within {ANSWER_S:g} s", "see `sfa health`"
-            )
+            fault = f"did not answer within {ANSWER_S:g} s"
+            if not patience.cancelled_caught:
+                fault = "began anew before it was done"
+            raise EngineError(f"{path}: the audio thread {fault}", "see `sfa health`")
         if report.kind is Tell.REFUSED:
             message, hint = REASONS[Reason(int(report.x))]
             raise Refused(f"{path}: {message}", hint)
@@ -205,8 +218,8 @@ class Conductor:
 
     @property
     def waiting(self) -> bool:
-        """Whether somebody waits for an answer, so that reports are worth fetching at once."""
-        return bool(self._asked)
+        """Whether somebody waits for an answer that is due, so that reports are fetched at once."""
+        return any(asked.is_due for asked in self._asked.values())
 
     # ------------------------------------------------------------------ hearing
 
@@ -222,9 +235,18 @@ class Conductor:
     def pump(self) -> list[Report]:
         """Take in what the kernel has told since; return it for the journal."""
         reports = self._reports.fetch()
+        if self._host_now() != self._host_started_ns:
+            self._host_started_ns = self._host_now()
+            self._forget_moments()
         for report, after in zip_longest(reports, reports[1:]):
             self._take(report, after)
         return reports
+
+    def _forget_moments(self) -> None:
+        """Let nobody wait for a moment that a host kept which is gone."""
+        for asked in self._asked.values():
+            if not asked.is_due:
+                asked.done.set()
 
     def _take(self, report: Report, after: Report | None) -> None:
         if report.kind is Tell.CHANGED:
@@ -234,7 +256,7 @@ class Conductor:
             return
         if report.kind in {Tell.APPLIED, Tell.REFUSED}:
             asked = self._asked.get(report.seq)
-            if asked is not None:
+            if asked is not None and report.op != Op.LOAD:  # which the host counts for itself
                 asked.report = report
                 asked.done.set()
             path = self._path_of(report)

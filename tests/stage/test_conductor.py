@@ -121,6 +121,39 @@ async def test_an_answer_names_the_frame(kernel, conductor):
     assert done.frame % 32 == 0
 
 
+async def test_a_moment_is_waited_for_however_far_it_is(kernel, conductor):
+    moment = 40_960  # longer than an answer that is due may take
+    done = await answered(kernel, conductor, conductor.set("crossfader", 5, when=moment, wait=True))
+    assert (done.value, done.frame) == (5.0, moment)
+
+
+async def test_a_load_of_the_host_answers_nobody_who_waits(kernel, conductor):
+    kernel.load(0, {"mix": np.zeros((RATE, 2), np.int16)}, rate=RATE)  # the host's first command
+    done = await answered(kernel, conductor, conductor.set("crossfader", 5, when=6400, wait=True))
+    assert done.frame == 6400
+
+
+@pytest.mark.parametrize("memory_stays", [True, False])
+async def test_what_waits_for_its_moment_ends_with_its_host(
+    conductor,
+    memory_stays,
+    autojump_clock,  # noqa: ARG001 - time is virtual
+):
+    async def begin_anew():
+        await trio.sleep(60)
+        assert not conductor.waiting  # in a hurry
+        if memory_stays:
+            conductor.memory.engine["host_started_ns"] += 1
+            conductor.pump()
+        else:
+            conductor.attach(Offline().memory)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(begin_anew)
+        with pytest.raises(EngineError, match="crossfader: the audio thread began anew"):
+            await conductor.set("crossfader", 5, when=1 << 40, wait=True)
+
+
 @pytest.mark.usefixtures("autojump_clock")
 async def test_an_engine_that_does_not_play_is_an_error_and_not_a_hang(conductor):
     with pytest.raises(EngineError, match="did not answer"):

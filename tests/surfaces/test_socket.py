@@ -297,6 +297,24 @@ def test_a_fader_moves_while_a_track_is_read_from_a_slow_disk(engine, bundles):
         client.call("deck.eject", deck=1)
 
 
+def test_what_waits_for_its_moment_is_answered_then_and_in_order_with_the_rest(client):
+    frame = client.call("status")["engine"]["frame"] + 24_000
+    later = {"path": "crossfader", "when": frame}
+    client._write(frames.pack([0, 1001, "set", {**later, "value": 10, "wait": True}]))
+    client._write(frames.pack([0, 1002, "set", {**later, "value": 20}]))
+    assert client.call("get", path="crossfader")["value"] != 10
+    _, number, error, done = client._read()
+    assert (number, error) == (1001, None)
+    assert (done["value"], done["frame"]) == (10.0, frame)
+    until(lambda: client.call("get", path="crossfader")["value"] == 20, "the second")
+
+
+@pytest.mark.parametrize("when", [[], {}, "soon"])
+def test_a_wait_for_no_moment_is_refused(client, when):
+    with pytest.raises(Refused, match="not a moment"):
+        client.call("set", path="crossfader", value=0, when=when, wait=True)
+
+
 # ---------------------------------------------------------------------- watching
 
 

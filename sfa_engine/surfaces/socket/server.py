@@ -1,7 +1,7 @@
 """The control socket's server: one task reads a client, one writes to it, none waits for it.
 
-Requests are answered in the order of their coming, but for those that wait for a disk or for
-backstage: these are answered when they are done, so that faders move on meanwhile.
+Requests are answered in the order of their coming, but for those that wait for a disk, for
+backstage or for a moment: these are answered when they are done, and faders move on meanwhile.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class Client:
                 number = message[1]
             request = messages.parse_request(message)
             kind = request.method.partition(".")[0]
-            is_slow = request.method in SLOW or request.method.startswith(PREFIXES)
+            is_slow = _is_slow(request)
             if is_slow and self._aside[kind] >= MOST_ASIDE:
                 raise Refused(
                     f"{MOST_ASIDE} requests of {kind} are under way already", "wait for an answer"
@@ -294,6 +294,14 @@ class Client:
                 # of older ones in `_news`.
                 await self._say(messages.notice("changed", {"values": news}))
             await trio.sleep(self._period_s)
+
+
+def _is_slow(request: messages.Request) -> bool:
+    """Return whether an answer may take long: it waits for a disk, backstage, or its moment."""
+    if request.method == "set" and request.params.get("wait"):
+        when = request.params.get("when")
+        return when is not None and when != "now"
+    return request.method in SLOW or request.method.startswith(PREFIXES)
 
 
 def _print_fault() -> None:
