@@ -127,6 +127,9 @@ def test_what_cannot_be_set_is_refused_in_one_sentence(client, params, sentence)
         ("watch", {"paths": ["nothing.*"]}, "nothing is called"),
         ("watch", {"paths": 5}, "not names"),
         ("watch", {"paths": ["deck1.level"], "rate_hz": 1e9}, "cannot be"),
+        ("watch", {"paths": ["?" * 101]}, "too long"),
+        ("watch", {"paths": ["deck1.fader"] * 1001}, "1001 names are too many"),
+        ("unwatch", {"paths": ["?" * 101]}, "too long"),
         ("engine.advance", {"frames": 5}, "by itself"),
     ],
 )
@@ -334,6 +337,20 @@ def test_a_client_is_not_told_of_its_own_hot_cue(engine, client):
     with engine.connect() as other:
         other.call("set", path="deck2.trim", value=2.0)
     assert next(client.notices()) == ("changed", {"values": {"deck2.trim": 2.0}})
+
+
+async def test_others_are_answered_while_many_patterns_are_looked_up(stage):
+    answered = []
+
+    async def wait(line):
+        answered.append((await line.read())[1])
+
+    async with connected(stage) as line, connected(stage) as other, trio.open_nursery() as nursery:
+        await line.ask(1, "watch", paths=["deck1.*"] * server.MOST_PATTERNS)
+        await other.ask(2, "health")
+        nursery.start_soon(wait, line)
+        nursery.start_soon(wait, other)
+    assert answered == [2, 1]
 
 
 def test_readings_are_pushed_as_they_change(client):

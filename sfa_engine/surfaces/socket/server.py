@@ -11,7 +11,7 @@ import os
 import socket
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ MOST_ANSWERS = 64  # waiting for one client; then it is not read from until it r
 MOST_ASIDE = 64  # requests of a kind and client that are under way while others are answered
 HALF_FRAME_S = 10.0  # for the rest of a frame to come
 WATCH_HZ = (0.1, 100.0)
+MOST_PATTERNS = 1000  # in one request
+LONGEST_PATTERN = 100
 CHUNK = 65_536
 HIDDEN = frozenset({"run"})
 SLOW = frozenset({"deck.load", "deck.eject"})
@@ -224,29 +226,27 @@ class Client:
 
     # ------------------------------------------------------------------ watching
 
-    def watch(self, paths: Any, rate_hz: float = 30.0) -> dict[str, Any]:
+    async def watch(self, paths: Any, rate_hz: float = 30.0) -> dict[str, Any]:
         """Push what changes of some controls and readings, as often as is asked for.
 
         `paths` are names or patterns (``deck1.*``). What a client changed itself is not
         pushed to it. However slow a client reads, it gets the newest values and holds up nobody.
         """
-        if isinstance(paths, str):
-            paths = [paths]
-        if not isinstance(paths, list) or not all(isinstance(p, str) for p in paths):
-            raise Refused(f"{paths!r:.60} are not names", "give a list of names or patterns")
+        patterns = _patterns(paths)
         if (
             not isinstance(rate_hz, int | float)
             or isinstance(rate_hz, bool)
             or not WATCH_HZ[0] <= rate_hz <= WATCH_HZ[1]
         ):
             raise Refused(f"{rate_hz!r:.60} times a second cannot be", "give 0.1 to 100")
-        live = [p for p, c in CONTROLS.items() if not c.planned and (c.settable or _is_meter(p))]
+        live = {p: c for p, c in CONTROLS.items() if not c.planned and (c.settable or _is_meter(p))}
         found: dict[str, None] = {}
-        for pattern in paths:
-            fits = fnmatch.filter(live, pattern)
+        for pattern in patterns:
+            fits = _fitting(pattern, live)
             if not fits:
                 raise Refused(f'nothing is called "{pattern:.80}"', did_you_mean(pattern, live))
             found.update(dict.fromkeys(fits))
+            await trio.lowlevel.checkpoint()  # a thousand patterns take a second or two
         self._watched.update(found)
         self._readings = tuple(p for p in self._watched if _moves(p))
         self._period_s = 1 / rate_hz
@@ -256,16 +256,12 @@ class Client:
         self._wake.set()
         return {"values": now}
 
-    def unwatch(self, paths: Any = None) -> dict[str, Any]:
+    async def unwatch(self, paths: Any = None) -> dict[str, Any]:
         """Push no more of some controls, or of none at all."""
-        if paths is None:
-            self._watched.clear()
-        elif isinstance(paths, list) and all(isinstance(p, str) for p in paths):
-            for pattern in paths:
-                for path in fnmatch.filter(list(self._watched), pattern):
-                    del self._watched[path]
-        else:
-            raise Refused(f"{paths!r:.60} are not names", "give a list of names or patterns")
+        for pattern in ["*"] if paths is None else _patterns(paths):
+            for path in _fitting(pattern, self._watched):
+                del self._watched[path]
+            await trio.lowlevel.checkpoint()
         self._readings = tuple(p for p in self._watched if _moves(p))
         return {"watched": len(self._watched)}
 
@@ -308,6 +304,25 @@ def _print_fault() -> None:
     """Print a trace; that the log takes no more is no reason to end."""
     with suppress(OSError):
         traceback.print_exc()
+
+
+def _patterns(paths: Any) -> list[str]:
+    """Return the names and patterns that a message means."""
+    patterns = [paths] if isinstance(paths, str) else paths
+    if not isinstance(patterns, list) or not all(isinstance(p, str) for p in patterns):
+        raise Refused(f"{paths!r:.60} are not names", "give a list of names or patterns")
+    if len(patterns) > MOST_PATTERNS:
+        raise Refused(f"{len(patterns)} names are too many", f"{MOST_PATTERNS} are the most")
+    for pattern in patterns:
+        if len(pattern) > LONGEST_PATTERN:
+            most = f"{LONGEST_PATTERN} characters are the most"
+            raise Refused(f'"{pattern:.60}…" is too long for a name', most)
+    return patterns
+
+
+def _fitting(pattern: str, paths: Collection[str]) -> list[str]:
+    """Return those of some paths that a name or pattern means."""
+    return [pattern] if pattern in paths else fnmatch.filter(paths, pattern)
 
 
 def _is_meter(path: str) -> bool:
