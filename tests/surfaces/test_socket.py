@@ -173,6 +173,9 @@ class Stage:
     def health(self):
         return "ok"
 
+    async def set(self, path, value, source=0):
+        return self.conductor.set_nowait(path, value, source).value
+
     async def deck_load(self, deck):
         """Take as long as a disk that hangs."""
         self.loading.append(deck)
@@ -351,6 +354,41 @@ async def test_others_are_answered_while_many_patterns_are_looked_up(stage):
         nursery.start_soon(wait, line)
         nursery.start_soon(wait, other)
     assert answered == [2, 1]
+
+
+async def notices(line, number, method, **params):
+    """Return what was pushed until a request was answered, and for a while after it."""
+    await line.ask(number, method, **params)
+    pushed = []
+    with trio.move_on_after(0.2):
+        while True:
+            message = await line.read()
+            if message[0] == 2:
+                pushed.append(message[2]["values"])
+    return pushed
+
+
+@pytest.mark.parametrize("paths", [None, ["deck1.trim"], "deck1.t*"])
+async def test_what_is_watched_no_more_is_not_pushed(stage, paths):
+    async with connected(stage) as line:
+        await notices(line, 1, "watch", paths=["deck1.trim"], rate_hz=10)
+        stage.conductor.set_nowait("deck1.trim", 1.0)
+        assert await notices(line, 2, "health") == [{"deck1.trim": 1.0}]
+        stage.conductor.set_nowait("deck1.trim", 2.0)
+        await line.read()  # from now on nothing is pushed for a tenth of a second
+        stage.conductor.set_nowait("deck1.trim", 3.0)
+        assert await notices(line, 3, "unwatch", paths=paths) == []
+
+
+async def test_a_client_is_not_told_what_was_before_its_own_change(stage):
+    async with connected(stage) as line:
+        await notices(line, 1, "watch", paths=["deck1.trim"], rate_hz=10)
+        stage.conductor.set_nowait("deck1.trim", 1.0)
+        await line.read()
+        stage.conductor.set_nowait("deck1.trim", 2.0)
+        own = await notices(line, 2, "set", path="deck1.trim", value=3.0)
+        assert own == []
+        assert stage.conductor.get("deck1.trim") == 3.0
 
 
 def test_readings_are_pushed_as_they_change(client):

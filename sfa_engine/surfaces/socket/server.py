@@ -262,11 +262,14 @@ class Client:
             for path in _fitting(pattern, self._watched):
                 del self._watched[path]
             await trio.lowlevel.checkpoint()
+        self._news = {path: value for path, value in self._news.items() if path in self._watched}
         self._readings = tuple(p for p in self._watched if _moves(p))
         return {"watched": len(self._watched)}
 
     def _hear(self, path: str, value: float, source: int) -> None:
-        if path in self._watched and source != self._source:
+        if source == self._source:
+            self._news.pop(path, None)  # older than what the client knows
+        elif path in self._watched:
             self._news[path] = value
             self._wake.set()
 
