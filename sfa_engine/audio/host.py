@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import inspect
-import json
 import math
 import os
 import signal
@@ -25,10 +23,7 @@ import socket
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -40,6 +35,7 @@ from sfa_engine.audio.lock import take_lock
 from sfa_engine.audio.media import DESCRIPTION, Bundle, read_bundle
 from sfa_engine.audio.memory import Memory
 from sfa_engine.audio.rack import Rack
+from sfa_engine.audio.reception import Reception, in_words
 from sfa_engine.errors import DeviceError, EngineError, Refused, SfaError
 
 MEMORY = "engine.memory"
@@ -47,10 +43,8 @@ SOCKET = "host.sock"
 LOCK = "host.lock"
 STALLED_S = 0.3  # without a block, and without four of them: the device is gone
 RETRY_S = 1.0  # between two looks for the device that was asked for
-BUSY_S = 0.1  # until a caller is accepted whom the system had no room for
 FOLLOW_S = 0.5  # between two looks at what the bundles on the decks say
 FOLLOWED = ("title", "artist", "album", "key", "grid", "grid_by_hand", "cues", "sections")
-LINE_BYTES = 65_536
 MOST_PATH_BYTES = 1023  # of a bundle, in the engine's memory
 
 
@@ -89,6 +83,17 @@ class Host:
         self._stop = threading.Event()
         self._deck_mutex = [threading.Lock() for _ in range(DECKS)]
         self._look_at = 0.0
+        self._reception = Reception(
+            {
+                "load": self.load,
+                "eject": self.eject,
+                "info": self.info,
+                "advance": self.advance,
+                "finish": self.finish,
+                "quit": self.quit,
+            },
+            self._stop,
+        )
 
     # ------------------------------------------------------------------ device
 
@@ -206,7 +211,7 @@ class Host:
                 # A second before, for a head that runs backwards or jumps into a loop.
                 mounted, bundle = self.loader.mount_bundle(Path(path), position / rate - 1.0)
             except Exception as error:  # noqa: BLE001 - whatever it is, the other deck plays on
-                self._troubles[deck] = str(_in_words(error))
+                self._troubles[deck] = str(in_words(error))
                 transport["playing"] = 0
                 transport["bundle"] = b""
                 engine["values"]["deck"][deck]["play"] = 0.0
@@ -388,41 +393,6 @@ class Host:
             "decks": [self.describe(deck) for deck in range(DECKS)],
         }
 
-    def answer(self, line: bytes) -> dict[str, Any]:
-        """Do what a line asks; an error is an answer too."""
-        try:
-            return {"ok": self._asked(line)()}
-        except Exception as error:  # noqa: BLE001 - else the caller hears nothing
-            told = _in_words(error)
-            return {"error": {"code": told.code, "message": told.message, "hint": told.hint}}
-
-    def _asked(self, line: bytes) -> Callable[[], dict[str, Any]]:
-        """Return what does what a line asks."""
-        if len(line) >= LINE_BYTES:
-            raise Refused(f"the request has {LINE_BYTES} bytes or more", "give a shorter path")
-        try:
-            request = json.loads(line)
-            verb, arguments = request["do"], request.get("with", {})
-            verbs: dict[str, Callable[..., dict[str, Any]]] = {
-                "load": self.load,
-                "eject": self.eject,
-                "info": self.info,
-                "advance": self.advance,
-                "finish": self.finish,
-                "quit": self.quit,
-            }
-            if verb not in verbs:
-                raise Refused(f'the host has no verb "{verb}"')
-            deck = arguments.get("deck", 0)
-            if not isinstance(deck, int) or not 0 <= deck < DECKS:
-                raise Refused(f"there is no deck {deck + 1}")
-            if verb in {"load", "eject"}:
-                arguments["until"] = float(request.get("until", math.inf))
-            inspect.signature(verbs[verb]).bind(**arguments)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Refused(f"not a request: {error}") from None
-        return partial(verbs[verb], **arguments)
-
     def advance(self, frames: int) -> dict[str, Any]:
         """Let time pass, where a file takes the device's place."""
         if not isinstance(self.driver, File):
@@ -444,26 +414,6 @@ class Host:
         self._stop.set()
         return {}
 
-    def _serve(self, server: socket.socket) -> None:
-        while not self._stop.is_set():
-            try:
-                client, _ = server.accept()
-            except OSError:  # too many files are open; who waits to be accepted goes on waiting
-                self._stop.wait(BUSY_S)
-                continue
-            try:
-                threading.Thread(target=self._attend, args=(client,), daemon=True).start()
-            except RuntimeError:  # there are too many threads
-                client.close()
-
-    def _attend(self, client: socket.socket) -> None:
-        with client, client.makefile("rb") as lines, contextlib.suppress(OSError):
-            while line := lines.readline(LINE_BYTES):
-                rest = line  # of one that is too long
-                while rest and not rest.endswith(b"\n"):
-                    rest = lines.readline(LINE_BYTES)
-                client.sendall(json.dumps(self.answer(line)).encode() + b"\n")
-
     # ------------------------------------------------------------------ life
 
     def run(self) -> None:
@@ -481,7 +431,7 @@ class Host:
         signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.open()
-        threading.Thread(target=self._serve, args=(server,), daemon=True).start()
+        threading.Thread(target=self._reception.serve, args=(server,), daemon=True).start()
         threading.Thread(target=self._follow_all, name="follow", daemon=True).start()
         while not self._stop.wait(0.05):
             self._watch()
@@ -497,16 +447,6 @@ class Host:
 def _cut(text: str, most_bytes: int) -> bytes:
     """Return a text for the engine's memory, cut between two characters if it is too long."""
     return text.encode(errors="replace")[:most_bytes].decode(errors="ignore").encode()
-
-
-def _in_words(error: Exception) -> SfaError:
-    """Return an error that can be told; one that nobody expects is printed to the log."""
-    if isinstance(error, SfaError):
-        return error
-    with contextlib.suppress(OSError):
-        traceback.print_exception(error)
-    reason = f"{type(error).__name__} {error}".strip()
-    return EngineError(f"the audio process cannot do it: {reason}", "see engine.log")
 
 
 def main() -> int:

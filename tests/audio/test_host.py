@@ -16,7 +16,7 @@ import pytest
 import soundfile
 import trio
 
-from sfa_engine.audio import build, host, loader
+from sfa_engine.audio import build, host, loader, reception
 from sfa_engine.audio.device import Found, Wish
 from sfa_engine.audio.host import Host
 from sfa_engine.audio.layout import SLOTS, VALUE_INDEX
@@ -191,7 +191,7 @@ def test_an_error_that_nobody_expects_is_an_answer_and_in_the_log(
     monkeypatch.setattr(silent.loader, "mount_bundle", fail)
     ours, theirs = socket.socketpair()
     with ours:
-        threading.Thread(target=silent._attend, args=(theirs,), daemon=True).start()
+        threading.Thread(target=silent._reception.attend, args=(theirs,), daemon=True).start()
         ours.settimeout(PATIENCE_S)
         answers = ours.makefile()
         for _ in range(2):
@@ -208,7 +208,7 @@ def served(silent):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(silent.runtime / "host.sock"))
         server.listen()
-        serving = threading.Thread(target=silent._serve, args=(server,), daemon=True)
+        serving = threading.Thread(target=silent._reception.serve, args=(server,), daemon=True)
         serving.start()
         yield silent
         silent.quit()
@@ -240,7 +240,7 @@ def test_callers_for_whom_there_is_no_file_are_not_looked_for_without_a_pause(si
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     server = Full()
-    serving = threading.Thread(target=silent._serve, args=(server,), daemon=True)
+    serving = threading.Thread(target=silent._reception.serve, args=(server,), daemon=True)
     serving.start()
     time.sleep(0.2)
     silent.quit()
@@ -251,13 +251,13 @@ def test_callers_for_whom_there_is_no_file_are_not_looked_for_without_a_pause(si
 def test_a_path_beyond_a_request_is_refused_in_words_and_the_next_request_is_heard(silent):
     ours, theirs = socket.socketpair()
     with ours:
-        threading.Thread(target=silent._attend, args=(theirs,), daemon=True).start()
+        threading.Thread(target=silent._reception.attend, args=(theirs,), daemon=True).start()
         ours.settimeout(PATIENCE_S)
         answers = ours.makefile()
         for length, words in (
             (2000, "the path has"),
-            (host.LINE_BYTES, "the request has 65536 bytes or more"),
-            (3 * host.LINE_BYTES, "the request has 65536 bytes or more"),
+            (reception.LINE_BYTES, "the request has 65536 bytes or more"),
+            (3 * reception.LINE_BYTES, "the request has 65536 bytes or more"),
         ):
             ours.sendall(line("load", deck=0, path="x" * length))
             said = json.loads(answers.readline())["error"]
@@ -279,7 +279,7 @@ def test_a_path_beyond_a_request_is_refused_in_words_and_the_next_request_is_hea
     ],
 )
 def test_what_is_not_a_request_is_refused(silent, words):
-    said = silent.answer(words)["error"]
+    said = silent._reception.answer(words)["error"]
     assert said["code"] == "refused"
     assert "not a request" in said["message"]
 
@@ -322,12 +322,14 @@ def test_a_load_that_nobody_waits_for_any_more_leaves_the_deck_as_it_is(
     monkeypatch.setattr(loader._Reader, "read", read_slowly)
     late = json.loads(line("load", deck=0, path=str(bundle))) | {"until": time.monotonic() + 0.01}
     for _ in range(2 * SLOTS):
-        said = silent.answer(json.dumps(late).encode())["error"]
+        said = silent._reception.answer(json.dumps(late).encode())["error"]
         assert (said["code"], said["hint"]) == ("engine", "check its disk")
         assert "could not be read in time" in said["message"]
     assert silent.loader.on_deck(0) is there
     wait_until(lambda: silent.loader.free() or len(silent.loader._mounted) == 1)
-    said = silent.answer(json.dumps(late | {"do": "eject", "with": {"deck": 0}}).encode())
+    said = silent._reception.answer(
+        json.dumps(late | {"do": "eject", "with": {"deck": 0}}).encode()
+    )
     assert "error" in said
     assert silent.loader.on_deck(0) is there
 
