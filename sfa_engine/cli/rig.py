@@ -182,7 +182,8 @@ class Rig:
         name, environment = stack.enter_context(sound(device, block))
         self._stack = stack
         self._device = name
-        self._environment = environment | {"SFA_RUNTIME": str(self.runtime)}
+        apart = {"SFA_RUNTIME": str(self.runtime), "XDG_DATA_HOME": str(self.runtime / "data")}
+        self._environment = environment | apart
         self._hogs = hogs
         self.block = block
         began = time.monotonic()

@@ -50,6 +50,7 @@ class Keeper:
         self._conductor = conductor
         self._wake = trio.Event()
         self._pending = self._read()
+        self._saved = json.dumps(self._pending)
         conductor.listen(self._hear)
         self._look_at_decks()
 
@@ -111,8 +112,11 @@ class Keeper:
 
     async def _save(self) -> None:
         text = json.dumps(self._pending)
+        if text == self._saved:
+            return
         try:
             await trio.to_thread.run_sync(self._write, text)
+            self._saved = text
         except OSError as error:
             print(f"sfa stage: {self._file}: {error}", file=sys.stderr, flush=True)
 
