@@ -170,6 +170,9 @@ class Stage:
     def values(self):
         return "x" * (frames.MOST_BYTES + 1)
 
+    def describe(self):
+        return "x" * 900_000
+
     def health(self):
         return "ok"
 
@@ -190,7 +193,8 @@ class Stage:
 async def stage(tmp_path, nursery):
     core = Stage()
     core.path = tmp_path / "engine.sock"
-    await nursery.start(server.Server(core, core.path).run)
+    core.server = server.Server(core, core.path)
+    await nursery.start(core.server.run)
     yield core
     nursery.cancel_scope.cancel()
 
@@ -445,6 +449,48 @@ def test_a_request_before_a_broken_frame_is_answered(engine):
         assert read(connection)[1] == 9
         assert "announced" in read(connection)[2]["message"]
         assert connection.recv(1) == b""
+
+
+async def test_a_frame_that_comes_byte_by_byte_is_not_waited_for_for_ever(stage, monkeypatch):
+    monkeypatch.setattr(server, "HALF_FRAME_S", 0.3)
+    async with connected(stage) as line, trio.open_nursery() as nursery:
+
+        async def trickle():
+            await line.ask(1, "health")
+            await line.stream.send_all(b"\0\0\1\0")
+            while True:
+                await line.stream.send_all(b"\0")
+                await trio.sleep(0.05)
+
+        nursery.start_soon(trickle)
+        assert (await line.read())[1] == 1
+        assert "did not come" in (await line.read())[2]["message"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_frame_that_comes_in_time_is_heard_after_others_that_took_long(stage, monkeypatch):
+    monkeypatch.setattr(server, "HALF_FRAME_S", 0.3)
+    frame = frames.pack([0, 1, "health", {}])
+    async with connected(stage) as line:
+        for _ in range(4):
+            await line.stream.send_all(frame[:5])
+            await trio.sleep(0.1)
+            await line.stream.send_all(frame[5:] + frame[:5])
+            await trio.sleep(0.1)
+            await line.stream.send_all(frame[5:])
+            assert [(await line.read())[1] for _ in range(2)] == [1, 1]
+
+
+async def test_a_client_that_reads_nothing_is_let_go_all_the_same(stage, monkeypatch):
+    monkeypatch.setattr(server, "DISMISS_S", 0.1)
+    async with connected(stage) as line:
+        await line.ask(1, "health")
+        await line.read()
+        for number in range(server.MOST_ANSWERS + 1):
+            await line.ask(number, "describe")
+        await line.stream.send_all(b"\xff\xff\xff\xff")
+        while stage.server.clients:
+            await trio.lowlevel.checkpoint()
 
 
 def test_half_a_frame_and_a_hang_up_harm_nobody(engine, client):

@@ -7,6 +7,7 @@ backstage or for a moment: these are answered when they are done, and faders mov
 from __future__ import annotations
 
 import fnmatch
+import math
 import os
 import socket
 import traceback
@@ -32,6 +33,7 @@ MOST_CLIENTS = 200
 MOST_ANSWERS = 64  # waiting for one client; then it is not read from until it reads
 MOST_ASIDE = 64  # requests of a kind and client that are under way while others are answered
 HALF_FRAME_S = 10.0  # for the rest of a frame to come
+DISMISS_S = 1.0  # for a client to read why it is let go
 WATCH_HZ = (0.1, 100.0)
 MOST_PATTERNS = 1000  # in one request
 LONGEST_PATTERN = 100
@@ -134,26 +136,26 @@ class Client:
 
     async def _read(self, nursery: trio.Nursery, relay: Relay) -> None:
         reader = frames.FrameReader()
+        whole_by = math.inf  # when the frame that has begun must have come
         while True:
-            patience = HALF_FRAME_S if reader.is_inside else float("inf")
             data = b""
-            with trio.move_on_after(patience) as scope:
+            with trio.move_on_at(whole_by) as patience:
                 data = await self._stream.receive_some(CHUNK)
-            if scope.cancelled_caught:
-                await self._say(messages.failure(None, Refused("the rest of a frame did not come")))
-                await self._flush()
+            if patience.cancelled_caught:
+                await self._dismiss(Refused("the rest of a frame did not come"))
                 return
             if not data:
                 return
             try:
                 while bodies := reader.feed(data):
-                    data = b""
+                    data, whole_by = b"", math.inf
                     for body in bodies:
                         await self._take(body, nursery, relay)
             except frames.BrokenStream as error:
-                await self._say(messages.failure(None, error))
-                await self._flush()
+                await self._dismiss(error)
                 return
+            if reader.is_inside and whole_by == math.inf:
+                whole_by = trio.current_time() + HALF_FRAME_S
 
     async def _take(self, body: bytes, nursery: trio.Nursery, relay: Relay) -> None:
         """Answer a request; begin one that may take long, which is answered when it is done."""
@@ -213,9 +215,10 @@ class Client:
         self._sent_all = trio.Event()
         await self._send.send(frames.pack(message))
 
-    async def _flush(self) -> None:
-        """Give what is said last a moment to be sent."""
-        with trio.move_on_after(1.0):
+    async def _dismiss(self, error: SfaError) -> None:
+        """Say why the client is let go, if it reads that soon."""
+        with trio.move_on_after(DISMISS_S):
+            await self._say(messages.failure(None, error))
             await self._sent_all.wait()
 
     async def _write(self) -> None:
