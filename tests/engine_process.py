@@ -119,7 +119,7 @@ class Show:
             return False
 
     def connect(self):
-        return SocketClient(self.runtime / "engine.sock", timeout_s=5.0)
+        return SocketClient(self.runtime / "engine.sock", timeout_s=30.0)
 
     def memory(self):
         return Memory.open(self.runtime / "engine.memory")

@@ -12,7 +12,7 @@ from sfa_engine.cli import config as configuration
 from sfa_engine.cli.place import PLACE
 from sfa_engine.errors import EngineError, MediaError, Refused
 
-BACK_S = 2.0  # in which a stage that was killed answers again
+BACK_S = 10.0  # in which a stage that was killed answers again
 BACK_STEP_S = 0.05
 
 

@@ -24,7 +24,7 @@ from sfa_engine.errors import EngineError, Refused
 
 Listener = Callable[[str, float, int], None]  # path, value in its unit, source
 
-ANSWER_S = 0.5  # the kernel answers within a block; longer means that there are no blocks
+ANSWER_S = 2.0  # the kernel answers within a block; longer means that there are no blocks
 _OPS = {op.value: op for op in Op}
 _FAMILY_PATHS: dict[tuple[Op, int], str] = {}
 
