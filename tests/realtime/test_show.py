@@ -54,9 +54,8 @@ def test_a_set_over_the_socket_is_to_the_byte_the_set_rendered_offline(tmp_path,
 
 def test_a_device_that_is_not_there_is_named_and_the_engine_plays_on_a_timer(bundles):
     with show({}, "no such device") as engine, engine.connect() as client:
-        said = client.call("health")
-        assert said["health"] == "poor"
-        assert "device" in said["reasons"][0]
+        until(lambda: client.call("health")["health"] == "poor", "the timer's first block")
+        assert "device" in client.call("health")["reasons"][0]
         client.call("deck.load", deck=1, path=str(bundles[0]))
         client.call("set", path="deck1.play", value=True)
         until(lambda: client.call("get", path="deck1.position")["value"] > 0.2, "time to pass")

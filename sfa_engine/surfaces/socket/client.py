@@ -107,6 +107,8 @@ class SocketClient:
     def _write(self, data: bytes) -> None:
         try:
             self._socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it may have said why before it went: who reads hears it
         except OSError as error:
             raise EngineError(f"{self._whom} went away: {error.strerror}") from None
 
