@@ -43,6 +43,7 @@ SOCKET = "host.sock"
 LOCK = "host.lock"
 STALLED_S = 0.3  # without a block, and without four of them: the device is gone
 RETRY_S = 1.0  # between two looks for the device that was asked for
+AGAIN_S = 0.3  # that a device waits for the tracks of the host before us
 FOLLOW_S = 0.5  # between two looks at what the bundles on the decks say
 FOLLOWED = ("title", "artist", "album", "key", "grid", "grid_by_hand", "cues", "sections")
 MOST_PATH_BYTES = 1023  # of a bundle, in the engine's memory
@@ -193,12 +194,16 @@ class Host:
         engine["clock_frame"] = frame
 
     def _load_again(self) -> None:
-        """Mount what the host before us had on its decks, where each should be by now."""
+        """Mount what the host before us had on its decks, where each should be by now.
+
+        A disk that hangs does not hold the device: what comes later is heard later.
+        """
         engine = self.memory.engine
         gone_s = (time.monotonic_ns() - int(engine["monotonic_ns"])) / 1e9
         frame = int(engine["emitted"]) + gone_s * float(engine["sample_rate"])
+        readers = []
         for deck, transport in enumerate(engine["transport"]):
-            path = bytes(transport["bundle"]).decode(errors="replace")
+            path = bytes(transport["bundle"])
             if not path:
                 continue
             head = transport["head"][0]
@@ -207,19 +212,35 @@ class Host:
                 since = frame - int(head["anchor_frame"])
                 position = float(head["anchor_position"]) + since * float(head["speed"])
             rate = float(transport["track_rate"]) or 48_000.0
-            try:
-                # A second before, for a head that runs backwards or jumps into a loop.
-                mounted, bundle = self.loader.mount_bundle(Path(path), position / rate - 1.0)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other deck plays on
-                self._troubles[deck] = str(in_words(error))
-                transport["playing"] = 0
+            # A second before, for a head that runs backwards or jumps into a loop.
+            asked = (deck, path, position / rate - 1.0)
+            readers.append(threading.Thread(target=self._resume, args=asked, daemon=True))
+            readers[-1].start()
+        give_up = time.monotonic() + AGAIN_S
+        for reader in readers:
+            reader.join(max(0.0, give_up - time.monotonic()))
+
+    def _resume(self, deck: int, path: bytes, position_s: float) -> None:
+        """Give a deck the track again that it had, unless it has another by then."""
+        transport = self.memory.engine["transport"][deck]
+        mounted, trouble = None, ""
+        try:
+            mounted, bundle = self.loader.mount_bundle(
+                Path(path.decode(errors="replace")), position_s
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other deck plays on
+            trouble = str(in_words(error))
+        with self._deck_mutex[deck]:
+            if deck in self._tracks or bytes(transport["bundle"]) != path:
+                if mounted is not None:
+                    self.loader.let_go(mounted)
+            elif mounted is None:
+                self._troubles[deck] = trouble
                 transport["bundle"] = b""
-                engine["values"]["deck"][deck]["play"] = 0.0
                 self.loader.hand_over(deck, None)
-                continue
-            self._tracks[deck] = bundle
-            self.loader.hand_over(deck, mounted, resumed=True)
-            mounted.handed = True
+            else:
+                self._tracks[deck] = bundle
+                self.loader.hand_over(deck, mounted, resumed=True)
 
     def _watch(self) -> None:
         """Look whether blocks are still asked for, and for the device that was not there."""

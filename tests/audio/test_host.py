@@ -168,6 +168,32 @@ def test_a_disk_that_hangs_under_a_track_holds_neither_its_deck_nor_the_end(
     assert time.monotonic() - began < 2.0
 
 
+@pytest.mark.slow
+def test_a_host_that_begins_anew_on_a_disk_that_hangs_plays_on_and_takes_the_track_when_it_comes(
+    process, bundle, tmp_path
+):
+    first = process(A_DISK_THAT_HANGS)
+    other = tmp_path / "other.sfa"
+    shutil.copytree(bundle, other)
+    for deck, path in enumerate((bundle, other)):
+        assert "ok" in ask(tmp_path, "load", deck=deck, path=str(path))
+    first.kill()
+    first.wait()
+    (tmp_path / "host.sock").unlink()
+    (bundle / "hangs").touch()
+    began = time.monotonic()
+    second = process(A_DISK_THAT_HANGS.replace("60", "2"))
+    decks = ask(tmp_path, "info")["ok"]["decks"]
+    assert time.monotonic() - began < 2.0
+    assert [deck["loaded"] for deck in decks] == [False, True]
+    (bundle / "hangs").unlink()
+    wait_until(lambda: ask(tmp_path, "info")["ok"]["decks"][0]["loaded"])
+    memory = Memory.open(tmp_path / "engine.memory")
+    wait_until(lambda: memory.reading("deck1.loaded") == 1.0)
+    second.terminate()
+    assert second.wait(PATIENCE_S) == 0
+
+
 def line(verb, **arguments):
     return json.dumps({"do": verb, "with": arguments}).encode() + b"\n"
 
@@ -292,6 +318,7 @@ def test_a_track_that_cannot_be_loaded_again_leaves_its_deck_empty_and_the_host_
     assert "ok" in ask(tmp_path, "load", deck=1, path=str(bundle))
     memory = Memory.open(tmp_path / "engine.memory")
     memory.engine["flat"][VALUE_INDEX["deck2.play"]] = 1.0
+    memory.engine["transport"][1]["playing"] = 1
     first.kill()
     first.wait()
     (tmp_path / "host.sock").unlink()
@@ -305,7 +332,8 @@ host.Loader.mount_bundle = fail
     deck = ask(tmp_path, "info")["ok"]["decks"][1]
     assert not deck["loaded"]
     assert "MemoryError" in deck["trouble"]
-    assert memory.value("deck2.play") == 0.0
+    wait_until(lambda: memory.value("deck2.play") == 0.0)
+    assert not memory.engine["transport"][1]["playing"]
 
 
 def test_a_load_that_nobody_waits_for_any_more_leaves_the_deck_as_it_is(
