@@ -459,8 +459,6 @@ class Host:
         assert self.driver is not None
         self.driver.close()
         self.memory.engine["host_pid"] = 0
-        # An end that was asked for: the next host begins at rest, and plays nothing on.
-        (self.runtime / MEMORY).unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
 

@@ -226,3 +226,19 @@ def test_a_log_that_has_grown_long_keeps_its_end(silent_engine):
         end.write(b"new words\n" * 1_000_000)
     kill_and_see_it_again(silent_engine, "stage")
     assert log.stat().st_size < 2 << 20
+
+
+def test_a_host_that_somebody_else_ends_is_started_again_where_it_was(silent_engine, bundles):
+    with silent_engine.connect() as client:
+        client.call("deck.load", deck=1, path=str(bundles[0]))
+        client.call("set", path="deck1.play", value=True, wait=True)
+    pid = lock_holder(silent_engine.runtime / "host.lock")
+    os.kill(pid, signal.SIGTERM)
+    until(lambda: lock_holder(silent_engine.runtime / "host.lock") not in {0, pid}, "a host")
+    memory = silent_engine.memory()
+    until(lambda: memory.engine["host_pid"] not in {0, pid}, "its memory")
+    until(silent_engine.answers, "the engine")
+    with silent_engine.connect() as client:
+        deck = client.call("status")["decks"][0]
+        assert deck["playing"]
+        assert deck["title"] == "Track 1"
