@@ -133,24 +133,29 @@ class Client:
 
     async def _read(self) -> None:
         frame_reader = frames.FrameReader()
+        clock = asyncio.get_running_loop().time
+        whole_by: float | None = None  # when the frame that has begun must have come
         while True:
-            patience = HALF_FRAME_S if frame_reader.is_inside else None
             try:
-                data = await asyncio.wait_for(self._reader.read(CHUNK), patience)
-                bodies = frame_reader.feed(data)
+                async with asyncio.timeout_at(whole_by):
+                    data = await self._reader.read(CHUNK)
+                if not data:
+                    return
+                while bodies := frame_reader.feed(data):
+                    data, whole_by = b"", None
+                    for body in bodies:
+                        # Each in its own task: a long answer does not hold up `jobs.cancel`.
+                        task = asyncio.create_task(self._serve(body))
+                        self._asked.add(task)
+                        task.add_done_callback(self._asked.discard)
             except TimeoutError:
                 await self._say(messages.failure(None, Refused("the rest of a frame did not come")))
                 return
             except frames.BrokenStream as error:
                 await self._say(messages.failure(None, error))
                 return
-            if not data:
-                return
-            for body in bodies:
-                # Each in its own task: a long answer does not hold up `jobs.cancel`.
-                task = asyncio.create_task(self._serve(body))
-                self._asked.add(task)
-                task.add_done_callback(self._asked.discard)
+            if frame_reader.is_inside and whole_by is None:
+                whole_by = clock() + HALF_FRAME_S
 
     async def _serve(self, body: bytes) -> None:
         with suppress(ConnectionError):

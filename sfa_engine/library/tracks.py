@@ -17,7 +17,7 @@ from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.library.bundle import MOST_NAME_BYTES, SUFFIX
 from sfa_engine.library.database import Connection, change, insert, row, rows
 from sfa_engine.library.key import camelot, parse_key
-from sfa_engine.library.tags import Tags
+from sfa_engine.library.tags import MOST_TEXT, Tags
 from sfa_engine.library.track import SELECT, STATES, State, Track, track_of
 
 EDITABLE = ("title", "artist", "album", "genre", "year", "key")
@@ -222,6 +222,8 @@ async def edit(connection: Connection, track_id: int, **values: Any) -> Track:
             pass
         elif not isinstance(value, str) or re.search("[\ud800-\udfff]", value):
             raise Refused(f"{name} is {value!r:.80}", "give a text")
+        elif len(value) > MOST_TEXT:
+            raise Refused(f"{name} has {len(value)} characters", f"give {MOST_TEXT} at most")
         stated["hand_key" if name == "key" else name] = (
             (parse_key(value) if value else None) if name == "key" else value
         )

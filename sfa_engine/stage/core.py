@@ -302,6 +302,7 @@ class Core:
         described = self._host.get("decks") or []
         facts = Facts(
             silent_s=silent_s,
+            block_s=int(engine["block"]) / max(1.0, float(engine["sample_rate"])),
             load_pct=readings["engine.load"],
             late=int(engine["late"]),
             misses=int(engine["device_misses"]),

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 WORDS = ("ok", "strained", "poor", "down")
-STALE_S = 0.5  # without a block
+STALE_S = 0.5  # without a block; or four blocks, if these are longer
 HEAVY_PCT = 60.0  # of its time, on average: a Pi throttles soon after
 LATELY_S = 60.0
 
@@ -28,6 +28,8 @@ class Facts:
     ----------
     silent_s : float
         Since the audio thread's last block; infinite if there is no host.
+    block_s : float
+        How long a block lasts.
     load_pct : float
         Mean share of its time that the audio thread used.
     late, misses, reports_lost : int
@@ -47,6 +49,7 @@ class Facts:
     """
 
     silent_s: float
+    block_s: float = 0.0
     load_pct: float = 0.0
     late: int = 0
     misses: int = 0
@@ -101,7 +104,8 @@ class Misses:
 def judge(facts: Facts) -> tuple[str, list[str]]:
     """Return the word and its reasons, the worst first."""
     found: list[tuple[int, str]] = []
-    if facts.silent_s > STALE_S:
+    stale = facts.silent_s > max(STALE_S, 4 * facts.block_s)
+    if stale:
         since = "there is no audio process"
         if facts.silent_s != float("inf"):
             since = f"no sound was asked for since {facts.silent_s:.1f} s"
@@ -121,9 +125,9 @@ def judge(facts: Facts) -> tuple[str, list[str]]:
         found.append((1, f"{words}, the last {facts.late_ago_s:.0f} s ago"))
     if facts.load_pct > HEAVY_PCT:
         found.append((1, f"the audio thread uses {facts.load_pct:.0f} % of its time"))
-    if facts.realtime == 0 and facts.silent_s <= STALE_S:
+    if facts.realtime == 0 and not stale:
         found.append((1, "the audio thread has no real-time priority; see `sfa doctor`"))
-    if not facts.locked and facts.silent_s <= STALE_S:
+    if not facts.locked and not stale:
         found.append((1, "memory is not locked; see `sfa doctor`"))
     if facts.reports_lost:
         found.append((1, f"{facts.reports_lost} reports were not fetched in time"))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from house import house
 
+from sfa_engine.backstage import server
 from sfa_engine.wire import BACKSTAGE, frames
 from sfa_engine.wire.messages import REQUEST
 
@@ -27,6 +32,46 @@ def test_what_a_client_asked_for_is_done_though_it_left_at_once(tmp_path: Path) 
             assert time.monotonic() < give_up
             time.sleep(0.02)
         assert "Traceback" not in here.log
+
+
+def test_a_request_before_a_broken_frame_is_answered_and_what_trickles_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HALF_FRAME_S", 0.5)
+    request = frames.pack([REQUEST, 1, "seven", {}])
+    path = tmp_path / "socket"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        verbs = SimpleNamespace(verbs={"seven": lambda: 7})
+        await server.Client(verbs, reader, writer).run()  # type: ignore[arg-type]
+        writer.close()
+
+    async def said(send: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> list[Any]:
+        reader, writer = await asyncio.open_unix_connection(path)
+        sending = asyncio.ensure_future(send(writer))
+        heard = await asyncio.wait_for(reader.read(), 60)
+        writer.close()
+        await asyncio.gather(sending, return_exceptions=True)
+        return [frames.unpack(body) for body in frames.FrameReader().feed(heard)]
+
+    async def at_once(writer: asyncio.StreamWriter) -> None:
+        writer.write(request + b"\xff" * 8)
+
+    async def trickle(writer: asyncio.StreamWriter) -> None:
+        writer.write(request)
+        for byte in frames.pack([REQUEST, 2, "seven", {"long": "x" * 4000}]):
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async def main() -> None:
+        async with await asyncio.start_unix_server(serve, path):
+            for send, why in ((at_once, "is announced"), (trickle, "did not come")):
+                answers = await said(send)
+                assert [answer[3] for answer in answers if answer[1] == 1] == [7]
+                assert [why in answer[2]["message"] for answer in answers if answer[1] is None]
+
+    asyncio.run(main())
 
 
 def test_the_library_is_there_without_the_cluster(tmp_path: Path) -> None:

@@ -116,6 +116,7 @@ async def test_tags_fill_what_is_empty_and_overwrite_nothing(database):
         ({"title": 3}, "title is 3"),
         ({"title": None}, "title is None"),
         ({"title": "\ud800"}, "give a text"),
+        ({"title": "x" * 501}, "title has 501 characters"),
         ({"year": "1999"}, "year is '1999'"),
         ({"year": True}, "year is True"),
         ({"key": 8}, "key is 8"),

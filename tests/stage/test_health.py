@@ -13,6 +13,7 @@ def changed(**facts):
 
 def test_an_engine_that_plays_well_is_ok_and_needs_no_reasons():
     assert judge(WELL) == ("ok", [])
+    assert judge(changed(silent_s=2.0, block_s=0.512)) == ("ok", [])
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,7 @@ def test_an_engine_that_plays_well_is_ok_and_needs_no_reasons():
     [
         ({"silent_s": float("inf")}, "down", "no audio process"),
         ({"silent_s": 2.0}, "down", "since 2.0 s"),
+        ({"silent_s": 2.0, "block_s": 0.4}, "down", "since 2.0 s"),
         ({"trouble": 'no device "x"'}, "poor", 'no device "x"'),
         ({"driver": "timer", "wanted": "default"}, "poor", "timer"),
         ({"driver": "timer", "wanted": "none"}, "strained", "timer"),
