@@ -81,7 +81,12 @@ def lock_holder(path: Path) -> int:
 
 
 def _moments() -> Iterator[None]:
-    """Go round now, and then again and again for a little while."""
+    """Go round now, and then again and again for a little while.
+
+    Yields
+    ------
+    None
+    """
     give_up = time.monotonic() + PATIENCE_S
     yield
     while time.monotonic() < give_up:
