@@ -239,8 +239,12 @@ class Host:
                 transport["bundle"] = b""
                 self.loader.hand_over(deck, None)
             else:
-                self._tracks[deck] = bundle
-                self.loader.hand_over(deck, mounted, resumed=True)
+                try:
+                    self.loader.hand_over(deck, mounted, resumed=True)
+                except EngineError as error:
+                    self._troubles[deck] = str(error)
+                else:
+                    self._tracks[deck] = bundle
 
     def _watch(self) -> None:
         """Look whether blocks are still asked for, and for the device that was not there."""
@@ -266,7 +270,7 @@ class Host:
         while not self._stop.wait(FOLLOW_S):
             for deck in list(self._tracks):
                 # One that was moved, or is not whole: what is in memory goes on.
-                with contextlib.suppress(OSError, SfaError, MemoryError):
+                with contextlib.suppress(Exception):
                     self._follow(deck)
 
     def _follow(self, deck: int) -> None:
@@ -339,7 +343,10 @@ class Host:
             for what is on it may play.
         """
         began = time.monotonic_ns()
-        whole = str(Path(path).resolve()).encode()
+        try:
+            whole = str(Path(path).resolve()).encode()
+        except ValueError:  # a zero byte, or bytes that are no UTF-8
+            raise Refused(f"{path!r:.80} cannot be a path", "give a bundle's folder") from None
         if len(whole) > MOST_PATH_BYTES:
             raise Refused(f"the path has {len(whole)} bytes", f"{MOST_PATH_BYTES} are the most")
         with self._deck_mutex[deck]:

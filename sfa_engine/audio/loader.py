@@ -223,7 +223,8 @@ class Loader:
         except BaseException:
             reader.close()
             if mounted is not None:
-                self._mounted.pop(mounted.slot)
+                with self._mutex:
+                    self._mounted.pop(mounted.slot)
             raise
         return mounted, bundle
 
@@ -306,7 +307,7 @@ class Loader:
         with self._mutex:
             self.free()
             there = self.on_deck(deck)
-            waiting = any(not mounted.handed for mounted in self._mounted.values())
+            waiting = any(m.deck == deck and not m.handed for m in self._mounted.values())
             if there is None or waiting or not there.filled.is_set():
                 return False
             media = self._rack.record["media"][there.slot]

@@ -30,6 +30,7 @@ RESTARTS = "restarts.json"
 STEADY_S = 2.0  # a life this long was a good one: the next begins at once
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 8.0
+LOOK_S = 30.0  # between two looks how long the log has grown
 LOG_BYTES = 4 << 20
 LAST_WORDS_BYTES = 4096
 END_S = 3.0  # for a process to end when it is asked to
@@ -116,7 +117,6 @@ class Supervisor:
         if pid:
             self._say(f"{child.name} runs already (process {pid}), watching over it")
         else:
-            self._shorten_log()
             try:
                 child.process = subprocess.Popen(
                     child.command,
@@ -219,8 +219,9 @@ class Supervisor:
             for child in self.children:
                 if not child.running and time.monotonic() >= child.due:
                     self._begin(child)
+            self._shorten_log()
             waits = [c.due - time.monotonic() for c in self.children if not c.running]
-            for key, _ in self._selector.select(max(0.0, min(waits)) if waits else None):
+            for key, _ in self._selector.select(max(0.0, min([*waits, LOOK_S]))):
                 if key.data is None:
                     os.read(wake_read, 64)
                 else:

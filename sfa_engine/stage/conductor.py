@@ -251,7 +251,8 @@ class Conductor:
     def _take(self, report: Report, after: Report | None) -> None:
         if report.kind is Tell.CHANGED:
             changed = VALUE_PATHS[report.what]
-            if after is None or not self._has_done(after, changed, report.frame):
+            is_done = after is not None and self._has_done(after, changed, report.frame)
+            if not is_done and changed not in self._sent:  # else a newer value was told
                 self._tell(changed, report.x, report.source)
             return
         if report.kind in {Tell.APPLIED, Tell.REFUSED}:

@@ -18,6 +18,7 @@ import trio
 
 from sfa_engine.audio.command import Source
 from sfa_engine.audio.layout import LATENCY
+from sfa_engine.audio.media import HOT_CUES
 from sfa_engine.audio.memory import Memory
 from sfa_engine.desk import CONTROLS, Choice, find
 from sfa_engine.errors import EngineError, Refused, SfaError
@@ -57,6 +58,7 @@ class Core:
         self._inode = 0
         self.conductor = Conductor(self._open())
         self._host: dict[str, Any] = {}
+        self._followed: dict[str, Any] | None = None  # what the host said last of its tracks
         self._misses = Misses()
         self._count_misses()
         self._loading = (trio.Lock(), trio.Lock())
@@ -98,7 +100,8 @@ class Core:
             said = await ask_host(self._runtime, "info")
             if self._host is before:  # else a load came between, and knows more
                 self._host = said
-                self._follow_marks(before, said)
+                self._follow_marks(self._followed, said)
+                self._followed = said
         except (OSError, SfaError):
             self._host = {}
         self._count_misses()
@@ -168,40 +171,53 @@ class Core:
             )
         if not isinstance(position_s, int | float) or not 0 <= position_s <= 86_400:
             raise Refused(f"{position_s!r:.40} is not a place in a track", "give seconds from 0")
-        if track:
-            found = await ask_backstage(self._runtime, "library.find", words=track)
-            path = found["bundle"]
-        async with self._on_deck(index):
+        async with self._on_deck(index, track) as found:
             playing = bool(self.conductor.memory.engine["transport"][index]["playing"])
             if playing and self.conductor.get(f"deck{index + 1}.load_lock") and not force:
                 raise Refused(
                     f"deck {index + 1} is playing and its load lock is on", "stop it, or force it"
                 )
             said = await ask_host(
-                self._runtime, "load", deck=index, path=path, position_s=float(position_s)
+                self._runtime, "load", deck=index, path=found or path, position_s=float(position_s)
             )
-            for place, seconds in _marks(index + 1, said).items():
+            marks = _marks(index + 1, said)
+            for number, seconds in self._keeper.pending(index + 1).items():
+                marks.pop(place := f"deck{index + 1}.hotcue{number}.position", None)
+                marks |= {} if seconds is None else {place: seconds}
+            for place, seconds in marks.items():
                 self.conductor.set_nowait(place, seconds, source=Source.HOST)
             return said
 
     @asynccontextmanager
-    async def _on_deck(self, index: int) -> AsyncIterator[None]:
-        """Change a deck's track: one at a time, and to the end even if whoever asked has gone."""
-        async with self._loading[index]:
-            with trio.CancelScope(shield=True):
-                yield
-                with suppress(SfaError):  # it is asked again in a second
-                    self._host = await ask_host(self._runtime, "info")
+    async def _on_deck(self, index: int, words: str = "") -> AsyncIterator[str]:
+        """Change a deck's track: one at a time, and to the end even if whoever asked has gone.
 
-    def _follow_marks(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+        Yields
+        ------
+        str
+            The bundle that some words mean; empty without words.
+        """
+        async with self._loading[index]:
+            found = {"bundle": ""}
+            if words:
+                found = await ask_backstage(self._runtime, "library.find", words=words)
+            with trio.CancelScope(shield=True):
+                self.conductor.pump()  # what was marked till now is of the track that goes
+                yield found["bundle"]
+                with suppress(SfaError):  # it is asked again in a second
+                    self._host = self._followed = await ask_host(self._runtime, "info")
+
+    def _follow_marks(self, before: dict[str, Any] | None, after: dict[str, Any]) -> None:
         """Put on the decks what the library says anew of their tracks' marks.
 
         What the performer has changed since is newer, and on its way to the library. A stage that
-        is new gives the decks what they have not: the one before may have died in a load.
+        is new gives its marks to a deck that has none: the one before may have died in a load.
         """
         for index, new in enumerate(after["decks"]):
             old = before["decks"][index] if before else {}
             if not new["loaded"] or (before and _sound(old) != _sound(new)):
+                continue
+            if before is None and self._is_marked(index + 1):
                 continue
             newer = {
                 f"deck{index + 1}.hotcue{number}.position"
@@ -213,6 +229,11 @@ class Core:
                 was, wanted = were.get(place, rest), are.get(place, rest)
                 if was != wanted and abs(self.conductor.get(place) - was) < SAME_S:
                     self.conductor.set_nowait(place, wanted, source=Source.HOST)
+
+    def _is_marked(self, deck: int) -> bool:
+        """Return whether any hot cue of a deck is set."""
+        places = (f"deck{deck}.hotcue{number}.position" for number in range(1, HOT_CUES + 1))
+        return any(self.conductor.get(place) > CONTROLS[place].scale.rest for place in places)
 
     async def deck_eject(self, deck: int) -> dict[str, Any]:
         """Take a deck's track away."""

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ import numpy as np
 import pytest
 from engine_process import Show, until
 
-from sfa_engine.audio.media import read_bundle
+from sfa_engine.audio.media import Cue, read_bundle
 from sfa_engine.errors import EngineError, Refused
-from sfa_engine.library.bundle import write_bundle_arrays
+from sfa_engine.library.bundle import rewrite_facts, write_bundle_arrays
 from sfa_engine.library.database import BUSY_S
 from sfa_engine.wire import frames
 from sfa_engine.wire.messages import REQUEST
@@ -177,6 +178,89 @@ def test_loads_and_ejects_of_two_clients_at_once_clear_no_marks(
     mark(engine, 2, 9.0)
     until(lambda: hot_cues_in(marked[1]) == {1: 3.0, 2: 9.0}, "what comes after all the others")
     assert hot_cues_in(marked[0]) == {1: 2.0}
+
+
+def test_whoever_watches_ends_with_the_marks_of_the_track_that_came(
+    engine: Show, marked: tuple[Path, Path]
+) -> None:
+    place = "deck1.hotcue1.position"
+    with engine.connect() as watcher:
+        seen = watcher.call("watch", paths=[place, "crossfader"], rate_hz=100)["values"]
+        news = watcher.notices()
+        for count in range(16):
+            path, place_s = ((marked[1], 3.0), (marked[0], 2.0))[count % 2]
+            load(engine, path=str(path))
+            time.sleep(0.03)
+            with engine.connect() as client:  # which is told after all that came before
+                client.call("set", path="crossfader", value=float(count + 1), wait=True)
+            while seen["crossfader"] != count + 1:
+                seen |= next(news)[1]["values"]
+            assert seen[place] == pytest.approx(place_s, abs=0.1)
+
+
+def test_a_deck_is_loaded_and_ejected_in_the_order_it_was_asked_for(
+    engine: Show, marked: tuple[Path, Path]
+) -> None:
+    requests = [
+        ["deck.load", {"deck": 1, "track": "quiet"}],
+        ["deck.load", {"deck": 1, "path": str(marked[1])}],
+        ["deck.load", {"deck": 1, "track": "quiet"}],
+        ["deck.eject", {"deck": 1}],
+    ]
+    for some in (requests[:2], requests):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(60)
+            client.connect(str(engine.runtime / "engine.sock"))
+            for number, request in enumerate(some):
+                client.sendall(frames.pack([REQUEST, number, *request]))
+            reader, answers = frames.FrameReader(), 0
+            while answers < len(some):
+                answers += len(reader.feed(client.recv(65_536)))
+        with engine.connect() as connected:
+            deck = connected.call("status")["decks"][0]
+        assert deck.get("path") == (str(marked[1]) if some != requests else None)
+
+
+def test_a_cue_that_waits_for_the_library_is_on_the_deck_when_the_track_comes_again(
+    engine: Show, bundle: Path
+) -> None:
+    load(engine, path=str(bundle))
+    mark(engine, 1, 3.0)
+    until_marked(engine, {1: 3.0})
+    other = sqlite3.connect(engine.runtime / "data" / "sfa" / "library.db", isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        mark(engine, 1, 5.0)
+        mark(engine, 2, 6.0)
+        load(engine, path=str(bundle))
+        assert hot_cue(engine, 1) == pytest.approx(5.0, abs=0.02)
+        assert hot_cue(engine, 2) == pytest.approx(6.0, abs=0.02)
+        other.execute("ROLLBACK")
+    finally:
+        other.close()
+    until_marked(engine, {1: 5.0, 2: 6.0})
+
+
+def test_a_host_that_is_started_again_brings_no_cleared_cue_back(
+    engine: Show, tmp_path: Path
+) -> None:
+    sound = np.zeros((20 * RATE, 2), np.float32)
+    path = write_bundle_arrays(tmp_path / "x.sfa", {"mix": sound}, title="X", artist="", bpm=120.0)
+    track = read_bundle(path).track
+    cues = (Cue(RATE, "one", "cue", hot_cue=1), Cue(2 * RATE, "two", "cue", hot_cue=2))
+    rewrite_facts(path, replace(track, cues=cues))
+    load(engine, path=str(path))  # the library knows nothing of it
+    assert hot_cue(engine, 1) == pytest.approx(1.0, abs=0.01)
+    with engine.connect() as client:
+        client.call("press", path="deck1.hotcue1.clear")
+    for name in ("host", "host", "stage", "host"):
+        pid = pid_of(engine, name)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda n=name, p=pid: pid_of(engine, n) != p, "the next one")
+        until(engine.answers, "the engine")
+        time.sleep(1.2)  # the stage has looked
+        assert hot_cue(engine, 1) < 0.0
+        assert hot_cue(engine, 2) == pytest.approx(2.0, abs=0.01)
 
 
 @pytest.mark.parametrize("dies", [True, False])
