@@ -6,7 +6,8 @@ on a socket, one JSON line each way; everything else goes by the command ring.
 ::
 
     main thread     watches that the device still asks for blocks
-    asked threads   one a connection: load, eject, info, device, quit
+    asked threads   one a connection: load, eject, info, quit
+    resume threads  one a deck, for what the host before us had on it
     follow thread   looks what the bundles on the decks say anew
     fill threads    one a track being read
     audio thread    PortAudio's, JACK's or the timer's: machine code only

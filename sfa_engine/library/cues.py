@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sfa_engine.audio.media import HOT_CUES, MOST_CUES
+from sfa_engine.audio.media import HOT_CUES
 from sfa_engine.desk.deck import LONGEST_S, STEMS
 from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.library.database import Connection, change, insert, row, rows
@@ -102,8 +102,6 @@ async def add(connection: Connection, track_id: int, cue: Cue) -> Cue:
     """Store a cue; it takes its hot-cue button from whatever was on it. Return it with its id."""
     track = await get(connection, track_id)
     check_places(track, position_s=cue.position_s, end_s=cue.end_s)
-    if len(await cues_of(connection, track_id)) >= MOST_CUES:
-        raise Refused(f"the track has {MOST_CUES} cues already", "forget some with `library uncue`")
     if cue.slot is not None:
         await change(connection, _TAKE_SLOT, (track_id, cue.slot))
     number = await _insert(connection, track_id, cue)

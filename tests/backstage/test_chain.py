@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ import pytest
 import soundfile
 from house import House, beat, house, prepared, song
 
-from sfa_engine.audio.media import read_bundle
+from sfa_engine.audio.media import MOST_CUES, read_bundle
 from sfa_engine.errors import Refused, SfaError
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.surfaces.socket.client import SocketClient
@@ -442,6 +442,25 @@ def test_a_track_that_is_removed_while_it_is_prepared_can_be_restored(
     assert client.call("library.check")["findings"] == []
     back = client.call("library.restore", track=event["track"])
     assert Path(back["bundle"]).is_dir()
+
+
+def test_a_track_may_have_as_many_cues_as_its_bundle(
+    here: House, client: SocketClient, tmp_path: Path
+) -> None:
+    prepared(client, song(tmp_path / "song.wav", seconds=6.0))
+    there = len(client.call("library.show", track="song")["cues"])
+    with closing(sqlite3.connect(here.data / "library.db", isolation_level=None)) as library:
+        library.execute("BEGIN IMMEDIATE")
+        library.executemany(
+            "INSERT INTO cues (track_id, origin, kind, position_s, changed_at)"
+            " VALUES (1, 'hand', 'cue', ?, 0)",
+            [(1 + number / 1000,) for number in range(MOST_CUES - 1 - there)],
+        )
+        library.execute("COMMIT")
+    client.call("library.cue", track="song", position_s=3.0)
+    assert len(read_bundle(client.call("library.find", words="song")["bundle"]).track.cues) == 1000
+    with pytest.raises(Refused, match="too many cues; 1000 are the most"):
+        client.call("library.cue", track="song", position_s=4.0)
 
 
 def test_playlists_removal_and_restoring(client: SocketClient, tmp_path: Path) -> None:

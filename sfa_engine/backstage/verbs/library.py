@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sfa_engine.audio.media import read_bundle
+from sfa_engine.audio.media import MOST_CUES, read_bundle
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.verbs import given
 from sfa_engine.backstage.workshop import Workshop
@@ -161,6 +161,9 @@ class LibraryVerbs:
 
         async def change(connection: Connection, number: int) -> Cue:
             cue = Cue(position_s, kind, end_s, hot_cue, label, color, stem)
+            if len(await cues.cues_of(connection, number)) >= MOST_CUES:
+                most = f"{MOST_CUES} are the most that a bundle has"
+                raise Refused("the track has too many cues", most)
             return await cues.add(connection, number, cue)
 
         return asdict(await self._changed(track, change))
