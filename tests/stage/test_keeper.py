@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,16 @@ def marks(engine: Show) -> dict[int, float]:
     except (EngineError, Refused):
         return {}
     return {cue["slot"]: cue["position_s"] for cue in said["cues"] if cue["slot"]}
+
+
+@contextmanager
+def another_writing(engine: Show) -> Iterator[None]:
+    """Hold the library, so that it takes nothing meanwhile."""
+    path = engine.runtime / "data" / "sfa" / "library.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
 
 
 def until_marked(engine: Show, wanted: dict[int, float]) -> None:
@@ -227,17 +238,12 @@ def test_a_cue_that_waits_for_the_library_is_on_the_deck_when_the_track_comes_ag
     load(engine, path=str(bundle))
     mark(engine, 1, 3.0)
     until_marked(engine, {1: 3.0})
-    other = sqlite3.connect(engine.runtime / "data" / "sfa" / "library.db", isolation_level=None)
-    try:
-        other.execute("BEGIN IMMEDIATE")
+    with another_writing(engine):
         mark(engine, 1, 5.0)
         mark(engine, 2, 6.0)
         load(engine, path=str(bundle))
         assert hot_cue(engine, 1) == pytest.approx(5.0, abs=0.02)
         assert hot_cue(engine, 2) == pytest.approx(6.0, abs=0.02)
-        other.execute("ROLLBACK")
-    finally:
-        other.close()
     until_marked(engine, {1: 5.0, 2: 6.0})
 
 
@@ -316,14 +322,9 @@ def test_a_mark_that_the_library_cannot_take_just_now_is_kept_until_it_can(
     load(engine, path=str(bundle))
     mark(engine, 1, 1.0)
     until_marked(engine, {1: 1.0})
-    other = sqlite3.connect(engine.runtime / "data" / "sfa" / "library.db", isolation_level=None)
-    try:
-        other.execute("BEGIN IMMEDIATE")
+    with another_writing(engine):
         mark(engine, 2, 2.0)
         time.sleep(BUSY_S + 1.0)  # it gives up
-        other.execute("ROLLBACK")
-    finally:
-        other.close()
     until_marked(engine, {1: 1.0, 2: 2.0})
 
 
