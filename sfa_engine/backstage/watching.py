@@ -12,11 +12,12 @@ from pathlib import Path
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.services.arrivals import STEADY_S, arrivals
 from sfa_engine.backstage.services.links import sound_files
-from sfa_engine.backstage.steps.chain import Find, Wish, import_file, import_key, sayable
+from sfa_engine.backstage.steps.chain import Find, Wish, import_file, import_key
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.durable import write_durably
 from sfa_engine.errors import SfaError
 from sfa_engine.library.fault import blamed_files
+from sfa_engine.wire.frames import sayable
 
 FILE = "watched.json"
 AGAIN_S = 30.0  # while a folder cannot be watched: a stick that is not in

@@ -21,6 +21,11 @@ class BrokenStream(Refused):
     """What came cannot be read on from: the connection ends."""
 
 
+def sayable(text: str) -> str:
+    """Return a text that can be sent: a path's bytes may be no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def pack(message: Any) -> bytes:
     """Return a message as a frame.
 
@@ -32,8 +37,7 @@ def pack(message: Any) -> bytes:
     try:
         body: bytes = msgpack.packb(message, use_bin_type=True)
     except UnicodeEncodeError as error:
-        shown = error.object.encode("utf-8", "backslashreplace").decode()
-        raise Refused(f'"{shown}" is no name in UTF-8', "rename it") from None
+        raise Refused(f'"{sayable(error.object)}" is no name in UTF-8', "rename it") from None
     if len(body) > MOST_BYTES:
         raise Refused(f"the message has {len(body)} bytes", f"{MOST_BYTES} are the most")
     return HEADER.pack(len(body)) + body

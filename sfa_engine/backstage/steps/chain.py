@@ -9,6 +9,7 @@ from typing import Any
 
 from sfa_engine.backstage.job import Kind, Plan
 from sfa_engine.errors import Refused, did_you_mean
+from sfa_engine.wire.frames import sayable
 
 NONE = "none"  # instead of an engine: stays in one piece
 ENGINES = ("auto", "demucs", "embedded", "sketch", "lalalai", NONE)
@@ -90,11 +91,6 @@ def import_file(find: Find, wish: Wish) -> Plan:
 def import_key(place: str) -> str:
     """Return what tells the import of a file, a folder or a link from others."""
     return f"import:{sayable(place)}"
-
-
-def sayable(path: str) -> str:
-    """Return a path as text, also one whose bytes are no UTF-8."""
-    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def import_link(url: str, wish: Wish) -> Plan:

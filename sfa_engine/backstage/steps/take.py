@@ -12,7 +12,7 @@ from typing import Any
 from sfa_engine.audio.media import WHOLE, read_bundle
 from sfa_engine.backstage.foreman import Outcome, Progress
 from sfa_engine.backstage.job import Job
-from sfa_engine.backstage.steps.chain import NONE, Wish, prepare, sayable
+from sfa_engine.backstage.steps.chain import NONE, Wish, prepare
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import MediaError, Refused, WorkerError
 from sfa_engine.library import analysis, tracks
@@ -22,6 +22,7 @@ from sfa_engine.library.database import Connection
 from sfa_engine.library.description import GIVEN
 from sfa_engine.library.places import entries
 from sfa_engine.library.tags import Tags, read_tags
+from sfa_engine.wire.frames import sayable
 
 WORKER = "sfa_engine.prep.intake"
 

@@ -8,9 +8,9 @@ from typing import Any
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.job import LIVE, Job, State
 from sfa_engine.backstage.queue import ALL, MOST_LISTED, Event, Queue
-from sfa_engine.backstage.steps.chain import sayable
 from sfa_engine.backstage.verbs import given
 from sfa_engine.errors import Refused, did_you_mean
+from sfa_engine.wire.frames import sayable
 
 
 class JobVerbs:

@@ -10,7 +10,7 @@ from typing import Any
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.job import Plan, State
 from sfa_engine.backstage.services.links import LocalFile, LocalFolder, meaning, sound_files
-from sfa_engine.backstage.steps.chain import Find, Wish, import_file, import_link, sayable
+from sfa_engine.backstage.steps.chain import Find, Wish, import_file, import_link
 from sfa_engine.backstage.verbs import given
 from sfa_engine.backstage.watching import Watching
 from sfa_engine.backstage.workshop import Workshop
@@ -20,6 +20,7 @@ from sfa_engine.library.bundle import PAD_SECONDS
 from sfa_engine.library.database import rows
 from sfa_engine.library.sources import stem_sources
 from sfa_engine.library.tags import read_tags
+from sfa_engine.wire.frames import sayable
 
 LEAST_STEMS = 2  # that make a folder one track
 MOST_TOLD = 500  # tracks in an answer
