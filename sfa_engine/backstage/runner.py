@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,8 @@ async def run_worker(
         try:
             await worker.leave(LEAVE_S)
         finally:  # whoever is in haste and cancels again
-            _end_group(worker.pid)
             end_marked(order.mark)
+            _end_group(worker.pid)
             await asyncio.shield(worker.close(reading))
 
 
@@ -294,7 +295,7 @@ def _end_group(pid: int) -> None:
 
 
 def end_marked(mark: str, patience_s: float = 2.0) -> int:
-    """Kill every process with a mark that begins so; return how many there were.
+    """Kill every process with a mark that begins so, and wait for its end; return how many.
 
     Parameters
     ----------
@@ -307,11 +308,28 @@ def end_marked(mark: str, patience_s: float = 2.0) -> int:
     ended: set[int] = set()
     give_up = time.monotonic() + patience_s
     while (found := _marked(wanted)) and time.monotonic() < give_up:
-        for pid in found:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-            ended.add(pid)
+        ended.update(found)
+        _kill(found, give_up)
     return len(ended)
+
+
+def _kill(pids: list[int], give_up: float) -> None:
+    """Kill processes and wait for their end, until the clock shows `give_up` at the longest.
+
+    A process that is killed loses its environment, and so its mark, before its memory and files.
+    """
+    with ExitStack() as held:
+        dying = []
+        for pid in pids:
+            with suppress(OSError):  # it has ended, or is another user's
+                process = os.pidfd_open(pid)
+                held.callback(os.close, process)
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                dying.append(process)
+        for process in dying:
+            end = select.poll()
+            end.register(process, select.POLLIN)
+            end.poll(max(0.0, give_up - time.monotonic()) * 1000)
 
 
 def _marked(wanted: bytes) -> list[int]:

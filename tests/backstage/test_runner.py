@@ -162,6 +162,17 @@ def test_a_daemon_that_a_worker_left_behind_is_ended(tmp_path: Path) -> None:
     assert not is_alive(int(pid.read_text()))
 
 
+def test_what_a_worker_left_has_let_go_of_its_memory_when_it_is_ended(tmp_path: Path) -> None:
+    body = DAEMON.replace("    os.close(1)\n", "").replace(
+        "    open(", "    held = bytearray(b'.') * (400 << 20)\n    open("
+    )
+    pid = tmp_path / "pid"
+    for _ in range(3):
+        pid.unlink(missing_ok=True)
+        assert run(body + "print(json.dumps({'result': {}}))", pid=str(pid)) == {}
+        assert not is_alive(int(pid.read_text()))
+
+
 def test_a_cancelled_worker_is_ended(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     body = DAEMON + "print('{\"progress\": 1}', flush=True)\ntime.sleep(60)"
