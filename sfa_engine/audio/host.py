@@ -20,7 +20,6 @@ import contextlib
 import math
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -37,6 +36,7 @@ from sfa_engine.audio.media import DESCRIPTION, Bundle, read_bundle
 from sfa_engine.audio.memory import Memory
 from sfa_engine.audio.rack import Rack
 from sfa_engine.audio.reception import Reception, in_words
+from sfa_engine.door import open_door
 from sfa_engine.errors import DeviceError, EngineError, Refused, SfaError
 
 MEMORY = "engine.memory"
@@ -448,15 +448,7 @@ class Host:
     def run(self) -> None:
         """Play until somebody ends it."""
         path = self.runtime / SOCKET
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        mask = os.umask(0o177)
-        try:
-            server.bind(str(path))
-        finally:
-            os.umask(mask)
-        server.listen(16)
+        server = open_door(path, backlog=16)
         signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.open()

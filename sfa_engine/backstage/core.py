@@ -16,7 +16,7 @@ from sfa_engine.backstage.courtesy import Courtesy
 from sfa_engine.backstage.executor import Executor, Local, Remote
 from sfa_engine.backstage.foreman import Foreman, Outcome, Progress, Stage
 from sfa_engine.backstage.housekeeping import keep_house
-from sfa_engine.backstage.job import Job, Kind, Plan, State
+from sfa_engine.backstage.job import Job, Kind, Plan
 from sfa_engine.backstage.listener import listen
 from sfa_engine.backstage.queue import Queue
 from sfa_engine.backstage.runner import end_marked
@@ -101,11 +101,11 @@ class Core:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        last = [job for job in await self.queue.list([State.DONE]) if job.kind is Kind.CLEAN]
+        last_s = await self.queue.last_done_s(Kind.CLEAN)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.foreman.run())
             group.create_task(listen(self._runtime, self._courtesy))
-            group.create_task(keep_house(last[0].ended_s if last else 0.0, self._clean))
+            group.create_task(keep_house(last_s or 0.0, self._clean))
             group.create_task(self.watching.run())
 
     async def _clean(self) -> None:

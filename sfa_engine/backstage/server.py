@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
-import socket
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +17,7 @@ from typing import Any
 
 from sfa_engine.backstage.core import Core
 from sfa_engine.backstage.queue import Event
+from sfa_engine.door import open_door
 from sfa_engine.errors import Refused, SfaError
 from sfa_engine.wire import frames, messages
 from sfa_engine.wire.verbs import FaultError, bind
@@ -60,14 +59,7 @@ class Server:
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serve until cancelled."""
-        with suppress(FileNotFoundError):
-            self.path.unlink()
-        raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        mask = os.umask(0o177)
-        try:
-            raw.bind(str(self.path))
-        finally:
-            os.umask(mask)
+        raw = open_door(self.path, backlog=256)
         server = await asyncio.start_unix_server(self._greet, sock=raw, backlog=256, limit=CHUNK)
         try:
             async with server:

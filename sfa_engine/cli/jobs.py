@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import click
 
 from sfa_engine.cli.tracks import backstage
 from sfa_engine.errors import Refused
+
+MOST_LISTED = 50
 
 
 @click.group(invoke_without_command=True)
@@ -60,8 +63,8 @@ def retry(job: tuple[int, ...], failed: bool) -> None:
     if not job and not failed:
         raise Refused("no job is named", "give numbers, or --failed for all that failed")
     with backstage() as client:
-        again = client.call("jobs.retry", jobs=list(job), failed=failed)["jobs"]
-    click.echo(f"waiting again: {', '.join(map(str, again)) or 'none'}")
+        said = client.call("jobs.retry", jobs=list(job), failed=failed)
+    click.echo(f"waiting again: {_listed(said) or 'none'}")
 
 
 @jobs.command()
@@ -72,14 +75,22 @@ def cancel(job: tuple[int, ...], everything: bool) -> None:
     if not job and not everything:
         raise Refused("no job is named", "give numbers, or --all for every one")
     with backstage() as client:
-        ended = client.call("jobs.cancel", jobs=list(job), everything=everything)["jobs"]
+        said = client.call("jobs.cancel", jobs=list(job), everything=everything)
+        ended = {*said["jobs"]}
         late = [client.call("jobs.show", job=number) for number in job if number not in ended]
     if ended or everything:
-        click.echo(f"cancelled: {', '.join(map(str, ended)) or 'none, nothing waits or runs'}")
+        click.echo(f"cancelled: {_listed(said) or 'none, nothing waits or runs'}")
     for told in late:
         click.echo(f"job {told['id']} is {told['state']}: it cannot be cancelled", err=True)
     if late:
         raise click.exceptions.Exit(1)
+
+
+def _listed(said: dict[str, Any]) -> str:
+    """Return the numbers of jobs, or how many they are."""
+    if said["count"] > MOST_LISTED:
+        return f"{said['count']} jobs"
+    return ", ".join(map(str, said["jobs"]))
 
 
 @jobs.command()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,12 @@ from sfa_engine.cli.sheet import sheet
 from sfa_engine.cli.tracks import backstage
 from sfa_engine.clock import clock
 from sfa_engine.errors import Refused
+from sfa_engine.surfaces.socket.client import SocketClient
 
 GIGABYTE = 1e9
+MOST_AT_ONCE = 500  # tracks in an answer
+LONG_S = 3600.0  # for an answer that takes its time
+MOST_SHOWN = 20  # findings of a kind
 # A word with a `-` before it is one that a search is not to find, and no heap of short options.
 WORDS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
@@ -43,6 +49,20 @@ def _ask(method: str, **params: Any) -> Any:
         return client.call(method, **params)
 
 
+def _whole(method: str, kind: str, count: str, most: int | None = None, **params: Any) -> Any:
+    """Ask for a list again and again, until it is whole or has as many as are wanted."""
+    with backstage() as client:
+        said = client.call(method, **params)
+        wanted = said[count] if most is None else min(said[count], most)
+        while len(said[kind]) < wanted:
+            more = client.call(method, **params, offset=len(said[kind]))[kind]
+            if not more:  # somebody took the rest away meanwhile
+                break
+            said[kind] += more
+        del said[kind][wanted:]
+        return said
+
+
 # ---------------------------------------------------------------------- looking
 
 
@@ -59,7 +79,11 @@ def search(context: click.Context, words: tuple[str, ...], limit: int, as_json: 
     for word in words:
         if word.startswith("--"):
             raise click.NoSuchOption(word, ctx=context)
-    said = _ask("library.search", words=" ".join(words), limit=limit)
+    said = _whole(
+        *("library.search", "tracks", "count", limit),
+        words=" ".join(words),
+        limit=min(limit, MOST_AT_ONCE),
+    )
     if as_json:
         _print_json(said)
         return
@@ -230,7 +254,7 @@ def playlist_list(as_json: bool) -> None:
 @_json_option
 def playlist_show(name: str, as_json: bool) -> None:
     """Show what is in a playlist."""
-    said = _ask("library.playlist", name=name)
+    said = _whole("library.playlist", "entries", "tracks", name=name)
     if as_json:
         _print_json(said)
         return
@@ -294,15 +318,21 @@ def restore(number: int) -> None:
 @_json_option
 def trash(empty: bool, as_json: bool) -> None:
     """Show what was removed, or do away with it for good."""
-    said = _ask("library.empty" if empty else "library.trash")
+    from sfa_engine.cli import screen
+
+    said = _whole("library.trash", "tracks", "count")
+    if empty:
+        doing = screen.errors.status(f"deleting {counted(said['count'], 'track')}")
+        with backstage(timeout_s=LONG_S) as client, nullcontext() if as_json else doing:
+            said["count"] = client.call("library.empty")["count"]
     if as_json:
         _print_json(said)
         return
     for track in said["tracks"]:
         click.echo(f"{track['id']:5}  {track['name']}")
     if empty:
-        gone = "is" if len(said["tracks"]) == 1 else "are"
-        click.echo(f"{counted(len(said['tracks']), 'track')} {gone} gone for good")
+        gone = "is" if said["count"] == 1 else "are"
+        click.echo(f"{counted(said['count'], 'track')} {gone} gone for good")
     elif not said["tracks"]:
         _none("removed tracks")
 
@@ -313,18 +343,42 @@ def trash(empty: bool, as_json: bool) -> None:
 @_json_option
 def check(mend: bool, deep: bool, as_json: bool) -> None:
     """Compare the library with what lies on the disk; exit 1 if something is wrong."""
-    with backstage(timeout_s=3600.0) as client:
-        findings = client.call("library.check", mend=mend, deep=deep)["findings"]
+    with backstage(timeout_s=LONG_S) as client:
+        findings = _findings(client, mend=mend, deep=deep, quiet=as_json)
     if as_json:
         _print_json(findings)
+    kinds = Counter[str]()
     for finding in () if as_json else findings:
-        click.echo(f"{finding['drift']}: {finding['message']}{' (mended)' * finding['mended']}")
+        kind = finding["drift"]
+        kinds[kind] += 1
+        if kinds[kind] <= MOST_SHOWN:
+            click.echo(f"{kind}: {finding['message']}{' (mended)' * finding['mended']}")
+    for kind, count in kinds.items():
+        if count > MOST_SHOWN:
+            click.echo(f"{kind}: {count - MOST_SHOWN} more; --json tells them all")
     wrong = sum(not finding["mended"] for finding in findings)
     if not as_json:
         cure = "; `sfa library check --mend` puts right what it can" if wrong and not mend else ""
         click.echo("all is well" if not findings else f"{len(findings)} found, {wrong} left{cure}")
     if wrong:
         raise click.exceptions.Exit(1)
+
+
+def _findings(client: SocketClient, *, mend: bool, deep: bool, quiet: bool) -> list[dict[str, Any]]:
+    """Return what a check finds, part by part, with a bar if there are many."""
+    from sfa_engine.cli import screen
+
+    part = client.call("library.check", mend=mend, deep=deep)
+    found: list[dict[str, Any]] = part["findings"]
+    if not part["after"]:
+        return found
+    with screen.progress_bar("checking the library", quiet=quiet) as bar:
+        while part["after"]:
+            bar(part["share"])
+            part = client.call("library.check", mend=mend, deep=deep, after=part["after"])
+            found += part["findings"]
+        bar(1.0)
+    return found
 
 
 @library.command()

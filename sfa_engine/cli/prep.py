@@ -12,6 +12,7 @@ from sfa_engine.cli.count import counted
 from sfa_engine.cli.tracks import backstage
 from sfa_engine.errors import Refused
 
+LONG_S = 600.0  # to look through all folders of a slow disk
 ENGINES = ("auto", "demucs", "embedded", "sketch", "lalalai", "none")
 
 
@@ -43,25 +44,27 @@ def prep(
     When interrupted, what is left goes on if the engine runs, and else with the next `sfa prep`
     or `sfa start`; see `sfa jobs list`.
     """
+    from sfa_engine.cli import screen
     from sfa_engine.cli.board import Board, Lines, follow, tracks_of
 
     if no_stems and engine not in (None, "none"):
         raise Refused(f"--no-stems and --engine {engine} do not go together", "leave one out")
     sources = [_absolute(word) for word in source]
-    with backstage() as client:
-        said = client.call(
-            "prep.add",
-            sources=sources,
-            engine="none" if no_stems else engine,
-            model=model,
-            again=again,
-            priority=priority,
-            watch=watch,
-        )
+    with backstage(timeout_s=LONG_S) as client:
+        with nullcontext() if as_json or quiet else screen.errors.status("looking for music"):
+            said = client.call(
+                "prep.add",
+                sources=sources,
+                engine="none" if no_stems else engine,
+                model=model,
+                again=again,
+                priority=priority,
+                watch=watch,
+            )
         for folder in said["unread"]:
             click.echo(f'cannot read "{folder}"; mind its rights', err=True)
         if background:
-            words = f"{len(said['jobs'])} to prepare; see `sfa jobs list`"
+            words = f"{said['count']} to prepare; see `sfa jobs list`"
             click.echo(json.dumps(said) if as_json else words)
             return
         client.call("jobs.watch", batch=said["batch"])

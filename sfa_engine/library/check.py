@@ -4,6 +4,7 @@
 drift            what it is                                     mended by
 ================ ============================================== =================================
 no-bundle        a row names a bundle that is not there         "failed", to be prepared again
+found-again      that bundle is there again: a disk was away    "ready", as it was
 unknown-bundle   a bundle that no row names                     a row made of what it says
 other-stems      a bundle that has other stems than the rows    rows of what is there; without
                  say                                            stems it wants separation again
@@ -18,36 +19,42 @@ unknown-cover    a picture that no row names                    deleting it
 database         the database itself is damaged                 a person: restore a backup
 ================ ============================================== =================================
 
-Nothing that a person made is ever deleted.
+Nothing that a person made is ever deleted. The work is cut into steps, one for each row, bundle,
+picture and thing in the trash, so that a large library can be checked a part at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from sfa_engine.audio.media import DESCRIPTION, WHOLE, Bundle, read_bundle
-from sfa_engine.errors import MediaError
+from sfa_engine.errors import MediaError, Refused
 from sfa_engine.library import trash
 from sfa_engine.library.analysis import set_stems, stems_of
 from sfa_engine.library.backup import is_at_work
 from sfa_engine.library.bundle import SUFFIX, pcm_digest
 from sfa_engine.library.content import COVER_NAME
-from sfa_engine.library.database import Database, rows
+from sfa_engine.library.database import Database
 from sfa_engine.library.description import adopt, describe, follow, is_bundle_name, origins
 from sfa_engine.library.draft import clean_leftovers
 from sfa_engine.library.fault import blamed_files
 from sfa_engine.library.places import Places, entries
-from sfa_engine.library.track import SELECT, Track, track_of
-from sfa_engine.library.tracks import set_cover, set_state
+from sfa_engine.library.track import Track
+from sfa_engine.library.tracks import by_uuid, get, set_cover, set_state
 
 Drift = Literal[
-    "no-bundle", "unknown-bundle", "other-stems", "stale", "damaged", "misplaced", "unknown-trash",
-    "leftover", "no-cover", "unknown-cover", "database",
+    "no-bundle", "found-again", "unknown-bundle", "other-stems", "stale", "damaged", "misplaced",
+    "unknown-trash", "leftover", "no-cover", "unknown-cover", "database",
 ]  # fmt: skip
+NOT_THERE = "check: its bundle is not there"  # what a track's `problem` says then
+PART_S = 1.0
+MOST_FOUND = 200  # in a part: they go into one answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,24 @@ class Finding:
     mended: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a part of a check found.
+
+    Parameters
+    ----------
+    findings : tuple of Finding
+    share : float
+        How much of the whole check is behind, 0 to 1.
+    after : str
+        Where the next part begins; empty: nothing is left.
+    """
+
+    findings: tuple[Finding, ...]
+    share: float
+    after: str
+
+
 async def check(
     database: Database, places: Places, *, deep: bool = False, mend: bool = False
 ) -> list[Finding]:
@@ -94,7 +119,85 @@ async def check(
     list of Finding
         Empty: all is well.
     """
-    return [finding async for finding in _Check(database, places, deep, mend).findings()]
+    part = await check_part(database, places, deep=deep, mend=mend)
+    found = [*part.findings]
+    while part.after:
+        part = await check_part(database, places, part.after, deep=deep, mend=mend)
+        found += part.findings
+    return found
+
+
+async def check_part(
+    database: Database,
+    places: Places,
+    after: str = "",
+    *,
+    deep: bool = False,
+    mend: bool = False,
+) -> Part:
+    """Compare rows and files for a moment, and say where it goes on.
+
+    Parameters
+    ----------
+    database : Database
+    places : Places
+    after : str
+        As the part before said; empty: from the beginning.
+    deep, mend : bool
+        As for `check`.
+
+    Raises
+    ------
+    Refused
+        No part ends so.
+    """
+    begun = time.monotonic()
+    steps = await asyncio.to_thread(_steps, places, await _numbers(database))
+    work = _Check(database, places, deep, mend)
+    found: list[Finding] = []
+    for place in range(_place(steps, after), len(steps)):
+        found += [finding async for finding in work.findings(*steps[place])]
+        if time.monotonic() - begun > PART_S or len(found) > MOST_FOUND:
+            kind, what = steps[place]
+            return Part(tuple(found), (place + 1) / len(steps), f"{kind}:{what}")
+    return Part(tuple(found), 1.0, "")
+
+
+KINDS = ("database", "leftovers", "trash", "bundle", "row", "cover")
+Step = tuple[str, str]  # a kind, and of what
+
+
+def _steps(places: Places, numbers: list[int]) -> list[Step]:
+    """Return everything there is to look at: rows when what was astray is in its place again."""
+    bundles = [path.name for path in entries(places.bundles)]
+    return [
+        ("database", ""),
+        *(("leftovers", name) for name in ("", *bundles)),
+        *(("trash", path.name) for path in entries(places.trash)),
+        *(("bundle", name) for name in bundles),
+        *(("row", str(number)) for number in numbers),
+        *(("cover", path.name) for path in entries(places.covers)),
+    ]
+
+
+async def _numbers(database: Database) -> list[int]:
+    found = await database.fetch("SELECT id FROM tracks ORDER BY id")
+    return [int(row["id"]) for row in found]
+
+
+def _place(steps: list[Step], after: str) -> int:
+    """Return where steps go on after one that may have been mended away."""
+    if not after:
+        return 0
+    kind, _, what = after.partition(":")
+    if kind not in KINDS or (kind == "row" and not what.isdecimal()):
+        raise Refused(f'"{after:.60}" is no part of a check', "say what the last answer said")
+
+    def order(step: Step) -> tuple[int, int, str]:
+        number = step[0] == "row"
+        return KINDS.index(step[0]), int(step[1]) if number else 0, "" if number else step[1]
+
+    return bisect_right(steps, order((kind, what)), key=order)
 
 
 class _Check:
@@ -105,30 +208,35 @@ class _Check:
         self.places = places
         self.deep = deep
         self.mend = mend
+        self._looks: dict[str, Callable[[str], AsyncIterator[Finding]]] = {
+            "database": self._database,
+            "leftovers": self._leftovers,
+            "row": self._row,
+            "bundle": self._bundle,
+            "trash": self._trash,
+            "cover": self._cover,
+        }
 
-    async def findings(self) -> AsyncIterator[Finding]:
+    def findings(self, kind: str, what: str) -> AsyncIterator[Finding]:
+        """Return what is wrong with one thing."""
+        return self._looks[kind](what)
+
+    async def _database(self, _: str) -> AsyncIterator[Finding]:
+        """What is wrong with the database itself."""
         for row in await self.database.fetch("PRAGMA integrity_check(5)"):
             if row[0] != "ok":
                 yield Finding("database", f"{row[0]}; restore a backup", path=self.database.path)
-        for part in (self._leftovers, self._rows, self._bundles, self._trash, self._covers):
-            async for finding in part():
-                yield finding
 
-    async def _tracks(self) -> list[Track]:
-        found = await self.database.fetch(f"{SELECT} ORDER BY tracks.id")
-        return [track_of(row) for row in found]
-
-    async def _leftovers(self) -> AsyncIterator[Finding]:
-        """What killed writers left, beside the bundles and in them."""
-        folders = [self.places.bundles, *entries(self.places.bundles)]
-        for folder in folders:
-            for entry in entries(folder):
-                if entry.name.startswith((".sfa-part-", ".sfa-old-")):
-                    if self.mend:
-                        await asyncio.to_thread(clean_leftovers, folder)
-                    said = f"left by a killed writer, or at work: {entry.name}"
-                    yield Finding("leftover", said, path=entry, mended=not entry.exists())
-        for folder in (self.places.covers, self.places.backups):
+    async def _leftovers(self, name: str) -> AsyncIterator[Finding]:
+        """What killed writers left in a bundle; beside the bundles, if it is none."""
+        folder = self.places.bundles / name
+        for entry in entries(folder):
+            if entry.name.startswith((".sfa-part-", ".sfa-old-")):
+                if self.mend:
+                    await asyncio.to_thread(clean_leftovers, folder)
+                said = f"left by a killed writer, or at work: {entry.name}"
+                yield Finding("leftover", said, path=entry, mended=not entry.exists())
+        for folder in () if name else (self.places.covers, self.places.backups):
             parts = [entry for entry in entries(folder) if entry.name.endswith(".part")]
             if not (parts and folder == self.places.backups and is_at_work(folder)):
                 for entry in parts:
@@ -137,27 +245,28 @@ class _Check:
                     said = f"left by a killed writer: {entry.name}"
                     yield Finding("leftover", said, path=entry, mended=self.mend)
 
-    async def _rows(self) -> AsyncIterator[Finding]:
-        """What each row says is there."""
-        for track in await self._tracks():
-            if track.cover is not None and not (self.places.covers / track.cover).is_file():
-                if self.mend:
-                    async with self.database.transaction(durable=False) as connection:
-                        await set_cover(connection, track.id, None)
-                said = f'"{track.name}" has no cover {track.cover}'
-                yield Finding("no-cover", said, track.id, mended=self.mend)
-            if track.bundle is None:
-                continue
-            folder = self.places.bundles / track.bundle
-            if track.deleted_at is not None:
-                if finding := self._misplaced(track, folder):
-                    yield finding
-            elif folder.exists():
-                async for found in self._bundle_of(track, folder):
-                    yield found
-            elif track.state != "failed":  # else that is known
-                said = f'bundle "{track.bundle}" of "{track.name}" is not there'
-                yield await self._failed("no-bundle", track, folder, said)
+    async def _row(self, number: str) -> AsyncIterator[Finding]:
+        """What a row says is there."""
+        async with self.database.reading() as connection:
+            track = await get(connection, int(number))
+        if track.cover is not None and not (self.places.covers / track.cover).is_file():
+            if self.mend:
+                async with self.database.transaction(durable=False) as connection:
+                    await set_cover(connection, track.id, None)
+            said = f'"{track.name}" has no cover {track.cover}'
+            yield Finding("no-cover", said, track.id, mended=self.mend)
+        if track.bundle is None:
+            return
+        folder = self.places.bundles / track.bundle
+        if track.deleted_at is not None:
+            if finding := self._misplaced(track, folder):
+                yield finding
+        elif folder.exists():
+            async for found in self._bundle_of(track, folder):
+                yield found
+        elif track.state != "failed":  # else that is known
+            said = f'bundle "{track.bundle}" of "{track.name}" is not there'
+            yield await self._failed("no-bundle", track, folder, said, NOT_THERE)
 
     async def _bundle_of(self, track: Track, folder: Path) -> AsyncIterator[Finding]:
         """What is wrong with a bundle that is there.
@@ -168,6 +277,12 @@ class _Check:
         """
         try:
             bundle = await asyncio.to_thread(read_bundle, folder)
+            if track.problem == NOT_THERE:
+                if self.mend:
+                    async with self.database.transaction(durable=False) as connection:
+                        await set_state(connection, track.id, "ready")
+                said = f'bundle "{track.bundle}" of "{track.name}" is there again'
+                yield Finding("found-again", said, track.id, folder, self.mend)
             if self.deep and await asyncio.to_thread(pcm_digest, bundle.stems) != (
                 bundle.track.digest
             ):
@@ -205,11 +320,13 @@ class _Check:
         said = f'bundle "{track.bundle}" has {_listed(names)}, and the library says {_listed(told)}'
         return Finding("other-stems", said, track.id, bundle.path, self.mend)
 
-    async def _failed(self, drift: Drift, track: Track, folder: Path, said: str) -> Finding:
+    async def _failed(
+        self, drift: Drift, track: Track, folder: Path, said: str, problem: str | None = None
+    ) -> Finding:
         """Mark a track as one to be prepared again."""
         if self.mend:
             async with self.database.transaction(durable=False) as connection:
-                await set_state(connection, track.id, "failed", said)
+                await set_state(connection, track.id, "failed", problem or f"check: {said}")
         return Finding(drift, said, track.id, folder, self.mend)
 
     def _misplaced(self, track: Track, folder: Path) -> Finding | None:
@@ -225,53 +342,63 @@ class _Check:
         said = f'bundle "{track.bundle}" of the removed "{track.name}" is not in the trash'
         return Finding("misplaced", said, track.id, folder, self.mend)
 
-    async def _bundles(self) -> AsyncIterator[Finding]:
-        """What lies among the bundles."""
-        named = {track.bundle for track in await self._tracks()}
-        for folder in entries(self.places.bundles):
-            if folder.name in named or not is_bundle_name(folder.name):
-                continue
-            said = f'no track has the bundle "{folder.name}"'
-            mended = False
-            try:
-                bundle: Bundle = await asyncio.to_thread(read_bundle, folder)
-            except MediaError as problem:
-                said += f", and it cannot be read: {problem.message}"
-            else:
-                if self.mend:
-                    async with self.database.transaction() as connection:
-                        track = await adopt(connection, bundle)
-                    await follow(self.database, self.places, track.id)
-                    mended = True
-            yield Finding("unknown-bundle", said, path=folder, mended=mended)
+    async def _bundle(self, name: str) -> AsyncIterator[Finding]:
+        """What lies among the bundles, and no row names.
 
-    async def _trash(self) -> AsyncIterator[Finding]:
-        """What lies in the trash: it goes back if its track is in use, or unknown."""
-        tracks = {f"{track.uuid}{SUFFIX}": track for track in await self._tracks()}
-        for folder in entries(self.places.trash):
-            track = tracks.get(folder.name)
-            if track is not None and track.deleted_at is not None:
-                continue
-            name = folder.name if track is None or track.bundle is None else track.bundle
-            home = self.places.bundles / name
-            mended = self.mend and not home.exists()
-            if mended:
-                await asyncio.to_thread(_rename, folder, home)
-            said = f'"{folder.name}" is in the trash, and no removed track has it'
-            number = None if track is None else track.id
-            yield Finding("unknown-trash", said, number, folder, mended)
+        Yields
+        ------
+        Finding
+        """
+        folder = self.places.bundles / name
+        if not is_bundle_name(name) or not folder.exists() or await self._has("bundle", name):
+            return
+        said = f'no track has the bundle "{name}"'
+        mended = False
+        try:
+            bundle: Bundle = await asyncio.to_thread(read_bundle, folder)
+        except MediaError as problem:
+            said += f", and it cannot be read: {problem.message}"
+        else:
+            if self.mend:
+                async with self.database.transaction() as connection:
+                    track = await adopt(connection, bundle)
+                await follow(self.database, self.places, track.id)
+                mended = True
+        yield Finding("unknown-bundle", said, path=folder, mended=mended)
 
-    async def _covers(self) -> AsyncIterator[Finding]:
-        """What lies among the covers."""
+    async def _trash(self, name: str) -> AsyncIterator[Finding]:
+        """What lies in the trash: it goes back if its track is in use, or unknown.
+
+        Yields
+        ------
+        Finding
+        """
+        folder = self.places.trash / name
         async with self.database.reading() as connection:
-            found = await rows(connection, "SELECT DISTINCT cover FROM tracks")
-        named = {row["cover"] for row in found}
-        for picture in entries(self.places.covers):
-            if picture.name not in named and COVER_NAME.fullmatch(picture.name):
-                if self.mend:
-                    picture.unlink(missing_ok=True)
-                said = f"no track has the cover {picture.name}"
-                yield Finding("unknown-cover", said, path=picture, mended=self.mend)
+            track = await by_uuid(connection, name.removesuffix(SUFFIX))
+        if not folder.exists() or (track is not None and track.deleted_at is not None):
+            return
+        home = self.places.bundles / (name if track is None else track.bundle or name)
+        mended = self.mend and not home.exists()
+        if mended:
+            await asyncio.to_thread(_rename, folder, home)
+        said = f'"{name}" is in the trash, and no removed track has it'
+        number = None if track is None else track.id
+        yield Finding("unknown-trash", said, number, folder, mended)
+
+    async def _cover(self, name: str) -> AsyncIterator[Finding]:
+        """What lies among the covers, and no row names."""
+        if COVER_NAME.fullmatch(name) and not await self._has("cover", name):
+            picture = self.places.covers / name
+            if self.mend:
+                picture.unlink(missing_ok=True)
+            said = f"no track has the cover {name}"
+            yield Finding("unknown-cover", said, path=picture, mended=self.mend)
+
+    async def _has(self, column: Literal["bundle", "cover"], name: str) -> bool:
+        """Return whether a row, of a removed track too, names a file."""
+        wanted = f"SELECT 1 FROM tracks WHERE {column} = ?"  # noqa: S608 - one of two
+        return bool(await self.database.fetch(wanted, (name,)))
 
 
 def _listed(stems: set[str]) -> str:

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sfa_engine.library.schema import BATCHES, JOBS, LIBRARY, UNWANTED
+from sfa_engine.library.schema import BATCHES, HELD, JOBS, LIBRARY, UNWANTED
 
 APPLICATION = 0x5346414C  # "SFAL", in the file's header: other programs' databases are left alone
 
@@ -29,6 +29,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("jobs", JOBS),
     Migration("batches that have jobs in common", BATCHES),
     Migration("automatic cues that are not wanted", UNWANTED),
+    Migration("what is next in the queue, in one step", HELD),
 )
 
 

@@ -217,3 +217,26 @@ CREATE TABLE unwanted_cues ( -- automatic ones that a person removed or made her
 );
 CREATE INDEX unwanted_cues_track ON unwanted_cues (track_id);
 """
+
+# What waits in the queue is told from what waits for another job by a column that triggers keep,
+# so that the next job is one step in an index, however many wait.
+HELD = """
+ALTER TABLE jobs ADD COLUMN
+    held INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1)); -- the job before it has not ended
+UPDATE jobs SET held = 1 WHERE after_id IN
+    (SELECT id FROM jobs WHERE state IN ('waiting', 'running'));
+CREATE TRIGGER jobs_put AFTER INSERT ON jobs WHEN new.after_id IS NOT NULL BEGIN
+    UPDATE jobs SET held = 1 WHERE id = new.id AND EXISTS
+        (SELECT 1 FROM jobs WHERE id = new.after_id AND state IN ('waiting', 'running'));
+END;
+CREATE TRIGGER jobs_moved AFTER UPDATE OF state ON jobs BEGIN
+    UPDATE jobs SET held = new.state IN ('waiting', 'running') WHERE after_id = new.id;
+END;
+CREATE TRIGGER jobs_freed AFTER UPDATE OF after_id ON jobs WHEN new.after_id IS NULL BEGIN
+    UPDATE jobs SET held = 0 WHERE id = new.id; -- the job before it was forgotten
+END;
+DROP INDEX jobs_next;
+CREATE INDEX jobs_next ON jobs (queue, priority DESC, id) WHERE state = 'waiting' AND held = 0;
+CREATE INDEX jobs_due ON jobs (queue, due_s) WHERE state = 'waiting' AND held = 0;
+CREATE INDEX jobs_state ON jobs (state, id);
+"""

@@ -54,7 +54,7 @@ def test_a_file_becomes_a_track_that_knows_its_beats_and_cues(
     assert described.grid.bpm == pytest.approx(120.0, abs=0.02)
     assert described.key == found["key"]
     assert described.cues
-    assert client.call("library.check") == {"findings": []}
+    assert client.call("library.check") == {"findings": [], "share": 1.0, "after": ""}
     assert here.log == ""
 
 
@@ -193,7 +193,7 @@ def test_a_file_without_sound_becomes_no_track(client: SocketClient, tmp_path: P
     path.write_bytes(head.split(b"\xff\xf8")[0] + b"\x55" * 100_000)
     assert prepared(client, path)["tracks"] == []
     assert client.call("library.search")["count"] == 0
-    assert client.call("library.check") == {"findings": []}
+    assert client.call("library.check") == {"findings": [], "share": 1.0, "after": ""}
 
 
 def test_a_bundle_made_by_hand_is_nobody_elses(
@@ -475,7 +475,7 @@ def test_playlists_removal_and_restoring(client: SocketClient, tmp_path: Path) -
         client.call("library.find", words="one")
     client.call("library.restore", track=number)
     assert bundle.exists()
-    assert client.call("library.check") == {"findings": []}
+    assert client.call("library.check") == {"findings": [], "share": 1.0, "after": ""}
 
 
 def test_two_hundred_clients_are_served_and_more_are_told(here: House) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -361,15 +361,131 @@ def test_two_claimers_never_get_the_same_job(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_the_next_job_is_found_by_an_index(tmp_path: Path) -> None:
+def test_many_at_once_are_taken_as_one_by_one(tmp_path: Path) -> None:
     async def body(queue: Queue, _: Clock) -> None:
-        plan = await queue.database.fetch(
-            "EXPLAIN QUERY PLAN SELECT jobs.id FROM jobs LEFT JOIN jobs AS last"
-            " ON last.id = jobs.after_id WHERE jobs.state = 'waiting' AND jobs.queue = 'import'"
-            " AND jobs.due_s <= 0 ORDER BY jobs.priority DESC, jobs.id LIMIT 1"
-        )
-        assert any("jobs_next" in row["detail"] for row in plan)
-        assert not any("TEMP B-TREE" in row["detail"] for row in plan)
+        plans = [replace(IMPORT, unique=f"import:{name}") for name in "abca"]
+        (there,) = await put(queue, plans[1], batch="before")
+        await take(queue, "import")
+        async with queue.database.transaction() as connection:
+            numbers = await queue.add_all(connection, plans, "all")
+            assert await queue.add_all(connection, [], "none") == []
+        assert len(numbers) == 3
+        assert numbers == [job.id for job in (await queue.list(batch="all"))[::-1]]
+        assert (await queue.get(there)).batches == ("all", "before")
+        assert (await queue.get(numbers[-1])).args == dict(plans[0].args)
+
+    with_queue(tmp_path, body)
+
+
+def test_of_two_that_are_the_same_one_is_retried(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        asked = replace(ANALYSE, unique="analyse:1")
+        (first,) = await put(queue, asked)
+        await queue.cancel([first])
+        second, cue = await put(queue, asked, CUE)
+        await queue.cancel([second])
+        assert await queue.retry([second, first]) == [first, cue]
+        assert await states(queue, [first, second, cue]) == [
+            State.WAITING, State.CANCELLED, State.WAITING,
+        ]  # fmt: skip
+
+    with_queue(tmp_path, body)
+
+
+async def is_told_who_is_held(queue: Queue) -> bool:
+    """Return whether each job is held exactly while the one before it waits or runs."""
+    wrong = await queue.database.fetch(
+        "SELECT jobs.id FROM jobs LEFT JOIN jobs AS last ON last.id = jobs.after_id"
+        " WHERE jobs.held != (last.id IS NOT NULL AND last.state IN ('waiting', 'running'))"
+    )
+    return not wrong
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+def test_a_job_is_held_while_the_one_before_it_has_not_ended(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+
+    async def body(queue: Queue, clock: Clock) -> None:
+        seen: set[str] = set()
+        await put(queue, IMPORT)
+        for _ in range(120):
+            known = [int(row[0]) for row in await queue.database.fetch("SELECT id FROM jobs")]
+            some = chance.sample(known, min(3, len(known)))
+            what = chance.choice(
+                ["put", "finish", "fail", "cancel", "retry", "prune", "again", "forget"]
+            )
+            if what == "put":
+                await put(queue, *chance.sample([IMPORT, SEPARATE, ANALYSE, CUE], 3))
+            elif what in {"finish", "fail"}:
+                job = await queue.claim(chance.choice(["import", "separation", "analysis"]))
+                if job and what == "finish":
+                    await finish(queue, job)
+                elif job:
+                    why = chance.choice([WorkerError("killed"), MediaError("no sound")])
+                    await queue.fail(job, why)
+            elif what == "cancel":
+                await queue.cancel(some)
+            elif what == "retry":
+                with suppress(Refused):
+                    await queue.retry(some)
+            elif what == "prune":
+                await queue.prune(5.0)
+            elif what == "forget":
+                async with queue.database.transaction() as connection:
+                    await connection.execute(
+                        "DELETE FROM jobs WHERE id = ?", (chance.choice([*known, 0]),)
+                    )
+            elif await queue.claim("import"):
+                queue.owner += "'"
+                await queue.rescue()
+            clock.now_s += 3.0
+            assert await is_told_who_is_held(queue)
+            seen |= {state for state, count in (await queue.counts()).items() if count}
+        assert seen >= {"waiting", "done", "cancelled"}
+
+    with_queue(tmp_path, body)
+
+
+async def work_of(queue: Queue, asked: Callable[[], Awaitable[Any]]) -> int:
+    """Return how many hundreds of instructions of SQLite's machine something takes."""
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    connections = (queue.database._reader, queue.database._writer)
+    for connection in connections:
+        await connection.set_progress_handler(count, 100)
+    await asked()
+    for connection in connections:
+        await connection.set_progress_handler(None, 0)
+    return steps
+
+
+@pytest.mark.slow
+def test_the_next_job_takes_the_same_work_however_many_wait(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        work: dict[str, list[int]] = {}
+        for many in (20, 2000):
+            async with queue.database.transaction(durable=False) as connection:
+                for _ in range(many):
+                    await queue.add_chain(connection, [SEPARATE, ANALYSE, CUE])
+            job = await take(queue, "separation")
+            (late,) = await put(queue, SEPARATE)
+            for name, asked in {
+                "what is there": lambda: queue.claim("separation"),
+                "what is held": lambda: queue.claim("analysis"),
+                "when": lambda: queue.next_due_s("import"),
+                "the end": lambda done=job: finish(queue, done),
+                "what follows": lambda: queue.claim("analysis"),
+                "taken back": lambda number=late: queue.cancel([number]),
+                "again": lambda number=late: queue.retry([number]),
+            }.items():
+                work.setdefault(name, []).append(await work_of(queue, asked))
+        assert {name: few for name, (few, many) in work.items() if many > few + 10} == {}
 
     with_queue(tmp_path, body)
 

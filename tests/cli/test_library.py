@@ -104,7 +104,7 @@ def test_corrections_that_contradict_each_other_are_refused(ask):
     ("words", "said", "shape"),
     [
         (["library", "folders"], "no folders are watched", {"folders": []}),
-        (["library", "trash"], "no removed tracks", {"tracks": []}),
+        (["library", "trash"], "no removed tracks", {"count": 0, "tracks": []}),
         (["secret", "list"], "no secrets", []),
     ],
 )

@@ -9,16 +9,17 @@ import pytest
 from open_library import RATE, in_asyncio, with_bundle
 
 from sfa_engine.audio.media import read_bundle
+from sfa_engine.errors import Refused
 from sfa_engine.library import check as checking
 from sfa_engine.library.analysis import StemOrigin, set_stems, stems_of
 from sfa_engine.library.bundle import write_bundle_arrays
-from sfa_engine.library.check import check
+from sfa_engine.library.check import Part, check, check_part
 from sfa_engine.library.content import keep_cover
 from sfa_engine.library.database import change
 from sfa_engine.library.description import follow
 from sfa_engine.library.search import count
 from sfa_engine.library.tags import Cover, Tags
-from sfa_engine.library.tracks import add, by_bundle, edit, get, set_cover
+from sfa_engine.library.tracks import add, by_bundle, edit, get, set_cover, set_state
 from sfa_engine.library.trash import place_in_trash, remove
 
 
@@ -205,7 +206,7 @@ async def test_what_nobody_removed_comes_back_from_the_trash(database, places):
     async with database.transaction() as connection:
         await change(connection, "UPDATE tracks SET deleted_at = NULL")
     findings = await check(database, places)
-    assert [finding.drift for finding in findings] == ["no-bundle", "unknown-trash"]
+    assert [finding.drift for finding in findings] == ["unknown-trash", "no-bundle"]
     await check(database, places, mend=True)
     assert read_bundle(folder)
     assert await drifts(database, places) == []
@@ -258,3 +259,56 @@ def test_every_drift_is_explained():
     words = json.dumps(checking.__doc__)
     for drift in checking.Drift.__args__:
         assert f"\\n{drift} " in words, drift
+
+
+@in_asyncio
+async def test_bundles_on_a_disk_that_was_away_are_ready_when_it_is_back(database, places):
+    track, _ = await added(database, places)
+    failed, _ = await added(database, places, "b")
+    async with database.transaction() as connection:
+        await set_state(connection, failed.id, "failed", "separate: no model")
+    away = places.bundles.with_name("away")
+    places.bundles.rename(away)
+    assert [each.drift for each in await check(database, places, mend=True)] == ["no-bundle"]
+    assert await check(database, places, mend=True) == []
+    away.rename(places.bundles)
+    await mended(database, places, "found-again")
+    async with database.reading() as connection:
+        states = [(await get(connection, each.id)).state for each in (track, failed)]
+    assert states == ["ready", "failed"]
+
+
+@in_asyncio
+async def test_a_large_library_is_checked_a_part_at_a_time(database, places, monkeypatch):
+    monkeypatch.setattr(checking, "PART_S", 0.0)
+    folders = [(await added(database, places, title))[1] for title in "abcd"]
+    removed, _ = await added(database, places, "e")
+    await remove(database, places, removed.id)
+    for lost in folders[1], folders[3]:
+        shutil.rmtree(lost)
+    shutil.copytree(folders[0], places.bundles / "copy.sfa")
+    parts = [await check_part(database, places)]
+    while parts[-1].after:
+        parts.append(await check_part(database, places, parts[-1].after, mend=True))
+    assert len(parts) > 10
+    assert [part.share for part in parts] == sorted(part.share for part in parts)
+    assert (parts[-1].share, parts[-1].after) == (1.0, "")
+    found = [finding.drift for part in parts for finding in part.findings]
+    assert found == ["unknown-bundle", "no-bundle", "no-bundle"]
+    assert await check(database, places) == []
+
+
+@in_asyncio
+@pytest.mark.parametrize("after", ["row:", "row:x", "row:-1", "rows:1", "x", ":", "ro"])
+async def test_what_no_part_ends_with_is_refused(database, places, after):
+    with pytest.raises(Refused, match="no part of a check"):
+        await check_part(database, places, after)
+
+
+@in_asyncio
+async def test_a_check_goes_on_after_what_was_mended_away(database, places):
+    track, _ = await added(database, places)
+    for after in ("row:0", "bundle:nothing", "trash:", "leftovers:zzz"):
+        assert await check_part(database, places, after) == Part((), 1.0, "")
+    assert await check_part(database, places, f"row:{10**40}") == Part((), 1.0, "")
+    assert track

@@ -194,6 +194,23 @@ async def test_a_library_is_backed_up_before_it_is_migrated(places):
     old.close()
 
 
+def test_jobs_from_before_are_held_by_those_they_come_after(tmp_path):
+    connection = plain(tmp_path / "x.db")
+    migrate(connection, MIGRATIONS[:4])
+    connection.executemany(
+        "INSERT INTO jobs (id, kind, queue, state, after_id, due_s, created_s, time_limit_s)"
+        " VALUES (?, 'analyse', 'analysis', ?, ?, 0, 0, 0)",
+        [
+            *((1, "done", None), (2, "waiting", 1), (3, "waiting", 2)),
+            *((4, "running", None), (5, "waiting", 4), (6, "waiting", None)),
+        ],
+    )
+    assert migrate(connection) == ["what is next in the queue, in one step"]
+    held = connection.execute("SELECT id FROM jobs WHERE held ORDER BY id").fetchall()
+    assert [number for (number,) in held] == [3, 5]
+    connection.close()
+
+
 @in_asyncio
 async def test_a_migration_that_fails_leaves_the_library_as_it_was(places):
     async with await Database.open(places.database):

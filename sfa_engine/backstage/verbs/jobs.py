@@ -7,8 +7,9 @@ from typing import Any
 
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.job import LIVE, Job, State
-from sfa_engine.backstage.queue import ALL, MOST_LISTED, Event, Queue
+from sfa_engine.backstage.queue import MOST_LISTED, Event, Queue
 from sfa_engine.backstage.verbs import given
+from sfa_engine.backstage.verbs.answer import fitting, numbered
 from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.wire.frames import sayable
 
@@ -49,7 +50,7 @@ class JobVerbs:
             given.whole("limit", limit, 1, MOST_LISTED),
         )
         return {
-            "jobs": [self._told(job) for job in found],
+            "jobs": fitting(self._told(job) for job in found),
             "counts": await self._queue.counts(),
         }
 
@@ -63,23 +64,23 @@ class JobVerbs:
         """Let failed or cancelled jobs wait again: those named, or all that failed."""
         numbers = given.wholes("jobs", jobs)
         if given.switch("failed", failed):
-            numbers += [job.id for job in await self._queue.list([State.FAILED], limit=ALL)]
+            numbers += await self._queue.numbers([State.FAILED])
         elif not numbers:
             raise Refused("no job is named", "name some, or say that all failed ones are meant")
         again = await self._queue.retry(numbers)
         self._foreman.wake()
-        return {"jobs": again}
+        return numbered(again)
 
     async def jobs_cancel(self, jobs: Any = (), everything: Any = False) -> dict[str, Any]:
         """Cancel jobs that wait or run: those named, or all."""
         numbers = given.wholes("jobs", jobs)
         if given.switch("everything", everything):
-            numbers += [job.id for job in await self._queue.list(LIVE, limit=ALL)]
+            numbers += await self._queue.numbers(LIVE)
         elif not numbers:
             raise Refused("no job is named", "name some, or say that all are meant")
         cancelled = await self._queue.cancel(numbers)
         self._foreman.wake()
-        return {"jobs": cancelled}
+        return numbered(cancelled)
 
     def _told(self, job: Job) -> dict[str, Any]:
         """Return what a list shows of a job."""

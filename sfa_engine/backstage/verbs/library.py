@@ -11,6 +11,7 @@ from typing import Any
 from sfa_engine.audio.media import MOST_CUES, read_bundle
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.verbs import given
+from sfa_engine.backstage.verbs.answer import fitting
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.desk.deck import LONGEST_S
 from sfa_engine.errors import Refused, SfaError, did_you_mean
@@ -30,6 +31,7 @@ from sfa_engine.library.cues import Cue
 from sfa_engine.library.database import Connection
 from sfa_engine.library.grids import TrackGrid
 from sfa_engine.library.track import Track
+from sfa_engine.wire.frames import sayable
 
 MOST_FOUND = 1000
 HOTCUES = range(1, 9)
@@ -63,7 +65,7 @@ class LibraryVerbs:
         async with self._shop.database.reading() as connection:
             found = await search.search(connection, query, limit=most, offset=first)
             count = await search.count(connection, query)
-        return {"count": count, "tracks": [self._told(track) for track in found]}
+        return {"count": count, "tracks": fitting(map(self._told, found))}
 
     async def library_find(self, words: Any) -> dict[str, Any]:
         """Return the one track that is meant, with the folder of its bundle."""
@@ -232,13 +234,14 @@ class LibraryVerbs:
             found = await playlists.playlists(connection)
         return {"playlists": [asdict(each) for each in found]}
 
-    async def library_playlist(self, name: Any) -> dict[str, Any]:
-        """Return what is in a playlist."""
+    async def library_playlist(self, name: Any, offset: Any = 0) -> dict[str, Any]:
+        """Return what is in a playlist, as much as fits: from an entry on, counted from 0."""
+        first = given.whole("offset", offset)
         async with self._shop.database.reading() as connection:
             found = await playlists.find(connection, given.text("name", name))
             inside = await playlists.entries(connection, found.id)
-        told = [{"entry": each.id, **self._told(each.track)} for each in inside]
-        return {**asdict(found), "entries": told}
+        told = ({"entry": each.id, **self._told(each.track)} for each in inside[first:])
+        return {**asdict(found), "entries": fitting(told)}
 
     async def library_playlist_add(self, name: Any, tracks: Any = ()) -> dict[str, Any]:
         """Put tracks at the end of a playlist, which is made if it is not there."""
@@ -288,31 +291,37 @@ class LibraryVerbs:
         number = given.whole("track", track)
         return self._told(await trash.restore(self._shop.database, self._shop.places, number))
 
-    async def library_trash(self) -> dict[str, Any]:
-        """Return what was removed and can be restored."""
+    async def library_trash(self, offset: Any = 0) -> dict[str, Any]:
+        """Return what was removed and can be restored, and how much: from one on, from 0."""
+        first = given.whole("offset", offset)
         async with self._shop.database.reading() as connection:
             found = await trash.removed(connection)
-        return {"tracks": [self._told(track) for track in found]}
+        return {"count": len(found), "tracks": fitting(map(self._told, found[first:]))}
 
     async def library_empty(self) -> dict[str, Any]:
-        """Do away for good with all that was removed."""
+        """Do away for good with all that was removed; return how much that was."""
         gone = await trash.clean_up(self._shop.database, self._shop.places, kept_days=0.0)
-        return {"tracks": [self._told(track) for track in gone]}
+        return {"count": len(gone)}
 
-    async def library_check(self, mend: Any = False, deep: Any = False) -> dict[str, Any]:
-        """Compare rows and files both ways; mend what can be, if asked to."""
-        findings = await check.check(
+    async def library_check(
+        self, mend: Any = False, deep: Any = False, after: Any = ""
+    ) -> dict[str, Any]:
+        """Compare rows and files both ways, a part at a time; mend what can be, if asked to.
+
+        The next part is what comes `after` the end of this one, until that is empty.
+        """
+        part = await check.check_part(
             self._shop.database,
             self._shop.places,
+            given.text("after", after),
             deep=given.switch("deep", deep),
             mend=given.switch("mend", mend),
         )
-        return {
-            "findings": [
-                {**asdict(finding), "path": str(finding.path) if finding.path else None}
-                for finding in findings
-            ]
-        }
+        told = [
+            {**asdict(finding), "path": sayable(str(finding.path)) if finding.path else None}
+            for finding in part.findings
+        ]
+        return {"findings": told, "share": part.share, "after": part.after}
 
     async def library_backup(self) -> dict[str, Any]:
         """Write a backup of the database, and prove it."""

@@ -12,6 +12,7 @@ from sfa_engine.backstage.job import Plan, State
 from sfa_engine.backstage.services.links import LocalFile, LocalFolder, meaning, sound_files
 from sfa_engine.backstage.steps.chain import Find, Wish, import_file, import_link
 from sfa_engine.backstage.verbs import given
+from sfa_engine.backstage.verbs.answer import fitting, numbered
 from sfa_engine.backstage.watching import Watching
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import MediaError, Refused, did_you_mean
@@ -77,15 +78,14 @@ class PrepVerbs:
         if watching and not folders:
             raise Refused("only folders can be watched", "name one")
         batch = uuid.uuid4().hex[:12]
-        jobs = []
         async with self._shop.database.transaction() as connection:
-            for plan in plans:
-                jobs += await self._shop.queue.add_chain(connection, [plan], batch)
+            jobs = await self._shop.queue.add_all(connection, plans, batch)
         self._foreman.wake()
         if watching:
             for folder in folders:
                 self._watching.add(folder, wish)
-        return {"batch": batch, "jobs": jobs, "unread": [sayable(str(each)) for each in unread]}
+        told = [sayable(str(each)) for each in unread[:MOST_TOLD]]
+        return {"batch": batch, **numbered(jobs), "unread": told}
 
     def prep_watched(self) -> dict[str, Any]:
         """Return the folders that are watched."""
@@ -140,7 +140,7 @@ class PrepVerbs:
                 }
                 for track in await tracks.listed(connection, list(taken_in))
             ]
-        return {"tracks": told}
+        return {"tracks": fitting(told)}
 
 
 def _stems_in(folder: Path) -> dict[str, Path]:

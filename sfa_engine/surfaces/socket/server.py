@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import fnmatch
 import math
-import os
-import socket
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
@@ -22,6 +20,7 @@ import trio
 from sfa_engine.audio.command import Source
 from sfa_engine.audio.translate import family
 from sfa_engine.desk import CONTROLS, Meter
+from sfa_engine.door import open_door
 from sfa_engine.errors import Refused, SfaError, did_you_mean
 from sfa_engine.stage.conductor import readings_of
 from sfa_engine.stage.core import Core
@@ -60,15 +59,7 @@ class Server:
         self._next_source = int(Source.SOCKET)
 
     def _listen(self) -> trio.SocketListener:
-        with suppress(FileNotFoundError):
-            self.path.unlink()
-        raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        mask = os.umask(0o177)
-        try:
-            raw.bind(str(self.path))
-        finally:
-            os.umask(mask)
-        raw.listen(1024)
+        raw = open_door(self.path, backlog=1024)
         raw.setblocking(False)
         return trio.SocketListener(trio.socket.from_stdlib_socket(raw))
 

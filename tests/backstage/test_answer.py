@@ -1,0 +1,70 @@
+"""Answers that fit into a message, on a library with more than fits."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from house import workshop
+
+from sfa_engine.backstage.foreman import Foreman
+from sfa_engine.backstage.verbs.answer import MOST_LIST_BYTES, MOST_NUMBERS, fitting, numbered
+from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.library.tags import MOST_TEXT
+from sfa_engine.wire import frames
+
+MANY = 1000
+
+
+def test_a_list_breaks_off_before_it_is_too_long_and_never_before_its_first() -> None:
+    long = {"title": "x" * (MOST_LIST_BYTES // 3)}
+    assert fitting(iter([])) == []
+    assert fitting([long] * 5) == [long] * 2
+    assert fitting([{"title": "x" * MOST_LIST_BYTES}, long]) == [{"title": "x" * MOST_LIST_BYTES}]
+    assert fitting([{"a": 1}] * 500) == [{"a": 1}] * 500
+
+
+def test_more_numbers_than_fit_are_counted() -> None:
+    assert numbered([4, 2]) == {"count": 2, "jobs": [4, 2]}
+    said = numbered(list(range(100_000)))
+    assert (said["count"], said["jobs"]) == (100_000, list(range(MOST_NUMBERS)))
+    assert frames.pack(said)
+
+
+def test_tracks_with_long_names_are_all_told_in_several_answers(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            verbs = LibraryVerbs(shop, Foreman(shop.queue, {}, {}))
+            async with shop.database.transaction() as connection:
+                name = "é" * MOST_TEXT
+                await connection.executemany(
+                    "INSERT INTO tracks (uuid, title, artist, added_at, changed_at, deleted_at)"
+                    " VALUES (?, ?, ?, 0, 0, ?)",
+                    [(f"u{n}", name, name, None if n % 2 else n + 1.0) for n in range(2 * MANY)],
+                )
+                await connection.execute(
+                    "INSERT INTO playlists (id, name, changed_at) VALUES (1, 'all', 0)"
+                )
+                await connection.execute(
+                    "INSERT INTO playlist_entries (playlist_id, place, track_id)"
+                    " SELECT 1, id, id FROM tracks"
+                )
+            for asked, kind, count in (
+                (lambda at: verbs.library_search(limit=MANY, offset=at), "tracks", "count"),
+                (verbs.library_trash, "tracks", "count"),
+                (lambda at: verbs.library_playlist("all", at), "entries", "tracks"),
+            ):
+                told: list[Any] = []
+                answers = 0
+                while len(told) < MANY:
+                    said = await asked(len(told))
+                    assert said[count] == MANY
+                    assert said[kind]
+                    assert frames.pack(said)
+                    told += said[kind]
+                    answers += 1
+                assert len({track["id"] for track in told}) == len(told) == MANY
+                assert answers > 2
+
+    asyncio.run(main())
