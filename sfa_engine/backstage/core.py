@@ -19,7 +19,6 @@ from sfa_engine.backstage.housekeeping import keep_house
 from sfa_engine.backstage.job import Job, Kind, Plan
 from sfa_engine.backstage.listener import listen
 from sfa_engine.backstage.queue import Queue
-from sfa_engine.backstage.runner import end_marked
 from sfa_engine.backstage.settings import Settings
 from sfa_engine.backstage.spotify import Catalogue
 from sfa_engine.backstage.steps.analyse import Analyse, Mark
@@ -88,8 +87,8 @@ class Core:
                 executor = Remote(partial(Cluster.connect, settings.dask, settings.shared))
             marks = marks_of(settings.data)
             queue = Queue(database, f"{marks}-{os.getpid()}-{time.time_ns()}")
-            await asyncio.to_thread(end_marked, marks)
-            await executor.end(marks)
+            for each in {local, executor}:
+                await each.end(marks)
             with suppress(OSError):  # what they were about to replace goes back into its place
                 await asyncio.to_thread(clean_leftovers, places.bundles)
             await queue.rescue()

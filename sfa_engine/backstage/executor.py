@@ -47,7 +47,7 @@ class Local:
 
     async def end(self, marks: str) -> None:
         """Kill every process with such a mark."""
-        end_marked(marks)
+        await asyncio.to_thread(end_marked, marks)
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -142,17 +142,21 @@ async def places_of(connection: Connection, source: str) -> list[str]:
     return [] if there is None else await sources(connection, there.id)
 
 
-async def take_back(connection: Connection, track_id: int) -> None:
+async def take_back(connection: Connection, track_id: int) -> bool:
     """Forget a track that was added for a file which turned out to have no sound.
 
-    One that ever had sound, or was put on a playlist, stays.
+    One that ever had sound stays, and one that somebody has put on a playlist or marked. Return
+    whether it is forgotten.
     """
-    await change(
+    changed = await change(
         connection,
         "DELETE FROM tracks WHERE id = ? AND duration_s IS NULL"
-        " AND id NOT IN (SELECT track_id FROM playlist_entries)",
+        " AND id NOT IN (SELECT track_id FROM playlist_entries)"
+        " AND id NOT IN (SELECT track_id FROM cues WHERE origin = 'hand')"
+        " AND id NOT IN (SELECT track_id FROM grids WHERE origin = 'hand')",
         (track_id,),
     )
+    return changed == 1
 
 
 async def set_content(connection: Connection, track_id: int, content_hash: str) -> Track:

@@ -137,14 +137,14 @@ def test_the_name_of_a_device_and_its_trouble_are_whole_characters(silent, name)
 
 
 A_DISK_THAT_HANGS = """
-import time
+import os, time
 from pathlib import Path
 look = Path.stat
 
 def stat(path, **how):
-    if path.name == "track.json" and (path.parent / "hangs").exists():
+    while path.name == "track.json" and os.path.exists(path.parent / "hangs"):
         (path.parent / "hung").touch()
-        time.sleep(60)
+        time.sleep(0.01)
     return look(path, **how)
 
 Path.stat = stat
@@ -161,11 +161,10 @@ def test_a_disk_that_hangs_under_a_track_holds_neither_its_deck_nor_the_end(
     assert "ok" in ask(tmp_path, "load", deck=0, path=str(bundle))
     (bundle / "hangs").touch()
     wait_until((bundle / "hung").exists)
-    began = time.monotonic()
     assert ask(tmp_path, "load", deck=0, path=str(other))["ok"]["path"] == str(other)
     running.terminate()
     assert running.wait(PATIENCE_S) == 0
-    assert time.monotonic() - began < 2.0
+    assert (bundle / "hangs").exists()
 
 
 @pytest.mark.slow
@@ -181,10 +180,8 @@ def test_a_host_that_begins_anew_on_a_disk_that_hangs_plays_on_and_takes_the_tra
     first.wait()
     (tmp_path / "host.sock").unlink()
     (bundle / "hangs").touch()
-    began = time.monotonic()
-    second = process(A_DISK_THAT_HANGS.replace("60", "2"))
+    second = process(A_DISK_THAT_HANGS)
     decks = ask(tmp_path, "info")["ok"]["decks"]
-    assert time.monotonic() - began < 2.0
     assert [deck["loaded"] for deck in decks] == [False, True]
     (bundle / "hangs").unlink()
     wait_until(lambda: ask(tmp_path, "info")["ok"]["decks"][0]["loaded"])

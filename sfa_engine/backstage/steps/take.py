@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,8 +69,9 @@ class Take:
         told: dict[str, Any] = {}
         bundle = bundles / name
         anew = wish.again and (wish.engine == NONE or list(sources) != [WHOLE])
-        # Otherwise what is to be prepared again keeps its stems until the new ones are there.
-        if anew or not await asyncio.to_thread(_is_whole, bundle):
+        # Otherwise what is to be prepared again keeps its stems until the new ones are there. A
+        # bundle without a duration is of an import that was killed: nobody knows what is in it.
+        if anew or track.duration_s is None or not await asyncio.to_thread(_is_whole, bundle):
             request = {
                 "sources": sources,
                 "bundle": str(bundle),
@@ -82,7 +84,9 @@ class Take:
                 told = await self.shop.here(job, WORKER, request, progress)
             except BaseException:
                 async with self.shop.database.transaction(durable=False) as connection:
-                    await tracks.take_back(connection, track.id)
+                    if await tracks.take_back(connection, track.id):
+                        # It may have been killed when this was in its place already.
+                        await asyncio.to_thread(shutil.rmtree, bundle, ignore_errors=True)
                 raise
 
         async def effect(connection: Connection) -> None:

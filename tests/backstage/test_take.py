@@ -1,0 +1,145 @@
+"""Taking a file in, with workers that are killed when their work is done but not told of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from house import song, workshop
+
+from sfa_engine.audio.media import read_bundle
+from sfa_engine.backstage.foreman import Progress
+from sfa_engine.backstage.job import Job
+from sfa_engine.backstage.steps.chain import Find, Wish, import_file
+from sfa_engine.backstage.steps.take import Take
+from sfa_engine.backstage.workshop import Workshop
+from sfa_engine.errors import WorkerError
+from sfa_engine.library import cues, tracks
+from sfa_engine.library.cues import Cue
+from sfa_engine.library.search import search
+from sfa_engine.library.track import Track
+
+pytestmark = pytest.mark.slow
+Run = Callable[..., Awaitable[dict[str, Any]]]
+
+
+@pytest.fixture
+def dying(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Let workers do their work and die then, as often as ``deaths`` says."""
+    run: Run = Workshop.here
+    fate = {"deaths": 1, "meanwhile": None}
+
+    async def here(
+        shop: Workshop, job: Job, module: str, request: Mapping[str, Any], progress: Progress
+    ) -> dict[str, Any]:
+        said = await run(shop, job, module, request, progress)
+        if fate["deaths"]:
+            fate["deaths"] -= 1
+            if fate["meanwhile"]:
+                await fate["meanwhile"](shop)
+            raise WorkerError("the worker ended by SIGKILL without a result")
+        return said
+
+    monkeypatch.setattr(Workshop, "here", here)
+    return fate
+
+
+async def put(shop: Workshop, path: Path) -> None:
+    async with shop.database.transaction() as connection:
+        await shop.queue.add_chain(connection, [import_file(Find(str(path)), Wish("none"))])
+
+
+async def attempt(shop: Workshop) -> None:
+    """Do the import that waits, and end it."""
+    job = await shop.queue.claim("import")
+    assert job is not None
+    outcome = await Take(shop)(job, lambda *_: None)
+    async with shop.database.transaction() as connection:
+        await outcome.effect(connection)
+        await shop.queue.finish(connection, job, outcome.result)
+    await outcome.follow()
+
+
+async def only_track(shop: Workshop) -> Track:
+    async with shop.database.reading() as connection:
+        (track,) = await search(connection, "")
+    return track
+
+
+@pytest.mark.usefixtures("dying")
+def test_a_killed_import_leaves_no_bundle_that_nobody_knows(tmp_path: Path) -> None:
+    path = song(tmp_path / "song.wav", seconds=2.0)
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            await put(shop, path)
+            with pytest.raises(WorkerError):
+                await attempt(shop)
+            assert [*shop.places.bundles.glob("*.sfa")] == []
+            async with shop.database.transaction() as connection:
+                await connection.execute("UPDATE jobs SET state = 'waiting', due_s = 0")
+            await attempt(shop)
+            track = await only_track(shop)
+            assert track.bundle == "song.sfa"
+            assert [entry.name for entry in shop.places.bundles.glob("*.sfa")] == ["song.sfa"]
+
+    asyncio.run(main())
+
+
+def test_what_somebody_marked_meanwhile_is_not_forgotten_with_it(
+    tmp_path: Path, dying: dict[str, Any]
+) -> None:
+    path = song(tmp_path / "song.wav", seconds=2.0)
+
+    async def mark(shop: Workshop) -> None:
+        async with shop.database.transaction() as connection:
+            track = await tracks.by_bundle(connection, "song.sfa")
+            assert track is not None
+            await cues.add(connection, track.id, Cue(0.5, "cue", slot=1))
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            dying["meanwhile"] = mark
+            await put(shop, path)
+            with pytest.raises(WorkerError):
+                await attempt(shop)
+            marked = await only_track(shop)
+            assert (shop.places.bundles / "song.sfa").is_dir()
+            async with shop.database.transaction() as connection:
+                await connection.execute("UPDATE jobs SET state = 'waiting', due_s = 0")
+            await attempt(shop)
+            track = await only_track(shop)
+            assert (track.id, track.duration_s) == (marked.id, 2.0)
+            (cue,) = read_bundle(shop.places.bundles / "song.sfa").track.cues
+            assert (cue.hot_cue, cue.by_hand) == (1, True)
+
+    asyncio.run(main())
+
+
+def test_an_import_whose_backstage_was_killed_is_made_whole_by_the_next(
+    tmp_path: Path, dying: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = song(tmp_path / "song.wav", seconds=2.0)
+
+    async def none(*_: Any) -> bool:
+        return False
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            await put(shop, path)
+            with monkeypatch.context() as killed:
+                killed.setattr(tracks, "take_back", none)  # nobody lives to do it
+                with pytest.raises(WorkerError):
+                    await attempt(shop)
+            assert read_bundle(shop.places.bundles / "song.sfa")
+            async with shop.database.transaction() as connection:
+                await connection.execute("UPDATE jobs SET state = 'waiting', due_s = 0")
+            await attempt(shop)
+            track = await only_track(shop)
+            assert (track.bundle, track.duration_s) == ("song.sfa", 2.0)
+            assert dying["deaths"] == 0
+
+    asyncio.run(main())
