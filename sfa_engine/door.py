@@ -5,10 +5,13 @@ A path that is there leads to somebody who answers, or who has died; never to on
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from contextlib import suppress
 from pathlib import Path
+
+MOST_BYTES = 107  # of a path, in `struct sockaddr_un`
 
 
 def open_door(path: Path, backlog: int) -> socket.socket:
@@ -25,7 +28,9 @@ def open_door(path: Path, backlog: int) -> socket.socket:
     OSError
         The folder cannot be written, the path is too long for a socket, or a folder is there.
     """
-    begun = path.with_name(f".{os.getpid()}")
+    begun = path.with_name(f".{path.name}")  # who opens holds a lock: nobody else begins it
+    if len(os.fsencode(begun)) > MOST_BYTES:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(path))
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with suppress(FileNotFoundError):

@@ -14,25 +14,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfa_engine.backstage.job import (
-    ENDED,
     GOOD,
-    LIVE,
     LONGEST_WAIT_S,
     QUEUES,
     Job,
-    Kind,
     Plan,
     State,
     wait_before,
 )
+from sfa_engine.backstage.ledger import Ledger
 from sfa_engine.backstage.services.fault import ServiceError
 from sfa_engine.errors import MediaError, Refused, SfaError
 from sfa_engine.library import tracks
-from sfa_engine.library.database import Connection, Database, change, insert, row, rows
+from sfa_engine.library.database import Connection, Row, change, insert, row, rows
 
 KEPT_S = 7 * 86_400.0
-MOST_LISTED = 500
-_LOOK = "see `sfa jobs list --all`"
 _FINAL = (Refused, MediaError)  # trying again would end alike
 _LASTING = frozenset(  # the same, of what workers and services say
     {"no-result", "wrong-length", "unsound", "drm", "geo-blocked", "login-needed"}
@@ -66,7 +62,7 @@ _INSERT = (
 
 
 @dataclass
-class Queue:
+class Queue(Ledger):
     """Jobs, and who is at work on them.
 
     Parameters
@@ -80,7 +76,6 @@ class Queue:
         For the jitter of retries.
     """
 
-    database: Database
     owner: str
     now: Callable[[], float] = time.time
     chance: random.Random = field(default_factory=random.Random)
@@ -227,6 +222,17 @@ class Queue:
         """Say which track a job turned out to be about."""
         await change(connection, "UPDATE jobs SET track_id = ? WHERE id = ?", (track, job.id))
 
+    @staticmethod
+    async def is_only(connection: Connection, job: Job, track: int) -> bool:
+        """Return whether no other job of the same kind waits or runs for a track."""
+        other = await row(
+            connection,
+            "SELECT 1 FROM jobs WHERE track_id = ? AND id != ? AND kind = ?"
+            " AND state IN ('waiting', 'running')",
+            (track, job.id, job.kind),
+        )
+        return other is None
+
     def tell_ended(self, job: Job) -> None:
         """Tell listeners how a job ended, after the transaction."""
         self._tell(job)
@@ -277,13 +283,17 @@ class Queue:
             " SELECT id, root FROM lost WHERE id != root",
             (json.dumps(numbers),),
         )
+        await self._cancel_as_needing(connection, found)
+        return await self._of(connection, [each["id"] for each in found])
+
+    async def _cancel_as_needing(self, connection: Connection, found: Iterable[Row]) -> None:
+        """Cancel jobs by ``id``, because of a ``root`` with which a retry brings them back."""
         await connection.executemany(
             "UPDATE jobs SET state = 'cancelled', ended_s = ?, error = json_object('code', 'needs',"
             " 'message', 'job ' || ? || ' did not succeed', 'hint', 'retry that one')"
             " WHERE id = ?",
             [(self.now(), each["root"], each["id"]) for each in found],
         )
-        return await self._of(connection, [each["id"] for each in found])
 
     # ------------------------------------------------------------------ by hand
 
@@ -303,6 +313,14 @@ class Queue:
                 (self.now(), json.dumps(named)),
             )
             ended = sorted(each["id"] for each in found)
+            needing = await rows(
+                connection,
+                "SELECT id, after_id AS root FROM jobs WHERE needs_last"
+                " AND id IN (SELECT value FROM json_each(?1))"
+                " AND after_id IN (SELECT value FROM json_each(?1))",
+                (json.dumps(ended),),
+            )
+            await self._cancel_as_needing(connection, needing)
             cancelled = await self._of(connection, ended)
             cancelled += await self._cancel_needing(connection, ended)
         for job in cancelled:
@@ -370,88 +388,6 @@ class Queue:
                 " AND state IN ('waiting', 'running'))",
                 (self.now() - older_than_s,),
             )
-
-    # ------------------------------------------------------------------ looking
-
-    async def get(self, number: int) -> Job:
-        """Return a job.
-
-        Raises
-        ------
-        Refused
-            There is none of this number.
-        """
-        async with self.database.reading() as connection:
-            return await self._get(connection, number)
-
-    @staticmethod
-    async def _get(connection: Connection, number: int) -> Job:
-        found = await row(connection, "SELECT * FROM told_jobs WHERE id = ?", (number,))
-        if found is None:
-            raise Refused(f"there is no job {number}", _LOOK)
-        return Job.of(found)
-
-    @staticmethod
-    async def _of(connection: Connection, numbers: Sequence[int]) -> list[Job]:
-        """Return jobs, by their numbers; a part at a time, so that others get their turn."""
-        found: list[Job] = []
-        for first in range(0, len(numbers), MOST_LISTED):
-            part = json.dumps(numbers[first : first + MOST_LISTED])
-            asked = "SELECT * FROM told_jobs WHERE id IN (SELECT value FROM json_each(?))"
-            found += map(Job.of, await rows(connection, asked, (part,)))
-        return found
-
-    @staticmethod
-    async def _check_there(connection: Connection, numbers: Sequence[int]) -> None:
-        missing = await row(
-            connection,
-            "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM jobs) LIMIT 1",
-            (json.dumps(numbers),),
-        )
-        if missing:
-            raise Refused(f"there is no job {missing['value']}", _LOOK)
-
-    async def numbers(self, states: Iterable[State]) -> list[int]:
-        """Return the numbers of all jobs in some states."""
-        wanted = json.dumps([*states])
-        found = await self.database.fetch(
-            "SELECT id FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY id",
-            (wanted,),
-        )
-        return [int(each["id"]) for each in found]
-
-    async def last_done_s(self, kind: Kind) -> float | None:
-        """Return when a job of a kind was done last, in seconds since 1970; None if never."""
-        found = await self.database.fetch(
-            "SELECT max(ended_s) FROM jobs WHERE state = 'done' AND kind = ?", (kind,)
-        )
-        return None if found[0][0] is None else float(found[0][0])
-
-    async def live_of(self, track: int) -> list[int]:
-        """Return the numbers of the jobs that wait or run for a track."""
-        found = await self.database.fetch(
-            "SELECT id FROM jobs WHERE track_id = ? AND state IN ('waiting', 'running')", (track,)
-        )
-        return [int(each["id"]) for each in found]
-
-    async def list(
-        self, states: Iterable[State] = (), batch: str = "", limit: int = MOST_LISTED
-    ) -> list[Job]:
-        """Return jobs, the newest first; of some states or of one batch only, if given."""
-        wanted = [State(state) for state in states] or [*LIVE, *ENDED]
-        marks = ", ".join("?" * len(wanted))
-        found = await self.database.fetch(
-            f"SELECT * FROM told_jobs WHERE state IN ({marks})"  # noqa: S608 - marks alone
-            " AND (? = '' OR id IN (SELECT job_id FROM batch_jobs WHERE batch = ?))"
-            " ORDER BY id DESC LIMIT ?",
-            (*wanted, batch, batch, limit),
-        )
-        return [Job.of(each) for each in found]
-
-    async def counts(self) -> dict[str, int]:
-        """Return how many jobs there are in each state."""
-        found = await self.database.fetch("SELECT state, count(*) FROM jobs GROUP BY state")
-        return {state.value: 0 for state in State} | {each[0]: each[1] for each in found}
 
     # ------------------------------------------------------------------ telling
 

@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 
 from sfa_engine.backstage.courtesy import Courtesy
 from sfa_engine.errors import MediaError, Refused, SfaError, WorkerError
+from sfa_engine.finished import finished
 
 Progress = Callable[[float, str], None]
 
@@ -32,6 +34,7 @@ LEAVE_S = 5.0  # for a worker to tell a cloud that it goes
 # Between the end of the output and the end of the program: a process of the least priority that
 # is killed beside six busy ones was seen to take 1.7 s from the one to the other.
 GRACE_S = 15.0
+HASTE_S = 2.0  # where everybody waits meanwhile
 _CHUNK = 1 << 16
 _KINDS: dict[str, type[SfaError]] = {"refused": Refused, "media": MediaError}
 
@@ -110,15 +113,19 @@ async def run_worker(
         try:
             await worker.leave(LEAVE_S)
         finally:  # whoever is in haste and cancels again
-            await asyncio.shield(_clear_up(worker, order.mark, reading))
+            await finished(_clear_up(worker, order.mark, reading))
 
 
 async def _clear_up(worker: _Worker, mark: str, reading: asyncio.Task[None]) -> None:
-    """End all that a worker left, and let go of it."""
-    try:
-        await asyncio.to_thread(end_marked, mark)
-    except RuntimeError:  # no thread to spare
-        end_marked(mark)
+    """End all that a worker left, and let go of it.
+
+    In a thread of its own: those that all share may wait for a disk that hangs.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            await asyncio.get_running_loop().run_in_executor(thread, end_marked, mark)
+        except RuntimeError:  # there is none to spare
+            end_marked(mark)
     _end_group(worker.pid)
     await worker.close(reading)
 
@@ -184,7 +191,7 @@ async def _start(order: Order) -> _Worker:
             env=_environment(order.mark),
         )
     except (OSError, RuntimeError) as error:  # asyncio wants a thread to wait for it
-        end_marked(order.mark)
+        end_marked(order.mark, HASTE_S)
         why = getattr(error, "strerror", None) or error
         raise WorkerError(
             f"cannot start a worker: {why}", "see the limits of processes and memory"
@@ -333,8 +340,14 @@ def _kill(pids: list[int], give_up: float) -> None:
     with ExitStack() as held:
         dying = []
         for pid in pids:
-            with suppress(OSError):  # it has ended, or is another user's
-                process = os.pidfd_open(pid)
+            with suppress(ProcessLookupError, PermissionError):
+                try:
+                    process = os.pidfd_open(pid)
+                except ProcessLookupError:
+                    continue
+                except OSError:  # too many files are open
+                    os.kill(pid, signal.SIGKILL)
+                    continue
                 held.callback(os.close, process)
                 signal.pidfd_send_signal(process, signal.SIGKILL)
                 dying.append(process)

@@ -11,7 +11,8 @@ import click
 from sfa_engine.cli.tracks import backstage
 from sfa_engine.errors import Refused
 
-MOST_LISTED = 50
+MOST_LISTED = 50  # in a line
+MOST_SHOWN = 500  # in a table
 
 
 @click.group(invoke_without_command=True)
@@ -34,6 +35,12 @@ def list_(everything: bool, failed: bool, as_json: bool) -> None:
     states = ["failed"] if failed else [] if everything else sorted(LIVE)
     with backstage() as client:
         said = client.call("jobs.list", states=states)
+        while len(said["jobs"]) < MOST_SHOWN and (
+            more := client.call("jobs.list", states=states, before=said["jobs"][-1]["id"])["jobs"]
+            if said["jobs"]
+            else []
+        ):
+            said["jobs"] += more
     if as_json:
         click.echo(json.dumps(said, indent=2, ensure_ascii=False))
         return
@@ -78,6 +85,7 @@ def cancel(job: tuple[int, ...], everything: bool) -> None:
         said = client.call("jobs.cancel", jobs=list(job), everything=everything)
         ended = {*said["jobs"]}
         late = [client.call("jobs.show", job=number) for number in job if number not in ended]
+        late = [told for told in late if not everything or told["state"] != "cancelled"]
     if ended or everything:
         click.echo(f"cancelled: {_listed(said) or 'none, nothing waits or runs'}")
     for told in late:

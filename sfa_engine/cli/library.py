@@ -351,10 +351,10 @@ def check(mend: bool, deep: bool, as_json: bool) -> None:
     for finding in () if as_json else findings:
         kind = finding["drift"]
         kinds[kind] += 1
-        if kinds[kind] <= MOST_SHOWN:
+        if kinds[kind] <= MOST_SHOWN or mend:  # what is mended is not found again
             click.echo(f"{kind}: {finding['message']}{' (mended)' * finding['mended']}")
     for kind, count in kinds.items():
-        if count > MOST_SHOWN:
+        if count > MOST_SHOWN and not mend:
             click.echo(f"{kind}: {count - MOST_SHOWN} more; --json tells them all")
     wrong = sum(not finding["mended"] for finding in findings)
     if not as_json:

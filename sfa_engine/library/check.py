@@ -45,8 +45,9 @@ from sfa_engine.library.description import adopt, describe, follow, is_bundle_na
 from sfa_engine.library.draft import clean_leftovers
 from sfa_engine.library.fault import blamed_files
 from sfa_engine.library.places import Places, entries
-from sfa_engine.library.track import Track
-from sfa_engine.library.tracks import by_uuid, get, set_cover, set_state
+from sfa_engine.library.track import SELECT, Track, track_of
+from sfa_engine.library.tracks import by_uuid, set_cover, set_state
+from sfa_engine.wire.frames import sayable
 
 Drift = Literal[
     "no-bundle", "found-again", "unknown-bundle", "other-stems", "stale", "damaged", "misplaced",
@@ -153,12 +154,15 @@ async def check_part(
     """
     begun = time.monotonic()
     steps = await asyncio.to_thread(_steps, places, await _numbers(database))
+    looked = time.monotonic()
+    enough = looked + max(PART_S, looked - begun)
     work = _Check(database, places, deep, mend)
     found: list[Finding] = []
     for place in range(_place(steps, after), len(steps)):
-        found += [finding async for finding in work.findings(*steps[place])]
-        if time.monotonic() - begun > PART_S or len(found) > MOST_FOUND:
-            kind, what = steps[place]
+        kind, what = steps[place]
+        found += [finding async for finding in work.findings(kind, what)]
+        await asyncio.sleep(0)  # others have their turn
+        if (time.monotonic() > enough or len(found) > MOST_FOUND) and what == sayable(what):
             return Part(tuple(found), (place + 1) / len(steps), f"{kind}:{what}")
     return Part(tuple(found), 1.0, "")
 
@@ -217,9 +221,17 @@ class _Check:
             "cover": self._cover,
         }
 
-    def findings(self, kind: str, what: str) -> AsyncIterator[Finding]:
-        """Return what is wrong with one thing."""
-        return self._looks[kind](what)
+    async def findings(self, kind: str, what: str) -> AsyncIterator[Finding]:
+        """Tell what is wrong with one thing."""
+        if what != sayable(what):
+            said = f'"{sayable(what)}" is no name in UTF-8; rename it'
+            if kind == "bundle" and is_bundle_name(what):
+                yield Finding("unknown-bundle", said, path=self.places.bundles / what)
+            elif kind == "trash":
+                yield Finding("unknown-trash", said, path=self.places.trash / what)
+            return
+        async for finding in self._looks[kind](what):
+            yield finding
 
     async def _database(self, _: str) -> AsyncIterator[Finding]:
         """What is wrong with the database itself."""
@@ -247,8 +259,18 @@ class _Check:
 
     async def _row(self, number: str) -> AsyncIterator[Finding]:
         """What a row says is there."""
-        async with self.database.reading() as connection:
-            track = await get(connection, int(number))
+        wanted = f"{SELECT} WHERE tracks.id = ?"
+        for told in await self.database.fetch(wanted, (int(number),)):  # none: it went meanwhile
+            async for finding in self._track(track_of(told)):
+                yield finding
+
+    async def _track(self, track: Track) -> AsyncIterator[Finding]:
+        """What the row of a track says is there.
+
+        Yields
+        ------
+        Finding
+        """
         if track.cover is not None and not (self.places.covers / track.cover).is_file():
             if self.mend:
                 async with self.database.transaction(durable=False) as connection:
@@ -266,7 +288,8 @@ class _Check:
                 yield found
         elif track.state != "failed":  # else that is known
             said = f'bundle "{track.bundle}" of "{track.name}" is not there'
-            yield await self._failed("no-bundle", track, folder, said, NOT_THERE)
+            was_ready = NOT_THERE if track.state == "ready" else None
+            yield await self._failed("no-bundle", track, folder, said, was_ready)
 
     async def _bundle_of(self, track: Track, folder: Path) -> AsyncIterator[Finding]:
         """What is wrong with a bundle that is there.

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ from typing import Any, Self
 import aiosqlite
 
 from sfa_engine.errors import LibraryError
+from sfa_engine.finished import finished
 from sfa_engine.library.backup import back_up
 from sfa_engine.library.fault import blamed, blamed_files
 from sfa_engine.library.migrations import APPLICATION, MIGRATIONS, Migration, migrate, version_of
@@ -160,9 +161,9 @@ class Database:
                             f'library "{self.path}": a fault ended the transaction',
                             "look at the space there, then try again",
                         )
-                    await _finished(self._writer.commit())
+                    await finished(self._writer.commit())
                 except BaseException:
-                    await _finished(self._writer.rollback())
+                    await finished(self._writer.rollback())
                     raise
 
     @asynccontextmanager
@@ -179,7 +180,7 @@ class Database:
                     await self._reader.execute("BEGIN")
                     yield self._reader
                 finally:
-                    await _finished(self._reader.rollback())
+                    await finished(self._reader.rollback())
 
     async def fetch(self, sql: str, arguments: Sequence[Any] = ()) -> list[Row]:
         """Return the rows of one query."""
@@ -232,20 +233,6 @@ class _Turn:
     async def __aexit__(self, *_: object) -> None:
         self._holder = None
         self._lock.release()
-
-
-async def _finished(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for the end of some work even when cancelled meanwhile: the thread goes on anyway."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as problem:
-            cancelled = problem
-    if cancelled is not None:
-        raise cancelled from task.exception()
-    task.result()
 
 
 def _prepare(path: Path, backups: Path, busy_s: float, migrations: tuple[Migration, ...]) -> None:

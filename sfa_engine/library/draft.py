@@ -128,6 +128,20 @@ def take_place(folder: Path, target: Path) -> None:
         _ours.discard(aside.name)
 
 
+def step_aside(folder: Path) -> Path:
+    """Take a folder from its place at once; return where it is, to be deleted by `clear_away`."""
+    aside = _beside(folder, "part")
+    with suppress(FileNotFoundError):
+        folder.rename(aside)
+    return aside
+
+
+def clear_away(aside: Path) -> None:
+    """Delete what has stepped aside."""
+    shutil.rmtree(aside, ignore_errors=True)
+    _ours.discard(aside.name)
+
+
 @contextmanager
 def alone(folder: Path, how: int = 0) -> Iterator[None]:
     """Be the only one, of all who ask for it, at work in a folder; if its disk knows locks.

@@ -86,15 +86,17 @@ async def drop(connection: Connection, playlist_id: int) -> None:
     await change(connection, "DELETE FROM playlists WHERE id = ?", (playlist_id,))
 
 
-async def entries(connection: Connection, playlist_id: int) -> list[Entry]:
-    """Return what is in a playlist, in its order."""
+async def entries(
+    connection: Connection, playlist_id: int, limit: int = -1, offset: int = 0
+) -> list[Entry]:
+    """Return what is in a playlist, in its order; a part of it, if a limit is given."""
     await _get(connection, playlist_id)
     found = await rows(
         connection,
         SELECT.replace("SELECT tracks.*", "SELECT e.id AS entry_id, tracks.*")
         + " JOIN playlist_entries AS e ON e.track_id = tracks.id"
-        " WHERE e.playlist_id = ? AND deleted_at IS NULL ORDER BY e.place",
-        (playlist_id,),
+        " WHERE e.playlist_id = ? AND deleted_at IS NULL ORDER BY e.place LIMIT ? OFFSET ?",
+        (playlist_id, limit, offset),
     )
     return [Entry(entry["entry_id"], track_of(entry)) for entry in found]
 

@@ -153,7 +153,8 @@ async def take_back(connection: Connection, track_id: int) -> bool:
         "DELETE FROM tracks WHERE id = ? AND duration_s IS NULL"
         " AND id NOT IN (SELECT track_id FROM playlist_entries)"
         " AND id NOT IN (SELECT track_id FROM cues WHERE origin = 'hand')"
-        " AND id NOT IN (SELECT track_id FROM grids WHERE origin = 'hand')",
+        " AND id NOT IN (SELECT track_id FROM grids WHERE origin = 'hand')"
+        " AND hand_key IS NULL",
         (track_id,),
     )
     return changed == 1

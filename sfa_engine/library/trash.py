@@ -105,12 +105,22 @@ async def restore(database: Database, places: Places, track_id: int) -> Track:
         return await get(connection, track_id)
 
 
-async def removed(connection: Connection) -> list[Track]:
-    """Return what is in the trash, the latest first."""
+async def removed(connection: Connection, limit: int = -1, offset: int = 0) -> list[Track]:
+    """Return what is in the trash, the latest first; a part of it, if a limit is given."""
     found = await rows(
-        connection, f"{SELECT} WHERE deleted_at IS NOT NULL ORDER BY deleted_at DESC"
+        connection,
+        f"{SELECT} WHERE deleted_at IS NOT NULL"
+        " ORDER BY deleted_at DESC, tracks.id DESC LIMIT ? OFFSET ?",
+        (limit, offset),
     )
     return [track_of(track) for track in found]
+
+
+async def count(connection: Connection) -> int:
+    """Return how many tracks are in the trash."""
+    found = await row(connection, "SELECT count(*) AS n FROM tracks WHERE deleted_at IS NOT NULL")
+    assert found is not None
+    return int(found["n"])
 
 
 async def clean_up(

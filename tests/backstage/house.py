@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -63,7 +64,9 @@ async def workshop(folder: Path) -> AsyncIterator[Workshop]:
     settings = Settings(folder, places.bundles, folder / "models")
     async with await Database.open(places.database) as database:
         local = Local(Courtesy())
-        yield Workshop(settings, places, database, Queue(database, "me"), local, local)
+        yield Workshop(
+            settings, places, database, Queue(database, f"test-{uuid.uuid4()}"), local, local
+        )
 
 
 class House:

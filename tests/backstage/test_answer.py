@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 from house import workshop
 
 from sfa_engine.backstage.foreman import Foreman
+from sfa_engine.backstage.job import Kind, Plan
 from sfa_engine.backstage.verbs.answer import MOST_LIST_BYTES, MOST_NUMBERS, fitting, numbered
+from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.library.tags import MOST_TEXT
 from sfa_engine.wire import frames
@@ -66,5 +69,26 @@ def test_tracks_with_long_names_are_all_told_in_several_answers(tmp_path: Path) 
                     answers += 1
                 assert len({track["id"] for track in told}) == len(told) == MANY
                 assert answers > 2
+
+    asyncio.run(main())
+
+
+def test_jobs_with_long_errors_are_all_told_in_several_answers(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            async with shop.database.transaction() as connection:
+                await shop.queue.add_all(
+                    connection, [Plan(Kind.IMPORT, unique=str(n)) for n in range(400)], "b"
+                )
+                error = json.dumps({"code": "x", "message": "m" * 1000, "hint": "h" * 1000})
+                await connection.execute("UPDATE jobs SET state = 'failed', error = ?", (error,))
+            verbs = JobVerbs(shop.queue, Foreman(shop.queue, {}, {}))
+            told = (await verbs.jobs_list())["jobs"]
+            answers = 1
+            while more := (await verbs.jobs_list(before=told[-1]["id"]))["jobs"]:
+                told += more
+                answers += 1
+            assert [job["id"] for job in told] == list(range(400, 0, -1))
+            assert answers > 1
 
     asyncio.run(main())

@@ -11,7 +11,8 @@ from house import workshop
 
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.job import Kind, Plan
-from sfa_engine.backstage.queue import MOST_LISTED, Queue
+from sfa_engine.backstage.ledger import MOST_LISTED
+from sfa_engine.backstage.queue import Queue
 from sfa_engine.backstage.steps.chain import Find, Wish, import_file
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs

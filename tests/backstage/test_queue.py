@@ -220,6 +220,18 @@ def test_jobs_are_cancelled_and_retried_all_or_none(tmp_path: Path) -> None:
     with_queue(tmp_path, body)
 
 
+def test_what_is_cancelled_together_comes_back_together(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        numbers = await put(queue, ANALYSE, CUE)
+        assert await queue.cancel(numbers) == numbers
+        assert await queue.retry([numbers[0]]) == numbers
+        assert await queue.cancel([numbers[1]]) == [numbers[1]]
+        assert await queue.cancel([numbers[0]]) == [numbers[0]]
+        assert await queue.retry([numbers[0]]) == [numbers[0]]  # the other was not meant
+
+    with_queue(tmp_path, body)
+
+
 def test_a_failure_is_noted_on_its_track_in_the_same_transaction(tmp_path: Path) -> None:
     async def body(queue: Queue, _: Clock) -> None:
         async with queue.database.transaction() as connection:
@@ -330,6 +342,8 @@ def test_lists_are_by_state_and_batch(tmp_path: Path) -> None:
         assert [job.id for job in await queue.list(batch="a")] == numbers[::-1]
         assert [job.id for job in await queue.list([State.RUNNING])] == numbers[:1]
         assert (await queue.counts())["waiting"] == 2
+        assert [job.id for job in await queue.list(before=numbers[1])] == numbers[:1]
+        assert await queue.list(before=numbers[0]) == []
 
     with_queue(tmp_path, body)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import signal
 import subprocess
 import textwrap
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -211,6 +214,56 @@ def test_a_worker_that_will_not_go_is_ended_when_it_is_cancelled_twice(tmp_path:
 
     asyncio.run(main())
     assert not is_alive(int(pid_file.read_text()))
+
+
+@pytest.mark.slow
+def test_nothing_is_alive_however_often_a_worker_is_cancelled(tmp_path: Path) -> None:
+    """Also while what it left is being ended, and while all threads wait for a disk."""
+    body = DAEMON + "print('{\"progress\": 1}', flush=True)\ntime.sleep(60)"
+    pid = tmp_path / "pid"
+    end, alive = runner.end_marked, []
+    over = threading.Event()
+
+    def end_slowly(*given: Any) -> int:
+        time.sleep(0.3)
+        return end(*given)
+
+    async def main(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(runner, "end_marked", end_slowly)
+        for _ in range(100):
+            asyncio.get_running_loop().run_in_executor(None, over.wait)
+        begun = asyncio.Event()
+        wanted = order(body, pid=str(pid))
+        task = asyncio.create_task(run_worker(wanted, lambda *_: begun.set()))
+        await begun.wait()
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0.01)
+        alive.append(is_alive(int(pid.read_text())))
+        over.set()
+        assert task.cancelled()
+
+    with pytest.MonkeyPatch.context() as patch:
+        asyncio.run(main(patch))
+    assert alive == [False]
+
+
+def test_a_process_is_killed_though_too_many_files_are_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(_: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "pidfd_open", full)
+    mark = f"test-{uuid.uuid4()}"
+    left = subprocess.Popen(["sleep", "60"], env={**os.environ, runner.MARK: mark})
+    try:
+        while not Path(f"/proc/{left.pid}/cmdline").read_bytes().startswith(b"sleep"):
+            time.sleep(0.01)
+        assert end_marked(mark) == 1
+    finally:
+        left.kill()
+        assert left.wait(30) == -signal.SIGKILL
 
 
 def test_a_worker_that_does_not_read_its_request_is_no_trouble() -> None:

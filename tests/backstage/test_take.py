@@ -143,3 +143,47 @@ def test_an_import_whose_backstage_was_killed_is_made_whole_by_the_next(
             assert dying["deaths"] == 0
 
     asyncio.run(main())
+
+
+def test_a_cancelled_import_leaves_the_track_to_another_file_of_the_same_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = song(tmp_path / "song.wav", seconds=2.0)
+    copy = tmp_path / "copy.wav"
+    copy.write_bytes(path.read_bytes())
+    run: Run = Workshop.here
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            both = asyncio.Event()
+            over = asyncio.Event()
+
+            async def here(*given: Any) -> dict[str, Any]:
+                said = await run(*given)
+                if not both.is_set():
+                    both.set()
+                    await over.wait()
+                return said
+
+            monkeypatch.setattr(Workshop, "here", here)
+            await put(shop, path)
+            await put(shop, copy)
+            first = asyncio.create_task(attempt(shop))
+            await both.wait()
+            second = await shop.queue.claim("import")
+            assert second is not None
+            async with shop.database.transaction() as connection:
+                track = await tracks.by_bundle(connection, "song.sfa")
+                assert track is not None
+                await shop.queue.set_track(connection, second, track.id)
+            await shop.queue.cancel([1])
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            assert (shop.places.bundles / "song.sfa").is_dir()
+            outcome = await Take(shop)(second, lambda *_: None)
+            async with shop.database.transaction() as connection:
+                await outcome.effect(connection)
+            assert (await only_track(shop)).duration_s == 2.0
+
+    asyncio.run(main())

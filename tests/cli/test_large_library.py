@@ -69,6 +69,7 @@ def test_a_check_shows_how_far_it_is_and_tells_the_first_of_each_kind(ask):
     assert lines[-1].startswith("1300 found, 1300 left")
     assert len(lines) == 22
     assert len(json.loads(ask("library", "check", "--json")[1])) == MANY
+    assert len(ask("library", "check", "--mend")[1].splitlines()) == MANY + 1
 
 
 def test_all_jobs_are_cancelled_and_retried_however_many(ask, tmp_path):
@@ -84,5 +85,7 @@ def test_all_jobs_are_cancelled_and_retried_however_many(ask, tmp_path):
     assert MANY - 200 < int(count) <= MANY  # some have failed since
     again = ask("prep", "-b", "--json", tmp_path / "music" / "0")[1]
     assert json.loads(again)["count"] == 100
+    said = ask("jobs", "list", "--all", "--json")[1]
+    assert len(json.loads(said)["jobs"]) >= 500
     ask("jobs", "cancel", "--all")
     assert ask("jobs", "cancel", "--all")[1] == "cancelled: none, nothing waits or runs\n"

@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import sqlite3
+from contextlib import closing
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -279,8 +282,8 @@ async def test_bundles_on_a_disk_that_was_away_are_ready_when_it_is_back(databas
 
 
 @in_asyncio
-async def test_a_large_library_is_checked_a_part_at_a_time(database, places, monkeypatch):
-    monkeypatch.setattr(checking, "PART_S", 0.0)
+@pytest.mark.usefixtures("ticks")
+async def test_a_large_library_is_checked_a_part_at_a_time(database, places):
     folders = [(await added(database, places, title))[1] for title in "abcd"]
     removed, _ = await added(database, places, "e")
     await remove(database, places, removed.id)
@@ -290,7 +293,7 @@ async def test_a_large_library_is_checked_a_part_at_a_time(database, places, mon
     parts = [await check_part(database, places)]
     while parts[-1].after:
         parts.append(await check_part(database, places, parts[-1].after, mend=True))
-    assert len(parts) > 10
+    assert len(parts) > 5
     assert [part.share for part in parts] == sorted(part.share for part in parts)
     assert (parts[-1].share, parts[-1].after) == (1.0, "")
     found = [finding.drift for part in parts for finding in part.findings]
@@ -312,3 +315,81 @@ async def test_a_check_goes_on_after_what_was_mended_away(database, places):
         assert await check_part(database, places, after) == Part((), 1.0, "")
     assert await check_part(database, places, f"row:{10**40}") == Part((), 1.0, "")
     assert track
+
+
+@in_asyncio
+async def test_a_track_that_goes_away_meanwhile_has_no_findings(database, places, monkeypatch):
+    await added(database, places)
+    gone, folder = await added(database, places, "b")
+    steps = checking._steps
+
+    def and_gone(*given):
+        there = steps(*given)
+        with closing(sqlite3.connect(database.path)) as other:
+            other.execute("DELETE FROM tracks WHERE id = ?", (gone.id,))
+            other.commit()
+        shutil.rmtree(folder)
+        return there
+
+    monkeypatch.setattr(checking, "_steps", and_gone)
+    assert (await check_part(database, places, mend=True)).findings == ()
+
+
+@in_asyncio
+async def test_names_that_are_no_utf_8_are_told_and_the_rest_goes_on(database, places, monkeypatch):
+    monkeypatch.setattr(checking, "PART_S", 0.0)
+    await added(database, places)
+    _, other = await added(database, places, "b")
+    for folder in (places.bundles, places.trash):
+        folder.mkdir(exist_ok=True)
+        (folder / "caf\udce9.sfa").mkdir()
+    shutil.rmtree(other)
+    findings = await check(database, places, mend=True)
+    assert [(each.drift, each.mended) for each in findings] == [
+        ("unknown-trash", False), ("unknown-bundle", False), ("no-bundle", True),
+    ]  # fmt: skip
+    assert findings[0].message == '"caf\\udce9.sfa" is no name in UTF-8; rename it'
+
+
+@pytest.fixture
+def ticks(monkeypatch):
+    """Let a second pass whenever a check looks at the clock; return where it is."""
+    clock = SimpleNamespace(now_s=0)
+
+    def monotonic():
+        clock.now_s += 1
+        return clock.now_s
+
+    monkeypatch.setattr(checking, "time", SimpleNamespace(monotonic=monotonic))
+    return clock
+
+
+@in_asyncio
+async def test_a_part_is_as_long_as_looking_what_there_is_at_least(
+    database, places, ticks, monkeypatch
+):
+    for title in "abcdefgh":
+        await added(database, places, title)
+    quick = await check_part(database, places)
+    steps = checking._steps
+
+    def slowly(*given):
+        ticks.now_s += 10
+        return steps(*given)
+
+    monkeypatch.setattr(checking, "_steps", slowly)
+    slow = await check_part(database, places)
+    assert (quick.share, slow.share) == (2 / 26, 12 / 26)
+
+
+@in_asyncio
+async def test_only_what_was_ready_is_ready_again(database, places):
+    track, folder = await added(database, places)
+    async with database.transaction() as connection:
+        await set_state(connection, track.id, "preparing")
+    aside = folder.rename(folder.with_name("away"))
+    await check(database, places, mend=True)
+    aside.rename(folder)
+    assert await check(database, places, mend=True) == []
+    async with database.reading() as connection:
+        assert (await get(connection, track.id)).state == "failed"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from sfa_engine.library.analysis import StemOrigin
 from sfa_engine.library.content import content_hash, keep_cover
 from sfa_engine.library.database import Connection
 from sfa_engine.library.description import GIVEN
+from sfa_engine.library.draft import clear_away, step_aside
 from sfa_engine.library.places import entries
 from sfa_engine.library.tags import Tags, read_tags
 from sfa_engine.wire.frames import sayable
@@ -83,10 +83,7 @@ class Take:
             try:
                 told = await self.shop.here(job, WORKER, request, progress)
             except BaseException:
-                async with self.shop.database.transaction(durable=False) as connection:
-                    if await tracks.take_back(connection, track.id):
-                        # It may have been killed when this was in its place already.
-                        await asyncio.to_thread(shutil.rmtree, bundle, ignore_errors=True)
+                await self._take_back(job, track.id, bundle)
                 raise
 
         async def effect(connection: Connection) -> None:
@@ -104,6 +101,16 @@ class Take:
                 await self.shop.follow(track.id)
 
         return Outcome({"track": track.id, "is_new": is_new, **told}, effect, follow)
+
+    async def _take_back(self, job: Job, track: int, bundle: Path) -> None:
+        """Forget a track that did not come to be, unless another file of its content is at work."""
+        aside: Path | None = None
+        async with self.shop.database.transaction(durable=False) as connection:
+            alone = await self.shop.queue.is_only(connection, job, track)
+            if alone and await tracks.take_back(connection, track):
+                aside = step_aside(bundle)  # its worker may have been killed after its work
+        if aside is not None:
+            await asyncio.to_thread(clear_away, aside)
 
     async def _path(self, job: Job) -> str:
         """Return where the file is: as given, or where the job before put it."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.job import LIVE, Job, State
-from sfa_engine.backstage.queue import MOST_LISTED, Event, Queue
+from sfa_engine.backstage.ledger import LAST, MOST_LISTED
+from sfa_engine.backstage.queue import Event, Queue
 from sfa_engine.backstage.verbs import given
 from sfa_engine.backstage.verbs.answer import fitting, numbered
 from sfa_engine.errors import Refused, did_you_mean
@@ -36,7 +37,7 @@ class JobVerbs:
             self._doing.pop(event.job, None)
 
     async def jobs_list(
-        self, states: Any = (), batch: Any = "", limit: Any = MOST_LISTED
+        self, states: Any = (), batch: Any = "", limit: Any = MOST_LISTED, before: Any = LAST
     ) -> dict[str, Any]:
         """Return jobs, the newest first, of some states or of one batch, and how many there are."""
         names = [*State]
@@ -48,6 +49,7 @@ class JobVerbs:
             [State(name) for name in wanted],
             given.text("batch", batch),
             given.whole("limit", limit, 1, MOST_LISTED),
+            given.whole("before", before),
         )
         return {
             "jobs": fitting(self._told(job) for job in found),

@@ -239,8 +239,8 @@ class LibraryVerbs:
         first = given.whole("offset", offset)
         async with self._shop.database.reading() as connection:
             found = await playlists.find(connection, given.text("name", name))
-            inside = await playlists.entries(connection, found.id)
-        told = ({"entry": each.id, **self._told(each.track)} for each in inside[first:])
+            inside = await playlists.entries(connection, found.id, MOST_FOUND, first)
+        told = ({"entry": each.id, **self._told(each.track)} for each in inside)
         return {**asdict(found), "entries": fitting(told)}
 
     async def library_playlist_add(self, name: Any, tracks: Any = ()) -> dict[str, Any]:
@@ -295,8 +295,9 @@ class LibraryVerbs:
         """Return what was removed and can be restored, and how much: from one on, from 0."""
         first = given.whole("offset", offset)
         async with self._shop.database.reading() as connection:
-            found = await trash.removed(connection)
-        return {"count": len(found), "tracks": fitting(map(self._told, found[first:]))}
+            count = await trash.count(connection)
+            found = await trash.removed(connection, MOST_FOUND, first)
+        return {"count": count, "tracks": fitting(map(self._told, found))}
 
     async def library_empty(self) -> dict[str, Any]:
         """Do away for good with all that was removed; return how much that was."""
@@ -318,7 +319,11 @@ class LibraryVerbs:
             mend=given.switch("mend", mend),
         )
         told = [
-            {**asdict(finding), "path": sayable(str(finding.path)) if finding.path else None}
+            {
+                **asdict(finding),
+                "message": sayable(finding.message),
+                "path": sayable(str(finding.path)) if finding.path else None,
+            }
             for finding in part.findings
         ]
         return {"findings": told, "share": part.share, "after": part.after}
