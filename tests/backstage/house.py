@@ -64,9 +64,9 @@ async def workshop(folder: Path) -> AsyncIterator[Workshop]:
     settings = Settings(folder, places.bundles, folder / "models")
     async with await Database.open(places.database) as database:
         local = Local(Courtesy())
-        yield Workshop(
-            settings, places, database, Queue(database, f"test-{uuid.uuid4()}"), local, local
-        )
+        # Workers are marked with the owner's name: other tests' are not to be ended with them.
+        queue = Queue(database, f"test-{uuid.uuid4()}")
+        yield Workshop(settings, places, database, queue, local, local)
 
 
 class House:
