@@ -140,6 +140,8 @@ class Foreman:
             finally:
                 del self._running[job.id]
                 self.wake()
+            if _is_being_cancelled():  # the job came to another end than that
+                raise asyncio.CancelledError
 
     async def _wait_s(self, queue: str) -> float | None:
         """Return how long nothing becomes due; None if nothing waits for a time."""

@@ -67,7 +67,6 @@ class Queue(Ledger):
 
     Parameters
     ----------
-    database : Database
     owner : str
         Tells this process from all that were before it.
     now : callable
@@ -224,11 +223,10 @@ class Queue(Ledger):
 
     @staticmethod
     async def is_only(connection: Connection, job: Job, track: int) -> bool:
-        """Return whether no other job of the same kind waits or runs for a track."""
+        """Return whether no other job of the same kind is at work on a track."""
         other = await row(
             connection,
-            "SELECT 1 FROM jobs WHERE track_id = ? AND id != ? AND kind = ?"
-            " AND state IN ('waiting', 'running')",
+            "SELECT 1 FROM jobs WHERE track_id = ? AND id != ? AND kind = ? AND state = 'running'",
             (track, job.id, job.kind),
         )
         return other is None

@@ -121,13 +121,17 @@ async def _clear_up(worker: _Worker, mark: str, reading: asyncio.Task[None]) -> 
 
     In a thread of its own: those that all share may wait for a disk that hangs.
     """
-    with ThreadPoolExecutor(1) as thread:
-        try:
-            await asyncio.get_running_loop().run_in_executor(thread, end_marked, mark)
-        except RuntimeError:  # there is none to spare
-            end_marked(mark)
-    _end_group(worker.pid)
-    await worker.close(reading)
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            try:
+                await asyncio.get_running_loop().run_in_executor(thread, end_marked, mark)
+            except RuntimeError:  # there is none to spare
+                end_marked(mark, HASTE_S)
+    except OSError as error:  # too many files are open
+        print(f"backstage: what a worker left may live on: {error.strerror}", flush=True)
+    finally:
+        _end_group(worker.pid)
+        await worker.close(reading)
 
 
 class _Talk(asyncio.subprocess.SubprocessStreamProtocol):
@@ -174,7 +178,8 @@ class _Worker:
 
     async def close(self, reading: asyncio.Task[None]) -> None:
         """Wait for the end of a worker that was killed, and let go of its pipes."""
-        await self.ended.wait()
+        with suppress(TimeoutError):  # one that waits for a disk that hangs ends when that does
+            await asyncio.wait_for(self.ended.wait(), GRACE_S)
         self._transport.close()
         await asyncio.gather(
             reading, _drain(self.stdout), self.stdin.wait_closed(), return_exceptions=True
@@ -191,7 +196,8 @@ async def _start(order: Order) -> _Worker:
             env=_environment(order.mark),
         )
     except (OSError, RuntimeError) as error:  # asyncio wants a thread to wait for it
-        end_marked(order.mark, HASTE_S)
+        with suppress(OSError):  # too many files are open
+            end_marked(order.mark, HASTE_S)
         why = getattr(error, "strerror", None) or error
         raise WorkerError(
             f"cannot start a worker: {why}", "see the limits of processes and memory"

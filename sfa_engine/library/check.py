@@ -162,8 +162,8 @@ async def check_part(
         kind, what = steps[place]
         found += [finding async for finding in work.findings(kind, what)]
         await asyncio.sleep(0)  # others have their turn
-        if (time.monotonic() > enough or len(found) > MOST_FOUND) and what == sayable(what):
-            return Part(tuple(found), (place + 1) / len(steps), f"{kind}:{what}")
+        if time.monotonic() > enough or len(found) > MOST_FOUND:
+            return Part(tuple(found), (place + 1) / len(steps), f"{kind}:{sayable(what)}")
     return Part(tuple(found), 1.0, "")
 
 
@@ -173,14 +173,17 @@ Step = tuple[str, str]  # a kind, and of what
 
 def _steps(places: Places, numbers: list[int]) -> list[Step]:
     """Return everything there is to look at: rows when what was astray is in its place again."""
-    bundles = [path.name for path in entries(places.bundles)]
+    bundles, trashed, covers = (
+        sorted((path.name for path in entries(folder)), key=sayable)
+        for folder in (places.bundles, places.trash, places.covers)
+    )
     return [
         ("database", ""),
         *(("leftovers", name) for name in ("", *bundles)),
-        *(("trash", path.name) for path in entries(places.trash)),
+        *(("trash", name) for name in trashed),
         *(("bundle", name) for name in bundles),
         *(("row", str(number)) for number in numbers),
-        *(("cover", path.name) for path in entries(places.covers)),
+        *(("cover", name) for name in covers),
     ]
 
 
@@ -199,7 +202,8 @@ def _place(steps: list[Step], after: str) -> int:
 
     def order(step: Step) -> tuple[int, int, str]:
         number = step[0] == "row"
-        return KINDS.index(step[0]), int(step[1]) if number else 0, "" if number else step[1]
+        name = "" if number else sayable(step[1])
+        return KINDS.index(step[0]), int(step[1]) if number else 0, name
 
     return bisect_right(steps, order((kind, what)), key=order)
 
@@ -261,8 +265,12 @@ class _Check:
         """What a row says is there."""
         wanted = f"{SELECT} WHERE tracks.id = ?"
         for told in await self.database.fetch(wanted, (int(number),)):  # none: it went meanwhile
-            async for finding in self._track(track_of(told)):
-                yield finding
+            try:
+                async for finding in self._track(track_of(told)):
+                    yield finding
+            except Refused:
+                if await self.database.fetch(wanted, (int(number),)):
+                    raise
 
     async def _track(self, track: Track) -> AsyncIterator[Finding]:
         """What the row of a track says is there.
@@ -286,7 +294,8 @@ class _Check:
         elif folder.exists():
             async for found in self._bundle_of(track, folder):
                 yield found
-        elif track.state != "failed":  # else that is known
+        elif track.state != "failed" and track.duration_s is not None:
+            # Else that is known, or it is on its way.
             said = f'bundle "{track.bundle}" of "{track.name}" is not there'
             was_ready = NOT_THERE if track.state == "ready" else None
             yield await self._failed("no-bundle", track, folder, said, was_ready)

@@ -128,11 +128,17 @@ def take_place(folder: Path, target: Path) -> None:
         _ours.discard(aside.name)
 
 
-def step_aside(folder: Path) -> Path:
-    """Take a folder from its place at once; return where it is, to be deleted by `clear_away`."""
+def step_aside(folder: Path) -> Path | None:
+    """Take a folder from its place at once; return where it is, to be deleted by `clear_away`.
+
+    None: it is not there, or cannot be taken away.
+    """
     aside = _beside(folder, "part")
-    with suppress(FileNotFoundError):
+    try:
         folder.rename(aside)
+    except OSError:
+        _ours.discard(aside.name)
+        return None
     return aside
 
 

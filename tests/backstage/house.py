@@ -23,7 +23,7 @@ from sfa_engine.backstage.settings import Settings
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.cli.config import memory_path
 from sfa_engine.errors import EngineError
-from sfa_engine.library.database import Database
+from sfa_engine.library.database import BUSY_S, Database
 from sfa_engine.library.places import Places
 from sfa_engine.surfaces.socket.client import SocketClient
 from sfa_engine.wire import BACKSTAGE
@@ -58,11 +58,11 @@ def song(path: Path, **of: Any) -> Path:
 
 
 @asynccontextmanager
-async def workshop(folder: Path) -> AsyncIterator[Workshop]:
+async def workshop(folder: Path, busy_s: float = BUSY_S) -> AsyncIterator[Workshop]:
     """Lend what the steps of jobs work with, on a new library, and nobody at work."""
     places = Places(folder, folder / "tracks")
     settings = Settings(folder, places.bundles, folder / "models")
-    async with await Database.open(places.database) as database:
+    async with await Database.open(places.database, busy_s=busy_s) as database:
         local = Local(Courtesy())
         # Workers are marked with the owner's name: other tests' are not to be ended with them.
         queue = Queue(database, f"test-{uuid.uuid4()}")

@@ -14,7 +14,7 @@ import pytest
 from sfa_engine.backstage.foreman import Foreman, Outcome, Progress, Stage
 from sfa_engine.backstage.job import Job, Kind, Plan, State
 from sfa_engine.backstage.queue import Event, Queue
-from sfa_engine.errors import MediaError
+from sfa_engine.errors import MediaError, WorkerError
 from sfa_engine.library import tracks
 from sfa_engine.library.database import Connection, Database
 
@@ -358,3 +358,23 @@ def test_a_fault_after_one_job_ends_no_other(
 
     asyncio.run(main())
     assert "KeyError" in capsys.readouterr().err
+
+
+def test_an_end_that_a_job_makes_an_error_of_is_an_end_all_the_same(tmp_path: Path) -> None:
+    begun: list[int] = []
+
+    async def stage(job: Job, _progress: Progress) -> Outcome:
+        begun.append(job.id)
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            raise WorkerError("the library is locked") from None
+        return Outcome()
+
+    async def main() -> None:
+        async with shop(tmp_path, stage, limit=1) as here:
+            numbers = await here.put(ANALYSE, ANALYSE, ANALYSE)
+            await here.until(numbers[0], State.RUNNING)
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    assert len(begun) == 1

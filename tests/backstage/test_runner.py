@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -56,7 +57,7 @@ def order(body: str, time_limit_s: float = 60.0, **request: Any) -> Order:
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
@@ -234,13 +235,15 @@ def test_nothing_is_alive_however_often_a_worker_is_cancelled(tmp_path: Path) ->
             asyncio.get_running_loop().run_in_executor(None, over.wait)
         begun = asyncio.Event()
         wanted = order(body, pid=str(pid))
-        task = asyncio.create_task(run_worker(wanted, lambda *_: begun.set()))
-        await begun.wait()
-        while not task.done():
-            task.cancel()
-            await asyncio.sleep(0.01)
-        alive.append(is_alive(int(pid.read_text())))
-        over.set()
+        try:
+            task = asyncio.create_task(run_worker(wanted, lambda *_: begun.set()))
+            await begun.wait()
+            while not task.done():
+                task.cancel()
+                await asyncio.sleep(0.01)
+            alive.append(is_alive(int(pid.read_text())))
+        finally:
+            over.set()
         assert task.cancelled()
 
     with pytest.MonkeyPatch.context() as patch:
@@ -266,6 +269,51 @@ def test_a_process_is_killed_though_too_many_files_are_open(
         assert left.wait(30) == -signal.SIGKILL
 
 
+CROWDED = """
+import asyncio, os, resource, sys
+from sfa_engine.backstage.runner import Order, run_worker
+
+async def main():
+    loop = asyncio.get_running_loop()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    said = loop.create_future()
+    order = Order(("-c", sys.argv[1]), {"pid": sys.argv[2]}, sys.argv[3], 60.0)
+    task = asyncio.create_task(run_worker(order, lambda *_: said.set_result(None)))
+    await said
+    full = []
+    while True:
+        try:
+            full.append(os.open("/dev/null", os.O_RDONLY))
+        except OSError:
+            break
+    task.cancel()
+    await asyncio.wait([task])
+    for one in full:
+        os.close(one)
+    print("cancelled" if task.cancelled() else task.exception())
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_is_killed_and_its_cancellation_told_though_no_file_can_be_opened(
+    tmp_path: Path,
+) -> None:
+    pid = tmp_path / "pid"
+    body = """
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        open(request["pid"], "w").write(str(os.getpid()))
+        print('{"progress": 1}', flush=True)
+        time.sleep(60)
+    """
+    mark = f"test-{uuid.uuid4()}"
+    program = [sys.executable, "-c", CROWDED, HEAD + textwrap.dedent(body), str(pid), mark]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.splitlines()[-1:] == ["cancelled"], done.stderr
+    assert not is_alive(int(pid.read_text()))
+
+
 def test_a_worker_that_does_not_read_its_request_is_no_trouble() -> None:
     program = ("-c", "print('{\"result\": {}}')")
     wanted = Order(program, {"long": "x" * 500_000}, f"test-{uuid.uuid4()}", 60.0)
@@ -278,7 +326,7 @@ def test_a_worker_that_hangs_before_it_reads_is_ended_when_its_time_is_up() -> N
     wanted = Order(program, {"long": "x" * 500_000}, f"test-{uuid.uuid4()}", 0.5)
 
     async def main() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await run_worker(wanted)
 
     with pytest.raises(WorkerError, match=r"longer than 0\.5"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -187,3 +188,78 @@ def test_a_cancelled_import_leaves_the_track_to_another_file_of_the_same_content
             assert (await only_track(shop)).duration_s == 2.0
 
     asyncio.run(main())
+
+
+@pytest.mark.usefixtures("dying")
+def test_of_two_files_of_one_content_the_last_that_is_given_up_clears_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = song(tmp_path / "song.wav", seconds=2.0)
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            await put(shop, path)
+            job = await shop.queue.claim("import")
+            assert job is not None
+            take = Take(shop)
+            async with shop.database.transaction() as connection:
+                track, _ = await tracks.add(connection, str(path), content_hash="0" * 64)
+                await tracks.set_bundle(connection, track.id, "song.sfa")
+            (shop.places.bundles / "song.sfa").mkdir(parents=True)
+            await take._take_back(job, track.id, shop.places.bundles / "song.sfa")
+            assert [*shop.places.bundles.iterdir()] == []
+            # The other one, whose worker was at its end, finds the row gone.
+            (shop.places.bundles / "song.sfa").mkdir()
+            await take._take_back(job, track.id, shop.places.bundles / "song.sfa")
+            assert [*shop.places.bundles.iterdir()] == []
+            # Another track's bundle of this name stays.
+            async with shop.database.transaction() as connection:
+                other, _ = await tracks.add(connection, "/m/b", content_hash="1" * 64)
+                await tracks.set_bundle(connection, other.id, "song.sfa", 2.0)
+            (shop.places.bundles / "song.sfa").mkdir()
+            await take._take_back(job, track.id, shop.places.bundles / "song.sfa")
+            assert (shop.places.bundles / "song.sfa").is_dir()
+
+    asyncio.run(main())
+    assert capsys.readouterr().out == ""
+
+
+def test_an_import_that_is_not_alone_but_waits_keeps_no_track(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            for name in ("a", "b"):
+                await put(shop, tmp_path / name)
+            jobs = [await shop.queue.claim("import") for _ in range(2)]
+            first, second = (job for job in jobs if job)
+            async with shop.database.transaction() as connection:
+                track, _ = await tracks.add(connection, "/m/a", content_hash="0" * 64)
+                for job in (first, second):
+                    await shop.queue.set_track(connection, job, track.id)
+                assert not await shop.queue.is_only(connection, second, track.id)
+            await shop.queue.fail(first, WorkerError("killed"))  # it waits to be tried again
+            async with shop.database.reading() as connection:
+                assert await shop.queue.is_only(connection, second, track.id)
+
+    asyncio.run(main())
+
+
+def test_a_library_that_cannot_be_written_does_not_hide_why_an_import_failed(
+    tmp_path: Path, dying: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = song(tmp_path / "song.wav", seconds=2.0)
+    held: list[sqlite3.Connection] = []
+
+    async def lock(shop: Workshop) -> None:
+        held.append(sqlite3.connect(shop.places.database, isolation_level=None))
+        held[0].execute("BEGIN IMMEDIATE")
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data", busy_s=0.05) as shop:
+            dying["meanwhile"] = lock
+            await put(shop, path)
+            with pytest.raises(WorkerError, match="SIGKILL"):
+                await attempt(shop)
+            held[0].close()
+
+    asyncio.run(main())
+    assert "import 1: " in capsys.readouterr().out

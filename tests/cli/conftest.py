@@ -107,7 +107,7 @@ def backstage(tmp_path_factory):
             time.sleep(0.01)
     yield environment
     process.terminate()
-    process.wait(10.0)
+    process.wait(60.0)
     for left in runtime.iterdir():
         left.unlink()
     runtime.rmdir()

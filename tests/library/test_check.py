@@ -22,7 +22,7 @@ from sfa_engine.library.database import change
 from sfa_engine.library.description import follow
 from sfa_engine.library.search import count
 from sfa_engine.library.tags import Cover, Tags
-from sfa_engine.library.tracks import add, by_bundle, edit, get, set_cover, set_state
+from sfa_engine.library.tracks import add, by_bundle, edit, get, set_bundle, set_cover, set_state
 from sfa_engine.library.trash import place_in_trash, remove
 
 
@@ -393,3 +393,46 @@ async def test_only_what_was_ready_is_ready_again(database, places):
     assert await check(database, places, mend=True) == []
     async with database.reading() as connection:
         assert (await get(connection, track.id)).state == "failed"
+
+
+@in_asyncio
+async def test_a_track_that_goes_away_while_it_is_mended_has_no_findings(
+    database, places, monkeypatch
+):
+    gone, folder = await added(database, places)
+    shutil.rmtree(folder)
+    failed = checking._Check._failed
+
+    async def gone_meanwhile(*given):
+        with closing(sqlite3.connect(database.path)) as other:
+            other.execute("DELETE FROM tracks WHERE id = ?", (gone.id,))
+            other.commit()
+        return await failed(*given)
+
+    monkeypatch.setattr(checking._Check, "_failed", gone_meanwhile)
+    assert await check(database, places, mend=True) == []
+
+
+@in_asyncio
+async def test_an_import_that_is_at_work_has_lost_no_bundle(database, places):
+    async with database.transaction() as connection:
+        track, _ = await add(connection, "/m/a")
+        await set_bundle(connection, track.id, "a.sfa")
+    assert await check(database, places, mend=True) == []
+    async with database.reading() as connection:
+        assert (await get(connection, track.id)).state == "added"
+
+
+@in_asyncio
+async def test_any_number_of_names_that_are_no_utf_8_is_told_in_parts(
+    database, places, monkeypatch
+):
+    monkeypatch.setattr(checking, "MOST_FOUND", 2)
+    for number in range(8):
+        (places.bundles / f"caf\udce9 {number}.sfa").mkdir(parents=True)
+    parts = [await check_part(database, places)]
+    while parts[-1].after:
+        assert parts[-1].after.isprintable()
+        parts.append(await check_part(database, places, parts[-1].after))
+    assert [len(part.findings) for part in parts] == [3, 3, 2]
+    assert len({finding.path for part in parts for finding in part.findings}) == 8

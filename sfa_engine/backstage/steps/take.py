@@ -14,7 +14,7 @@ from sfa_engine.backstage.foreman import Outcome, Progress
 from sfa_engine.backstage.job import Job
 from sfa_engine.backstage.steps.chain import NONE, Wish, prepare
 from sfa_engine.backstage.workshop import Workshop
-from sfa_engine.errors import MediaError, Refused, WorkerError
+from sfa_engine.errors import MediaError, Refused, SfaError, WorkerError
 from sfa_engine.library import analysis, tracks
 from sfa_engine.library.analysis import StemOrigin
 from sfa_engine.library.content import content_hash, keep_cover
@@ -103,14 +103,23 @@ class Take:
         return Outcome({"track": track.id, "is_new": is_new, **told}, effect, follow)
 
     async def _take_back(self, job: Job, track: int, bundle: Path) -> None:
-        """Forget a track that did not come to be, unless another file of its content is at work."""
+        """Forget a track that did not come to be, unless another file of its content is at work.
+
+        Why it did not come to be is what is to be told, not what is wrong here besides.
+        """
         aside: Path | None = None
-        async with self.shop.database.transaction(durable=False) as connection:
-            alone = await self.shop.queue.is_only(connection, job, track)
-            if alone and await tracks.take_back(connection, track):
-                aside = step_aside(bundle)  # its worker may have been killed after its work
-        if aside is not None:
-            await asyncio.to_thread(clear_away, aside)
+        try:
+            async with self.shop.database.transaction(durable=False) as connection:
+                if await self.shop.queue.is_only(connection, job, track):
+                    await tracks.take_back(connection, track)
+                if await tracks.by_bundle(connection, bundle.name) is None:
+                    # Its worker may have been killed when it was in its place already.
+                    aside = await asyncio.to_thread(step_aside, bundle)
+        except SfaError as problem:
+            print(f"backstage: import {job.id}: {problem}", flush=True)
+        finally:
+            if aside is not None:
+                await asyncio.to_thread(clear_away, aside)
 
     async def _path(self, job: Job) -> str:
         """Return where the file is: as given, or where the job before put it."""
