@@ -19,8 +19,8 @@ def crowd(backstage):
     """Put many tracks in that have lost their bundles; every second one was removed."""
     with closing(sqlite3.connect(Path(backstage["XDG_DATA_HOME"]) / "sfa/library.db")) as library:
         library.executemany(
-            "INSERT INTO tracks (uuid, title, artist, bundle, state, deleted_at, added_at,"
-            " changed_at) VALUES (?, ?, ?, ?, 'ready', ?, 0, 0)",
+            "INSERT INTO tracks (uuid, title, artist, bundle, duration_s, state, deleted_at,"
+            " added_at, changed_at) VALUES (?, ?, ?, ?, 60, 'ready', ?, 0, 0)",
             [
                 (f"crowd {n}", f"no. {n}", "a band " * 20, f"{n}.sfa", n if n % 2 else None)
                 for n in range(2 * MANY)
