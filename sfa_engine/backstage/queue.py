@@ -6,6 +6,7 @@ a worker that comes back after its job was cancelled, rescued or run again has n
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import time
@@ -29,6 +30,7 @@ from sfa_engine.library import tracks
 from sfa_engine.library.database import Connection, Row, change, insert, row, rows
 
 KEPT_S = 7 * 86_400.0
+LOOK_S = 0.1
 _FINAL = (Refused, MediaError)  # trying again would end alike
 _LASTING = frozenset(  # the same, of what workers and services say
     {"no-result", "wrong-length", "unsound", "drm", "geo-blocked", "login-needed"}
@@ -54,6 +56,10 @@ class Event:
 
 Listener = Callable[[Event], None]
 
+_ALONE = (
+    "NOT EXISTS (SELECT 1 FROM jobs AS other"
+    " WHERE other.track_id = jobs.track_id AND other.state = 'running')"
+)
 _INSERT = (
     "INSERT INTO jobs (kind, queue, state, priority, most_attempts, title, args, track_id,"
     " after_id, needs_last, unique_key, due_s, created_s, time_limit_s)"
@@ -158,13 +164,17 @@ class Queue(Ledger):
     # ------------------------------------------------------------------ working off
 
     async def claim(self, queue: str, but: Collection[int] = ()) -> Job | None:
-        """Take the next job of a queue that is due, but none of some; None if there is none."""
+        """Take the next job of a queue that is due, but none of some; None if there is none.
+
+        Two are never at work on one track: what one reads, the other may put something else in
+        the place of.
+        """
         async with self.database.transaction(durable=False) as connection:
             found = await row(
                 connection,
-                "SELECT id FROM jobs INDEXED BY jobs_next"
+                "SELECT id FROM jobs INDEXED BY jobs_next"  # noqa: S608 - a constant
                 " WHERE state = 'waiting' AND held = 0 AND queue = ? AND due_s <= ?"
-                " AND id NOT IN (SELECT value FROM json_each(?))"
+                f" AND id NOT IN (SELECT value FROM json_each(?)) AND {_ALONE}"
                 " ORDER BY priority DESC, id LIMIT 1",
                 (queue, self.now(), json.dumps([*but])),
             )
@@ -184,11 +194,12 @@ class Queue(Ledger):
     async def next_due_s(self, queue: str) -> float | None:
         """Return when the next waiting job of a queue may be claimed, in seconds since 1970."""
         found = await self.database.fetch(
-            "SELECT min(due_s) FROM jobs INDEXED BY jobs_due"
-            " WHERE state = 'waiting' AND held = 0 AND queue = ?",
+            "SELECT due_s FROM jobs INDEXED BY jobs_due"  # noqa: S608 - a constant
+            f" WHERE state = 'waiting' AND held = 0 AND queue = ? AND {_ALONE}"
+            " ORDER BY due_s LIMIT 1",
             (queue,),
         )
-        return None if found[0][0] is None else float(found[0][0])
+        return float(found[0]["due_s"]) if found else None
 
     async def finish(
         self,
@@ -230,6 +241,14 @@ class Queue(Ledger):
             (track, job.id, job.kind),
         )
         return other is None
+
+    async def wait_alone(self, job: Job, track: int) -> None:
+        """Return when no job of another kind is at work on a track that a job is about now."""
+        asked = (
+            "SELECT 1 FROM jobs WHERE track_id = ? AND id != ? AND kind != ? AND state = 'running'"
+        )
+        while await self.database.fetch(asked, (track, job.id, job.kind)):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_S)
 
     def tell_ended(self, job: Job) -> None:
         """Tell listeners how a job ended, after the transaction."""

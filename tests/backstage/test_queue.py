@@ -246,6 +246,25 @@ def test_a_failure_is_noted_on_its_track_in_the_same_transaction(tmp_path: Path)
     with_queue(tmp_path, body)
 
 
+def test_two_jobs_are_never_at_work_on_one_track(tmp_path: Path) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        async with queue.database.transaction() as connection:
+            one, _is_new = await tracks.add(connection, "/one.wav")
+            two, _is_new = await tracks.add(connection, "/two.wav")
+        await put(queue, replace(SEPARATE, track=one.id))
+        (later,) = await put(queue, replace(ANALYSE, track=one.id))
+        separating = await take(queue, "separation")
+        assert await queue.claim("analysis") is None
+        assert await queue.next_due_s("analysis") is None
+        (other,) = await put(queue, replace(ANALYSE, track=two.id))
+        assert (await take(queue, "analysis")).id == other
+        await finish(queue, separating)
+        assert await queue.next_due_s("analysis") is not None
+        assert (await take(queue, "analysis")).id == later
+
+    with_queue(tmp_path, body)
+
+
 def test_only_what_waits_in_its_own_queue_becomes_due_for_a_hand(tmp_path: Path) -> None:
     async def body(queue: Queue, _: Clock) -> None:
         await put(queue, SEPARATE)

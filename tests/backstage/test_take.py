@@ -263,3 +263,30 @@ def test_a_library_that_cannot_be_written_does_not_hide_why_an_import_failed(
 
     asyncio.run(main())
     assert "import 1: " in capsys.readouterr().out
+
+
+def test_an_import_waits_for_what_is_at_work_on_its_track(tmp_path: Path) -> None:
+    path = song(tmp_path / "song.wav", seconds=2.0)
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            await put(shop, path)
+            await attempt(shop)
+            analysing = await shop.queue.claim("analysis")
+            assert analysing is None  # it comes after the separation
+            separating = await shop.queue.claim("separation")
+            assert separating is not None
+            made = (shop.places.bundles / "song.sfa").stat().st_ino
+            again = import_file(Find(str(path)), Wish("none", again=True))
+            async with shop.database.transaction() as connection:
+                await shop.queue.add_chain(connection, [again])
+            importing = asyncio.create_task(attempt(shop))
+            done, _ = await asyncio.wait([importing], timeout=1.0)
+            assert not done
+            assert (shop.places.bundles / "song.sfa").stat().st_ino == made
+            async with shop.database.transaction() as connection:
+                await shop.queue.finish(connection, separating, {})
+            await asyncio.wait_for(importing, 60)
+            assert (shop.places.bundles / "song.sfa").stat().st_ino != made
+
+    asyncio.run(main())

@@ -81,6 +81,7 @@ class Take:
                 "pcm": self.shop.settings.pcm,
             }
             try:
+                await self.shop.queue.wait_alone(job, track.id)
                 told = await self.shop.here(job, WORKER, request, progress)
             except BaseException:
                 await self._take_back(job, track.id, bundle)
