@@ -350,9 +350,10 @@ class Queue(Ledger):
         All of them, or none if one cannot be. Where a job of the same unique key waits or runs
         already, that one will do.
         """
-        named = json.dumps([*numbers])
+        wanted = [*numbers]
+        named = json.dumps(wanted)
         async with self.database.transaction(durable=True) as connection:
-            await self._check_there(connection, json.loads(named))
+            await self._check_there(connection, wanted)
             wrong = await row(
                 connection,
                 "SELECT id, state FROM jobs WHERE id IN (SELECT value FROM json_each(?))"

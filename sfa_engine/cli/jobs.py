@@ -35,11 +35,9 @@ def list_(everything: bool, failed: bool, as_json: bool) -> None:
     states = ["failed"] if failed else [] if everything else sorted(LIVE)
     with backstage() as client:
         said = client.call("jobs.list", states=states)
-        while len(said["jobs"]) < MOST_SHOWN and (
-            more := client.call("jobs.list", states=states, before=said["jobs"][-1]["id"])["jobs"]
-            if said["jobs"]
-            else []
-        ):
+        more = said["jobs"]
+        while more and len(said["jobs"]) < MOST_SHOWN:
+            more = client.call("jobs.list", states=states, before=more[-1]["id"])["jobs"]
             said["jobs"] += more
     if as_json:
         click.echo(json.dumps(said, indent=2, ensure_ascii=False))

@@ -142,13 +142,12 @@ async def places_of(connection: Connection, source: str) -> list[str]:
     return [] if there is None else await sources(connection, there.id)
 
 
-async def take_back(connection: Connection, track_id: int) -> bool:
+async def take_back(connection: Connection, track_id: int) -> None:
     """Forget a track that was added for a file which turned out to have no sound.
 
-    One that ever had sound stays, and one that somebody has put on a playlist or marked. Return
-    whether it is forgotten.
+    One that ever had sound stays, and one that somebody has put on a playlist or marked.
     """
-    changed = await change(
+    await change(
         connection,
         "DELETE FROM tracks WHERE id = ? AND duration_s IS NULL"
         " AND id NOT IN (SELECT track_id FROM playlist_entries)"
@@ -157,7 +156,6 @@ async def take_back(connection: Connection, track_id: int) -> bool:
         " AND hand_key IS NULL",
         (track_id,),
     )
-    return changed == 1
 
 
 async def set_content(connection: Connection, track_id: int, content_hash: str) -> Track:

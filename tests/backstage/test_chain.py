@@ -9,14 +9,14 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from house import House, beat, house, prepared, song
+from house import House, beat, prepared, song
 
 from sfa_engine.audio.media import read_bundle
 from sfa_engine.errors import SfaError
@@ -25,18 +25,6 @@ from sfa_engine.surfaces.socket.client import SocketClient
 from sfa_engine.wire import BACKSTAGE
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as lent:
-        yield lent
-
-
-@pytest.fixture
-def client(here: House) -> Iterator[SocketClient]:
-    with here.start() as lent:
-        yield lent
 
 
 def test_a_file_becomes_a_track_that_knows_its_beats_and_cues(

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from house import House, house, prepared, song
+from house import House, prepared, song
 
 from sfa_engine.audio.media import MOST_CUES, read_bundle
 from sfa_engine.errors import Refused
 from sfa_engine.surfaces.socket.client import SocketClient
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as lent:
-        yield lent
-
-
-@pytest.fixture
-def client(here: House) -> Iterator[SocketClient]:
-    with here.start() as lent:
-        yield lent
 
 
 def test_a_correction_and_a_cue_by_hand_survive_another_analysis(

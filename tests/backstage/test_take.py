@@ -125,8 +125,8 @@ def test_an_import_whose_backstage_was_killed_is_made_whole_by_the_next(
 ) -> None:
     path = song(tmp_path / "song.wav", seconds=2.0)
 
-    async def none(*_: Any) -> bool:
-        return False
+    async def none(*_: Any) -> None:
+        pass
 
     async def main() -> None:
         async with workshop(tmp_path / "data") as shop:
