@@ -239,6 +239,8 @@ def test_a_host_that_somebody_else_ends_is_started_again_where_it_was(silent_eng
     until(lambda: memory.engine["host_pid"] not in {0, pid}, "its memory")
     until(silent_engine.answers, "the engine")
     with silent_engine.connect() as client:
+        # What is on its decks the stage learns from the new host, a moment later.
+        until(lambda: "title" in client.call("status")["decks"][0], "the track's name")
         deck = client.call("status")["decks"][0]
         assert deck["playing"]
         assert deck["title"] == "Track 1"
