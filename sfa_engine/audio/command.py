@@ -70,6 +70,7 @@ class Reason(IntEnum):
     NOT_SET = 3  # a loop
     FULL = 4
     UNKNOWN = 5
+    OUTSIDE = 6  # the track
 
 
 REASONS = {
@@ -80,6 +81,7 @@ REASONS = {
         "press loop.enter and, later in the track, loop.leave; or loop.auto",
     ),
     Reason.FULL: ("too many commands wait for their time", "wait for some to be done"),
+    Reason.OUTSIDE: ("that lies outside the track", "move it less far, or the other way"),
     Reason.UNKNOWN: ("the engine does not know this command", "restart host and stage together"),
 }
 

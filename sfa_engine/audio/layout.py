@@ -135,6 +135,14 @@ TRANSPORT = np.dtype(
         ("position", "f8"),  # track frames, at the frame being rendered
         ("beat_hint", "i8"),
         ("starved", "i8"),
+        # sync: see `kernel.sync`
+        ("following", "i8"),  # number of the deck that this one follows; 0: none
+        ("multiple", "f8"),  # of the followed tempo: 0.5, 1 or 2
+        ("lead_rate", "f8"),  # rate of the followed deck, as last looked at
+        ("nudge", "f8"),  # share of the speed that is added to hold the phase
+        ("started_frame", "i8"),
+        ("steered_frame", "i8"),
+        ("rate_moved", "i8"),  # 1: sync moved the rate, and has not reported it yet
         ("track_rate", "f8"),
         ("track_frames", "i8"),
         ("bundle", "S1024"),  # for a new host to load again
@@ -210,6 +218,10 @@ ENGINE = _lay(
     ("transport", (TRANSPORT, (DECKS,))),
     ("clock_frame", "i8"),
     ("clock_beat", "f8"),
+    ("clock_speed", "f8"),  # beats a frame
+    ("clock_downbeat", "i8"),  # a beat that begins a bar
+    ("clock_moved", "i8"),  # 1: a deck moved the tempo, and nobody was told yet
+    ("lead", "i8"),  # number of the deck that leads; 0: none
     # readings: two, written in turn; the serial's last bit names the newest
     ("serial", "i8"),
     ("serial_address", "i8"),
@@ -308,6 +320,10 @@ RACK = _lay(
     ("glide_frames", ("i8", (VALUES,))),  # how long a change takes
     ("gain_law", ("i8", (VALUES,))),
     ("low_end", ("f8", (VALUES,))),
+    ("high_end", ("f8", (VALUES,))),
+    ("whole", ("i8", (VALUES,))),  # 1: whole numbers only
+    ("optional", ("i8", (VALUES,))),  # 1: may be `NOT_SET`
+    ("by_verb", ("i8", (VALUES,))),  # 1: changed by a verb of its own, never by SET
     ("glide_step", ("f8", (VALUES,))),
     ("glide_left", ("i8", (VALUES,))),
     ("gliding", ("i8", (VALUES,))),

@@ -24,6 +24,7 @@ from sfa_engine.audio.layout import (
 )
 from sfa_engine.audio.memory import Memory
 from sfa_engine.audio.ring import CommandWriter
+from sfa_engine.audio.translate import VERBS, family
 from sfa_engine.desk import CONTROLS
 
 Floats = npt.NDArray[np.float64]
@@ -93,6 +94,10 @@ class Rack:
             rack["glide_frames"][index] = max(TICK, frames) if control.glide > 0 else 0
             rack["gain_law"][index] = control.scale.law == "gain"
             rack["low_end"][index] = control.scale.low
+            rack["high_end"][index] = control.scale.high
+            rack["whole"][index] = control.scale.whole
+            rack["optional"][index] = control.scale.optional
+            rack["by_verb"][index] = family(path) in VERBS
 
     def field_address(self, name: str) -> int:
         """Return the address of a field of the rack's record."""

@@ -279,12 +279,14 @@ def watch(paths: tuple[str, ...], rate: float, as_json: bool) -> None:
     """Show what changes: `sfa watch 'deck1.*'`."""
     from sfa_engine.desk import find
 
-    def show(values: dict[str, float]) -> None:
+    def show(values: dict[str, float | None]) -> None:
         if as_json:
             click.echo(json.dumps(values))
             return
         for path, value in values.items():
-            click.echo(f"{path}  {find(path).text(value)}")
+            control = find(path)
+            shown = control.scale.rest if value is None else value
+            click.echo(f"{path}  {control.text(shown)}")
 
     with connect() as client:
         show(client.call("watch", paths=list(paths), rate_hz=rate)["values"])

@@ -21,7 +21,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
-from sfa_engine.desk.scale import Scale, count
+from sfa_engine.desk.scale import NOT_SET, Scale, count
 from sfa_engine.errors import Refused, did_you_mean
 
 GLIDE_S = 0.005  # 5 ms: the shortest fade of a full-scale tone that nobody hears as a click
@@ -62,6 +62,10 @@ class Control:
     def text(self, value: float) -> str:
         """Return a value as a person reads it."""
         return self.scale.text(value)
+
+    def wire(self, value: float) -> float | None:
+        """Return a value as it goes to clients: None where none is set."""
+        return None if self.scale.optional and value == NOT_SET else value
 
     def parse(self, text: str) -> float:
         """Return the value that a text means, or refuse it."""

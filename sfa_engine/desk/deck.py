@@ -9,6 +9,7 @@ from sfa_engine.desk.scale import (
     bpm,
     count,
     decibels,
+    optional_seconds,
     percent,
     ratio,
     seconds,
@@ -19,8 +20,9 @@ STEMS = ("vocals", "drums", "bass", "other", "guitar", "piano", "mix")
 BANDS = ("low", "mid", "high")
 
 LONGEST_S = 86_400.0  # no track is longer than a day
-PLACE = seconds(-60.0, LONGEST_S)  # a deck may stand before the first frame, to run in
-UNSET = seconds(-60.0, LONGEST_S, rest=-60.0)  # its rest means: nothing is stored here
+PRE_ROLL_S = 60.0  # a deck may stand this far before the first frame, to run in
+PLACE = seconds(-PRE_ROLL_S, LONGEST_S)
+STORED = optional_seconds(-PRE_ROLL_S, LONGEST_S)
 LOOP_BEATS = beats(1 / 32, 64, 4)
 LEVEL = decibels(OFF, +12, rest=OFF)
 
@@ -49,7 +51,7 @@ class Band(Section):
 class HotCue(Section):
     """A place in the track to jump to."""
 
-    position = Fader("Where the cue is; the lowest value means that it is not set.", UNSET, glide=0)
+    position = Fader("Where the cue is, if it is set.", STORED, glide=0)
     press = Button("Jumps to the cue, or stores it here if it is not set.")
     store = Button("Stores the cue where the deck is, quantised if quantise is on.")
     clear = Button("Forgets the cue.")
@@ -60,8 +62,8 @@ class Loop(Section):
     """A stretch of the track that repeats."""
 
     active = Switch("Whether the deck goes back at the loop's end.")
-    start = Fader("First moment of the loop.", UNSET, glide=0)
-    end = Fader("The moment that is the start again.", UNSET, glide=0)
+    start = Fader("First moment of the loop, if it is set.", STORED, glide=0)
+    end = Fader("The moment that is the start again, if it is set.", STORED, glide=0)
     length = Fader("Length of the loops that `auto` makes.", LOOP_BEATS, glide=0)
     enter = Button("Puts the loop's start where the deck is.")
     leave = Button("Puts the loop's end where the deck is, and loops.")
@@ -80,7 +82,11 @@ class Deck(Section):
     cue = Button("As on a CD player: stores the cue point when paused, returns to it when playing.")
     cue_point = Fader("Where the cue button returns to.", PLACE, glide=0)
     position = Fader("Where the deck is in the track; set it to go there.", PLACE, glide=0)
-    rate = Fader("Speed of the track, as a factor.", ratio(0.25, 4.0), glide=0.01)
+    rate = Fader(
+        "Speed of the track, as a factor; while the deck follows another, sync sets it.",
+        ratio(0.25, 4.0),
+        glide=0.01,
+    )
     bend = Fader("A push or a drag on the speed, for as long as it lasts.", percent(-50, +50))
     reverse = Switch("Runs the track backwards.")
     keylock = Switch("Keeps the pitch when the speed changes.", planned=True)
@@ -91,7 +97,9 @@ class Deck(Section):
         options=("off", "tempo", "beat"),
     )
     leader = Switch("Sets the tempo for decks that sync.")
-    quantise = Switch("Puts cues, loops and jumps on the nearest beat.")
+    quantise = Switch(
+        "Puts cues and loops on the nearest beat; a playing deck stays in time when it jumps."
+    )
     jump = Button("Jumps by so many beats.", beats(-256, 256, 4, log=False))
     slip = Switch("Lets the track go on underneath loops and scratches.", planned=True)
     censor = Button("Runs backwards while held, then goes on where it would be.", planned=True)
@@ -99,7 +107,7 @@ class Deck(Section):
     spinback = Button("Throws the platter back and stops.", planned=True)
     scratch = Fader("Speed of the platter under a hand.", percent(-1600, 1600), planned=True)
     touch = Switch("Whether a hand is on the platter.", planned=True)
-    load_lock = Switch("Refuses to load a track while this one plays.")
+    load_lock = Switch("Refuses to load a track while this one plays.", count(0, 1, 1))
 
     trim = Fader("Gain before the equaliser, to match tracks.", decibels(OFF, +12))
     eq = Each(BANDS, Band)
@@ -122,7 +130,9 @@ class Deck(Section):
     duration = Meter("Length of the track.", seconds(0, LONGEST_S))
     tempo = Meter("Tempo of the track at its present speed.", bpm(0, 2000, 0))
     beat = Meter("Beats since the first downbeat.", beats(-1e6, 1e6, 0, log=False))
-    phase_error = Meter("How far the deck is from the leader's beat.", beats(-1, 1, 0, log=False))
+    phase_error = Meter(
+        "How far the deck is from the beat of the deck that leads.", beats(-1, 1, 0, log=False)
+    )
     level = Meter("Peak after the fader, since the last report.", LEVEL)
     rms = Meter("Mean level after the fader, over a third of a second.", LEVEL)
     starved = Meter("Frames that were not in memory when they were due.", count(0, 2**53))

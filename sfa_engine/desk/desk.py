@@ -52,13 +52,13 @@ class Clock(Section):
     """The session's time."""
 
     source = Choice(
-        "Who sets the tempo.",
+        "Who sets the tempo; the beat goes on without a jump when it changes.",
         options=("internal", "deck1", "deck2"),
     )
     tempo = Fader("Tempo of the internal clock.", bpm(20, 400, 120), glide=0)
     beats_per_bar = Fader("Beats in a bar.", count(1, 16, 4), glide=0)
     bars_per_phrase = Fader("Bars in a phrase.", count(1, 64, 8), glide=0)
-    align = Button("Makes this moment a downbeat.")
+    align = Button("Makes this moment a downbeat, and the beat 0.")
     tap = Button("Sets the tempo by tapping.", planned=True)
     midi_in = Switch("Follows MIDI clock.", planned=True)
     midi_out = Switch("Sends MIDI clock.", planned=True)

@@ -16,6 +16,7 @@ Taper = Literal["linear", "log", "decibel"]
 Law = Literal["plain", "gain"]
 
 OFF = -60.0  # dB; the bottom of every level fader is silence, not a quiet sound
+NOT_SET = -1e9  # stands for "no value" in engine memory; outside the range of every scale
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Scale:
         Decimals in text.
     whole : bool
         Whether only whole numbers are allowed.
+    optional : bool
+        Whether there may be no value: `NOT_SET` here, ``null`` on the wire. It is the rest then.
     """
 
     unit: str
@@ -49,9 +52,11 @@ class Scale:
     law: Law = "plain"
     digits: int = 2
     whole: bool = False
+    optional: bool = False
 
     def __post_init__(self) -> None:
-        if not self.low < self.high or not self.low <= self.rest <= self.high:
+        in_range = self.low <= self.rest <= self.high
+        if not self.low < self.high or in_range is (self.rest == NOT_SET):
             raise ValueError(
                 f"scale {self.low}..{self.high} {self.unit} cannot rest at {self.rest}"
             )
@@ -65,6 +70,8 @@ class Scale:
 
     def check(self, value: Any) -> float:
         """Return a value that may be set, or refuse it with the range in the sentence."""
+        if self.optional and (value is None or value == NOT_SET):
+            return NOT_SET
         fault = ""
         if isinstance(value, bool) or not isinstance(value, int | float):
             fault = "not a number"
@@ -86,6 +93,8 @@ class Scale:
         """Return a value as a person reads it; `parse` reads it back."""
         if self.law == "gain" and round(value, self.decimals) <= self.low:
             return "off"
+        if self.optional and value == NOT_SET:
+            return "not set"
         return f"{value:z.{self.decimals}f} {self.unit}".rstrip()
 
     def parse(self, text: str) -> float:
@@ -93,6 +102,8 @@ class Scale:
         word = text.strip()
         if self.law == "gain" and word.lower() in {"off", "-inf"}:
             return self.low
+        if self.optional and word.lower() in {"not set", "none"}:
+            return NOT_SET
         if self.unit and word.lower().endswith(self.unit.lower()):
             word = word[: -len(self.unit)].strip()
         try:
@@ -156,6 +167,11 @@ def ratio(low: float, high: float, rest: float = 1.0) -> Scale:
 def seconds(low: float, high: float, rest: float = 0.0) -> Scale:
     """A place in a track, or a length of time."""
     return Scale("s", low, high, rest, digits=3)
+
+
+def optional_seconds(low: float, high: float) -> Scale:
+    """A position in a track that may be not set."""
+    return Scale("s", low, high, NOT_SET, digits=3, optional=True)
 
 
 def milliseconds(low: float, high: float, rest: float) -> Scale:

@@ -127,7 +127,8 @@ class Core:
                 "unit": scale.unit,
                 "low": scale.low,
                 "high": scale.high,
-                "rest": scale.rest,
+                "rest": control.wire(scale.rest),
+                "optional": scale.optional,
                 "taper": scale.taper,
                 "planned": control.planned,
             }
@@ -139,7 +140,8 @@ class Core:
     def get(self, path: str) -> dict[str, Any]:
         """Return a control's value, in its unit and as text."""
         value = self.conductor.get(path)
-        return {"path": path, "value": value, "text": find(path).text(value)}
+        control = find(path)
+        return {"path": path, "value": control.wire(value), "text": control.text(value)}
 
     async def set(
         self, path: str, value: Any, when: Any = None, wait: bool = False, source: int = 0
@@ -255,9 +257,10 @@ class Core:
             raise Refused(f"there is no deck {deck!r:.40}", "say 1 or 2")
         return int(deck) - 1
 
-    def values(self) -> dict[str, float]:
-        """Return every value that is set."""
-        return values_of(self.conductor.memory)
+    def values(self) -> dict[str, float | None]:
+        """Return every value; null where a position is not set."""
+        values = values_of(self.conductor.memory)
+        return {path: CONTROLS[path].wire(value) for path, value in values.items()}
 
     def status(self) -> dict[str, Any]:
         """Return what a person wants to see at a glance."""
@@ -386,4 +389,4 @@ def _sound(described: dict[str, Any]) -> tuple[Any, Any]:
 
 def _said(path: str, done: Done) -> dict[str, Any]:
     """Return what became of an intent, for whoever had it."""
-    return {"path": path, **asdict(done)}
+    return {"path": path, **asdict(done), "value": find(path).wire(done.value)}

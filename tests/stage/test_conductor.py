@@ -8,6 +8,7 @@ from sfa_engine.audio.command import Op, Source
 from sfa_engine.audio.offline import Offline
 from sfa_engine.audio.translate import VERBS, Moment, command_for, family
 from sfa_engine.desk import CONTROLS, Button, find
+from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.errors import EngineError, Refused
 from sfa_engine.stage.conductor import Conductor, readings_of, values_of
 
@@ -82,7 +83,7 @@ def test_values_of_an_engine_that_began_anew_are_told_as_the_hosts(kernel, condu
     conductor.attach(anew.memory)
     assert sorted(heard) == [
         ("crossfader", 10.0, Source.HOST),
-        ("deck1.hotcue1.position", -60.0, Source.HOST),
+        ("deck1.hotcue1.position", NOT_SET, Source.HOST),
         ("deck1.trim", 0.0, Source.HOST),
         ("master.volume", 0.0, Source.HOST),
     ]

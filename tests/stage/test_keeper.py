@@ -88,9 +88,10 @@ def load(engine: Show, **what: Any) -> dict[str, Any]:
     return said
 
 
-def hot_cue(engine: Show, number: int) -> float:
+def hot_cue(engine: Show, number: int) -> float | None:
     with engine.connect() as client:
-        return float(client.call("get", path=f"deck1.hotcue{number}.position")["value"])
+        value: float | None = client.call("get", path=f"deck1.hotcue{number}.position")["value"]
+        return value
 
 
 def test_cues_of_the_library_come_to_the_deck_that_has_the_track_and_leave_what_is_newer(
@@ -107,7 +108,7 @@ def test_cues_of_the_library_come_to_the_deck_that_has_the_track_and_leave_what_
             cue["slot"]: cue["id"] for cue in client.call("library.show", track="quiet")["cues"]
         }
         client.call("library.uncue", cue=number[2])
-        until(lambda: hot_cue(engine, 2) < 0.0, "the cue to go")
+        until(lambda: hot_cue(engine, 2) is None, "the cue to go")
     mark(engine, 3, 9.0)
     until_marked(engine, {1: 5.0, 3: 9.0})  # what came from the library was no mark
 
@@ -120,7 +121,7 @@ def test_a_mark_is_in_the_library_and_there_again_when_the_track_is_loaded(
     until_marked(engine, {3: 4.0})
     load(engine, track="quiet")
     assert hot_cue(engine, 3) == pytest.approx(4.0, abs=0.02)
-    assert hot_cue(engine, 4) == -60.0
+    assert hot_cue(engine, 4) is None
     with engine.connect() as client:
         client.call("press", path="deck1.hotcue3.clear")
     until_marked(engine, {})

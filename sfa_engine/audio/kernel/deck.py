@@ -167,8 +167,10 @@ def render(engine, rack, deck, start, frames, frame):
     solo0 = 0.0
     solo1 = 0.0
     for s in range(STRIPS):
-        solo0 = max(solo0, first.stem[s].solo)
-        solo1 = max(solo1, to.stem[s].solo)
+        # A solo of a stem that the track has not must not silence those that it has.
+        if has_stem(rack, transport, s):
+            solo0 = max(solo0, first.stem[s].solo)
+            solo1 = max(solo1, to.stem[s].solo)
     strip_bus = rack.strip_bus
     missing = np.int64(0)
     alone = False

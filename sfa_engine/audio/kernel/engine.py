@@ -7,12 +7,13 @@ import math
 import numpy as np
 
 from sfa_engine.audio.command import Tell
-from sfa_engine.audio.kernel import grid, mixer, perform, transport
+from sfa_engine.audio.kernel import clock, grid, mixer, perform, sync, transport
 from sfa_engine.audio.kernel.glide import advance, settle
 from sfa_engine.audio.kernel.machine import gettid, kernel, now_ns, store_release
 from sfa_engine.audio.layout import (
     BINS,
     BLOCKS,
+    DECK_STRIDE,
     DECKS,
     LATENCY,
     STRIPS,
@@ -23,6 +24,8 @@ F = np.float32
 ENDED = int(Tell.ENDED)
 WRAPPED = int(Tell.WRAPPED)
 LATE = int(Tell.LATE)
+CHANGED = int(Tell.CHANGED)
+MOVED_FRAMES = 64 * TICK  # 43 ms at 48 kHz: as fast as an eye follows a fader
 
 
 @kernel
@@ -39,10 +42,28 @@ def begin(engine, rack, started_ns):
         engine.frame = (frame + TICK - 1) // TICK * TICK
         engine.emitted = engine.frame
         engine.resuming = 0
+    clock.steer(engine, rack, engine.frame)
     for d in range(DECKS):
         rack.channel[d].side_to = mixer.side_gain(engine.values, rack.to, np.int64(d))
         rack.channel[d].side_from = rack.channel[d].side_to
     engine.fresh = 0
+
+
+@kernel
+def tell_moved(engine, frame):
+    """Report the rates and the tempo that moved because a deck was followed."""
+    for d in range(DECKS):
+        machine = engine.transport[d]
+        if machine.rate_moved != 0:
+            machine.rate_moved = 0
+            index = sync.AT_RATE + d * DECK_STRIDE
+            transport.tell(
+                engine, CHANGED, 0, 0, index, 0, np.int64(0), frame, engine.flat[index]
+            )
+    if engine.clock_moved != 0:
+        engine.clock_moved = 0
+        tempo = engine.values.clock.tempo
+        transport.tell(engine, CHANGED, 0, 0, clock.AT_TEMPO, 0, np.int64(0), frame, tempo)
 
 
 @kernel
@@ -58,14 +79,33 @@ def tick(engine, rack):
             # Before the speed may change: how far a loop was run over is known by the old one.
             if transport.frames_to_event(engine, rack, np.int64(d), frame) <= 0:
                 transport.happen(engine, rack, np.int64(d), frame, WRAPPED, ENDED)
-            transport.steer(engine, rack, np.int64(d), frame)
+            sync.steer(engine, rack, np.int64(d), frame)
             left = transport.frames_to_event(engine, rack, np.int64(d), frame)
             frames = min(frames, max(np.int64(1), left))
+        clock.steer(engine, rack, frame)
         frames = min(frames, max(np.int64(1), perform.frames_to_next(engine, rack, frame)))
         advance(rack, frames)
         mixer.mix(engine, rack, done, frames, frame)
         engine.frame = frame + frames
         done += frames
+    if engine.frame % MOVED_FRAMES == 0:
+        tell_moved(engine, engine.frame)
+
+
+@kernel
+def phase_between(engine, rack, deck, beat, tempo, frame):
+    """Return how far a deck lags behind the beat that it follows, or could, in its own beats."""
+    lead = sync.leader_of(engine, rack, deck)
+    if lead < 0:
+        lead = sync.longest_playing(engine, rack, deck)
+        if lead < 0:
+            return 0.0
+    lead_beat, lead_length = transport.beat_of(engine, rack, lead, frame)
+    multiple = engine.transport[deck].multiple
+    if engine.transport[deck].following == 0:
+        followed = transport.base_speed(rack, engine, lead) / lead_length
+        multiple = sync.fold(followed / abs(tempo))
+    return sync.phase_error(lead_beat * multiple, beat)
 
 
 @kernel
@@ -110,17 +150,12 @@ def publish(engine, rack, started_ns, first_frame):
         beat, length = transport.beat_of(engine, rack, np.int64(d), frame)
         speed = main.speed
         if machine.playing == 0:
-            speed = transport.speed_of(engine, rack, np.int64(d), frame)
+            speed = transport.speed_of(engine, rack, np.int64(d))
         reading.beat = beat
         reading.tempo = abs(speed) * rack.sample_rate / length * 60.0
-        leader = transport.leader_of(engine, rack, np.int64(d))
-        reading.phase_error = 0.0
-        if leader >= 0:
-            lead, _ = transport.beat_of(engine, rack, leader, frame)
-            reading.phase_error = transport.phase_error(lead, beat)
-    beat, tempo = perform.clock_beat(engine, rack, frame)
-    values.clock.beat = beat
-    values.clock.current = abs(tempo) * rack.sample_rate * 60.0
+        reading.phase_error = phase_between(engine, rack, np.int64(d), beat, speed / length, frame)
+    values.clock.beat = clock.beat_at(engine, frame)
+    values.clock.current = engine.clock_speed * rack.sample_rate * 60.0
     values.master.level = rack.master_peak
     values.master.rms = math.sqrt(rack.master_power)
     values.master.limiter.reduction = 20.0 * math.log10(max(1e-3, rack.limiter_least))

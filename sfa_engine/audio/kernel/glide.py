@@ -7,8 +7,11 @@ size.
 
 from __future__ import annotations
 
+import math
+
 from sfa_engine.audio.kernel.machine import kernel
 from sfa_engine.audio.layout import TICK
+from sfa_engine.desk.scale import NOT_SET
 
 
 @kernel
@@ -19,6 +22,34 @@ def goal_of(rack, index, value):
             return 0.0
         return 10.0 ** (value / 20.0)
     return value
+
+
+@kernel
+def legal(rack, index, value):
+    """Return the value nearest to one that a control may have; no command is trusted for it."""
+    if rack.optional[index] != 0 and value == NOT_SET:
+        return value
+    value = min(rack.high_end[index], max(rack.low_end[index], value))
+    return math.floor(value + 0.5) if rack.whole[index] != 0 else value
+
+
+@kernel
+def put(engine, rack, index, value):
+    """Store a value that the kernel moves step by step, without a glide of its own.
+
+    Returns
+    -------
+    moved : bool
+        Whether it is another value than before.
+    """
+    if engine.flat[index] == value and rack.to_flat[index] == value:
+        return False
+    engine.flat[index] = value
+    goal = goal_of(rack, index, value)
+    rack.goal_flat[index] = goal
+    rack.to_flat[index] = goal
+    rack.glide_left[index] = 0
+    return True
 
 
 @kernel

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from sfa_engine.audio.command import Handover, Op, Reason, Tell, When
-from sfa_engine.audio.kernel import grid, transport
-from sfa_engine.audio.kernel.glide import set_goal
+from sfa_engine.audio.kernel import clock, grid, sync, transport
+from sfa_engine.audio.kernel.glide import legal, set_goal
 from sfa_engine.audio.kernel.machine import kernel, load_acquire, store_release
 from sfa_engine.audio.kernel.transport import (
     AT_CUE_POINT,
@@ -18,7 +18,6 @@ from sfa_engine.audio.kernel.transport import (
     AT_LOOP_LENGTH,
     AT_LOOP_START,
     HOTCUE_STRIDE,
-    UNSET,
 )
 from sfa_engine.audio.layout import (
     COMMANDS,
@@ -32,6 +31,7 @@ from sfa_engine.audio.layout import (
     VALUES,
 )
 from sfa_engine.desk import DESK
+from sfa_engine.desk.scale import NOT_SET
 
 SET = int(Op.SET)
 PLAY = int(Op.PLAY)
@@ -70,32 +70,18 @@ REFUSED = int(Tell.REFUSED)
 DONE = 0
 NO_TRACK = int(Reason.NO_TRACK)
 NO_GRID = int(Reason.NO_GRID)
-NOT_SET = int(Reason.NOT_SET)
+NOT_THERE = int(Reason.NOT_SET)
+OUTSIDE = int(Reason.OUTSIDE)
 FULL = int(Reason.FULL)
 UNKNOWN = int(Reason.UNKNOWN)
 
 AT_SYNC = VALUE_INDEX["deck1.sync"]
 AT_LEADER = VALUE_INDEX["deck1.leader"]
 AT_REVERSE = VALUE_INDEX["deck1.reverse"]
-AT_TEMPO = VALUE_INDEX["clock.tempo"]
 NEVER = np.int64(1) << 40
 MOST_TIMED = PENDING - 64  # the rest is for what is to be done now: it never waits for those
 LARGEST = 1e12  # no number of a command is larger; NaN and infinity are not below it
 HOTCUES = len(DESK.deck[1].hotcue)
-
-
-@kernel
-def clock_beat(engine, rack, frame):
-    """Return the session's beat number at a frame, and its tempo in beats a frame."""
-    source = np.int64(engine.values.clock.source)
-    if source > 0:
-        deck = source - 1
-        main = engine.transport[deck].head[0]
-        if engine.transport[deck].playing != 0 and grid.has_grid(rack.media[main.slot]):
-            beat, length = transport.beat_of(engine, rack, deck, frame)
-            return beat, main.speed / length
-    tempo = engine.values.clock.tempo / (60.0 * rack.sample_rate)
-    return engine.clock_beat + (frame - engine.clock_frame) * tempo, tempo
 
 
 @kernel
@@ -107,7 +93,8 @@ def frames_to_time(engine, rack, command, frame):
     if when == FRAME:
         return max(np.int64(0), command.frame - frame)
     if command.clock == 0:
-        beat, tempo = clock_beat(engine, rack, frame)
+        beat = clock.beat_at(engine, frame) - engine.clock_downbeat
+        tempo = engine.clock_speed
         bar = np.int64(engine.values.clock.beats_per_bar)
     else:
         deck = command.clock - 1
@@ -240,18 +227,15 @@ def apply(engine, rack, command, frame):
     """Do a command; return 0 or the reason why not."""
     op = command.op
     if op == SET:
-        if command.what < 0 or command.what >= VALUES:
+        if command.what < 0 or command.what >= VALUES or rack.by_verb[command.what] != 0:
             return UNKNOWN
-        set_goal(engine, rack, np.int64(command.what), command.x)
+        put_value(engine, rack, np.int64(command.what), command, frame)
         return DONE
-    if op == CLOCK_ALIGN or op == CLOCK_TEMPO:
-        beat, _ = clock_beat(engine, rack, frame)
-        if op == CLOCK_ALIGN:
-            beat = 0.0
-        engine.clock_beat = beat
-        engine.clock_frame = frame
-        if op == CLOCK_TEMPO:
-            set_goal(engine, rack, AT_TEMPO, command.x)
+    if op == CLOCK_ALIGN:
+        clock.align(engine, frame)
+        return DONE
+    if op == CLOCK_TEMPO:
+        put_value(engine, rack, np.int64(clock.AT_TEMPO), command, frame)
         return DONE
     if command.whom < 0 or command.whom >= DECKS:
         return UNKNOWN
@@ -260,9 +244,12 @@ def apply(engine, rack, command, frame):
         return load(engine, rack, command, frame)
     if op == SYNC or op == LEADER or op == REVERSE:
         at = AT_SYNC if op == SYNC else (AT_LEADER if op == LEADER else AT_REVERSE)
-        set_goal(engine, rack, at + deck * DECK_STRIDE, command.x)
-        if op == SYNC and command.x == 2.0 and engine.transport[deck].playing != 0:
-            transport.align(engine, rack, deck, frame)
+        at += deck * DECK_STRIDE
+        before = engine.flat[at]
+        command.x = legal(rack, at, command.x)
+        set_goal(engine, rack, at, command.x)
+        if op == SYNC:
+            sync.engage(engine, rack, deck, frame, before)
         if op == LEADER and command.x != 0.0:
             for other in range(DECKS):
                 if other != deck:
@@ -276,6 +263,35 @@ def apply(engine, rack, command, frame):
             transport.change(engine, rack, transport.AT_PLAY + deck * DECK_STRIDE, 0.0, frame)
         return NO_TRACK
     return move(engine, rack, deck, command, frame)
+
+
+@kernel
+def put_value(engine, rack, index, command, frame):
+    """Set a control to the nearest legal value; what a deck that is followed rules stays."""
+    command.x = legal(rack, index, command.x)
+    for d in range(DECKS):
+        if index == sync.AT_RATE + d * DECK_STRIDE:
+            if sync.follow(engine, rack, np.int64(d), frame) >= 0:
+                command.x = engine.flat[index]
+                return
+    if index == clock.AT_TEMPO and clock.followed(engine, rack) >= 0:
+        command.x = engine.flat[index]
+        return
+    set_goal(engine, rack, index, command.x)
+    for d in range(DECKS):
+        first = d * DECK_STRIDE
+        if index == AT_LOOP_START + first or index == AT_LOOP_END + first:
+            check_loop(engine, rack, np.int64(d), frame)
+
+
+@kernel
+def check_loop(engine, rack, deck, frame):
+    """Leave a loop whose ends came too close, or crossed: it is none any more."""
+    slot = engine.transport[deck].head[0].slot
+    values = engine.values.deck[deck]
+    if values.loop.active != 0.0:
+        if slot < 0 or not transport.has_loop(values, rack.media[slot]):
+            transport.change(engine, rack, AT_LOOP_ACTIVE + deck * DECK_STRIDE, 0.0, frame)
 
 
 @kernel
@@ -294,6 +310,7 @@ def load(engine, rack, command, frame):
         rack.media[main.slot].heads -= 1
         main.slot = slot
         rack.media[slot].heads += 1
+        sync.regrid(engine, deck)
         return DONE
     if command.y == RESUMED:
         # A new host: the head is where it was, it only has its track again.
@@ -313,6 +330,10 @@ def load(engine, rack, command, frame):
     main.slot = slot
     main.gain = 0.0
     main.slope = 0.0
+    sync.regrid(engine, deck)
+    base = deck * DECK_STRIDE
+    transport.change(engine, rack, AT_LEADER + base, 0.0, frame)
+    transport.change(engine, rack, AT_LOOP_ACTIVE + base, 0.0, frame)
     if slot < 0:
         machine.position = 0.0
         transport.anchor(main, frame, 0.0, 0.0)
@@ -321,17 +342,15 @@ def load(engine, rack, command, frame):
     media.heads += 1
     machine.beat_hint = 0
     machine.starved = 0
-    command.x = min(command.x, media.frames / media.rate)
-    machine.position = command.x * media.rate
+    machine.position = transport.inside(media, command.x * media.rate)
+    command.x = machine.position / media.rate
     transport.anchor(main, frame, machine.position, 0.0)
-    base = deck * DECK_STRIDE
-    transport.change(engine, rack, AT_LOOP_ACTIVE + base, 0.0, frame)
-    transport.change(engine, rack, AT_LOOP_START + base, UNSET, frame)
-    transport.change(engine, rack, AT_LOOP_END + base, UNSET, frame)
+    transport.change(engine, rack, AT_LOOP_START + base, NOT_SET, frame)
+    transport.change(engine, rack, AT_LOOP_END + base, NOT_SET, frame)
     transport.change(engine, rack, AT_CUE_POINT + base, command.x, frame)
     for k in range(HOTCUES):
         index = AT_HOTCUE + base + k * HOTCUE_STRIDE
-        transport.change_for(engine, rack, index, UNSET, frame, command.source)
+        transport.change_for(engine, rack, index, NOT_SET, frame, command.source)
     return DONE
 
 
@@ -345,18 +364,17 @@ def move(engine, rack, deck, command, frame):
     here = transport.position_now(engine, deck, frame)
     if op == PLAY:
         machine.cue_held = 0  # playing on from a held cue
-        transport.start(engine, rack, deck, frame)
+        sync.start(engine, rack, deck, frame)
         return DONE
     if op == SEEK:
-        command.x = min(command.x, media.frames / media.rate)  # told as it was done
-        transport.go(engine, rack, deck, frame, command.x * media.rate)
+        sync.go(engine, rack, deck, frame, command.x * media.rate)
+        command.x = machine.position / media.rate  # told as it was done
         return DONE
     if op == JUMP:
         if not grid.has_grid(media):
             return NO_GRID
         beat, _ = transport.beat_of(engine, rack, deck, frame)
-        place = grid.position_of(media, beat + command.x)
-        transport.locate(rack, machine, frame, min(place, np.float64(media.frames)))
+        sync.go(engine, rack, deck, frame, grid.position_of(media, beat + command.x))
         return DONE
     if op == CUE:
         cue(engine, rack, deck, frame, here, media.rate, command.x != 0.0)
@@ -367,9 +385,9 @@ def move(engine, rack, deck, command, frame):
         index = AT_HOTCUE + base + np.int64(command.what) * HOTCUE_STRIDE
         stored = engine.flat[index]
         if op == HOTCUE_CLEAR:
-            transport.change(engine, rack, index, UNSET, frame)
-        elif op == HOTCUE_PRESS and stored > UNSET:
-            transport.go(engine, rack, deck, frame, stored * media.rate)
+            transport.change(engine, rack, index, NOT_SET, frame)
+        elif op == HOTCUE_PRESS and stored != NOT_SET:
+            sync.go(engine, rack, deck, frame, stored * media.rate)
         else:
             place = transport.snap(engine, rack, deck, here)
             transport.change(engine, rack, index, place / media.rate, frame)
@@ -382,7 +400,7 @@ def cue(engine, rack, deck, frame, here, rate, pressed):
     """The cue button of a CD player."""
     machine = engine.transport[deck]
     index = AT_CUE_POINT + deck * DECK_STRIDE
-    point = engine.flat[index] * rate
+    point = transport.inside(rack.media[machine.head[0].slot], engine.flat[index] * rate)
     if not pressed:
         if machine.cue_held != 0:
             machine.cue_held = 0
@@ -394,7 +412,7 @@ def cue(engine, rack, deck, frame, here, rate, pressed):
         transport.locate(rack, machine, frame, point)
     elif abs(here - point) < 1.0:
         machine.cue_held = 1
-        transport.start(engine, rack, deck, frame)
+        sync.start(engine, rack, deck, frame)
     else:
         place = transport.snap(engine, rack, deck, here)
         transport.change(engine, rack, index, place / rate, frame)
@@ -410,33 +428,46 @@ def loop(engine, rack, deck, command, frame, here):
     values = engine.values.deck[deck]
     rate = media.rate
     base = deck * DECK_STRIDE
-    begin = values.loop.start
-    end = values.loop.end
+    begin = values.loop.start * rate
+    end = transport.loop_end(values, media)
     active = values.loop.active != 0.0
-    whole = begin > UNSET and end > begin
+    whole = transport.has_loop(values, media)
+    last = np.float64(media.frames)
     if op == LOOP_ENTER:
         place = transport.snap(engine, rack, deck, here)
         transport.change(engine, rack, AT_LOOP_START + base, place / rate, frame)
+        check_loop(engine, rack, deck, frame)
         return DONE
     if op == LOOP_LEAVE:
-        place = transport.snap(engine, rack, deck, here) / rate
-        if begin <= UNSET or place <= begin:
-            return NOT_SET
-        transport.change(engine, rack, AT_LOOP_END + base, place, frame)
+        place = transport.snap(engine, rack, deck, here)
+        if values.loop.start == NOT_SET or place <= begin:
+            return NOT_THERE
+        place = max(place, begin + transport.SHORTEST_LOOP)
+        if place > last:
+            return OUTSIDE
+        transport.change(engine, rack, AT_LOOP_END + base, place / rate, frame)
         transport.change(engine, rack, AT_LOOP_ACTIVE + base, 1.0, frame)
         # Leaving late must still go round: what ran over is played from the start again.
-        if machine.playing != 0 and here / rate > place:
-            transport.locate(rack, machine, frame, here - (place - begin) * rate)
+        if machine.playing != 0 and here > place:
+            transport.locate(rack, machine, frame, here - (place - begin))
         return DONE
     if op == LOOP_AUTO and not active:
         if not grid.has_grid(media):
             return NO_GRID
         place = transport.snap(engine, rack, deck, here)
-        k = grid.interval_at(media, machine.beat_hint, place)
-        beat = grid.beat_at(media, k, place)
-        last = grid.position_of(media, beat + values.loop.length)
+        beat = grid.beat_at(media, grid.interval_at(media, machine.beat_hint, place), place)
+        end = grid.position_of(media, beat + values.loop.length)
+        if end > last:
+            # The last one that fits, so many whole beats earlier.
+            room = grid.beat_at(media, grid.interval_at(media, machine.beat_hint, last), last)
+            beat -= math.ceil(beat + values.loop.length - room - 1e-6)
+            place = grid.position_of(media, beat)
+            end = min(last, grid.position_of(media, beat + values.loop.length))
+        end = max(end, place + transport.SHORTEST_LOOP)
+        if place != transport.inside(media, place) or end > last:
+            return OUTSIDE
         transport.change(engine, rack, AT_LOOP_START + base, place / rate, frame)
-        transport.change(engine, rack, AT_LOOP_END + base, last / rate, frame)
+        transport.change(engine, rack, AT_LOOP_END + base, end / rate, frame)
         transport.change(engine, rack, AT_LOOP_ACTIVE + base, 1.0, frame)
         return DONE
     if op == LOOP_ACTIVE or op == LOOP_AUTO or op == LOOP_AGAIN:
@@ -445,35 +476,40 @@ def loop(engine, rack, deck, command, frame, here):
             transport.change(engine, rack, AT_LOOP_ACTIVE + base, 0.0, frame)
             return DONE
         if not whole:
-            return NOT_SET
+            return NOT_THERE
         transport.change(engine, rack, AT_LOOP_ACTIVE + base, 1.0, frame)
         if op == LOOP_AGAIN:
-            transport.go(engine, rack, deck, frame, begin * rate)
+            sync.go(engine, rack, deck, frame, begin)
         return DONE
     if not whole:
-        return NOT_SET
+        return NOT_THERE
     if op == LOOP_HALVE or op == LOOP_DOUBLE:
         factor = 0.5 if op == LOOP_HALVE else 2.0
         length = (end - begin) * factor
-        if length * rate < transport.SHORTEST_LOOP:
+        if length < transport.SHORTEST_LOOP:
             return DONE
-        beats = min(64.0, max(1.0 / 32.0, values.loop.length * factor))
+        if begin + length > last + transport.JUST_OVER:
+            return OUTSIDE
+        beats = legal(rack, AT_LOOP_LENGTH, values.loop.length * factor)
         transport.change(engine, rack, AT_LOOP_LENGTH + base, beats, frame)
-        transport.change(engine, rack, AT_LOOP_END + base, begin + length, frame)
-        if active and machine.playing != 0 and here > (begin + length) * rate:
-            into = (here - begin * rate) % (length * rate)
-            transport.locate(rack, machine, frame, begin * rate + into)
+        transport.change(engine, rack, AT_LOOP_END + base, (begin + length) / rate, frame)
+        if active and machine.playing != 0 and here > begin + length:
+            transport.locate(rack, machine, frame, begin + (here - begin) % length)
         return DONE
     if op == LOOP_MOVE:
         if not grid.has_grid(media):
             return NO_GRID
-        k = grid.interval_at(media, machine.beat_hint, begin * rate)
-        first = grid.position_of(media, grid.beat_at(media, k, begin * rate) + command.x)
-        k = grid.interval_at(media, machine.beat_hint, end * rate)
-        last = grid.position_of(media, grid.beat_at(media, k, end * rate) + command.x)
+        k = grid.interval_at(media, machine.beat_hint, begin)
+        first = grid.position_of(media, grid.beat_at(media, k, begin) + command.x)
+        k = grid.interval_at(media, machine.beat_hint, end)
+        end_moved = grid.position_of(media, grid.beat_at(media, k, end) + command.x)
+        if first != transport.inside(media, first) or end_moved > last + transport.JUST_OVER:
+            return OUTSIDE
+        if end_moved - first < transport.SHORTEST_LOOP:
+            return OUTSIDE
         transport.change(engine, rack, AT_LOOP_START + base, first / rate, frame)
-        transport.change(engine, rack, AT_LOOP_END + base, last / rate, frame)
-        if active and machine.playing != 0:
-            transport.locate(rack, machine, frame, here + first - begin * rate)
+        transport.change(engine, rack, AT_LOOP_END + base, end_moved / rate, frame)
+        if active and machine.playing != 0 and begin <= here < end:
+            transport.locate(rack, machine, frame, here + first - begin)
         return DONE
     return UNKNOWN

@@ -19,13 +19,14 @@ from sfa_engine.audio.kernel.glide import set_goal
 from sfa_engine.audio.kernel.machine import kernel, store_release
 from sfa_engine.audio.layout import (
     DECK_STRIDE,
-    DECKS,
     FADE,
     FASTEST,
     HEADS,
     REPORTS,
     VALUE_INDEX,
 )
+from sfa_engine.desk.deck import PRE_ROLL_S
+from sfa_engine.desk.scale import NOT_SET
 
 AT_PLAY = VALUE_INDEX["deck1.play"]
 AT_POSITION = VALUE_INDEX["deck1.position"]
@@ -37,12 +38,8 @@ AT_LOOP_START = VALUE_INDEX["deck1.loop.start"]
 AT_LOOP_END = VALUE_INDEX["deck1.loop.end"]
 AT_LOOP_LENGTH = VALUE_INDEX["deck1.loop.length"]
 CHANGED = int(Tell.CHANGED)
-UNSET = -60.0
 SHORTEST_LOOP = 256.0  # track frames, 5 ms: twice the fade, and a pitch of 190 Hz
 JUST_OVER = 1e-3  # track frames: more than rounding moves a place, and less than a place matters
-DEAD_ZONE = 0.0005  # beats, 0.25 ms at 120 BPM: closer is in phase
-PULL = 0.25  # of the phase error is made good a second
-HARDEST_PULL = 0.01  # of the speed
 
 
 @kernel
@@ -119,31 +116,22 @@ def leave(rack, transport):
 
 
 @kernel
+def inside(media, position):
+    """Return the position nearest to one that a deck may stand at, in track frames."""
+    return min(np.float64(media.frames), max(-PRE_ROLL_S * media.rate, position))
+
+
+@kernel
 def locate(rack, transport, frame, position):
-    """Move the deck to a place, in track frames, without a click."""
+    """Move the deck to a position, in track frames, without a click, and keep it in range."""
     main = transport.head[0]
+    position = inside(rack.media[main.slot], position)
     if transport.playing != 0:
         leave(rack, transport)
         main.gain = 0.0
         main.slope = 1.0 / FADE
     anchor(main, frame, position, main.speed)
     transport.position = position
-
-
-@kernel
-def start(engine, rack, deck, frame):
-    """Run the deck from where it stands."""
-    transport = engine.transport[deck]
-    main = transport.head[0]
-    if main.slot < 0 or transport.playing != 0:
-        return
-    transport.playing = 1
-    main.gain = 0.0
-    main.slope = 1.0 / FADE
-    anchor(main, frame, transport.position, speed_of(engine, rack, deck, frame))
-    change(engine, rack, AT_PLAY + deck * DECK_STRIDE, 1.0, frame)
-    if engine.values.deck[deck].sync == 2.0:
-        align(engine, rack, deck, frame)
 
 
 @kernel
@@ -162,31 +150,19 @@ def stop(engine, rack, deck, frame):
 
 
 @kernel
-def leader_of(engine, rack, deck):
-    """Return the deck that another follows: the one marked, else any that plays; or -1."""
-    for other in range(DECKS):
-        if other != deck and engine.values.deck[other].leader != 0.0:
-            slot = engine.transport[other].head[0].slot
-            if slot >= 0 and grid.has_grid(rack.media[slot]):
-                return np.int64(other)
-    for other in range(DECKS):
-        if other != deck and engine.transport[other].playing != 0:
-            slot = engine.transport[other].head[0].slot
-            if slot >= 0 and grid.has_grid(rack.media[slot]):
-                return np.int64(other)
-    return np.int64(-1)
+def base_speed(rack, engine, deck):
+    """Return a deck's speed by its rate alone, in track frames per engine frame."""
+    media = rack.media[engine.transport[deck].head[0].slot]
+    return min(FASTEST, rack.to.deck[deck].rate * media.rate / rack.sample_rate)
 
 
 @kernel
-def own_speed(engine, rack, deck):
-    """Return a deck's speed by its own fader, in track frames per engine frame."""
-    values = engine.values.deck[deck]
-    media = rack.media[engine.transport[deck].head[0].slot]
-    speed = rack.to.deck[deck].rate * (1.0 + rack.to.deck[deck].bend / 100.0)
-    speed = min(FASTEST, speed * media.rate / rack.sample_rate)
-    if values.reverse != 0.0:
-        speed = -speed
-    return speed
+def speed_of(engine, rack, deck):
+    """Return the speed that a deck should have now, in track frames per engine frame."""
+    speed = base_speed(rack, engine, deck)
+    speed *= (1.0 + rack.to.deck[deck].bend / 100.0) * (1.0 + engine.transport[deck].nudge)
+    speed = min(FASTEST, speed)
+    return -speed if engine.values.deck[deck].reverse != 0.0 else speed
 
 
 @kernel
@@ -202,104 +178,15 @@ def beat_of(engine, rack, deck, frame):
 
 
 @kernel
-def fold(ratio):
-    """Return 0.5, 1 or 2: the multiple of a tempo that brings it nearest to another."""
-    if ratio > 1.4142135:
-        return 0.5
-    if ratio < 0.7071068:
-        return 2.0
-    return 1.0
-
-
-@kernel
-def speed_of(engine, rack, deck, frame):
-    """Return the speed that a deck should have now, in track frames per engine frame."""
-    speed = own_speed(engine, rack, deck)
-    mode = engine.values.deck[deck].sync
-    if mode == 0.0:
-        return speed
-    slot = engine.transport[deck].head[0].slot
-    if not grid.has_grid(rack.media[slot]):
-        return speed
-    leader = leader_of(engine, rack, deck)
-    if leader < 0:
-        return speed
-    lead_beat, lead_length = beat_of(engine, rack, leader, frame)
-    beat, length = beat_of(engine, rack, deck, frame)
-    if engine.transport[leader].playing != 0:
-        lead_speed = engine.transport[leader].head[0].speed
-    else:
-        lead_speed = own_speed(engine, rack, leader)
-    rate = rack.media[slot].rate / rack.sample_rate
-    # Beats of each per engine frame; a tempo half or double as fast is followed as such.
-    followed = abs(lead_speed) / lead_length
-    natural = rate / length
-    multiple = fold(followed / natural)
-    wanted = followed * multiple * length
-    wanted *= 1.0 + rack.to.deck[deck].bend / 100.0
-    if mode == 2.0 and engine.transport[deck].playing != 0 and rack.to.deck[deck].bend == 0.0:
-        error = phase_error(lead_beat * multiple, beat)
-        if engine.transport[leader].playing != 0 and abs(error) > DEAD_ZONE:
-            seconds_per_beat = length / wanted / rack.sample_rate
-            pull = error * seconds_per_beat * PULL
-            wanted *= 1.0 + min(HARDEST_PULL, max(-HARDEST_PULL, pull))
-    if engine.values.deck[deck].reverse != 0.0:
-        wanted = -wanted
-    return min(FASTEST, max(-FASTEST, wanted))
-
-
-@kernel
-def phase_error(lead, beat):
-    """Return how far a beat lags behind the leader's, -0.5 to 0.5 beats."""
-    error = (lead - math.floor(lead)) - (beat - math.floor(beat))
-    return error - math.floor(error + 0.5)
-
-
-@kernel
-def align(engine, rack, deck, frame):
-    """Put a deck's beat on the leader's, by a jump of half a beat at most."""
-    transport = engine.transport[deck]
-    slot = transport.head[0].slot
-    if slot < 0 or not grid.has_grid(rack.media[slot]):
-        return
-    leader = leader_of(engine, rack, deck)
-    if leader < 0 or engine.transport[leader].playing == 0:
-        return
-    lead_beat, lead_length = beat_of(engine, rack, leader, frame)
-    beat, length = beat_of(engine, rack, deck, frame)
-    rate = rack.media[slot].rate / rack.sample_rate
-    followed = abs(engine.transport[leader].head[0].speed) / lead_length
-    multiple = fold(followed / (rate / length))
-    error = phase_error(lead_beat * multiple, beat)
-    if abs(error) > DEAD_ZONE:
-        locate(rack, transport, frame, grid.position_of(rack.media[slot], beat + error))
-
-
-@kernel
-def steer(engine, rack, deck, frame):
-    """Bring a playing deck's speed up to date; its anchor is laid anew only if it changed.
-
-    A deck that turns round leaves a head behind, as in a jump: else the sound had a kink.
-    """
-    transport = engine.transport[deck]
-    main = transport.head[0]
-    if transport.playing == 0 or main.slot < 0:
-        return
-    speed = speed_of(engine, rack, deck, frame)
-    if speed != main.speed:
-        if speed * main.speed < 0.0:
-            locate(rack, transport, frame, place(main, frame))
-        anchor(main, frame, place(main, frame), speed)
-
-
-@kernel
 def snap(engine, rack, deck, position):
     """Return a place on the nearest beat where the deck quantises, else the place itself."""
     transport = engine.transport[deck]
     slot = transport.head[0].slot
     if engine.values.deck[deck].quantise == 0.0 or not grid.has_grid(rack.media[slot]):
         return position
-    return grid.nearest_beat(rack.media[slot], transport.beat_hint, position)
+    return inside(
+        rack.media[slot], grid.nearest_beat(rack.media[slot], transport.beat_hint, position)
+    )
 
 
 @kernel
@@ -312,21 +199,27 @@ def position_now(engine, deck, frame):
 
 
 @kernel
-def go(engine, rack, deck, frame, position):
-    """Move a deck to a place; a deck that plays and syncs to beats keeps its phase."""
-    transport = engine.transport[deck]
-    locate(rack, transport, frame, position)
-    if transport.playing != 0 and engine.values.deck[deck].sync == 2.0:
-        align(engine, rack, deck, frame)
+def loop_end(values, media):
+    """Return where a loop ends, in track frames: at the track's end at the latest."""
+    return min(values.loop.end * media.rate, np.float64(media.frames))
+
+
+@kernel
+def has_loop(values, media):
+    """Return whether both ends of a loop are set, and far enough apart to play it."""
+    if values.loop.start == NOT_SET or values.loop.end == NOT_SET:
+        return False
+    length = loop_end(values, media) - values.loop.start * media.rate
+    return length >= SHORTEST_LOOP - JUST_OVER
 
 
 @kernel
 def in_loop(values, media, speed, position):
     """Return whether a deck goes round its loop: ahead of the edge, or not a frame beyond it."""
-    begin = values.loop.start * media.rate
-    end = values.loop.end * media.rate
-    if values.loop.active == 0.0 or end - begin < SHORTEST_LOOP:
+    if values.loop.active == 0.0 or not has_loop(values, media):
         return False
+    begin = values.loop.start * media.rate
+    end = loop_end(values, media)
     # At most speeds no frame falls on the edge itself: the first one beyond it goes round.
     if speed > 0.0:
         return position < end + speed + JUST_OVER
@@ -346,7 +239,7 @@ def go_round(engine, rack, deck, frame):
     if in_loop(values, media, main.speed, position):
         return
     begin = values.loop.start * media.rate
-    length = values.loop.end * media.rate - begin
+    length = loop_end(values, media) - begin
     anchor(main, frame, begin + (position - begin) % length, main.speed)
 
 
@@ -368,7 +261,8 @@ def frames_to_event(engine, rack, deck, frame):
     position = place(main, frame)
     values = engine.values.deck[deck]
     if in_loop(values, media, main.speed, position):
-        edge = (values.loop.end if main.speed > 0.0 else values.loop.start) * media.rate
+        begin = values.loop.start * media.rate
+        edge = loop_end(values, media) if main.speed > 0.0 else begin
         return max(np.int64(0), np.int64(math.ceil((edge - position) / main.speed)))
     if main.speed > 0.0:
         if position < media.frames:
@@ -389,7 +283,7 @@ def happen(engine, rack, deck, frame, wrapped, ended):
     position = place(main, frame)
     values = engine.values.deck[deck]
     if in_loop(values, media, main.speed, position):
-        length = (values.loop.end - values.loop.start) * media.rate
+        length = loop_end(values, media) - values.loop.start * media.rate
         back = -length if main.speed > 0.0 else length
         locate(rack, transport, frame, position + back)
         tell(engine, wrapped, 0, deck, 0, 0, np.int64(0), frame, position / media.rate)

@@ -248,7 +248,7 @@ class Client:
         now = {path: conductor.get(path) for path in found}
         self._told.update(now)
         self._wake.set()
-        return {"values": now}
+        return {"values": _to_wire(now)}
 
     async def unwatch(self, paths: Any = None) -> dict[str, Any]:
         """Push no more of some controls, or of none at all."""
@@ -285,8 +285,13 @@ class Client:
                 self._told.update(news)
                 # Waits while the client does not read; meanwhile newer values take the place
                 # of older ones in `_news`.
-                await self._say(messages.notice("changed", {"values": news}))
+                await self._say(messages.notice("changed", {"values": _to_wire(news)}))
             await trio.sleep(self._period_s)
+
+
+def _to_wire(values: dict[str, float]) -> dict[str, float | None]:
+    """Return values as clients get them: None where a position is not set."""
+    return {path: CONTROLS[path].wire(value) for path, value in values.items()}
 
 
 def _is_slow(request: messages.Request) -> bool:

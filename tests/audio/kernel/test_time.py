@@ -12,6 +12,7 @@ from sfa_engine.audio.layout import LATENCY, REPORTS, TICK, VALUE_INDEX
 from sfa_engine.audio.offline import Offline
 from sfa_engine.audio.ring import Command
 from sfa_engine.desk import CONTROLS, Fader, Switch
+from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.errors import EngineError
 
 RATE = 48_000
@@ -219,7 +220,7 @@ def test_a_hot_cue_is_stored_jumped_to_and_forgotten():
     do(engine, Op.HOTCUE_PRESS, what=2)
     assert position(engine) == pytest.approx(stored * RATE + TICK, abs=1)
     do(engine, Op.HOTCUE_CLEAR, what=2)
-    assert engine.memory.value("deck1.hotcue3.position") == -60.0
+    assert engine.memory.value("deck1.hotcue3.position") == NOT_SET
 
 
 def test_quantise_puts_cues_on_the_nearest_beat():

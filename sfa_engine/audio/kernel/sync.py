@@ -1,0 +1,278 @@
+"""Who leads, who follows, and how a deck is held in time without a leap.
+
+The rules stand as a table in ``docs/performing.md``. Their heart: a deck that follows writes the
+followed tempo into its own rate. So whatever ends the following (the leader stops, is ejected,
+loses the lead; sync goes off) leaves the deck at the tempo that is heard.
+
+While a deck is heard, what sync does to it moves no faster than `SLEW`, and its phase is brought
+in by bending the speed. A deck that is not heard takes both at once.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sfa_engine.audio.kernel import grid, transport
+from sfa_engine.audio.kernel.glide import put
+from sfa_engine.audio.kernel.machine import kernel
+from sfa_engine.audio.layout import DECK_STRIDE, DECKS, FADE, VALUE_INDEX
+
+AT_RATE = VALUE_INDEX["deck1.rate"]
+OFF = 0.0
+BEAT = 2.0
+DEAD_ZONE = 0.0005  # beats, 0.25 ms at 120 BPM: closer is in phase
+PULL = 1.0  # of the phase error is made good a second
+MAX_PULL = 0.04  # of the speed; half a beat at 120 BPM is made good in 7 s
+SLEW = 0.25  # a second, of the original speed: 5 % of tempo takes 0.2 s, and is heard as a glide
+
+
+@kernel
+def has_grid(engine, rack, deck):
+    """Return whether there is a track with beats on a deck."""
+    slot = engine.transport[deck].head[0].slot
+    return slot >= 0 and grid.has_grid(rack.media[slot])
+
+
+@kernel
+def can_lead(engine, rack, deck):
+    """Return whether a deck has a tempo that is heard."""
+    return engine.transport[deck].playing != 0 and has_grid(engine, rack, deck)
+
+
+@kernel
+def longest_playing(engine, rack, but):
+    """Return the deck that has played longest and does not follow deck `but`; or -1."""
+    best = np.int64(-1)
+    for d in range(DECKS):
+        if d == but or not can_lead(engine, rack, d):
+            continue
+        if but >= 0 and engine.transport[d].following == but + 1:
+            continue
+        if best < 0 or engine.transport[d].started_frame < engine.transport[best].started_frame:
+            best = np.int64(d)
+    return best
+
+
+@kernel
+def named_leader(engine, rack):
+    """Return the deck whose `leader` is on, if its track has beats; or -1."""
+    for d in range(DECKS):
+        if engine.values.deck[d].leader != 0.0 and has_grid(engine, rack, d):
+            return np.int64(d)
+    return np.int64(-1)
+
+
+@kernel
+def settle_lead(engine, rack):
+    """Bring up to date which deck leads: the lead stays where it is for as long as it can."""
+    named = named_leader(engine, rack)
+    if named >= 0 and engine.transport[named].playing != 0:
+        engine.lead = named + 1
+    elif engine.lead <= 0 or not can_lead(engine, rack, engine.lead - 1):
+        engine.lead = longest_playing(engine, rack, np.int64(-1)) + 1
+
+
+@kernel
+def leader_of(engine, rack, deck):
+    """Return the deck that a deck follows if it syncs, or -1: it has its own tempo then."""
+    settle_lead(engine, rack)
+    if engine.values.deck[deck].leader != 0.0:
+        return np.int64(-1)
+    named = named_leader(engine, rack)
+    if named >= 0:
+        # One that stands still gives its tempo to decks that stand still too.
+        heard = engine.transport[named].playing != 0
+        return named if heard or engine.transport[deck].playing == 0 else np.int64(-1)
+    lead = engine.lead - 1
+    return lead if lead != deck else np.int64(-1)
+
+
+@kernel
+def fold(ratio):
+    """Return 0.5, 1 or 2: the multiple of a tempo that brings it nearest to another."""
+    if ratio > 1.4142135:
+        return 0.5
+    if ratio < 0.7071068:
+        return 2.0
+    return 1.0
+
+
+@kernel
+def phase_error(lead, beat):
+    """Return how far a beat lags behind the leader's, -0.5 to 0.5 beats."""
+    error = (lead - math.floor(lead)) - (beat - math.floor(beat))
+    return error - math.floor(error + 0.5)
+
+
+@kernel
+def is_heard(engine, rack, deck):
+    """Return whether a deck's sound reaches the master."""
+    if engine.transport[deck].playing == 0:
+        return False
+    return rack.to.deck[deck].fader > 0.0 and rack.channel[deck].side_to > 0.0
+
+
+@kernel
+def follow(engine, rack, deck, frame):
+    """Bring a deck's rate to the tempo that it follows; return the deck followed, or -1.
+
+    Half or double the tempo is chosen when the following begins, and kept.
+    """
+    machine = engine.transport[deck]
+    step = SLEW * (frame - machine.steered_frame) / rack.sample_rate
+    machine.steered_frame = frame
+    lead = np.int64(-1)
+    if engine.values.deck[deck].sync != OFF and has_grid(engine, rack, deck):
+        lead = leader_of(engine, rack, deck)
+    if lead < 0:
+        machine.following = 0
+        return lead
+    _, lead_length = transport.beat_of(engine, rack, lead, frame)
+    _, length = transport.beat_of(engine, rack, deck, frame)
+    followed = transport.base_speed(rack, engine, lead) / lead_length  # beats a frame
+    natural = rack.media[machine.head[0].slot].rate / rack.sample_rate / length
+    rate = rack.to.deck[deck].rate
+    lead_rate = rack.to.deck[lead].rate
+    if machine.following != lead + 1:
+        machine.following = lead + 1
+        machine.lead_rate = lead_rate
+        machine.multiple = fold(followed / (natural * (rate if machine.playing != 0 else 1.0)))
+    index = AT_RATE + deck * DECK_STRIDE
+    wanted = followed * machine.multiple / natural
+    wanted = min(rack.high_end[index], max(rack.low_end[index], wanted))
+    if is_heard(engine, rack, deck):
+        # The hand on the leader's rate is followed as it moves, everything else as a glide.
+        step += abs(lead_rate / machine.lead_rate - 1.0) * rate
+        wanted = min(rate + step, max(rate - step, wanted))
+    machine.lead_rate = lead_rate
+    if put(engine, rack, index, wanted):
+        machine.rate_moved = 1
+    return lead
+
+
+@kernel
+def is_beat_synced(engine, deck, lead):
+    """Return whether a deck is to have the beats of the one that it follows."""
+    if lead < 0 or engine.values.deck[deck].sync != BEAT or engine.transport[lead].playing == 0:
+        return False
+    return engine.values.deck[deck].reverse == engine.values.deck[lead].reverse
+
+
+@kernel
+def steer(engine, rack, deck, frame):
+    """Bring a deck's speed up to date; its anchor is laid anew only if it changed.
+
+    A deck that turns round leaves a head behind, as in a jump: else the sound had a kink.
+    """
+    machine = engine.transport[deck]
+    main = machine.head[0]
+    step = SLEW * (frame - machine.steered_frame) / rack.sample_rate
+    lead = follow(engine, rack, deck, frame)
+    if machine.playing == 0 or main.slot < 0:
+        machine.nudge = 0.0
+        return
+    bend = rack.to.deck[deck].bend
+    wanted = 0.0
+    if lead >= 0:
+        wanted = rack.to.deck[lead].bend / 100.0
+    if bend == 0.0 and is_beat_synced(engine, deck, lead):
+        lead_beat, _ = transport.beat_of(engine, rack, lead, frame)
+        beat, length = transport.beat_of(engine, rack, deck, frame)
+        error = phase_error(lead_beat * machine.multiple, beat)
+        if engine.values.deck[deck].reverse != 0.0:
+            error = -error
+        if abs(error) > DEAD_ZONE:
+            seconds = error * length / transport.base_speed(rack, engine, deck) / rack.sample_rate
+            wanted += min(MAX_PULL, max(-MAX_PULL, PULL * seconds))
+    machine.nudge = min(machine.nudge + step, max(machine.nudge - step, wanted))
+    speed = transport.speed_of(engine, rack, deck)
+    if speed != main.speed:
+        if speed * main.speed < 0.0:
+            transport.locate(rack, machine, frame, transport.place(main, frame))
+        transport.anchor(main, frame, transport.place(main, frame), speed)
+
+
+@kernel
+def land(engine, rack, deck, frame, position):
+    """Return where a deck lands that is sent to a position, both in track frames.
+
+    A playing deck stays in time: with the deck whose beats it follows, or else, where it
+    quantises, with itself. That moves it by half a beat at most.
+    """
+    machine = engine.transport[deck]
+    media = rack.media[machine.head[0].slot]
+    position = transport.inside(media, position)
+    if machine.playing == 0 or not grid.has_grid(media):
+        return position
+    lead = machine.following - 1
+    reference, _ = transport.beat_of(engine, rack, deck, frame)
+    close = 0.0
+    if is_beat_synced(engine, deck, lead):
+        lead_beat, _ = transport.beat_of(engine, rack, lead, frame)
+        reference = lead_beat * machine.multiple
+        close = DEAD_ZONE
+    elif engine.values.deck[deck].quantise == 0.0:
+        return position
+    beat = grid.beat_at(media, grid.interval_at(media, machine.beat_hint, position), position)
+    error = phase_error(reference, beat)
+    if abs(error) <= close:
+        return position
+    landing = grid.position_of(media, beat + error)
+    if landing != transport.inside(media, landing):
+        landing = grid.position_of(media, beat + error - (1.0 if landing > 0.0 else -1.0))
+    return transport.inside(media, landing)
+
+
+@kernel
+def go(engine, rack, deck, frame, position):
+    """Move a deck to a position, in track frames, and in time."""
+    landing = land(engine, rack, deck, frame, position)
+    transport.locate(rack, engine.transport[deck], frame, landing)
+
+
+@kernel
+def start(engine, rack, deck, frame):
+    """Run the deck from where it stands; one that follows beats begins on them."""
+    machine = engine.transport[deck]
+    main = machine.head[0]
+    if main.slot < 0 or machine.playing != 0:
+        return
+    follow(engine, rack, deck, frame)
+    machine.nudge = 0.0
+    machine.playing = 1
+    machine.started_frame = frame
+    main.gain = 0.0
+    main.slope = 1.0 / FADE
+    transport.anchor(main, frame, machine.position, transport.speed_of(engine, rack, deck))
+    transport.change(engine, rack, transport.AT_PLAY + deck * DECK_STRIDE, 1.0, frame)
+    go(engine, rack, deck, frame, machine.position)
+
+
+@kernel
+def engage(engine, rack, deck, frame, before):
+    """Take up following, as a press of `sync` asks; `before` is the mode until now.
+
+    Who presses sync on the deck that leads wants it to follow: the lead goes to a deck that
+    plays and does not follow it.
+    """
+    machine = engine.transport[deck]
+    settle_lead(engine, rack)
+    if before == OFF and engine.lead == deck + 1:
+        other = longest_playing(engine, rack, deck)
+        if other >= 0:
+            engine.lead = other + 1
+    lead = follow(engine, rack, deck, frame)
+    if is_beat_synced(engine, deck, lead) and machine.playing != 0:
+        if not is_heard(engine, rack, deck):
+            go(engine, rack, deck, frame, transport.position_now(engine, deck, frame))
+
+
+@kernel
+def regrid(engine, deck):
+    """Let a tempo that was followed be looked at again: a grid changed under a track."""
+    engine.transport[deck].following = 0
+    for d in range(DECKS):
+        if engine.transport[d].following == deck + 1:
+            engine.transport[d].following = 0
