@@ -17,6 +17,7 @@ from sfa_engine.audio.kernel.machine import kernel
 from sfa_engine.audio.layout import VALUE_INDEX
 
 AT_TEMPO = VALUE_INDEX["clock.tempo"]
+PULL = 0.5  # of the phase error is made good a beat
 MAX_PULL = 0.05  # of the tempo: half a beat is made good in ten
 
 
@@ -50,8 +51,7 @@ def steer(engine, rack, frame):
             here = beat_at(engine, frame)
             error = sync.phase_error(beat, here)
             if abs(error) > sync.DEAD_ZONE:
-                # A tenth of the error a beat.
-                bent *= 1.0 + min(MAX_PULL, max(-MAX_PULL, 0.1 * error))
+                bent *= 1.0 + min(MAX_PULL, max(-MAX_PULL, PULL * error))
             engine.clock_downbeat = np.int64(math.floor(here - beat + 0.5))
     speed = engine.values.clock.tempo / per_minute * bent
     if speed != engine.clock_speed:

@@ -79,6 +79,7 @@ def tick(engine, rack):
             # Before the speed may change: how far a loop was run over is known by the old one.
             if transport.frames_to_event(engine, rack, np.int64(d), frame) <= 0:
                 transport.happen(engine, rack, np.int64(d), frame, WRAPPED, ENDED)
+        for d in range(DECKS):
             sync.steer(engine, rack, np.int64(d), frame)
             left = transport.frames_to_event(engine, rack, np.int64(d), frame)
             frames = min(frames, max(np.int64(1), left))
