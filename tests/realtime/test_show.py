@@ -95,6 +95,7 @@ def test_loading_while_it_plays_fades_and_the_load_lock_refuses(silent_engine, b
     with silent_engine.connect() as client:
         client.call("deck.load", deck=1, path=str(bundles[0]))
         client.call("set", path="deck1.play", value=True)
+        client.call("set", path="deck1.load_lock", value=False, wait=True)
         said = client.call("deck.load", deck=1, path=str(bundles[1]))
         assert said["title"] == "Track 2"
         client.call("set", path="deck1.play", value=True)

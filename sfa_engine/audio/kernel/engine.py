@@ -57,9 +57,7 @@ def tell_moved(engine, frame):
         if machine.rate_moved != 0:
             machine.rate_moved = 0
             index = sync.AT_RATE + d * DECK_STRIDE
-            transport.tell(
-                engine, CHANGED, 0, 0, index, 0, np.int64(0), frame, engine.flat[index]
-            )
+            transport.tell(engine, CHANGED, 0, 0, index, 0, np.int64(0), frame, engine.flat[index])
     if engine.clock_moved != 0:
         engine.clock_moved = 0
         tempo = engine.values.clock.tempo

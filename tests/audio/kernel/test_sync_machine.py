@@ -44,6 +44,10 @@ GRIDS = {
 SCALES = [CONTROLS[path].scale for path in VALUE_PATHS]
 LOW, HIGH = (np.array([getattr(scale, end) for scale in SCALES]) for end in ("low", "high"))
 OPTIONAL = np.array([scale.optional for scale in SCALES])
+LOOP_VERBS = (
+    *(Op.LOOP_AUTO, Op.LOOP_ENTER, Op.LOOP_LEAVE, Op.LOOP_AGAIN),
+    *(Op.LOOP_HALVE, Op.LOOP_DOUBLE, Op.CUE),
+)
 deck_numbers = st.integers(0, 1)
 often = st.sampled_from([True, True, True, True, False])
 seldom = st.sampled_from([False, False, False, True])
@@ -199,10 +203,7 @@ class Performance(RuleBasedStateMachine):
 
     @rule(
         deck=deck_numbers,
-        op=st.sampled_from(
-            [Op.LOOP_AUTO, Op.LOOP_ENTER, Op.LOOP_LEAVE, Op.LOOP_AGAIN, Op.LOOP_HALVE]
-            + [Op.LOOP_DOUBLE, Op.CUE]
-        ),
+        op=st.sampled_from(LOOP_VERBS),
         x=st.sampled_from([0.0, 1.0]),
     )
     def loop(self, deck, op, x):
