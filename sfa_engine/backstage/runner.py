@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import select
 import signal
@@ -27,6 +28,7 @@ from sfa_engine.finished import finished
 
 Progress = Callable[[float, str], None]
 
+logger = logging.getLogger(__name__)
 MARK = "SFA_WORKER"
 LONGEST_LINE_BYTES = 64 << 20  # the features of a two-hour track are 10 MB
 LOG_BYTES = 8192  # of what a worker says besides, its last words
@@ -90,7 +92,7 @@ async def run_worker(
         What the worker says; `WorkerError` if it ended without a word, or had to be ended.
     """
     worker = await _start(order)
-    log = _Log()
+    log = _Log(f"{order.program[-1].removeprefix('sfa_engine.')}[{worker.pid}]")
     reading = asyncio.create_task(log.read(worker.stderr))
     try:
         if courtesy:
@@ -128,7 +130,7 @@ async def _clear_up(worker: _Worker, mark: str, reading: asyncio.Task[None]) -> 
             except RuntimeError:  # there is none to spare
                 end_marked(mark, HASTE_S)
     except OSError as error:  # too many files are open
-        print(f"backstage: what a worker left may live on: {error.strerror}", flush=True)
+        logger.warning("what a worker left may live on: %s", error.strerror)
     finally:
         _end_group(worker.pid)
         await worker.close(reading)
@@ -277,19 +279,43 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 
 class _Log:
-    """The last of what a worker says besides its messages."""
+    """What a worker says besides its messages: logged line by line, its end kept.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    worker : str
+        Program and process.
+    """
+
+    def __init__(self, worker: str) -> None:
+        self._worker = worker
         self._text = b""
+        self._rest = b""
 
     def add(self, data: bytes) -> None:
-        """Keep the end of it."""
+        """Log the lines that are whole, and keep the end of all."""
         self._text = (self._text + data)[-LOG_BYTES:]
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._write(line)
+        if len(self._rest) > LOG_BYTES:
+            self.end()
+
+    def end(self) -> None:
+        """Log what has no end of line."""
+        self._write(self._rest)
+        self._rest = b""
+
+    def _write(self, line: bytes) -> None:
+        said = line.rstrip().rpartition(b"\r")[2]  # of a progress bar its last state
+        if said.strip():
+            logger.info("%s: %s", self._worker, said.decode(errors="backslashreplace"))
 
     async def read(self, stream: asyncio.StreamReader) -> None:
         """Read a stream to its end, so that the worker never waits for us."""
         while data := await stream.read(_CHUNK):
             self.add(data)
+        self.end()
 
     @property
     def last(self) -> str:

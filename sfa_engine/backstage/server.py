@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import traceback
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -22,6 +22,7 @@ from sfa_engine.errors import Refused, SfaError
 from sfa_engine.wire import frames, messages
 from sfa_engine.wire.verbs import FaultError, bind
 
+logger = logging.getLogger(__name__)
 MOST_CLIENTS = 200
 HALF_FRAME_S = 10.0  # for the rest of a frame to come
 CHUNK = 65_536
@@ -172,8 +173,8 @@ class Client:
             frames.pack(answer)
         except SfaError as error:
             return messages.failure(number, error)
-        except Exception as error:  # noqa: BLE001 - the edge: one bad request ends nothing else
-            traceback.print_exc()
+        except Exception as error:
+            logger.exception("a request")
             return messages.failure(number, FaultError(error))
         return answer
 

@@ -22,7 +22,7 @@ class FaultError(SfaError):
 
     def __init__(self, error: Exception) -> None:
         super().__init__(
-            f"a fault in the engine: {type(error).__name__}: {error}", "see engine.log; report it"
+            f"a fault in the engine: {type(error).__name__}: {error}", "see `sfa log`; report it"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +34,7 @@ from sfa_engine.library.grids import TrackGrid
 from sfa_engine.library.track import Track
 from sfa_engine.wire.frames import sayable
 
+logger = logging.getLogger(__name__)
 MOST_FOUND = 1000
 HOTCUES = range(1, 9)
 SHIFTS = (-4.0, 4.0)  # beats
@@ -224,7 +226,7 @@ class LibraryVerbs:
         try:
             await self._shop.follow(track)
         except SfaError as error:
-            print(f"backstage: track {track}: {error}", flush=True)
+            logger.warning("track %s: %s", track, error)
 
     # ------------------------------------------------------------------ playlists
 
