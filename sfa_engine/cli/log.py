@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -107,6 +107,11 @@ class Tail:
                 return
             self._files.pop(0).close()
 
+    def close(self) -> None:
+        """Let go of the files."""
+        for file in self._files:
+            file.close()
+
 
 def _is_same(one: BinaryIO, other: BinaryIO) -> bool:
     return os.path.sameopenfile(one.fileno(), other.fileno())
@@ -167,8 +172,9 @@ def log(process: tuple[str, ...], follow: bool, since: str | None, level: str) -
     """
     folder = configuration.log_path()
     begin_s = begin_of(since, time.time()) if since else 0.0
-    tails = [Tail(folder / f"{name}.log") for name in process or PROCESSES]
     is_terminal = sys.stdout.isatty()
-    with suppress(KeyboardInterrupt):
+    with ExitStack() as opened, suppress(KeyboardInterrupt):
+        paths = [folder / f"{name}.log" for name in process or PROCESSES]
+        tails = [opened.enter_context(closing(Tail(path))) for path in paths]
         for record in show(tails, begin_s, level, follow=follow):
             click.echo(unescape(record.text) if is_terminal else record.text)

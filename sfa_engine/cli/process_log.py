@@ -30,6 +30,8 @@ def start(name: str, folder: Path) -> None:
     Libraries are heard from warnings on: at a lower level httpx writes the URLs that it asks for.
     """
     log.start(name, folder)
-    logging.basicConfig(handlers=[Handler()], level=logging.WARNING, force=True)
+    logging.basicConfig(
+        handlers=[Handler()], level=logging.WARNING, format="%(message)s", force=True
+    )
     logging.getLogger(OURS).setLevel(logging.INFO)
     logging.captureWarnings(True)

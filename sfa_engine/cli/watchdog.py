@@ -116,11 +116,12 @@ class Watch:
             line.close()
             self._begin_again(is_listening=False)
         else:
-            self._is_listening = True
+            if not self._is_listening:
+                self._begin_again(is_listening=True)
             self._line = line
 
     def _begin_again(self, *, is_listening: bool) -> None:
-        if self._is_listening or self.has_answered:
+        if is_listening or self._is_listening:
             self.silent_s = 0.0
         self._is_listening = is_listening
         self.has_answered = False

@@ -27,6 +27,7 @@ from sfa_engine.stage.conductor import Conductor, Done, readings_of, values_of
 from sfa_engine.stage.health import LATELY_S, Facts, Misses, judge
 from sfa_engine.stage.host_link import ask_host
 from sfa_engine.stage.keeper import Keeper
+from sfa_engine.stage.state_log import StateLog
 
 MEMORY = "engine.memory"
 RESTARTS = "restarts.json"
@@ -60,6 +61,7 @@ class Core:
         self._host: dict[str, Any] = {}
         self._followed: dict[str, Any] | None = None  # what the host said last of its tracks
         self._misses = Misses()
+        self._log = StateLog()
         self._count_misses()
         self._loading = (trio.Lock(), trio.Lock())
         self._keeper = Keeper(runtime, (data or runtime) / PENDING, self.conductor)
@@ -104,12 +106,17 @@ class Core:
                 self._followed = said
         except (OSError, SfaError):
             self._host = {}
+        if self._host:
+            self._log.host(self._host)
         self._count_misses()
+        self._log.health(*self._judge(readings_of(self.conductor.memory)))
 
     def _count_misses(self) -> None:
         engine = self.conductor.memory.engine
-        misses = int(engine["late"]) + int(engine["device_misses"])
-        self._misses.count(int(engine["host_started_ns"]), misses, time.monotonic())
+        host, late = int(engine["host_started_ns"]), int(engine["late"])
+        missed = int(engine["device_misses"])
+        self._misses.count(host, late + missed, time.monotonic())
+        self._log.misses(host, late, missed)
 
     # ------------------------------------------------------------------ verbs
 
