@@ -23,7 +23,7 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,7 +33,7 @@ from sfa_engine.audio.device import Driver, File, Stream, Timer, Wish
 from sfa_engine.audio.layout import DECKS, LATENCY
 from sfa_engine.audio.loader import Loader, Mounted
 from sfa_engine.audio.lock import take_lock
-from sfa_engine.audio.media import DESCRIPTION, Bundle, read_bundle
+from sfa_engine.audio.media import DESCRIPTION, Bundle, deck_cues, read_bundle
 from sfa_engine.audio.memory import Memory
 from sfa_engine.audio.rack import Rack
 from sfa_engine.audio.reception import Reception, in_words
@@ -157,8 +157,7 @@ class Host:
 
     def _drive_file(self, rate: float) -> None:
         """Render into a file; whoever asks for it makes time pass."""
-        user = self.rack.address
-        target = Path(self._file)
+        user, target = self.rack.address, Path(self._file)
         driver = File(self.wish, target, rate, self._kernel.stream, user, LATENCY)
         driver.start()
         self._name_driver(driver, "")
@@ -405,7 +404,7 @@ class Host:
             "track_rate": track.rate,
             "stems": [stem.name for stem in track.stems],
             "digest": track.digest,
-            "cues": [asdict(cue) for cue in track.cues],
+            "cues": deck_cues(track.cues),
             "trouble": mounted.trouble if mounted else "",
         }
 

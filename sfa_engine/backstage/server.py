@@ -24,6 +24,7 @@ from sfa_engine.wire.verbs import FaultError, bind
 
 logger = logging.getLogger(__name__)
 MOST_CLIENTS = 200
+MOST_ASKED = 64  # requests of a client that are under way, or whose answers it has not read
 HALF_FRAME_S = 10.0  # for the rest of a frame to come
 CHUNK = 65_536
 NEWS_PERIOD_S = 0.05
@@ -137,6 +138,8 @@ class Client:
                 while bodies := frame_reader.feed(data):
                     data, whole_by = b"", None
                     for body in bodies:
+                        while len(self._asked) >= MOST_ASKED:  # it is not read from meanwhile
+                            await asyncio.wait(self._asked, return_when=asyncio.FIRST_COMPLETED)
                         # Each in its own task: a long answer does not hold up `jobs.cancel`.
                         task = asyncio.create_task(self._serve(body))
                         self._asked.add(task)

@@ -137,9 +137,11 @@ class LibraryVerbs:
             asked["bpm"] = lambda c, n: grids.set_bpm(c, n, beats_a_minute)
         if tempo is not None:
             ways: dict[str, Correct] = {"halve": grids.halve, "double": grids.double}
-            if tempo not in ways:
-                raise Refused(f"tempo is {tempo!r:.40}", did_you_mean(str(tempo), ways) or "halve")
-            asked["tempo"] = ways[tempo]
+            way = given.text("tempo", tempo)
+            if way not in ways:
+                hint = did_you_mean(way, ways) or "say halve or double"
+                raise Refused(f'tempo is "{way:.40}"', hint)
+            asked["tempo"] = ways[way]
         if given.switch("automatic", automatic):
             asked["automatic"] = _automatic
         if len(asked) != 1:
