@@ -202,3 +202,27 @@ def test_a_stopped_process_is_restarted_and_log_and_health_say_so(silent_engine,
     with silent_engine.connect() as client:
         reasons = client.call("health")["reasons"]
     assert any(f"{name} was started again: hung: no " in reason for reason in reasons)
+
+
+@pytest.mark.slow
+def test_an_engine_that_stood_still_as_a_whole_goes_on_and_ends_when_it_is_told(silent_engine):
+    names = ("sfa", "host", "stage", "backstage")
+    until(lambda: all(pid_of(silent_engine, name) for name in names), "all processes")
+    until(lambda: "health" in silent_engine.log("stage"), "the stage")
+    time.sleep(3 * LOOK_S)
+    pids = [pid_of(silent_engine, name) for name in names]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(watchdog.HOST_SILENT_S + 2.0)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    time.sleep(4 * LOOK_S)
+    assert [pid_of(silent_engine, name) for name in names] == pids
+    assert "hung" not in silent_engine.log("supervisor")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    assert silent_engine.command("stop")[0] == 0
+    assert time.monotonic() - began < 10.0  # nobody is waited for till he is killed
+    assert "ended" in silent_engine.log("supervisor")
+    assert silent_engine.log("stage").rstrip().endswith("ended")
