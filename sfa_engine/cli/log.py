@@ -171,6 +171,8 @@ def log(process: tuple[str, ...], follow: bool, since: str | None, level: str) -
     One record is one line; on a terminal a traceback is shown in lines of its own.
     """
     folder = configuration.log_path()
+    if not folder.exists() and not follow:
+        raise Refused(f"there is no log in {folder}", "`sfa start` writes one")
     begin_s = begin_of(since, time.time()) if since else 0.0
     is_terminal = sys.stdout.isatty()
     with ExitStack() as opened, suppress(KeyboardInterrupt):

@@ -61,6 +61,13 @@ def test_a_time_may_be_so_long_ago(words, ago_s):
     assert log.begin_of(words, 1e6) == 1e6 - ago_s
 
 
+def test_where_no_engine_ever_ran_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    done = CliRunner().invoke(main, ["log"])
+    assert done.exit_code == 1
+    assert "there is no log in" in done.output
+
+
 def test_a_time_without_an_offset_is_local():
     assert log.begin_of("1970-01-02T00:00", 0.0) == time.mktime((1970, 1, 2, 0, 0, 0, 0, 0, 0))
 
