@@ -92,7 +92,8 @@ async def run_worker(
         What the worker says; `WorkerError` if it ended without a word, or had to be ended.
     """
     worker = await _start(order)
-    log = _Log(f"{order.program[-1].removeprefix('sfa_engine.')}[{worker.pid}]")
+    name = order.program[1].removeprefix("sfa_engine.") if order.program[0] == "-m" else "worker"
+    log = _Log(f"{name}[{worker.pid}]")
     reading = asyncio.create_task(log.read(worker.stderr))
     try:
         if courtesy:
@@ -212,7 +213,7 @@ async def _converse(worker: _Worker, log: _Log, progress: Progress) -> dict[str,
     async for line in _lines(worker.stdout):
         message = _parse(line)
         if message is None:
-            log.add(line + b"\n")
+            log.add_line(line)
         elif isinstance(message.get("result"), dict):
             result: dict[str, Any] = message["result"]
             return result
@@ -222,7 +223,7 @@ async def _converse(worker: _Worker, log: _Log, progress: Progress) -> dict[str,
             share = min(1, max(0, message["progress"]))
             progress(float(share), str(message.get("doing", "")))
         else:
-            log.add(line + b"\n")
+            log.add_line(line)
     with suppress(TimeoutError):  # what it left behind may hold its pipes
         await asyncio.wait_for(worker.ended.wait(), GRACE_S)
     status = worker.status
@@ -300,6 +301,11 @@ class _Log:
             self._write(line)
         if len(self._rest) > LOG_BYTES:
             self.end()
+
+    def add_line(self, line: bytes) -> None:
+        """Log a line of the other stream: this one's may stand in the middle of one."""
+        self._text = (self._text + line + b"\n")[-LOG_BYTES:]
+        self._write(line)
 
     def end(self) -> None:
         """Log what has no end of line."""
