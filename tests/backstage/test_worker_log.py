@@ -21,7 +21,8 @@ def logged(body: str, caplog: pytest.LogCaptureFixture) -> list[str]:
     program = ("-c", HEAD + textwrap.dedent(body))
     with suppress(WorkerError):
         asyncio.run(run_worker(Order(program, {}, f"test-{uuid.uuid4()}", 60.0)))
-    return [record.getMessage().partition("]: ")[2] for record in caplog.records]
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("sfa_")]
+    return [each.partition("]: ")[2] for each in said]
 
 
 def test_lines_of_standard_error_and_what_is_no_message_are_logged(
