@@ -30,7 +30,7 @@ LOCK = "sfa.lock"
 HOST_LOCK = "host.lock"
 MEMORY = "engine.memory"
 RESTARTS = "restarts.json"
-STEADY_S = 2.0  # a life this long was a good one: the next begins at once
+STEADY_S = 2.0  # a life this long, with an answer, was a good one: the next begins at once
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 8.0
 DUMP_S = 0.3  # for a hung process to write where its threads are
@@ -192,7 +192,9 @@ class Supervisor:
     def _put_off(self, child: Child, why: str) -> None:
         """Take note of why a process is not there, and when it is to be started again."""
         lived_s = time.monotonic() - child.started
-        child.failures = 0 if lived_s > STEADY_S else child.failures + 1
+        # One that needs three seconds to find out that it cannot start has not had a good life.
+        is_good = lived_s > STEADY_S and child.watch is not None and child.watch.is_useful
+        child.failures = 0 if is_good else child.failures + 1
         wait_s = 0.0
         if child.failures > 1:
             wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (child.failures - 2))

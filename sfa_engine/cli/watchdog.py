@@ -65,6 +65,7 @@ class Watch:
         self._line: socket.socket | None = None
         self._is_listening = False
         self.has_answered = False
+        self.is_useful = False  # it has answered once
         self.silent_s = 0.0
 
     def close(self) -> None:
@@ -84,7 +85,7 @@ class Watch:
         self.silent_s += step_s
         answer = self._read()
         if answer:
-            self.has_answered = True
+            self.has_answered = self.is_useful = True
             if not self._is_stuck(answer):
                 self.silent_s = 0.0
         if self._line is None:

@@ -10,7 +10,8 @@ from engine_process import until
 
 from sfa_engine.audio.lock import lock_holder
 from sfa_engine.audio.memory import Memory
-from sfa_engine.cli import watchdog
+from sfa_engine.cli import supervise, watchdog
+from sfa_engine.cli.config import AudioConfig
 from sfa_engine.cli.watchdog import LOOK_S, MAX_STEP_S, HostWatch, Watch
 
 ANSWER_S, BEGIN_S, LISTEN_S = 5.0, 30.0, 60.0
@@ -226,3 +227,18 @@ def test_an_engine_that_stood_still_as_a_whole_goes_on_and_ends_when_it_is_told(
     assert time.monotonic() - began < 10.0  # nobody is waited for till he is killed
     assert "ended" in silent_engine.log("supervisor")
     assert silent_engine.log("stage").rstrip().endswith("ended")
+
+
+def test_a_process_that_never_answered_had_no_good_life_however_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervise, "STEADY_S", 0.0)
+    said = []
+    supervisor = supervise.Supervisor(tmp_path, AudioConfig(), said.append)
+    child = supervisor.stage
+    child.command = ["false"]
+    for number in (1, 2, 3):
+        supervisor._begin(child)
+        child.process.wait()
+        supervisor._bury(child)
+        assert child.failures == number
+    assert "starting it again in 0.5 s" in said[-1]
+    os.close(supervisor._lock)
