@@ -7,24 +7,32 @@ PYTHON ?= python3
 EXTRAS ?= dev
 BIN := .venv/bin
 GENERATED = $(shell grep -rl '\[\[\[cog' --include='*.md' README.md docs)
+# Tests of the parts that everything else stands on.
+FAST := $(addprefix tests/,desk wire stage audio studio surfaces \
+    test_clock.py test_door.py test_log.py test_network.py cli/test_config.py \
+    cli/test_log_command.py cli/test_watchdog.py)
 LINTS := lint-style lint-types lint-imports lint-docstrings lint-docs lint-changelog
 
 export PYTHON EXTRAS
 $(LINTS): export TIMEFORMAT = $@: %1R s
 
-.PHONY: help demo test setup bench docs clean lint $(LINTS)
+.PHONY: help demo test test-fast setup bench docs clean lint $(LINTS)
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: .venv/for-demo ## hear two decks mixed; without a sound device they go to demo.wav
 	@$(BIN)/sfa demo
 
 test: setup ## run every test
 	@$(BIN)/python -c 'from sfa_engine.cli.screen import build_kernel; build_kernel()'
-	@$(BIN)/pytest -q -m 'not realtime' --numprocesses auto --dist loadfile; first=$$?; \
-	    $(BIN)/pytest -q -m realtime && exit $$first
+	@$(BIN)/pytest -q -m 'not realtime' --numprocesses auto --dist loadfile \
+	    --durations=20 --junitxml=build/tests.xml; first=$$?; \
+	    $(BIN)/pytest -q -m realtime --durations=20 --junitxml=build/tests-realtime.xml && exit $$first
+
+test-fast: setup ## run what needs no other process, in less than a minute
+	@$(BIN)/pytest -q -m 'not slow and not realtime' --numprocesses auto --dist loadfile $(FAST)
 
 setup: .venv/for-test ## install all that demo and tests need
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +14,10 @@ from hypothesis import settings
 # A slow machine is no fault of the code; pytest-timeout ends what hangs.
 settings.register_profile("sfa", parent=settings(), deadline=None)
 settings.load_profile("sfa")
+
+# Processes that a test starts without a folder of its own for their logs write here.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="sfa-state-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 # Tests that CI may skip, and why: what no machine of CI can have. Empty, and best so.
 MAY_SKIP: dict[str, str] = {}

@@ -90,6 +90,7 @@ class Show:
         apart = {
             "SFA_RUNTIME": str(runtime),
             "XDG_DATA_HOME": str(runtime / "data"),
+            "XDG_STATE_HOME": str(runtime / "state"),
             "XDG_CONFIG_HOME": str(runtime / "config"),
         }
         self.environment = {**os.environ, **environment, **apart}
@@ -137,6 +138,11 @@ class Show:
 
     def said(self):
         return (self.runtime / "start.log").read_text()
+
+    def log(self, name):
+        """Return what a process wrote to its log."""
+        path = self.runtime / "state" / "sfa" / "log" / f"{name}.log"
+        return path.read_text() if path.exists() else ""
 
     def stop(self):
         if self.parent is not None and self.parent.poll() is None:

@@ -23,7 +23,6 @@ LONG: dict[str, str] = {}
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
 MACHINE = re.compile(r"(?<![\w.~$}/])/(home|root|work|farm|Users)/\w")
 FRAGMENT = re.compile(r"(\d+|\+[a-z0-9-]+)(\.\d+)?\.(feature|bugfix|doc|removal|misc)\.md")
-BORDER = re.compile(r"\b(no|not|none|nothing|never|nobody|without|only|neither)\b", re.IGNORECASE)
 
 
 def git_files() -> list[Path]:
@@ -87,12 +86,6 @@ def test_scripts_can_be_run_and_parsed(script):
 
 def packages() -> list[Path]:
     return [file for file in MODULES if file.name == "__init__.py"]
-
-
-@pytest.mark.parametrize("file", packages(), ids=lambda file: file.parent.name)
-def test_a_package_says_what_may_not_be_in_it(file):
-    said = ast.get_docstring(ast.parse(file.read_text())) or ""
-    assert BORDER.search(said), f'"{said}" says what belongs here, and not what does not'
 
 
 def test_every_plane_but_preparation_is_kept_from_the_models():

@@ -23,16 +23,17 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from sfa_engine import log
 from sfa_engine.audio import build, device, realtime
 from sfa_engine.audio.device import Driver, File, Stream, Timer, Wish
 from sfa_engine.audio.layout import DECKS, LATENCY
 from sfa_engine.audio.loader import Loader, Mounted
 from sfa_engine.audio.lock import take_lock
-from sfa_engine.audio.media import DESCRIPTION, Bundle, read_bundle
+from sfa_engine.audio.media import DESCRIPTION, Bundle, deck_cues, read_bundle
 from sfa_engine.audio.memory import Memory
 from sfa_engine.audio.rack import Rack
 from sfa_engine.audio.reception import Reception, in_words
@@ -84,7 +85,7 @@ class Host:
         self._followed: dict[int, tuple[int, int, int]] = {}
         self._stop = threading.Event()
         self._deck_mutex = [threading.Lock() for _ in range(DECKS)]
-        self._look_at = 0.0
+        self._look_at, self._watched_at = 0.0, time.monotonic()
         self._reception = Reception(
             {
                 "load": self.load,
@@ -93,6 +94,7 @@ class Host:
                 "advance": self.advance,
                 "finish": self.finish,
                 "quit": self.quit,
+                "ping": self.ping,
             },
             self._stop,
         )
@@ -155,8 +157,7 @@ class Host:
 
     def _drive_file(self, rate: float) -> None:
         """Render into a file; whoever asks for it makes time pass."""
-        user = self.rack.address
-        target = Path(self._file)
+        user, target = self.rack.address, Path(self._file)
         driver = File(self.wish, target, rate, self._kernel.stream, user, LATENCY)
         driver.start()
         self._name_driver(driver, "")
@@ -255,7 +256,7 @@ class Host:
         assert self.driver is not None
         if silent_s > self._patience_s() and self.driver.name == Stream.name:
             # PortAudio hangs on a server that died; a new image of ourselves does not.
-            print("sfa host: the device asks for no more blocks, starting anew", file=sys.stderr)
+            log.write("warning", "the device asks for no more blocks, restarting")
             self._begin_anew()
         if int(engine["trouble"] != b"") and time.monotonic() > self._look_at:
             self._look_at = time.monotonic() + RETRY_S
@@ -307,6 +308,7 @@ class Host:
             if int(handle.name) > sys.stderr.fileno():
                 with contextlib.suppress(OSError):  # the listing's own
                     os.set_inheritable(int(handle.name), False)
+        log.before_exec()
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
     def _look_for_device(self) -> None:
@@ -402,7 +404,7 @@ class Host:
             "track_rate": track.rate,
             "stems": [stem.name for stem in track.stems],
             "digest": track.digest,
-            "cues": [asdict(cue) for cue in track.cues],
+            "cues": deck_cues(track.cues),
             "trouble": mounted.trouble if mounted else "",
         }
 
@@ -438,6 +440,10 @@ class Host:
         self.driver.close()
         return {}
 
+    def ping(self) -> dict[str, Any]:
+        """Return how long ago the main thread went round: requests have threads of their own."""
+        return {"idle_s": time.monotonic() - self._watched_at}
+
     def quit(self) -> dict[str, Any]:
         """End the process after this answer."""
         self._stop.set()
@@ -455,6 +461,7 @@ class Host:
         threading.Thread(target=self._reception.serve, args=(server,), daemon=True).start()
         threading.Thread(target=self._follow_all, name="follow", daemon=True).start()
         while not self._stop.wait(0.05):
+            self._watched_at = time.monotonic()
             self._watch()
         assert self.driver is not None
         self.driver.close()
@@ -476,12 +483,14 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--block", type=int, default=128)
     parser.add_argument("--channels", type=int, default=2)
+    parser.add_argument("--log", type=Path, help="folder of the logs")
     given = parser.parse_args()
+    log.start("host", given.log)
     wish = Wish(given.device, given.rate, given.block, given.channels)
     try:
         Host(given.runtime, wish).run()
     except SfaError as error:
-        print(f"sfa host: {error}", file=sys.stderr)
+        log.write("error", str(error))
         return 1
     return 0
 

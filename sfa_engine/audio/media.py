@@ -20,7 +20,7 @@ import re
 import reprlib
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from itertools import pairwise
@@ -302,6 +302,13 @@ class Bundle:
     path: Path
     track: Track
     stems: tuple[StemFile, ...]
+
+
+def deck_cues(cues: Iterable[Cue]) -> list[dict[str, Any]]:
+    """Return what a deck needs of a track's cues: hot cues and starts, without texts and loops."""
+    names = ("position_frames", "hot_cue", "kind")
+    wanted = (cue for cue in cues if cue.hot_cue or cue.kind == "intro")
+    return [{name: getattr(cue, name) for name in names} for cue in wanted]
 
 
 def _check_length(what: str, text: str, most: int) -> None:

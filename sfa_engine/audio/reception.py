@@ -13,11 +13,11 @@ import json
 import math
 import socket
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from sfa_engine import log
 from sfa_engine.audio.layout import DECKS
 from sfa_engine.errors import EngineError, Refused, SfaError
 
@@ -28,13 +28,12 @@ Verb = Callable[..., dict[str, Any]]
 
 
 def in_words(error: Exception) -> SfaError:
-    """Return an error that can be told; one that nobody expects is printed to the log."""
+    """Return an error that can be told; one that nobody expects is logged."""
     if isinstance(error, SfaError):
         return error
-    with contextlib.suppress(OSError):
-        traceback.print_exception(error)
+    log.exception(error)
     reason = f"{type(error).__name__} {error}".strip()
-    return EngineError(f"the audio process cannot do it: {reason}", "see engine.log")
+    return EngineError(f"the audio process cannot do it: {reason}", "see `sfa log host`")
 
 
 class Reception:

@@ -15,6 +15,7 @@ which begins it anew. A ``cancel`` file beside the inputs ends an order wherever
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -26,6 +27,7 @@ from sfa_engine.durable import sync
 from sfa_engine.errors import SfaError, WorkerError
 from sfa_engine.library.draft import scratch, take_place
 
+logger = logging.getLogger(__name__)
 CONNECT_S = 10.0
 CANCEL_PERIOD_S = 1.0
 _TOPIC = "sfa-progress"
@@ -163,7 +165,7 @@ class Cluster:
         except FileNotFoundError:
             return
         except OSError as error:
-            print(f"backstage: {place} stays on shared storage: {_said(error)}", flush=True)
+            logger.warning("%s stays on shared storage: %s", place, _said(error))
 
     async def end(self, marks: str) -> None:
         """Tell all orders with such marks to end; those that were told before are cleared away."""

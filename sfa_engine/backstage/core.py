@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -38,6 +39,7 @@ from sfa_engine.library.places import Places
 from sfa_engine.library.secret import Secrets
 from sfa_engine.wire.verbs import exported
 
+logger = logging.getLogger(__name__)
 CLEAN = Plan(Kind.CLEAN, title="library", unique="clean", priority=-100, time_limit_s=3600.0)
 
 
@@ -112,7 +114,7 @@ class Core:
             async with self._shop.database.transaction(durable=False) as connection:
                 await self.queue.add_chain(connection, [CLEAN])
         except SfaError as error:  # the disk is full, the file locked: tomorrow, then
-            print(f"backstage: no clean-up: {error}", flush=True)
+            logger.warning("no clean-up: %s", error)
         self.foreman.wake()
 
 

@@ -7,8 +7,8 @@ what follows in files comes after, may be repeated, and `library check` finds wh
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from sfa_engine.backstage.settings import LIMITS
 from sfa_engine.errors import SfaError, WorkerError
 from sfa_engine.library.database import Connection
 
+logger = logging.getLogger(__name__)
 PROGRESS_PERIOD_S = 0.1
 BROKEN_WAIT_S = 5.0  # after the library itself gave an error
 
@@ -121,7 +122,7 @@ class Foreman:
                 job = await self._queue.claim(queue, but=self._running)
                 wait_s = None if job else await self._wait_s(queue)
             except SfaError as error:  # the disk is full, the file locked: it may pass
-                print(f"backstage: {error}", flush=True)
+                logger.warning("%s", error)
                 job, wait_s = None, BROKEN_WAIT_S
             if job is None:
                 with suppress(TimeoutError):
@@ -170,10 +171,10 @@ class Foreman:
             return
         except SfaError as error:
             await self._give_up(job, error)
-        except Exception as error:  # noqa: BLE001 - the edge: a fault in one job ends that job
-            traceback.print_exc()
+        except Exception as error:
+            logger.exception("job %d", job.id)
             said = f"a fault in backstage: {type(error).__name__}: {error}"
-            await self._give_up(job, WorkerError(said, "see its log; report it"))
+            await self._give_up(job, WorkerError(said, "see `sfa log backstage`; report it"))
         else:
             await self._follow(ended, outcome)
 
@@ -182,9 +183,9 @@ class Foreman:
         try:
             await outcome.follow()
         except SfaError as error:
-            print(f"backstage: after job {job.id}: {error}", flush=True)
-        except Exception:  # noqa: BLE001 - the edge: a fault after one job ends no other
-            traceback.print_exc()
+            logger.warning("after job %d: %s", job.id, error)
+        except Exception:
+            logger.exception("after job %d", job.id)
         self._queue.tell_ended(job)
 
     async def _give_up(self, job: Job, error: SfaError) -> None:
@@ -193,7 +194,7 @@ class Foreman:
             try:
                 await self._queue.fail(job, error)
             except SfaError as worse:  # the disk is full, the file locked: it may pass
-                print(f"backstage: job {job.id}: {error}; and then: {worse}", flush=True)
+                logger.warning("job %d: %s; and then: %s", job.id, error, worse)
                 await asyncio.sleep(BROKEN_WAIT_S)
             else:
                 return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import select
 import signal
@@ -27,6 +28,7 @@ from sfa_engine.finished import finished
 
 Progress = Callable[[float, str], None]
 
+logger = logging.getLogger(__name__)
 MARK = "SFA_WORKER"
 LONGEST_LINE_BYTES = 64 << 20  # the features of a two-hour track are 10 MB
 LOG_BYTES = 8192  # of what a worker says besides, its last words
@@ -90,7 +92,8 @@ async def run_worker(
         What the worker says; `WorkerError` if it ended without a word, or had to be ended.
     """
     worker = await _start(order)
-    log = _Log()
+    name = order.program[1].removeprefix("sfa_engine.") if order.program[0] == "-m" else "worker"
+    log = _Log(f"{name}[{worker.pid}]")
     reading = asyncio.create_task(log.read(worker.stderr))
     try:
         if courtesy:
@@ -128,7 +131,7 @@ async def _clear_up(worker: _Worker, mark: str, reading: asyncio.Task[None]) -> 
             except RuntimeError:  # there is none to spare
                 end_marked(mark, HASTE_S)
     except OSError as error:  # too many files are open
-        print(f"backstage: what a worker left may live on: {error.strerror}", flush=True)
+        logger.warning("what a worker left may live on: %s", error.strerror)
     finally:
         _end_group(worker.pid)
         await worker.close(reading)
@@ -210,7 +213,7 @@ async def _converse(worker: _Worker, log: _Log, progress: Progress) -> dict[str,
     async for line in _lines(worker.stdout):
         message = _parse(line)
         if message is None:
-            log.add(line + b"\n")
+            log.add_line(line)
         elif isinstance(message.get("result"), dict):
             result: dict[str, Any] = message["result"]
             return result
@@ -220,7 +223,7 @@ async def _converse(worker: _Worker, log: _Log, progress: Progress) -> dict[str,
             share = min(1, max(0, message["progress"]))
             progress(float(share), str(message.get("doing", "")))
         else:
-            log.add(line + b"\n")
+            log.add_line(line)
     with suppress(TimeoutError):  # what it left behind may hold its pipes
         await asyncio.wait_for(worker.ended.wait(), GRACE_S)
     status = worker.status
@@ -277,19 +280,48 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 
 class _Log:
-    """The last of what a worker says besides its messages."""
+    """What a worker says besides its messages: logged line by line, its end kept.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    worker : str
+        Program and process.
+    """
+
+    def __init__(self, worker: str) -> None:
+        self._worker = worker
         self._text = b""
+        self._rest = b""
 
     def add(self, data: bytes) -> None:
-        """Keep the end of it."""
+        """Log the lines that are whole, and keep the end of all."""
         self._text = (self._text + data)[-LOG_BYTES:]
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._write(line)
+        if len(self._rest) > LOG_BYTES:
+            self.end()
+
+    def add_line(self, line: bytes) -> None:
+        """Log a line of the other stream: this one's may stand in the middle of one."""
+        self._text = (self._text + line + b"\n")[-LOG_BYTES:]
+        self._write(line)
+
+    def end(self) -> None:
+        """Log what has no end of line."""
+        self._write(self._rest)
+        self._rest = b""
+
+    def _write(self, line: bytes) -> None:
+        said = line.rstrip().rpartition(b"\r")[2]  # of a progress bar its last state
+        if said.strip():
+            logger.info("%s: %s", self._worker, said.decode(errors="backslashreplace"))
 
     async def read(self, stream: asyncio.StreamReader) -> None:
         """Read a stream to its end, so that the worker never waits for us."""
         while data := await stream.read(_CHUNK):
             self.add(data)
+        self.end()
 
     @property
     def last(self) -> str:

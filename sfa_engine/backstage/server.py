@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import traceback
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -22,7 +22,9 @@ from sfa_engine.errors import Refused, SfaError
 from sfa_engine.wire import frames, messages
 from sfa_engine.wire.verbs import FaultError, bind
 
+logger = logging.getLogger(__name__)
 MOST_CLIENTS = 200
+MOST_ASKED = 64  # requests of a client that are under way, or whose answers it has not read
 HALF_FRAME_S = 10.0  # for the rest of a frame to come
 CHUNK = 65_536
 NEWS_PERIOD_S = 0.05
@@ -136,6 +138,8 @@ class Client:
                 while bodies := frame_reader.feed(data):
                     data, whole_by = b"", None
                     for body in bodies:
+                        while len(self._asked) >= MOST_ASKED:  # it is not read from meanwhile
+                            await asyncio.wait(self._asked, return_when=asyncio.FIRST_COMPLETED)
                         # Each in its own task: a long answer does not hold up `jobs.cancel`.
                         task = asyncio.create_task(self._serve(body))
                         self._asked.add(task)
@@ -172,8 +176,8 @@ class Client:
             frames.pack(answer)
         except SfaError as error:
             return messages.failure(number, error)
-        except Exception as error:  # noqa: BLE001 - the edge: one bad request ends nothing else
-            traceback.print_exc()
+        except Exception as error:
+            logger.exception("a request")
             return messages.failure(number, FaultError(error))
         return answer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
+import logging
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +19,7 @@ from sfa_engine.errors import SfaError
 from sfa_engine.library.fault import blamed_files
 from sfa_engine.wire.frames import sayable
 
+logger = logging.getLogger(__name__)
 FILE = "watched.json"
 AGAIN_S = 30.0  # while a folder cannot be watched: a stick that is not in
 
@@ -54,7 +55,7 @@ class Watching:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError, AttributeError, SfaError) as error:
-            print(f"backstage: {self._file}: {error}", file=sys.stderr, flush=True)
+            logger.warning("%s: %s", self._file, error)
             with suppress(OSError):
                 self._file.rename(self._file.with_suffix(".damaged"))
             return {}
@@ -108,7 +109,7 @@ class Watching:
                 pass  # it comes back, as a stick does
             except Exception as error:  # noqa: BLE001 - watchfiles gives up at a name that is no UTF-8
                 first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-                print(f"backstage: {folder}: {first}", file=sys.stderr, flush=True)
+                logger.warning("%s: %s", folder, first)
             finally:
                 missed.cancel()
             with suppress(TimeoutError):
@@ -131,12 +132,12 @@ class Watching:
                 if not known & names and folder in self._wishes:
                     await self._put(path, self._wishes[folder])
         except SfaError as error:
-            print(f"backstage: {folder}: {error}", file=sys.stderr, flush=True)
+            logger.warning("%s: %s", folder, error)
 
     async def _put(self, path: Path, wish: Wish) -> None:
         try:
             async with self._shop.database.transaction() as connection:
                 await self._shop.queue.add_chain(connection, [import_file(Find(str(path)), wish)])
         except SfaError as error:
-            print(f"backstage: {path}: {error}", file=sys.stderr, flush=True)
+            logger.warning("%s: %s", path, error)
         self._foreman.wake()

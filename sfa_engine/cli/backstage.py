@@ -12,12 +12,12 @@ from pathlib import Path
 
 from sfa_engine.audio.lock import lock_holder
 from sfa_engine.cli import config as configuration
+from sfa_engine.cli.log import last_words
 from sfa_engine.errors import EngineError
 from sfa_engine.surfaces.socket.client import SocketClient
 from sfa_engine.wire import BACKSTAGE
 
 START_S = 20.0  # the first time compiles Python files, on a slow card
-LOG = "backstage.log"
 LOCK = "backstage.lock"
 TRIES = 2  # another may have been quicker, and gone again
 
@@ -72,7 +72,7 @@ def _connect(runtime: Path, timeout_s: float) -> SocketClient | None:
 
 def _start(runtime: Path, timeout_s: float, environment: Mapping[str, str]) -> SocketClient:
     """Start one, and wait until it answers; another may be quicker, and is as good."""
-    log = runtime / LOG
+    log = configuration.log_path() / "backstage.log"
     process: subprocess.Popen[bytes] | None = None
     tries = 0
     give_up = time.monotonic() + START_S
@@ -88,14 +88,18 @@ def _start(runtime: Path, timeout_s: float, environment: Mapping[str, str]) -> S
             tries += 1
             process = _launch(runtime, log, environment)
         time.sleep(0.02)
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    words = lines[-1].removeprefix("sfa backstage: ") if lines else "it said nothing"
-    raise EngineError(f"backstage did not start: {words}", f"see {log}")
+    words = last_words(log) or "it said nothing"
+    raise EngineError(f"backstage did not start: {words}", "see `sfa log backstage`")
 
 
 def _launch(runtime: Path, log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start one that ends with its last client."""
-    with log.open("ab") as file:
+    try:
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        output = log.open("ab")
+    except OSError:  # it works without a log too
+        output = Path(os.devnull).open("ab")  # noqa: SIM115 - closed below
+    with output as file:
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "sfa_engine.cli.backstage_process"),

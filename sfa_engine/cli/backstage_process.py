@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -13,10 +14,12 @@ from sfa_engine.audio.lock import take_lock
 from sfa_engine.backstage.core import Core
 from sfa_engine.backstage.server import Server
 from sfa_engine.cli import config as configuration
+from sfa_engine.cli import process_log
 from sfa_engine.cli.backstage import LOCK
 from sfa_engine.errors import SfaError
 from sfa_engine.wire import BACKSTAGE
 
+logger = logging.getLogger("sfa_engine.backstage")
 LIBRARY = "library.lock"
 LONELY_S = 1.0  # without a client, a temporary one ends
 
@@ -46,7 +49,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="sfa-backstage", description=main.__doc__)
     parser.add_argument("--runtime", type=Path, required=True)
     parser.add_argument("--temporary", action="store_true", help="end with the last client")
+    parser.add_argument("--log", type=Path, help="folder of the logs")
     given = parser.parse_args()
+    process_log.start("backstage", given.log or configuration.log_path())
+    logger.info("started")
     try:
         held = take_lock(given.runtime / LOCK, "backstage", "stop it first with `sfa stop`")
         data = configuration.data_path()
@@ -55,15 +61,15 @@ def main() -> int:
         library = take_lock(data / LIBRARY, "the library's backstage", "use that one, or stop it")
         asyncio.run(_serve(given.runtime, temporary=given.temporary))
     except SfaError as error:
-        print(f"sfa backstage: {error}", file=sys.stderr)
+        logger.error("%s", error)  # noqa: TRY400 - in a line
         return 1
     except OSError as error:
-        words = f"{error.filename}: {error.strerror}"
         hint = "look at the rights and the space there"
-        print(f"sfa backstage: {words}; {hint}", file=sys.stderr)
+        logger.error("%s: %s; %s", error.filename, error.strerror, hint)  # noqa: TRY400 - in a line
         return 1
     os.close(held)
     os.close(library)
+    logger.info("ended")
     return 0
 
 

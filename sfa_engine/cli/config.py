@@ -282,6 +282,11 @@ def data_path() -> Path:
     return platformdirs.user_data_path("sfa")
 
 
+def log_path() -> Path:
+    """Return the folder of the processes' logs."""
+    return platformdirs.user_log_path("sfa")
+
+
 def library_path(config: Config) -> Path:
     """Return the folder of bundles."""
     return _folder("library.folder", config.library.folder) or data_path() / "tracks"

@@ -15,7 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from sfa_engine import __version__
-from sfa_engine.cli import analyze, secret, separate, tracks, usage
+from sfa_engine.cli import analyze, log, secret, separate, tracks, usage
 from sfa_engine.cli import config as configuration
 from sfa_engine.cli import jobs as job_commands
 from sfa_engine.cli import library as library_commands
@@ -330,7 +330,7 @@ def describe(pattern: str, planned: bool, as_json: bool) -> None:
 for _command in (
     *(tracks.load, tracks.eject, tracks.bundle),
     *(preparing.prep, job_commands.jobs, library_commands.library, spotify_commands.spotify),
-    *(analyze.analyze, separate.separate, secret.secret),
+    *(analyze.analyze, separate.separate, secret.secret, log.log),
 ):
     main.add_command(_command)
 

@@ -182,7 +182,11 @@ class Rig:
         name, environment = stack.enter_context(sound(device, block))
         self._stack = stack
         self._device = name
-        apart = {"SFA_RUNTIME": str(self.runtime), "XDG_DATA_HOME": str(self.runtime / "data")}
+        apart = {
+            "SFA_RUNTIME": str(self.runtime),
+            "XDG_DATA_HOME": str(self.runtime / "data"),
+            "XDG_STATE_HOME": str(self.runtime / "state"),
+        }
         self._environment = environment | apart
         self._hogs = hogs
         self.block = block

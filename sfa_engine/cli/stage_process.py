@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import resource
 import signal
@@ -13,12 +14,15 @@ from pathlib import Path
 import trio
 
 from sfa_engine.audio.lock import take_lock
+from sfa_engine.cli import config as configuration
+from sfa_engine.cli import process_log
 from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.stage.core import Core
 from sfa_engine.surfaces.socket.server import Server
 from sfa_engine.wire import ENGINE
 
 LOCK = "stage.lock"
+logger = logging.getLogger("sfa_engine.stage")
 PATIENCE_S = 30.0  # for the host to make its memory
 
 
@@ -51,16 +55,20 @@ def main() -> int:
     parser.add_argument("--runtime", type=Path, required=True)
     parser.add_argument("--device", default="default")
     parser.add_argument("--data", type=Path, help="folder of what outlives a power cut")
+    parser.add_argument("--log", type=Path, help="folder of the logs")
     given = parser.parse_args()
+    process_log.start("stage", given.log or configuration.log_path())
+    logger.info("started")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 4096), most))
     try:
         held = take_lock(given.runtime / LOCK, "a stage", "stop it first with `sfa stop`")
         trio.run(_serve, _open_core(given.runtime, given.device, given.data), given.runtime)
     except SfaError as error:
-        print(f"sfa stage: {error}", file=sys.stderr)
+        logger.error("%s", error)  # noqa: TRY400 - in a line
         return 1
     os.close(held)
+    logger.info("ended")
     return 0
 
 

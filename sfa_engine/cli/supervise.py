@@ -20,19 +20,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfa_engine.audio.lock import lock_holder, take_lock
-from sfa_engine.cli.config import AudioConfig, data_path
+from sfa_engine.cli.config import AudioConfig, data_path, log_path
+from sfa_engine.cli.log import last_words
+from sfa_engine.cli.watchdog import LOOK_S, MAX_STEP_S, Watch, is_traced, watch_of
 from sfa_engine.errors import EngineError
+from sfa_engine.log import DUMP_SIGNAL, LogFile
 
 LOCK = "sfa.lock"
 HOST_LOCK = "host.lock"
 MEMORY = "engine.memory"
 RESTARTS = "restarts.json"
-STEADY_S = 2.0  # a life this long was a good one: the next begins at once
+STEADY_S = 2.0  # a life this long, with an answer, was a good one: the next begins at once
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 8.0
-LOOK_S = 30.0  # between two looks how long the log has grown
-LOG_BYTES = 4 << 20
-LAST_WORDS_BYTES = 4096
+DUMP_S = 0.3  # for a hung process to write where its threads are
 END_S = 3.0  # for a process to end when it is asked to
 
 Say = Callable[[str], None]
@@ -51,6 +52,9 @@ class Child:
     started: float = 0.0
     failures: int = 0
     due: float = 0.0  # when it is to be started again
+    watch: Watch | None = None
+    hung: str = ""  # why it is being killed
+    kill_at: float = 0.0
 
     @property
     def running(self) -> bool:
@@ -78,9 +82,11 @@ class Supervisor:
         self._tell = say
         self._stop = False
         self._lock = take_lock(runtime / LOCK, "the engine", "see `sfa status`, or `sfa stop` it")
-        self._log = (runtime / "engine.log").open("ab+", buffering=0)
+        self._logs = log_path()
+        self._log = LogFile("supervisor", self._logs)
+        self._looked_at = 0.0
         base = [sys.executable, "-m"]
-        where = ["--runtime", str(runtime)]
+        where = ["--runtime", str(runtime), "--log", str(self._logs)]
         self.host = Child(
             "host",
             [
@@ -115,16 +121,10 @@ class Supervisor:
         child.process = None
         child.started = time.monotonic()
         if pid:
-            self._say(f"{child.name} runs already (process {pid}), watching over it")
+            self._say("info", f"{child.name} runs already (process {pid}), watching over it")
         else:
             try:
-                child.process = subprocess.Popen(
-                    child.command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=self._log,
-                    stderr=self._log,
-                    start_new_session=True,
-                )
+                child.process = self._launch(child)
             except OSError as error:  # no memory is left, or no number for a process or a file
                 self._put_off(child, error.strerror or str(error))
                 return
@@ -135,7 +135,31 @@ class Supervisor:
             child.due = time.monotonic() + FIRST_WAIT_S
             return
         child.pid = pid
+        child.watch = watch_of(child.name, self._runtime)
+        child.hung = ""
+        self._say("info", f"{child.name} is process {pid}", tell=False)
         self._selector.register(child.pidfd, selectors.EVENT_READ, child)
+
+    def _launch(self, child: Child) -> subprocess.Popen[bytes]:
+        """Start a process; what it says before its log begins goes into the same file."""
+        output: int | None = None  # ours, which is the journal
+        if not self._log.is_journal:
+            path = self._logs / f"{child.name}.log"
+            try:
+                output = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            except OSError:
+                output = os.open(os.devnull, os.O_WRONLY)
+        try:
+            return subprocess.Popen(
+                child.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        finally:
+            if output is not None:
+                os.close(output)
 
     def _told_restarts(self) -> dict[str, dict[str, object]]:
         """Return what had to be started again in the life that is taken over, if one is."""
@@ -153,19 +177,24 @@ class Supervisor:
         self._selector.unregister(child.pidfd)
         os.close(child.pidfd)
         child.pidfd = -1
+        if child.watch is not None:
+            child.watch.close()
         why = "it died"
         if child.process is not None:
             status = child.process.wait()
             why = f"ended with {status}"
             with suppress(ValueError):  # not a signal, or one without a name
                 why = signal.Signals(-status).name
+        why = child.hung or why
         if not self._stop:
             self._put_off(child, why)
 
     def _put_off(self, child: Child, why: str) -> None:
         """Take note of why a process is not there, and when it is to be started again."""
         lived_s = time.monotonic() - child.started
-        child.failures = 0 if lived_s > STEADY_S else child.failures + 1
+        # One that needs three seconds to find out that it cannot start has not had a good life.
+        is_good = lived_s > STEADY_S and child.watch is not None and child.watch.is_useful
+        child.failures = 0 if is_good else child.failures + 1
         wait_s = 0.0
         if child.failures > 1:
             wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (child.failures - 2))
@@ -175,32 +204,43 @@ class Supervisor:
         with suppress(OSError):  # a note is not worth the parent's life
             beside.write_text(json.dumps(self._restarts))
             beside.replace(self._runtime / RESTARTS)
-        last = f" {self._last_words()}" if child.failures > 1 else ""
-        self._say(
-            f"{child.name}: {why}; starting it again{f' in {wait_s:g} s' if wait_s else ''}{last}"
-        )
+        words = last_words(self._logs / f"{child.name}.log") if child.failures > 1 else ""
+        again = f"starting it again{f' in {wait_s:g} s' if wait_s else ''}"
+        self._say("warning", f"{child.name}: {why}; {again}{f' ({words})' if words else ''}")
 
-    def _last_words(self) -> str:
-        lines = self._log_end(LAST_WORDS_BYTES).decode(errors="replace").splitlines()
-        lines = [line for line in lines if line.strip(" +|-")]
-        return f"({lines[-1].strip()})" if lines else ""
+    def _say(self, level: str, line: str, *, tell: bool = True) -> None:
+        """Log a line, and print it if it can be: the terminal, or a pipe's reader, may be gone."""
+        self._log.write(level, line)
+        if tell and not self._log.is_journal:
+            with suppress(OSError, SystemExit):  # rich ends a program whose pipe is broken
+                self._tell(line)
 
-    def _log_end(self, most: int) -> bytes:
-        size = os.fstat(self._log.fileno()).st_size
-        return os.pread(self._log.fileno(), most, max(0, size - most))
+    # ------------------------------------------------------------------ hanging
 
-    def _shorten_log(self) -> None:
-        """Keep the end of a log that has grown long: it lies in memory."""
-        with suppress(OSError):
-            if os.fstat(self._log.fileno()).st_size > LOG_BYTES:
-                end = self._log_end(LOG_BYTES // 4)
-                self._log.truncate(0)
-                self._log.write(end)
+    def _look(self) -> None:
+        """Look whether the processes answer, and end those that hang."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_S:
+            return
+        step_s = min(MAX_STEP_S, now - self._looked_at)
+        self._looked_at = now
+        for child in self.children:
+            if not child.running or child.watch is None:
+                continue
+            if child.hung:
+                self._kill(child, now)
+            elif (why := child.watch.look(step_s)) and not is_traced(child.pid):
+                child.hung = why
+                child.kill_at = now + DUMP_S
+                self._say("error", f"{child.name} (process {child.pid}) {why}; killing it")
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(child.pidfd, DUMP_SIGNAL)
 
-    def _say(self, line: str) -> None:
-        """Say a line, if anybody can hear it: the terminal, or the pipe's reader, may be gone."""
-        with suppress(OSError, SystemExit):  # rich ends a program whose pipe is broken
-            self._tell(line)
+    def _kill(self, child: Child, now: float) -> None:
+        """Kill a hung process; one that waits for a disk dies when that answers."""
+        if now >= child.kill_at:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
 
     # ------------------------------------------------------------------ life
 
@@ -215,11 +255,12 @@ class Supervisor:
         for child in self.children:
             self._begin(child)
         ready()
+        self._looked_at = time.monotonic()
         while not self._stop:
             for child in self.children:
                 if not child.running and time.monotonic() >= child.due:
                     self._begin(child)
-            self._shorten_log()
+            self._look()
             waits = [c.due - time.monotonic() for c in self.children if not c.running]
             for key, _ in self._selector.select(max(0.0, min([*waits, LOOK_S]))):
                 if key.data is None:
@@ -227,6 +268,7 @@ class Supervisor:
                 else:
                     self._bury(key.data)
         self._end()
+        self._say("info", "ended", tell=False)
 
     def _asked_to_stop(self, *_: object) -> None:
         self._stop = True
@@ -250,6 +292,7 @@ def end_process(pidfd: int, patience_s: float = END_S) -> bool:
     for number, wait_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, END_S)):
         try:
             signal.pidfd_send_signal(pidfd, number)
+            signal.pidfd_send_signal(pidfd, signal.SIGCONT)  # one that is stopped hears nothing
         except ProcessLookupError:
             return True
         with selectors.DefaultSelector() as selector:

@@ -34,7 +34,7 @@ def connect() -> Any:
         if time.monotonic() > give_up:
             raise EngineError(
                 "the engine is being started and does not answer yet",
-                f"wait a moment, or see {runtime / 'engine.log'}",
+                "wait a moment, or see `sfa log`",
             )
         time.sleep(BACK_STEP_S)
 

@@ -94,7 +94,7 @@ def serve(
     except Exception as error:  # noqa: BLE001 - the edge: the asker is told of every fault
         traceback.print_exc()
         said = f"a fault in the worker: {type(error).__name__}: {error}"
-        tell(error=said[:1000], hint="see its log; report it", code="fault")
+        tell(error=said[:1000], hint="see `sfa log backstage`; report it", code="fault")
         return 1
     return 0
 

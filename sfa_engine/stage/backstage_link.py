@@ -39,7 +39,7 @@ async def ask_backstage(runtime: Path, method: str, /, **params: Any) -> Any:
         async with stream:
             message = await _converse(stream, frames.pack([REQUEST, 1, method, params]))
     if message is None:
-        raise EngineError("backstage did not answer", "see its log")
+        raise EngineError("backstage did not answer", "see `sfa log backstage`")
     if message[2] is not None:
         said = message[2]
         # Without the request's number it is no answer to it: too many are connected.

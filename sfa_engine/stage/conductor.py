@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from typing import Any
 
 import trio
@@ -26,7 +25,39 @@ Listener = Callable[[str, float, int], None]  # path, value in its unit, source
 
 ANSWER_S = 2.0  # the kernel answers within a block; longer means that there are no blocks
 _OPS = {op.value: op for op in Op}
-_FAMILY_PATHS: dict[tuple[Op, int], str] = {}
+# What these set the kernel reports as a change, with the source of the command.
+_TOLD_AS_CHANGED = frozenset({Op.PLAY, Op.LOOP_ACTIVE})
+
+
+@dataclass
+class _Doubt:
+    """From when on what was sent must have arrived, though no report says so.
+
+    Attributes
+    ----------
+    seq : int
+        Of the last command that is in doubt.
+    head : int
+        Where the ring ended then.
+    done_at : int
+        Block in which the kernel has taken all of it and done it; 0 while it has not.
+    """
+
+    seq: int
+    head: int
+    done_at: int = 0
+
+    @classmethod
+    def now(cls, memory: Memory, seq: int) -> _Doubt:
+        """Doubt all that was sent till now."""
+        return cls(seq, int(memory.engine["command_head"]))
+
+    def is_over(self, memory: Memory) -> bool:
+        """Return whether the kernel has done what was on the ring."""
+        blocks = int(memory.engine["blocks"])
+        if not self.done_at and int(memory.engine["command_tail"]) >= self.head:
+            self.done_at = blocks + 2  # the one that it took it in, and a whole one
+        return bool(self.done_at) and blocks >= self.done_at
 
 
 @dataclass
@@ -85,7 +116,7 @@ class Conductor:
 
     def attach(self, memory: Memory) -> None:
         """Take over another engine: its values are the truth, and who listens hears of them."""
-        before = values_of(self.memory) | {path: value for path, (_, value) in self._sent.items()}
+        before = self.values()
         self._take_over(memory)
         for path, value in values_of(memory).items():
             if value != before[path]:
@@ -98,6 +129,8 @@ class Conductor:
         self._reports = ReportReader(memory)
         self._reports.skip()
         self._sent.clear()
+        self._doubt: _Doubt | None = None
+        self._lost = int(memory.engine["reports_lost"])
         self._host_started_ns = self._host_now()
         for asked in self._asked.values():
             asked.done.set()
@@ -117,6 +150,10 @@ class Conductor:
             raise Refused(f"{path} is a button and has no value", f"press it: `sfa press {path}`")
         sent = self._sent.get(path)
         return sent[1] if sent else self.memory.value(path)
+
+    def values(self) -> dict[str, float]:
+        """Return every value that is set, those on their way to the kernel too."""
+        return values_of(self.memory) | {path: value for path, (_, value) in self._sent.items()}
 
     @staticmethod
     def in_unit(control: Control, raw: float) -> float:
@@ -238,8 +275,15 @@ class Conductor:
         if self._host_now() != self._host_started_ns:
             self._host_started_ns = self._host_now()
             self._forget_moments()
-        for report, after in zip_longest(reports, reports[1:]):
-            self._take(report, after)
+            self._doubt = _Doubt.now(self.memory, self._writer.seq)
+        lost = int(self.memory.engine["reports_lost"])
+        if lost != self._lost:
+            self._lost = lost
+            self._doubt = _Doubt.now(self.memory, self._writer.seq)
+        for report in reports:
+            self._take(report)
+        if self._doubt is not None:
+            self._settle(self._doubt)
         return reports
 
     def _forget_moments(self) -> None:
@@ -248,11 +292,25 @@ class Conductor:
             if not asked.is_due:
                 asked.done.set()
 
-    def _take(self, report: Report, after: Report | None) -> None:
+    def _settle(self, doubt: _Doubt) -> None:
+        """Forget values whose report was lost, once their commands must have been done.
+
+        A host that died may have taken commands off the ring and not done them.
+        """
+        if not doubt.is_over(self.memory):
+            return
+        self._doubt = None
+        for path, (seq, value) in list(self._sent.items()):
+            if seq <= doubt.seq:
+                del self._sent[path]
+                now = self.memory.value(path)
+                if now != value:
+                    self._tell(path, now, Source.ENGINE)
+
+    def _take(self, report: Report) -> None:
         if report.kind is Tell.CHANGED:
             changed = VALUE_PATHS[report.what]
-            is_done = after is not None and self._has_done(after, changed, report.frame)
-            if not is_done and changed not in self._sent:  # else a newer value was told
+            if changed not in self._sent:  # else a newer value was told
                 self._tell(changed, report.x, report.source)
             return
         if report.kind in {Tell.APPLIED, Tell.REFUSED}:
@@ -269,7 +327,11 @@ class Conductor:
                         self._tell(path, self.memory.value(path), Source.ENGINE)
                     elif report.x != value:
                         self._tell(path, report.x, Source.ENGINE)  # as far as the track goes
-                elif report.kind is Tell.APPLIED and path not in self._sent:
+                elif (
+                    report.kind is Tell.APPLIED
+                    and path not in self._sent
+                    and report.op not in _TOLD_AS_CHANGED
+                ):
                     # It waited for its moment: now is when it is news.
                     self._tell(path, report.x, report.source)
         names = {Tell.ENDED: "ended", Tell.WRAPPED: "wrapped", Tell.LATE: "late"}
@@ -277,12 +339,6 @@ class Conductor:
             self.events["refused"] += 1
         elif report.kind in names:
             self.events[names[report.kind]] += 1
-
-    def _has_done(self, report: Report, path: str, frame: int) -> bool:
-        """Return whether a change is what a command was for: its report names who wanted it."""
-        return (
-            report.kind is Tell.APPLIED and report.frame == frame and self._path_of(report) == path
-        )
 
     @staticmethod
     def _path_of(report: Report) -> str | None:

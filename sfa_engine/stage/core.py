@@ -5,7 +5,6 @@ Surfaces export the public methods by inspection; ``deck_load`` is ``deck.load``
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import AsyncIterator
@@ -23,10 +22,12 @@ from sfa_engine.audio.memory import Memory
 from sfa_engine.desk import CONTROLS, Choice, find
 from sfa_engine.errors import EngineError, Refused, SfaError
 from sfa_engine.stage.backstage_link import ask_backstage
-from sfa_engine.stage.conductor import Conductor, Done, readings_of, values_of
+from sfa_engine.stage.conductor import Conductor, Done, readings_of
 from sfa_engine.stage.health import LATELY_S, Facts, Misses, judge
 from sfa_engine.stage.host_link import ask_host
 from sfa_engine.stage.keeper import Keeper
+from sfa_engine.stage.restarts import Restarts
+from sfa_engine.stage.state_log import StateLog
 
 MEMORY = "engine.memory"
 RESTARTS = "restarts.json"
@@ -60,6 +61,8 @@ class Core:
         self._host: dict[str, Any] = {}
         self._followed: dict[str, Any] | None = None  # what the host said last of its tracks
         self._misses = Misses()
+        self._log = StateLog()
+        self._restarted = Restarts(runtime / RESTARTS)
         self._count_misses()
         self._loading = (trio.Lock(), trio.Lock())
         self._keeper = Keeper(runtime, (data or runtime) / PENDING, self.conductor)
@@ -104,12 +107,17 @@ class Core:
                 self._followed = said
         except (OSError, SfaError):
             self._host = {}
+        if self._host:
+            self._log.host(self._host)
         self._count_misses()
+        self._log.health(*self._judge(readings_of(self.conductor.memory)))
 
     def _count_misses(self) -> None:
         engine = self.conductor.memory.engine
-        misses = int(engine["late"]) + int(engine["device_misses"])
-        self._misses.count(int(engine["host_started_ns"]), misses, time.monotonic())
+        host, late = int(engine["host_started_ns"]), int(engine["late"])
+        missed = int(engine["device_misses"])
+        self._misses.count(host, late + missed, time.monotonic())
+        self._log.misses(host, late, missed)
 
     # ------------------------------------------------------------------ verbs
 
@@ -259,7 +267,7 @@ class Core:
 
     def values(self) -> dict[str, float | None]:
         """Return every value; null where a position is not set."""
-        values = values_of(self.conductor.memory)
+        values = self.conductor.values()
         return {path: CONTROLS[path].wire(value) for path, value in values.items()}
 
     def status(self) -> dict[str, Any]:
@@ -276,12 +284,12 @@ class Core:
                     "loaded": False,
                     **{k: v for k, v in described.items() if k not in UNTOLD},
                     "playing": bool(memory.engine["transport"][number - 1]["playing"]),
-                    "position_s": memory.value(prefix + "position"),
+                    "position_s": self.conductor.get(prefix + "position"),
                     "tempo": readings[prefix + "tempo"],
                     "beat": readings[prefix + "beat"],
                     "phase_error": readings[prefix + "phase_error"],
                     "level_db": readings[prefix + "level"],
-                    "rate": memory.value(prefix + "rate"),
+                    "rate": self.conductor.get(prefix + "rate"),
                     "ready_pct": readings[prefix + "ready"],
                 }
             )
@@ -292,7 +300,7 @@ class Core:
             "decks": decks,
             "master_db": readings["master.level"],
             "reduction_db": readings["master.limiter.reduction"],
-            "crossfader": memory.value("crossfader"),
+            "crossfader": self.conductor.get("crossfader"),
             "clock": {"tempo": readings["clock.current"], "beat": readings["clock.beat"]},
             "engine": {
                 "frame": int(engine["emitted"]),
@@ -346,15 +354,12 @@ class Core:
 
     def _restarts(self) -> dict[str, str]:
         """Return which process the parent had to start again lately, and why."""
-        try:
-            said = json.loads((self._runtime / RESTARTS).read_text())
-            return {
-                name: entry["why"]
-                for name, entry in said.items()
-                if 0.0 <= time.time() - entry["at"] < LATELY_S
-            }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return {}
+        self._restarted.look()
+        return {
+            name: why
+            for name, (why, at_s) in self._restarted.all.items()
+            if 0.0 <= time.time() - at_s < LATELY_S
+        }
 
 
 def _marks(deck: int, described: dict[str, Any]) -> dict[str, float]:

@@ -11,8 +11,8 @@ death of the stage, nor a power cut loses a mark. Sent twice is sent once: the n
 from __future__ import annotations
 
 import json
+import logging
 import re
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.conductor import Conductor
 
+logger = logging.getLogger(__name__)
 AGAIN_S = 1.0  # while backstage is not there
 UNSET_S = DESK.deck[1].hotcue[1].position.scale.rest
 _HOTCUE = re.compile(r"deck([12])\.hotcue([1-8])\.position")
@@ -63,7 +64,7 @@ class Keeper:
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:
-            print(f"sfa stage: {self._file} cannot be read: {error}", file=sys.stderr)
+            logger.warning("%s cannot be read: %s", self._file, error)
             with suppress(OSError):
                 self._file.rename(self._file.with_suffix(".damaged"))
         return {}
@@ -118,7 +119,7 @@ class Keeper:
             await trio.to_thread.run_sync(self._write, text)
             self._saved = text
         except OSError as error:
-            print(f"sfa stage: {self._file}: {error}", file=sys.stderr, flush=True)
+            logger.warning("%s: %s", self._file, error)
 
     def _write(self, text: str) -> None:
         if text == "{}":
@@ -138,7 +139,7 @@ class Keeper:
                 left = True
                 continue
             except SfaError as error:  # it will never take these: say so, once
-                print(f"sfa stage: cues of {bundle} not kept: {error}", file=sys.stderr, flush=True)
+                logger.warning("cues of %s not kept: %s", bundle, error)
             for number, place_s in sent.items():
                 if marks.get(number, ...) == place_s:
                     del marks[number]

@@ -5,13 +5,22 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import math
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from sfa_engine.errors import Refused, SfaError, did_you_mean
 from sfa_engine.wire.messages import Request
 
+_KINDS: dict[Any, str] = {
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    type(None): "nothing",
+}
 Verbs = Mapping[str, Callable[..., Any]]
 
 
@@ -22,7 +31,7 @@ class FaultError(SfaError):
 
     def __init__(self, error: Exception) -> None:
         super().__init__(
-            f"a fault in the engine: {type(error).__name__}: {error}", "see engine.log; report it"
+            f"a fault in the engine: {type(error).__name__}: {error}", "see `sfa log`; report it"
         )
 
 
@@ -33,6 +42,29 @@ def exported(core: object, hidden: Collection[str] = ()) -> dict[str, Callable[.
         for name, method in inspect.getmembers(core, inspect.ismethod)
         if not name.startswith("_") and name not in hidden
     }
+
+
+@functools.lru_cache(maxsize=1024)
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Return a function's parameters without the object that it is bound to."""
+    known = inspect.signature(function, eval_str=True).parameters
+    return {name: parameter for name, parameter in known.items() if name != "self"}
+
+
+def _kinds(parameter: inspect.Parameter) -> tuple[Any, ...]:
+    """Return the plain types that a parameter is annotated with; none where anything may come."""
+    kinds = get_args(parameter.annotation) or (parameter.annotation,)
+    return kinds if all(kind in _KINDS for kind in kinds) else ()
+
+
+def _fits(value: Any, parameter: inspect.Parameter) -> bool:
+    """Return whether a value is of an annotated type; a whole number is a number too."""
+    kinds = _kinds(parameter)
+    if not kinds:
+        return True
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    return type(value) in kinds or (type(value) is int and float in kinds)
 
 
 def bind(verbs: Verbs, request: Request, given: Mapping[str, Any]) -> Callable[[], Any]:
@@ -48,12 +80,12 @@ def bind(verbs: Verbs, request: Request, given: Mapping[str, Any]) -> Callable[[
     Raises
     ------
     Refused
-        No such verb; a parameter is missing, unknown, or not a text where it is a path.
+        No such verb; a parameter is missing, unknown, or of another type than is annotated.
     """
     method = verbs.get(request.method)
     if method is None:
         raise Refused(f'no method "{request.method:.60}"', did_you_mean(request.method, verbs))
-    wanted = inspect.signature(method).parameters
+    wanted = _parameters(getattr(method, "__func__", method))
     params = {**request.params, **{k: v for k, v in given.items() if k in wanted}}
     for name in params:
         if name not in wanted:
@@ -63,6 +95,7 @@ def bind(verbs: Verbs, request: Request, given: Mapping[str, Any]) -> Callable[[
     for name, parameter in wanted.items():
         if name not in params and parameter.default is parameter.empty:
             raise Refused(f"{request.method} needs {name}")
-        if name == "path" and not isinstance(params.get(name, ""), str):
-            raise Refused(f"path is {params[name]!r:.60}, not a text")
+        if name in request.params and not _fits(request.params[name], parameter):
+            kinds = " or ".join(_KINDS[kind] for kind in _kinds(parameter))
+            raise Refused(f"{name} is {request.params[name]!r:.60}", f"give {kinds}")
     return lambda: method(**params)

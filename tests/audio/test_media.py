@@ -25,6 +25,7 @@ from sfa_engine.audio.media import (
     Decoder,
     Stem,
     Track,
+    deck_cues,
     parse_track,
     read_bundle,
 )
@@ -152,9 +153,11 @@ def test_a_description_that_is_wrong_is_refused_with_the_value(changes, words):
 
 def test_two_tracks_that_tell_the_most_a_bundle_may_fit_in_an_answer():
     label = "\U0001f941" * MOST_LABEL
-    cue = asdict(Cue(1 << 40, label, label, 1 << 40, 8, "#123456", "vocals"))
+    on_pads = [Cue(1 << 40, label, label, 1 << 40, n, "#123456", "vocals") for n in range(1, 9)]
+    cues = deck_cues([*on_pads, *[Cue(1 << 40, label, "intro")] * (MOST_CUES - 8)])
+    assert len(cues) == MOST_CUES
     text = "\U0001f941" * MOST_TEXT
-    track = {"title": text, "artist": text, "path": text, "cues": [cue] * MOST_CUES}
+    track = {"title": text, "artist": text, "path": text, "cues": cues}
     assert len(json.dumps({"ok": {"decks": [track] * 2}})) < LINE_BYTES
 
 

@@ -81,6 +81,7 @@ class House:
         self.env = {
             **os.environ,
             "XDG_DATA_HOME": str(folder / "data"),
+            "XDG_STATE_HOME": str(folder / "state"),
             "XDG_CONFIG_HOME": str(folder / "config"),
             "SFA_RUNTIME": str(self.runtime),
         }
@@ -127,8 +128,11 @@ class House:
 
     @property
     def log(self) -> str:
-        """What it said."""
-        return (self.folder / "backstage.log").read_text()
+        """What it said, but for what is no more than news."""
+        written = self.folder / "state" / "sfa" / "log" / "backstage.log"
+        said = (self.folder / "backstage.log").read_text()
+        lines = written.read_text().splitlines(keepends=True) if written.exists() else []
+        return said + "".join(line for line in lines if " INFO backstage[" not in line)
 
     def kill(self) -> None:
         """Kill it."""

@@ -315,7 +315,7 @@ def test_an_order_that_the_cluster_fails_leaves_nothing_on_the_storage(tmp_path:
 
 
 def test_storage_that_cannot_be_cleared_costs_no_result(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
@@ -330,7 +330,7 @@ def test_storage_that_cannot_be_cleared_costs_no_result(
 
     assert asyncio.run(main())["length"] == 8
     assert (tmp_path / "made" / "copy.txt").read_text() == "LA LA LA"
-    assert "stays on shared storage: [Errno 13] Permission denied" in capsys.readouterr().out
+    assert "stays on shared storage: [Errno 13] Permission denied" in caplog.text
 
 
 def test_a_cluster_is_gone_to_with_the_first_order_and_tried_again_with_the_next(

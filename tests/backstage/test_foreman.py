@@ -129,7 +129,7 @@ def test_effects_come_with_the_end_and_what_follows_after_it(tmp_path: Path) -> 
 
 
 def test_a_fault_ends_one_job_and_the_rest_goes_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def stage(job: Job, _progress: Progress) -> Outcome:
         if job.title == "bad":
@@ -146,7 +146,7 @@ def test_a_fault_ends_one_job_and_the_rest_goes_on(
             assert "KeyError" in job.error["message"]
 
     asyncio.run(main())
-    assert "KeyError" in capsys.readouterr().err
+    assert "KeyError" in caplog.text
 
 
 def test_a_cancelled_job_is_stopped_where_it_is_and_the_next_begins(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_hands_without_work_rest_while_another_queue_is_full(
 
 
 def test_a_failure_is_written_down_once_the_library_can_be_written_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("sfa_engine.backstage.foreman.BROKEN_WAIT_S", 0.02)
     held = sqlite3.connect(tmp_path / "library.db", isolation_level=None, check_same_thread=False)
@@ -290,7 +290,7 @@ def test_a_failure_is_written_down_once_the_library_can_be_written_again(
             async with asyncio.timeout(10):
                 while "and then" not in said:
                     await asyncio.sleep(0.02)
-                    said += capsys.readouterr().out
+                    said = caplog.text
             held.execute("ROLLBACK")
             job = await here.until(number, State.FAILED)
             assert job.error is not None
@@ -322,7 +322,7 @@ def test_a_failed_job_is_tried_again_by_itself(
 
 
 def test_what_follows_may_fail_without_undoing_what_was_done(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def stage(_job: Job, _progress: Progress) -> Outcome:
         async def follow() -> None:
@@ -338,11 +338,11 @@ def test_what_follows_may_fail_without_undoing_what_was_done(
             await here.until(again, State.DONE)
 
     asyncio.run(main())
-    assert "read-only" in capsys.readouterr().out
+    assert "read-only" in caplog.text
 
 
 def test_a_fault_after_one_job_ends_no_other(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def stage(_job: Job, _progress: Progress) -> Outcome:
         async def follow() -> None:
@@ -357,7 +357,7 @@ def test_a_fault_after_one_job_ends_no_other(
                 await here.until(number, State.DONE)
 
     asyncio.run(main())
-    assert "KeyError" in capsys.readouterr().err
+    assert "KeyError" in caplog.text
 
 
 def test_an_end_that_a_job_makes_an_error_of_is_an_end_all_the_same(tmp_path: Path) -> None:

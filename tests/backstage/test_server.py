@@ -81,3 +81,50 @@ def test_the_library_is_there_without_the_cluster(tmp_path: Path) -> None:
         )
         with here.start() as client:
             assert client.call("library.playlists") == {"playlists": []}
+
+
+def test_of_a_client_that_reads_nothing_so_many_requests_are_under_way_and_no_more(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "socket"
+    begun = 0
+    most = 0
+    served: list[server.Client] = []
+    many = asyncio.Event()
+
+    async def work() -> str:
+        nonlocal begun, most
+        begun += 1
+        if begun == server.MOST_ASKED:
+            many.set()
+        most = max(most, *(len(client._asked) for client in served))
+        await asyncio.sleep(0)
+        return "x" * 100_000
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        verbs = SimpleNamespace(verbs={"work": work})
+        served.append(server.Client(verbs, reader, writer))  # type: ignore[arg-type]
+        await served[0].run()
+        writer.close()
+
+    async def main() -> None:
+        async with await asyncio.start_unix_server(serve, path):
+            reader, writer = await asyncio.open_unix_connection(path, limit=1 << 20)
+            for number in range(1000):
+                writer.write(frames.pack([REQUEST, number, "work", {}]))
+            async with asyncio.timeout(30):
+                await many.wait()
+                await asyncio.sleep(0.3)  # it does not go on
+                assert begun < 2 * server.MOST_ASKED
+                answers: set[int] = set()
+                frame_reader = frames.FrameReader()
+                while len(answers) < 1000:  # and none is lost when the client reads
+                    data = await reader.read(1 << 20)
+                    while bodies := frame_reader.feed(data):
+                        data = b""
+                        answers.update(frames.unpack(body)[1] for body in bodies)
+            writer.close()
+        assert most <= server.MOST_ASKED
+        assert answers == set(range(1000))
+
+    asyncio.run(main())

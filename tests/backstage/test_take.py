@@ -192,7 +192,7 @@ def test_a_cancelled_import_leaves_the_track_to_another_file_of_the_same_content
 
 @pytest.mark.usefixtures("dying")
 def test_of_two_files_of_one_content_the_last_that_is_given_up_clears_away(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = song(tmp_path / "song.wav", seconds=2.0)
 
@@ -221,7 +221,7 @@ def test_of_two_files_of_one_content_the_last_that_is_given_up_clears_away(
             assert (shop.places.bundles / "song.sfa").is_dir()
 
     asyncio.run(main())
-    assert capsys.readouterr().out == ""
+    assert caplog.text == ""
 
 
 def test_an_import_that_is_not_alone_but_waits_keeps_no_track(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_an_import_that_is_not_alone_but_waits_keeps_no_track(tmp_path: Path) ->
 
 
 def test_a_library_that_cannot_be_written_does_not_hide_why_an_import_failed(
-    tmp_path: Path, dying: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, dying: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     path = song(tmp_path / "song.wav", seconds=2.0)
     held: list[sqlite3.Connection] = []
@@ -262,7 +262,7 @@ def test_a_library_that_cannot_be_written_does_not_hide_why_an_import_failed(
             held[0].close()
 
     asyncio.run(main())
-    assert "import 1: " in capsys.readouterr().out
+    assert "import 1: " in caplog.text
 
 
 def test_an_import_waits_for_what_is_at_work_on_its_track(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def watches(folder: Path) -> int:
     "text", ["[1]", '{"/music": 5}', '{"/music": {"engine": "no such"}}', '{"/music": {"a": 1}}']
 )
 def test_a_file_of_folders_that_is_damaged_is_put_aside_and_the_rest_goes_on(
-    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / FILE).write_text(text)
 
@@ -55,7 +55,7 @@ def test_a_file_of_folders_that_is_damaged_is_put_aside_and_the_rest_goes_on(
             here.add(tmp_path, Wish())
 
     asyncio.run(main())
-    assert FILE in capsys.readouterr().err
+    assert FILE in caplog.text
     assert (tmp_path / FILE).with_suffix(".damaged").read_text() == text
     assert list(json.loads((tmp_path / FILE).read_text())) == [str(tmp_path)]
 

@@ -60,7 +60,6 @@ def test_a_device_that_is_not_there_is_said_where_the_engine_was_started():
 
 def test_a_parent_that_cannot_keep_its_notes_starts_again_what_died(silent_engine):
     (silent_engine.runtime / ".restarts.json").mkdir()
-    (silent_engine.runtime / "engine.log").unlink()
     kill_and_see_it_again(silent_engine, "host")
     kill_and_see_it_again(silent_engine, "stage")
     kill_and_see_it_again(silent_engine, "stage")  # now its last words are looked for
@@ -183,7 +182,6 @@ def test_one_that_does_not_end_keeps_none_of_the_others(tmp_path, monkeypatch):
         supervisor._end()
     assert supervisor.host.process.poll() == supervisor.backstage.process.poll() == -signal.SIGTERM
     supervisor.stage.process.wait()
-    supervisor._log.close()
     os.close(supervisor._lock)
 
 
@@ -212,20 +210,6 @@ def test_what_was_marked_without_a_backstage_comes_to_the_next_one(silent_engine
         return [cue["position_s"] for cue in cues] == pytest.approx([3.0], abs=0.02)
 
     until(kept, "the mark in the library")
-
-
-def test_a_log_that_has_grown_long_keeps_its_end(silent_engine):
-    log = silent_engine.runtime / "engine.log"
-    silent_engine.stop()
-    log.write_bytes(b"old words\n" * 1_000_000 + b"last words\n")
-    silent_engine.start()
-    kept = log.read_bytes()
-    assert len(kept) < 2 << 20
-    assert b"\nlast words\n" in kept
-    with log.open("ab") as end:
-        end.write(b"new words\n" * 1_000_000)
-    kill_and_see_it_again(silent_engine, "stage")
-    assert log.stat().st_size < 2 << 20
 
 
 def test_a_host_that_somebody_else_ends_is_started_again_where_it_was(silent_engine, bundles):

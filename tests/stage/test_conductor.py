@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trio
 
-from sfa_engine.audio.command import Op, Source
+from sfa_engine.audio.command import Op, Source, When
 from sfa_engine.audio.offline import Offline
 from sfa_engine.audio.translate import VERBS, Moment, command_for, family
 from sfa_engine.desk import CONTROLS, Button, find
@@ -246,9 +246,21 @@ def test_every_value_that_can_be_set_has_a_command(path):
     assert command.op in set(Op)
 
 
-@pytest.mark.parametrize("text", ["now", "beat", "bar deck1", "phrase clock", 0, 12_345, None])
-def test_moments_are_understood(text):
-    Moment.parse(text)
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("now", Moment(When.NOW)),
+        (None, Moment(When.NOW)),
+        ("beat", Moment(When.BEAT, clock=0)),
+        ("bar deck1", Moment(When.BAR, clock=1)),
+        ("beat deck2", Moment(When.BEAT, clock=2)),
+        ("phrase clock", Moment(When.PHRASE, clock=0)),
+        (0, Moment(When.FRAME, frame=0)),
+        (12_345, Moment(When.FRAME, frame=12_345)),
+    ],
+)
+def test_moments_are_understood(text, moment):
+    assert Moment.parse(text) == moment
 
 
 def test_a_moment_as_long_as_a_frame_is_refused_in_a_line():

@@ -96,7 +96,7 @@ async def test_an_answer_that_is_too_long_is_said_to_be(stage):
         assert (await line.read())[1:] == [2, None, "ok"]
 
 
-async def test_a_fault_ends_its_client_and_no_other(stage, monkeypatch, capfd):
+async def test_a_fault_ends_its_client_and_no_other(stage, monkeypatch, caplog):
     async with connected(stage) as line, connected(stage) as other:
         await other.ask(1, "health")
         await other.read()
@@ -106,7 +106,7 @@ async def test_a_fault_ends_its_client_and_no_other(stage, monkeypatch, capfd):
             pass
         await other.ask(2, "health")
         assert (await other.read())[1] == 2
-    assert "NoneType" in capfd.readouterr().err
+    assert "NoneType" in caplog.text
 
 
 async def test_requests_are_answered_while_a_load_takes_its_time(stage):

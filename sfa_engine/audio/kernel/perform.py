@@ -255,12 +255,14 @@ def apply(engine, rack, command, frame):
                 if other != deck:
                     transport.change(engine, rack, AT_LEADER + other * DECK_STRIDE, 0.0, frame)
         return DONE
+    at_play = transport.AT_PLAY + deck * DECK_STRIDE
     if op == PLAY and command.x == 0.0:
+        transport.change_for(engine, rack, at_play, 0.0, frame, command.source)
         transport.stop(engine, rack, deck, frame)
         return DONE
     if engine.transport[deck].head[0].slot < 0:
         if op == PLAY:
-            transport.change(engine, rack, transport.AT_PLAY + deck * DECK_STRIDE, 0.0, frame)
+            transport.change(engine, rack, at_play, 0.0, frame)
         return NO_TRACK
     return move(engine, rack, deck, command, frame)
 
@@ -364,6 +366,8 @@ def move(engine, rack, deck, command, frame):
     here = transport.position_now(engine, deck, frame)
     if op == PLAY:
         machine.cue_held = 0  # playing on from a held cue
+        at_play = transport.AT_PLAY + base
+        transport.change_for(engine, rack, at_play, 1.0, frame, command.source)
         sync.start(engine, rack, deck, frame)
         return DONE
     if op == SEEK:
@@ -472,12 +476,14 @@ def loop(engine, rack, deck, command, frame, here):
         return DONE
     if op == LOOP_ACTIVE or op == LOOP_AUTO or op == LOOP_AGAIN:
         wanted = command.x != 0.0 if op == LOOP_ACTIVE else not active
+        # Of a button's effect its sender is told, of the switch that it set it is not.
+        source = command.source if op == LOOP_ACTIVE else 0
         if not wanted:
-            transport.change(engine, rack, AT_LOOP_ACTIVE + base, 0.0, frame)
+            transport.change_for(engine, rack, AT_LOOP_ACTIVE + base, 0.0, frame, source)
             return DONE
         if not whole:
             return NOT_THERE
-        transport.change(engine, rack, AT_LOOP_ACTIVE + base, 1.0, frame)
+        transport.change_for(engine, rack, AT_LOOP_ACTIVE + base, 1.0, frame, source)
         if op == LOOP_AGAIN:
             sync.go(engine, rack, deck, frame, begin)
         return DONE

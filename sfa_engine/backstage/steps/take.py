@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from sfa_engine.library.places import entries
 from sfa_engine.library.tags import Tags, read_tags
 from sfa_engine.wire.frames import sayable
 
+logger = logging.getLogger(__name__)
 WORKER = "sfa_engine.prep.intake"
 
 
@@ -117,7 +119,7 @@ class Take:
                     # Its worker may have been killed when it was in its place already.
                     aside = await asyncio.to_thread(step_aside, bundle)
         except SfaError as problem:
-            print(f"backstage: import {job.id}: {problem}", flush=True)
+            logger.warning("import %d: %s", job.id, problem)
         finally:
             if aside is not None:
                 await asyncio.to_thread(clear_away, aside)

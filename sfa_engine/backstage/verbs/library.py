@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +34,7 @@ from sfa_engine.library.grids import TrackGrid
 from sfa_engine.library.track import Track
 from sfa_engine.wire.frames import sayable
 
+logger = logging.getLogger(__name__)
 MOST_FOUND = 1000
 HOTCUES = range(1, 9)
 SHIFTS = (-4.0, 4.0)  # beats
@@ -135,9 +137,11 @@ class LibraryVerbs:
             asked["bpm"] = lambda c, n: grids.set_bpm(c, n, beats_a_minute)
         if tempo is not None:
             ways: dict[str, Correct] = {"halve": grids.halve, "double": grids.double}
-            if tempo not in ways:
-                raise Refused(f"tempo is {tempo!r:.40}", did_you_mean(str(tempo), ways) or "halve")
-            asked["tempo"] = ways[tempo]
+            way = given.text("tempo", tempo)
+            if way not in ways:
+                hint = did_you_mean(way, ways) or "say halve or double"
+                raise Refused(f'tempo is "{way:.40}"', hint)
+            asked["tempo"] = ways[way]
         if given.switch("automatic", automatic):
             asked["automatic"] = _automatic
         if len(asked) != 1:
@@ -224,7 +228,7 @@ class LibraryVerbs:
         try:
             await self._shop.follow(track)
         except SfaError as error:
-            print(f"backstage: track {track}: {error}", flush=True)
+            logger.warning("track %s: %s", track, error)
 
     # ------------------------------------------------------------------ playlists
 

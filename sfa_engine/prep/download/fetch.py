@@ -135,7 +135,9 @@ def _caught(tool: Tool, program: Path, order: Order, folder: Path, progress: Pro
         failure = why(tool.name, list(kept), shutil.disk_usage(folder).free)
         if failure.code == "no-result" and status not in tool.success and not kept:
             raise DownloadError(
-                "download", f"{tool.name} ended without a word: status {status}", "see its log"
+                "download",
+                f"{tool.name} ended without a word: status {status}",
+                "see `sfa log backstage`",
             )
         raise failure
     return Catch(path, facts)

@@ -134,4 +134,4 @@ class Relay:
 
 def _hung() -> EngineError:
     """Return what to say when backstage is there and takes nothing."""
-    return EngineError("backstage does not answer", "see its log")
+    return EngineError("backstage does not answer", "see `sfa log backstage`")

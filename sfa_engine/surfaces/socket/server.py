@@ -7,8 +7,8 @@ backstage or for a moment: these are answered when they are done, and faders mov
 from __future__ import annotations
 
 import fnmatch
+import logging
 import math
-import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
@@ -28,6 +28,7 @@ from sfa_engine.surfaces.socket.relay import PREFIXES, Relay
 from sfa_engine.wire import frames, messages
 from sfa_engine.wire.verbs import FaultError, bind, exported
 
+logger = logging.getLogger(__name__)
 MOST_CLIENTS = 200
 MOST_ANSWERS = 64  # waiting for one client; then it is not read from until it reads
 MOST_ASIDE = 64  # requests of a kind and client that are under way while others are answered
@@ -87,8 +88,8 @@ class Server:
         client = Client(self, stream, self._next_source)
         try:
             await client.run()
-        except* Exception:  # noqa: BLE001 - the edge: one client's fault must not end the show
-            _print_fault()
+        except* Exception:
+            logger.exception("client %d", client.source)
         finally:
             self.clients -= 1
 
@@ -99,7 +100,7 @@ class Client:
     def __init__(self, server: Server, stream: trio.SocketStream, source: int) -> None:
         self._server = server
         self._stream = stream
-        self._source = source
+        self.source = source
         self._send, self._queue = trio.open_memory_channel[bytes](MOST_ANSWERS)
         self._watched: dict[str, None] = {}
         self._readings: tuple[str, ...] = ()
@@ -189,15 +190,15 @@ class Client:
             frame = frames.pack(answer)
         except SfaError as error:
             frame = frames.pack(messages.failure(request.id, error))
-        except Exception as error:  # noqa: BLE001 - the edge: one bad request must not end the show
-            _print_fault()
+        except Exception as error:
+            logger.exception("%s", request.method)
             frame = frames.pack(messages.failure(request.id, FaultError(error)))
         await self._send.send(frame)
 
     async def _do(self, request: messages.Request) -> Any:
         verbs: dict[str, Callable[..., Any]] = {**self._server.verbs}
         verbs |= {"watch": self.watch, "unwatch": self.unwatch}
-        result = bind(verbs, request, {"source": self._source})()
+        result = bind(verbs, request, {"source": self.source})()
         return await result if isinstance(result, Awaitable) else result
 
     # ------------------------------------------------------------------ writing
@@ -261,7 +262,7 @@ class Client:
         return {"watched": len(self._watched)}
 
     def _hear(self, path: str, value: float, source: int) -> None:
-        if source == self._source:
+        if source == self.source:
             self._news.pop(path, None)  # older than what the client knows
         elif path in self._watched:
             self._news[path] = value
@@ -300,12 +301,6 @@ def _is_slow(request: messages.Request) -> bool:
         when = request.params.get("when")
         return when is not None and when != "now"
     return request.method in SLOW or request.method.startswith(PREFIXES)
-
-
-def _print_fault() -> None:
-    """Print a trace; that the log takes no more is no reason to end."""
-    with suppress(OSError):
-        traceback.print_exc()
 
 
 def _patterns(paths: Any) -> list[str]:

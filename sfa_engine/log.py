@@ -1,0 +1,293 @@
+"""A process's log: a file of its own with one line a record, rotated by size.
+
+::
+
+    2026-11-28T19:35:01.123+01:00 WARNING host[1234] the device asks for no more blocks
+
+Imports no `logging`, so that the audio process may use it; the others hang their `logging` handler
+on it. A record is in the file when `write` returns: whatever is killed then loses nothing. A file
+has one writer, so that nobody rotates what another writes; `sfa log` merges them by time.
+Under systemd a record goes to the journal as well, with its priority in front.
+"""
+
+from __future__ import annotations
+
+import errno
+import faulthandler
+import fcntl
+import os
+import re
+import signal
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+MAX_FILE_BYTES = 4 << 20
+KEPT_FILES = 4  # beside the current one: 20 MB a process at most
+MAX_RECORD_BYTES = 16 << 10  # a traceback of 200 lines
+OPEN_RETRY_S = 1.0
+REPEAT_S = 60.0  # a library's line that was written in the last minute is only counted
+MAX_REPEATS = 256
+DUMP_SIGNAL = signal.SIGUSR2  # writes where each thread is
+# Names and priorities of journald, see sd-daemon(3).
+LEVELS = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_ESCAPES = str.maketrans(_CONTROL | {9: "\t", 10: "\\n", 92: "\\\\"})
+_PRIVATE = re.compile(
+    r"""
+    (?P<name>\b(?:\w*(?:token|secret|password|passwd|api_?key|signature|verifier)|sig
+        |authorization|(?<=[?&])(?:code|state|key)) ["']? \s* [=:] \s* ["']?)
+        (?:(?:bearer|basic|license)\s+)? [^\s"'&,;)}\]]+
+    | (?P<scheme>\bbearer\s+) \S+
+    | (?P<user>://[^\s/:@]+:) [^\s/@]+ (?=@)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+class LogFile:
+    """The log of one process.
+
+    Parameters
+    ----------
+    name : str
+        Of the process, and of its file.
+    folder : pathlib.Path, optional
+        Where the files are; without one records go to standard error only.
+    """
+
+    def __init__(self, name: str, folder: Path | None = None) -> None:
+        self.name = name
+        self.path = None if folder is None else folder / f"{name}.log"
+        self.is_journal = _is_journal()
+        self.descriptor = -1
+        self._lock = threading.RLock()  # a signal handler may write while its thread writes
+        self._lost = 0
+        self._why = ""
+        self._is_torn = False
+        self._open_at = 0.0
+        self._open()
+
+    def _open(self) -> None:
+        """Open the file, keeping the descriptor's number: `faulthandler` has it."""
+        self._open_at = time.monotonic() + OPEN_RETRY_S
+        if self.path is None:
+            return
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            opened = os.open(self.path, flags, 0o600)
+        except OSError as error:
+            self._why = error.strerror or str(error)
+            return
+        # Whoever wrote there last may have been cut short by a full disk.
+        self._is_torn = os.pread(opened, 1, max(0, os.fstat(opened).st_size - 1)) not in {
+            b"",
+            b"\n",
+        }
+        if self.descriptor < 0:
+            self.descriptor = opened
+        else:
+            os.dup2(opened, self.descriptor, inheritable=False)
+            os.close(opened)
+
+    def write(self, level: str, text: str) -> None:
+        """Write a record; one that cannot be written is counted, and told with the next."""
+        text = escape(_PRIVATE.sub(_hide, text))
+        stamp = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        line = _line(f"{stamp} {level.upper()} {self.name}[{os.getpid()}] {text}")
+        with self._lock:
+            if self.is_journal:
+                with suppress(OSError):
+                    os.write(2, _line(f"<{LEVELS[level]}>{self.name}: {text}"))
+            elif self.path is None:
+                with suppress(OSError, ValueError):
+                    sys.stderr.write(line.decode())
+            if self.path is not None:
+                self._append(line)
+
+    def _append(self, line: bytes) -> None:
+        if self.descriptor < 0 and time.monotonic() >= self._open_at:
+            self._open()
+        if self.descriptor < 0:
+            self._lost += 1
+            return
+        try:
+            there = os.fstat(self.descriptor)
+            if there.st_nlink == 0 or there.st_size + len(line) > MAX_FILE_BYTES:
+                self._rotate(there)
+            if self._lost:
+                self._put(_line(f"{line[:29].decode()} WARNING {self.name}[{os.getpid()}]"
+                                f" {self._lost} records were lost: {self._why}"))  # fmt: skip
+                self._lost = 0
+            self._put(line)
+        except OSError as error:
+            self._lost += 1
+            self._why = error.strerror or str(error)
+
+    def _put(self, line: bytes) -> None:
+        """Append a line in one piece; the rest of one that was torn by a full disk ends first."""
+        data = b"\n" + line if self._is_torn else line
+        written = os.write(self.descriptor, data)
+        self._is_torn = written < len(data)
+        if self._is_torn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _rotate(self, there: os.stat_result) -> None:
+        """Begin a new file, unless another process of the same name has just done so."""
+        assert self.path is not None
+        with suppress(OSError):
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self.path.stat().st_ino == there.st_ino:
+                for number in range(KEPT_FILES - 1, 0, -1):
+                    with suppress(FileNotFoundError):
+                        numbered(self.path, number).replace(numbered(self.path, number + 1))
+                self.path.replace(numbered(self.path, 1))
+        self._open()
+
+    def exception(self, error: BaseException, text: str = "", level: str = "error") -> None:
+        """Write an exception with its traceback, as one record."""
+        trace = "".join(traceback.format_exception(error)).rstrip()
+        self.write(level, f"{text}\n{trace}" if text else trace)
+
+
+def numbered(path: Path, number: int) -> Path:
+    """Return the name that a log's file has after so many rotations."""
+    return path if not number else path.with_name(f"{path.name}.{number}")
+
+
+def escape(text: str) -> str:
+    """Return a text as one line that a terminal may show."""
+    return text.translate(_ESCAPES)
+
+
+def unescape(text: str) -> str:
+    """Return what `escape` made one line as lines again; other control characters stay escaped."""
+    return re.sub(r"\\(\\|n)", lambda found: "\n" if found[1] == "n" else "\\", text)
+
+
+def _line(text: str) -> bytes:
+    """Return a record as bytes; of one that is too long the middle is left out."""
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) > MAX_RECORD_BYTES:
+        half = MAX_RECORD_BYTES // 2
+        left_out = f" …({len(data) - 2 * half} bytes)… "
+        begin, end = data[:half].decode(errors="ignore"), data[-half:].decode(errors="ignore")
+        data = f"{begin}{left_out}{end}".encode()
+    return data + b"\n"
+
+
+def _hide(found: re.Match[str]) -> str:
+    return f"{found['name'] or found['scheme'] or found['user']}***"
+
+
+def _is_journal() -> bool:
+    """Return whether standard error leads to the journal, see `JOURNAL_STREAM` in systemd.exec."""
+    with suppress(OSError):
+        there = os.fstat(2)
+        return os.environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"
+    return False
+
+
+# ---------------------------------------------------------------------- the log of this process
+
+
+class _Output:
+    """Standard output and error of a process without a terminal, as records.
+
+    C libraries write there. The pipe's writing end never blocks: JACK's threads write to it too.
+    """
+
+    def __init__(self, log: LogFile) -> None:
+        self._log = log
+        self._seen: dict[bytes, list[float]] = {}  # line: when it was written, how often not
+        self._kept = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3) for number in (1, 2)]
+        self._source, sink = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(sink, False)
+        for number in (1, 2):
+            os.dup2(sink, number)
+        os.close(sink)
+        threading.Thread(target=self._read, name="output", daemon=True).start()
+
+    def release(self) -> None:
+        """Give standard output and error back, for a program that takes this one's place."""
+        for number, kept in zip((1, 2), self._kept, strict=True):
+            os.dup2(kept, number)
+
+    def _read(self) -> None:
+        with open(self._source, "rb", closefd=True) as lines:  # noqa: PTH123 - a descriptor
+            while line := lines.readline(MAX_RECORD_BYTES):
+                self._take(line.rstrip())
+
+    def _take(self, line: bytes) -> None:
+        now = time.monotonic()
+        written_at, often = self._seen.pop(line, (-REPEAT_S, 0))
+        if now - written_at < REPEAT_S:
+            self._seen[line] = [written_at, often + 1]
+            return
+        if len(self._seen) >= MAX_REPEATS:
+            self._seen.pop(next(iter(self._seen)))
+        self._seen[line] = [now, 0]
+        more = f" ({int(often)} times more since)" if often else ""
+        if line:
+            self._log.write("info", line.decode(errors="backslashreplace") + more)
+
+
+_log = LogFile("sfa")
+_output: _Output | None = None
+
+
+def start(name: str, folder: Path | None) -> None:
+    """Begin this process's log: what it writes, what its libraries print, what it dies of.
+
+    Parameters
+    ----------
+    name : str
+        Of the process.
+    folder : pathlib.Path, optional
+        Where logs are; without one everything goes to standard error.
+    """
+    global _log, _output  # noqa: PLW0603 - a process has one log, as it has one standard error
+    _log = LogFile(name, folder)
+    if _log.path is not None and not _log.is_journal:
+        _output = _Output(_log)
+    crash = _log.descriptor if _log.descriptor >= 0 else 2
+    faulthandler.enable(file=crash)
+    faulthandler.register(DUMP_SIGNAL, file=crash, all_threads=True)
+    sys.excepthook = _on_exception
+    sys.unraisablehook = lambda found: _on_unraisable(found.exc_value, found.err_msg, found.object)
+    threading.excepthook = lambda found: _on_unraisable(found.exc_value, None, found.thread)
+
+
+def _on_exception(
+    _kind: type[BaseException], error: BaseException, _trace: TracebackType | None
+) -> None:
+    _log.exception(error, level="critical")
+
+
+def _on_unraisable(error: BaseException | None, words: str | None, where: Any) -> None:
+    if error is not None:
+        _log.exception(error, f"{words or 'exception in'} {where!r:.200}")
+
+
+def before_exec() -> None:
+    """Let the program that takes this one's place say why it cannot start."""
+    if _output is not None:
+        _output.release()
+
+
+def write(level: str, text: str) -> None:
+    """Write a record to this process's log."""
+    _log.write(level, text)
+
+
+def exception(error: BaseException, text: str = "") -> None:
+    """Write an exception with its traceback to this process's log."""
+    _log.exception(error, text)

@@ -1,0 +1,22 @@
+"""Every verb of backstage refuses what it cannot take: no value makes a fault of ours."""
+
+import pytest
+from any_values import faults, of_class, parameters
+from house import house
+
+from sfa_engine.backstage.verbs.jobs import JobVerbs
+from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.prep import PrepVerbs
+
+VERBS = parameters(of_class(JobVerbs), of_class(PrepVerbs), of_class(LibraryVerbs))
+
+
+@pytest.mark.slow
+def test_no_value_makes_a_fault_in_backstage(tmp_path):
+    with house(tmp_path) as here, here.start() as client:
+        assert faults(client, VERBS) == []
+        assert "Traceback" not in here.log
+
+
+def test_all_verbs_of_backstage_are_among_those_that_are_tried():
+    assert {"jobs.retry", "library.grid", "library.cue", "prep.add"} <= set(VERBS)

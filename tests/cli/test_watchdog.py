@@ -1,0 +1,244 @@
+"""Processes that live and do not answer are ended; a machine that stood still ends nobody."""
+
+import os
+import signal
+import socket
+import time
+
+import pytest
+from engine_process import until
+
+from sfa_engine.audio.lock import lock_holder
+from sfa_engine.audio.memory import Memory
+from sfa_engine.cli import supervise, watchdog
+from sfa_engine.cli.config import AudioConfig
+from sfa_engine.cli.watchdog import LOOK_S, MAX_STEP_S, HostWatch, Watch
+
+ANSWER_S, BEGIN_S, LISTEN_S = 5.0, 30.0, 60.0
+
+
+class Process:
+    """One that listens, and answers when it is told to."""
+
+    def __init__(self, path):
+        self.path = path
+        self.listen()
+
+    def listen(self):
+        self.door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.path.unlink(missing_ok=True)
+        self.door.bind(str(self.path))
+        self.door.listen(4)
+        self.door.setblocking(False)
+
+    def answer(self, what=b"yes\n"):
+        while True:
+            try:
+                client, _ = self.door.accept()
+            except BlockingIOError:
+                return
+            with client:
+                client.sendall(what)
+
+
+@pytest.fixture
+def process(tmp_path):
+    made = Process(tmp_path / "host.sock")
+    yield made
+    made.door.close()
+
+
+@pytest.fixture
+def watch(process):
+    made = Watch(process.path, b"ping\n", ANSWER_S, BEGIN_S, LISTEN_S)
+    yield made
+    made.close()
+
+
+def looks(watch, seconds, each=lambda: None):
+    """Look for so long, in steps; return when it was taken for hung, and why."""
+    for number in range(round(seconds / LOOK_S)):
+        each()
+        why = watch.look(LOOK_S)
+        if why:
+            return (number + 1) * LOOK_S, why
+    return None
+
+
+def test_one_that_answers_is_not_hung(process, watch):
+    assert looks(watch, 120, process.answer) is None
+
+
+def test_one_that_stops_answering_is_hung_after_its_time(process, watch):
+    assert looks(watch, 10, process.answer) is None
+    process.answer()
+    after_s, why = looks(watch, 60)
+    assert ANSWER_S <= after_s <= ANSWER_S + 3 * LOOK_S
+    assert why == "hung: no answer for 5 s"
+
+
+def test_one_that_begins_has_longer_and_one_that_does_not_listen_yet_longest(process, watch):
+    assert looks(watch, 2 * BEGIN_S)[0] == pytest.approx(BEGIN_S, abs=1.0)
+    process.door.close()
+    nobody = Watch(process.path, b"ping\n", ANSWER_S, BEGIN_S, LISTEN_S)
+    after_s, why = looks(nobody, 2 * LISTEN_S)
+    assert after_s == LISTEN_S
+    assert "nobody listened" in why
+
+
+def test_one_that_starts_anew_in_its_own_place_begins_again(process, watch):
+    assert looks(watch, 10, process.answer) is None
+    process.door.close()
+    assert looks(watch, LISTEN_S - 5) is None
+    process.listen()
+    assert looks(watch, BEGIN_S - 5) is None
+    assert looks(watch, 10, process.answer) is None
+
+
+def test_a_machine_that_stood_still_is_one_step(process, watch):
+    assert looks(watch, 10, process.answer) is None
+    # What the supervisor counts of a night's sleep; then all go on, the watched one a second later.
+    assert not watch.look(MAX_STEP_S)
+    assert not watch.look(MAX_STEP_S)
+    assert looks(watch, 10, process.answer) is None
+
+
+def test_too_many_who_wait_are_no_answer_and_no_error(process, watch):
+    assert looks(watch, 2, process.answer) is None
+    crowd = []
+    for _ in range(10):
+        crowd.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        crowd[-1].setblocking(False)
+        try:
+            crowd[-1].connect(str(process.path))
+        except BlockingIOError:
+            break
+    assert looks(watch, 10)[1].startswith("hung: no answer")
+    for each in crowd:
+        each.close()
+
+
+# ---------------------------------------------------------------------- the host
+
+
+@pytest.fixture
+def memory(tmp_path):
+    made = Memory.create(tmp_path / "engine.memory")
+    made.engine["driver"] = b"stream"
+    return made
+
+
+@pytest.fixture
+def host(process, tmp_path, memory):  # noqa: ARG001 - has to be there
+    made = HostWatch(tmp_path)
+    yield made
+    made.close()
+
+
+def well(process, idle_s=0.01):
+    process.answer(b'{"ok": {"idle_s": %g}}\n' % idle_s)
+
+
+def test_a_host_that_plays_and_answers_is_not_hung(process, host, memory):
+    def each():
+        memory.engine["blocks"] += 100
+        well(process)
+
+    assert looks(host, 120, each) is None
+
+
+def play(memory):
+    memory.engine["blocks"] += 100
+
+
+@pytest.mark.parametrize(
+    ("each", "limit_s", "why"),
+    [
+        (lambda _process, _memory: None, watchdog.HOST_SILENT_S, "no sound and no answer"),
+        (lambda process, _memory: well(process), watchdog.NO_BLOCK_S, "no sound"),
+        (lambda _process, memory: play(memory), watchdog.HOST_PLAYS_S, "no answer"),
+        (
+            lambda process, memory: [play(memory), well(process, 60.0)],
+            watchdog.HOST_PLAYS_S,
+            "no answer",
+        ),
+    ],
+    ids=["stopped", "audio thread", "requests", "main thread"],
+)
+def test_each_way_that_a_host_hangs_has_its_time(process, host, memory, each, limit_s, why):
+    assert looks(host, 5, lambda: [play(memory), well(process)]) is None
+    after_s, said = looks(host, 120, lambda: each(process, memory))
+    assert limit_s <= after_s <= limit_s + 3 * LOOK_S
+    assert said.startswith(f"hung: {why} for ")
+
+
+def test_a_host_whose_time_is_a_files_may_stand_still(process, host, memory):
+    memory.engine["driver"] = b"file"
+    assert looks(host, 60, lambda: well(process)) is None
+
+
+def test_a_host_that_takes_its_time_to_open_a_device_is_not_hung(host):
+    assert looks(host, 25) is None
+
+
+# ---------------------------------------------------------------------- whole
+
+
+def pid_of(engine, name):
+    return lock_holder(engine.runtime / f"{name}.lock")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["stage", "host"])
+def test_a_stopped_process_is_restarted_and_log_and_health_say_so(silent_engine, name):
+    until(lambda: "health" in silent_engine.log("stage"), "the stage")
+    time.sleep(3 * LOOK_S)  # it has answered once; else it counts as one that begins
+    pid = pid_of(silent_engine, name)
+    os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    until(lambda: pid_of(silent_engine, name) not in {0, pid}, f"another {name}")
+    assert time.monotonic() - began < 20.0
+    until(silent_engine.answers, "the engine")
+    assert f"{name} (process {pid}) hung: no " in silent_engine.log("supervisor")
+    with silent_engine.connect() as client:
+        reasons = client.call("health")["reasons"]
+    assert any(f"{name} was started again: hung: no " in reason for reason in reasons)
+
+
+@pytest.mark.slow
+def test_an_engine_that_stood_still_as_a_whole_goes_on_and_ends_when_it_is_told(silent_engine):
+    names = ("sfa", "host", "stage", "backstage")
+    until(lambda: all(pid_of(silent_engine, name) for name in names), "all processes")
+    until(lambda: "health" in silent_engine.log("stage"), "the stage")
+    time.sleep(3 * LOOK_S)
+    pids = [pid_of(silent_engine, name) for name in names]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(watchdog.HOST_SILENT_S + 2.0)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    time.sleep(4 * LOOK_S)
+    assert [pid_of(silent_engine, name) for name in names] == pids
+    assert "hung" not in silent_engine.log("supervisor")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    assert silent_engine.command("stop")[0] == 0
+    assert time.monotonic() - began < 10.0  # nobody is waited for till he is killed
+    assert "ended" in silent_engine.log("supervisor")
+    assert silent_engine.log("stage").rstrip().endswith("ended")
+
+
+def test_a_process_that_never_answered_had_no_good_life_however_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervise, "STEADY_S", 0.0)
+    said = []
+    supervisor = supervise.Supervisor(tmp_path, AudioConfig(), said.append)
+    child = supervisor.stage
+    child.command = ["false"]
+    for number in (1, 2, 3):
+        supervisor._begin(child)
+        child.process.wait()
+        supervisor._bury(child)
+        assert child.failures == number
+    assert "starting it again in 0.5 s" in said[-1]
+    os.close(supervisor._lock)
