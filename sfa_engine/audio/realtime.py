@@ -9,7 +9,7 @@ from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
-PRIORITY = 70  # above desktop audio, below the kernel's interrupt threads at 50 and JACK's watchdog
+PRIORITY = 45  # below threaded interrupts, 50: the card's own among them. JACK's clients have 5 up
 
 
 def lock_memory() -> bool:
