@@ -16,7 +16,8 @@ from sfa_engine.errors import DeviceError
 
 LOOK_S = 0.5
 RELINK_S = 2.0  # a link that was taken away may be one that somebody moves elsewhere
-REOPENED_S = 3.0  # a rate that is wrong so soon after the device was reopened for it stays wrong
+REOPENED_S = 3.0  # a host that starts so soon after the last was ended for its rate is the next
+IN_VAIN_S = 30.0  # until a device is reopened again that got the wrong rate when it was reopened
 PACE_S = 5.0  # the longest time over which the pace is taken
 RATE_SHARE = 0.02  # 44.1 and 48 kHz are 8 % apart
 TROUBLE_BYTES = 255
@@ -164,7 +165,6 @@ class Watch:
         self._any_sink = name == device.DEFAULT
         self._channels = channels
         self._stop = stop
-        self._useless_rate = 0  # for which the device was reopened in vain
         self.driver: Driver | None = None
         self.new_rate = ""
 
@@ -172,25 +172,31 @@ class Watch:
         """Look until it is time to stop. A server that hangs holds this thread and nobody else."""
         engine = self._memory.engine
         watched: Driver | None = None
-        told = ""
+        told = off = ""
         while not self._stop.wait(LOOK_S):
             stream = self.driver
             if not isinstance(stream, Stream) or not stream.found.in_graph:
                 continue
+            now_s = time.monotonic()
             try:
                 if watched is not stream:
                     graph, pace, told = jack.Graph(), Pace(self._memory), ""
                     outputs = self._outputs(graph, stream)
                     watched = stream
-                trouble = outputs.look(time.monotonic())
-                if graph.rate not in {0, round(float(engine["sample_rate"]))} or pace.is_off():
+                    off = self._compare(graph.rate)
+                    reopened_ns = int(engine["host_started_ns"]) - int(engine["reopened_ns"])
+                    in_vain = off and reopened_ns < REOPENED_S * 1e9
+                    look_s = now_s + IN_VAIN_S if in_vain else now_s
+                trouble = outputs.look(now_s)
+                if now_s >= look_s and (self._compare(graph.rate) or pace.is_off()):
                     pace = Pace(self._memory)
-                    trouble = self._look_at_rate() or trouble
+                    self.new_rate = off = self._compare(_rate_now())
             except DeviceError:
                 continue  # the server is going
             if outputs.relinked:
                 outputs.relinked = False
                 engine["relinked_ns"] = time.monotonic_ns()
+            trouble = off or trouble
             if trouble != told:
                 told = trouble
                 engine["trouble"] = device.cut(trouble, TROUBLE_BYTES)
@@ -199,19 +205,17 @@ class Watch:
         name, sink = device.client_name(), stream.found.name
         return Outputs(graph, name, sink, self._channels, any_sink=self._any_sink)
 
-    def _look_at_rate(self) -> str:
-        """Have the device reopened if the graph has another rate; return what is wrong with it."""
-        engine = self._memory.engine
-        graph = jack.Graph()
-        rate, opened = graph.rate, float(engine["sample_rate"])
-        graph.close()
+    def _compare(self, rate: int) -> str:
+        """Return what is wrong with a rate of the graph, nothing if it is the one opened at."""
+        opened = float(self._memory.engine["sample_rate"])
         if rate in {0, opened}:
             return ""
-        words = f"the device runs at {rate} Hz and was opened at {opened:g} Hz"
-        now_ns, started_ns = time.monotonic_ns(), int(engine["host_started_ns"])
-        just_now = max(now_ns - started_ns, started_ns - int(engine["reopened_ns"]))
-        if just_now < REOPENED_S * 1e9:
-            self._useless_rate = rate
-        if rate != self._useless_rate:
-            self.new_rate = words
-        return words
+        return f"the device runs at {rate} Hz and was opened at {opened:g} Hz"
+
+
+def _rate_now() -> int:
+    """Return the graph's rate as a new client hears it."""
+    graph = jack.Graph()
+    rate = graph.rate
+    graph.close()
+    return rate
