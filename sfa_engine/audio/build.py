@@ -27,7 +27,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import llvmlite.binding as llvm
 import platformdirs
@@ -207,7 +206,7 @@ def build(target: Path) -> None:
             print("compiled", done, functions() + len(ENTRIES), flush=True)
 
     machine = _target_machine()
-    manifest: dict[str, Any] = {}
+    manifest = {}
     count = Count()
     with event.install_listener("numba:compile", count):
         for name in ENTRIES:
@@ -224,7 +223,7 @@ def build(target: Path) -> None:
             }
             count.entries += 1
             count.tell()
-    manifest["functions"] = sorted(count.names)
+    (target / "functions.txt").write_text("\n".join(sorted(count.names)))
     write_durably(target / "manifest.json", json.dumps(manifest))
 
 

@@ -157,9 +157,10 @@ class Host:
         self._look_at = time.monotonic() + RETRY_S
         self._wait_for_block()
         thread = int(engine["thread"])
-        engine["realtime"] = realtime.raise_thread(thread) or (
-            thread and rtkit.raise_thread(thread)
-        )
+        priority = realtime.raise_thread(thread)
+        if thread and not priority:
+            priority = rtkit.raise_thread(thread)
+        engine["realtime"] = priority
 
     def _drive_file(self, rate: float) -> None:
         """Render into a file; whoever asks for it makes time pass."""

@@ -31,6 +31,7 @@ JACK = "JACK"
 PIPEWIRE = "PipeWire"
 SONAME = "libjack.so.0"
 USR = Path("/usr")
+JACK_FOLDER = Path("/dev/shm")  # noqa: S108 - where jackd has its sockets
 CONNECT_TIMEOUT_S = 0.2
 NO_START_SERVER = 1  # JackNoStartServer
 IS_INPUT, IS_PHYSICAL = 1, 4  # JackPortIsInput, JackPortIsPhysical
@@ -57,32 +58,24 @@ def server() -> str:
     named = os.environ.get("JACK_DEFAULT_SERVER", "")
     name, user = named or "default", os.getuid()
     # jackd2's socket, and jackd1's
-    for path in (f"/dev/shm/jack_{name}_{user}_0", f"/dev/shm/jack-{user}/{name}/jack_0"):  # noqa: S108
-        if _answers(Path(path)):
+    for path in (f"jack_{name}_{user}_0", f"jack-{user}/{name}/jack_0"):
+        if _answers(JACK_FOLDER / path):
             return JACK
     return PIPEWIRE if not named and _answers(pipewire_socket()) else ""
 
 
 def pipewire_socket() -> Path:
     """Return where PipeWire would answer."""
-    environ = os.environ
-    folder = (
-        environ.get("PIPEWIRE_RUNTIME_DIR") or environ.get("XDG_RUNTIME_DIR") or "/run/pipewire"
-    )
-    return Path(folder) / (environ.get("PIPEWIRE_REMOTE") or "pipewire-0")
+    folders = (os.environ.get(name) for name in ("PIPEWIRE_RUNTIME_DIR", "XDG_RUNTIME_DIR"))
+    folder = next(filter(None, folders), "/run/pipewire")
+    return Path(folder) / (os.environ.get("PIPEWIRE_REMOTE") or "pipewire-0")
 
 
 def pipewire_libraries() -> list[Path]:
     """Return PipeWire's libjack, wherever distributions put it; empty if it is not installed."""
     multiarch = sysconfig.get_config_var("MULTIARCH") or f"{platform.machine()}-linux-gnu"
-    places = (
-        f"/usr/lib/{multiarch}",
-        "/usr/lib64",
-        "/usr/lib",
-        "/usr/local/lib64",
-        "/usr/local/lib",
-    )
-    found = [Path(place) / "pipewire-0.3" / "jack" / SONAME for place in places]
+    places = (f"lib/{multiarch}", "lib64", "lib", "local/lib64", "local/lib")
+    found = [USR / place / "pipewire-0.3" / "jack" / SONAME for place in places]
     return [path for path in found if path.exists()]
 
 

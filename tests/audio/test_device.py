@@ -49,7 +49,7 @@ def test_portaudio_that_fails_when_it_looks_again_is_asked_once_more_the_next_ti
 
 @pytest.mark.parametrize("name", ["²", "٣²"])
 def test_a_name_of_digits_that_are_no_number_is_a_name(monkeypatch, name):
-    monkeypatch.setattr(device, "devices", lambda: [Found(0, "Loud", "ALSA", 48_000.0, 2)])
+    monkeypatch.setattr(device, "devices", lambda _: [Found(0, "Loud", "ALSA", 48_000.0, 2)])
     with pytest.raises(DeviceError, match=f'no device "{name}"; there are 0: "Loud"'):
         device.choose(Wish(name))
 
