@@ -42,7 +42,7 @@ class Wish:
     rate : float
         Frames a second; 0 is the device's own.
     block : int
-        Frames; JACK has its own.
+        Frames; PipeWire is asked for it, a JACK server has its own.
     channels : int
         2, or 4 with headphones.
     """
