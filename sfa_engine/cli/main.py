@@ -127,7 +127,7 @@ def main() -> None:
 @main.command()
 @_device_option
 @click.option("--rate", type=RATE, help="Frames a second; the device's own if left out.")
-@click.option("--block", type=click.IntRange(16, 8192), help="Frames a block; a JACK server has its own.")
+@click.option("--block", type=click.IntRange(16, 8192), help="Frames a block; JACK has its own.")
 @click.option("--channels", type=click.Choice(["2", "4"]), help="4 has headphones on 3 and 4.")
 @click.option("--no-backstage", is_flag=True, help="Perform only: no library, no preparation.")
 def start(
