@@ -39,10 +39,6 @@ class Outputs:
         Whether the default sink will do while that one is gone.
     """
 
-    RELINK_S = (
-        2.0  # after a link was taken away: who moves a cable by hand makes the next one first
-    )
-
     def __init__(
         self, graph: jack.Graph, client: str, sink: str, channels: int, *, any_sink: bool
     ) -> None:

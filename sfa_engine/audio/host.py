@@ -28,7 +28,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sfa_engine.audio import build, device, jack, realtime, rtkit
+from sfa_engine.audio import build, device, jack, realtime
 from sfa_engine.audio.device import Driver, File, Stream, Timer, Wish
 from sfa_engine.audio.graph import Watch
 from sfa_engine.audio.layout import DECKS, LATENCY
@@ -159,6 +159,8 @@ class Host:
         thread = int(engine["thread"])
         priority = realtime.raise_thread(thread)
         if thread and not priority:
+            from sfa_engine.audio import rtkit  # 15 ms that a host with rights does not need
+
             priority = rtkit.raise_thread(thread)
         engine["realtime"] = priority
 
