@@ -133,7 +133,6 @@ class Host:
     def _drive(self, found: device.Found | None, rate: float, trouble: str) -> None:
         """Start a driver on the rack as it is."""
         engine = self.memory.engine
-        driver: Driver
         if self._file:
             self._drive_file(rate)
             return
@@ -148,7 +147,7 @@ class Host:
                 trouble = str(error)
                 stream = None
                 self.rack.record["in_graph"] = 0
-        driver = stream or Timer(
+        driver: Driver = stream or Timer(
             self.wish, rate, self._kernel, self._kernel.stream, self.rack.address
         )
         if stream is None:
@@ -157,12 +156,7 @@ class Host:
         self._look_at = time.monotonic() + RETRY_S
         self._wait_for_block()
         thread = int(engine["thread"])
-        priority = realtime.raise_thread(thread)
-        if thread and not priority:
-            from sfa_engine.audio import rtkit  # 15 ms that a host with rights does not need
-
-            priority = rtkit.raise_thread(thread)
-        engine["realtime"] = priority
+        engine["realtime"] = realtime.raise_thread(thread) or realtime.ask_rtkit(thread)
 
     def _drive_file(self, rate: float) -> None:
         """Render into a file; whoever asks for it makes time pass."""

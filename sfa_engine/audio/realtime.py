@@ -39,6 +39,16 @@ def raise_thread(thread: int, priority: int = PRIORITY) -> int:
     return priority_of(thread)
 
 
+def ask_rtkit(thread: int) -> int:
+    """Have RTKit give a thread of this process a real-time priority; return it, 0 for none."""
+    if not thread:
+        return 0
+    from sfa_engine.audio import rtkit  # takes 15 ms, and where there are rights nobody asks
+
+    rtkit.raise_thread(thread, PRIORITY)
+    return priority_of(thread)
+
+
 _RESET = 0x40000000  # SCHED_RESET_ON_FORK, which sched_getscheduler mixes into the policy
 
 

@@ -13,8 +13,6 @@ from jeepney.auth import AuthenticationError
 from jeepney.io.blocking import open_dbus_connection
 from jeepney.wrappers import unwrap_msg
 
-from sfa_engine.audio import realtime
-
 RTKIT = DBusAddress(
     "/org/freedesktop/RealtimeKit1",
     bus_name="org.freedesktop.RealtimeKit1",
@@ -36,8 +34,8 @@ def highest() -> int:
         return 0
 
 
-def raise_thread(thread: int) -> int:
-    """Have a thread of this process given a real-time priority; return it, 0 for none.
+def raise_thread(thread: int, priority: int) -> bool:
+    """Have a thread of this process given a real-time priority, or the highest below that one.
 
     From then on a thread that has one and runs for longer than RTKit's limit (0.2 s) without a
     pause ends the process: the machine stays usable, and the host is started again.
@@ -48,9 +46,9 @@ def raise_thread(thread: int) -> int:
             said = unwrap_msg(bus.send_and_get_reply(asked, timeout=TIMEOUT_S))[0]
             limit_us = int(said["RTTimeUSecMax"][1])
             resource.setrlimit(resource.RLIMIT_RTTIME, (limit_us, limit_us))
-            priority = min(realtime.PRIORITY, int(said["MaxRealtimePriority"][1]))
-            call = new_method_call(RTKIT, "MakeThreadRealtime", "tu", (thread, priority))
+            given = min(priority, int(said["MaxRealtimePriority"][1]))
+            call = new_method_call(RTKIT, "MakeThreadRealtime", "tu", (thread, given))
             unwrap_msg(bus.send_and_get_reply(call, timeout=TIMEOUT_S))
     except _ABSENT:
-        return 0
-    return realtime.priority_of(thread)
+        return False
+    return True

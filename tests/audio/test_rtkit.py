@@ -14,15 +14,15 @@ from jeepney import DBus, HeaderFields, MessageType, new_error, new_method_retur
 from jeepney.io.blocking import open_dbus_connection
 from jeepney.wrappers import unwrap_msg
 
-from sfa_engine.audio import rtkit
+from sfa_engine.audio import realtime, rtkit
 from sfa_engine.audio.realtime import PRIORITY
 
 PATIENCE_S = 20.0
 # Of a process of its own: the limit that it sets itself stays.
 PROGRAM = """
 import resource, threading
-from sfa_engine.audio import rtkit
-rtkit.raise_thread(threading.get_native_id())
+from sfa_engine.audio import realtime
+realtime.ask_rtkit(threading.get_native_id())
 print(threading.get_native_id(), *resource.getrlimit(resource.RLIMIT_RTTIME))
 """
 
@@ -113,7 +113,8 @@ def test_the_highest_priority_that_rtkit_gives_is_told():
 @pytest.mark.usefixtures("bus")
 def test_a_bus_without_rtkit_gives_no_priority():
     assert rtkit.highest() == 0
-    assert rtkit.raise_thread(threading.get_native_id()) == 0
+    assert not rtkit.raise_thread(threading.get_native_id(), PRIORITY)
+    assert realtime.ask_rtkit(threading.get_native_id()) == 0
 
 
 @pytest.mark.parametrize("address", ["unix:path=/nowhere", "no address", "tcp:host=localhost"])
