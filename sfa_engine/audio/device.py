@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,7 +28,7 @@ from sfa_engine.errors import DeviceError, Refused, did_you_mean
 DEFAULT = "default"
 TIMER_NAME = "none"
 FILE_PREFIX = "file:"
-CLIENT_NAME = b"Sound Forge Alchemy"  # in the graph; PortAudio keeps the address, not the bytes
+CLIENT_NAME = "Sound Forge Alchemy"  # in the graph; another engine gets a number after it
 BLOCK = 128
 
 
@@ -132,8 +133,8 @@ def _sounddevice(block: int = BLOCK) -> Any:
     if (module := sys.modules.get("sounddevice")) is not None:
         return module
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
-    with _blame(), _quiet(), jack.asking(block):
-        _name_client()
+    with _blame(), _quiet(), jack.asking(block) as taken:
+        _name_client(taken)
         try:
             import sounddevice
         except OSError as error:
@@ -151,24 +152,34 @@ def _portaudio() -> ctypes.CDLL | None:
     return None
 
 
-def _name_client() -> None:
+def _name_client(taken: set[str]) -> None:
     """Give our client in the graph its name, before PortAudio connects."""
+    number = next(n for n in count(1) if _numbered(n) not in taken)
+    _named[:] = [ctypes.c_char_p(_numbered(number).encode())]  # PortAudio keeps the address
     with suppress(AttributeError):  # a PortAudio without JACK
-        _portaudio().PaJack_SetClientName(CLIENT_NAME)  # type: ignore[union-attr]
+        _portaudio().PaJack_SetClientName(_named[0])  # type: ignore[union-attr]
+
+
+_named: list[ctypes.c_char_p] = []
+
+
+def _numbered(number: int) -> str:
+    return CLIENT_NAME if number == 1 else f"{CLIENT_NAME} {number}"
 
 
 def client_name() -> str:
-    """Return the name that our client has in the graph: another engine has ours already."""
+    """Return the name that our client has in the graph."""
     name = ctypes.c_char_p()
     with suppress(AttributeError):
         _portaudio().PaJack_GetClientName(ctypes.byref(name))  # type: ignore[union-attr]
-    return (name.value or CLIENT_NAME).decode(errors="surrogateescape")
+    return name.value.decode(errors="surrogateescape") if name.value else CLIENT_NAME
 
 
 def rescan(block: int = BLOCK) -> None:
     """Look again which devices there are. No stream may be open."""
     sounddevice = _sounddevice(block)
-    with _blame(), _quiet(), jack.asking(block):
+    with _blame(), _quiet(), jack.asking(block) as taken:
+        _name_client(taken)
         if sounddevice._initialized:  # noqa: SLF001 - else it failed when it looked last
             sounddevice._terminate()  # noqa: SLF001 - the only way to make PortAudio look again
         sounddevice._initialize()  # noqa: SLF001

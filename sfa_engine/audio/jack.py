@@ -34,7 +34,7 @@ USR = Path("/usr")
 JACK_FOLDER = Path("/dev/shm")  # noqa: S108 - where jackd has its sockets
 CONNECT_TIMEOUT_S = 0.2
 NO_START_SERVER = 1  # JackNoStartServer
-IS_INPUT, IS_PHYSICAL = 1, 4  # JackPortIsInput, JackPortIsPhysical
+IS_INPUT, IS_OUTPUT, IS_PHYSICAL = 1, 2, 4  # JackPortIsInput and so on
 AUDIO = b"32 bit float mono audio"  # JACK_DEFAULT_AUDIO_TYPE
 # Of a client of PipeWire: what it asks of the graph. A client that has asked is answered with
 # what it asked for, not with what the graph does.
@@ -201,6 +201,11 @@ class Graph:
         flags = IS_INPUT | (IS_PHYSICAL if physical else 0)
         return self._take(self._jack.jack_get_ports(self._client, None, AUDIO, flags))
 
+    def players(self) -> set[str]:
+        """Return the clients that have outputs."""
+        ports = self._take(self._jack.jack_get_ports(self._client, None, AUDIO, IS_OUTPUT))
+        return {port.rpartition(":")[0] for port in ports}
+
     def links(self, port: str) -> list[str] | None:
         """Return the ports that a port is linked to; None if it is not there."""
         found = self._jack.jack_port_by_name(self._client, _bytes(port))
@@ -222,21 +227,26 @@ def _bytes(name: str) -> bytes:
 
 
 @contextmanager
-def asking(block: int) -> Iterator[None]:
+def asking(block: int) -> Iterator[set[str]]:
     """Let what connects inside the block ask PipeWire for a block of frames.
 
     It is a time to PipeWire, so that it takes the graph's own rate to be so many frames there.
     What the environment asks for already is left as it is.
+
+    Yields
+    ------
+    set of str
+        Names of clients that are taken there. PipeWire, unlike JACK, gives one twice.
     """
-    if not speaks_to_pipewire() or any(os.environ.get(name) for name in ASKS):
-        yield
-        return
     try:
-        graph = Graph()
+        graph = Graph() if speaks_to_pipewire() else None
     except DeviceError:
-        yield
+        graph = None
+    if graph is None:
+        yield set()
         return
-    rate = graph.rate
+    rate, taken = graph.rate, graph.players()
     graph.close()
-    with _environment(PIPEWIRE_LATENCY=f"{block}/{rate}"):
-        yield
+    asked = any(os.environ.get(name) for name in ASKS)
+    with _environment(**({} if asked else {"PIPEWIRE_LATENCY": f"{block}/{rate}"})):
+        yield taken

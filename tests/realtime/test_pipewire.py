@@ -109,15 +109,15 @@ class PipeWire:
     def set(self, name, value):
         self.run("pw-metadata", "-n", "settings", "0", name, str(value))
 
-    def links(self):
-        """Return what each of our outputs is linked to."""
+    def links(self, node=NODE):
+        """Return what each output of an engine is linked to."""
         found = {}
         port = ""
         for line in self.run("pw-link", "-o", "-l").splitlines():
             if line.startswith(" "):
                 found[port].append(line.split("|-> ")[1])
             else:
-                port = line.removeprefix(f"{NODE}:")
+                port = line.removeprefix(f"{node}:")
                 found[port] = []
         return {port: to for port, to in found.items() if port.startswith("out_")}
 
@@ -276,6 +276,15 @@ def test_the_default_sink_plays_while_the_one_that_was_opened_is_gone(pipewire, 
     pipewire.add(MAIN)
     until(lambda: pipewire.links() == linked_to("main-sink"), "the links")
     pipewire.remove("spare-sink")
+
+
+def test_a_second_engine_has_a_name_of_its_own_and_watches_its_own_links(pipewire, client):
+    with show(pipewire.environment, "default") as second, second.connect() as other:
+        node = f"{NODE} 2"
+        until(lambda: pipewire.links(node) == linked_to("main-sink"), "links")
+        pipewire.run("pw-link", "-d", f"{node}:out_1", "main-sink:playback_FR")
+        until(lambda: trouble(other).startswith("poor device: out_1"), "a word of it")
+        assert "poor" not in trouble(client)
 
 
 def test_a_server_that_dies_leaves_a_timer_and_the_next_one_is_played_on(pipewire, client):
