@@ -35,6 +35,11 @@ want libportaudio2 library libportaudio.so.2
 want libatomic1 library libatomic.so.1
 if [[ $purpose == test ]]; then
     want jackd2 command -v jackd # a sound card that is none
+    want pipewire command -v pipewire # another, as desktops have it
+    want pipewire-bin command -v pw-link
+    want pipewire-jack command -v pw-jack
+    want wireplumber command -v wireplumber
+    want dbus-daemon command -v dbus-daemon
     want ffmpeg command -v ffmpeg # makes files to be read
     want gcc command -v gcc # one test counts calls of malloc
     want libc6-dev test -e /usr/include/stdlib.h

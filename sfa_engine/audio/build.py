@@ -39,7 +39,6 @@ Progress = Callable[[int, int], None]  # done, expected
 
 NOT_WRITTEN = 3  # status of a builder that could not write what it had made
 ENTRIES = ("stream", "idle", "timer")
-FUNCTIONS = 110  # that Numba compiles, about; for the progress line
 _SOURCES = Path(__file__).parent / "kernel"
 
 
@@ -55,6 +54,12 @@ def digest() -> str:
         h.update(importlib.metadata.version(name).encode())
     h.update(llvm.get_host_cpu_features().flatten().encode())
     return h.hexdigest()[:16]
+
+
+def functions() -> int:
+    """Return how many functions the sources mark for compilation; each is compiled."""
+    sources = (source.read_text() for source in _SOURCES.glob("*.py"))
+    return sum(len(re.findall(r"^@kernel$", text, re.MULTILINE)) for text in sources)
 
 
 def folder() -> Path:
@@ -135,7 +140,8 @@ def _run_builder(target: Path, progress: Progress | None) -> None:
         assert builder.stderr is not None
         for line in builder.stdout:
             if progress is not None and line.startswith("compiled "):
-                progress(min(int(line.split()[1]), FUNCTIONS), FUNCTIONS)
+                done, expected = line.split()[1:]
+                progress(int(done), int(expected))
         trouble = builder.stderr.read()
     if builder.returncode == NOT_WRITTEN:
         raise OSError(0, trouble.strip())
@@ -179,19 +185,30 @@ def build(target: Path) -> None:
     config.SLP_VECTORIZE = 1  # type: ignore[attr-defined]
 
     class Count(event.Listener):
+        """Counts functions of ours, each once however many types it is compiled for."""
+
         def __init__(self) -> None:
-            self.done = 0
+            self.names: set[str] = set()
+            self.entries = 0
 
         def on_start(self, _: object) -> None:
             pass
 
-        def on_end(self, _: object) -> None:
-            self.done += 1
-            print("compiled", self.done, flush=True)
+        def on_end(self, happened: event.Event) -> None:
+            function = getattr(happened.data.get("dispatcher"), "py_func", None)
+            name = f"{function.__module__}.{function.__qualname__}" if function else ""
+            if name.startswith(f"{__package__}.kernel.") and name not in self.names:
+                self.names.add(name)
+                self.tell()
+
+        def tell(self) -> None:
+            done = len(self.names) + self.entries
+            print("compiled", done, functions() + len(ENTRIES), flush=True)
 
     machine = _target_machine()
     manifest = {}
-    with event.install_listener("numba:compile", Count()):
+    count = Count()
+    with event.install_listener("numba:compile", count):
         for name in ENTRIES:
             text, symbol = compile_entry(name)
             module = llvm.parse_assembly(text)
@@ -204,6 +221,9 @@ def build(target: Path) -> None:
                 "symbol": symbol,
                 "needs": [n for n in needs if not n.startswith("llvm.")],
             }
+            count.entries += 1
+            count.tell()
+    (target / "functions.txt").write_text("\n".join(sorted(count.names)))
     write_durably(target / "manifest.json", json.dumps(manifest))
 
 

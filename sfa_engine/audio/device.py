@@ -1,5 +1,6 @@
 """The sound device: PortAudio on the compiled callback, or a timer where there is none.
 
+PipeWire and JACK come before ALSA; see `sfa_engine.audio.jack` for how they are reached.
 PortAudio calls machine code; Python is not on the way. What sounddevice's own stream classes
 wrap around a callback is left out by deriving from their base.
 """
@@ -7,23 +8,28 @@ wrap around a callback is left out by deriving from their base.
 from __future__ import annotations
 
 import ctypes
+import ctypes.util
 import os
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from sfa_engine.audio import realtime
+from sfa_engine.audio import jack, realtime
 from sfa_engine.audio.build import STREAM, TIMER, Kernel
 from sfa_engine.errors import DeviceError, Refused, did_you_mean
 
+DEFAULT = "default"
 TIMER_NAME = "none"
 FILE_PREFIX = "file:"
-TIMER_PRIORITY = 55  # as JACK gives its clients
+CLIENT_NAME = "Sound Forge Alchemy"  # in the graph; another engine gets a number after it
+BLOCK = 128
 
 
 @dataclass(frozen=True)
@@ -37,26 +43,41 @@ class Wish:
     rate : float
         Frames a second; 0 is the device's own.
     block : int
-        Frames; JACK has its own.
+        Frames; PipeWire is asked for it, a JACK server has its own.
     channels : int
         2, or 4 with headphones.
     """
 
-    name: str = "default"
+    name: str = DEFAULT
     rate: float = 0.0
-    block: int = 128
+    block: int = BLOCK
     channels: int = 2
 
 
 @dataclass(frozen=True)
 class Found:
-    """A device that can be opened."""
+    """A device that can be opened.
+
+    Parameters
+    ----------
+    index : int
+        Its number among those that have outputs. An engine that runs is a device without any to
+        PortAudio, and would shift the others.
+    handle : int
+        PortAudio's number, of now.
+    """
 
     index: int
     name: str
     system: str
     rate: float
     channels: int
+    handle: int = 0
+
+    @property
+    def in_graph(self) -> bool:
+        """Whether it is a port of JACK's or PipeWire's graph, which has its own rate and block."""
+        return jack.JACK in self.system or self.system == jack.PIPEWIRE
 
 
 class Driver(Protocol):
@@ -107,10 +128,13 @@ def _blame() -> Iterator[None]:
         ) from error
 
 
-def _sounddevice() -> Any:
+def _sounddevice(block: int = BLOCK) -> Any:
     """Return the module, which makes PortAudio look for devices when it is imported first."""
+    if (module := sys.modules.get("sounddevice")) is not None:
+        return module
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
-    with _blame(), _quiet():
+    with _blame(), _quiet(), jack.asking(block) as taken:
+        _name_client(taken)
         try:
             import sounddevice
         except OSError as error:
@@ -120,30 +144,69 @@ def _sounddevice() -> Any:
     return sounddevice
 
 
-def rescan() -> None:
+def _portaudio() -> ctypes.CDLL | None:
+    """Return PortAudio for what sounddevice leaves out; None if it is not there."""
+    library = ctypes.util.find_library("portaudio")
+    with suppress(OSError):
+        return ctypes.CDLL(library) if library else None
+    return None
+
+
+def _name_client(taken: set[str]) -> None:
+    """Give our client in the graph its name, before PortAudio connects."""
+    number = next(n for n in count(1) if _numbered(n) not in taken)
+    _named[:] = [ctypes.c_char_p(_numbered(number).encode())]  # PortAudio keeps the address
+    with suppress(AttributeError):  # a PortAudio without JACK
+        _portaudio().PaJack_SetClientName(_named[0])  # type: ignore[union-attr]
+
+
+_named: list[ctypes.c_char_p] = []
+
+
+def _numbered(number: int) -> str:
+    return CLIENT_NAME if number == 1 else f"{CLIENT_NAME} {number}"
+
+
+def client_name() -> str:
+    """Return the name that our client has in the graph."""
+    name = ctypes.c_char_p()
+    with suppress(AttributeError):
+        _portaudio().PaJack_GetClientName(ctypes.byref(name))  # type: ignore[union-attr]
+    return name.value.decode(errors="surrogateescape") if name.value else CLIENT_NAME
+
+
+def rescan(block: int = BLOCK) -> None:
     """Look again which devices there are. No stream may be open."""
-    sounddevice = _sounddevice()
-    with _blame(), _quiet():
+    sounddevice = _sounddevice(block)
+    with _blame(), _quiet(), jack.asking(block) as taken:
+        _name_client(taken)
         if sounddevice._initialized:  # noqa: SLF001 - else it failed when it looked last
             sounddevice._terminate()  # noqa: SLF001 - the only way to make PortAudio look again
         sounddevice._initialize()  # noqa: SLF001
 
 
-def devices() -> list[Found]:
+def devices(block: int = BLOCK) -> list[Found]:
     """Return the devices that sound can go to."""
-    sounddevice = _sounddevice()
+    sounddevice = _sounddevice(block)
     with _blame():
-        systems = sounddevice.query_hostapis()
+        systems = [str(api["name"]) for api in sounddevice.query_hostapis()]
+        if jack.speaks_to_pipewire():
+            systems = [jack.PIPEWIRE if jack.JACK in name else name for name in systems]
+        outputs = [
+            (handle, d)
+            for handle, d in enumerate(sounddevice.query_devices())
+            if d["max_output_channels"] > 0
+        ]
         return [
             Found(
                 index,
                 str(d["name"]),
-                str(systems[d["hostapi"]]["name"]),
+                systems[d["hostapi"]],
                 float(d["default_samplerate"]),
                 int(d["max_output_channels"]),
+                handle,
             )
-            for index, d in enumerate(sounddevice.query_devices())
-            if d["max_output_channels"] > 0
+            for index, (handle, d) in enumerate(outputs)
         ]
 
 
@@ -155,18 +218,16 @@ def choose(wish: Wish) -> Found:
     DeviceError
         There is none, or more than one fits, or it has too few channels.
     """
-    found = devices()
+    found = devices(wish.block)
     if not found:
-        raise DeviceError(
-            "there is no sound device", "start JACK or PipeWire, or use the device `none`"
-        )
-    if wish.name == "default":
-        # JACK first: a machine on which it runs has it for this.
-        best = next((d for d in found if "JACK" in d.system), None)
+        raise DeviceError("there is no sound device", _without_device())
+    if wish.name == DEFAULT:
+        # JACK and PipeWire first: ALSA would take the card from them, or be resampled.
+        best = next((d for d in found if d.in_graph), None)
         if best is None:
             with _blame():
                 index = int(_sounddevice().query_hostapis()[0]["default_output_device"])
-            best = next((d for d in found if d.index == index), found[0])
+            best = next((d for d in found if d.handle == index), found[0])
     elif wish.name.isdecimal():
         best = next((d for d in found if d.index == int(wish.name)), None)
     else:
@@ -186,6 +247,20 @@ def choose(wish: Wish) -> Found:
             "set audio.channels to 2",
         )
     return best
+
+
+def _without_device() -> str:
+    """Return what to do where no device is found."""
+    if jack.server() != jack.PIPEWIRE:
+        return "start JACK or PipeWire, or use the device `none`"
+    if jack.speaks_to_pipewire():
+        return "PipeWire runs without a sink: connect a sound card, or use the device `none`"
+    return "PipeWire runs, but its JACK library is missing: install the package pipewire-jack"
+
+
+def cut(text: str, most_bytes: int) -> bytes:
+    """Return a text for the engine's memory, cut between two characters if it is too long."""
+    return text.encode(errors="replace")[:most_bytes].decode(errors="ignore").encode()
 
 
 def in_words(error: Exception) -> str:
@@ -223,13 +298,18 @@ class Stream:
                 )
 
         self.device = f"{found.name} ({found.system})"
-        jack = "JACK" in found.system
+        self.found = found
+        if found.in_graph and rate != found.rate:
+            raise DeviceError(
+                f'"{found.name}" runs at {found.rate:g} Hz and {rate:g} Hz are asked for',
+                f"set audio.rate to 0, or let {found.system} run at {rate:g} Hz",
+            )
         try:
             with _quiet():
                 self._stream = Compiled(
                     samplerate=rate,
-                    blocksize=0 if jack else wish.block,
-                    device=found.index,
+                    blocksize=0 if found.in_graph else wish.block,
+                    device=found.handle,
                     channels=wish.channels,
                     dtype="float32",
                     latency="low",
@@ -293,7 +373,7 @@ class Timer:
         )
 
         def run() -> None:
-            realtime.raise_thread(threading.get_native_id(), TIMER_PRIORITY)
+            realtime.raise_thread(threading.get_native_id())
             loop(*arguments)
 
         self._thread = threading.Thread(target=run, name="timer", daemon=True)

@@ -8,6 +8,7 @@ on a socket, one JSON line each way; everything else goes by the command ring.
     main thread     watches that the device still asks for blocks
     asked threads   one a connection: load, eject, info, quit
     resume threads  one a deck, for what the host before us had on it
+    graph thread    watches the links of our outputs, and the rate of JACK's or PipeWire's graph
     follow thread   looks what the bundles on the decks say anew
     fill threads    one a track being read
     audio thread    PortAudio's, JACK's or the timer's: machine code only
@@ -28,8 +29,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sfa_engine import log
-from sfa_engine.audio import build, device, realtime
+from sfa_engine.audio import build, device, jack, realtime
 from sfa_engine.audio.device import Driver, File, Stream, Timer, Wish
+from sfa_engine.audio.graph import Watch
 from sfa_engine.audio.layout import DECKS, LATENCY
 from sfa_engine.audio.loader import Loader, Mounted
 from sfa_engine.audio.lock import take_lock
@@ -86,6 +88,7 @@ class Host:
         self._stop = threading.Event()
         self._deck_mutex = [threading.Lock() for _ in range(DECKS)]
         self._look_at, self._watched_at = 0.0, time.monotonic()
+        self._graph = Watch(self.memory, wish.name, wish.channels, self._stop)
         self._reception = Reception(
             {
                 "load": self.load,
@@ -118,7 +121,7 @@ class Host:
         self.rack = Rack(self.memory, rate, self.wish.channels)
         self.locked = realtime.lock_memory()
         self.loader = Loader(self.rack, lock=self.locked)
-        for count in ("late", "device_misses", "reports_lost", "worst_ns"):
+        for count in ("late", "device_misses", "reports_lost", "worst_ns", "relinked_ns"):
             engine[count] = 0
         engine["host_pid"] = os.getpid()
         engine["host_started_ns"] = time.monotonic_ns()
@@ -132,12 +135,12 @@ class Host:
     def _drive(self, found: device.Found | None, rate: float, trouble: str) -> None:
         """Start a driver on the rack as it is."""
         engine = self.memory.engine
-        driver: Driver
         if self._file:
             self._drive_file(rate)
             return
         engine["thread"] = 0  # until the first block says which it is
         stream = None
+        self.rack.record["in_graph"] = found is not None and found.in_graph
         if found is not None:
             try:
                 stream = Stream(self.wish, found, rate, self._kernel.stream, self.rack.address)
@@ -145,7 +148,8 @@ class Host:
             except DeviceError as error:
                 trouble = str(error)
                 stream = None
-        driver = stream or Timer(
+                self.rack.record["in_graph"] = 0
+        driver: Driver = stream or Timer(
             self.wish, rate, self._kernel, self._kernel.stream, self.rack.address
         )
         if stream is None:
@@ -153,7 +157,8 @@ class Host:
         self._name_driver(driver, trouble)
         self._look_at = time.monotonic() + RETRY_S
         self._wait_for_block()
-        engine["realtime"] = realtime.raise_thread(int(engine["thread"]))
+        thread = int(engine["thread"])
+        engine["realtime"] = realtime.raise_thread(thread) or realtime.ask_rtkit(thread)
 
     def _drive_file(self, rate: float) -> None:
         """Render into a file; whoever asks for it makes time pass."""
@@ -164,10 +169,10 @@ class Host:
 
     def _name_driver(self, driver: Driver, trouble: str) -> None:
         engine = self.memory.engine
-        self.driver = driver
+        self.driver = self._graph.driver = driver
         engine["driver"] = driver.name.encode()
-        engine["device"] = _cut(driver.device, 119)
-        engine["trouble"] = _cut(trouble, 255)
+        engine["device"] = device.cut(driver.device, 119)
+        engine["trouble"] = device.cut(trouble, 255)
 
     def _wait_for_block(self) -> None:
         engine = self.memory.engine
@@ -258,7 +263,12 @@ class Host:
             # PortAudio hangs on a server that died; a new image of ourselves does not.
             log.write("warning", "the device asks for no more blocks, restarting")
             self._begin_anew()
-        if int(engine["trouble"] != b"") and time.monotonic() > self._look_at:
+        if self._graph.new_rate:
+            log.write("warning", f"{self._graph.new_rate}, reopening the device")
+            engine["reopened_ns"] = time.monotonic_ns()
+            self._begin_anew()
+        waiting = self.driver.name == Timer.name and engine["trouble"] != b""
+        if waiting and time.monotonic() > self._look_at:
             self._look_at = time.monotonic() + RETRY_S
             self._look_for_device()
 
@@ -312,11 +322,14 @@ class Host:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
     def _look_for_device(self) -> None:
+        if jack.outdated():
+            print("sfa host: another sound server answers, starting anew", file=sys.stderr)
+            self._begin_anew()
         try:
-            device.rescan()
+            device.rescan(self.wish.block)
             found = device.choose(self.wish)
         except DeviceError as error:
-            self.memory.engine["trouble"] = _cut(str(error), 255)
+            self.memory.engine["trouble"] = device.cut(str(error), 255)
             return
         rate = self.wish.rate or found.rate
         if rate != float(self.rack.record["sample_rate"]):
@@ -460,6 +473,7 @@ class Host:
         self.open()
         threading.Thread(target=self._reception.serve, args=(server,), daemon=True).start()
         threading.Thread(target=self._follow_all, name="follow", daemon=True).start()
+        threading.Thread(target=self._graph.run, name="graph", daemon=True).start()
         while not self._stop.wait(0.05):
             self._watched_at = time.monotonic()
             self._watch()
@@ -468,11 +482,6 @@ class Host:
         self.memory.engine["host_pid"] = 0
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
-
-
-def _cut(text: str, most_bytes: int) -> bytes:
-    """Return a text for the engine's memory, cut between two characters if it is too long."""
-    return text.encode(errors="replace")[:most_bytes].decode(errors="ignore").encode()
 
 
 def main() -> int:

@@ -191,6 +191,8 @@ ENGINE = _lay(
     ("trouble", "S256"),  # why the device is not the one that was asked for
     ("locked", "i8"),  # memory locked: 1, refused: 0
     ("realtime", "i8"),  # priority of the audio thread, 0 when it has none
+    ("relinked_ns", "i8"),  # when the outputs were linked again that had lost their links
+    ("reopened_ns", "i8"),  # when the device was reopened, at another rate than it had
     # rings
     ("pad0", ("u1", (LINE,))),
     ("command_head", "i8"),
@@ -300,7 +302,10 @@ RACK = _lay(
     ("engine_address", "i8"),
     ("out_channels", "i8"),
     ("sample_rate", "f8"),
-    ("driver_stop", "i8"),
+    ("in_graph", "i8"),  # 1: of JACK or PipeWire, which skip a client that is late
+    ("cycle", "i8"),  # frames of the device's own block, as far as they were asked for
+    ("chunk", "i8"),  # frames of the last call
+    ("skipped_ns", "i8"),  # when a block began that came after skipped ones
     ("timespec", ("i8", (2,))),
     ("media", (MEDIA, (SLOTS,))),
     ("command_head", "i8"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
-PRIORITY = 70  # above desktop audio, below the kernel's interrupt threads at 50 and JACK's watchdog
+PRIORITY = 45  # below threaded interrupts, 50: the card's own among them. JACK's clients have 5 up
 
 
 def lock_memory() -> bool:
@@ -36,6 +36,16 @@ def raise_thread(thread: int, priority: int = PRIORITY) -> int:
             os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(priority))
     except OSError:
         pass  # not permitted: `sfa doctor` tells how to get it
+    return priority_of(thread)
+
+
+def ask_rtkit(thread: int) -> int:
+    """Have RTKit give a thread of this process a real-time priority; return it, 0 for none."""
+    if not thread:
+        return 0
+    from sfa_engine.audio import rtkit  # takes 15 ms, and where there are rights nobody asks
+
+    rtkit.raise_thread(thread, PRIORITY)
     return priority_of(thread)
 
 

@@ -33,7 +33,7 @@ class AudioConfig:
     rate : float
         Frames a second; 0 is the device's own.
     block : int
-        Frames; JACK and PipeWire have their own.
+        Frames; PipeWire is asked for it, a JACK server has its own.
     channels : int
         2, or 4 with headphones on 3 and 4.
     """

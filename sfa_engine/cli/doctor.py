@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import resource
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfa_engine.audio import build, device
+from sfa_engine.audio import build, device, jack, rtkit
 from sfa_engine.audio.loader import available_bytes
-from sfa_engine.errors import DeviceError
+from sfa_engine.audio.realtime import PRIORITY
+from sfa_engine.cli.config import AudioConfig, load_config
+from sfa_engine.errors import DeviceError, SfaError
 
-WANTED_PRIORITY = 70
 WANTED_FREE_MB = 1024
 CPUS = Path("/sys/devices/system/cpu")
+PIPEWIRE_S = 3.0  # for its settings
+PIPEWIRE_SETTING = re.compile(r"key:'(clock\.[a-z-]+)' value:'(\d+)'")
+PIPEWIRE_NAMES = (
+    *("clock.rate", "clock.min-quantum", "clock.max-quantum"),
+    *("clock.force-rate", "clock.force-quantum"),
+)
 JACK_VALUED = "aCcILlnPptX"  # letters of jackd's options that have a value after them
 
 
@@ -46,6 +55,7 @@ def examine() -> list[Finding]:
         _memory(),
         _kernel_code(),
         *_device(),
+        *_pipewire(),
         *_jack(),
     ]
 
@@ -54,8 +64,10 @@ def _priority() -> Finding:
     _, most = resource.getrlimit(resource.RLIMIT_RTPRIO)
     if os.geteuid() == 0 or most == resource.RLIM_INFINITY:
         return Finding("real-time priority", "good", "allowed without limit")
-    if most >= WANTED_PRIORITY:
+    if most >= PRIORITY:
         return Finding("real-time priority", "good", f"allowed up to {most}")
+    if (given := rtkit.highest()) > most:
+        return Finding("real-time priority", "good", f"RTKit gives up to {given}")
     cure = 'add "@audio - rtprio 95" to /etc/security/limits.d/audio.conf and log in again'
     verdict = "fair" if most else "bad"
     return Finding("real-time priority", verdict, f"allowed up to {most}", cure)
@@ -108,6 +120,55 @@ def _device() -> list[Finding]:
     words = f"{chosen.name} ({chosen.system}, {chosen.rate:g} Hz, {chosen.channels} out)"
     more = f", and {len(found) - 1} more" if len(found) > 1 else ""
     return [Finding("sound device", "good", words + more)]
+
+
+def _pipewire() -> list[Finding]:
+    """Look at PipeWire where it is what is played on, and at what its graph is told to do."""
+    if jack.server() != jack.PIPEWIRE:
+        return []
+    if not jack.speaks_to_pipewire():
+        cure = "install its JACK library: the package pipewire-jack"
+        return [Finding("PipeWire", "fair", "it runs, and is reached through ALSA only", cure)]
+    try:
+        said = subprocess.run(
+            ["pw-metadata", "-n", "settings", "0"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PIPEWIRE_S,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        said = ""
+    try:
+        audio = load_config().audio
+    except SfaError:
+        audio = AudioConfig()  # `sfa start` says what is wrong with it
+    return [judge_pipewire(dict(PIPEWIRE_SETTING.findall(said)), audio.block)]
+
+
+def judge_pipewire(settings: Mapping[str, str], block: int) -> Finding:
+    """Return what the settings of PipeWire's graph mean for who wants blocks of so many frames."""
+    rate, least, most, forced_rate, forced = (
+        int(settings.get(name, "0") or 0) for name in PIPEWIRE_NAMES
+    )
+    found = "reached without `pw-jack`"
+    cure = []
+    if rate:
+        found += f", {forced_rate or rate} Hz, blocks of {least} to {most} frames"
+    if forced_rate:
+        found += f", the rate forced to {forced_rate} Hz"
+        cure.append("clock.force-rate 0")
+    if forced:
+        found += f", blocks forced to {forced} frames"
+        cure.append("clock.force-quantum 0")
+    if block < least:
+        found += f", and {block} are asked for"
+        cure.append(f"clock.min-quantum {block}")
+    if not cure:
+        return Finding("PipeWire", "good", found)
+    commands = "; ".join(f"pw-metadata -n settings 0 {change}" for change in cure)
+    restart = ", then start the engine again" if forced or block < least else ""
+    return Finding("PipeWire", "fair", found, commands + restart)
 
 
 def _jack() -> list[Finding]:

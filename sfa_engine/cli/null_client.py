@@ -34,6 +34,7 @@ def main() -> None:
     else:
         found = device.choose(wish)
         rack = Rack(memory, found.rate, 2)
+        rack.record["in_graph"] = found.in_graph
         driver = Stream(wish, found, found.rate, kernel.idle, rack.address)
     driver.start()
     while not stop.wait(0.05):

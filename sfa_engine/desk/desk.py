@@ -102,7 +102,7 @@ class Engine(Section):
     load = Meter("Share of its time that the audio thread used, over a second.", percent(0, 1000))
     worst = Meter("Longest block of late, as a share of its time.", percent(0, 100_000))
     late = Meter("Blocks that took longer than their time.", COUNT)
-    device_misses = Meter("Blocks that the device says it did not get in time.", COUNT)
+    device_misses = Meter("Blocks that the device did not get in time.", COUNT)
     reports_lost = Meter("Reports that nobody fetched in time.", COUNT)
     latency = Meter(
         "From a command to the device, without its own.", milliseconds(0.001, 10_000, 1)

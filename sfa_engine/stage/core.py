@@ -348,6 +348,9 @@ class Core:
             trouble=engine["trouble"].decode(errors="replace"),
             decks=[d.get("trouble", "") for d in described],
             starved=[int(readings[f"deck{n}.starved"]) for n in (1, 2)],
+            relinked_ago_s=(time.monotonic_ns() - int(engine["relinked_ns"])) / 1e9
+            if engine["relinked_ns"]
+            else float("inf"),
             restarts=self._restarts(),
         )
         return judge(facts)

@@ -8,6 +8,9 @@ strained it plays, but something eats into its reserve, or has lately
 poor     it plays, but not as it was asked to: no device, a track not whole
 down     it does not play
 ======== ==================================================================
+
+A right that the machine does not give (priority, locked memory) is told, and is no strain: it
+becomes one with the first late block.
 """
 
 from __future__ import annotations
@@ -44,6 +47,8 @@ class Facts:
         Trouble of each deck.
     starved : list of int
         Frames of each deck that were not in memory when they were due.
+    relinked_ago_s : float
+        Since outputs that had lost their links were linked again.
     restarts : dict of str to str
         Process and why it was started again, within the last minute.
     """
@@ -63,6 +68,7 @@ class Facts:
     trouble: str = ""
     decks: list[str] = field(default_factory=list)
     starved: list[int] = field(default_factory=list)
+    relinked_ago_s: float = float("inf")
     restarts: dict[str, str] = field(default_factory=dict)
 
 
@@ -125,10 +131,15 @@ def judge(facts: Facts) -> tuple[str, list[str]]:
         found.append((1, f"{words}, the last {facts.late_ago_s:.0f} s ago"))
     if facts.load_pct > HEAVY_PCT:
         found.append((1, f"the audio thread uses {facts.load_pct:.0f} % of its time"))
-    if facts.realtime == 0 and not stale:
-        found.append((1, "the audio thread has no real-time priority; see `sfa doctor`"))
-    if not facts.locked and not stale:
-        found.append((1, "memory is not locked; see `sfa doctor`"))
+    if not stale:
+        rights = (facts.realtime != 0, "the audio thread has no real-time priority")
+        found += [
+            (0, f"{words}; see `sfa doctor`")
+            for given, words in (rights, (facts.locked, "memory is not locked"))
+            if not given
+        ]
+    if facts.relinked_ago_s < LATELY_S:
+        found.append((1, f"outputs without a link, linked again {facts.relinked_ago_s:.0f} s ago"))
     if facts.reports_lost:
         found.append((1, f"{facts.reports_lost} reports were not fetched in time"))
     for process, why in facts.restarts.items():

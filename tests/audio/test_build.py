@@ -139,6 +139,21 @@ def test_every_entry_knows_its_function(code):
     assert all(getattr(kernel, name) > 0 for name in build.ENTRIES)
 
 
+def test_the_progress_line_is_full_when_the_last_function_is_compiled_and_not_before(code):
+    compiled = (code / "functions.txt").read_text().splitlines()
+    assert len(set(compiled)) == len(compiled) == build.functions()
+
+
+def test_progress_is_what_the_builder_says_of_it(tmp_path, monkeypatch):
+    builder = tmp_path / "builder"
+    builder.write_text("#!/bin/sh\necho a warning\necho compiled 3 7\necho compiled 7 7\n")
+    builder.chmod(0o700)
+    monkeypatch.setattr(build.sys, "executable", str(builder))
+    told = []
+    build._run_builder(tmp_path, lambda *now: told.append(now))
+    assert told == [(3, 7), (7, 7)]
+
+
 def pass_on(source, target):
     """Hand a word over, as the rings do."""
     machine.store_release(target, machine.load_acquire(source))

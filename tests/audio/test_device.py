@@ -5,8 +5,8 @@ import sys
 import pytest
 import sounddevice
 
-from sfa_engine.audio import build, device
-from sfa_engine.audio.device import Found, Timer, Wish, in_words
+from sfa_engine.audio import build, device, jack
+from sfa_engine.audio.device import Found, Stream, Timer, Wish, in_words
 from sfa_engine.audio.memory import Memory
 from sfa_engine.audio.rack import Rack
 from sfa_engine.errors import DeviceError
@@ -49,7 +49,7 @@ def test_portaudio_that_fails_when_it_looks_again_is_asked_once_more_the_next_ti
 
 @pytest.mark.parametrize("name", ["²", "٣²"])
 def test_a_name_of_digits_that_are_no_number_is_a_name(monkeypatch, name):
-    monkeypatch.setattr(device, "devices", lambda: [Found(0, "Loud", "ALSA", 48_000.0, 2)])
+    monkeypatch.setattr(device, "devices", lambda _: [Found(0, "Loud", "ALSA", 48_000.0, 2)])
     with pytest.raises(DeviceError, match=f'no device "{name}"; there are 0: "Loud"'):
         device.choose(Wish(name))
 
@@ -63,3 +63,36 @@ def test_a_timer_that_was_closed_calls_no_more_however_long_its_blocks_are():
     timer.start()
     timer.close()
     assert not timer._thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("server", "library", "words"),
+    [
+        ("", False, "start JACK or PipeWire"),
+        (jack.JACK, False, "start JACK or PipeWire"),
+        (jack.PIPEWIRE, False, "install the package pipewire-jack"),
+        (jack.PIPEWIRE, True, "PipeWire runs without a sink"),
+    ],
+)
+def test_what_to_do_without_a_device_depends_on_what_runs(monkeypatch, server, library, words):
+    monkeypatch.setattr(device, "devices", lambda _: [])
+    monkeypatch.setattr(jack, "server", lambda: server)
+    monkeypatch.setattr(jack, "speaks_to_pipewire", lambda: library)
+    with pytest.raises(DeviceError, match=words):
+        device.choose(Wish())
+
+
+@pytest.mark.parametrize("system", ["PipeWire", "JACK Audio Connection Kit"])
+def test_a_rate_that_the_graph_does_not_have_is_refused_with_both(system):
+    found = Found(0, "Sink", system, 48_000.0, 2)
+    with pytest.raises(DeviceError, match="runs at 48000 Hz and 44100 Hz are asked for"):
+        Stream(Wish(rate=44_100.0), found, 44_100.0, 0, 0)
+
+
+@pytest.mark.parametrize("system", ["PipeWire", "JACK Audio Connection Kit", "ALSA"])
+def test_default_is_a_device_of_the_graph_if_there_is_one(monkeypatch, system):
+    card = Found(0, "Card", "ALSA", 44_100.0, 2, handle=3)
+    sink = Found(1, "Sink", system, 48_000.0, 2, handle=7)
+    monkeypatch.setattr(device, "devices", lambda _: [card, sink])
+    monkeypatch.setattr(sounddevice, "query_hostapis", lambda: [{"default_output_device": 3}])
+    assert device.choose(Wish()) is (card if system == "ALSA" else sink)

@@ -210,6 +210,40 @@ def test_doctor_tells_the_options_of_jack_from_those_of_its_driver(command, verd
     assert doctor.judge_jack(command.split()[1:]).verdict == verdict
 
 
+GRAPH = {"clock.rate": "48000", "clock.min-quantum": "32", "clock.max-quantum": "2048"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "block", "verdict", "cure"),
+    [
+        ({}, 128, "good", ""),
+        (GRAPH | {"clock.force-rate": "0", "clock.force-quantum": "0"}, 128, "good", ""),
+        (GRAPH | {"clock.force-rate": "44100"}, 128, "fair", "clock.force-rate 0"),
+        (GRAPH | {"clock.force-quantum": "64"}, 128, "fair", "clock.force-quantum 0, then start"),
+        (GRAPH, 16, "fair", "clock.min-quantum 16, then start the engine again"),
+    ],
+)
+def test_doctor_tells_what_the_graph_of_pipewire_is_told_to_do(settings, block, verdict, cure):
+    found = doctor.judge_pipewire(settings, block)
+    assert found.verdict == verdict
+    assert cure in found.cure
+    assert bool(found.cure) == bool(cure)
+
+
+@pytest.mark.parametrize(
+    ("limit", "rtkit", "verdict"),
+    [(0, 0, "bad"), (0, 20, "good"), (10, 20, "good"), (30, 20, "fair"), (45, 0, "good")],
+)
+def test_doctor_is_content_with_the_priority_that_the_audio_thread_gets(
+    monkeypatch, limit, rtkit, verdict
+):
+    monkeypatch.setattr(doctor.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(doctor.resource, "getrlimit", lambda _: (limit, limit))
+    monkeypatch.setattr(doctor.rtkit, "highest", lambda: rtkit)
+    found = next(f for f in doctor.examine() if f.what == "real-time priority")
+    assert found.verdict == verdict
+
+
 def test_doctor_finds_the_jack_servers_that_run(sfa):
     waits = "print(flush=True); import time; time.sleep(60)"
     command = ["jackd", "-c", waits, "-r", "-dalsa"]  # to Python, the first is only a name

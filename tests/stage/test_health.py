@@ -29,8 +29,10 @@ def test_an_engine_that_plays_well_is_ok_and_needs_no_reasons():
         ({"starved": [7, 0]}, "strained", "deck 1: 7 frames"),
         ({"late": 3, "late_ago_s": 5.0}, "strained", "3 late blocks"),
         ({"load_pct": 80.0}, "strained", "80 %"),
-        ({"realtime": 0}, "strained", "real-time priority"),
-        ({"locked": False}, "strained", "not locked"),
+        ({"realtime": 0}, "ok", "real-time priority"),
+        ({"locked": False}, "ok", "not locked"),
+        ({"realtime": 0, "late": 1, "late_ago_s": 5.0}, "strained", "real-time priority"),
+        ({"relinked_ago_s": 5.0}, "strained", "linked again 5 s ago"),
         ({"reports_lost": 2}, "strained", "2 reports"),
         ({"restarts": {"stage": "SIGKILL"}}, "strained", "stage was started again: SIGKILL"),
     ],
@@ -39,6 +41,10 @@ def test_each_trouble_has_its_word_and_its_reason(facts, word, reason):
     said, reasons = judge(changed(**facts))
     assert said == word
     assert any(reason in r for r in reasons)
+
+
+def test_a_link_that_was_lost_is_forgotten_after_a_minute():
+    assert judge(changed(relinked_ago_s=60.0)) == ("ok", [])
 
 
 def test_the_worst_trouble_gives_the_word_and_comes_first():

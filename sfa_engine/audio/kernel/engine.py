@@ -21,6 +21,8 @@ from sfa_engine.audio.layout import (
 )
 
 F = np.float32
+CHUNK = 1024  # frames: PortAudio hands JACK's longer blocks on in calls of so many
+SAME_MISS_NS = 100_000_000  # JACK tells of a miss in a message that comes after the block
 ENDED = int(Tell.ENDED)
 WRAPPED = int(Tell.WRAPPED)
 LATE = int(Tell.LATE)
@@ -33,6 +35,8 @@ def begin(engine, rack, started_ns):
     """Take over at the first block of a host: settle the controls, find the thread."""
     settle(engine, rack)
     rack.output_left = 0
+    rack.cycle = 0
+    rack.chunk = 0
     engine.thread = gettid()
     if engine.resuming != 0:
         # Where we would be by now: the frames that the other host did not play are skipped.
@@ -169,6 +173,33 @@ def publish(engine, rack, started_ns, first_frame):
 
 
 @kernel
+def arrive(engine, rack, started_ns, frames, flags):
+    """Note that a block begins: how long the device's own are, and whether one was missed.
+
+    A device of a graph (JACK, PipeWire) goes on without a client that is late. JACK tells of it
+    afterwards, in `flags`; PipeWire never does. So a block that begins more than two lengths
+    after the one before counts as a miss, and what JACK then tells is the same one.
+    """
+    gap_ns = started_ns - engine.monotonic_ns
+    engine.monotonic_ns = started_ns
+    length_ns = 1e9 / rack.sample_rate
+    if rack.in_graph != 0 and rack.chunk == CHUNK and gap_ns < 0.25 * CHUNK * length_ns:
+        rack.cycle += frames
+        rack.chunk = frames
+        return
+    longest_ns = max(rack.cycle, frames) * length_ns
+    skipped = rack.in_graph != 0 and rack.cycle > 0 and gap_ns > 2.0 * longest_ns
+    told = flags & 4 != 0 and started_ns - rack.skipped_ns > SAME_MISS_NS
+    if skipped:
+        rack.skipped_ns = started_ns
+    if skipped or told:
+        engine.device_misses += 1
+    engine.block = max(rack.cycle, frames) if frames == CHUNK else frames
+    rack.cycle = frames
+    rack.chunk = frames
+
+
+@kernel
 def account(engine, rack, started_ns, frames, first_frame):
     """Note what the block cost."""
     cost = now_ns(rack.timespec) - started_ns
@@ -204,11 +235,8 @@ def process(engine, rack, out, frames, flags):
     started_ns = now_ns(rack.timespec)
     if engine.fresh != 0:
         begin(engine, rack, started_ns)
-    if flags & 4 != 0:
-        engine.device_misses += 1
-    engine.block = frames
+    arrive(engine, rack, started_ns, frames, flags)
     first_frame = engine.emitted
-    engine.monotonic_ns = started_ns
     channels = rack.out_channels
     heard = min(channels, np.int64(4))
     done = np.int64(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 from numba import carray, types
 
-from sfa_engine.audio.kernel.engine import process
+from sfa_engine.audio.kernel.engine import arrive, process
 from sfa_engine.audio.kernel.machine import (
     ABSOLUTE,
     MONOTONIC,
@@ -57,8 +57,7 @@ def idle(source, output, frames, times, flags, user):
     out = carray(output, (count * rack.out_channels,))
     for i in range(count * rack.out_channels):
         out[i] = types.float32(0)
-    if types.int64(flags) & 4 != 0:
-        engine.device_misses += 1
+    arrive(engine, rack, started_ns, count, types.int64(flags))
     at = engine.blocks % BLOCKS
     engine.block_start_ns[at] = started_ns
     engine.block_cost_ns[at] = now_ns(rack.timespec) - started_ns

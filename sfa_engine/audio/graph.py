@@ -1,0 +1,217 @@
+"""The graph that a stream plays into, watched: the links of our outputs, and its rate.
+
+JACK and PipeWire call a client that nobody hears, and PipeWire changes the rate of its graph under
+one that plays. PortAudio tells of neither.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from sfa_engine.audio import device, jack
+from sfa_engine.audio.device import Driver, Stream
+from sfa_engine.audio.memory import Memory
+from sfa_engine.errors import DeviceError
+
+LOOK_S = 0.5
+RELINK_S = 2.0  # a link that was taken away may be one that somebody moves elsewhere
+REOPENED_S = 3.0  # a host that starts so soon after the last was ended for its rate is the next
+IN_VAIN_S = 30.0  # until a device is reopened again that got the wrong rate when it was reopened
+PACE_S = 5.0  # the longest time over which the pace is taken
+RATE_SHARE = 0.02  # 44.1 and 48 kHz are 8 % apart
+TROUBLE_BYTES = 255
+DUMMY_SINK = "Dummy Output"  # what PipeWire and PulseAudio put in the place of a missing sink
+
+
+class Outputs:
+    """The links from our outputs to a sink: seen when they are gone, and made again.
+
+    Parameters
+    ----------
+    graph : Graph
+    client : str
+        Our name in the graph.
+    sink : str
+        The client that was opened.
+    channels : int
+    any_sink : bool
+        Whether the default sink will do while that one is gone.
+    """
+
+    def __init__(
+        self, graph: jack.Graph, client: str, sink: str, channels: int, *, any_sink: bool
+    ) -> None:
+        self._graph = graph
+        self._ports = [f"{client}:out_{n}" for n in range(channels)]
+        self._sink = sink
+        self._on = sink  # what we are linked to
+        self._any_sink = any_sink
+        self._unlinked_s: float | None = None  # since when
+        self.relinked = False  # until somebody looks
+
+    def look(self, now_s: float) -> str:
+        """Return what is wrong with the links, after having done what can be done about it."""
+        links = {port: self._graph.links(port) for port in self._ports}
+        if any(there is None for there in links.values()):
+            return ""  # the server is going, or our client: the host sees to that
+        unlinked = [port for port, there in links.items() if not there]
+        inputs = self._graph.inputs()
+        wanted = _of(self._sink, inputs)
+        if not wanted:
+            return self._without_sink(unlinked)
+        if self._on != self._sink:
+            self._link(self._ports, wanted)
+            self._unlink(self._on)
+            self._on = self._sink
+            return ""
+        if not unlinked:
+            self._unlinked_s = None
+            return ""
+        if self._unlinked_s is None:
+            self._unlinked_s = now_s
+        if now_s - self._unlinked_s < RELINK_S:
+            names = " and ".join(port.rpartition(":")[2] for port in unlinked)
+            return f'{names}: no link to "{self._sink}"'
+        self._link(unlinked, wanted)
+        return ""
+
+    def _without_sink(self, unlinked: list[str]) -> str:
+        """Do without the sink that was opened."""
+        if unlinked and self._any_sink:
+            inputs = self._graph.inputs(physical=True)
+            others = [port.rpartition(":")[0] for port in inputs]
+            other = next((name for name in others if name != DUMMY_SINK), "")
+            self._link(unlinked, _of(other, inputs))
+        links = self._graph.links(self._ports[0])
+        self._on = links[0].rpartition(":")[0] if links else ""
+        if self._on:
+            return f'"{self._sink}" is gone: "{self._on}" plays in its place'
+        return f'"{self._sink}" is gone: nothing is heard until it is back'
+
+    def _link(self, ports: list[str], inputs: list[str]) -> None:
+        for port in ports:
+            number = self._ports.index(port)
+            if number < len(inputs):
+                self._graph.link(port, inputs[number])
+                self.relinked = True
+        self._unlinked_s = None
+
+    def _unlink(self, sink: str) -> None:
+        for port in self._ports:
+            for other in self._graph.links(port) or []:
+                if sink and other.startswith(f"{sink}:"):
+                    self._graph.unlink(port, other)
+
+
+def _of(client: str, ports: list[str]) -> list[str]:
+    """Return a client's ports out of many."""
+    return [port for port in ports if port.rpartition(":")[0] == client]
+
+
+class Pace:
+    """How fast the device asks for frames, over a time in which none were missed.
+
+    Parameters
+    ----------
+    memory : Memory
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._since: tuple[int, int, int] | None = None
+
+    def is_off(self) -> bool:
+        """Return whether it is another than that of the rate that was opened."""
+        engine = self._memory.engine
+        snapshot = engine["snapshots"][int(engine["serial"]) & 1]
+        now = int(snapshot["monotonic_ns"]), int(snapshot["frame"]), int(engine["device_misses"])
+        before, self._since = self._since, self._since or now
+        if before is None or now[2] != before[2]:
+            self._since = now
+            return False
+        seconds, frames = (now[0] - before[0]) / 1e9, now[1] - before[1]
+        if seconds > PACE_S:
+            self._since = now
+        due = seconds * float(engine["sample_rate"])
+        # A block may just have been asked for, or be about to be.
+        return abs(frames - due) > RATE_SHARE * due + 2 * int(engine["block"])
+
+
+class Watch:
+    """Looks at the graph, and says in the engine's memory what is wrong.
+
+    Parameters
+    ----------
+    memory : Memory
+    name : str
+        The device that was asked for.
+    channels : int
+    stop : threading.Event
+
+    Attributes
+    ----------
+    new_rate : str
+        In words, once the device runs at another rate than it was opened at, and is to be opened
+        again.
+    """
+
+    def __init__(self, memory: Memory, name: str, channels: int, stop: threading.Event) -> None:
+        self._memory = memory
+        self._any_sink = name == device.DEFAULT
+        self._channels = channels
+        self._stop = stop
+        self.driver: Driver | None = None
+        self.new_rate = ""
+
+    def run(self) -> None:
+        """Look until it is time to stop. A server that hangs holds this thread and nobody else."""
+        engine = self._memory.engine
+        watched: Driver | None = None
+        told = off = ""
+        while not self._stop.wait(LOOK_S):
+            stream = self.driver
+            if not isinstance(stream, Stream) or not stream.found.in_graph:
+                continue
+            now_s = time.monotonic()
+            try:
+                if watched is not stream:
+                    graph, pace, told = jack.Graph(), Pace(self._memory), ""
+                    outputs = self._outputs(graph, stream)
+                    watched = stream
+                    off = self._compare(graph.rate)
+                    reopened_ns = int(engine["host_started_ns"]) - int(engine["reopened_ns"])
+                    in_vain = off and reopened_ns < REOPENED_S * 1e9
+                    look_s = now_s + IN_VAIN_S if in_vain else now_s
+                trouble = outputs.look(now_s)
+                if now_s >= look_s and (self._compare(graph.rate) or pace.is_off()):
+                    pace = Pace(self._memory)
+                    self.new_rate = off = self._compare(_rate_now())
+            except DeviceError:
+                continue  # the server is going
+            if outputs.relinked:
+                outputs.relinked = False
+                engine["relinked_ns"] = time.monotonic_ns()
+            trouble = off or trouble
+            if trouble != told:
+                told = trouble
+                engine["trouble"] = device.cut(trouble, TROUBLE_BYTES)
+
+    def _outputs(self, graph: jack.Graph, stream: Stream) -> Outputs:
+        name, sink = device.client_name(), stream.found.name
+        return Outputs(graph, name, sink, self._channels, any_sink=self._any_sink)
+
+    def _compare(self, rate: int) -> str:
+        """Return what is wrong with a rate of the graph, nothing if it is the one opened at."""
+        opened = float(self._memory.engine["sample_rate"])
+        if rate in {0, opened}:
+            return ""
+        return f"the device runs at {rate} Hz and was opened at {opened:g} Hz"
+
+
+def _rate_now() -> int:
+    """Return the graph's rate as a new client hears it."""
+    graph = jack.Graph()
+    rate = graph.rate
+    graph.close()
+    return rate
