@@ -31,6 +31,7 @@ from sfa_engine.errors import LibraryError
 from sfa_engine.finished import finished
 from sfa_engine.library.backup import back_up
 from sfa_engine.library.fault import blamed, blamed_files
+from sfa_engine.library.folding import FUNCTION, fold
 from sfa_engine.library.migrations import APPLICATION, MIGRATIONS, Migration, migrate, version_of
 
 BUSY_S = 5.0  # how long another program's transaction is waited for
@@ -96,6 +97,7 @@ class Database:
                     connection = await aiosqlite.connect(file, isolation_level=None, timeout=busy_s)
                     opened.append(connection)
                     connection.row_factory = Row
+                    await connection.create_function(FUNCTION, 1, fold, deterministic=True)
                     await connection.execute(settings)
             except BaseException:
                 for connection in opened:

@@ -15,12 +15,14 @@ from typing import Any
 
 from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.library.bundle import MOST_NAME_BYTES, SUFFIX
+from sfa_engine.library.color import color_of
 from sfa_engine.library.database import Connection, change, insert, row, rows
 from sfa_engine.library.key import camelot, parse_key
 from sfa_engine.library.tags import MOST_TEXT, Tags
 from sfa_engine.library.track import SELECT, STATES, State, Track, track_of
 
-EDITABLE = ("title", "artist", "album", "genre", "year", "key")
+EDITABLE = ("title", "artist", "album", "genre", "year", "key", "rating", "comment", "color")
+MOST_STARS = 5
 
 _UNFIT = re.compile(r'[\s\x00-\x1f\x7f\ud800-\udfff/\\:*?"<>|]+')
 
@@ -208,8 +210,9 @@ async def edit(connection: Connection, track_id: int, **values: Any) -> Track:
         Of a durable transaction.
     track_id : int
     **values
-        ``title``, ``artist``, ``album``, ``genre`` (texts), ``year`` (a number or None), ``key``
-        (any spelling; None or empty: as analysed).
+        ``title``, ``artist``, ``album``, ``genre``, ``comment`` (texts), ``year`` (a number or
+        None), ``key`` (any spelling; None or empty: as analysed), ``rating`` (0 to 5), ``color``
+        (a name or ``#rrggbb``; empty: none).
     """
     stated = {}
     for name, value in values.items():
@@ -221,12 +224,17 @@ async def edit(connection: Connection, track_id: int, **values: Any) -> Track:
         if name == "year":
             if value is not None and (type(value) is not int or not 1 <= value <= 9999):
                 raise Refused(f"year is {value!r}", "give a year of four digits")
+        elif name == "rating":
+            if type(value) is not int or not 0 <= value <= MOST_STARS:
+                raise Refused(f"invalid rating {value!r:.40}", f"give 0 to {MOST_STARS} stars")
         elif name == "key" and value is None:
             pass
         elif not isinstance(value, str) or re.search("[\ud800-\udfff]", value):
             raise Refused(f"{name} is {value!r:.80}", "give a text")
         elif len(value) > MOST_TEXT:
             raise Refused(f"{name} has {len(value)} characters", f"give {MOST_TEXT} at most")
+        if name == "color" and value:
+            value = color_of(value)
         stated["hand_key" if name == "key" else name] = (
             (parse_key(value) if value else None) if name == "key" else value
         )
