@@ -11,10 +11,13 @@ Index and query are folded alike. SQLite calls `fold` in the triggers of ``track
 the name `FUNCTION`: a connection that writes titles needs it. Pure.
 """
 
+# ruff: noqa: RUF001 - letters that look alike are what this is about
+
 from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 FUNCTION = "sfa_fold"
 
@@ -65,10 +68,12 @@ def fold(text: str | None) -> str:
 
 def _without_accents(text: str) -> str:
     """Return a decomposed text without the marks that stand on letters of alphabets."""
+    if text.isalpha():  # a mark is no letter
+        return text
     kept: list[str] = []
     base = ""
     for character in text:
-        if unicodedata.category(character) in {"Mn", "Me"}:
+        if unicodedata.combining(character) or unicodedata.category(character) == "Mn":
             if base < _ACCENTED_BELOW:
                 continue
         elif character.isalnum():
@@ -77,5 +82,6 @@ def _without_accents(text: str) -> str:
     return "".join(kept)
 
 
+@lru_cache(maxsize=8192)
 def _is_token(character: str) -> bool:
     return unicodedata.category(character)[0] in "LMN"

@@ -88,8 +88,8 @@ OPERATORS: Mapping[str, Operator] = {
     "state": Operator("word", "How far its preparation is.", "state:failed", words=STATES),
     "playlist": Operator("text", "The playlist that it is in, by its whole name.",
                          'playlist:"Friday night"'),
-    "sort": Operator("word", "The order; the latest, most and best come first, and with a `-` before"
-                     " it last.", "sort:played",
+    "sort": Operator("word", "The order; the latest, the most and the best first, or with a `-`"
+                     " before it last.", "sort:played",
                      words=("artist", "title", "album", "bpm", "key", "energy", "year", "duration",
                             "added", "rating", "plays", "played")),
 }  # fmt: skip

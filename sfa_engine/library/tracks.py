@@ -233,11 +233,12 @@ async def edit(connection: Connection, track_id: int, **values: Any) -> Track:
             raise Refused(f"{name} is {value!r:.80}", "give a text")
         elif len(value) > MOST_TEXT:
             raise Refused(f"{name} has {len(value)} characters", f"give {MOST_TEXT} at most")
-        if name == "color" and value:
-            value = color_of(value)
-        stated["hand_key" if name == "key" else name] = (
-            (parse_key(value) if value else None) if name == "key" else value
-        )
+        if name == "key":
+            stated["hand_key"] = parse_key(value) if value else None
+        elif name == "color":
+            stated[name] = color_of(value) if value else ""
+        else:
+            stated[name] = value
     await _set(connection, track_id, **stated)
     await settle(connection, track_id)
     return await get(connection, track_id)

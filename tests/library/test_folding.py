@@ -1,5 +1,7 @@
 """Words are found however they are typed: letters, accents, scripts without spaces, titles."""
 
+# ruff: noqa: RUF001 - letters that look alike are what this is about
+
 import sqlite3
 
 import pytest
