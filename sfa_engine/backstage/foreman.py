@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sfa_engine.backstage.job import Job, Kind, State
+from sfa_engine.backstage.job import LONGEST_WAIT_S, Job, Kind, State
 from sfa_engine.backstage.queue import Event, Queue, StaleError
 from sfa_engine.backstage.settings import LIMITS
 from sfa_engine.errors import SfaError, WorkerError
@@ -146,7 +146,10 @@ class Foreman:
     async def _wait_s(self, queue: str) -> float | None:
         """Return how long nothing becomes due; None if nothing waits for a time."""
         due = await self._queue.next_due_s(queue)
-        return None if due is None else max(0.05, due - time.time())
+        if due is None:
+            return None
+        # Never longer than a back-off: the clock may be set meanwhile, this wait is not.
+        return min(max(0.05, due - self._queue.now()), LONGEST_WAIT_S)
 
     async def _do(self, job: Job) -> None:
         """Do a job and write down how it ended."""

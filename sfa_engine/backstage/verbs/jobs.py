@@ -95,6 +95,7 @@ class JobVerbs:
             "track": job.track,
             "attempts": job.attempts,
             "error": job.error,
+            "wait_s": self._queue.wait_s(job),
             "progress": progress,
             "doing": doing,
             "created_s": job.created_s,
