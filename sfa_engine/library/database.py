@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +38,7 @@ BUSY_S = 5.0  # how long another program's transaction is waited for
 
 Connection = aiosqlite.Connection
 Row = sqlite3.Row
+Arguments = Sequence[Any] | Mapping[str, Any]
 
 
 class Database:
@@ -184,7 +185,7 @@ class Database:
                 finally:
                     await finished(self._reader.rollback())
 
-    async def fetch(self, sql: str, arguments: Sequence[Any] = ()) -> list[Row]:
+    async def fetch(self, sql: str, arguments: Arguments = ()) -> list[Row]:
         """Return the rows of one query."""
         async with self.reading() as connection:
             return await rows(connection, sql, arguments)
@@ -194,24 +195,24 @@ class Database:
         return await asyncio.to_thread(back_up, self.path, folder)
 
 
-async def rows(connection: Connection, sql: str, arguments: Sequence[Any] = ()) -> list[Row]:
+async def rows(connection: Connection, sql: str, arguments: Arguments = ()) -> list[Row]:
     """Return the rows of a query on a connection that was lent."""
     return list(await connection.execute_fetchall(sql, arguments))
 
 
-async def row(connection: Connection, sql: str, arguments: Sequence[Any] = ()) -> Row | None:
+async def row(connection: Connection, sql: str, arguments: Arguments = ()) -> Row | None:
     """Return the first row of a query on a connection that was lent, or None."""
     found = await rows(connection, sql, arguments)
     return found[0] if found else None
 
 
-async def change(connection: Connection, sql: str, arguments: Sequence[Any] = ()) -> int:
+async def change(connection: Connection, sql: str, arguments: Arguments = ()) -> int:
     """Change rows on a connection that was lent; return how many."""
     async with connection.execute(sql, arguments) as cursor:
         return cursor.rowcount
 
 
-async def insert(connection: Connection, sql: str, arguments: Sequence[Any] = ()) -> int:
+async def insert(connection: Connection, sql: str, arguments: Arguments = ()) -> int:
     """Insert a row on a connection that was lent; return its id."""
     async with connection.execute(sql, arguments) as cursor:
         return cursor.lastrowid or 0

@@ -14,7 +14,7 @@ from sfa_engine.backstage.verbs import given
 from sfa_engine.backstage.verbs.answer import fitting
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.desk.deck import LONGEST_S
-from sfa_engine.errors import Refused, SfaError, did_you_mean
+from sfa_engine.errors import MediaError, Refused, SfaError, did_you_mean
 from sfa_engine.library import (
     analysis,
     check,
@@ -86,6 +86,7 @@ class LibraryVerbs:
             told["cues"] = [asdict(cue) for cue in await cues.cues_of(connection, found.id)]
             told["origins"] = [asdict(s) for s in await analysis.stems_of(connection, found.id)]
             told["sources"] = await tracks.sources(connection, found.id)
+            told["damage"] = await asyncio.to_thread(self._damage, found)
             if made:
                 told |= {
                     "confidence": made.confidence,
@@ -332,6 +333,16 @@ class LibraryVerbs:
         """Write a backup of the database, and prove it."""
         made = await self._shop.database.back_up(self._shop.places.backups)
         return {"path": str(made)}
+
+    def _damage(self, track: Track) -> str:
+        """Return why the bundle of a track cannot be read, empty if it can or is on its way."""
+        if track.bundle is None or track.duration_s is None or track.deleted_at is not None:
+            return ""
+        try:
+            read_bundle(self._shop.places.bundles / track.bundle)
+        except MediaError as error:
+            return error.message
+        return ""
 
     def _told(self, track: Track) -> dict[str, Any]:
         """Return a track as plain values, with the folder of its bundle."""
