@@ -293,6 +293,13 @@ def _span(name: str, operator: Operator, value: str, negated: bool) -> Span:
     )
 
 
+def age_of(text: str) -> float:
+    """Return an age as ``7d`` in seconds."""
+    if not re.fullmatch(_AGE, text):
+        raise Refused(f'"{text:.40}" is no length of time', "write it like 12h, 7d, 4w, 6m or 1y")
+    return _number(text)
+
+
 def _number(text: str) -> float:
     """Return a number, a length as seconds, or an age as seconds."""
     if text[-1] in SECONDS:

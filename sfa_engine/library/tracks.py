@@ -61,7 +61,7 @@ async def add(
     if content_hash is not None:
         there = await with_content(connection, content_hash)
     elif source:
-        there = await _with_source(connection, source)
+        there = await with_source(connection, source)
     if there is not None:
         await add_source(connection, there.id, source)
         return await get(connection, there.id), False
@@ -109,7 +109,8 @@ async def with_content(connection: Connection, content_hash: str) -> Track | Non
     return None if found is None else track_of(found)
 
 
-async def _with_source(connection: Connection, source: str) -> Track | None:
+async def with_source(connection: Connection, source: str) -> Track | None:
+    """Return the first track that came from a path or an address, unless it was removed."""
     found = await row(
         connection,
         f"{SELECT} WHERE tracks.id IN "  # noqa: S608 - a constant
@@ -140,7 +141,7 @@ async def sources(connection: Connection, track_id: int) -> list[str]:
 
 async def places_of(connection: Connection, source: str) -> list[str]:
     """Return every place where the content is that a path or an address has; none if unknown."""
-    there = await _with_source(connection, source)
+    there = await with_source(connection, source)
     return [] if there is None else await sources(connection, there.id)
 
 
