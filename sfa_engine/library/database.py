@@ -24,6 +24,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import aiosqlite
 
@@ -193,6 +194,33 @@ class Database:
     async def back_up(self, folder: Path) -> Path:
         """Write a proved backup into a folder while others go on; see `backup.back_up`."""
         return await asyncio.to_thread(back_up, self.path, folder)
+
+
+@asynccontextmanager
+async def read_only(path: Path) -> AsyncIterator[Connection]:
+    """Lend a connection to a library that another process may work with; changes nothing.
+
+    Yields
+    ------
+    connection : aiosqlite.Connection
+
+    Raises
+    ------
+    LibraryError
+        There is no library, or it is not of this release.
+    """
+    if not await asyncio.to_thread(path.exists):
+        raise LibraryError(f'no library "{path}"', "prepare music with `sfa prep`")
+    with blamed(path):
+        uri = f"file:{quote(str(await asyncio.to_thread(path.absolute)))}?mode=ro"
+        async with aiosqlite.connect(uri, uri=True, isolation_level=None) as connection:
+            connection.row_factory = Row
+            version = await row(connection, "PRAGMA user_version")
+            if version is None or version[0] != len(MIGRATIONS):
+                raise LibraryError(
+                    f'library "{path}" is of another release', "`sfa library stats` updates it"
+                )
+            yield connection
 
 
 async def rows(connection: Connection, sql: str, arguments: Arguments = ()) -> list[Row]:
