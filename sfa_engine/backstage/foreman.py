@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sfa_engine.backstage.job import LONGEST_WAIT_S, Job, Kind, State
+from sfa_engine.backstage.job import LIVE, LONGEST_WAIT_S, Job, Kind, State
 from sfa_engine.backstage.queue import Event, Queue, StaleError
 from sfa_engine.backstage.settings import LIMITS
 from sfa_engine.errors import SfaError, WorkerError
@@ -80,12 +80,17 @@ class Foreman:
         self._limits = limits
         self._running: dict[int, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
+        self.finishes = False  # whether the queue is to be emptied before a temporary process ends
         queue.listen(self._hear)
 
     @property
     def running(self) -> tuple[int, ...]:
         """Numbers of the jobs that are being done."""
         return tuple(self._running)
+
+    async def is_needed(self) -> bool:
+        """Return whether there is work that somebody left to this process."""
+        return self.finishes and bool(await self._queue.numbers(LIVE))
 
     def wake(self) -> None:
         """Look at the queue again: something was put in."""
