@@ -57,7 +57,7 @@ def test_a_search_gives_as_many_as_are_asked_for(ask):
 def test_playlists_and_the_trash_are_told_whole(ask):
     assert len(ask("library", "playlist", "show", "long")[1].splitlines()) == MANY
     assert len(ask("library", "trash")[1].splitlines()) == MANY
-    status, out, _ = ask("library", "trash", "--empty")
+    status, out, _ = ask("library", "trash", "--empty", "--yes")
     assert (status, out.splitlines()[-1]) == (0, "1300 tracks are gone for good")
     assert ask("library", "trash") == (0, "", "no removed tracks\n")
 

@@ -42,7 +42,7 @@ def test_a_playlist_that_is_not_there_is_an_error_with_what_was_meant(ask):
     assert (status, err) == (
         1, 'sfa: no playlist "Friday nigth"; did you mean "Friday night"?\n',
     )  # fmt: skip
-    assert ask("library", "playlist", "drop", "Friday night")[0] == 0
+    assert ask("library", "playlist", "drop", "Friday night", "--yes")[0] == 0
 
 
 @pytest.mark.parametrize(
