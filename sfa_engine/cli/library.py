@@ -180,16 +180,22 @@ def folders(remove: str | None, as_json: bool) -> None:
 @click.option("--halve", is_flag=True, help="Half the tempo.")
 @click.option("--double", is_flag=True, help="Twice the tempo.")
 @click.option("--automatic", is_flag=True, help="Back to what the analysis found.")
+@yes_option
 @click.pass_context
-def grid(context: click.Context, /, track: str, **given: Any) -> None:
+def grid(context: click.Context, /, track: str, yes: bool, **given: Any) -> None:
     """Correct a track's beat grid by hand; a new analysis leaves it as it is."""
     # A shift by 0 is asked for, though 0 == False.
     asked = {k: value for k, value in given.items() if value is not None and value is not False}
     if len(asked) != 1:
-        options = {each.name: each.opts[0] for each in context.command.params[1:]}
+        params = [each for each in context.command.params[1:] if each.name in given]
+        options = {each.name: each.opts[0] for each in params}
         named = " and ".join(options[name] for name in asked)
         wrong = f"{named} do not go together" if asked else "no correction is asked for"
         raise Refused(wrong, f"give one of {', '.join(options.values())}")
+    if "automatic" in asked and not yes:
+        there = _ask("library.show", track=track)
+        if there["grid"] and there["grid"]["by_hand"]:
+            confirm(f'Delete the grid by hand of "{there["name"]}" for good?', yes=yes)
     for tempo in {"halve", "double"} & asked.keys():
         asked = {"tempo": tempo}
     said = _ask("library.grid", track=track, **asked)
@@ -232,8 +238,10 @@ def cue(
 
 @library.command()
 @click.argument("cue_id", metavar="CUE", type=int)
-def uncue(cue_id: int) -> None:
-    """Forget a cue, by the number that `sfa library show` tells."""
+@yes_option
+def uncue(cue_id: int, yes: bool) -> None:
+    """Delete a cue for good, by the number that `sfa library show` tells."""
+    confirm(f"Delete cue {cue_id} for good?", yes=yes)
     _ask("library.uncue", cue=cue_id)
 
 

@@ -148,7 +148,7 @@ async def places_of(connection: Connection, source: str) -> list[str]:
 async def take_back(connection: Connection, track_id: int) -> None:
     """Forget a track that was added for a file which turned out to have no sound.
 
-    One that ever had sound stays, and one that somebody has put on a playlist or marked.
+    One that ever had sound stays, and one that somebody has put on a playlist, marked or rated.
     """
     await change(
         connection,
@@ -156,7 +156,7 @@ async def take_back(connection: Connection, track_id: int) -> None:
         " AND id NOT IN (SELECT track_id FROM playlist_entries)"
         " AND id NOT IN (SELECT track_id FROM cues WHERE origin = 'hand')"
         " AND id NOT IN (SELECT track_id FROM grids WHERE origin = 'hand')"
-        " AND hand_key IS NULL",
+        " AND hand_key IS NULL AND rating = 0 AND comment = '' AND color = ''",
         (track_id,),
     )
 

@@ -18,7 +18,7 @@ import trio
 
 from sfa_engine.audio.command import Source
 from sfa_engine.audio.layout import LATENCY
-from sfa_engine.audio.media import HOT_CUES
+from sfa_engine.audio.media import DESCRIPTION, HOT_CUES
 from sfa_engine.audio.memory import Memory
 from sfa_engine.desk import CONTROLS, Choice, find
 from sfa_engine.errors import EngineError, Refused, SfaError
@@ -32,6 +32,7 @@ from sfa_engine.stage.plays import Plays
 
 MEMORY = "engine.memory"
 RESTARTS = "restarts.json"
+SUFFIX = ".sfa"  # of a bundle's folder, as a rule
 PENDING = "marks-pending.json"
 PLAYS = "plays-pending.json"
 UNTOLD = frozenset({"cues", "digest", "track_rate"})  # what a status does not need
@@ -186,7 +187,7 @@ class Core:
         # What takes its time comes before the deck's lock: nobody else waits for it.
         if track:
             found = await ask_backstage(self._runtime, "library.find", words=track, prepare=True)
-        elif "\0" not in path and await trio.to_thread.run_sync(os.path.isfile, path):
+        elif await trio.to_thread.run_sync(_is_source, path):
             found = await ask_backstage(self._runtime, "library.find", path=path, prepare=True)
         else:
             found = {"bundle": path}
@@ -411,6 +412,17 @@ def _marks(deck: int, described: dict[str, Any]) -> dict[str, float]:
     }
     begins = [cue["position_frames"] for cue in cues if cue["kind"] == "intro"]
     return marks | ({f"deck{deck}.cue_point": min(begins) / rate} if begins else {})
+
+
+def _is_source(path: str) -> bool:
+    """Return whether a path is of music that a bundle is made of: a file, or a folder of stems."""
+    place = Path(path)
+    try:
+        if place.is_dir():
+            return place.suffix != SUFFIX and not (place / DESCRIPTION).exists()
+        return place.is_file()
+    except (OSError, ValueError):  # a name that cannot be, or too long: the host says so
+        return False
 
 
 def _sound(described: dict[str, Any]) -> tuple[Any, Any]:

@@ -44,6 +44,17 @@ def test_without_a_terminal_a_question_is_refused_unless_it_is_answered(ask):
     assert ask("library", "playlist", "drop", "Kept", "--yes")[0] == 1
 
 
+def test_what_somebody_set_by_hand_is_not_deleted_unasked(ask):
+    number = ask("library", "cue", "#1", "2.5")[1].split()[1]
+    assert ask("library", "uncue", number)[0] == 1
+    assert ask("library", "uncue", number, "--yes")[0] == 0
+    assert ask("library", "grid", "#1", "--automatic")[0] == 0  # there is none by hand
+    assert ask("library", "grid", "#1", "--halve")[0] == 0
+    status, _, err = ask("library", "grid", "#1", "--automatic")
+    assert (status, 'grid by hand of "Orbital - Halcyon"' in err) == (1, True)
+    assert ask("library", "grid", "#1", "--automatic", "--yes")[1].startswith("120.000 BPM")
+
+
 def test_the_trash_is_emptied_when_that_is_confirmed(sfa, song):
     assert sfa("prep", "--no-stems", "--quiet", song)[0] == 0
     assert sfa("library", "trash", "--empty")[0] == 0  # there is nothing to lose

@@ -117,6 +117,21 @@ def test_the_command_waits_until_the_track_is_on_the_deck(engine: Show, song: Pa
     assert loaded(engine) == song.stem
 
 
+def test_a_folder_of_stems_is_loaded_as_the_track_that_was_made_of_it(
+    engine: Show, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in parts"
+    folder.mkdir()
+    for number, stem in enumerate(("drums", "bass"), 100):
+        sound = np.random.default_rng(number).standard_normal((4 * RATE, 2)) * 0.1
+        soundfile.write(folder / f"{stem}.wav", sound, RATE)
+    status, out, err = engine.command("load", "2", f"{folder}/")
+    assert (status, out.split(",")[0]) == (0, "deck 2: in parts"), err
+    assert "drums, bass" in out
+    with engine.connect() as client:
+        assert client.call("deck.load", deck=1, path=str(folder))["title"] == "in parts"
+
+
 def test_what_cannot_be_prepared_is_told(engine: Show, tmp_path: Path) -> None:
     (tmp_path / "noise.wav").write_bytes(b"no sound at all")
     status, out, err = engine.command("load", "1", str(tmp_path / "noise.wav"))

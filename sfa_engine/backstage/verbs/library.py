@@ -111,6 +111,8 @@ class LibraryVerbs:
             for place in places:
                 if found := await tracks.with_source(connection, place):
                     return found
+        if await asyncio.to_thread(file.is_dir):
+            return None
         digest = await asyncio.to_thread(content_hash, file)
         async with self._shop.database.reading() as connection:
             return await tracks.with_content(connection, digest)
