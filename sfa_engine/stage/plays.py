@@ -14,12 +14,10 @@ only bundles.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import uuid
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +26,11 @@ import trio
 from sfa_engine.audio.layout import DECKS
 from sfa_engine.desk import DESK
 from sfa_engine.desk.scale import OFF
-from sfa_engine.durable import write_durably
 from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.conductor import Conductor, readings_of
 from sfa_engine.stage.keeper import bundle_of
+from sfa_engine.stage.outbox import Outbox
 
 ENOUGH_S = 30.0
 ENOUGH_SHARE = 0.5  # of the track
@@ -62,7 +60,6 @@ class Play:
     played_at: float
 
 
-@dataclass
 class Plays:
     """Counts plays, and hands them to the library.
 
@@ -70,36 +67,33 @@ class Plays:
     ----------
     runtime : pathlib.Path
         Where backstage's socket is.
-    outbox : pathlib.Path
+    pending : pathlib.Path
         The file of plays that backstage has not taken.
     conductor : Conductor
     """
 
-    runtime: Path
-    outbox: Path
-    conductor: Conductor
-    _waiting: list[Play] = field(default_factory=list)
-    _loads: list[_Load] = field(default_factory=lambda: [_Load() for _ in range(DECKS)])
-    _frame: int = 0
-
-    def __post_init__(self) -> None:
-        counted = self._read()
-        for deck, load in enumerate(self._loads, 1):
-            load.bundle = bundle_of(self.conductor.memory, deck)
-            load.counted = bool(load.bundle) and counted.get(str(deck)) == load.bundle
-        self._frame = self._now_frame()
+    def __init__(self, runtime: Path, pending: Path, conductor: Conductor) -> None:
+        self._runtime = runtime
+        self._outbox = Outbox(pending)
+        self._conductor = conductor
         self._wake = trio.Event()
-        self._saved = self._text()
+        left = self._outbox.read(_is_content)
+        self._waiting = [Play(**play) for play in left.get("plays", [])]
+        self._loads = [_Load(bundle_of(conductor.memory, deck + 1)) for deck in range(DECKS)]
+        for deck, bundle in left.get("counted", {}).items():
+            load = self._loads[int(deck) - 1]
+            load.counted = load.bundle == bundle
+        self._frame = self._now_frame()
 
     # ------------------------------------------------------------------ counting
 
     def loaded(self, deck: int) -> None:
         """Begin anew with a deck, from 1: a track was loaded or ejected."""
-        self._loads[deck - 1] = _Load(bundle_of(self.conductor.memory, deck))
+        self._loads[deck - 1] = _Load(bundle_of(self._conductor.memory, deck))
 
     def look(self) -> None:
         """Add the time since the last look to what was heard on each deck."""
-        memory = self.conductor.memory
+        memory = self._conductor.memory
         frame, self._frame = self._frame, self._now_frame()
         passed_s = (self._frame - frame) / max(1.0, float(memory.engine["sample_rate"]))
         readings = readings_of(memory)
@@ -117,7 +111,7 @@ class Plays:
                     self._wake.set()
 
     def _is_heard(self, deck: int, readings: dict[str, float]) -> bool:
-        memory = self.conductor.memory
+        memory = self._conductor.memory
         return (
             bool(memory.engine["transport"][deck - 1]["playing"])
             and readings[f"deck{deck}.rms"] > AUDIBLE_DB
@@ -127,7 +121,7 @@ class Plays:
 
     def _way_off(self, deck: int) -> float:
         """Return how far the crossfader is on the other side of a deck: 0 to 1."""
-        value = self.conductor.memory.value
+        value = self._conductor.memory.value
         side = DESK.deck[deck].assign.options[int(value(f"deck{deck}.assign"))]
         if side == "through":
             return 0.0
@@ -136,12 +130,12 @@ class Plays:
         return (1.0 + place / 100.0) / 2.0 if left else (1.0 - place / 100.0) / 2.0
 
     def _enough_s(self, deck: int) -> float:
-        transport = self.conductor.memory.engine["transport"][deck - 1]
+        transport = self._conductor.memory.engine["transport"][deck - 1]
         length_s = int(transport["track_frames"]) / (float(transport["track_rate"]) or 1.0)
         return min(ENOUGH_S, ENOUGH_SHARE * length_s)
 
     def _now_frame(self) -> int:
-        return int(self.conductor.memory.engine["emitted"])
+        return int(self._conductor.memory.engine["emitted"])
 
     # ------------------------------------------------------------------ handing over
 
@@ -161,15 +155,15 @@ class Plays:
             await self._wake.wait()
             self._wake = trio.Event()
             while self._waiting:
-                await self._save()
+                await self._outbox.save(self._content())
                 if not await self._give(self._waiting[0]):
                     await trio.sleep(RETRY_S)
-            await self._save()
+            await self._outbox.save(self._content())
 
     async def _give(self, play: Play) -> bool:
         """Give a play to the library; return False if it cannot take it now."""
         try:
-            await ask_backstage(self.runtime, "library.played", **vars(play))
+            await ask_backstage(self._runtime, "library.played", **vars(play))
         except EngineError:
             return False
         except SfaError as error:  # it never will: a bundle that is no track of the library
@@ -179,36 +173,19 @@ class Plays:
 
     # ------------------------------------------------------------------ the outbox
 
-    def _text(self) -> str:
+    def _content(self) -> dict[str, Any]:
+        """Return what the next stage has to know."""
         counted = {
             str(deck): load.bundle for deck, load in enumerate(self._loads, 1) if load.counted
         }
-        return json.dumps({"counted": counted, "plays": [vars(play) for play in self._waiting]})
+        if not counted and not self._waiting:
+            return {}
+        return {"counted": counted, "plays": [vars(play) for play in self._waiting]}
 
-    def _read(self) -> dict[str, Any]:
-        """Take over what the last stage could not hand over; return what it had counted."""
-        try:
-            said = json.loads(self.outbox.read_text())
-            self._waiting += [Play(**play) for play in said["plays"]]
-            return dict(said["counted"])
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            print(f"sfa stage: {self.outbox} cannot be read: {error}", file=sys.stderr)
-            with suppress(OSError):
-                self.outbox.rename(self.outbox.with_suffix(".damaged"))
-        return {}
 
-    async def _save(self) -> None:
-        text = self._text()
-        if text == self._saved:
-            return
-        try:
-            await trio.to_thread.run_sync(self._write, text)
-            self._saved = text
-        except OSError as error:
-            print(f"sfa stage: {self.outbox}: {error}", file=sys.stderr, flush=True)
-
-    def _write(self, text: str) -> None:
-        self.outbox.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(self.outbox, text)
+def _is_content(said: dict[str, Any]) -> bool:
+    try:
+        [Play(**play) for play in said["plays"]]
+        return all(0 < int(deck) <= DECKS for deck in said["counted"])
+    except (KeyError, TypeError, ValueError):
+        return False

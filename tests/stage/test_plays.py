@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trio
 from engine_process import Show, until
 
 from sfa_engine.audio.layout import READING_INDEX, VALUE_INDEX
@@ -134,7 +135,7 @@ def test_both_decks_count_for_themselves(decks: Decks):
 
 def test_a_new_stage_counts_a_load_no_second_time_and_hands_over_what_was_left(decks: Decks):
     assert decks.pass_s(30.0) == 1
-    decks.plays._write(decks.plays._text())
+    trio.run(decks.plays._outbox.save, decks.plays._content())
     before = decks.plays._waiting
     decks.plays = decks.counter()
     assert decks.plays._waiting == before
