@@ -61,8 +61,8 @@ def load(deck: int, track: str, position: float, force: bool) -> None:
 
     A track that is not prepared yet is prepared first, and loaded when it can be played.
     """
+    path = _path_of(track)
     with connect() as client:
-        path = _path_of(track)
 
         def ask(**what: str) -> Any:
             return client.call("deck.load", deck=deck, position_s=position, force=force, **what)
