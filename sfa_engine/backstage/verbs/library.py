@@ -12,10 +12,9 @@ from typing import Any
 
 from sfa_engine.audio.media import MOST_CUES, read_bundle
 from sfa_engine.backstage.foreman import Foreman
-from sfa_engine.backstage.job import Plan
-from sfa_engine.backstage.steps.chain import Find, Wish, import_file, import_link
 from sfa_engine.backstage.verbs import given
 from sfa_engine.backstage.verbs.answer import fitting
+from sfa_engine.backstage.verbs.reimport import plan_for
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.desk.deck import LONGEST_S
 from sfa_engine.errors import MediaError, Refused, SfaError, did_you_mean
@@ -37,7 +36,6 @@ from sfa_engine.library.cues import Cue
 from sfa_engine.library.database import Connection
 from sfa_engine.library.grids import TrackGrid
 from sfa_engine.library.query import age_of
-from sfa_engine.library.sources import stem_sources
 from sfa_engine.library.track import Track
 from sfa_engine.wire.frames import sayable
 
@@ -45,7 +43,6 @@ MOST_FOUND = 1000
 HOTCUES = range(1, 9)
 SHIFTS = (-4.0, 4.0)  # beats
 MOST_DECKS = 16
-FIRST = 100  # priority
 LATEST_S = 1e11  # seconds since 1970
 Change = Callable[[Connection, int], Awaitable[Any]]
 Correct = Callable[[Connection, int], Awaitable[TrackGrid]]
@@ -126,7 +123,7 @@ class LibraryVerbs:
         """Put the import of a track, or of a file, in the queue before all others."""
         source = place or (track.source_path or track.source if track else "")
         name = track.name if track else Path(place).name
-        plan = await asyncio.to_thread(_plan_for, source, name)
+        plan = await asyncio.to_thread(plan_for, source, name)
         async with self._shop.database.transaction() as connection:
             (job,) = await self._shop.queue.add_chain(connection, [plan], uuid.uuid4().hex[:12])
         self._foreman.wake()
@@ -448,29 +445,6 @@ async def _automatic(connection: Connection, number: int) -> TrackGrid:
 def _named(track: Any) -> str:
     """Return a track, given by number or by words, as words."""
     return f"#{track}" if type(track) is int else given.text("track", track)
-
-
-def _plan_for(source: str, name: str) -> Plan:
-    """Return the plan to import a source first of all; blocks.
-
-    Raises
-    ------
-    Refused
-        Its file is not there.
-    """
-    wish = Wish(priority=FIRST)
-    file = Path(source)
-    if file.is_file():
-        return import_file(Find(source), wish)
-    if file.is_dir():
-        stems = {stem: str(path) for stem, path in stem_sources(file).items()}
-        return import_file(Find(source, stems), wish)
-    if "://" in source:
-        return import_link(source, wish)
-    raise Refused(
-        f'"{name}" cannot be played, and its file "{sayable(source)}" is not there',
-        "prepare its file again with `sfa prep`",
-    )
 
 
 def _identity(play: Any) -> str:
