@@ -127,9 +127,14 @@ class Show:
 
     def command(self, *words):
         """Run the command line; return its status, output and errors."""
+        return self.command_in(None, *words)
+
+    def command_in(self, folder, *words):
+        """Run the command line in a folder; return its status, output and errors."""
         done = subprocess.run(
             [sys.executable, "-m", "sfa_engine.cli.main", *words],
             env=self.environment,
+            cwd=folder,
             capture_output=True,
             text=True,
             check=False,

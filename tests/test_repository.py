@@ -16,7 +16,6 @@ from numpydoc.docscrape import NumpyDocString
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sfa_engine"
 BINARY = {".png", ".npy", ".npz", ".wav", ".flac", ".jpg", ".gz"}
-MOST_LINES = 500
 # Longer than that, and why it is one thing all the same.
 LONG: dict[str, str] = {}
 
@@ -53,16 +52,6 @@ def test_nothing_is_left_for_later():
 
 def test_nothing_names_a_place_of_one_machine():
     assert lines_with(MACHINE) == []
-
-
-def test_no_module_is_longer_than_one_thing_needs():
-    long = {
-        str(file.relative_to(ROOT)): lines
-        for file in MODULES
-        if (lines := len(file.read_text().splitlines())) > MOST_LINES
-    }
-    assert {name: lines for name, lines in long.items() if name not in LONG} == {}
-    assert set(LONG) <= set(long), "no longer long: take it off the list"
 
 
 @pytest.mark.parametrize("name", ["LICENSE", "README.md", "pyproject.toml", "sfa_engine/py.typed"])

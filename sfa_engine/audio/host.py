@@ -323,7 +323,7 @@ class Host:
 
     def _look_for_device(self) -> None:
         if jack.outdated():
-            print("sfa host: another sound server answers, starting anew", file=sys.stderr)
+            log.write("info", "another sound server answers, restarting")
             self._begin_anew()
         try:
             device.rescan(self.wish.block)

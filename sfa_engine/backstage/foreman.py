@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sfa_engine.backstage.job import Job, Kind, State
+from sfa_engine.backstage.job import LIVE, LONGEST_WAIT_S, Job, Kind, State
 from sfa_engine.backstage.queue import Event, Queue, StaleError
 from sfa_engine.backstage.settings import LIMITS
 from sfa_engine.errors import SfaError, WorkerError
@@ -81,12 +81,17 @@ class Foreman:
         self._limits = limits
         self._running: dict[int, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
+        self.finishes = False  # whether the queue is to be emptied before a temporary process ends
         queue.listen(self._hear)
 
     @property
     def running(self) -> tuple[int, ...]:
         """Numbers of the jobs that are being done."""
         return tuple(self._running)
+
+    async def is_needed(self) -> bool:
+        """Return whether there is work that somebody left to this process."""
+        return self.finishes and bool(await self._queue.numbers(LIVE))
 
     def wake(self) -> None:
         """Look at the queue again: something was put in."""
@@ -147,7 +152,10 @@ class Foreman:
     async def _wait_s(self, queue: str) -> float | None:
         """Return how long nothing becomes due; None if nothing waits for a time."""
         due = await self._queue.next_due_s(queue)
-        return None if due is None else max(0.05, due - time.time())
+        if due is None:
+            return None
+        # Never longer than a back-off: the clock may be set meanwhile, this wait is not.
+        return min(max(0.05, due - self._queue.now()), LONGEST_WAIT_S)
 
     async def _do(self, job: Job) -> None:
         """Do a job and write down how it ended."""

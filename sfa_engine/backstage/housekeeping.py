@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 HOUR = 3  # of the night, local time
 FIRST_S = 60.0  # after the start, when a night was missed
+LOOK_S = 3600.0  # between two looks at the clock, which may be set while we sleep
 DAY_S = 86_400.0
 
 
@@ -37,9 +38,11 @@ async def keep_house(last_s: float, clean: Callable[[], Awaitable[object]]) -> N
     clean : callable
         Puts the job in the queue.
     """
-    if time.time() - last_s > DAY_S:
+    if not 0.0 <= time.time() - last_s <= DAY_S:  # or the clock was ahead then
         await asyncio.sleep(FIRST_S)
         await clean()
     while True:
-        await asyncio.sleep(seconds_until_night(datetime.now().astimezone()))
-        await clean()
+        left_s = seconds_until_night(datetime.now().astimezone())
+        await asyncio.sleep(min(left_s, LOOK_S))
+        if left_s <= LOOK_S:
+            await clean()

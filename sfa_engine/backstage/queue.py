@@ -30,6 +30,7 @@ from sfa_engine.library import tracks
 from sfa_engine.library.database import Connection, Row, change, insert, row, rows
 
 KEPT_S = 7 * 86_400.0
+DUE = 0.0  # due at once, whatever the clock says
 LOOK_S = 0.1
 _FINAL = (Refused, MediaError)  # trying again would end alike
 _LASTING = frozenset(  # the same, of what workers and services say
@@ -56,6 +57,8 @@ class Event:
 
 Listener = Callable[[Event], None]
 
+# Nothing waits longer than a back-off: what is due later was put off before the clock was set back.
+_IS_DUE = f"(due_s <= :now OR due_s > :now + {LONGEST_WAIT_S})"
 _ALONE = (
     "NOT EXISTS (SELECT 1 FROM jobs AS other"
     " WHERE other.track_id = jobs.track_id AND other.state = 'running')"
@@ -138,7 +141,7 @@ class Queue(Ledger):
         return (
             *(plan.kind, QUEUES[plan.kind], plan.priority, plan.most_attempts, plan.title),
             *(json.dumps(plan.args), plan.track, after, plan.needs_last, plan.unique),
-            *(self.now(), self.now(), plan.time_limit_s),
+            *(DUE, self.now(), plan.time_limit_s),
         )
 
     async def add_all(self, connection: Connection, plans: Sequence[Plan], batch: str) -> list[int]:
@@ -173,10 +176,10 @@ class Queue(Ledger):
             found = await row(
                 connection,
                 "SELECT id FROM jobs INDEXED BY jobs_next"  # noqa: S608 - a constant
-                " WHERE state = 'waiting' AND held = 0 AND queue = ? AND due_s <= ?"
-                f" AND id NOT IN (SELECT value FROM json_each(?)) AND {_ALONE}"
+                f" WHERE state = 'waiting' AND held = 0 AND queue = :queue AND {_IS_DUE}"
+                f" AND id NOT IN (SELECT value FROM json_each(:but)) AND {_ALONE}"
                 " ORDER BY priority DESC, id LIMIT 1",
-                (queue, self.now(), json.dumps([*but])),
+                {"queue": queue, "now": self.now(), "but": json.dumps([*but])},
             )
             if not found:
                 return None
@@ -192,7 +195,10 @@ class Queue(Ledger):
         return job
 
     async def next_due_s(self, queue: str) -> float | None:
-        """Return when the next waiting job of a queue may be claimed, in seconds since 1970."""
+        """Return when the next waiting job of a queue may be claimed, in seconds since 1970.
+
+        A time further off than a back-off says that the clock was set back: it is due now.
+        """
         found = await self.database.fetch(
             "SELECT due_s FROM jobs INDEXED BY jobs_due"  # noqa: S608 - a constant
             f" WHERE state = 'waiting' AND held = 0 AND queue = ? AND {_ALONE}"
@@ -200,6 +206,11 @@ class Queue(Ledger):
             (queue,),
         )
         return float(found[0]["due_s"]) if found else None
+
+    def wait_s(self, job: Job) -> float:
+        """Return how long a waiting job is put off yet, after an attempt that failed."""
+        left_s = job.due_s - self.now()
+        return left_s if 0.0 < left_s <= LONGEST_WAIT_S and job.state is State.WAITING else 0.0
 
     async def finish(
         self,
@@ -347,8 +358,8 @@ class Queue(Ledger):
     async def retry(self, numbers: Iterable[int]) -> list[int]:
         """Let jobs that failed or were cancelled wait again, and what was cancelled with them.
 
-        All of them, or none if one cannot be. Where a job of the same unique key waits or runs
-        already, that one will do.
+        One that waits for its next attempt is due now. All of them, or none if one cannot be.
+        Where a job of the same unique key waits or runs already, that one will do.
         """
         wanted = [*numbers]
         named = json.dumps(wanted)
@@ -357,7 +368,8 @@ class Queue(Ledger):
             wrong = await row(
                 connection,
                 "SELECT id, state FROM jobs WHERE id IN (SELECT value FROM json_each(?))"
-                " AND state NOT IN ('failed', 'cancelled') LIMIT 1",
+                " AND state NOT IN ('failed', 'cancelled')"
+                " AND NOT (state = 'waiting' AND due_s > 0) LIMIT 1",
                 (named,),
             )
             if wrong:
@@ -371,7 +383,7 @@ class Queue(Ledger):
                 " AND json_extract(jobs.error, '$.code') = 'needs')"
                 " UPDATE OR IGNORE jobs SET state = 'waiting', attempts = 0, due_s = ?,"
                 " error = NULL, ended_s = 0 WHERE id IN (SELECT id FROM lost) RETURNING id",
-                (named, self.now()),
+                (named, DUE),
             )
             again = await self._of(connection, sorted(each["id"] for each in found))
         for job in again:

@@ -49,13 +49,16 @@ class Server:
         self._is_ending = False
 
     async def wait_lonely(self, period_s: float) -> None:
-        """Return when no client has been there for a while; who comes then is not served."""
+        """Return when no client has been there for a while, and no work was left to us.
+
+        A client that comes then is not served.
+        """
         while True:
             self._moved.clear()
             try:
                 await asyncio.wait_for(self._moved.wait(), None if self._clients else period_s)
             except TimeoutError:
-                if not self._clients:
+                if not await self.core.foreman.is_needed() and not self._clients:
                     self._is_ending = True
                     return
 

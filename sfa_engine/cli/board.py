@@ -24,6 +24,7 @@ MARKS = {
     "cancelled": "✗",
 }
 LIVE = {"waiting", "running"}
+MOST_WAITS = 20  # jobs put off, told one by one
 
 
 def job_table(jobs: list[dict[str, Any]], now_s: float) -> Table:
@@ -97,6 +98,14 @@ class Board:
         said = f"{all_ - left} of {all_} steps"
         self._progress.update(self._whole, completed=all_ - left, total=all_, doing=said)
 
+    def wait(self, jobs: list[dict[str, Any]]) -> None:
+        """Say what a batch waits for in which nothing runs."""
+        for job in jobs:
+            because = f" after: {_why(job['error'])}" if job["error"] else ""
+            said = f"next attempt in {job['wait_s']:.0f} s" if job["wait_s"] else "waits"
+            line = f"{MARKS['waiting']} {job['kind']:9} {job['title']}: {said}{because}"
+            self._progress.console.print(Text(line), soft_wrap=True)
+
     def show(self, event: dict[str, Any]) -> None:
         """Show what happened to a job."""
         number = event["job"]
@@ -131,6 +140,11 @@ class Lines:
     def count(self, left: int, all_: int) -> None:
         """Say nothing: the events tell."""
 
+    def wait(self, jobs: list[dict[str, Any]]) -> None:
+        """Write what waits for its next attempt."""
+        for job in jobs:
+            click.echo(json.dumps(job))
+
     def show(self, event: dict[str, Any]) -> None:
         """Write what happened to a job."""
         click.echo(json.dumps(event))
@@ -147,12 +161,18 @@ def tracks_of(client: SocketClient, batch: str) -> Iterator[dict[str, Any]]:
 def follow(client: SocketClient, batch: str, board: Board | Lines) -> dict[str, int]:
     """Show a batch until all of it has ended; return how many jobs ended how."""
     notices = client.notices()
+    waited: set[int] = set()
     while True:
         counts: dict[str, int] = client.call("prep.batch", batch=batch)["counts"]
         left = sum(counts[state] for state in LIVE)
         if not left:
             return counts
         board.count(left, sum(counts.values()))
+        if not counts["running"]:
+            listed = client.call("jobs.list", states=["waiting"], batch=batch, limit=MOST_WAITS)
+            put_off = [job for job in listed["jobs"] if job["wait_s"] and job["id"] not in waited]
+            waited |= {job["id"] for job in put_off}
+            board.wait(put_off)
         for _, event in notices:
             board.show(event)
             if event["state"] != "running":

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from contextlib import nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from sfa_engine.cli.backup import restore_backup
+from sfa_engine.cli.confirm import confirm, yes_option
 from sfa_engine.cli.count import counted
 from sfa_engine.cli.place import PLACE
 from sfa_engine.cli.sheet import sheet
@@ -110,6 +113,29 @@ def show(track: str, as_json: bool) -> None:
 
 
 @library.command()
+@click.argument("track", default="")
+@click.option("--since", metavar="AGE", default="", help="As 12h, 7d, 4w, 6m or 1y.")
+@click.option("--limit", default=50, show_default=True)
+@_json_option
+def history(track: str, since: str, limit: int, as_json: bool) -> None:
+    """List what was played, the latest first; of one track, if one is named."""
+    said = _whole(
+        *("library.history", "plays", "count", limit),
+        track=track,
+        since=since,
+        limit=min(limit, MOST_AT_ONCE),
+    )
+    if as_json:
+        _print_json(said)
+        return
+    for play in said["plays"]:
+        when = datetime.fromtimestamp(play["played_at"]).astimezone()
+        click.echo(f"{when:%Y-%m-%d %H:%M}  deck {play['deck']}  {play['name']}")
+    if not said["plays"]:
+        _none("plays yet")
+
+
+@library.command()
 @_json_option
 def stats(as_json: bool) -> None:
     """Show how much there is, and how much room it takes."""
@@ -154,16 +180,22 @@ def folders(remove: str | None, as_json: bool) -> None:
 @click.option("--halve", is_flag=True, help="Half the tempo.")
 @click.option("--double", is_flag=True, help="Twice the tempo.")
 @click.option("--automatic", is_flag=True, help="Back to what the analysis found.")
+@yes_option
 @click.pass_context
-def grid(context: click.Context, /, track: str, **given: Any) -> None:
+def grid(context: click.Context, /, track: str, yes: bool, **given: Any) -> None:
     """Correct a track's beat grid by hand; a new analysis leaves it as it is."""
     # A shift by 0 is asked for, though 0 == False.
     asked = {k: value for k, value in given.items() if value is not None and value is not False}
     if len(asked) != 1:
-        options = {each.name: each.opts[0] for each in context.command.params[1:]}
+        params = [each for each in context.command.params[1:] if each.name in given]
+        options = {each.name: each.opts[0] for each in params}
         named = " and ".join(options[name] for name in asked)
         wrong = f"{named} do not go together" if asked else "no correction is asked for"
         raise Refused(wrong, f"give one of {', '.join(options.values())}")
+    if "automatic" in asked and not yes:
+        there = _ask("library.show", track=track)
+        if there["grid"] and there["grid"]["by_hand"]:
+            confirm(f'Delete the grid by hand of "{there["name"]}" for good?', yes=yes)
     for tempo in {"halve", "double"} & asked.keys():
         asked = {"tempo": tempo}
     said = _ask("library.grid", track=track, **asked)
@@ -206,8 +238,10 @@ def cue(
 
 @library.command()
 @click.argument("cue_id", metavar="CUE", type=int)
-def uncue(cue_id: int) -> None:
-    """Forget a cue, by the number that `sfa library show` tells."""
+@yes_option
+def uncue(cue_id: int, yes: bool) -> None:
+    """Delete a cue for good, by the number that `sfa library show` tells."""
+    confirm(f"Delete cue {cue_id} for good?", yes=yes)
     _ask("library.uncue", cue=cue_id)
 
 
@@ -219,11 +253,14 @@ def uncue(cue_id: int) -> None:
 @click.option("--genre")
 @click.option("--year", type=int)
 @click.option("--key", help="As `A minor`, `Am` or `8A`; empty: as analysed.")
+@click.option("--rating", type=click.IntRange(0, 5), help="Stars; 0: not rated.")
+@click.option("--comment")
+@click.option("--color", "--colour", help="As red or #ff8800; empty: none.")
 def edit(track: str, **values: Any) -> None:
-    """State what a track is called, and its key."""
+    """State what a track is called, its key, and what you think of it."""
     stated = {name: value for name, value in values.items() if value is not None}
     if not stated:
-        raise Refused("nothing is stated", "give --title, --artist, --key …")
+        raise Refused("nothing is stated", "give --title, --artist, --key, --rating …")
     click.echo(_ask("library.edit", track=track, values=stated)["name"])
 
 
@@ -290,8 +327,13 @@ def playlist_take(entry: int) -> None:
 
 @playlist.command(name="drop")
 @click.argument("name")
-def playlist_drop(name: str) -> None:
-    """Forget a playlist; its tracks stay."""
+@yes_option
+def playlist_drop(name: str, yes: bool) -> None:
+    """Delete a playlist for good; its tracks stay."""
+    if not yes:
+        said = _ask("library.playlist", name=name)
+        has = counted(said["tracks"], "track")
+        confirm(f'Delete the playlist "{said["name"]}" ({has}) for good?', yes=yes)
     _ask("library.playlist_drop", name=name)
 
 
@@ -307,20 +349,31 @@ def remove(track: str) -> None:
 
 
 @library.command()
-@click.argument("number", type=int)
-def restore(number: int) -> None:
-    """Bring a removed track back, by its number."""
-    click.echo(f"restored {_ask('library.restore', track=number)['name']}")
+@click.argument("what", metavar="[NUMBER|FILE]", default="")
+@yes_option
+def restore(what: str, yes: bool) -> None:
+    """Bring a removed track back by its NUMBER, or the whole library from a backup.
+
+    Without either the newest backup is taken. The present library is kept beside the backups.
+    """
+    if what.removeprefix("#").isdecimal():
+        number = int(what.removeprefix("#"))
+        click.echo(f"restored {_ask('library.restore', track=number)['name']}")
+        return
+    restore_backup(what, yes=yes)
 
 
 @library.command()
-@click.option("--empty", is_flag=True, help="Do away with all of it for good.")
+@click.option("--empty", is_flag=True, help="Delete all of it for good.")
+@yes_option
 @_json_option
-def trash(empty: bool, as_json: bool) -> None:
-    """Show what was removed, or do away with it for good."""
+def trash(empty: bool, yes: bool, as_json: bool) -> None:
+    """Show what was removed, or delete it for good."""
     from sfa_engine.cli import screen
 
     said = _whole("library.trash", "tracks", "count")
+    if empty and said["count"]:
+        confirm(f"Delete {counted(said['count'], 'track')} for good?", yes=yes)
     if empty:
         doing = screen.errors.status(f"deleting {counted(said['count'], 'track')}")
         with backstage(timeout_s=LONG_S) as client, nullcontext() if as_json else doing:
@@ -338,7 +391,7 @@ def trash(empty: bool, as_json: bool) -> None:
 
 
 @library.command()
-@click.option("--mend", is_flag=True, help="Put right what can be.")
+@click.option("--mend", is_flag=True, help="Repair what can be repaired.")
 @click.option("--deep", is_flag=True, help="Read all sound, too, and compare it.")
 @_json_option
 def check(mend: bool, deep: bool, as_json: bool) -> None:
@@ -352,7 +405,10 @@ def check(mend: bool, deep: bool, as_json: bool) -> None:
         kind = finding["drift"]
         kinds[kind] += 1
         if kinds[kind] <= MOST_SHOWN or mend:  # what is mended is not found again
-            click.echo(f"{kind}: {finding['message']}{' (mended)' * finding['mended']}")
+            become = " (mended)" * finding["mended"]
+            if finding["hint"]:
+                become = f"; {finding['hint']}"
+            click.echo(f"{kind}: {finding['message']}{become}")
     for kind, count in kinds.items():
         if count > MOST_SHOWN and not mend:
             click.echo(f"{kind}: {count - MOST_SHOWN} more; --json tells them all")

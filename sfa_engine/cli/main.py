@@ -346,6 +346,8 @@ for _command in (
 def render(script: Path, output: Path, rate: int, quiet: bool) -> None:
     """Render a script of a mix into a file, faster than real time."""
     from sfa_engine.cli import screen
+    from sfa_engine.library.places import Places
+    from sfa_engine.studio.bundles import with_bundles
     from sfa_engine.studio.render import perform, write_wav
     from sfa_engine.studio.script import parse_script
 
@@ -355,7 +357,9 @@ def render(script: Path, output: Path, rate: int, quiet: bool) -> None:
         raise Refused(f"{script} cannot be read: {error.strerror}", "name a script") from None
     except UnicodeDecodeError:
         raise Refused(f"{script} is not a text", "name a script; `sfa demo` writes one") from None
-    parsed = parse_script(text, script.resolve().parent)
+    config = configuration.load_config()
+    places = Places(configuration.data_path(), configuration.library_path(config))
+    parsed = with_bundles(parse_script(text, script.resolve().parent), places)
     screen.build_kernel(quiet=quiet)
     frames = round(parsed.end_s * rate)
     with screen.progress_bar("rendering", quiet=quiet) as bar:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from sfa_engine.cli import config as configuration
 from sfa_engine.cli.count import counted
 from sfa_engine.cli.tracks import backstage
 from sfa_engine.errors import Refused
@@ -44,8 +45,10 @@ def prep(
     When interrupted, what is left goes on if the engine runs, and else with the next `sfa prep`
     or `sfa start`; see `sfa jobs list`.
     """
+    from sfa_engine.audio.lock import lock_holder
     from sfa_engine.cli import screen
     from sfa_engine.cli.board import Board, Lines, follow, tracks_of
+    from sfa_engine.cli.supervise import LOCK
 
     if no_stems and engine not in (None, "none"):
         raise Refused(f"--no-stems and --engine {engine} do not go together", "leave one out")
@@ -64,6 +67,10 @@ def prep(
         for folder in said["unread"]:
             click.echo(f'cannot read "{folder}"; mind its rights', err=True)
         if background:
+            client.call("jobs.finish")
+            if not as_json and not quiet and not lock_holder(configuration.runtime_path() / LOCK):
+                said_so = "no engine runs: backstage goes on by itself until all is prepared"
+                click.echo(f"{said_so}; `sfa stop` ends it", err=True)
             words = f"{said['count']} to prepare; see `sfa jobs list`"
             click.echo(json.dumps(said) if as_json else words)
             return

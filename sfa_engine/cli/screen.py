@@ -124,13 +124,18 @@ def status_view(status: dict[str, Any]) -> Group:
     return Group(head, load, *reasons, table, master)
 
 
+TRACK_COLUMNS = ("BPM", "key", "energy", "length", "stems")
+
+
 def track_table(tracks: list[dict[str, Any]]) -> Table:
     """Return tracks as a table."""
     table = Table(box=None, pad_edge=False)
     table.add_column("", justify="right", style="dim", no_wrap=True)
     table.add_column("track", ratio=1)  # the one column that gives way where it is narrow
-    for name in ("BPM", "key", "energy", "length", "stems"):
+    for name in TRACK_COLUMNS:
         table.add_column(name, no_wrap=True, justify="right")
+    if any(track["state"] != "ready" for track in tracks):
+        table.add_column("state", no_wrap=True)
     for track in tracks:
         length_s = track["duration_s"]
         table.add_row(
@@ -146,8 +151,15 @@ def track_table(tracks: list[dict[str, Any]]) -> Table:
             f"{track['energy']:.2f}" if track["energy"] is not None else "",
             clock(length_s).split(".")[0] if length_s else "",
             str(len(track["stems"]) or ""),
+            *([_state(track)] if len(table.columns) > len(TRACK_COLUMNS) + 2 else []),
         )
     return table
+
+
+def _state(track: dict[str, Any]) -> Text:
+    """Return the state of a track that cannot be played as it should."""
+    word = "" if track["state"] == "ready" else track["state"]
+    return Text(word, style="red" if word == "failed" else "dim")
 
 
 def complain(error: Exception) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
+from sfa_engine.cli.count import counted
 from sfa_engine.clock import clock
+from sfa_engine.library.color import color_name
 
+MOST_STARS = 5
 SURE = 0.5  # confidence from which on nobody need look at a grid
 
 
@@ -23,6 +27,13 @@ def sheet(track: dict[str, Any]) -> Iterator[str]:
         A line.
     """
     yield track["name"]
+    if track.get("damage"):
+        yield f"  damaged: {track['damage']}; prepare it again"
+    if track.get("state", "ready") != "ready":
+        because = f": {track['problem']}" if track["problem"] else ""
+        yield f"  {track['state']}{because}"
+    if said := _collected(track):
+        yield f"  {said}"
     if track["grid"]:
         yield f"  {_grid(track)}"
     if track["key"]:
@@ -40,8 +51,6 @@ def sheet(track: dict[str, Any]) -> Iterator[str]:
         yield f"  {clock(cue['position_s']):>8}{until}  cue {cue['id']}{button}: {cue_words(cue)}"
     for source in track["sources"]:
         yield f"  from {source}"
-    if track["problem"]:
-        yield f"  {track['problem']}"
 
 
 def cue_words(cue: dict[str, Any]) -> str:
@@ -62,6 +71,21 @@ def _begins(text: str, word: str) -> bool:
 def _without(text: str, word: str) -> str:
     """Return a text without the word that it begins with."""
     return text[len(word) :].strip() if _begins(text, word) else text
+
+
+def _collected(track: dict[str, Any]) -> str:
+    """Return stars, colour, plays and comment of a track, as far as it has them."""
+    said = []
+    if stars := track.get("rating", 0):
+        said.append("★" * stars + "☆" * (MOST_STARS - stars))
+    if color := track.get("color", ""):
+        said.append(color_name(color))
+    if plays := track.get("play_count", 0):
+        last = datetime.fromtimestamp(track["played_at"]).astimezone()
+        said.append(f"played {counted(plays, 'time')}, last on {last:%Y-%m-%d at %H:%M}")
+    if comment := track.get("comment", ""):
+        said.append(f'"{comment}"')
+    return ", ".join(said)
 
 
 def _grid(track: dict[str, Any]) -> str:

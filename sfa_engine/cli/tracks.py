@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +12,13 @@ from sfa_engine.cli import config as configuration
 from sfa_engine.cli.place import PLACE
 from sfa_engine.errors import EngineError, MediaError, Refused
 
+if TYPE_CHECKING:
+    from sfa_engine.surfaces.socket.client import SocketClient
+
+SUFFIX = ".sfa"  # as in `library.bundle`, which takes half a second to import
 BACK_S = 10.0  # in which a stage that was killed answers again
 BACK_STEP_S = 0.05
+PREPARE_STEP_S = 0.2
 
 
 def connect() -> Any:
@@ -52,30 +57,94 @@ def backstage(timeout_s: float = 60.0) -> Any:
 @click.option("--position", type=PLACE, default=0.0, help="To stand at, as 1:01.5 or 61.5.")
 @click.option("--force", is_flag=True, help="Although the deck plays and its load lock is on.")
 def load(deck: int, track: str, position: float, force: bool) -> None:
-    """Put a track on a deck: words that the library finds it by, or a bundle's folder."""
-    path = _bundle_at(track)
-    what = {"track": track} if path is None else {"path": str(path)}
+    """Put a track on a deck: words that the library finds it by, a file, or a bundle's folder.
+
+    A track that is not prepared yet is prepared first, and loaded when it can be played.
+    """
+    path = _path_of(track)
     with connect() as client:
-        said = client.call("deck.load", deck=deck, position_s=position, force=force, **what)
+
+        def ask(**what: str) -> Any:
+            return client.call("deck.load", deck=deck, position_s=position, force=force, **what)
+
+        here = Path(track).expanduser()
+        try:
+            said = ask(track=track) if path is None else ask(path=str(path))
+        except Refused:
+            # Words may be a file's name after all; a bundle among ours may want preparation.
+            known = _is_known(client, track)
+            if path is None and here.exists() and not known:
+                said = ask(path=str(here.resolve()))
+            elif path is not None and path != here.resolve() and known:
+                said = ask(track=track)
+            else:
+                raise
+        if "preparing" in said:
+            said = _wait_prepared(client, deck, said)
     name = f"{said['artist']}: {said['title']}" if said["artist"] else said["title"]
     bpm = f", {said['bpm']:g} BPM" if said["bpm"] else ""
     click.echo(f"deck {deck}: {name}{bpm}, {', '.join(said['stems'])}")
 
 
-def _bundle_at(word: str) -> Path | None:
-    """Return the bundle that a word is the path of, or whose folder among ours it names."""
+def _path_of(word: str) -> Path | None:
+    """Return the path that a word looks like, or the bundle among ours that it names.
+
+    A file or folder in this place whose name looks like words is not meant: the library comes
+    first.
+    """
     here = Path(word).expanduser()
-    if here.exists():
+    if here.exists() and ("/" in word or here.suffix == SUFFIX or _is_sound(here)):
         return here.resolve()
-    among = configuration.library_path(configuration.load_config()) / (
-        f"{word.removesuffix('.sfa')}.sfa"
-    )
+    config = configuration.load_config()
+    among = configuration.library_path(config) / f"{word.removesuffix(SUFFIX)}{SUFFIX}"
     if among.is_dir():
         return among
     # Meant as a path, unlike "AC/DC".
-    if word.startswith(("/", "./", "../", "~")) or here.suffix == ".sfa":
+    if word.startswith(("/", "./", "../", "~")) or here.suffix == SUFFIX:
         raise Refused(f'there is no bundle "{word}"', "see `sfa library search` for what there is")
     return None
+
+
+def _is_sound(file: Path) -> bool:
+    from sfa_engine.library.sources import SOUND_FILES
+
+    return file.suffix.lower() in SOUND_FILES
+
+
+def _is_known(client: SocketClient, words: str) -> bool:
+    """Return whether the library has anything of this name."""
+    try:
+        return bool(client.call("library.search", words=words, limit=1)["count"])
+    except Refused:
+        return False
+
+
+def _wait_prepared(client: SocketClient, deck: int, said: dict[str, Any]) -> dict[str, Any]:
+    """Show how a track is prepared until it is on its deck; return what the deck says of it."""
+    from sfa_engine.cli import screen
+
+    number, name = said["preparing"], said["name"]
+    click.echo(f"preparing: job {number}; deck {deck} loads {name} when it is ready", err=True)
+    with screen.progress_bar(f"preparing {name}") as bar:
+        while True:
+            (job,) = client.call("jobs.list", before=number + 1, limit=1)["jobs"]
+            if job["state"] not in {"waiting", "running"}:
+                break
+            bar(job["progress"])
+            time.sleep(PREPARE_STEP_S)
+    if job["state"] in {"failed", "cancelled"}:
+        error = job["error"] or {"message": f"job {number} was {job['state']}", "hint": ""}
+        raise MediaError(f"{name}: {error['message']}", error["hint"])
+    found = client.call("library.find", words=f"#{job['track']}")
+    give_up = time.monotonic() + BACK_S
+    while time.monotonic() < give_up:
+        on_it: dict[str, Any] = client.call("status")["decks"][deck - 1]
+        if on_it.get("path") == found["bundle"]:
+            return on_it
+        time.sleep(BACK_STEP_S)
+    raise EngineError(
+        f"deck {deck} did not load {name}", f"load it with `sfa load {deck} #{job['track']}`"
+    )
 
 
 def _among_ours(config: configuration.Config, name: str) -> Path:

@@ -4,7 +4,8 @@
 
     library.db ── one snapshot, while others write ──► .part ── integrity, rows counted ──► name
 
-    library-20261121-031500-123456.db            the last of each of 7 days and 4 weeks is kept
+    library-20261121-031500-123456.db            the last ten are kept, and the last of each of
+                                                 7 days and 4 weeks
     before-version-3-20261121-031500-123456.db   before a migration or a restore: the last 3 are
 
 A backup is a database of one file. Nothing here awaits: call it in a thread. Knows no table by
@@ -20,14 +21,16 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sfa_engine.durable import sync
 from sfa_engine.errors import LibraryError
 from sfa_engine.library.draft import alone
 from sfa_engine.library.fault import blamed, blamed_files
+from sfa_engine.library.migrations import APPLICATION, MIGRATIONS, version_of
 
+LAST = 10  # whatever their day: a second one of a day removes none
 DAYS = 7
 WEEKS = 4
 STEPS = 3  # backups before a migration or a restore
@@ -88,7 +91,7 @@ def back_up(database: Path, folder: Path, reason: str = "library") -> Path:
                 _take_place(part, target)
             finally:
                 part.unlink(missing_ok=True)
-            rotate(folder)
+            rotate(folder, target)
     return target
 
 
@@ -112,14 +115,20 @@ def backups(folder: Path) -> list[Backup]:
     return sorted(found, key=lambda backup: (backup.made, backup.path.name), reverse=True)
 
 
-def rotate(folder: Path) -> list[Path]:
-    """Drop the backups that are too many; return what went."""
-    regular = [backup for backup in backups(folder) if backup.reason == "library"]
-    kept = {backup.path for backup in regular[:1]}
+def rotate(folder: Path, made: Path | None = None) -> list[Path]:
+    """Drop the backups that are too many, but not the one that was just `made`; return them.
+
+    Those of a later time than now are of a clock that was ahead: they take no place from others.
+    """
+    found = backups(folder)
+    now = datetime.now(UTC) + timedelta(minutes=1)
+    regular = [b for b in found if b.reason == "library" and b.made <= now]
+    ahead = [b for b in found if b.reason == "library" and b.made > now]
+    kept = {b.path for b in regular[:LAST]} | {b.path for b in ahead[:STEPS]}
     kept |= _newest(((b.path, b.made.date()) for b in regular), DAYS)
     kept |= _newest(((b.path, b.made.isocalendar()[:2]) for b in regular), WEEKS)
-    kept |= {b.path for b in [b for b in backups(folder) if b.reason != "library"][:STEPS]}
-    gone = [backup.path for backup in backups(folder) if backup.path not in kept]
+    kept |= {b.path for b in [b for b in found if b.reason != "library"][:STEPS]}
+    gone = [b.path for b in found if b.path not in kept and b.path != made]
     for path in gone:
         path.unlink(missing_ok=True)
     return gone
@@ -153,6 +162,7 @@ def restore(database: Path, backup: Path, folder: Path) -> Path | None:
         raise LibraryError(f'no backup "{backup}"', f'look what there is in "{folder}"')
     with blamed(backup):
         counts = _proved(backup)
+        _check_ours(backup)
     aside: Path | None = None
     if database.exists():
         try:
@@ -198,6 +208,18 @@ def _proved(path: Path) -> dict[str, int]:
         if said != ["ok"]:
             raise LibraryError(f'"{path}" is damaged: {"; ".join(said)}', "take another backup")
         return _counts(connection)
+
+
+def _check_ours(path: Path) -> None:
+    """Refuse a database that is none of this program's, or of a newer release."""
+    with closing(_open(path, "ro")) as connection:
+        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
+            raise LibraryError(f'"{path}" is not a backup of a library', "name another file")
+        version = version_of(connection)
+    if version > len(MIGRATIONS):
+        raise LibraryError(
+            f'"{path}" was written by a newer release (version {version})', "update this program"
+        )
 
 
 def _counts(connection: sqlite3.Connection) -> dict[str, int]:

@@ -1,16 +1,18 @@
-"""`library check`: where rows and files have come apart, and what can be mended.
+"""`library check`: where rows and files have come apart, and what can be repaired.
 
 ================ ============================================== =================================
 drift            what it is                                     mended by
 ================ ============================================== =================================
-no-bundle        a row names a bundle that is not there         "failed", to be prepared again
-found-again      that bundle is there again: a disk was away    "ready", as it was
+no-bundle        a row names a bundle that is not there         nothing; "failed" until it is
+                                                                prepared again
+found-again      that bundle is there, or whole, again: a disk  "ready", as it was
+                 was away
 unknown-bundle   a bundle that no row names                     a row made of what it says
 other-stems      a bundle that has other stems than the rows    rows of what is there; without
                  say                                            stems it wants separation again
 stale            a ``track.json`` that differs from the row     writing it anew
-damaged          a bundle that cannot be read, or whose sound   "failed", to be prepared again
-                 is not what its digest says (`deep`)
+damaged          a bundle that cannot be read, or whose sound   nothing; "failed" until it is
+                 is not what its digest says (`deep`)           prepared again
 misplaced        a bundle of a removed track, not in the trash  moving it there
 unknown-trash    something in the trash that no row names       putting it back among the bundles
 leftover         what a killed writer left                      `clean_leftovers`
@@ -19,7 +21,8 @@ unknown-cover    a picture that no row names                    deleting it
 database         the database itself is damaged                 a person: restore a backup
 ================ ============================================== =================================
 
-Nothing that a person made is ever deleted. The work is cut into steps, one for each row, bundle,
+Nothing that a person made is ever deleted. What was repaired is looked at again, and counts as
+repaired only if it is found no more. The work is cut into steps, one for each row, bundle,
 picture and thing in the trash, so that a large library can be checked a part at a time.
 """
 
@@ -29,7 +32,8 @@ import asyncio
 import time
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -54,6 +58,8 @@ Drift = Literal[
     "unknown-trash", "leftover", "no-cover", "unknown-cover", "database",
 ]  # fmt: skip
 NOT_THERE = "check: its bundle is not there"  # what a track's `problem` says then
+UNREADABLE = "check: its bundle cannot be read: "  # how it begins then
+PREPARE = "cannot be repaired: prepare it again"
 PART_S = 1.0
 MOST_FOUND = 200  # in a part: they go into one answer
 
@@ -74,6 +80,8 @@ class Finding:
         Where it is.
     mended : bool
         Whether it is right now.
+    hint : str
+        What to do where a repair is not possible.
     """
 
     drift: Drift
@@ -81,6 +89,7 @@ class Finding:
     track_id: int | None = None
     path: Path | None = None
     mended: bool = False
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +243,16 @@ class _Check:
             elif kind == "trash":
                 yield Finding("unknown-trash", said, path=self.places.trash / what)
             return
-        async for finding in self._looks[kind](what):
-            yield finding
+        found = [finding async for finding in self._looks[kind](what)]
+        left: set[tuple[Drift, int | None, Path | None]] = set()
+        if any(finding.mended for finding in found):
+            again = _Check(self.database, self.places, deep=False, mend=False)
+            left = {_what(finding) async for finding in again._looks[kind](what)}
+        for finding in found:
+            if _what(finding) in left and finding.mended:
+                yield replace(finding, mended=False, hint="the repair failed")
+            else:
+                yield finding
 
     async def _database(self, _: str) -> AsyncIterator[Finding]:
         """What is wrong with the database itself."""
@@ -257,7 +274,8 @@ class _Check:
             if not (parts and folder == self.places.backups and is_at_work(folder)):
                 for entry in parts:
                     if self.mend:
-                        entry.unlink(missing_ok=True)
+                        with suppress(OSError):  # it is looked at again
+                            entry.unlink()
                     said = f"left by a killed writer: {entry.name}"
                     yield Finding("leftover", said, path=entry, mended=self.mend)
 
@@ -294,8 +312,7 @@ class _Check:
         elif folder.exists():
             async for found in self._bundle_of(track, folder):
                 yield found
-        elif track.state != "failed" and track.duration_s is not None:
-            # Else that is known, or it is on its way.
+        elif track.duration_s is not None:  # else it is on its way
             said = f'bundle "{track.bundle}" of "{track.name}" is not there'
             was_ready = NOT_THERE if track.state == "ready" else None
             yield await self._failed("no-bundle", track, folder, said, was_ready)
@@ -309,7 +326,7 @@ class _Check:
         """
         try:
             bundle = await asyncio.to_thread(read_bundle, folder)
-            if track.problem == NOT_THERE:
+            if track.problem == NOT_THERE or track.problem.startswith(UNREADABLE):
                 if self.mend:
                     async with self.database.transaction(durable=False) as connection:
                         await set_state(connection, track.id, "ready")
@@ -330,7 +347,9 @@ class _Check:
             if self.mend:
                 await follow(self.database, self.places, track.id)
         except MediaError as problem:
-            yield await self._failed("damaged", track, folder, problem.message)
+            said = problem.message
+            was_ready = f"{UNREADABLE}{said}" if track.state == "ready" else None
+            yield await self._failed("damaged", track, folder, said, was_ready)
             return
         said = f'"{track.bundle}/{DESCRIPTION}" differs from the library'
         yield Finding("stale", said, track.id, folder, self.mend)
@@ -355,11 +374,11 @@ class _Check:
     async def _failed(
         self, drift: Drift, track: Track, folder: Path, said: str, problem: str | None = None
     ) -> Finding:
-        """Mark a track as one to be prepared again."""
-        if self.mend:
+        """Mark a track as one to be prepared again, unless it has failed before."""
+        if self.mend and track.state != "failed":
             async with self.database.transaction(durable=False) as connection:
                 await set_state(connection, track.id, "failed", problem or f"check: {said}")
-        return Finding(drift, said, track.id, folder, self.mend)
+        return Finding(drift, said, track.id, folder, hint=PREPARE)
 
     def _misplaced(self, track: Track, folder: Path) -> Finding | None:
         """A removed track whose bundle was not moved any more."""
@@ -420,10 +439,13 @@ class _Check:
 
     async def _cover(self, name: str) -> AsyncIterator[Finding]:
         """What lies among the covers, and no row names."""
-        if COVER_NAME.fullmatch(name) and not await self._has("cover", name):
-            picture = self.places.covers / name
+        picture = self.places.covers / name
+        if not (COVER_NAME.fullmatch(name) and picture.exists()):
+            return
+        if not await self._has("cover", name):
             if self.mend:
-                picture.unlink(missing_ok=True)
+                with suppress(OSError):  # it is looked at again
+                    picture.unlink()
             said = f"no track has the cover {name}"
             yield Finding("unknown-cover", said, path=picture, mended=self.mend)
 
@@ -431,6 +453,11 @@ class _Check:
         """Return whether a row, of a removed track too, names a file."""
         wanted = f"SELECT 1 FROM tracks WHERE {column} = ?"  # noqa: S608 - one of two
         return bool(await self.database.fetch(wanted, (name,)))
+
+
+def _what(finding: Finding) -> tuple[Drift, int | None, Path | None]:
+    """Return what tells a finding from others, whatever became of it."""
+    return finding.drift, finding.track_id, finding.path
 
 
 def _listed(stems: set[str]) -> str:

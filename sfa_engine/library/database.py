@@ -19,11 +19,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import aiosqlite
 
@@ -31,12 +32,14 @@ from sfa_engine.errors import LibraryError
 from sfa_engine.finished import finished
 from sfa_engine.library.backup import back_up
 from sfa_engine.library.fault import blamed, blamed_files
+from sfa_engine.library.folding import FUNCTION, fold
 from sfa_engine.library.migrations import APPLICATION, MIGRATIONS, Migration, migrate, version_of
 
 BUSY_S = 5.0  # how long another program's transaction is waited for
 
 Connection = aiosqlite.Connection
 Row = sqlite3.Row
+Arguments = Sequence[Any] | Mapping[str, Any]
 
 
 class Database:
@@ -96,6 +99,7 @@ class Database:
                     connection = await aiosqlite.connect(file, isolation_level=None, timeout=busy_s)
                     opened.append(connection)
                     connection.row_factory = Row
+                    await connection.create_function(FUNCTION, 1, fold, deterministic=True)
                     await connection.execute(settings)
             except BaseException:
                 for connection in opened:
@@ -182,7 +186,7 @@ class Database:
                 finally:
                     await finished(self._reader.rollback())
 
-    async def fetch(self, sql: str, arguments: Sequence[Any] = ()) -> list[Row]:
+    async def fetch(self, sql: str, arguments: Arguments = ()) -> list[Row]:
         """Return the rows of one query."""
         async with self.reading() as connection:
             return await rows(connection, sql, arguments)
@@ -192,24 +196,51 @@ class Database:
         return await asyncio.to_thread(back_up, self.path, folder)
 
 
-async def rows(connection: Connection, sql: str, arguments: Sequence[Any] = ()) -> list[Row]:
+@asynccontextmanager
+async def read_only(path: Path) -> AsyncIterator[Connection]:
+    """Lend a connection to a library that another process may work with; changes nothing.
+
+    Yields
+    ------
+    connection : aiosqlite.Connection
+
+    Raises
+    ------
+    LibraryError
+        There is no library, or it is not of this release.
+    """
+    if not await asyncio.to_thread(path.exists):
+        raise LibraryError(f'no library "{path}"', "prepare music with `sfa prep`")
+    with blamed(path):
+        uri = f"file:{quote(str(await asyncio.to_thread(path.absolute)))}?mode=ro"
+        async with aiosqlite.connect(uri, uri=True, isolation_level=None) as connection:
+            connection.row_factory = Row
+            version = await row(connection, "PRAGMA user_version")
+            if version is None or version[0] != len(MIGRATIONS):
+                raise LibraryError(
+                    f'library "{path}" is of another release', "`sfa library stats` updates it"
+                )
+            yield connection
+
+
+async def rows(connection: Connection, sql: str, arguments: Arguments = ()) -> list[Row]:
     """Return the rows of a query on a connection that was lent."""
     return list(await connection.execute_fetchall(sql, arguments))
 
 
-async def row(connection: Connection, sql: str, arguments: Sequence[Any] = ()) -> Row | None:
+async def row(connection: Connection, sql: str, arguments: Arguments = ()) -> Row | None:
     """Return the first row of a query on a connection that was lent, or None."""
     found = await rows(connection, sql, arguments)
     return found[0] if found else None
 
 
-async def change(connection: Connection, sql: str, arguments: Sequence[Any] = ()) -> int:
+async def change(connection: Connection, sql: str, arguments: Arguments = ()) -> int:
     """Change rows on a connection that was lent; return how many."""
     async with connection.execute(sql, arguments) as cursor:
         return cursor.rowcount
 
 
-async def insert(connection: Connection, sql: str, arguments: Sequence[Any] = ()) -> int:
+async def insert(connection: Connection, sql: str, arguments: Arguments = ()) -> int:
     """Insert a row on a connection that was lent; return its id."""
     async with connection.execute(sql, arguments) as cursor:
         return cursor.lastrowid or 0

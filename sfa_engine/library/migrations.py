@@ -11,7 +11,16 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sfa_engine.library.schema import BATCHES, HELD, JOBS, LIBRARY, UNWANTED
+from sfa_engine.library.folding import FUNCTION, fold
+from sfa_engine.library.schema import (
+    BATCHES,
+    COLLECTION,
+    FOLDED_WORDS,
+    HELD,
+    JOBS,
+    LIBRARY,
+    UNWANTED,
+)
 
 APPLICATION = 0x5346414C  # "SFAL", in the file's header: other programs' databases are left alone
 
@@ -30,6 +39,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("batches that have jobs in common", BATCHES),
     Migration("automatic cues that are not wanted", UNWANTED),
     Migration("what is next in the queue, in one step", HELD),
+    Migration("words folded for the search index; comments", FOLDED_WORDS),
+    Migration("ratings, colours, plays, places of files, owners", COLLECTION),
 )
 
 
@@ -55,6 +66,7 @@ def migrate(
     list of str
         The names of the steps that were taken; none if the library is of today.
     """
+    connection.create_function(FUNCTION, 1, fold, deterministic=True)
     taken = []
     for number, migration in enumerate(migrations, 1):
         connection.execute("BEGIN IMMEDIATE")

@@ -16,20 +16,22 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from sfa_engine.desk.deck import STEMS
 from sfa_engine.errors import MediaError, Refused, did_you_mean
+from sfa_engine.library.color import NAMES as COLORS
+from sfa_engine.library.color import color_of
+from sfa_engine.library.folding import fold
 from sfa_engine.library.key import camelot
 from sfa_engine.library.track import STATES
 
 MOST_TEXT = 1000  # characters
 SECONDS = {"h": 3600.0, "d": 86_400.0, "w": 604_800.0, "m": 2_629_800.0, "y": 31_557_600.0}
 
-Kind = Literal["text", "number", "length", "age", "key", "word"]
+Kind = Literal["text", "number", "length", "age", "key", "color", "word"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,22 @@ OPERATORS: Mapping[str, Operator] = {
     "stems": Operator("word", "Whether it was separated; or a stem that it has.", "stems:yes",
                       words=("yes", "no", *STEMS)),
     "cues": Operator("word", "Whether somebody has set cues.", "cues:no", words=("yes", "no")),
+    "rating": Operator("number", "Stars from 1 to 5; 0 is not rated.", "rating:>=4"),
+    "comment": Operator("text", "Words of the comment, which plain words do not find.",
+                        'comment:"peak time"'),
+    "colour": Operator("color", f"Colour of the track, as #rrggbb, or {', '.join(COLORS)}; yes or"
+                       " no: whether it has one.", "colour:red"),
+    "plays": Operator("number", "How often it was played.", "plays:0"),
+    "played": Operator("age", "How long ago it was played last, as `added:`.", "played:<30d"),
     "state": Operator("word", "How far its preparation is.", "state:failed", words=STATES),
     "playlist": Operator("text", "The playlist that it is in, by its whole name.",
                          'playlist:"Friday night"'),
+    "sort": Operator("word", "The order; the latest, the most and the best first, or with a `-`"
+                     " before it last.", "sort:played",
+                     words=("artist", "title", "album", "bpm", "key", "energy", "year", "duration",
+                            "added", "rating", "plays", "played")),
 }  # fmt: skip
+ALIASES = {"color": "colour"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +128,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A word out of those that an operator has, or the whole name of a playlist."""
+    """A word out of those that an operator has, a colour, or the whole name of a playlist."""
 
     field: str
     word: str
@@ -125,10 +139,19 @@ Term = Words | Span | Keys | Choice
 
 
 @dataclass(frozen=True, slots=True)
+class Sort:
+    """What comes first, or with `reverse` last; where several are given, the first counts most."""
+
+    field: str
+    reverse: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
-    """What was asked: all of these `terms` together."""
+    """What was asked: all of these `terms` together, in the order that `sorts` say."""
 
     terms: tuple[Term, ...]
+    sorts: tuple[Sort, ...] = ()
 
 
 _TERM = re.compile(r'(-?)(?:([A-Za-z_]+):)?(?:"([^"]*)"?|(\S*))')
@@ -159,7 +182,8 @@ def parse_query(text: str) -> Query:
     """
     if len(text) > MOST_TEXT:
         raise Refused(f"the search is {len(text)} characters long", f"give up to {MOST_TEXT}")
-    terms = []
+    terms: list[Term] = []
+    sorts: list[Sort] = []
     at = 0
     while at < len(text):
         if text[at].isspace():
@@ -169,9 +193,11 @@ def parse_query(text: str) -> Query:
         assert found is not None  # \S* fits anything
         at = max(found.end(), at + 1)
         term = _term(found[1] == "-", found[2], found[3], found[4])
-        if term is not None:
+        if isinstance(term, Choice) and term.field == "sort":
+            sorts.append(Sort(term.word, term.negated))
+        elif term is not None:
             terms.append(term)
-    return Query(tuple(terms))
+    return Query(tuple(terms), tuple(sorts))
 
 
 def compatible(key: str) -> tuple[str, ...]:
@@ -185,7 +211,7 @@ def compatible(key: str) -> tuple[str, ...]:
 
 def has_letters(text: str) -> bool:
     """Return whether a full-text search sees anything in a text."""
-    return any(unicodedata.category(character)[0] in "LN" for character in text)
+    return bool(fold(text))
 
 
 def _term(negated: bool, name: str | None, phrase: str | None, bare: str | None) -> Term | None:
@@ -196,14 +222,19 @@ def _term(negated: bool, name: str | None, phrase: str | None, bare: str | None)
     if name is None:
         words = Words(value, phrase is not None, None, negated)
         return words if has_letters(value) else None  # "&" or "-" alone asks for nothing
-    operator = OPERATORS.get(name.lower())
+    field = ALIASES.get(name.lower(), name.lower())
+    operator = OPERATORS.get(field)
     if operator is None:
-        raise Refused(
-            f'no search operator "{name:.40}:"',
-            did_you_mean(name.lower(), OPERATORS)
-            or f'there are {", ".join(OPERATORS)}; put "quotes" around a text that has a colon',
-        )
-    name = name.lower()
+        meant = did_you_mean(field, OPERATORS)
+        if meant and value:
+            raise Refused(
+                f'no search operator "{name:.40}:"',
+                f'{meant} Put "quotes" around a text that has a colon',
+            )
+        # "Mission: Impossible Theme" has a colon, and so has "Re:Stacks".
+        text = f"{name}:{value}" if phrase is None else f"{name} {value}"
+        return Words(text, phrase is not None, None, negated)
+    name = field
     if not value:
         raise Refused(f'"{name}:" has no value', f"write it like {operator.example}")
     if name == "playlist":
@@ -214,6 +245,9 @@ def _term(negated: bool, name: str | None, phrase: str | None, bare: str | None)
         return Words(value, phrase is not None, name, negated)
     if operator.kind == "key":
         return _keys(value, negated)
+    if operator.kind == "color":
+        word = value.lower()
+        return Choice(name, word if word in {"yes", "no"} else color_of(value), negated)
     if operator.kind == "word":
         if value.lower() not in operator.words:
             raise Refused(
@@ -257,6 +291,13 @@ def _span(name: str, operator: Operator, value: str, negated: bool) -> Span:
         f'"{name}:{value:.40}" is no range of values',
         f"write it like {operator.example}; with < <= > >= = or a - between two",
     )
+
+
+def age_of(text: str) -> float:
+    """Return an age as ``7d`` in seconds."""
+    if not re.fullmatch(_AGE, text):
+        raise Refused(f'"{text:.40}" is no length of time', "write it like 12h, 7d, 4w, 6m or 1y")
+    return _number(text)
 
 
 def _number(text: str) -> float:

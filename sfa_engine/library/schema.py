@@ -240,3 +240,83 @@ CREATE INDEX jobs_next ON jobs (queue, priority DESC, id) WHERE state = 'waiting
 CREATE INDEX jobs_due ON jobs (queue, due_s) WHERE state = 'waiting' AND held = 0;
 CREATE INDEX jobs_state ON jobs (state, id);
 """
+
+# The words of tracks as `sfa_engine.library.folding` spells them, which is the trigger's function.
+# The text is kept too: FTS5 without content deletes rows from SQLite 3.43 on only.
+FOLDED_WORDS = """
+DROP TRIGGER tracks_inserted;
+DROP TRIGGER tracks_removed;
+DROP TRIGGER tracks_renamed;
+DROP TABLE track_words;
+ALTER TABLE tracks ADD COLUMN comment TEXT NOT NULL DEFAULT '';
+CREATE VIRTUAL TABLE track_words USING fts5(
+    title, artist, album, genre, comment,
+    tokenize = 'unicode61 remove_diacritics 0 categories ''L* M* N*''', prefix = '2 3'
+);
+INSERT INTO track_words (rowid, title, artist, album, genre, comment)
+    SELECT id, sfa_fold(title), sfa_fold(artist), sfa_fold(album), sfa_fold(genre),
+        sfa_fold(comment) FROM tracks;
+CREATE TRIGGER tracks_inserted AFTER INSERT ON tracks BEGIN
+    INSERT INTO track_words (rowid, title, artist, album, genre, comment)
+        VALUES (new.id, sfa_fold(new.title), sfa_fold(new.artist), sfa_fold(new.album),
+            sfa_fold(new.genre), sfa_fold(new.comment));
+END;
+CREATE TRIGGER tracks_removed AFTER DELETE ON tracks BEGIN
+    DELETE FROM track_words WHERE rowid = old.id;
+END;
+CREATE TRIGGER tracks_renamed AFTER UPDATE OF title, artist, album, genre, comment ON tracks BEGIN
+    UPDATE track_words SET title = sfa_fold(new.title), artist = sfa_fold(new.artist),
+        album = sfa_fold(new.album), genre = sfa_fold(new.genre),
+        comment = sfa_fold(new.comment) WHERE rowid = new.id;
+END;
+"""
+
+# `play_count` and `played_at` repeat what `plays` says, kept by a trigger, so that a search and
+# an order need one table. `account` is whose a track is, NULL for everybody's; the accounts
+# themselves are rows of another program's database.
+COLLECTION = """
+ALTER TABLE tracks ADD COLUMN
+    rating INTEGER NOT NULL DEFAULT 0 CHECK (rating BETWEEN 0 AND 5); -- stars; 0: not rated
+ALTER TABLE tracks ADD COLUMN color TEXT NOT NULL DEFAULT ''; -- #rrggbb
+ALTER TABLE tracks ADD COLUMN play_count INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tracks ADD COLUMN played_at REAL; -- last
+ALTER TABLE tracks ADD COLUMN source_path TEXT; -- where its file was seen last
+ALTER TABLE tracks ADD COLUMN account TEXT; -- the owner; NULL: everybody's
+ALTER TABLE tracks ADD COLUMN trashed_s REAL NOT NULL DEFAULT 0; -- time seen in the trash
+CREATE INDEX tracks_rating ON tracks (rating) WHERE deleted_at IS NULL;
+CREATE INDEX tracks_color ON tracks (color) WHERE deleted_at IS NULL AND color <> '';
+CREATE INDEX tracks_plays ON tracks (play_count) WHERE deleted_at IS NULL;
+CREATE INDEX tracks_played ON tracks (played_at) WHERE deleted_at IS NULL;
+CREATE INDEX tracks_source ON tracks (source_path) WHERE source_path IS NOT NULL;
+CREATE INDEX tracks_account ON tracks (account) WHERE account IS NOT NULL;
+
+CREATE TABLE memberships ( -- accounts that a track is shared with, beside its owner
+    track_id INTEGER NOT NULL REFERENCES tracks ON DELETE CASCADE,
+    account TEXT NOT NULL,
+    added_at REAL NOT NULL,
+    PRIMARY KEY (track_id, account)
+) WITHOUT ROWID;
+CREATE INDEX memberships_account ON memberships (account);
+
+UPDATE tracks SET source_path = (SELECT location FROM sources
+    WHERE track_id = tracks.id AND location LIKE '/%' ORDER BY id DESC LIMIT 1);
+CREATE TRIGGER sources_seen AFTER INSERT ON sources WHEN new.location LIKE '/%' BEGIN
+    UPDATE tracks SET source_path = new.location WHERE id = new.track_id;
+END;
+
+CREATE TABLE plays (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    uuid TEXT NOT NULL UNIQUE, -- of the load: one that is told twice counts once
+    track_id INTEGER REFERENCES tracks ON DELETE SET NULL,
+    artist TEXT NOT NULL, -- as they were then: a set list outlives its tracks
+    title TEXT NOT NULL,
+    deck INTEGER NOT NULL,
+    played_at REAL NOT NULL
+);
+CREATE INDEX plays_track ON plays (track_id, played_at);
+CREATE INDEX plays_time ON plays (played_at);
+CREATE TRIGGER plays_counted AFTER INSERT ON plays WHEN new.track_id IS NOT NULL BEGIN
+    UPDATE tracks SET play_count = play_count + 1,
+        played_at = max(coalesce(played_at, 0), new.played_at) WHERE id = new.track_id;
+END;
+"""

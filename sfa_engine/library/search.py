@@ -14,14 +14,16 @@ from typing import Any
 from sfa_engine.errors import Refused
 from sfa_engine.library import playlists
 from sfa_engine.library.database import Connection, row, rows
+from sfa_engine.library.folding import fold
 from sfa_engine.library.query import (
+    MOST_TEXT,
     Choice,
     Keys,
     Query,
+    Sort,
     Span,
     Term,
     Words,
-    has_letters,
     parse_query,
 )
 from sfa_engine.library.track import Track
@@ -30,10 +32,19 @@ from sfa_engine.library.tracks import by_uuid, get, listed
 MOST_RESULTS = 1000
 MOST_NAMED = 5  # candidates in an error
 
-_COLUMNS = {"bpm": "bpm", "energy": "energy", "year": "year", "duration": "duration_s"}
+_COLUMNS = {
+    "bpm": "bpm", "energy": "energy", "year": "year", "duration": "duration_s",
+    "rating": "rating", "plays": "play_count", "added": "added_at", "played": "played_at",
+}  # fmt: skip
+_AGES = {"added", "played"}
+_NAMES = {"artist", "title", "album"}
+# Stars, plays and times come with the highest first; what is not known comes last either way.
+_FALLING = {"rating", "plays", "added", "played"}
 # The title counts most; bm25 is the lower the better.
-_BEST = "bm25(track_words, 4.0, 3.0, 1.5, 1.0), "
+_BEST = "bm25(track_words, 4.0, 3.0, 1.5, 1.0, 0.5), "
 _BY_NAME = "tracks.artist COLLATE NOCASE, tracks.title COLLATE NOCASE, tracks.id"
+# Plain words are not looked for in comments: "not the Orbital remix" is no track of Orbital's.
+_ANYWHERE = "{title artist album genre}"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Condition = tuple[str, list[Any]]
@@ -64,14 +75,27 @@ async def search(
     """
     if not (1 <= limit <= MOST_RESULTS and 0 <= offset < 1 << 62):
         raise Refused(f"results {offset} to {offset + limit}", f"ask for 1 to {MOST_RESULTS}")
-    sql, arguments = select(await _known(connection, parse_query(text)))
+    try:
+        query = parse_query(text)
+    except Refused:
+        # A title may look like an operator: "Key: The Sequel".
+        if exact := await _called(connection, text):
+            return exact[offset : offset + limit]
+        raise
+    sql, arguments = select(await _known(connection, query))
     found = await rows(connection, f"{sql} LIMIT ? OFFSET ?", (*arguments, limit, offset))
     return await listed(connection, [track["id"] for track in found])
 
 
 async def count(connection: Connection, text: str) -> int:
     """Return how many tracks a query finds."""
-    sql, arguments = select(await _known(connection, parse_query(text)), ordered=False)
+    try:
+        query = parse_query(text)
+    except Refused:
+        if exact := await _called(connection, text):
+            return len(exact)
+        raise
+    sql, arguments = select(await _known(connection, query), ordered=False)
     found = await row(connection, f"SELECT count(*) AS n FROM ({sql})", arguments)  # noqa: S608
     assert found is not None
     return int(found["n"])
@@ -102,15 +126,17 @@ async def find_one(connection: Connection, text: str) -> Track:
         named = await by_uuid(connection, text.lower())
         found = [named] if named is not None and named.deleted_at is None else []
     else:
+        found = await _called(connection, text)
+    if not found:
         if not parse_query(text).terms:
             raise Refused(f'"{text:.80}" names no track', "give its title, or artist and title")
         found = await search(connection, text, limit=200)
     if not found:
         raise Refused(f'no track "{text:.80}" in the library', await _near(connection, text))
     exact = [track for track in found if _is_called(track, text)]
-    if len(found) == 1 or len(exact) == 1:
-        return (exact or found)[0]
     some = exact or found
+    if len(some) == 1:
+        return some[0]
     names = "; ".join(f'"{track.name}" (#{track.id})' for track in some[:MOST_NAMED])
     more = f" and {len(some) - MOST_NAMED} more" if len(some) > MOST_NAMED else ""
     raise Refused(f'"{text:.80}" may be {names}{more}', "say more of it, or give the number")
@@ -124,7 +150,34 @@ async def _known(connection: Connection, query: Query) -> Query:
         else term
         for term in query.terms
     ]
-    return Query(tuple(terms))
+    return replace(query, terms=tuple(terms))
+
+
+async def _called(connection: Connection, text: str) -> list[Track]:
+    """Return the tracks whose title, or artist and title, is a text: capitals and accents aside.
+
+    The text is not read as a query: a title may have a colon, a dash or quotes in it.
+    """
+    folded = fold(text.strip())
+    if not folded or len(folded) > MOST_TEXT:
+        found = await rows(
+            connection,
+            "SELECT id FROM tracks WHERE deleted_at IS NULL"  # noqa: S608 - a constant
+            " AND ?1 IN (title, artist || ' ' || title, artist || ' - ' || title)"
+            f" ORDER BY {_BY_NAME} LIMIT ?2",
+            (text.strip(), MOST_RESULTS),
+        )
+        return await listed(connection, [track["id"] for track in found])
+    every = " AND ".join(f'"{word}"' for word in dict.fromkeys(folded.split()))
+    found = await rows(
+        connection,
+        "SELECT tracks.id FROM track_words AS w JOIN tracks ON tracks.id = w.rowid"  # noqa: S608 - a constant
+        " WHERE w.track_words MATCH ?1 AND tracks.deleted_at IS NULL"
+        " AND ?2 IN (w.title, w.artist || ' ' || w.title)"
+        f" ORDER BY {_BY_NAME} LIMIT ?3",
+        (f"{{title artist}} : ({every})", folded, MOST_RESULTS),
+    )
+    return await listed(connection, [track["id"] for track in found])
 
 
 def select(query: Query, *, ordered: bool = True) -> Condition:
@@ -139,15 +192,30 @@ def select(query: Query, *, ordered: bool = True) -> Condition:
     conditions += [_condition(term) for term in query.terms if term not in wanted]
     sql += " WHERE " + " AND ".join(condition for condition, _ in conditions)
     if ordered:
-        sql += f" ORDER BY {_BEST if wanted else ''}{_BY_NAME}"
+        by = "".join(_sorted_by(sort) for sort in query.sorts)
+        sql += f" ORDER BY {by}{_BEST if wanted else ''}{_BY_NAME}"
     return sql, [value for _, values in conditions for value in values]
+
+
+def _sorted_by(sort: Sort) -> str:
+    """Return a part of an ``ORDER BY``; what is not known comes last."""
+    if sort.field in _NAMES:
+        column = f"tracks.{sort.field} COLLATE NOCASE"
+        unknown = f"tracks.{sort.field} = ''"
+    elif sort.field == "key":
+        column = "CAST(tracks.camelot AS INTEGER)"  # 8A is 8
+        unknown = "tracks.camelot IS NULL"
+    else:
+        column = f"tracks.{_COLUMNS[sort.field]}"
+        unknown = f"{column} IS NULL"
+    falls = (sort.field in _FALLING) is not sort.reverse
+    return f"{unknown}, {column} {'DESC' if falls else 'ASC'}, "
 
 
 def _match(words: Words) -> str:
     """Return words in FTS5's language; a bare word may be the beginning of one."""
-    quoted = words.text.replace('"', '""')
-    field = f"{words.field} : " if words.field else ""
-    return f'{field}"{quoted}"' + ("" if words.is_phrase else " *")
+    field = words.field or _ANYWHERE
+    return f'{field} : "{fold(words.text)}"' + ("" if words.is_phrase else " *")
 
 
 def _condition(term: Term) -> Condition:
@@ -167,8 +235,8 @@ def _positive(term: Span | Keys | Choice) -> Condition:
     if isinstance(term, Choice):
         return _choice(term)
     low, high, low_open, high_open = term.low, term.high, term.low_open, term.high_open
-    column = _COLUMNS.get(term.field, "added_at")
-    if term.field == "added":  # an age: the younger, the later
+    column = _COLUMNS[term.field]
+    if term.field in _AGES:  # an age: the younger, the later
         now = time.time()
         low, high = (None if age is None else now - age for age in (high, low))
         low_open, high_open = high_open, low_open
@@ -183,6 +251,10 @@ def _positive(term: Span | Keys | Choice) -> Condition:
 def _choice(term: Choice) -> Condition:
     if term.field == "state":
         return "tracks.state = ?", [term.word]
+    if term.field == "colour":
+        there = "tracks.color <> ''"
+        wanted = {"yes": there, "no": "tracks.color = ''"}.get(term.word)
+        return (wanted, []) if wanted else ("tracks.color = ?", [term.word])
     if term.field == "playlist":
         there = (
             "tracks.id IN (SELECT e.track_id FROM playlist_entries AS e"
@@ -206,8 +278,8 @@ def _is_called(track: Track, text: str) -> bool:
 async def _near(connection: Connection, text: str) -> str:
     """Return a hint: the track that has most of the words, or their beginnings."""
     words = [term.text for term in parse_query(text).terms if isinstance(term, Words)]
-    pieces = [word[:4].replace('"', "") for word in " ".join(words).split()[:20]]
-    match = " OR ".join(f'"{piece}" *' for piece in pieces if has_letters(piece))
+    pieces = [word[:4] for word in fold(" ".join(words)).split()[:20]]
+    match = " OR ".join(f'{_ANYWHERE} : "{piece}" *' for piece in pieces)
     if match:
         best = await row(
             connection,

@@ -61,6 +61,18 @@ class Track:
         Names of the stems that were made.
     grid_by_hand : bool
         Whether a person set the grid that is in force.
+    rating : int
+        Stars from 1 to 5; 0 is not rated.
+    comment : str
+    color : str
+        As ``#rrggbb``; empty if it has none.
+    play_count : int
+    played_at : float, optional
+        When it was played last.
+    source_path : str, optional
+        Where its file was seen last.
+    account : str, optional
+        The owner's; None: everybody's.
     added_at, changed_at : float
         Seconds since 1970, UTC.
     deleted_at : float, optional
@@ -88,6 +100,13 @@ class Track:
     lufs: float | None
     stems: tuple[str, ...]
     grid_by_hand: bool
+    rating: int
+    comment: str
+    color: str
+    play_count: int
+    played_at: float | None
+    source_path: str | None
+    account: str | None
     added_at: float
     changed_at: float
     deleted_at: float | None

@@ -15,12 +15,14 @@ from typing import Any
 
 from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.library.bundle import MOST_NAME_BYTES, SUFFIX
+from sfa_engine.library.color import color_of
 from sfa_engine.library.database import Connection, change, insert, row, rows
 from sfa_engine.library.key import camelot, parse_key
 from sfa_engine.library.tags import MOST_TEXT, Tags
 from sfa_engine.library.track import SELECT, STATES, State, Track, track_of
 
-EDITABLE = ("title", "artist", "album", "genre", "year", "key")
+EDITABLE = ("title", "artist", "album", "genre", "year", "key", "rating", "comment", "color")
+MOST_STARS = 5
 
 _UNFIT = re.compile(r'[\s\x00-\x1f\x7f\ud800-\udfff/\\:*?"<>|]+')
 
@@ -59,7 +61,7 @@ async def add(
     if content_hash is not None:
         there = await with_content(connection, content_hash)
     elif source:
-        there = await _with_source(connection, source)
+        there = await with_source(connection, source)
     if there is not None:
         await add_source(connection, there.id, source)
         return await get(connection, there.id), False
@@ -107,7 +109,8 @@ async def with_content(connection: Connection, content_hash: str) -> Track | Non
     return None if found is None else track_of(found)
 
 
-async def _with_source(connection: Connection, source: str) -> Track | None:
+async def with_source(connection: Connection, source: str) -> Track | None:
+    """Return the first track that came from a path or an address, unless it was removed."""
     found = await row(
         connection,
         f"{SELECT} WHERE tracks.id IN "  # noqa: S608 - a constant
@@ -138,14 +141,14 @@ async def sources(connection: Connection, track_id: int) -> list[str]:
 
 async def places_of(connection: Connection, source: str) -> list[str]:
     """Return every place where the content is that a path or an address has; none if unknown."""
-    there = await _with_source(connection, source)
+    there = await with_source(connection, source)
     return [] if there is None else await sources(connection, there.id)
 
 
 async def take_back(connection: Connection, track_id: int) -> None:
     """Forget a track that was added for a file which turned out to have no sound.
 
-    One that ever had sound stays, and one that somebody has put on a playlist or marked.
+    One that ever had sound stays, and one that somebody has put on a playlist, marked or rated.
     """
     await change(
         connection,
@@ -153,7 +156,7 @@ async def take_back(connection: Connection, track_id: int) -> None:
         " AND id NOT IN (SELECT track_id FROM playlist_entries)"
         " AND id NOT IN (SELECT track_id FROM cues WHERE origin = 'hand')"
         " AND id NOT IN (SELECT track_id FROM grids WHERE origin = 'hand')"
-        " AND hand_key IS NULL",
+        " AND hand_key IS NULL AND rating = 0 AND comment = '' AND color = ''",
         (track_id,),
     )
 
@@ -208,8 +211,9 @@ async def edit(connection: Connection, track_id: int, **values: Any) -> Track:
         Of a durable transaction.
     track_id : int
     **values
-        ``title``, ``artist``, ``album``, ``genre`` (texts), ``year`` (a number or None), ``key``
-        (any spelling; None or empty: as analysed).
+        ``title``, ``artist``, ``album``, ``genre``, ``comment`` (texts), ``year`` (a number or
+        None), ``key`` (any spelling; None or empty: as analysed), ``rating`` (0 to 5), ``color``
+        (a name or ``#rrggbb``; empty: none).
     """
     stated = {}
     for name, value in values.items():
@@ -221,15 +225,21 @@ async def edit(connection: Connection, track_id: int, **values: Any) -> Track:
         if name == "year":
             if value is not None and (type(value) is not int or not 1 <= value <= 9999):
                 raise Refused(f"year is {value!r}", "give a year of four digits")
+        elif name == "rating":
+            if type(value) is not int or not 0 <= value <= MOST_STARS:
+                raise Refused(f"invalid rating {value!r:.40}", f"give 0 to {MOST_STARS} stars")
         elif name == "key" and value is None:
             pass
         elif not isinstance(value, str) or re.search("[\ud800-\udfff]", value):
             raise Refused(f"{name} is {value!r:.80}", "give a text")
         elif len(value) > MOST_TEXT:
             raise Refused(f"{name} has {len(value)} characters", f"give {MOST_TEXT} at most")
-        stated["hand_key" if name == "key" else name] = (
-            (parse_key(value) if value else None) if name == "key" else value
-        )
+        if name == "key":
+            stated["hand_key"] = parse_key(value) if value else None
+        elif name == "color":
+            stated[name] = color_of(value) if value else ""
+        else:
+            stated[name] = value
     await _set(connection, track_id, **stated)
     await settle(connection, track_id)
     return await get(connection, track_id)

@@ -4,7 +4,10 @@
 
     remove     row: deleted_at  ─►  bundle: bundles/NAME.sfa  ─►  bundles/.trash/UUID.sfa
     restore    bundle back      ─►  row: deleted_at off
+    age        row: trashed_s, the time that clean-ups have seen it here
     clean_up   bundle away for good, cover too  ─►  row away
+
+Age is counted and not read off the clock: one that was set forward by years deletes nothing.
 
 A crash between two steps leaves a removed row whose bundle is in the wrong place, or is gone:
 `sfa_engine.library.check` moves it on, the next clean-up goes on where this one ended.
@@ -123,10 +126,20 @@ async def count(connection: Connection) -> int:
     return int(found["n"])
 
 
+async def age(database: Database, seconds: float) -> None:
+    """Let everything in the trash be older by the time since the last clean-up."""
+    async with database.transaction(durable=False) as connection:
+        await change(
+            connection,
+            "UPDATE tracks SET trashed_s = trashed_s + ? WHERE deleted_at IS NOT NULL",
+            (seconds,),
+        )
+
+
 async def clean_up(
     database: Database, places: Places, *, kept_days: float = KEPT_DAYS
 ) -> list[Track]:
-    """Do away for good with tracks that were removed so many days ago; return them.
+    """Delete the tracks for good that have been in the trash for so many days; return them.
 
     Parameters
     ----------
@@ -140,9 +153,14 @@ async def clean_up(
     LibraryError
         Some cannot be done away with; all the others have been.
     """
-    before = time.time() - kept_days * DAY_S
     async with database.reading() as connection:
-        old = [t for t in await removed(connection) if t.deleted_at and t.deleted_at <= before]
+        found = await rows(
+            connection,
+            f"{SELECT} WHERE deleted_at IS NOT NULL AND trashed_s >= ?"
+            " ORDER BY deleted_at DESC, tracks.id DESC",
+            (kept_days * DAY_S,),
+        )
+    old = [track_of(each) for each in found]
     gone: list[Track] = []
     problem: LibraryError | None = None
     for track in old:
@@ -176,7 +194,7 @@ def place_in_trash(places: Places, track: Track) -> Path:
 async def _mark(connection: Connection, track_id: int, deleted_at: float | None) -> None:
     await change(
         connection,
-        "UPDATE tracks SET deleted_at = ?, changed_at = ? WHERE id = ?",
+        "UPDATE tracks SET deleted_at = ?, trashed_s = 0, changed_at = ? WHERE id = ?",
         (deleted_at, time.time(), track_id),
     )
 

@@ -17,7 +17,7 @@ import trio
 
 from sfa_engine.audio.command import Source
 from sfa_engine.audio.layout import LATENCY
-from sfa_engine.audio.media import HOT_CUES
+from sfa_engine.audio.media import DESCRIPTION, HOT_CUES
 from sfa_engine.audio.memory import Memory
 from sfa_engine.desk import CONTROLS, Choice, find
 from sfa_engine.errors import EngineError, Refused, SfaError
@@ -26,12 +26,16 @@ from sfa_engine.stage.conductor import Conductor, Done, readings_of
 from sfa_engine.stage.health import LATELY_S, Facts, Misses, judge
 from sfa_engine.stage.host_link import ask_host
 from sfa_engine.stage.keeper import Keeper
+from sfa_engine.stage.pending_load import PendingLoads
+from sfa_engine.stage.plays import Plays
 from sfa_engine.stage.restarts import Restarts
 from sfa_engine.stage.state_log import StateLog
 
 MEMORY = "engine.memory"
 RESTARTS = "restarts.json"
+SUFFIX = ".sfa"  # of a bundle's folder, as a rule
 PENDING = "marks-pending.json"
+PLAYS = "plays-pending.json"
 UNTOLD = frozenset({"cues", "digest", "track_rate"})  # what a status does not need
 PUMP_S = 0.005  # between two looks for reports
 PUMP_SOON_S = 0.0005  # the same while somebody waits for an answer
@@ -66,6 +70,8 @@ class Core:
         self._count_misses()
         self._loading = (trio.Lock(), trio.Lock())
         self._keeper = Keeper(runtime, (data or runtime) / PENDING, self.conductor)
+        self._plays = Plays(runtime, (data or runtime) / PLAYS, self.conductor)
+        self._pending = PendingLoads(runtime, self._load_prepared)
 
     def _open(self) -> Memory:
         path = self._runtime / MEMORY
@@ -82,6 +88,8 @@ class Core:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._pump)
             nursery.start_soon(self._keeper.run)
+            nursery.start_soon(self._plays.run)
+            nursery.start_soon(self._pending.run)
             with trio.move_on_after(INFO_S):  # the first to ask is to hear what is on the decks
                 await self._look()
             task_status.started()
@@ -173,23 +181,50 @@ class Core:
         position_s: float = 0.0,
         force: bool = False,
     ) -> dict[str, Any]:
-        """Put a bundle on a deck, by its folder, or by words that the library finds it by."""
+        """Put a track on a deck: by a bundle's folder, a file, or words that the library knows.
+
+        One that is not prepared yet is prepared: the answer has the number of the job as
+        ``preparing``, and the track is loaded when it is ready, if the deck does not play then.
+        """
         index = self._deck_index(deck)
         if not isinstance(path, str) or not isinstance(track, str) or bool(path) is bool(track):
             raise Refused(
-                "one of path and track is needed", "give the folder of a bundle, or words"
+                "one of path and track is needed", "give the folder of a bundle, a file, or words"
             )
         if not isinstance(position_s, int | float) or not 0 <= position_s <= 86_400:
             raise Refused(f"{position_s!r:.40} is not a place in a track", "give seconds from 0")
-        async with self._on_deck(index, track) as found:
-            playing = bool(self.conductor.memory.engine["transport"][index]["playing"])
-            if playing and self.conductor.get(f"deck{index + 1}.load_lock") and not force:
-                raise Refused(
-                    f"deck {index + 1} is playing and its load lock is on", "stop it, or force it"
-                )
-            said = await ask_host(
-                self._runtime, "load", deck=index, path=found or path, position_s=float(position_s)
+        self._check_lock(index, force=force)
+        # What takes its time comes before the deck's lock: nobody else waits for it.
+        if track:
+            found = await ask_backstage(self._runtime, "library.find", words=track, prepare=True)
+        elif await trio.to_thread.run_sync(_is_source, path):
+            found = await ask_backstage(self._runtime, "library.find", path=path, prepare=True)
+        else:
+            found = {"bundle": path}
+        self._pending.forget(index)
+        if "preparing" in found:
+            self._pending.add(index, found, float(position_s))
+            return {"deck": deck, **found}
+        return await self._load(index, str(found["bundle"]), float(position_s), force=force)
+
+    def _check_lock(self, index: int, *, force: bool) -> None:
+        """Refuse to load onto a deck that plays while its load lock is on."""
+        playing = bool(self.conductor.memory.engine["transport"][index]["playing"])
+        if playing and self.conductor.get(f"deck{index + 1}.load_lock") and not force:
+            raise Refused(
+                f"deck {index + 1} is playing and its load lock is on", "stop it, or force it"
             )
+
+    async def _load(
+        self, index: int, bundle: str, position_s: float, *, force: bool
+    ) -> dict[str, Any]:
+        """Put a bundle on a deck, with the hot cues that it has."""
+        async with self._on_deck(index):
+            self._check_lock(index, force=force)
+            said = await ask_host(
+                self._runtime, "load", deck=index, path=bundle, position_s=position_s
+            )
+            self._plays.loaded(index + 1)
             marks = _marks(index + 1, said)
             for number, seconds in self._keeper.pending(index + 1).items():
                 marks.pop(place := f"deck{index + 1}.hotcue{number}.position", None)
@@ -198,22 +233,19 @@ class Core:
                 self.conductor.set_nowait(place, seconds, source=Source.HOST)
             return said
 
-    @asynccontextmanager
-    async def _on_deck(self, index: int, words: str = "") -> AsyncIterator[str]:
-        """Change a deck's track: one at a time, and to the end even if whoever asked has gone.
+    async def _load_prepared(self, index: int, bundle: str, position_s: float) -> None:
+        """Load what was prepared for a deck, unless the performer has begun to play on it."""
+        if self.conductor.memory.engine["transport"][index]["playing"]:
+            raise Refused(f"deck {index + 1} is playing", "load it again when it stands")
+        await self._load(index, bundle, position_s, force=False)
 
-        Yields
-        ------
-        str
-            The bundle that some words mean; empty without words.
-        """
+    @asynccontextmanager
+    async def _on_deck(self, index: int) -> AsyncIterator[None]:
+        """Change a deck's track: one at a time, and to the end even if the caller has gone."""
         async with self._loading[index]:
-            found = {"bundle": ""}
-            if words:
-                found = await ask_backstage(self._runtime, "library.find", words=words)
             with trio.CancelScope(shield=True):
                 self.conductor.pump()  # what was marked till now is of the track that goes
-                yield found["bundle"]
+                yield
                 with suppress(SfaError):  # it is asked again in a second
                     self._host = self._followed = await ask_host(self._runtime, "info")
 
@@ -248,8 +280,11 @@ class Core:
     async def deck_eject(self, deck: int) -> dict[str, Any]:
         """Take a deck's track away."""
         index = self._deck_index(deck)
+        self._pending.forget(index)
         async with self._on_deck(index):
-            return await ask_host(self._runtime, "eject", deck=index)
+            said: dict[str, Any] = await ask_host(self._runtime, "eject", deck=index)
+            self._plays.loaded(index + 1)
+            return said
 
     async def engine_advance(self, frames: int) -> dict[str, Any]:
         """Let so many frames pass, where a file takes the device's place."""
@@ -388,6 +423,17 @@ def _marks(deck: int, described: dict[str, Any]) -> dict[str, float]:
     }
     begins = [cue["position_frames"] for cue in cues if cue["kind"] == "intro"]
     return marks | ({f"deck{deck}.cue_point": min(begins) / rate} if begins else {})
+
+
+def _is_source(path: str) -> bool:
+    """Return whether a path is of music that a bundle is made of: a file, or a folder of stems."""
+    place = Path(path)
+    try:
+        if place.is_dir():
+            return place.suffix != SUFFIX and not (place / DESCRIPTION).exists()
+        return place.is_file()
+    except (OSError, ValueError):  # a name that cannot be, or too long: the host says so
+        return False
 
 
 def _sound(described: dict[str, Any]) -> tuple[Any, Any]:

@@ -10,21 +10,20 @@ death of the stage, nor a power cut loses a mark. Sent twice is sent once: the n
 
 from __future__ import annotations
 
-import json
 import logging
 import re
-from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import trio
 
 from sfa_engine.audio.command import Source
 from sfa_engine.audio.memory import Memory
 from sfa_engine.desk import DESK
-from sfa_engine.durable import write_durably
 from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.conductor import Conductor
+from sfa_engine.stage.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 AGAIN_S = 1.0  # while backstage is not there
@@ -47,27 +46,12 @@ class Keeper:
 
     def __init__(self, runtime: Path, pending: Path, conductor: Conductor) -> None:
         self._runtime = runtime
-        self._file = pending
+        self._outbox = Outbox(pending)
         self._conductor = conductor
         self._wake = trio.Event()
-        self._pending = self._read()
-        self._saved = json.dumps(self._pending)
+        self._pending: dict[str, Marks] = self._outbox.read(_is_marks)
         conductor.listen(self._hear)
         self._look_at_decks()
-
-    def _read(self) -> dict[str, Marks]:
-        """Return what the last stage could not hand over."""
-        try:
-            said = json.loads(self._file.read_text())
-            if isinstance(said, dict) and all(isinstance(marks, dict) for marks in said.values()):
-                return said
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError) as error:
-            logger.warning("%s cannot be read: %s", self._file, error)
-            with suppress(OSError):
-                self._file.rename(self._file.with_suffix(".damaged"))
-        return {}
 
     def _look_at_decks(self) -> None:
         """Take over what the last stage may not have seen: cues that are set, never clears."""
@@ -107,26 +91,9 @@ class Keeper:
             await self._wake.wait()
             self._wake = trio.Event()
             while self._pending:
-                await self._save()
+                await self._outbox.save(self._pending)
                 await self._hand_over()
-            await self._save()
-
-    async def _save(self) -> None:
-        text = json.dumps(self._pending)
-        if text == self._saved:
-            return
-        try:
-            await trio.to_thread.run_sync(self._write, text)
-            self._saved = text
-        except OSError as error:
-            logger.warning("%s: %s", self._file, error)
-
-    def _write(self, text: str) -> None:
-        if text == "{}":
-            self._file.unlink(missing_ok=True)
-            return
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(self._file, text)
+            await self._outbox.save(self._pending)
 
     async def _hand_over(self) -> None:
         """Give all that is pending to the library; wait a little if it cannot take some now."""
@@ -147,6 +114,10 @@ class Keeper:
                 del self._pending[bundle]
         if left:
             await trio.sleep(AGAIN_S)
+
+
+def _is_marks(said: dict[str, Any]) -> bool:
+    return all(isinstance(marks, dict) for marks in said.values())
 
 
 def bundle_of(memory: Memory, deck: int) -> str:

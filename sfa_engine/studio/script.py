@@ -3,7 +3,7 @@
 ::
 
     # seconds  verb   what                      value       how long a ramp takes
-    0          load   1 quicksilver.sfa
+    0          load   1 quicksilver.sfa              or words that the library knows
     0.5        set    deck1.play                on
     8          ramp   crossfader                -100 100    over 4
     16         press  deck1.hotcue1.press
@@ -48,6 +48,8 @@ class Event:
         For ``load`` and ``eject``, from 1.
     when : str or None
         A moment of a clock, as in ``bar deck1``; None is at `time_s` itself.
+    words : str
+        For ``load`` what the script says: a bundle's place, or words that the library knows.
     """
 
     time_s: float
@@ -56,6 +58,7 @@ class Event:
     value: float = 0.0
     deck: int = 0
     when: str | None = None
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,9 +133,10 @@ def _parse_line(time_s: float, words: list[str], folder: Path) -> list[Event] | 
         if not rest or rest[0] not in {"1", "2"}:
             raise Refused(f"{verb} names no deck", "say 1 or 2")
         if verb == "load" and len(rest) != 2:
-            raise Refused("load needs a deck and a bundle", "quote a name with spaces")
-        path = str(folder / rest[1]) if verb == "load" else ""
-        return [Event(time_s, verb, path, deck=int(rest[0]))]
+            raise Refused("load needs a deck and a track", "quote a name with spaces")
+        if verb == "eject":
+            return [Event(time_s, verb, deck=int(rest[0]))]
+        return [Event(time_s, verb, str(folder / rest[1]), deck=int(rest[0]), words=rest[1])]
     when = None
     if "at" in rest:
         at = rest.index("at")

@@ -27,7 +27,9 @@ def test_what_cannot_be_cleaned_holds_up_nothing_else(tmp_path: Path) -> None:
                 (places.trash / f"{stuck.uuid}.sfa").write_text("no folder")
                 gone, _ = await tracks.add(connection, "/gone.wav")
                 (places.trash / f"{gone.uuid}.sfa").mkdir()
-                await connection.execute("UPDATE tracks SET deleted_at = ?", (LONG_AGO_S,))
+                await connection.execute(
+                    "UPDATE tracks SET deleted_at = ?, trashed_s = 40 * 86400", (LONG_AGO_S,)
+                )
                 for kind in (Kind.ANALYSE, Kind.CLEAN):
                     await queue.add_chain(connection, [Plan(kind)])
                 await connection.execute(

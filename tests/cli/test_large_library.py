@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sfa_engine.library.folding import FUNCTION, fold
+
 pytestmark = pytest.mark.slow
 
 MANY = 1300
@@ -18,6 +20,7 @@ MANY = 1300
 def crowd(backstage):
     """Put many tracks in that have lost their bundles; every second one was removed."""
     with closing(sqlite3.connect(Path(backstage["XDG_DATA_HOME"]) / "sfa/library.db")) as library:
+        library.create_function(FUNCTION, 1, fold)
         library.executemany(
             "INSERT INTO tracks (uuid, title, artist, bundle, duration_s, state, deleted_at,"
             " added_at, changed_at) VALUES (?, ?, ?, ?, 60, 'ready', ?, 0, 0)",
@@ -54,7 +57,7 @@ def test_a_search_gives_as_many_as_are_asked_for(ask):
 def test_playlists_and_the_trash_are_told_whole(ask):
     assert len(ask("library", "playlist", "show", "long")[1].splitlines()) == MANY
     assert len(ask("library", "trash")[1].splitlines()) == MANY
-    status, out, _ = ask("library", "trash", "--empty")
+    status, out, _ = ask("library", "trash", "--empty", "--yes")
     assert (status, out.splitlines()[-1]) == (0, "1300 tracks are gone for good")
     assert ask("library", "trash") == (0, "", "no removed tracks\n")
 

@@ -42,7 +42,7 @@ def test_a_playlist_that_is_not_there_is_an_error_with_what_was_meant(ask):
     assert (status, err) == (
         1, 'sfa: no playlist "Friday nigth"; did you mean "Friday night"?\n',
     )  # fmt: skip
-    assert ask("library", "playlist", "drop", "Friday night")[0] == 0
+    assert ask("library", "playlist", "drop", "Friday night", "--yes")[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_place_is_typed_as_it_is_shown(ask):
     number = out.split()[1]
     shown = ask("library", "show", "#1")[1]
     assert f"  0:01.5 to 0:03.5  cue {number}: loop, by hand\n" in shown
-    assert ask("library", "uncue", number)[0] == 0
+    assert ask("library", "uncue", number, "--yes")[0] == 0
     assert "is no place in a track" in ask("library", "cue", "#1", "soon")[2]
 
 
@@ -85,7 +85,7 @@ def test_a_correction_of_a_grid_is_answered_with_tempo_and_first_downbeat(ask):
         "120.000 BPM, first downbeat at 0:00.500\n"
     )
     assert ask("library", "grid", "#1", "--halve")[1] == "60.000 BPM, first downbeat at 0:00.500\n"
-    assert ask("library", "grid", "#1", "--automatic")[1] == (
+    assert ask("library", "grid", "#1", "--automatic", "--yes")[1] == (
         "120.000 BPM, first downbeat at 0:00.250\n"
     )
 
@@ -97,7 +97,7 @@ def test_corrections_that_contradict_each_other_are_refused(ask):
     )
     assert ask("library", "grid", "#1")[2] == f"sfa: no correction is asked for; {one}\n"
     assert ask("library", "grid", "#1", "--downbeat", "0")[1].endswith("at 0:00.000\n")
-    assert ask("library", "grid", "#1", "--automatic")[0] == 0
+    assert ask("library", "grid", "#1", "--automatic", "--yes")[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,8 @@ async def test_backups_that_are_written_at_once_leave_each_other_alone(database,
         await asyncio.sleep(0.001)
     others = [check(database, places, mend=True), database.back_up(places.backups)]
     await asyncio.gather(first, *others)
-    assert things_in(places.backups) == [backups(places.backups)[0].path.name]  # one a day
+    assert things_in(places.backups) == sorted(b.path.name for b in backups(places.backups))
+    assert len(backups(places.backups)) == 2
     assert len(titles_in(backups(places.backups)[0].path)) == 20_000
 
 
@@ -96,10 +97,11 @@ def test_a_week_of_days_and_a_month_of_weeks_are_kept(tmp_path):
     (tmp_path / "mine.db").touch()
     rotate(tmp_path)
     kept = [backup.made for backup in backups(tmp_path) if backup.reason == "library"]
+    last = [now - timedelta(hours=6 * n) for n in range(10)]
     days = [now - timedelta(days=1) * n for n in range(7)]
     ends = [made.replace(hour=18) for made in days[1:]]
     sundays = [(now - timedelta(days=7 * n)).replace(hour=18) for n in (1, 2, 3)]
-    assert kept == sorted({now, *ends, *sundays}, reverse=True)
+    assert kept == sorted({*last, *ends, *sundays}, reverse=True)
     assert sum(backup.reason == "before-version-2" for backup in backups(tmp_path)) == 3
     assert (tmp_path / "mine.db").exists()
     assert rotate(tmp_path) == []
@@ -143,3 +145,46 @@ async def test_a_damaged_backup_is_not_restored(places):
     with pytest.raises(LibraryError, match="no backup"):
         restore(places.database, places.folder / "none.db", places.backups)
     assert places.database.read_bytes() == before
+
+
+@in_asyncio
+async def test_a_second_backup_of_a_day_removes_none(places):
+    async with await Database.open(places.database) as database:
+        made = [await database.back_up(places.backups) for _ in range(3)]
+    assert things_in(places.backups) == sorted(path.name for path in made)
+
+
+def test_backups_of_a_clock_that_was_ahead_take_no_place_from_others(tmp_path):
+    now = datetime.now(UTC)
+    for days in range(30):
+        for made in (now - timedelta(days=days), now + timedelta(days=365 + days)):
+            (tmp_path / f"library-{made:%Y%m%d-%H%M%S-%f}.db").touch()
+    rotate(tmp_path)
+    kept = [backup.made for backup in backups(tmp_path)]
+    assert sum(made > now + timedelta(days=1) for made in kept) == 3
+    assert {now - timedelta(days=days) for days in range(10)} <= set(kept)
+
+
+@in_asyncio
+async def test_a_backup_that_was_just_made_stays_whatever_the_clock_says(places):
+    places.backups.mkdir(parents=True)
+    for days in range(40):
+        made = datetime.now(UTC) + timedelta(days=365 + days)
+        (places.backups / f"library-{made:%Y%m%d-%H%M%S-%f}.db").touch()
+    async with await Database.open(places.database) as database:
+        made = await database.back_up(places.backups)
+        assert await database.back_up(places.backups) != made
+    assert made.exists()
+
+
+@in_asyncio
+async def test_another_program_s_database_is_not_restored(places):
+    async with await Database.open(places.database) as database:
+        await add(database, "kept")
+    other = places.folder / "other.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE x (y)")
+    with pytest.raises(LibraryError, match="not a backup of a library"):
+        restore(places.database, other, places.backups)
+    async with await Database.open(places.database) as database:
+        assert await titles(database) == ["kept"]

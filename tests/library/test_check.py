@@ -132,11 +132,70 @@ async def test_a_row_without_its_bundle_is_one_to_prepare_again(database, places
     track, folder = await added(database, places)
     shutil.rmtree(folder)
     (finding,) = await check(database, places, mend=True)
-    assert (finding.drift, finding.track_id, finding.mended) == ("no-bundle", track.id, True)
+    assert (finding.drift, finding.track_id, finding.mended) == ("no-bundle", track.id, False)
+    assert finding.hint == "cannot be repaired: prepare it again"
     async with database.reading() as connection:
         track = await get(connection, track.id)
     assert track.state == "failed"
     assert "is not there" in track.problem
+    assert await check(database, places, mend=True) == [finding]
+
+
+@in_asyncio
+async def test_a_missing_stem_is_told_each_time_until_it_is_back(database, places):
+    track, folder, whole = await in_stems(database, places)
+    shutil.rmtree(whole)
+    async with database.transaction() as connection:
+        await set_state(connection, track.id, "ready")
+    stem = (folder / "bass.wav").rename(folder.with_name("bass.wav"))
+    for _ in range(2):
+        (finding,) = await check(database, places, mend=True)
+        assert (finding.drift, finding.track_id, finding.mended) == ("damaged", track.id, False)
+        assert finding.hint == "cannot be repaired: prepare it again"
+        async with database.reading() as connection:
+            assert (await get(connection, track.id)).state == "failed"
+            assert await count(connection, "state:failed") == 1
+    stem.rename(folder / "bass.wav")
+    await mended(database, places, "found-again")
+    async with database.reading() as connection:
+        found = await get(connection, track.id)
+    assert (found.state, found.problem) == ("ready", "")
+
+
+@in_asyncio
+async def test_why_a_preparation_failed_is_not_replaced_by_what_a_check_found(database, places):
+    track, folder = await added(database, places)
+    async with database.transaction() as connection:
+        await set_state(connection, track.id, "failed", "separate: no model")
+    shutil.rmtree(folder)
+    (finding,) = await check(database, places, mend=True)
+    assert finding.drift == "no-bundle"
+    async with database.reading() as connection:
+        assert (await get(connection, track.id)).problem == "separate: no model"
+
+
+@in_asyncio
+async def test_a_repair_without_effect_is_none(database, places, monkeypatch):
+    async def nothing(*_given):
+        """Write nothing, as a disk does that says yes to everything."""
+
+    track, _ = await added(database, places)
+    async with database.transaction() as connection:
+        await edit(connection, track.id, title="New")
+    monkeypatch.setattr(checking, "follow", nothing)
+    (finding,) = await check(database, places, mend=True)
+    assert (finding.drift, finding.mended) == ("stale", False)
+    assert finding.hint == "the repair failed"
+
+
+@in_asyncio
+async def test_what_cannot_be_deleted_is_not_repaired_and_the_rest_goes_on(database, places):
+    places.covers.mkdir(parents=True)
+    (places.covers / "a.part").mkdir()
+    (places.covers / f"{'0' * 64}.png").mkdir()
+    found = await check(database, places, mend=True)
+    assert all(not finding.mended for finding in found)
+    assert "leftover" in {finding.drift for finding in found}
 
 
 @in_asyncio
@@ -272,8 +331,9 @@ async def test_bundles_on_a_disk_that_was_away_are_ready_when_it_is_back(databas
         await set_state(connection, failed.id, "failed", "separate: no model")
     away = places.bundles.with_name("away")
     places.bundles.rename(away)
-    assert [each.drift for each in await check(database, places, mend=True)] == ["no-bundle"]
-    assert await check(database, places, mend=True) == []
+    for _ in range(2):
+        found = await check(database, places, mend=True)
+        assert [(each.drift, each.mended) for each in found] == [("no-bundle", False)] * 2
     away.rename(places.bundles)
     await mended(database, places, "found-again")
     async with database.reading() as connection:
@@ -298,7 +358,7 @@ async def test_a_large_library_is_checked_a_part_at_a_time(database, places):
     assert (parts[-1].share, parts[-1].after) == (1.0, "")
     found = [finding.drift for part in parts for finding in part.findings]
     assert found == ["unknown-bundle", "no-bundle", "no-bundle"]
-    assert await check(database, places) == []
+    assert await drifts(database, places) == ["no-bundle", "no-bundle"]
 
 
 @in_asyncio
@@ -346,7 +406,7 @@ async def test_names_that_are_no_utf_8_are_told_and_the_rest_goes_on(database, p
     shutil.rmtree(other)
     findings = await check(database, places, mend=True)
     assert [(each.drift, each.mended) for each in findings] == [
-        ("unknown-trash", False), ("unknown-bundle", False), ("no-bundle", True),
+        ("unknown-trash", False), ("unknown-bundle", False), ("no-bundle", False),
     ]  # fmt: skip
     assert findings[0].message == '"caf\\udce9.sfa" is no name in UTF-8; rename it'
 

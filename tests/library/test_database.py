@@ -205,7 +205,7 @@ def test_jobs_from_before_are_held_by_those_they_come_after(tmp_path):
             *((4, "running", None), (5, "waiting", 4), (6, "waiting", None)),
         ],
     )
-    assert migrate(connection) == ["what is next in the queue, in one step"]
+    assert migrate(connection)[0] == "what is next in the queue, in one step"
     held = connection.execute("SELECT id FROM jobs WHERE held ORDER BY id").fetchall()
     assert [number for (number,) in held] == [3, 5]
     connection.close()

@@ -79,7 +79,9 @@ def test_what_asks_for_nothing_is_no_term(text):
     ("text", "words"),
     [
         ("artst:x", 'did you mean "artist"?'),
-        ("re:stacks", 'put "quotes" around'),
+        ("bmp:120", 'Put "quotes" around'),
+        ("rating:many", "rating:>=4"),
+        ("colour:rde", 'did you mean "red"?'),
         ("bpm:", "bpm:120-128"),
         ("bpm:fast", "no range of values"),
         ("bpm:>", "no range of values"),
@@ -103,7 +105,26 @@ def test_what_cannot_be_is_refused_with_what_would_do(text, words):
 @pytest.mark.parametrize("name", OPERATORS)
 def test_the_example_of_every_operator_works(name):
     assert OPERATORS[name].example.startswith(f"{name}:")
-    assert one(OPERATORS[name].example)
+    query = parse_query(OPERATORS[name].example)
+    assert len(query.terms) + len(query.sorts) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("re:stacks", "re:stacks"),
+        ("Mission: Impossible", "Mission:"),
+        ("artst: x", "artst:"),  # no operator has an empty value
+        ("-re:stacks", "re:stacks"),
+        ('re:"the stacks"', "re the stacks"),
+    ],
+)
+def test_a_word_with_a_colon_that_is_no_operator_is_text(text, words):
+    assert parse_query(text).terms[0].text == words
+
+
+def test_colours_are_read_by_name_and_in_both_spellings():
+    assert one("colour:red") == one("color:#E62828")
 
 
 PIECES = st.sampled_from(

@@ -84,6 +84,11 @@ class JobVerbs:
         self._foreman.wake()
         return numbered(cancelled)
 
+    def jobs_finish(self) -> dict[str, Any]:
+        """Go on until nothing waits or runs, although the last client may leave before."""
+        self._foreman.finishes = True
+        return {}
+
     def _told(self, job: Job) -> dict[str, Any]:
         """Return what a list shows of a job."""
         progress, doing = self._doing.get(job.id, (0.0, ""))
@@ -95,6 +100,7 @@ class JobVerbs:
             "track": job.track,
             "attempts": job.attempts,
             "error": job.error,
+            "wait_s": self._queue.wait_s(job),
             "progress": progress,
             "doing": doing,
             "created_s": job.created_s,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,9 +15,10 @@ from sfa_engine.audio.media import MOST_CUES, read_bundle
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.verbs import given
 from sfa_engine.backstage.verbs.answer import fitting
+from sfa_engine.backstage.verbs.reimport import plan_for
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.desk.deck import LONGEST_S
-from sfa_engine.errors import Refused, SfaError, did_you_mean
+from sfa_engine.errors import MediaError, Refused, SfaError, did_you_mean
 from sfa_engine.library import (
     analysis,
     check,
@@ -23,14 +26,17 @@ from sfa_engine.library import (
     description,
     grids,
     playlists,
+    plays,
     search,
     statistics,
     tracks,
     trash,
 )
+from sfa_engine.library.content import content_hash
 from sfa_engine.library.cues import Cue
 from sfa_engine.library.database import Connection
 from sfa_engine.library.grids import TrackGrid
+from sfa_engine.library.query import age_of
 from sfa_engine.library.track import Track
 from sfa_engine.wire.frames import sayable
 
@@ -38,6 +44,8 @@ logger = logging.getLogger(__name__)
 MOST_FOUND = 1000
 HOTCUES = range(1, 9)
 SHIFTS = (-4.0, 4.0)  # beats
+MOST_DECKS = 16
+LATEST_S = 1e11  # seconds since 1970
 Change = Callable[[Connection, int], Awaitable[Any]]
 Correct = Callable[[Connection, int], Awaitable[TrackGrid]]
 
@@ -69,13 +77,59 @@ class LibraryVerbs:
             count = await search.count(connection, query)
         return {"count": count, "tracks": fitting(map(self._told, found))}
 
-    async def library_find(self, words: Any) -> dict[str, Any]:
-        """Return the one track that is meant, with the folder of its bundle."""
+    async def library_find(
+        self, words: Any = "", path: Any = "", prepare: Any = False
+    ) -> dict[str, Any]:
+        """Return the one track that is meant, with the folder of its bundle.
+
+        It is named by words, or by the path of a file that it was imported from. To `prepare` one
+        that cannot be played puts it in the queue, first of all: the answer is the number of the
+        job, as ``preparing``, and its name.
+        """
+        to_prepare = given.switch("prepare", prepare)
+        asked, place = given.text("words", words), given.text("path", path)
+        if bool(asked) is bool(place):
+            raise Refused("one of words and path is needed", "name a track, or a file")
+        if asked:
+            async with self._shop.database.reading() as connection:
+                track: Track | None = await search.find_one(connection, asked)
+        else:
+            track = await self._of_file(Path(place))
+        if track is not None and (not to_prepare or await self._is_playable(track)):
+            if track.bundle is None:
+                raise Refused(f'"{track.name}" is not here yet', "see `sfa jobs`")
+            return self._told(track)
+        if track is None and not to_prepare:
+            raise Refused(f'"{sayable(place)}" is not in the library', "prepare it with `sfa prep`")
+        return await self._prepare(track, place)
+
+    async def _of_file(self, file: Path) -> Track | None:
+        """Return the track that was imported from a file, or from one with the same content."""
+        places = dict.fromkeys(str(each) for each in (file, await asyncio.to_thread(file.resolve)))
         async with self._shop.database.reading() as connection:
-            track = await search.find_one(connection, given.text("words", words))
-        if track.bundle is None:
-            raise Refused(f'"{track.name}" is not here yet', "see `sfa jobs`")
-        return self._told(track)
+            for place in places:
+                if found := await tracks.with_source(connection, place):
+                    return found
+        if await asyncio.to_thread(file.is_dir):
+            return None
+        digest = await asyncio.to_thread(content_hash, file)
+        async with self._shop.database.reading() as connection:
+            return await tracks.with_content(connection, digest)
+
+    async def _is_playable(self, track: Track) -> bool:
+        if track.bundle is None or track.duration_s is None:
+            return False
+        return not await asyncio.to_thread(self._damage, track)
+
+    async def _prepare(self, track: Track | None, place: str) -> dict[str, Any]:
+        """Put the import of a track, or of a file, in the queue before all others."""
+        source = place or (track.source_path or track.source if track else "")
+        name = track.name if track else Path(place).name
+        plan = await asyncio.to_thread(plan_for, source, name)
+        async with self._shop.database.transaction() as connection:
+            (job,) = await self._shop.queue.add_chain(connection, [plan], uuid.uuid4().hex[:12])
+        self._foreman.wake()
+        return {"preparing": job, "name": sayable(name), "track": track.id if track else None}
 
     async def library_show(self, track: Any) -> dict[str, Any]:
         """Return all that is known of a track but its features."""
@@ -88,6 +142,7 @@ class LibraryVerbs:
             told["cues"] = [asdict(cue) for cue in await cues.cues_of(connection, found.id)]
             told["origins"] = [asdict(s) for s in await analysis.stems_of(connection, found.id)]
             told["sources"] = await tracks.sources(connection, found.id)
+            told["damage"] = await asyncio.to_thread(self._damage, found)
             if made:
                 told |= {
                     "confidence": made.confidence,
@@ -106,7 +161,7 @@ class LibraryVerbs:
     # ------------------------------------------------------------------ changing
 
     async def library_edit(self, track: Any, values: Any) -> dict[str, Any]:
-        """State a track's title, artist, album, genre, year or key."""
+        """State a track's title, artist, album, genre, year, key, rating, comment or color."""
         if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
             raise Refused(f"values is {values!r:.60}", 'give a map as {"title": "…"}')
 
@@ -201,6 +256,36 @@ class LibraryVerbs:
                     await cues.set_hot_cue(connection, track.id, slot, place)
         await self._follow(track.id)
         return {"track": track.id}
+
+    async def library_played(
+        self, bundle: Any, play: Any, deck: Any, played_at: Any
+    ) -> dict[str, Any]:
+        """Count a play of a bundle that was heard on a deck; one of the same uuid counts once."""
+        folder = Path(given.text("bundle", bundle))
+        identity = _identity(play)
+        number = given.whole("deck", deck, 1, MOST_DECKS)
+        when_s = given.number("played_at", played_at, 0.0, LATEST_S)
+        async with self._shop.database.transaction() as connection:
+            track = await self._of_bundle(connection, folder)
+            is_new = await plays.record(connection, track, identity, number, when_s)
+        return {"track": track.id, "is_new": is_new}
+
+    async def library_history(
+        self, track: Any = "", since: Any = "", limit: Any = 100, offset: Any = 0
+    ) -> dict[str, Any]:
+        """Return what was played, the latest first: of one track, since an age as `7d`."""
+        age = given.text("since", since)
+        first = given.whole("offset", offset)
+        most = given.whole("limit", limit, 1, MOST_FOUND)
+        begin_s = time.time() - age_of(age) if age else 0.0
+        async with self._shop.database.reading() as connection:
+            named = (await search.find_one(connection, _named(track))).id if track != "" else None
+            found = await plays.history(connection, named, begin_s, most, first)
+            count = await plays.count(connection, named, begin_s)
+        return {
+            "count": count,
+            "plays": fitting({**asdict(each), "name": each.name} for each in found),
+        }
 
     async def _of_bundle(self, connection: Connection, folder: Path) -> Track:
         """Return the track of a bundle; a bundle among ours without a row gets one."""
@@ -337,6 +422,16 @@ class LibraryVerbs:
         made = await self._shop.database.back_up(self._shop.places.backups)
         return {"path": str(made)}
 
+    def _damage(self, track: Track) -> str:
+        """Return why the bundle of a track cannot be read, empty if it can or is on its way."""
+        if track.bundle is None or track.duration_s is None or track.deleted_at is not None:
+            return ""
+        try:
+            read_bundle(self._shop.places.bundles / track.bundle)
+        except MediaError as error:
+            return error.message
+        return ""
+
     def _told(self, track: Track) -> dict[str, Any]:
         """Return a track as plain values, with the folder of its bundle."""
         bundle = str(self._shop.places.bundles / track.bundle) if track.bundle else None
@@ -354,6 +449,14 @@ async def _automatic(connection: Connection, number: int) -> TrackGrid:
 def _named(track: Any) -> str:
     """Return a track, given by number or by words, as words."""
     return f"#{track}" if type(track) is int else given.text("track", track)
+
+
+def _identity(play: Any) -> str:
+    """Return the uuid of a play, or refuse it."""
+    try:
+        return str(uuid.UUID(given.text("play", play)))
+    except ValueError:
+        raise Refused(f"play is {play!r:.60}", "give a uuid") from None
 
 
 def _marks(hotcues: Any) -> dict[int, float | None]:

@@ -1,0 +1,147 @@
+"""Plays and files on real verbs: counted once, found by place or content."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from house import song, workshop
+from open_library import with_bundle
+
+from sfa_engine.backstage.foreman import Foreman
+from sfa_engine.backstage.job import State
+from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.workshop import Workshop
+from sfa_engine.errors import MediaError, Refused
+from sfa_engine.library import tracks, trash
+from sfa_engine.library.content import content_hash
+from sfa_engine.library.tags import Tags
+
+
+def with_verbs(path: Path, body: Callable[[LibraryVerbs, Workshop], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with workshop(path) as shop:
+            await body(LibraryVerbs(shop, Foreman(shop.queue, {}, {})), shop)
+
+    asyncio.run(main())
+
+
+async def added(shop: Workshop, source: Path | str, title: str, digest: str | None = None) -> int:
+    async with shop.database.transaction() as connection:
+        track, _ = await tracks.add(
+            connection, str(source), content_hash=digest, tags=Tags(title=title, artist="Us")
+        )
+    return track.id
+
+
+def test_a_play_that_is_told_twice_counts_once(tmp_path: Path):
+    async def body(verbs: LibraryVerbs, shop: Workshop) -> None:
+        number = await added(shop, "/m/a.flac", "A")
+        bundle = str(await with_bundle(shop.database, shop.places, number))
+        now_s, play = time.time(), str(uuid.uuid4())
+        for told, is_new in ((play, True), (play, False), (str(uuid.uuid4()), True)):
+            said = await verbs.library_played(bundle, told, 1, now_s - 60.0)
+            assert said == {"track": number, "is_new": is_new}
+        await verbs.library_played(bundle, str(uuid.uuid4()), 2, now_s - 86_400.0)
+        (found,) = (await verbs.library_search("plays:3 played:<1h"))["tracks"]
+        assert (found["play_count"], found["played_at"]) == (3, now_s - 60.0)
+        said = await verbs.library_history()
+        assert [each["deck"] for each in said["plays"]] == [1, 1, 2]
+        assert (await verbs.library_history(since="1h"))["count"] == 2
+        assert (await verbs.library_history(track="A", limit=1, offset=2))["plays"][0]["deck"] == 2
+
+    with_verbs(tmp_path, body)
+
+
+def test_history_outlives_its_tracks(tmp_path: Path):
+    async def body(verbs: LibraryVerbs, shop: Workshop) -> None:
+        number = await added(shop, "/m/a.flac", "A")
+        bundle = str(await with_bundle(shop.database, shop.places, number))
+        await verbs.library_played(bundle, str(uuid.uuid4()), 1, time.time())
+        await trash.remove(shop.database, shop.places, number)
+        await verbs.library_empty()
+        (play,) = (await verbs.library_history())["plays"]
+        assert (play["name"], play["track_id"]) == ("Us - A", None)
+
+    with_verbs(tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"play": "no uuid"},
+        {"deck": 0},
+        {"deck": True},
+        {"played_at": -1.0},
+        {"played_at": float("nan")},
+        {"bundle": "/etc"},
+    ],
+)
+def test_what_is_no_play_is_refused(tmp_path: Path, told: dict[str, object]):
+    async def body(verbs: LibraryVerbs, shop: Workshop) -> None:
+        bundle = str(await with_bundle(shop.database, shop.places, await added(shop, "/m/a", "A")))
+        play = {"bundle": bundle, "play": str(uuid.uuid4()), "deck": 1, "played_at": 1.0}
+        with pytest.raises(Refused):
+            await verbs.library_played(**{**play, **told})
+
+    with_verbs(tmp_path, body)
+
+
+def test_a_file_is_found_by_its_place_by_a_link_to_it_and_by_its_content(tmp_path: Path):
+    async def body(verbs: LibraryVerbs, shop: Workshop) -> None:
+        file = song(tmp_path / "music" / "a.wav", seconds=1.0)
+        number = await added(shop, file, "A", content_hash(file))
+        await with_bundle(shop.database, shop.places, number)
+        copy = Path(shutil.copy(file, tmp_path / "copy.wav"))
+        (tmp_path / "link.wav").symlink_to(file)
+        for path in (file, copy, tmp_path / "link.wav"):
+            assert (await verbs.library_find(path=str(path)))["id"] == number
+        other = song(tmp_path / "other.wav", seconds=1.0, seed=2)
+        with pytest.raises(Refused, match="not in the library"):
+            await verbs.library_find(path=str(other))
+        with pytest.raises(MediaError):
+            await verbs.library_find(path=str(tmp_path / "none.wav"))
+        for asked in ({}, {"words": "A", "path": str(file)}):
+            with pytest.raises(Refused, match="one of words and path"):
+                await verbs.library_find(**asked)
+
+    with_verbs(tmp_path, body)
+
+
+def test_what_cannot_be_played_is_prepared_before_all_else(tmp_path: Path):
+    async def body(verbs: LibraryVerbs, shop: Workshop) -> None:
+        file = song(tmp_path / "music" / "a.wav", seconds=1.0)
+        number = await added(shop, file, "A")
+        said = await verbs.library_find("A", prepare=True)
+        assert (said["name"], said["track"]) == ("Us - A", number)
+        again = await verbs.library_find(path=str(file), prepare=True)
+        assert again["preparing"] == said["preparing"]  # it waits already
+        (job,) = await shop.queue.list([State.WAITING])
+        assert (job.id, job.priority) == (said["preparing"], 100)
+        assert job.args["path"] == str(file)
+        new = song(tmp_path / "new.wav", seconds=1.0, seed=2)
+        assert (await verbs.library_find(path=str(new), prepare=True))["track"] is None
+        file.unlink()
+        with pytest.raises(Refused, match=r"its file .* is not there"):
+            await verbs.library_find("A", prepare=True)
+
+    with_verbs(tmp_path, body)
+
+
+def test_a_damaged_bundle_is_told_by_show_and_prepared_again(tmp_path: Path):
+    async def body(verbs: LibraryVerbs, shop: Workshop) -> None:
+        file = song(tmp_path / "music" / "a.wav", seconds=1.0)
+        number = await added(shop, file, "A")
+        bundle = await with_bundle(shop.database, shop.places, number)
+        assert (await verbs.library_show("A"))["damage"] == ""
+        assert "preparing" not in await verbs.library_find("A", prepare=True)
+        (bundle / "mix.wav").unlink()
+        assert "is missing" in (await verbs.library_show("A"))["damage"]
+        assert "preparing" in await verbs.library_find("A", prepare=True)
+
+    with_verbs(tmp_path, body)
