@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sfa_engine.audio.lock import lock_holder
-from sfa_engine.cli import config as configuration
+from sfa_engine.cli.folders import PRIVATE_UMASK, runtime_path
 from sfa_engine.errors import EngineError
 from sfa_engine.surfaces.socket.client import SocketClient
 from sfa_engine.wire import BACKSTAGE
@@ -47,7 +47,7 @@ def backstage(
     EngineError
         It does not start; its last words are told.
     """
-    runtime = runtime or configuration.runtime_path()
+    runtime = runtime or runtime_path()
     client = _connect(runtime, timeout_s) or _start(runtime, timeout_s, environment or {})
     with client:
         yield client
@@ -95,7 +95,7 @@ def _start(runtime: Path, timeout_s: float, environment: Mapping[str, str]) -> S
 
 def _launch(runtime: Path, log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start one that ends with its last client."""
-    with log.open("ab") as file:
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "sfa_engine.cli.backstage_process"),
@@ -106,4 +106,5 @@ def _launch(runtime: Path, log: Path, environment: Mapping[str, str]) -> subproc
             stderr=file,
             env={**os.environ, **environment},
             start_new_session=True,
+            umask=PRIVATE_UMASK,
         )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, Self
 
-import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from sfa_engine.cli import screen
+from sfa_engine.cli.terminal import print_json_line
 from sfa_engine.clock import ago
 from sfa_engine.surfaces.socket.client import SocketClient
 
@@ -133,7 +132,7 @@ class Lines:
 
     def show(self, event: dict[str, Any]) -> None:
         """Write what happened to a job."""
-        click.echo(json.dumps(event))
+        print_json_line(event)
 
 
 def tracks_of(client: SocketClient, batch: str) -> Iterator[dict[str, Any]]:

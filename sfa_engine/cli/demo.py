@@ -17,6 +17,7 @@ from sfa_engine.cli import config as configuration
 from sfa_engine.cli import screen
 from sfa_engine.cli.backstage import backstage
 from sfa_engine.cli.board import Board, follow, tracks_of
+from sfa_engine.cli.folders import memory_path
 from sfa_engine.cli.rig import spawned, wait_for
 from sfa_engine.errors import DeviceError, EngineError, Refused, SfaError
 from sfa_engine.studio.demo import LANES, write_grooves, write_script
@@ -72,7 +73,7 @@ def _ours(cache: Path, *, quiet: bool) -> tuple[Path, Path]:
     """Return the bundles of our own grooves, prepared as any track is, in a library apart."""
     with screen.progress_bar("composing two grooves", quiet=quiet) as bar:
         folders = write_grooves(cache, lambda name, part: bar(part, f"composing {name}"))
-    with tempfile.TemporaryDirectory(prefix="sfa-demo-", dir=configuration.memory_path()) as folder:
+    with tempfile.TemporaryDirectory(prefix="sfa-demo-", dir=memory_path()) as folder:
         runtime = Path(folder)
         apart = {"XDG_DATA_HOME": str(cache / "library"), "XDG_CONFIG_HOME": str(cache / "library")}
         with backstage(runtime=runtime, environment=apart) as client:
@@ -111,7 +112,7 @@ def _prepared(client: SocketClient, tracks: Sequence[Path], *, quiet: bool) -> t
 @contextmanager
 def _engine(device: str) -> Iterator[Path]:
     """Run an engine of the demo's own, beside any that runs already; yield its socket."""
-    with tempfile.TemporaryDirectory(prefix="sfa-demo-", dir=configuration.memory_path()) as folder:
+    with tempfile.TemporaryDirectory(prefix="sfa-demo-", dir=memory_path()) as folder:
         runtime = Path(folder)
         log = runtime / "start.log"
         command = [sys.executable, "-m", "sfa_engine.cli.main", "start", "--device", device]

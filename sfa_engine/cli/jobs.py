@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
 import click
 
+from sfa_engine.cli.terminal import print_json, print_json_line
 from sfa_engine.cli.tracks import backstage
 from sfa_engine.errors import Refused
 
@@ -40,7 +40,7 @@ def list_(everything: bool, failed: bool, as_json: bool) -> None:
             more = client.call("jobs.list", states=states, before=more[-1]["id"])["jobs"]
             said["jobs"] += more
     if as_json:
-        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        print_json(said)
         return
     if said["jobs"]:
         screen.console.print(job_table(said["jobs"], time.time()))
@@ -57,7 +57,7 @@ def list_(everything: bool, failed: bool, as_json: bool) -> None:
 def show(job: int) -> None:
     """Show all that is known of a job."""
     with backstage() as client:
-        click.echo(json.dumps(client.call("jobs.show", job=job), indent=2, ensure_ascii=False))
+        print_json(client.call("jobs.show", job=job))
 
 
 @jobs.command()
@@ -113,7 +113,7 @@ def watch(as_json: bool) -> None:
                 click.echo("nothing to do; what comes is shown, until Ctrl-C", err=True)
             if as_json:
                 for _, event in client.notices():
-                    click.echo(json.dumps(event))
+                    print_json_line(event)
             else:
                 with Board() as board:
                     for _, event in client.notices():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
 from typing import Any
 
 import click
 
 from sfa_engine.cli.count import counted
+from sfa_engine.cli.terminal import print_json_line
 from sfa_engine.cli.tracks import backstage
 from sfa_engine.errors import Refused
 
@@ -17,7 +17,7 @@ ENGINES = ("auto", "demucs", "embedded", "sketch", "lalalai", "none")
 
 
 @click.command()
-@click.argument("source", nargs=-1, required=True)
+@click.argument("source", nargs=-1, required=True, type=click.Path(readable=False))
 @click.option("--engine", type=click.Choice(ENGINES), help="That separates; none leaves one stem.")
 @click.option("--model", "-m", help="Of the engine, as htdemucs_ft.")
 @click.option("--no-stems", is_flag=True, help="The same as --engine none.")
@@ -65,7 +65,7 @@ def prep(
             click.echo(f'cannot read "{folder}"; mind its rights', err=True)
         if background:
             words = f"{said['count']} to prepare; see `sfa jobs list`"
-            click.echo(json.dumps(said) if as_json else words)
+            print_json_line(said) if as_json else click.echo(words)
             return
         client.call("jobs.watch", batch=said["batch"])
         try:
@@ -79,7 +79,7 @@ def prep(
         click.echo("watched while `sfa start` runs; see `sfa library folders`", err=True)
     if as_json:
         told = {"counts": counts, "tracks": tracks, "unread": said["unread"]}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        print_json_line(told)
     elif not quiet:
         for track in tracks:
             click.echo(_in_words(track))

@@ -1,22 +1,52 @@
-"""What a person reads: progress bars, the status view, one-line errors."""
+"""What a person reads: progress bars, tables, the status view."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any
 
-from rich.console import Console, Group
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from sfa_engine.audio import build
+from sfa_engine.cli.folders import closed_folder
+from sfa_engine.cli.terminal import Checked, printable
 from sfa_engine.clock import clock
 
-console = Console()
-errors = Console(stderr=True)
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+class SafeConsole(Console):
+    """A console that replaces control characters in what it renders, and adds only its own."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render a renderable, printable."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else printable(segment.text)
+            yield segment if text == segment.text else Segment(text, segment.style)
+
+    @property
+    def file(self) -> IO[str]:
+        """Where it writes: the stream behind the one that would replace its colours, too."""
+        found = super().file
+        return Checked(found.stream) if isinstance(found, Checked) else found  # type: ignore[return-value]
+
+    @file.setter
+    def file(self, new: IO[str]) -> None:
+        self._file = new
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the caller: rich would end the program."""
+        raise BrokenPipeError
+
+
+console = SafeConsole()
+errors = SafeConsole(stderr=True)
 COLOURS = {"ok": "green", "strained": "yellow", "poor": "dark_orange", "down": "red"}
 METER_CELLS = 12
 METER_LOW_DB = -48.0
@@ -43,6 +73,14 @@ def progress_bar(words: str, *, quiet: bool = False) -> Iterator[Bar]:
 
     It stays when that is done, and goes when an error ends it: that has its own line.
     """
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -61,6 +99,10 @@ def progress_bar(words: str, *, quiet: bool = False) -> Iterator[Bar]:
 
 def build_kernel(*, quiet: bool = False) -> None:
     """Compile the kernel if this machine has not yet, with a bar."""
+    from sfa_engine.audio import build
+
+    with suppress(OSError):  # which the build names
+        closed_folder(build.folder().parents[1])  # the audio thread runs what lies there
     if build.is_built():
         return
     words = "building the sound engine for this CPU (once)"
@@ -148,8 +190,3 @@ def track_table(tracks: list[dict[str, Any]]) -> Table:
             str(len(track["stems"]) or ""),
         )
     return table
-
-
-def complain(error: Exception) -> None:
-    """Write an error as one line."""
-    print(f"sfa: {error}", file=sys.stderr)

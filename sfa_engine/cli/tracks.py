@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from sfa_engine.cli import config as configuration
+from sfa_engine.cli.folders import runtime_path
 from sfa_engine.cli.place import PLACE
 from sfa_engine.errors import EngineError, MediaError, Refused
 
@@ -23,7 +24,7 @@ def connect() -> Any:
     from sfa_engine.surfaces.socket.client import SocketClient
     from sfa_engine.wire import ENGINE
 
-    runtime = configuration.runtime_path()
+    runtime = runtime_path()
     give_up = time.monotonic() + BACK_S
     while True:
         try:
@@ -80,6 +81,7 @@ def _bundle_at(word: str) -> Path | None:
 
 def _among_ours(config: configuration.Config, name: str) -> Path:
     """Return where a bundle of a name is among ours, in a folder that is there."""
+    configuration.private_data_path()
     folder = configuration.library_path(config)
     try:
         folder.mkdir(parents=True, exist_ok=True)
