@@ -22,6 +22,7 @@ from sfa_engine.errors import EngineError, Refused, SfaError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+    from rich.console import RenderableType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 SPELLINGS = {"analyse": "analyze"}  # that are taken too, and not listed
@@ -206,15 +207,17 @@ def status(watch: bool, as_json: bool) -> None:
                 print_json_line(client.call("status"))
                 time.sleep(0.5)
         elif not watch:
-            screen.console.print(screen.status_view(client.call("status")))
+            screen.console.print(screen.status_view(client.call("status"), screen.console.width))
         else:
             from rich.live import Live
 
-            view = screen.status_view(client.call("status"))
-            with Live(view, console=screen.console, refresh_per_second=15) as live:
+            def view() -> RenderableType:
+                return screen.status_view(client.call("status"), screen.console.width)
+
+            with Live(view(), console=screen.console, refresh_per_second=15) as live:
                 while True:
                     time.sleep(1 / 15)
-                    live.update(screen.status_view(client.call("status")))
+                    live.update(view())
 
 
 @main.command()
@@ -257,13 +260,44 @@ def devices(as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("path", shell_complete=_completed("controls"))
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def get(path: str, as_json: bool) -> None:
-    """Show a control's value, or a reading."""
+@click.argument("path", nargs=-1, required=True, shell_complete=_completed("controls"))
+@click.option("--json", "as_json", is_flag=True, help="For programs; a list if several are named.")
+def get(path: tuple[str, ...], as_json: bool) -> None:
+    """Show controls' values, and readings: `sfa get deck1.tempo`, `sfa get 'deck1.eq.*'`."""
+    single = len(path) == 1 and not _is_pattern(path[0])
     with connect() as client:
-        said = client.call("get", path=path)
-    print_json(said) if as_json else click.echo(said["text"])
+        paths = path if single else [each for word in path for each in _readable(word)]
+        found = [client.call("get", path=each) for each in dict.fromkeys(paths)]
+    if as_json:
+        print_json(found[0] if single else found)
+        return
+    width = 0 if single else max(len(said["path"]) for said in found)
+    for said in found:
+        click.echo(said["text"] if single else f"{said['path']:{width}}  {said['text']}")
+
+
+def _is_pattern(word: str) -> bool:
+    return any(character in "*?[" for character in word)
+
+
+def _readable(word: str) -> list[str]:
+    """Return the controls with a value that a pattern fits; a plain name is taken as it is."""
+    import fnmatch
+
+    from sfa_engine.desk import CONTROLS, Button
+
+    if not _is_pattern(word):
+        return [word]
+    found = [
+        path
+        for path, control in CONTROLS.items()
+        if fnmatch.fnmatchcase(path, word)
+        and not control.planned
+        and not isinstance(control, Button)
+    ]
+    if not found:
+        raise Refused(f'no value or reading fits "{word}"', "see `sfa describe` for all controls")
+    return found
 
 
 @main.command(name="set", context_settings={"ignore_unknown_options": True})
@@ -284,7 +318,23 @@ def set_(path: str, value: str, when: str | int | None) -> None:
 def press(path: str, value: str | None, when: str | int | None) -> None:
     """Press a button: `sfa press deck1.hotcue1.press`."""
     with connect() as client:
+        place = path.removesuffix("press") + "position"
+        is_hot_cue = when is None and ".hotcue" in path and path.endswith(".press")
+        before = client.call("get", path=place) if is_hot_cue else None
         client.call("press", path=path, value=value, when=when)
+        if before is not None:
+            click.echo(_hot_cue_said(before, client.call("get", path=place)))
+
+
+def _hot_cue_said(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Say what the press of a hot cue did: one that is not set stores, one that is set jumps."""
+    from sfa_engine.clock import clock
+    from sfa_engine.desk import CONTROLS
+
+    unset = CONTROLS[before["path"]].scale.rest
+    if before["value"] > unset:
+        return f"jumped to {clock(before['value'])}"
+    return f"stored at {clock(after['value'])}" if after["value"] > unset else "nothing stored"
 
 
 @main.command()
@@ -317,23 +367,21 @@ def describe(pattern: str, planned: bool, as_json: bool) -> None:
     import fnmatch
 
     from sfa_engine.desk import CONTROLS
+    from sfa_engine.desk.desk import nearest
 
     found = [c for p, c in CONTROLS.items() if fnmatch.fnmatchcase(p, pattern)]
     found = [c for c in found if c.planned or not planned]
     if not found:
-        raise Refused(f'no control fits "{pattern}"', did_you_mean(pattern, CONTROLS))
+        hint = "" if _is_pattern(pattern) else nearest(pattern)
+        raise Refused(f'no control fits "{pattern}"', hint or "see `sfa describe` for all")
     if as_json:
-        print_json(
-            [
-                {"path": c.path, "kind": c.kind, "sentence": c.sentence, "planned": c.planned}
-                for c in found
-            ]
-        )
+        print_json([control.told() for control in found])
         return
-    width = max(len(c.path) for c in found)
-    for c in found:
+    ranges = [control.range_text() for control in found]
+    width, room = max(len(c.path) for c in found), max(map(len, ranges))
+    for c, said in zip(found, ranges, strict=True):
         note = " (planned)" if c.planned and not planned else ""
-        click.echo(f"{c.path:{width}}  {c.kind:6}  {c.sentence}{note}")
+        click.echo(f"{c.path:{width}}  {c.kind:6}  {said:{room}}  {c.sentence}{note}")
 
 
 # ---------------------------------------------------------------------- tracks

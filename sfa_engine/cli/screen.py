@@ -49,6 +49,9 @@ console = SafeConsole()
 errors = SafeConsole(stderr=True)
 COLOURS = {"ok": "green", "strained": "yellow", "poor": "dark_orange", "down": "red"}
 METER_CELLS = 12
+CELLS = {"at": 6, "of": 6, "BPM": 6, "key": 8, "beat": 6, "level": METER_CELLS}
+# From what width on a column is shown: the title has 20 columns of 80, and never less than 15.
+COLUMNS = {"at": 0, "of": 72, "BPM": 40, "key": 58, "beat": 50, "level": 80}
 METER_LOW_DB = -48.0
 
 
@@ -119,8 +122,16 @@ def meter(level_db: float) -> Text:
     return Text("█" * cells, style=colour) + Text("░" * (METER_CELLS - cells), style="dim")
 
 
-def status_view(status: dict[str, Any]) -> Group:
-    """Return the status as it is shown, live or once."""
+def status_view(status: dict[str, Any], width: int = 80) -> Group:
+    """Return the status as it is shown, live or once.
+
+    Parameters
+    ----------
+    status : dict
+    width : int
+        Of the terminal, in columns. Where it is narrow, columns give way to the title.
+    """
+    shown = [column for column, least in COLUMNS.items() if width >= least]
     engine = status["engine"]
     word = Text(status["health"], style=f"bold {COLOURS[status['health']]}")
     head = Text.assemble(
@@ -137,24 +148,27 @@ def status_view(status: dict[str, Any]) -> Group:
     table = Table(box=None, pad_edge=False, expand=True)
     table.add_column("", width=3)
     table.add_column("track", no_wrap=True, overflow="ellipsis", ratio=1)
-    for name, width in (("at", 6), ("of", 6), ("BPM", 6), ("key", 8), ("beat", 6)):
-        table.add_column(name, no_wrap=True, width=width)
-    table.add_column("level", no_wrap=True, width=METER_CELLS)
+    for name in shown:
+        table.add_column(name, no_wrap=True, width=CELLS[name])
     for number, deck in enumerate(status["decks"], 1):
         if not deck.get("loaded"):
             trouble = Text(deck.get("trouble") or "empty", style="dim")
             table.add_row(f"{number} ■", trouble)
             continue
-        tempo = f"{deck['tempo']:.2f}" if deck["tempo"] else "?"
+        cells: dict[str, str | Text] = {
+            "at": clock(deck["position_s"]),
+            "of": clock(deck["duration_s"]),
+            "BPM": f"{deck['tempo']:.2f}" if deck["tempo"] else "?",
+            "key": deck["key"] or "?",
+            "beat": "",
+            "level": meter(deck["level_db"]),
+        }
+        if deck["tempo"]:
+            cells["beat"] = f"{deck['beat'] // 4 + 1:.0f}.{deck['beat'] % 4 + 1:.0f}"
         table.add_row(
             f"{number} {'▶' if deck['playing'] else '■'}",
             Text(f"{deck['artist']}: {deck['title']}" if deck["artist"] else deck["title"]),
-            clock(deck["position_s"]),
-            clock(deck["duration_s"]),
-            tempo,
-            deck["key"] or "?",
-            f"{deck['beat'] // 4 + 1:.0f}.{deck['beat'] % 4 + 1:.0f}" if deck["tempo"] else "",
-            meter(deck["level_db"]),
+            *(cells[name] for name in shown),
         )
     master = Text.assemble(
         "master  ",
