@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sfa_engine.cli import RATES_HZ
 from sfa_engine.cli.folders import closed_folder
 from sfa_engine.errors import Refused, did_you_mean
 
 if TYPE_CHECKING:
     from sfa_engine.backstage.settings import Settings
 
-RATES_HZ = (8_000, 192_000)  # that the engine is run at
 MOST_NUMBER = 1 << 53  # a larger one is a slip of the pen
 
 

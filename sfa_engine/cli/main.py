@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sfa_engine import __version__
-from sfa_engine.cli import terminal, tracks
-from sfa_engine.cli.config import RATES_HZ
+from sfa_engine.cli import RATES_HZ, terminal, tracks
 from sfa_engine.cli.folders import PRIVATE_UMASK, runtime_path
 from sfa_engine.cli.terminal import print_json, print_json_line
 from sfa_engine.cli.tracks import connect

@@ -97,7 +97,7 @@ def _absolute(word: str) -> str:
 
 def _in_words(track: dict[str, Any]) -> str:
     """Return a prepared track as a line for a person."""
-    name = f"{track['artist']}: {track['title']}" if track["artist"] else str(track["title"])
+    name = f"{track['artist']} - {track['title']}" if track["artist"] else str(track["title"])
     bpm = f"{track['bpm']:.2f} BPM" if track["bpm"] else "no beat"
     stems = counted(len(track["stems"]), "stem") if track["stems"] else "in one piece"
     stems += ", a sketch" if track["sketch"] else ""

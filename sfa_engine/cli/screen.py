@@ -167,7 +167,7 @@ def status_view(status: dict[str, Any], width: int = 80) -> Group:
             cells["beat"] = f"{deck['beat'] // 4 + 1:.0f}.{deck['beat'] % 4 + 1:.0f}"
         table.add_row(
             f"{number} {'▶' if deck['playing'] else '■'}",
-            Text(f"{deck['artist']}: {deck['title']}" if deck["artist"] else deck["title"]),
+            Text(f"{deck['artist']} - {deck['title']}" if deck["artist"] else deck["title"]),
             *(cells[name] for name in shown),
         )
     master = Text.assemble(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sfa_engine.cli import config as configuration
 from sfa_engine.cli.folders import runtime_path
 from sfa_engine.cli.place import PLACE
 from sfa_engine.errors import EngineError, MediaError, Refused
+
+if TYPE_CHECKING:
+    from sfa_engine.cli.config import Config
 
 BACK_S = 10.0  # in which a stage that was killed answers again
 BACK_STEP_S = 0.05
@@ -19,8 +21,6 @@ BACK_STEP_S = 0.05
 
 def connect() -> Any:
     """Return a connection to the running engine; wait a little for a part that is due again."""
-    from sfa_engine.audio.lock import lock_holder
-    from sfa_engine.cli.supervise import LOCK
     from sfa_engine.surfaces.socket.client import SocketClient
     from sfa_engine.wire import ENGINE
 
@@ -30,6 +30,9 @@ def connect() -> Any:
         try:
             return SocketClient(runtime / ENGINE)
         except EngineError:
+            from sfa_engine.audio.lock import lock_holder
+            from sfa_engine.cli.supervise import LOCK
+
             if not lock_holder(runtime / LOCK):
                 raise
         if time.monotonic() > give_up:
@@ -58,7 +61,7 @@ def load(deck: int, track: str, position: float, force: bool) -> None:
     what = {"track": track} if path is None else {"path": str(path)}
     with connect() as client:
         said = client.call("deck.load", deck=deck, position_s=position, force=force, **what)
-    name = f"{said['artist']}: {said['title']}" if said["artist"] else said["title"]
+    name = f"{said['artist']} - {said['title']}" if said["artist"] else said["title"]
     bpm = f", {said['bpm']:g} BPM" if said["bpm"] else ""
     click.echo(f"deck {deck}: {name}{bpm}, {', '.join(said['stems'])}")
 
@@ -68,6 +71,8 @@ def _bundle_at(word: str) -> Path | None:
     here = Path(word).expanduser()
     if here.exists():
         return here.resolve()
+    from sfa_engine.cli import config as configuration
+
     among = configuration.library_path(configuration.load_config()) / (
         f"{word.removesuffix('.sfa')}.sfa"
     )
@@ -79,8 +84,10 @@ def _bundle_at(word: str) -> Path | None:
     return None
 
 
-def _among_ours(config: configuration.Config, name: str) -> Path:
+def _among_ours(config: Config, name: str) -> Path:
     """Return where a bundle of a name is among ours, in a folder that is there."""
+    from sfa_engine.cli import config as configuration
+
     configuration.private_data_path()
     folder = configuration.library_path(config)
     try:
@@ -92,8 +99,9 @@ def _among_ours(config: configuration.Config, name: str) -> Path:
     return folder / name
 
 
-def check_free(config: configuration.Config, output: Path, *, replace: bool) -> None:
+def check_free(config: Config, output: Path, *, replace: bool) -> None:
     """Refuse to write over a track's bundle, or unasked over any other."""
+    from sfa_engine.cli import config as configuration
     from sfa_engine.library.bundle import check_name
     from sfa_engine.library.owner import owner_of
     from sfa_engine.library.places import Places
@@ -144,11 +152,12 @@ def bundle(
 ) -> None:
     """Make a bundle of a sound file, or of a folder of stems."""
     from sfa_engine.audio.media import read_bundle
+    from sfa_engine.cli.config import load_config
     from sfa_engine.cli.screen import progress_bar
     from sfa_engine.library.sources import stem_sources
     from sfa_engine.prep.ingest import write_bundle
 
-    config = configuration.load_config()
+    config = load_config()
     library = config.library
     sources = stem_sources(source)
     if output is None:
