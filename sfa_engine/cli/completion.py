@@ -105,6 +105,13 @@ def jobs(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
     ]
 
 
+def services(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete a service that `sfa secret` keeps a key of."""
+    from sfa_engine.cli.secret import SERVICES
+
+    return [CompletionItem(word) for word in SERVICES if word.startswith(incomplete)]
+
+
 def _fitting(names: dict[str, str], incomplete: str) -> Iterator[CompletionItem[str]]:
     """Yield the names that begin so, whatever their case, and that a command line can have."""
     for name, about in list(names.items())[:MAX_ITEMS]:
@@ -138,6 +145,8 @@ _ARGUMENTS = {
     ("show", "name"): playlists,
     ("add", "name"): playlists,
     ("drop", "name"): playlists,
+    ("set", "name"): services,
+    ("remove", "name"): services,
     ("show", "job"): jobs,
     ("retry", "job"): jobs,
     ("cancel", "job"): jobs,

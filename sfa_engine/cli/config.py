@@ -6,7 +6,9 @@ Every key is optional; a key that nobody knows is refused with the nearest one t
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +74,9 @@ class BackstageConfig:
     executor : str
         ``local``, or ``dask`` to send separation and analysis to a cluster.
     dask : str
-        Address of the scheduler, ``tcp://…:8786``.
+        Address of the scheduler, ``tls://…:8786``.
+    dask_security : str
+        ``tls``, or ``none`` to take a ``tcp://`` address: whoever reaches it runs programs here.
     shared : str
         Storage that this machine and the cluster both see: a folder, or any URL of fsspec.
     """
@@ -82,6 +86,7 @@ class BackstageConfig:
     analyses: int = 2
     executor: str = "local"
     dask: str = ""
+    dask_security: str = "tls"
     shared: str = ""
 
 
@@ -169,6 +174,7 @@ _WORDS: dict[str, tuple[Any, ...]] = {
     "audio.channels": (2, 4),
     "library.pcm": ("s16", "f32"),
     "backstage.executor": ("local", "dask"),
+    "backstage.dask_security": ("tls", "none"),
     "separation.engine": ("auto", "demucs", "embedded", "sketch", "lalalai", "none"),
     "separation.device": ("auto", "cpu", "cuda", "mps"),
     "download.quality": ("best", "128k", "192k", "256k", "320k"),
@@ -219,7 +225,22 @@ def load_config(path: Path | None = None) -> Config:
         if not isinstance(values, dict):
             raise Refused(f"{path}: {name} is not a section", f"write [{name}] above its keys")
         built[name] = _section(path, name, sections[name], values)
-    return Config(**built)
+    config = Config(**built)
+    if config.spotify.client_secret:
+        _warn_of_readers(path)
+    return config
+
+
+@cache
+def _warn_of_readers(path: Path) -> None:
+    """Say once that other users can read a file with a secret in it."""
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        print(
+            f"sfa: {path} has a client_secret and can be read by others: its mode is {mode:04o}; "
+            f"`chmod 600` it, or move the secret with `sfa secret set spotify`",
+            file=sys.stderr,
+        )
 
 
 def _section(path: Path, name: str, kind: Any, values: dict[str, Any]) -> Any:
@@ -295,6 +316,7 @@ def backstage_settings(config: Config) -> Settings:
         },
         executor=config.backstage.executor,
         dask=config.backstage.dask,
+        dask_security=config.backstage.dask_security,
         shared=config.backstage.shared,
         engine=config.separation.engine,
         model=config.separation.model,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -175,7 +175,8 @@ def start(
     screen.build_kernel()
 
     def say(line: str) -> None:
-        screen.errors.print(line, highlight=False, markup=False, soft_wrap=True)
+        with suppress(terminal.OutputError):  # who started it has closed the terminal
+            screen.errors.print(line, highlight=False, markup=False, soft_wrap=True)
 
     supervisor = Supervisor(runtime, audio, say, backstage=not no_backstage)
     say(f"engine starting in {runtime}; Ctrl-C or `sfa stop` ends it")

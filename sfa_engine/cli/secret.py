@@ -13,12 +13,12 @@ from sfa_engine.errors import Refused, did_you_mean
 if TYPE_CHECKING:
     from sfa_engine.library.secret import Secrets
 
-SERVICES = ("lalalai",)  # whose keys are asked for here; Spotify's login keeps its own
+SERVICES = ("lalalai", "spotify")  # spotify: the application's secret; a login keeps its own
 
 
 @click.group()
 def secret() -> None:
-    """Keep keys of services, encrypted at rest: lalalai."""
+    """Keep keys of services, encrypted at rest: lalalai, spotify."""
 
 
 def _secrets() -> Secrets:

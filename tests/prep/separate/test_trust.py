@@ -58,7 +58,7 @@ def harmful(models, tmp_path):
 
 
 def test_a_pickle_that_is_not_pinned_runs_nothing(models, harmful):
-    with pytest.raises(WorkerError, match="cannot be loaded: .* more in it than weights"):
+    with pytest.raises(WorkerError, match=r"cannot be loaded: .* more in it than weights"):
         load(models)
     assert not harmful.exists()
 
