@@ -31,6 +31,7 @@ ELSEWHERE = {
     for name in ("analyze", "jobs", "library", "prep", "secret", "separate", "spotify")
 }
 RATE = click.IntRange(*RATES_HZ)
+COMPLETE = "_SFA_COMPLETE"  # set by a shell that asks for completions
 INTERRUPTED = 130  # status after Ctrl-C, as shells have it: 128 + SIGINT
 
 
@@ -64,6 +65,8 @@ class Main(Group):
         return command
 
     def main(self, *args: Any, **extra: Any) -> Any:
+        if COMPLETE in os.environ:
+            import sfa_engine.cli.completion  # noqa: F401 - its shells take the places of click's
         with terminal.guarded():
             return super().main(*args, **extra)
 
@@ -543,7 +546,7 @@ def completion(shell: str) -> None:
 
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(main, {}, "sfa", "_SFA_COMPLETE").source())
+    click.echo(kind(main, {}, "sfa", COMPLETE).source())
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from sfa_engine.cli import config as configuration
+from sfa_engine.cli.folders import PRIVATE_UMASK
 from sfa_engine.cli.terminal import complain, print_json_line
 from sfa_engine.cli.tracks import check_free
 from sfa_engine.errors import Refused, SfaError
@@ -77,7 +79,9 @@ def separate(
         folder = output or Path()
     targets = _targets(files, folder, ".sfa" if bundle else "")
     if bundle:
-        configuration.private_data_path()
+        if output is None:
+            os.umask(PRIVATE_UMASK)
+            configuration.private_data_path()
         for target in targets:
             check_free(settings, target, replace=replace)
     failed = 0

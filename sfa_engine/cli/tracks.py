@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sfa_engine.cli.folders import runtime_path
+from sfa_engine.cli.folders import PRIVATE_UMASK, runtime_path
 from sfa_engine.cli.place import PLACE
 from sfa_engine.errors import EngineError, MediaError, Refused
 
@@ -88,6 +89,7 @@ def _among_ours(config: Config, name: str) -> Path:
     """Return where a bundle of a name is among ours, in a folder that is there."""
     from sfa_engine.cli import config as configuration
 
+    os.umask(PRIVATE_UMASK)
     configuration.private_data_path()
     folder = configuration.library_path(config)
     try:
