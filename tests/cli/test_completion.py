@@ -134,12 +134,18 @@ def test_tab_completes_tracks_and_playlists_of_the_library(backstage, tmp_path):
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_other_shells_are_given_titles_as_plain_words(backstage, shell):
+    asked = {
+        "_SFA_COMPLETE": f"{shell}_complete",
+        "COMP_WORDS": "sfa load 1 Halc",
+        "COMP_CWORD": "3" if shell == "zsh" else "Halc",
+    }
     done = subprocess.run(
         [sys.executable, "-m", "sfa_engine.cli.main"],
-        env={**os.environ, **backstage, "_SFA_COMPLETE": f"{shell}_complete", "COMP_WORDS": "sfa load 1 Halc",
-             "COMP_CWORD": "3" if shell == "zsh" else "Halc"},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        env={**os.environ, **backstage, **asked},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert "plain" in done.stdout
     assert "Halcyon" in done.stdout
 
