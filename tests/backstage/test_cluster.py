@@ -276,6 +276,20 @@ def test_a_cluster_that_is_not_named_is_refused(address: str, shared: str) -> No
         asyncio.run(Cluster.connect(address, shared))
 
 
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "127.0.0.1:9", "ws://x:9", "tlsx://x:9"])
+def test_a_cluster_without_tls_is_refused_unless_that_is_allowed(
+    tmp_path: Path, address: str
+) -> None:
+    with pytest.raises(WorkerError, match='has no TLS: .*dask_security = "none"'):
+        asyncio.run(Cluster.connect(address, str(tmp_path)))
+
+
+def test_a_cluster_with_tls_is_gone_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sfa_engine.backstage.cluster.CONNECT_S", 0.5)
+    with pytest.raises(WorkerError, match="no Dask scheduler answers at tls://"):
+        asyncio.run(Cluster.connect("tls://127.0.0.1:9", str(tmp_path)))
+
+
 def test_a_scheduler_that_does_not_answer_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

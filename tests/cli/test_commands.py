@@ -295,6 +295,11 @@ def test_the_demo_is_mixed_by_the_engine_into_a_file_with_its_picture(sfa, tmp_p
     for second in range(1, 58):
         assert np.abs(sound[second * rate : (second + 1) * rate]).max() > 0.01
     assert re.search(r"blocks \d{5}$", out.strip())
+    # A newcomer has something to load.
+    assert "`sfa load 1 'Slow Gold'`" in out
+    found = json.loads(sfa("library", "search", "--json")[1])["tracks"]
+    assert {track["title"] for track in found} == {"Slow Gold", "Quicksilver"}
+    assert {track["state"] for track in found} == {"ready"}
 
 
 def test_the_engine_is_started_played_and_stopped_by_hand(silent_engine, bundles):

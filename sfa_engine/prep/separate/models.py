@@ -31,8 +31,8 @@ PIECE_BYTES = 1 << 20
 TIMEOUT_S = 30.0
 SHOWN = 16  # digits of a digest in an error
 _PART = re.compile(r"[A-Za-z0-9_.]+-([0-9a-f]{8,64})\.(th|safetensors)")
-# SHA-256 of the parts that Demucs's authors published, by signature; those of demucs-infer 4.1's
-# catalogue, which agree with the eight digits in Demucs's own list.
+# SHA-256 of the parts that Demucs's authors published, by signature; as the catalogue
+# of demucs-infer has them, and beginning with the eight digits of Demucs's own list.
 DIGESTS = {
     "0d19c1c6": "0f06f20ed6ddc8058fa72ccc4845f3a88916eff7d007b623924193de217bbcf4",
     "5d2d6c55": "db83574e05b2308f76e2764819da673f2d16d437b9e619f5fcb72f275fc0e24f",
