@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from sfa_engine.cli.terminal import complain, print_json_line
+from sfa_engine.cli.terminal import complain, one_line, print_json_line
 from sfa_engine.errors import SfaError
 
 WORKER = "sfa_engine.prep.analyse"
@@ -41,7 +41,7 @@ def analyze(files: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
             named = {"file": str(file), **told} if len(files) > 1 else told
             print_json_line(named)
         else:
-            click.echo(f"{file}: {in_words(told)}")
+            click.echo(one_line(f"{file}: {in_words(told)}"))
     if failed:
         raise click.exceptions.Exit(1)
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sfa_engine.cli import screen
-from sfa_engine.cli.terminal import print_json_line
+from sfa_engine.cli.terminal import one_line, print_json_line
 from sfa_engine.clock import ago
 from sfa_engine.surfaces.socket.client import SocketClient
 
@@ -121,7 +121,7 @@ class Board:
         because = f": {why}" if why else ""
         again = " (will be tried again)" if event["state"] == "waiting" else ""
         line = f"{MARKS[event['state']]} {event['kind']:9} {event['title']}{because}{again}"
-        self._progress.console.print(Text(line), soft_wrap=True)
+        self._progress.console.print(Text(one_line(line)), soft_wrap=True)
 
 
 class Lines:

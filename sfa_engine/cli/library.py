@@ -12,6 +12,7 @@ import click
 from sfa_engine.cli.count import counted
 from sfa_engine.cli.place import PLACE
 from sfa_engine.cli.sheet import sheet
+from sfa_engine.cli.terminal import one_line
 from sfa_engine.cli.terminal import print_json as _print_json
 from sfa_engine.cli.tracks import backstage
 from sfa_engine.clock import clock
@@ -102,7 +103,7 @@ def show(track: str, as_json: bool) -> None:
         _print_json(said)
         return
     for line in sheet(said):
-        click.echo(line)
+        click.echo(one_line(line))
 
 
 @library.command()

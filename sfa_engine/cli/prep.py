@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sfa_engine.cli.count import counted
-from sfa_engine.cli.terminal import print_json_line
+from sfa_engine.cli.terminal import one_line, print_json_line
 from sfa_engine.cli.tracks import backstage
 from sfa_engine.errors import Refused
 
@@ -82,7 +82,7 @@ def prep(
         print_json_line(told)
     elif not quiet:
         for track in tracks:
-            click.echo(_in_words(track))
+            click.echo(one_line(_in_words(track)))
     if counts["failed"] or counts["cancelled"]:
         raise click.exceptions.Exit(1)
 

@@ -30,6 +30,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Controls (but newline and tab), line separators, bidi embeddings, overrides and isolates, and
 # surrogates, which stand for bytes of a file name that are not UTF-8.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_BREAKS = re.compile("[\n\t]")
 # What our own symbols are on a terminal that is not UTF-8; any other character is a `?`.
 _PLAIN = {"█": "#", "░": ".", "▶": ">", "■": "=", "·": "*", "✓": "+", "✗": "x", "…": "~"}
 _ERRORS = "sfa.plain"
@@ -48,6 +49,11 @@ codecs.register_error(_ERRORS, _plain)
 def printable(text: str) -> str:
     """Return a text with U+FFFD in place of what would control a terminal."""
     return _UNSAFE.sub(REPLACEMENT, text)
+
+
+def one_line(text: str) -> str:
+    """Return a printable text without line breaks: a name with one would look like two lines."""
+    return printable(_BREAKS.sub(REPLACEMENT, text))
 
 
 class OutputError(SfaError):

@@ -11,6 +11,7 @@ import click
 
 from sfa_engine.cli.folders import PRIVATE_UMASK, runtime_path
 from sfa_engine.cli.place import PLACE
+from sfa_engine.cli.terminal import one_line
 from sfa_engine.errors import EngineError, MediaError, Refused
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def load(deck: int, track: str, position: float, force: bool) -> None:
         said = client.call("deck.load", deck=deck, position_s=position, force=force, **what)
     name = f"{said['artist']} - {said['title']}" if said["artist"] else said["title"]
     bpm = f", {said['bpm']:g} BPM" if said["bpm"] else ""
-    click.echo(f"deck {deck}: {name}{bpm}, {', '.join(said['stems'])}")
+    click.echo(one_line(f"deck {deck}: {name}{bpm}, {', '.join(said['stems'])}"))
 
 
 def _bundle_at(word: str) -> Path | None:

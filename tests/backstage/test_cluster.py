@@ -280,7 +280,7 @@ def test_a_cluster_that_is_not_named_is_refused(address: str, shared: str) -> No
 def test_a_cluster_without_tls_is_refused_unless_that_is_allowed(
     tmp_path: Path, address: str
 ) -> None:
-    with pytest.raises(WorkerError, match='has no TLS: .*dask_security = "none"'):
+    with pytest.raises(WorkerError, match=r'has no TLS: .*dask_security = "none"'):
         asyncio.run(Cluster.connect(address, str(tmp_path)))
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa_engine.cli.screen import SafeConsole
-from sfa_engine.cli.terminal import json_text, printable
+from sfa_engine.cli.terminal import json_text, one_line, printable
 
 # A colour, a title (C0 and C1), a bell, a backspace, a bidi override, a line of its own.
 HARMFUL = "a\x1b[31mb\x1b]0;title\x07c\x9b31md\x08\x9d0;x\x9ce\u202eabc\u2066f\rg\x7f"
@@ -64,6 +64,11 @@ def test_a_printable_text_has_no_controls_and_keeps_its_length(text):
 @pytest.mark.parametrize("text", ["Ænglish ø ł ß", "駆ける", "שלום\u200f", "👩‍🚀", "a\tb\n"])
 def test_a_text_of_any_script_stays_as_it_is(text):
     assert printable(text) == text
+
+
+@given(st.text())
+def test_a_line_is_one_line(text):
+    assert len(one_line(text).splitlines()) <= 1
 
 
 @given(st.text() | st.just(HARMFUL) | st.just("caf\udce9"))
