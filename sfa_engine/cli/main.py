@@ -20,7 +20,6 @@ from sfa_engine.cli.tracks import connect
 from sfa_engine.errors import EngineError, Refused, SfaError
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
     from rich.console import RenderableType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -29,7 +28,7 @@ SPELLINGS = {"analyse": "analyze"}  # that are taken too, and not listed
 ELSEWHERE = {
     name: f"sfa_engine.cli.{name}"
     for name in ("analyze", "jobs", "library", "prep", "secret", "separate", "spotify")
-}
+} | dict.fromkeys(("describe", "get", "press", "set", "watch"), "sfa_engine.cli.controls")
 RATE = click.IntRange(*RATES_HZ)
 COMPLETE = "_SFA_COMPLETE"  # set by a shell that asks for completions
 INTERRUPTED = 130  # status after Ctrl-C, as shells have it: 128 + SIGINT
@@ -56,7 +55,8 @@ class Main(Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         name = SPELLINGS.get(name, name)
         if name in ELSEWHERE:
-            self.add_command(getattr(import_module(ELSEWHERE[name]), name))
+            module = import_module(ELSEWHERE[name])
+            self.add_command(getattr(module, "set_" if name == "set" else name))
         command = super().get_command(context, name)
         if command is not None and context.resilient_parsing:  # a shell asks for completions
             from sfa_engine.cli.completion import attach
@@ -98,30 +98,6 @@ def _in_one_line() -> Iterator[None]:
         cause = error if isinstance(error, KeyboardInterrupt) else error.__context__
         interrupted = isinstance(cause, KeyboardInterrupt)
         raise click.exceptions.Exit(INTERRUPTED if interrupted else 1) from None
-
-
-def _completed(what: str) -> Callable[..., list[CompletionItem[str]]]:
-    """Return a function of `completion`, which is imported only when a shell asks."""
-
-    def complete(*asked: Any) -> list[CompletionItem[str]]:
-        from sfa_engine.cli import completion
-
-        found: list[CompletionItem[str]] = getattr(completion, what)(*asked)
-        return found
-
-    return complete
-
-
-def _moment(_: click.Context, __: click.Parameter, words: str | None) -> str | int | None:
-    """Return a moment as the protocol has it: a word, or an engine frame as a number."""
-    return int(words) if words is not None and words.isdecimal() else words
-
-
-def _when_option(command: Command) -> Command:
-    return click.option(
-        "--at", "when", callback=_moment, shell_complete=_completed("moments"),
-        help="beat, bar or phrase, of the session or `bar deck1`; or an engine frame.",
-    )(command)  # fmt: skip
 
 
 def _device_option(command: Command) -> Command:
@@ -257,134 +233,6 @@ def devices(as_json: bool) -> None:
         click.echo(f"{d.index:3d}  {d.name}  ({d.system}, {d.channels} out, {d.rate:g} Hz)")
     if not found:
         click.echo("no sound device; `--device none` runs the engine on a timer")
-
-
-# ---------------------------------------------------------------------- desk
-
-
-@main.command()
-@click.argument("path", nargs=-1, required=True, shell_complete=_completed("controls"))
-@click.option("--json", "as_json", is_flag=True, help="For programs; a list if several are named.")
-def get(path: tuple[str, ...], as_json: bool) -> None:
-    """Show controls' values, and readings: `sfa get deck1.tempo`, `sfa get 'deck1.eq.*'`."""
-    single = len(path) == 1 and not _is_pattern(path[0])
-    with connect() as client:
-        paths = path if single else [each for word in path for each in _readable(word)]
-        found = [client.call("get", path=each) for each in dict.fromkeys(paths)]
-    if as_json:
-        print_json(found[0] if single else found)
-        return
-    width = 0 if single else max(len(said["path"]) for said in found)
-    for said in found:
-        click.echo(said["text"] if single else f"{said['path']:{width}}  {said['text']}")
-
-
-def _is_pattern(word: str) -> bool:
-    return any(character in "*?[" for character in word)
-
-
-def _readable(word: str) -> list[str]:
-    """Return the controls with a value that a pattern fits; a plain name is taken as it is."""
-    import fnmatch
-
-    from sfa_engine.desk import CONTROLS, Button
-
-    if not _is_pattern(word):
-        return [word]
-    found = [
-        path
-        for path, control in CONTROLS.items()
-        if fnmatch.fnmatchcase(path, word)
-        and not control.planned
-        and not isinstance(control, Button)
-    ]
-    if not found:
-        raise Refused(f'no value or reading fits "{word}"', "see `sfa describe` for all controls")
-    return found
-
-
-@main.command(name="set", context_settings={"ignore_unknown_options": True})
-@click.argument("path", shell_complete=_completed("controls"))
-@click.argument("value", shell_complete=_completed("values"))
-@_when_option
-def set_(path: str, value: str, when: str | int | None) -> None:
-    """Set a control: `sfa set deck1.stem.vocals.volume -6`."""
-    with connect() as client:
-        said = client.call("set", path=path, value=value, when=when)
-    click.echo(said["text"])
-
-
-@main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("path", shell_complete=_completed("controls"))
-@click.argument("value", required=False)
-@_when_option
-def press(path: str, value: str | None, when: str | int | None) -> None:
-    """Press a button: `sfa press deck1.hotcue1.press`."""
-    with connect() as client:
-        place = path.removesuffix("press") + "position"
-        is_hot_cue = when is None and ".hotcue" in path and path.endswith(".press")
-        before = client.call("get", path=place) if is_hot_cue else None
-        client.call("press", path=path, value=value, when=when)
-        if before is not None:
-            click.echo(_hot_cue_said(before, client.call("get", path=place)))
-
-
-def _hot_cue_said(before: dict[str, Any], after: dict[str, Any]) -> str:
-    """Say what the press of a hot cue did: one that is not set stores, one that is set jumps."""
-    from sfa_engine.clock import clock
-    from sfa_engine.desk import CONTROLS
-
-    unset = CONTROLS[before["path"]].scale.rest
-    if before["value"] > unset:
-        return f"jumped to {clock(before['value'])}"
-    return f"stored at {clock(after['value'])}" if after["value"] > unset else "nothing stored"
-
-
-@main.command()
-@click.argument("paths", nargs=-1, required=True, shell_complete=_completed("controls"))
-@click.option("--rate", default=10.0, show_default=True, help="Times a second, at most.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
-def watch(paths: tuple[str, ...], rate: float, as_json: bool) -> None:
-    """Show what changes: `sfa watch 'deck1.*'`."""
-    from sfa_engine.desk import find
-
-    def show(values: dict[str, float]) -> None:
-        if as_json:
-            print_json_line(values)
-            return
-        for path, value in values.items():
-            click.echo(f"{path}  {find(path).text(value)}")
-
-    with connect() as client:
-        show(client.call("watch", paths=list(paths), rate_hz=rate)["values"])
-        for _, said in client.notices():
-            show(said["values"])
-
-
-@main.command()
-@click.argument("pattern", default="*")
-@click.option("--planned", is_flag=True, help="Only what is declared and not built yet.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def describe(pattern: str, planned: bool, as_json: bool) -> None:
-    """List the controls: `sfa describe 'deck1.eq.*'`."""
-    import fnmatch
-
-    from sfa_engine.desk import CONTROLS
-    from sfa_engine.desk.desk import nearest
-
-    found = [c for p, c in CONTROLS.items() if fnmatch.fnmatchcase(p, pattern)]
-    found = [c for c in found if c.planned or not planned]
-    if not found:
-        hint = "" if _is_pattern(pattern) else nearest(pattern)
-        raise Refused(f'no control fits "{pattern}"', hint or "see `sfa describe` for all")
-    if as_json:
-        print_json([control.told() for control in found])
-        return
-    ranges = [control.range_text() for control in found]
-    width, room = max(len(c.path) for c in found), max(map(len, ranges))
-    for c, said in zip(found, ranges, strict=True):
-        note = " (planned)" if c.planned and not planned else ""
-        click.echo(f"{c.path:{width}}  {c.kind:6}  {said:{room}}  {c.sentence}{note}")
 
 
 # ---------------------------------------------------------------------- tracks

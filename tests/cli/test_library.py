@@ -130,7 +130,9 @@ def test_a_check_that_finds_something_names_what_mends_it(ask, backstage):
 
 
 def test_a_key_of_a_service_that_is_not_known_is_refused(ask):
-    assert ask("secret", "set", "foo")[2] == ('sfa: no service "foo"; there are keys of lalalai\n')
+    assert ask("secret", "set", "foo")[2] == (
+        'sfa: no service "foo"; there are keys of lalalai, spotify\n'
+    )
     assert ask("secret", "set", "lalalia")[2].endswith('did you mean "lalalai"?\n')
 
 
