@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sfa_engine.cli import RATES_HZ
 from sfa_engine.cli.folders import closed_folder
-from sfa_engine.errors import Refused, did_you_mean
+from sfa_engine.errors import LibraryError, Refused, did_you_mean
 
 if TYPE_CHECKING:
     from sfa_engine.backstage.settings import Settings
@@ -275,8 +275,19 @@ def data_path() -> Path:
 
 
 def private_data_path() -> Path:
-    """Return the data folder, made and closed to others: the keys of services are in it."""
-    return closed_folder(data_path())
+    """Return the data folder, made and closed to others: the keys of services are in it.
+
+    Raises
+    ------
+    LibraryError
+        It cannot be made.
+    """
+    try:
+        return closed_folder(data_path())
+    except OSError as error:
+        raise LibraryError(
+            f"{error.filename}: {error.strerror}", "look at the rights and the space there"
+        ) from None
 
 
 def library_path(config: Config) -> Path:

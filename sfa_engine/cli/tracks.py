@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sfa_engine.cli.folders import PRIVATE_UMASK, runtime_path
+from sfa_engine.cli.folders import PRIVATE_UMASK, closed_folder, runtime_path
 from sfa_engine.cli.place import PLACE
 from sfa_engine.cli.terminal import one_line
 from sfa_engine.errors import EngineError, MediaError, Refused
@@ -91,9 +91,9 @@ def _among_ours(config: Config, name: str) -> Path:
     from sfa_engine.cli import config as configuration
 
     os.umask(PRIVATE_UMASK)
-    configuration.private_data_path()
     folder = configuration.library_path(config)
     try:
+        closed_folder(configuration.data_path())
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MediaError(

@@ -148,6 +148,19 @@ def test_sockets_memory_and_logs_of_the_engine_are_closed_with_an_open_umask(sil
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [["secret", "list"], ["secret", "set", "lalalai"], ["spotify", "logout"], ["library", "stats"]],
+    ids=" ".join,
+)
+def test_a_data_folder_that_cannot_be_made_is_one_line(sfa, tmp_path, words):
+    (tmp_path / "file").touch()
+    status, _, err = sfa(*words, stdin="x", XDG_DATA_HOME=str(tmp_path / "file"))
+    assert (status, len(err.splitlines())) == (1, 1)
+    assert "Not a directory; look at the rights and the space there" in err
+
+
+@pytest.mark.slow
 def test_sfa_secret_keeps_spotifys_too(sfa):
     assert sfa("secret", "set", "spotify", stdin="s3cret")[0] == 0
     assert re.fullmatch(r"spotify\n", sfa("secret", "list")[1])
