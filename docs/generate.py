@@ -15,12 +15,11 @@ from typing import Any
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
-from sfa_engine.desk import DESK, Button, Choice, Control, Desk, Each, Fader, Meter, Section, Switch
+from sfa_engine.desk import DESK, Button, Control, Desk, Each, Fader, Meter, Section
 from sfa_engine.library.migrations import migrate
 from sfa_engine.library.query import OPERATORS
 
 HEADS = ("control", "kind", "range", "at rest", "what it does")
-WITHOUT_END = 1e6  # a range that ends here or later only says that numbers are finite
 
 
 def controls() -> str:
@@ -104,38 +103,17 @@ def _sentence(section: Section) -> str:
 def _row(control: Control) -> tuple[str, ...]:
     name = control.path.rpartition(".")[2]
     sentence = f"*Planned.* {control.sentence}" if control.planned else control.sentence
-    return (f"`{name}`", control.kind, _range(control), _rest(control), sentence)
-
-
-def _range(control: Control) -> str:
-    """Return what may be set, pressed or read, in words."""
-    scale = control.scale
-    if isinstance(control, Choice):
-        return ", ".join(control.options)
-    if isinstance(control, Switch):
-        return "on, off"
-    if _is_plain_button(control):
-        return ""
-    low = "off" if scale.law == "gain" else f"{scale.low:.10g}"
-    if scale.high >= WITHOUT_END and scale.low <= -WITHOUT_END:
-        return f"any number of {scale.unit}"
-    if scale.high >= WITHOUT_END:
-        return f"{low} and more {scale.unit}".rstrip()
-    return f"{low} to {scale.high:.10g} {scale.unit}".rstrip()
+    return (f"`{name}`", control.kind, control.range_text(), _rest(control), sentence)
 
 
 def _rest(control: Control) -> str:
     """Return where a control stands that nobody has touched, or what a button takes for granted."""
     scale = control.scale
-    if isinstance(control, Meter) or _is_plain_button(control):
+    if isinstance(control, Meter) or not control.range_text():
         return ""
     if isinstance(control, Fader | Button) and control.text(scale.rest) != "off":
         return f"{scale.rest:.10g} {scale.unit}".rstrip()
     return control.text(scale.rest)
-
-
-def _is_plain_button(control: Control) -> bool:
-    return isinstance(control, Button) and control.scale == Button("").scale
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

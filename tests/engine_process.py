@@ -15,7 +15,7 @@ import pytest
 
 from sfa_engine.audio import build
 from sfa_engine.audio.memory import Memory
-from sfa_engine.cli.config import memory_path
+from sfa_engine.cli.folders import memory_path
 from sfa_engine.errors import SfaError
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.surfaces.socket.client import SocketClient

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sfa_engine.cli.config import memory_path
+from sfa_engine.cli.folders import memory_path
 from sfa_engine.door import open_door
 
 

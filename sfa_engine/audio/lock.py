@@ -1,29 +1,32 @@
-"""Lock files: one process of a kind in a runtime folder, and who it is."""
+"""Lock files: one process of a kind in a runtime folder, and who it is.
+
+The kernel names the holder (``F_GETLK``), not a number in the file: that could be of a process
+which has ended, and by now be another's. Whoever asks takes no lock, and so is in nobody's way.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import time
-from collections.abc import Iterator
+import struct
 from pathlib import Path
 
 from sfa_engine.errors import EngineError
 
-PATIENCE_S = 0.2  # with one who only asks, or has not written its number yet: microseconds
-STEP_S = 0.001
+_FLOCK = "hhqqi4x"  # struct flock: type, whence, start, length, pid
 
 
 def take_lock(path: Path, what: str, hint: str) -> int:
-    """Hold a lock for as long as this process lives, and write its number there.
+    """Hold a lock for as long as this process lives.
 
     Parameters
     ----------
     path : pathlib.Path
+        This process must not open it again: closing that would give up its name.
     what : str
         What holds it, for the error: ``a host``.
     hint : str
-        What to do if somebody else does.
+        What to do if another process does.
 
     Returns
     -------
@@ -36,20 +39,19 @@ def take_lock(path: Path, what: str, hint: str) -> int:
         Another process holds it, or the file cannot be written.
     """
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise _unwritten(path, error) from None
-    number = f"{os.getpid()}\n".encode()
     try:
-        if any(_locks(handle, fcntl.LOCK_EX) for _ in _moments()):
-            os.pwrite(handle, number, 0)
-            os.ftruncate(handle, len(number))
-            return handle
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # has an owner, whom F_GETLK names
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # holds within this process, too
+    except (BlockingIOError, PermissionError):
+        os.close(handle)
+        raise EngineError(f"{what} runs in {path.parent} already", hint) from None
     except OSError as error:
         os.close(handle)
         raise _unwritten(path, error) from None
-    os.close(handle)
-    raise EngineError(f"{what} runs in {path.parent} already", hint)
+    return handle
 
 
 def _unwritten(path: Path, error: OSError) -> EngineError:
@@ -60,50 +62,33 @@ def _unwritten(path: Path, error: OSError) -> EngineError:
 
 
 def lock_holder(path: Path) -> int:
-    """Return the process that holds a lock, 0 if none does or it cannot be told."""
+    """Return the process that holds a lock, 0 if no other does."""
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return 0
-    pid = 0
     try:
-        for _ in _moments():
-            if _locks(handle, fcntl.LOCK_SH):
-                return 0
-            pid = _number(handle)
-            if pid and Path(f"/proc/{pid}").exists():
-                break  # else it is the last holder's
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        kind, *_, pid = struct.unpack(_FLOCK, fcntl.fcntl(handle, fcntl.F_GETLK, asked))
     except OSError:
         return 0
     finally:
         os.close(handle)
-    return pid
+    return 0 if kind == fcntl.F_UNLCK else int(pid)
 
 
-def _moments() -> Iterator[None]:
-    """Go round now, and then again and again for a little while.
+def open_holder(path: Path) -> tuple[int, int] | None:
+    """Return the process that holds a lock and a pidfd of it; None if no other does.
 
-    Yields
-    ------
-    None
+    The pidfd is that process, even if it ends meanwhile and its number goes to another: it
+    still held the lock after the pidfd was opened.
     """
-    give_up = time.monotonic() + PATIENCE_S
-    yield
-    while time.monotonic() < give_up:
-        time.sleep(STEP_S)
-        yield
-
-
-def _locks(handle: int, how: int) -> bool:
-    """Lock a file if nobody else has; return whether it is locked now."""
-    try:
-        fcntl.flock(handle, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _number(handle: int) -> int:
-    """Return the number that stands in a lock's first line, 0 if none does."""
-    line = os.pread(handle, 32, 0).partition(b"\n")[0]
-    return int(line) if line.isdigit() else 0
+    while pid := lock_holder(path):
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            continue  # it has just ended
+        if lock_holder(path) == pid:
+            return pid, pidfd
+        os.close(pidfd)
+    return None

@@ -8,6 +8,10 @@
     output ◄─download─  NAME/MARK/out/…  ◄──upload────  its output
     (renamed into place)                                scratch folder removed
 
+Whoever reaches a Dask scheduler runs programs on its workers and on its clients: what they say to
+each other are pickles, and ``tcp://`` asks nobody who he is. So the address has to be of TLS, with
+certificates on both sides, unless the configuration says otherwise.
+
 A worker of the cluster that dies midway loses nothing: the scheduler gives the order to another,
 which begins it anew. A ``cancel`` file beside the inputs ends an order wherever it runs.
 """
@@ -29,6 +33,7 @@ from sfa_engine.library.draft import scratch, take_place
 
 logger = logging.getLogger(__name__)
 CONNECT_S = 10.0
+SECURE = ("tls://", "wss://")
 CANCEL_PERIOD_S = 1.0
 _TOPIC = "sfa-progress"
 
@@ -52,19 +57,33 @@ class Cluster:
         client.subscribe_topic(_TOPIC, self._hear)
 
     @classmethod
-    async def connect(cls, address: str, shared: str) -> Cluster:
+    async def connect(cls, address: str, shared: str, *, insecure: bool = False) -> Cluster:
         """Return the cluster at a scheduler's address.
+
+        Parameters
+        ----------
+        address : str
+            ``tls://…:8786``; Dask's own configuration names the certificates.
+        shared : str
+            See the class.
+        insecure : bool
+            Whether an address without TLS will do.
 
         Raises
         ------
         WorkerError
-            Nobody answers there, or no shared storage is named or none that is known, or Dask is
-            not installed.
+            The address has no TLS, nobody answers there, or no shared storage is named or none
+            that is known, or Dask is not installed.
         """
         if not address or not shared:
             raise WorkerError(
                 'executor = "dask" needs an address and shared storage',
                 "set dask and shared in [backstage]",
+            )
+        if not insecure and not address.startswith(SECURE):
+            raise WorkerError(
+                f"{address} has no TLS: whoever reaches the scheduler could run programs here",
+                'give a tls:// address, or set dask_security = "none" on a network of your own',
             )
         try:
             from distributed import Client

@@ -86,7 +86,10 @@ class Core:
             if settings.executor == "dask":
                 from sfa_engine.backstage.cluster import Cluster
 
-                executor = Remote(partial(Cluster.connect, settings.dask, settings.shared))
+                insecure = settings.dask_security == "none"
+                executor = Remote(
+                    partial(Cluster.connect, settings.dask, settings.shared, insecure=insecure)
+                )
             marks = marks_of(settings.data)
             queue = Queue(database, f"{marks}-{os.getpid()}-{time.time_ns()}")
             for each in {local, executor}:

@@ -29,6 +29,8 @@ class Settings:
         Jobs at once, of each queue.
     executor, dask, shared : str
         ``local`` or ``dask``; the scheduler's address; storage that all see.
+    dask_security : str
+        ``tls``, or ``none`` where the network is enough.
     engine, model, device : str
         Of separation.
     lalalai_url : str
@@ -49,6 +51,7 @@ class Settings:
     limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
     executor: str = "local"
     dask: str = ""
+    dask_security: str = "tls"
     shared: str = ""
     engine: str = "auto"
     model: str = ""

@@ -21,6 +21,7 @@ from sfa_engine.backstage.services.token import ACCOUNTS_URL
 from sfa_engine.backstage.settings import Settings
 from sfa_engine.network import opened
 
+VAULT_ENTRY = "spotify"  # the application's secret, where the configuration has none
 CONNECT_S, ANSWER_S = 10.0, 20.0
 
 
@@ -31,7 +32,7 @@ class Catalogue:
     ----------
     settings : Settings
     vault : Vault
-        Has the tokens of a login.
+        Has the tokens of a login, and the application's secret.
     api_url, accounts_url : str
         Where Spotify is.
     """
@@ -94,7 +95,6 @@ class Catalogue:
         person = logged_in(self._vault)
         if self._tokens is None or person != isinstance(self._tokens, UserToken):
             settings = self._settings
-            self._tokens = bearer_for(
-                self._accounts(), self._vault, settings.spotify_id, settings.spotify_secret
-            )
+            secret = settings.spotify_secret or self._vault.get(VAULT_ENTRY) or ""
+            self._tokens = bearer_for(self._accounts(), self._vault, settings.spotify_id, secret)
         return self._tokens

@@ -6,13 +6,13 @@ memory, is that file's misfortune only.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from sfa_engine.cli.terminal import complain, one_line, print_json_line
 from sfa_engine.errors import SfaError
 
 WORKER = "sfa_engine.prep.analyse"
@@ -35,13 +35,13 @@ def analyze(files: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
                 bar(1.0)
         except SfaError as error:
             failed += 1
-            screen.complain(error)
+            complain(error)
             continue
         if as_json:
             named = {"file": str(file), **told} if len(files) > 1 else told
-            click.echo(json.dumps(named, ensure_ascii=False))
+            print_json_line(named)
         else:
-            click.echo(f"{file}: {in_words(told)}")
+            click.echo(one_line(f"{file}: {in_words(told)}"))
     if failed:
         raise click.exceptions.Exit(1)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sfa_engine.audio.lock import lock_holder
-from sfa_engine.cli import config as configuration
+from sfa_engine.cli.folders import PRIVATE_UMASK, runtime_path
 from sfa_engine.cli.log import last_words
 from sfa_engine.errors import EngineError
 from sfa_engine.surfaces.socket.client import SocketClient
@@ -47,7 +47,7 @@ def backstage(
     EngineError
         It does not start; its last words are told.
     """
-    runtime = runtime or configuration.runtime_path()
+    runtime = runtime or runtime_path()
     client = _connect(runtime, timeout_s) or _start(runtime, timeout_s, environment or {})
     with client:
         yield client
@@ -72,7 +72,9 @@ def _connect(runtime: Path, timeout_s: float) -> SocketClient | None:
 
 def _start(runtime: Path, timeout_s: float, environment: Mapping[str, str]) -> SocketClient:
     """Start one, and wait until it answers; another may be quicker, and is as good."""
-    log = configuration.log_path() / "backstage.log"
+    from sfa_engine.cli.config import log_path
+
+    log = log_path() / "backstage.log"
     process: subprocess.Popen[bytes] | None = None
     tries = 0
     give_up = time.monotonic() + START_S
@@ -96,7 +98,7 @@ def _launch(runtime: Path, log: Path, environment: Mapping[str, str]) -> subproc
     """Start one that ends with its last client."""
     try:
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        output = log.open("ab")
+        output = os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
     except OSError:  # it works without a log too
         output = Path(os.devnull).open("ab")  # noqa: SIM115 - closed below
     with output as file:
@@ -110,4 +112,5 @@ def _launch(runtime: Path, log: Path, environment: Mapping[str, str]) -> subproc
             stderr=file,
             env={**os.environ, **environment},
             start_new_session=True,
+            umask=PRIVATE_UMASK,
         )

@@ -16,6 +16,7 @@ from sfa_engine.backstage.server import Server
 from sfa_engine.cli import config as configuration
 from sfa_engine.cli import process_log
 from sfa_engine.cli.backstage import LOCK
+from sfa_engine.cli.folders import PRIVATE_UMASK
 from sfa_engine.errors import SfaError
 from sfa_engine.wire import BACKSTAGE
 
@@ -54,9 +55,9 @@ def main() -> int:
     process_log.start("backstage", given.log or configuration.log_path())
     logger.info("started")
     try:
+        os.umask(PRIVATE_UMASK)  # its workers have it from here
         held = take_lock(given.runtime / LOCK, "backstage", "stop it first with `sfa stop`")
-        data = configuration.data_path()
-        data.mkdir(parents=True, exist_ok=True)
+        data = configuration.private_data_path()
         # One for each library, too: whoever starts next believes that the last one died.
         library = take_lock(data / LIBRARY, "the library's backstage", "use that one, or stop it")
         asyncio.run(_serve(given.runtime, temporary=given.temporary))

@@ -13,6 +13,7 @@ import click
 from sfa_engine.audio.lock import take_lock
 from sfa_engine.cli import config as configuration
 from sfa_engine.cli.confirm import confirm
+from sfa_engine.cli.folders import runtime_path
 from sfa_engine.errors import EngineError, LibraryError, Refused
 
 ENDING_S = 5.0  # in which a backstage that was started for one command ends
@@ -73,7 +74,7 @@ def _alone(data: Path) -> Iterator[None]:
     held: list[int] = []
     give_up = time.monotonic() + ENDING_S
     try:
-        for path in (configuration.runtime_path() / LOCK, data / LIBRARY):
+        for path in (runtime_path() / LOCK, data / LIBRARY):
             while True:
                 try:
                     held.append(take_lock(path, "backstage", "end it with `sfa stop`"))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, Self
 
-import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from sfa_engine.cli import screen
+from sfa_engine.cli.terminal import one_line, print_json_line
 from sfa_engine.clock import ago
 from sfa_engine.surfaces.socket.client import SocketClient
 
@@ -131,7 +130,7 @@ class Board:
         because = f": {why}" if why else ""
         again = " (will be tried again)" if event["state"] == "waiting" else ""
         line = f"{MARKS[event['state']]} {event['kind']:9} {event['title']}{because}{again}"
-        self._progress.console.print(Text(line), soft_wrap=True)
+        self._progress.console.print(Text(one_line(line)), soft_wrap=True)
 
 
 class Lines:
@@ -143,11 +142,11 @@ class Lines:
     def wait(self, jobs: list[dict[str, Any]]) -> None:
         """Write what waits for its next attempt."""
         for job in jobs:
-            click.echo(json.dumps(job))
+            print_json_line(job)
 
     def show(self, event: dict[str, Any]) -> None:
         """Write what happened to a job."""
-        click.echo(json.dumps(event))
+        print_json_line(event)
 
 
 def tracks_of(client: SocketClient, batch: str) -> Iterator[dict[str, Any]]:

@@ -6,20 +6,20 @@ Every key is optional; a key that nobody knows is refused with the nearest one t
 from __future__ import annotations
 
 import os
-import tempfile
-import tomllib
+import sys
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import platformdirs
+from sfa_engine.cli import RATES_HZ
+from sfa_engine.cli.folders import closed_folder
+from sfa_engine.errors import LibraryError, Refused, did_you_mean
 
-from sfa_engine.backstage.settings import Settings
-from sfa_engine.errors import Refused, did_you_mean
+if TYPE_CHECKING:
+    from sfa_engine.backstage.settings import Settings
 
-RATES_HZ = (8_000, 192_000)  # that the engine is run at
 MOST_NUMBER = 1 << 53  # a larger one is a slip of the pen
-MOST_PATH_BYTES = 90  # of the runtime folder: a Unix socket's path ends at 108
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class BackstageConfig:
     executor : str
         ``local``, or ``dask`` to send separation and analysis to a cluster.
     dask : str
-        Address of the scheduler, ``tcp://…:8786``.
+        Address of the scheduler, ``tls://…:8786``.
+    dask_security : str
+        ``tls``, or ``none`` to take a ``tcp://`` address: whoever reaches it runs programs here.
     shared : str
         Storage that this machine and the cluster both see: a folder, or any URL of fsspec.
     """
@@ -84,6 +86,7 @@ class BackstageConfig:
     analyses: int = 2
     executor: str = "local"
     dask: str = ""
+    dask_security: str = "tls"
     shared: str = ""
 
 
@@ -171,6 +174,7 @@ _WORDS: dict[str, tuple[Any, ...]] = {
     "audio.channels": (2, 4),
     "library.pcm": ("s16", "f32"),
     "backstage.executor": ("local", "dask"),
+    "backstage.dask_security": ("tls", "none"),
     "separation.engine": ("auto", "demucs", "embedded", "sketch", "lalalai", "none"),
     "separation.device": ("auto", "cpu", "cuda", "mps"),
     "download.quality": ("best", "128k", "192k", "256k", "320k"),
@@ -179,6 +183,8 @@ _WORDS: dict[str, tuple[Any, ...]] = {
 
 def config_path() -> Path:
     """Return where the configuration is, or would be."""
+    import platformdirs
+
     return _named_path() or platformdirs.user_config_path("sfa") / "config.toml"
 
 
@@ -196,6 +202,8 @@ def load_config(path: Path | None = None) -> Config:
     Refused
         The file is not TOML, has a key or a value that cannot be, or is named and not there.
     """
+    import tomllib
+
     path = path or config_path()
     try:
         given = tomllib.loads(path.read_text())
@@ -217,7 +225,22 @@ def load_config(path: Path | None = None) -> Config:
         if not isinstance(values, dict):
             raise Refused(f"{path}: {name} is not a section", f"write [{name}] above its keys")
         built[name] = _section(path, name, sections[name], values)
-    return Config(**built)
+    config = Config(**built)
+    if config.spotify.client_secret:
+        _warn_of_readers(path)
+    return config
+
+
+@cache
+def _warn_of_readers(path: Path) -> None:
+    """Say once that other users can read a file with a secret in it."""
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        print(
+            f"sfa: {path} has a client_secret and can be read by others: its mode is {mode:04o}; "
+            f"`chmod 600` it, or move the secret with `sfa secret set spotify`",
+            file=sys.stderr,
+        )
 
 
 def _section(path: Path, name: str, kind: Any, values: dict[str, Any]) -> Any:
@@ -244,47 +267,34 @@ def _section(path: Path, name: str, kind: Any, values: dict[str, Any]) -> Any:
     return kind(**values)
 
 
-def memory_path() -> Path:
-    """Return a folder that lies in memory, if there is one.
-
-    On a disk, each page of the engine's memory is protected anew whenever it is written back,
-    and the audio thread would wait for that.
-    """
-    shared = Path("/dev/shm")  # noqa: S108 - what is made there is closed to others
-    return shared if shared.is_dir() else Path(tempfile.gettempdir())
-
-
-def runtime_path() -> Path:
-    """Return the folder of sockets and engine memory; make it, closed to everybody else."""
-    named = os.environ.get("SFA_RUNTIME")
-    if named:
-        path = Path(named)
-    else:
-        base = os.environ.get("XDG_RUNTIME_DIR")
-        path = Path(base) / "sfa" if base else memory_path() / f"sfa-{os.getuid()}"
-    if len(os.fsencode(path)) > MOST_PATH_BYTES:
-        raise Refused(
-            f"{path} is too long for a socket's path", "set SFA_RUNTIME to a shorter folder"
-        )
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = path.stat()
-    except OSError as error:
-        raise Refused(f"{path}: {error.strerror}", "set SFA_RUNTIME to another folder") from None
-    if owner.st_uid != os.getuid():
-        raise Refused(f"{path} belongs to somebody else", "set SFA_RUNTIME to another folder")
-    path.chmod(0o700)
-    return path
-
-
 def data_path() -> Path:
     """Return the folder of what outlives the machine's being switched off."""
+    import platformdirs
+
     return platformdirs.user_data_path("sfa")
 
 
 def log_path() -> Path:
     """Return the folder of the processes' logs."""
+    import platformdirs
+
     return platformdirs.user_log_path("sfa")
+
+
+def private_data_path() -> Path:
+    """Return the data folder, made and closed to others: the keys of services are in it.
+
+    Raises
+    ------
+    LibraryError
+        It cannot be made.
+    """
+    try:
+        return closed_folder(data_path())
+    except OSError as error:
+        raise LibraryError(
+            f"{error.filename}: {error.strerror}", "look at the rights and the space there"
+        ) from None
 
 
 def library_path(config: Config) -> Path:
@@ -307,6 +317,8 @@ def _folder(key: str, given: str) -> Path | None:
 
 def backstage_settings(config: Config) -> Settings:
     """Return what backstage needs to know."""
+    from sfa_engine.backstage.settings import Settings
+
     data = data_path()
     return Settings(
         data=data,
@@ -322,6 +334,7 @@ def backstage_settings(config: Config) -> Settings:
         },
         executor=config.backstage.executor,
         dask=config.backstage.dask,
+        dask_security=config.backstage.dask_security,
         shared=config.backstage.shared,
         engine=config.separation.engine,
         model=config.separation.model,

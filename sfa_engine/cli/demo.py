@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,18 +13,19 @@ import numpy as np
 import platformdirs
 
 from sfa_engine.audio import device as devices
-from sfa_engine.audio.media import DESCRIPTION
+from sfa_engine.audio.media import DESCRIPTION, read_bundle
 from sfa_engine.cli import config as configuration
 from sfa_engine.cli import screen
 from sfa_engine.cli.backstage import backstage
 from sfa_engine.cli.board import Board, follow, tracks_of
+from sfa_engine.cli.folders import closed_folder, memory_path
 from sfa_engine.cli.rig import spawned, wait_for
 from sfa_engine.errors import DeviceError, EngineError, Refused, SfaError
 from sfa_engine.studio.demo import LANES, write_grooves, write_script
 from sfa_engine.studio.player import play_script
 from sfa_engine.studio.script import Script, parse_script
 from sfa_engine.surfaces.socket.client import SocketClient
-from sfa_engine.wire import BACKSTAGE, ENGINE
+from sfa_engine.wire import ENGINE
 
 
 def run_demo(tracks: Sequence[Path], device: str | None, output: Path, *, quiet: bool) -> None:
@@ -31,8 +33,8 @@ def run_demo(tracks: Sequence[Path], device: str | None, output: Path, *, quiet:
     if len(tracks) not in {0, 2}:
         raise Refused(f"the demo mixes two tracks, not {len(tracks)}", "give two, or none")
     screen.build_kernel(quiet=quiet)
-    cache = platformdirs.user_cache_path("sfa") / "demo"
-    cache.mkdir(parents=True, exist_ok=True)
+    cache = closed_folder(platformdirs.user_cache_path("sfa")) / "demo"
+    cache.mkdir(exist_ok=True)
     first, second = _theirs(tracks, quiet=quiet) if tracks else _ours(cache, quiet=quiet)
     text = write_script(first, second)
     (cache / "demo.mix").write_text(text)
@@ -54,6 +56,9 @@ def run_demo(tracks: Sequence[Path], device: str | None, output: Path, *, quiet:
     elif name == devices.TIMER_NAME:
         print("played on a timer: nothing was heard, for there is no sound device")
     print(f"the script of this mix is {cache / 'demo.mix'}; change it and `sfa render` it")
+    if not tracks:
+        title = shlex.quote(read_bundle(first).track.title)
+        print(f"both tracks are in the library: `sfa start`, then `sfa load 1 {title}`")
     late = f", late {status['engine']['late']}" if live else ""  # nobody waits for a file
     print(f"blocks {status['engine']['blocks']}{late}")
 
@@ -69,16 +74,11 @@ def _device() -> str:
 
 
 def _ours(cache: Path, *, quiet: bool) -> tuple[Path, Path]:
-    """Return the bundles of our own grooves, prepared as any track is, in a library apart."""
+    """Return the bundles of our own grooves, prepared into the library as any track is."""
     with screen.progress_bar("composing two grooves", quiet=quiet) as bar:
         folders = write_grooves(cache, lambda name, part: bar(part, f"composing {name}"))
-    with tempfile.TemporaryDirectory(prefix="sfa-demo-", dir=configuration.memory_path()) as folder:
-        runtime = Path(folder)
-        apart = {"XDG_DATA_HOME": str(cache / "library"), "XDG_CONFIG_HOME": str(cache / "library")}
-        with backstage(runtime=runtime, environment=apart) as client:
-            made = _prepared(client, folders, quiet=quiet)
-        wait_for(lambda: not (runtime / BACKSTAGE).exists(), "its backstage to end")
-    return made
+    with backstage() as client:
+        return _prepared(client, folders, quiet=quiet)
 
 
 def _theirs(tracks: Sequence[Path], *, quiet: bool) -> tuple[Path, Path]:
@@ -111,7 +111,7 @@ def _prepared(client: SocketClient, tracks: Sequence[Path], *, quiet: bool) -> t
 @contextmanager
 def _engine(device: str) -> Iterator[Path]:
     """Run an engine of the demo's own, beside any that runs already; yield its socket."""
-    with tempfile.TemporaryDirectory(prefix="sfa-demo-", dir=configuration.memory_path()) as folder:
+    with tempfile.TemporaryDirectory(prefix="sfa-demo-", dir=memory_path()) as folder:
         runtime = Path(folder)
         log = runtime / "start.log"
         command = [sys.executable, "-m", "sfa_engine.cli.main", "start", "--device", device]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import click
 
+from sfa_engine.cli.count import counted
+from sfa_engine.cli.terminal import print_json
 from sfa_engine.cli.tracks import backstage
 from sfa_engine.errors import Refused
 
 MOST_LISTED = 50  # in a line
 MOST_SHOWN = 500  # in a table
+EVENT = ("kind", "state", "title", "progress", "doing", "error")  # what a job's event says of it
 
 
 @click.group(invoke_without_command=True)
@@ -40,7 +43,7 @@ def list_(everything: bool, failed: bool, as_json: bool) -> None:
             more = client.call("jobs.list", states=states, before=more[-1]["id"])["jobs"]
             said["jobs"] += more
     if as_json:
-        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        print_json(said)
         return
     if said["jobs"]:
         screen.console.print(job_table(said["jobs"], time.time()))
@@ -57,7 +60,7 @@ def list_(everything: bool, failed: bool, as_json: bool) -> None:
 def show(job: int) -> None:
     """Show all that is known of a job."""
     with backstage() as client:
-        click.echo(json.dumps(client.call("jobs.show", job=job), indent=2, ensure_ascii=False))
+        print_json(client.call("jobs.show", job=job))
 
 
 @jobs.command()
@@ -103,20 +106,18 @@ def _listed(said: dict[str, Any]) -> str:
 @click.option("--json", "as_json", is_flag=True, help="An event a line.")
 def watch(as_json: bool) -> None:
     """Show live what is being done, until Ctrl-C."""
-    from sfa_engine.cli.board import LIVE, Board
+    from sfa_engine.cli.board import Board, Lines
 
     with backstage() as client:
         client.call("jobs.watch")
-        live = client.call("jobs.list", states=sorted(LIVE), limit=1)["jobs"]
-        try:
-            if not as_json and not live:
-                click.echo("nothing to do; what comes is shown, until Ctrl-C", err=True)
-            if as_json:
-                for _, event in client.notices():
-                    click.echo(json.dumps(event))
-            else:
-                with Board() as board:
-                    for _, event in client.notices():
-                        board.show(event)
-        except KeyboardInterrupt:
-            pass
+        said = client.call("jobs.list", states=["running"])
+        waiting = said["counts"].get("waiting", 0)
+        if not as_json and not said["jobs"]:
+            now = f"{counted(waiting, 'job')} waiting" if waiting else "nothing to do"
+            click.echo(f"{now}; what comes is shown, until Ctrl-C", err=True)
+        with nullcontext(Lines()) if as_json else Board() as board:
+            # A job may be silent for minutes: those that run are shown at once.
+            for job in reversed(said["jobs"]):
+                board.show({key: job[key] for key in EVENT} | {"job": job["id"]})
+            for _, event in client.notices():
+                board.show(event)

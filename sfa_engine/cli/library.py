@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from contextlib import nullcontext
 from datetime import datetime
@@ -16,6 +15,8 @@ from sfa_engine.cli.confirm import confirm, yes_option
 from sfa_engine.cli.count import counted
 from sfa_engine.cli.place import PLACE
 from sfa_engine.cli.sheet import sheet
+from sfa_engine.cli.terminal import one_line
+from sfa_engine.cli.terminal import print_json as _print_json
 from sfa_engine.cli.tracks import backstage
 from sfa_engine.clock import clock
 from sfa_engine.errors import Refused
@@ -36,10 +37,6 @@ def library() -> None:
 
 def _json_option(command: Any) -> Any:
     return click.option("--json", "as_json", is_flag=True, help="For programs.")(command)
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _none(what: str) -> None:
@@ -109,7 +106,7 @@ def show(track: str, as_json: bool) -> None:
         _print_json(said)
         return
     for line in sheet(said):
-        click.echo(line)
+        click.echo(one_line(line))
 
 
 @library.command()

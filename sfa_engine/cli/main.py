@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from sfa_engine import __version__
-from sfa_engine.cli import analyze, log, secret, separate, tracks, usage
-from sfa_engine.cli import config as configuration
-from sfa_engine.cli import jobs as job_commands
-from sfa_engine.cli import library as library_commands
-from sfa_engine.cli import prep as preparing
-from sfa_engine.cli import spotify as spotify_commands
+from sfa_engine.cli import RATES_HZ, terminal, tracks
+from sfa_engine.cli.folders import PRIVATE_UMASK, runtime_path
+from sfa_engine.cli.terminal import print_json, print_json_line
 from sfa_engine.cli.tracks import connect
-from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
+from sfa_engine.errors import EngineError, Refused, SfaError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 SPELLINGS = {"analyse": "analyze"}  # that are taken too, and not listed
-RATE = click.IntRange(*configuration.RATES_HZ)
+# Commands in modules of their own, which are imported when they are called.
+ELSEWHERE = {
+    name: f"sfa_engine.cli.{name}"
+    for name in ("analyze", "jobs", "library", "log", "prep", "secret", "separate", "spotify")
+} | dict.fromkeys(("describe", "get", "press", "set", "watch"), "sfa_engine.cli.controls")
+RATE = click.IntRange(*RATES_HZ)
+COMPLETE = "_SFA_COMPLETE"  # set by a shell that asks for completions
+INTERRUPTED = 130  # status after Ctrl-C, as shells have it: 128 + SIGINT
 
 
 class Group(click.Group):
@@ -40,8 +45,30 @@ class Group(click.Group):
         with _in_one_line():
             return super().invoke(context)
 
+
+class Main(Group):
+    """The whole command: imports of its commands what is called, and prints safely."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted({*super().list_commands(context), *ELSEWHERE})
+
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        return super().get_command(context, SPELLINGS.get(name, name))
+        name = SPELLINGS.get(name, name)
+        if name in ELSEWHERE:
+            module = import_module(ELSEWHERE[name])
+            self.add_command(getattr(module, "set_" if name == "set" else name))
+        command = super().get_command(context, name)
+        if command is not None and context.resilient_parsing:  # a shell asks for completions
+            from sfa_engine.cli.completion import attach
+
+            attach(command)
+        return command
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        if COMPLETE in os.environ:
+            import sfa_engine.cli.completion  # noqa: F401 - its shells take the places of click's
+        with terminal.guarded():
+            return super().main(*args, **extra)
 
 
 @contextmanager
@@ -49,59 +76,28 @@ def _in_one_line() -> Iterator[None]:
     """Write an error of the block as one line, and end with its status."""
     try:
         yield
+    except terminal.OutputError as error:
+        terminal.complain(error)
+        terminal.discard_output()
+        raise click.exceptions.Exit(1) from None
     except SfaError as error:
-        raise click.exceptions.Exit(_complain(error, 1)) from None
+        terminal.complain(error)
+        raise click.exceptions.Exit(1) from None
     except click.exceptions.NoArgsIsHelpError:
         raise
     except click.UsageError as error:
-        raise click.exceptions.Exit(_complain(usage.refusal_of(error), usage.STATUS)) from None
+        from sfa_engine.cli import usage
+
+        terminal.complain(usage.refusal_of(error))
+        raise click.exceptions.Exit(usage.STATUS) from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        terminal.discard_output()
         raise click.exceptions.Exit(0) from None
-
-
-def _complain(error: SfaError, status: int) -> int:
-    from sfa_engine.cli.screen import complain
-
-    complain(error)
-    return status
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _complete_control(
-    context: click.Context, _: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete a control's name from the desk, with its sentence beside it."""
-    from sfa_engine.desk import CONTROLS, Button, Meter
-
-    verb = context.info_name
-    fits: dict[str | None, Callable[[Any], bool]] = {
-        "set": lambda c: c.settable,
-        "press": lambda c: isinstance(c, Button),
-        "get": lambda c: c.settable or isinstance(c, Meter),
-        "watch": lambda c: c.settable or isinstance(c, Meter),
-    }
-    fit = fits.get(verb, lambda _: True)
-    return [
-        CompletionItem(path, help=control.sentence)
-        for path, control in CONTROLS.items()
-        if path.startswith(incomplete) and not control.planned and fit(control)
-    ]
-
-
-def _moment(_: click.Context, __: click.Parameter, words: str | None) -> str | int | None:
-    """Return a moment as the protocol has it: a word, or an engine frame as a number."""
-    return int(words) if words is not None and words.isdecimal() else words
-
-
-def _when_option(command: Command) -> Command:
-    return click.option(
-        "--at", "when", callback=_moment,
-        help="beat, bar or phrase, of the session or `bar deck1`; or an engine frame.",
-    )(command)  # fmt: skip
+    except (KeyboardInterrupt, click.Abort) as error:
+        # A prompt answers Ctrl-C and Ctrl-D alike, by an Abort.
+        cause = error if isinstance(error, KeyboardInterrupt) else error.__context__
+        interrupted = isinstance(cause, KeyboardInterrupt)
+        raise click.exceptions.Exit(INTERRUPTED if interrupted else 1) from None
 
 
 def _device_option(command: Command) -> Command:
@@ -110,7 +106,7 @@ def _device_option(command: Command) -> Command:
     )(command)
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sfa")
 def main() -> None:
     """Sound Forge Alchemy: a headless stem-performance engine.
@@ -141,10 +137,12 @@ def start(
     from dataclasses import replace
 
     from sfa_engine.cli import screen
+    from sfa_engine.cli.config import load_config
     from sfa_engine.cli.supervise import Supervisor
     from sfa_engine.cli.verdict import tell_health
 
-    audio = configuration.load_config().audio
+    os.umask(PRIVATE_UMASK)  # its children have it from here
+    audio = load_config().audio
     audio = replace(
         audio,
         device=audio.device if device is None else device,
@@ -152,11 +150,12 @@ def start(
         block=block or audio.block,
         channels=int(channels or audio.channels),
     )
-    runtime = configuration.runtime_path()
+    runtime = runtime_path()
     screen.build_kernel()
 
     def say(line: str) -> None:
-        screen.errors.print(line, highlight=False, markup=False, soft_wrap=True)
+        with suppress(terminal.OutputError):  # who started it has closed the terminal
+            screen.errors.print(line, highlight=False, markup=False, soft_wrap=True)
 
     supervisor = Supervisor(runtime, audio, say, backstage=not no_backstage)
     say(f"engine starting in {runtime}; Ctrl-C or `sfa stop` ends it")
@@ -168,7 +167,7 @@ def stop() -> None:
     """Stop the engine."""
     from sfa_engine.cli.supervise import stop_all
 
-    if not stop_all(configuration.runtime_path(), click.echo):
+    if not stop_all(runtime_path(), click.echo):
         raise EngineError("the engine is not running")
 
 
@@ -181,24 +180,23 @@ def status(watch: bool, as_json: bool) -> None:
 
     with connect() as client:
         if as_json and not watch:
-            _print_json(client.call("status"))
+            print_json(client.call("status"))
         elif as_json:
             while True:
-                click.echo(json.dumps(client.call("status")))
+                print_json_line(client.call("status"))
                 time.sleep(0.5)
         elif not watch:
-            screen.console.print(screen.status_view(client.call("status")))
+            screen.console.print(screen.status_view(client.call("status"), screen.console.width))
         else:
             from rich.live import Live
 
-            view = screen.status_view(client.call("status"))
-            try:
-                with Live(view, console=screen.console, refresh_per_second=15) as live:
-                    while True:
-                        time.sleep(1 / 15)
-                        live.update(screen.status_view(client.call("status")))
-            except KeyboardInterrupt:
-                pass
+            def view() -> RenderableType:
+                return screen.status_view(client.call("status"), screen.console.width)
+
+            with Live(view(), console=screen.console, refresh_per_second=15) as live:
+                while True:
+                    time.sleep(1 / 15)
+                    live.update(view())
 
 
 @main.command()
@@ -211,7 +209,7 @@ def health(as_json: bool) -> None:
     except EngineError as error:
         said = {"health": "down", "reasons": [str(error)]}
     if as_json:
-        _print_json(said)
+        print_json(said)
     else:
         click.echo(said["health"])
         for reason in said["reasons"]:
@@ -229,7 +227,7 @@ def devices(as_json: bool) -> None:
 
     found = list_devices()
     if as_json:
-        _print_json([asdict(device) for device in found])
+        print_json([asdict(device) for device in found])
         return
     for d in found:
         click.echo(f"{d.index:3d}  {d.name}  ({d.system}, {d.channels} out, {d.rate:g} Hz)")
@@ -237,101 +235,9 @@ def devices(as_json: bool) -> None:
         click.echo("no sound device; `--device none` runs the engine on a timer")
 
 
-# ---------------------------------------------------------------------- desk
-
-
-@main.command()
-@click.argument("path", shell_complete=_complete_control)
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def get(path: str, as_json: bool) -> None:
-    """Show a control's value, or a reading."""
-    with connect() as client:
-        said = client.call("get", path=path)
-    _print_json(said) if as_json else click.echo(said["text"])
-
-
-@main.command(name="set", context_settings={"ignore_unknown_options": True})
-@click.argument("path", shell_complete=_complete_control)
-@click.argument("value")
-@_when_option
-def set_(path: str, value: str, when: str | int | None) -> None:
-    """Set a control: `sfa set deck1.stem.vocals.volume -6`."""
-    with connect() as client:
-        said = client.call("set", path=path, value=value, when=when)
-    click.echo(said["text"])
-
-
-@main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("path", shell_complete=_complete_control)
-@click.argument("value", required=False)
-@_when_option
-def press(path: str, value: str | None, when: str | int | None) -> None:
-    """Press a button: `sfa press deck1.hotcue1.press`."""
-    with connect() as client:
-        client.call("press", path=path, value=value, when=when)
-
-
-@main.command()
-@click.argument("paths", nargs=-1, required=True, shell_complete=_complete_control)
-@click.option("--rate", default=10.0, show_default=True, help="Times a second, at most.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
-def watch(paths: tuple[str, ...], rate: float, as_json: bool) -> None:
-    """Show what changes: `sfa watch 'deck1.*'`."""
-    from sfa_engine.desk import find
-
-    def show(values: dict[str, float | None]) -> None:
-        if as_json:
-            click.echo(json.dumps(values))
-            return
-        for path, value in values.items():
-            control = find(path)
-            shown = control.scale.rest if value is None else value
-            click.echo(f"{path}  {control.text(shown)}")
-
-    with connect() as client:
-        show(client.call("watch", paths=list(paths), rate_hz=rate)["values"])
-        try:
-            for _, said in client.notices():
-                show(said["values"])
-        except KeyboardInterrupt:
-            pass
-
-
-@main.command()
-@click.argument("pattern", default="*")
-@click.option("--planned", is_flag=True, help="Only what is declared and not built yet.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def describe(pattern: str, planned: bool, as_json: bool) -> None:
-    """List the controls: `sfa describe 'deck1.eq.*'`."""
-    import fnmatch
-
-    from sfa_engine.desk import CONTROLS
-
-    found = [c for p, c in CONTROLS.items() if fnmatch.fnmatchcase(p, pattern)]
-    found = [c for c in found if c.planned or not planned]
-    if not found:
-        raise Refused(f'no control fits "{pattern}"', did_you_mean(pattern, CONTROLS))
-    if as_json:
-        _print_json(
-            [
-                {"path": c.path, "kind": c.kind, "sentence": c.sentence, "planned": c.planned}
-                for c in found
-            ]
-        )
-        return
-    width = max(len(c.path) for c in found)
-    for c in found:
-        note = " (planned)" if c.planned and not planned else ""
-        click.echo(f"{c.path:{width}}  {c.kind:6}  {c.sentence}{note}")
-
-
 # ---------------------------------------------------------------------- tracks
 
-for _command in (
-    *(tracks.load, tracks.eject, tracks.bundle),
-    *(preparing.prep, job_commands.jobs, library_commands.library, spotify_commands.spotify),
-    *(analyze.analyze, separate.separate, secret.secret, log.log),
-):
+for _command in (tracks.load, tracks.eject, tracks.bundle):
     main.add_command(_command)
 
 
@@ -345,6 +251,7 @@ for _command in (
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def render(script: Path, output: Path, rate: int, quiet: bool) -> None:
     """Render a script of a mix into a file, faster than real time."""
+    from sfa_engine.cli import config as configuration
     from sfa_engine.cli import screen
     from sfa_engine.library.places import Places
     from sfa_engine.studio.bundles import with_bundles
@@ -407,7 +314,7 @@ def doctor(as_json: bool) -> None:
 
     findings = examine()
     if as_json:
-        _print_json([vars(finding) for finding in findings])
+        print_json([vars(finding) for finding in findings])
     else:
         for f in findings:
             click.echo(f"{f.verdict:5} {f.what}: {f.found}" + (f"; {f.cure}" if f.cure else ""))
@@ -474,7 +381,7 @@ def prep_(
 
 def _show_results(results: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        _print_json({"results": results})
+        print_json({"results": results})
         return
     for r in results:
         baseline = f"  baseline {r['baseline']:.6g}" if r["baseline"] is not None else ""
@@ -488,9 +395,11 @@ def completion(shell: str) -> None:
     """Print the completion for a shell: `eval "$(sfa completion bash)"`."""
     from click.shell_completion import get_completion_class
 
+    import sfa_engine.cli.completion  # noqa: F401 - ours take the places of click's
+
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(main, {}, "sfa", "_SFA_COMPLETE").source())
+    click.echo(kind(main, {}, "sfa", COMPLETE).source())
 
 
 if __name__ == "__main__":

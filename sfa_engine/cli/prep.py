@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,6 +9,8 @@ import click
 
 from sfa_engine.cli import config as configuration
 from sfa_engine.cli.count import counted
+from sfa_engine.cli.folders import runtime_path
+from sfa_engine.cli.terminal import one_line, print_json_line
 from sfa_engine.cli.tracks import backstage
 from sfa_engine.errors import Refused
 
@@ -18,7 +19,7 @@ ENGINES = ("auto", "demucs", "embedded", "sketch", "lalalai", "none")
 
 
 @click.command()
-@click.argument("source", nargs=-1, required=True)
+@click.argument("source", nargs=-1, required=True, type=click.Path(readable=False))
 @click.option("--engine", type=click.Choice(ENGINES), help="That separates; none leaves one stem.")
 @click.option("--model", "-m", help="Of the engine, as htdemucs_ft.")
 @click.option("--no-stems", is_flag=True, help="The same as --engine none.")
@@ -68,11 +69,11 @@ def prep(
             click.echo(f'cannot read "{folder}"; mind its rights', err=True)
         if background:
             client.call("jobs.finish")
-            if not as_json and not quiet and not lock_holder(configuration.runtime_path() / LOCK):
+            if not as_json and not quiet and not lock_holder(runtime_path() / LOCK):
                 said_so = "no engine runs: backstage goes on by itself until all is prepared"
                 click.echo(f"{said_so}; `sfa stop` ends it", err=True)
             words = f"{said['count']} to prepare; see `sfa jobs list`"
-            click.echo(json.dumps(said) if as_json else words)
+            print_json_line(said) if as_json else click.echo(words)
             return
         client.call("jobs.watch", batch=said["batch"])
         try:
@@ -86,10 +87,10 @@ def prep(
         click.echo("watched while `sfa start` runs; see `sfa library folders`", err=True)
     if as_json:
         told = {"counts": counts, "tracks": tracks, "unread": said["unread"]}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        print_json_line(told)
     elif not quiet:
         for track in tracks:
-            click.echo(_in_words(track))
+            click.echo(one_line(_in_words(track)))
     if counts["failed"] or counts["cancelled"]:
         raise click.exceptions.Exit(1)
 
@@ -104,7 +105,7 @@ def _absolute(word: str) -> str:
 
 def _in_words(track: dict[str, Any]) -> str:
     """Return a prepared track as a line for a person."""
-    name = f"{track['artist']}: {track['title']}" if track["artist"] else str(track["title"])
+    name = f"{track['artist']} - {track['title']}" if track["artist"] else str(track["title"])
     bpm = f"{track['bpm']:.2f} BPM" if track["bpm"] else "no beat"
     stems = counted(len(track["stems"]), "stem") if track["stems"] else "in one piece"
     stems += ", a sketch" if track["sketch"] else ""

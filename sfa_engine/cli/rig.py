@@ -21,7 +21,7 @@ import numpy.typing as npt
 from sfa_engine.audio.layout import BLOCKS
 from sfa_engine.audio.memory import Memory
 from sfa_engine.cli import null_client
-from sfa_engine.cli.config import memory_path
+from sfa_engine.cli.folders import memory_path
 from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.surfaces.socket.client import SocketClient

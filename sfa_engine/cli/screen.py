@@ -1,24 +1,57 @@
-"""What a person reads: progress bars, the status view, one-line errors."""
+"""What a person reads: progress bars, tables, the status view."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any
 
-from rich.console import Console, Group
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from sfa_engine.audio import build
+from sfa_engine.cli.folders import closed_folder
+from sfa_engine.cli.terminal import Checked, printable
 from sfa_engine.clock import clock
 
-console = Console()
-errors = Console(stderr=True)
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+class SafeConsole(Console):
+    """A console that replaces control characters in what it renders, and adds only its own."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render a renderable, printable."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else printable(segment.text)
+            yield segment if text == segment.text else Segment(text, segment.style)
+
+    @property
+    def file(self) -> IO[str]:
+        """Where it writes: the stream behind the one that would replace its colours, too."""
+        found = super().file
+        return Checked(found.stream) if isinstance(found, Checked) else found  # type: ignore[return-value]
+
+    @file.setter
+    def file(self, new: IO[str]) -> None:
+        self._file = new
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the caller: rich would end the program."""
+        raise BrokenPipeError
+
+
+console = SafeConsole()
+errors = SafeConsole(stderr=True)
 COLOURS = {"ok": "green", "strained": "yellow", "poor": "dark_orange", "down": "red"}
 METER_CELLS = 12
+CELLS = {"at": 6, "of": 6, "BPM": 6, "key": 8, "beat": 6, "level": METER_CELLS}
+# From what width on a column is shown: the title has 20 columns of 80, and never less than 15.
+COLUMNS = {"at": 0, "of": 72, "BPM": 40, "key": 58, "beat": 50, "level": 80}
 METER_LOW_DB = -48.0
 
 
@@ -43,6 +76,14 @@ def progress_bar(words: str, *, quiet: bool = False) -> Iterator[Bar]:
 
     It stays when that is done, and goes when an error ends it: that has its own line.
     """
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -61,6 +102,10 @@ def progress_bar(words: str, *, quiet: bool = False) -> Iterator[Bar]:
 
 def build_kernel(*, quiet: bool = False) -> None:
     """Compile the kernel if this machine has not yet, with a bar."""
+    from sfa_engine.audio import build
+
+    with suppress(OSError):  # which the build names
+        closed_folder(build.folder().parents[1])  # the audio thread runs what lies there
     if build.is_built():
         return
     words = "building the sound engine for this CPU (once)"
@@ -77,8 +122,16 @@ def meter(level_db: float) -> Text:
     return Text("█" * cells, style=colour) + Text("░" * (METER_CELLS - cells), style="dim")
 
 
-def status_view(status: dict[str, Any]) -> Group:
-    """Return the status as it is shown, live or once."""
+def status_view(status: dict[str, Any], width: int = 80) -> Group:
+    """Return the status as it is shown, live or once.
+
+    Parameters
+    ----------
+    status : dict
+    width : int
+        Of the terminal, in columns. Where it is narrow, columns give way to the title.
+    """
+    shown = [column for column, least in COLUMNS.items() if width >= least]
     engine = status["engine"]
     word = Text(status["health"], style=f"bold {COLOURS[status['health']]}")
     head = Text.assemble(
@@ -95,24 +148,27 @@ def status_view(status: dict[str, Any]) -> Group:
     table = Table(box=None, pad_edge=False, expand=True)
     table.add_column("", width=3)
     table.add_column("track", no_wrap=True, overflow="ellipsis", ratio=1)
-    for name, width in (("at", 6), ("of", 6), ("BPM", 6), ("key", 8), ("beat", 6)):
-        table.add_column(name, no_wrap=True, width=width)
-    table.add_column("level", no_wrap=True, width=METER_CELLS)
+    for name in shown:
+        table.add_column(name, no_wrap=True, width=CELLS[name])
     for number, deck in enumerate(status["decks"], 1):
         if not deck.get("loaded"):
             trouble = Text(deck.get("trouble") or "empty", style="dim")
             table.add_row(f"{number} ■", trouble)
             continue
-        tempo = f"{deck['tempo']:.2f}" if deck["tempo"] else "?"
+        cells: dict[str, str | Text] = {
+            "at": clock(deck["position_s"]),
+            "of": clock(deck["duration_s"]),
+            "BPM": f"{deck['tempo']:.2f}" if deck["tempo"] else "?",
+            "key": deck["key"] or "?",
+            "beat": "",
+            "level": meter(deck["level_db"]),
+        }
+        if deck["tempo"]:
+            cells["beat"] = f"{deck['beat'] // 4 + 1:.0f}.{deck['beat'] % 4 + 1:.0f}"
         table.add_row(
             f"{number} {'▶' if deck['playing'] else '■'}",
-            Text(f"{deck['artist']}: {deck['title']}" if deck["artist"] else deck["title"]),
-            clock(deck["position_s"]),
-            clock(deck["duration_s"]),
-            tempo,
-            deck["key"] or "?",
-            f"{deck['beat'] // 4 + 1:.0f}.{deck['beat'] % 4 + 1:.0f}" if deck["tempo"] else "",
-            meter(deck["level_db"]),
+            Text(f"{deck['artist']} - {deck['title']}" if deck["artist"] else deck["title"]),
+            *(cells[name] for name in shown),
         )
     master = Text.assemble(
         "master  ",
@@ -160,8 +216,3 @@ def _state(track: dict[str, Any]) -> Text:
     """Return the state of a track that cannot be played as it should."""
     word = "" if track["state"] == "ready" else track["state"]
     return Text(word, style="red" if word == "failed" else "dim")
-
-
-def complain(error: Exception) -> None:
-    """Write an error as one line."""
-    print(f"sfa: {error}", file=sys.stderr)

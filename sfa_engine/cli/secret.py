@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
+from sfa_engine.cli.terminal import print_json_line
 from sfa_engine.errors import Refused, did_you_mean
 
-SERVICES = ("lalalai",)  # whose keys are asked for here; Spotify's login keeps its own
+if TYPE_CHECKING:
+    from sfa_engine.library.secret import Secrets
+
+SERVICES = ("lalalai", "spotify")  # spotify: the application's secret; a login keeps its own
 
 
 @click.group()
 def secret() -> None:
-    """Keep keys of services, encrypted at rest: lalalai."""
+    """Keep keys of services, encrypted at rest: lalalai, spotify."""
+
+
+def _secrets() -> Secrets:
+    """Return the user's secrets, in a folder that is closed to others."""
+    from sfa_engine.cli.config import private_data_path
+    from sfa_engine.library.secret import Secrets
+
+    return Secrets(private_data_path())
 
 
 @secret.command(name="set")
 @click.argument("name")
 def set_(name: str) -> None:
     """Keep a secret; it is asked for, or read from standard input."""
-    from sfa_engine.library.secret import Secrets
-
     if name not in SERVICES:
         hint = did_you_mean(name, SERVICES) or f"there are keys of {', '.join(SERVICES)}"
         raise Refused(f'no service "{name:.40}"', hint)
     asked = sys.stdin.isatty()
-    Secrets().set(name, click.prompt(name, hide_input=True) if asked else sys.stdin.readline())
+    _secrets().set(name, click.prompt(name, hide_input=True) if asked else sys.stdin.readline())
 
 
 @secret.command()
 @click.argument("name")
 def remove(name: str) -> None:
     """Forget a secret."""
-    from sfa_engine.library.secret import Secrets
-
-    if not Secrets().remove(name):
+    if not _secrets().remove(name):
         raise Refused(f'no secret "{name}"', "see `sfa secret list`")
 
 
@@ -44,11 +52,9 @@ def remove(name: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_(as_json: bool) -> None:
     """List the names of what is kept."""
-    from sfa_engine.library.secret import Secrets
-
-    names = Secrets().names()
+    names = _secrets().names()
     if as_json:
-        click.echo(json.dumps(names))
+        print_json_line(names)
         return
     for name in names:
         click.echo(name)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from sfa_engine.cli import config as configuration
+from sfa_engine.cli.folders import PRIVATE_UMASK
+from sfa_engine.cli.terminal import complain, print_json_line
 from sfa_engine.cli.tracks import check_free
 from sfa_engine.errors import Refused, SfaError
 
@@ -77,6 +79,9 @@ def separate(
         folder = output or Path()
     targets = _targets(files, folder, ".sfa" if bundle else "")
     if bundle:
+        if output is None:
+            os.umask(PRIVATE_UMASK)
+            configuration.private_data_path()
         for target in targets:
             check_free(settings, target, replace=replace)
     failed = 0
@@ -87,13 +92,12 @@ def separate(
                 told = ask(WORKER, request | {"path": str(file)} | place, bar)
         except SfaError as error:
             failed += 1
-            screen.complain(error)
+            complain(error)
             continue
         if as_json:
-            click.echo(json.dumps({"file": str(file), **told}))  # ASCII: names may be no UTF-8
+            print_json_line({"file": str(file), **told})
         else:
-            shown = click.format_filename(target)
-            click.echo(f"{shown}: {_in_words(told, preview=preview_s > 0.0)}")
+            click.echo(f"{target}: {_in_words(told, preview=preview_s > 0.0)}")
     if failed:
         raise click.exceptions.Exit(1)
 

@@ -21,7 +21,7 @@ def _catalogue() -> Any:
     from sfa_engine.library.secret import Secrets
 
     settings = configuration.backstage_settings(configuration.load_config())
-    return Catalogue(settings, Secrets(configuration.data_path()))
+    return Catalogue(settings, Secrets(configuration.private_data_path()))
 
 
 async def _log_in(port: int) -> None:
@@ -48,7 +48,7 @@ def logout() -> None:
     from sfa_engine.backstage.services.oauth import forget, logged_in
     from sfa_engine.library.secret import Secrets
 
-    vault = Secrets(configuration.data_path())
+    vault = Secrets(configuration.private_data_path())
     was = logged_in(vault)
     forget(vault)
     click.echo("logged out" if was else "nobody was logged in")

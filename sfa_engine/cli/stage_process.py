@@ -16,6 +16,7 @@ import trio
 from sfa_engine.audio.lock import take_lock
 from sfa_engine.cli import config as configuration
 from sfa_engine.cli import process_log
+from sfa_engine.cli.folders import PRIVATE_UMASK
 from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.stage.core import Core
 from sfa_engine.surfaces.socket.server import Server
@@ -61,6 +62,7 @@ def main() -> int:
     logger.info("started")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 4096), most))
+    os.umask(PRIVATE_UMASK)
     try:
         held = take_lock(given.runtime / LOCK, "a stage", "stop it first with `sfa stop`")
         trio.run(_serve, _open_core(given.runtime, given.device, given.data), given.runtime)

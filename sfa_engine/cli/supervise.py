@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfa_engine.audio.lock import lock_holder, take_lock
+from sfa_engine.audio.lock import lock_holder, open_holder, take_lock
 from sfa_engine.cli.config import AudioConfig, data_path, log_path
 from sfa_engine.cli.log import last_words
 from sfa_engine.cli.watchdog import LOOK_S, MAX_STEP_S, Watch, is_traced, watch_of
@@ -320,14 +320,11 @@ def stop_all(runtime: Path, say: Say) -> bool:
     found = False
     stuck = []
     for name in (LOCK, "stage.lock", HOST_LOCK, "backstage.lock"):
-        pid = lock_holder(runtime / name)
-        if not pid:
+        holder = open_holder(runtime / name)
+        if holder is None:
             continue
         found = True
-        try:
-            pidfd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            continue
+        pid, pidfd = holder
         what = f"{'engine' if name == LOCK else name.removesuffix('.lock')} (process {pid})"
         say(f"stopping the {what}")
         if not end_process(pidfd, END_S * 4):

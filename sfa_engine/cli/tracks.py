@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sfa_engine.cli import config as configuration
+from sfa_engine.cli.folders import PRIVATE_UMASK, closed_folder, runtime_path
 from sfa_engine.cli.place import PLACE
+from sfa_engine.cli.terminal import one_line
 from sfa_engine.errors import EngineError, MediaError, Refused
 
 if TYPE_CHECKING:
+    from sfa_engine.cli.config import Config
     from sfa_engine.surfaces.socket.client import SocketClient
 
 SUFFIX = ".sfa"  # as in `library.bundle`, which takes half a second to import
@@ -23,17 +26,18 @@ PREPARE_STEP_S = 0.2
 
 def connect() -> Any:
     """Return a connection to the running engine; wait a little for a part that is due again."""
-    from sfa_engine.audio.lock import lock_holder
-    from sfa_engine.cli.supervise import LOCK
     from sfa_engine.surfaces.socket.client import SocketClient
     from sfa_engine.wire import ENGINE
 
-    runtime = configuration.runtime_path()
+    runtime = runtime_path()
     give_up = time.monotonic() + BACK_S
     while True:
         try:
             return SocketClient(runtime / ENGINE)
         except EngineError:
+            from sfa_engine.audio.lock import lock_holder
+            from sfa_engine.cli.supervise import LOCK
+
             if not lock_holder(runtime / LOCK):
                 raise
         if time.monotonic() > give_up:
@@ -81,9 +85,9 @@ def load(deck: int, track: str, position: float, force: bool) -> None:
                 raise
         if "preparing" in said:
             said = _wait_prepared(client, deck, said)
-    name = f"{said['artist']}: {said['title']}" if said["artist"] else said["title"]
+    name = f"{said['artist']} - {said['title']}" if said["artist"] else said["title"]
     bpm = f", {said['bpm']:g} BPM" if said["bpm"] else ""
-    click.echo(f"deck {deck}: {name}{bpm}, {', '.join(said['stems'])}")
+    click.echo(one_line(f"deck {deck}: {name}{bpm}, {', '.join(said['stems'])}"))
 
 
 def _path_of(word: str) -> Path | None:
@@ -95,6 +99,8 @@ def _path_of(word: str) -> Path | None:
     here = Path(word).expanduser()
     if here.exists() and ("/" in word or here.suffix == SUFFIX or _is_sound(here)):
         return here.resolve()
+    from sfa_engine.cli import config as configuration
+
     config = configuration.load_config()
     among = configuration.library_path(config) / f"{word.removesuffix(SUFFIX)}{SUFFIX}"
     if among.is_dir():
@@ -147,10 +153,14 @@ def _wait_prepared(client: SocketClient, deck: int, said: dict[str, Any]) -> dic
     )
 
 
-def _among_ours(config: configuration.Config, name: str) -> Path:
+def _among_ours(config: Config, name: str) -> Path:
     """Return where a bundle of a name is among ours, in a folder that is there."""
+    from sfa_engine.cli import config as configuration
+
+    os.umask(PRIVATE_UMASK)
     folder = configuration.library_path(config)
     try:
+        closed_folder(configuration.data_path())
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MediaError(
@@ -159,8 +169,9 @@ def _among_ours(config: configuration.Config, name: str) -> Path:
     return folder / name
 
 
-def check_free(config: configuration.Config, output: Path, *, replace: bool) -> None:
+def check_free(config: Config, output: Path, *, replace: bool) -> None:
     """Refuse to write over a track's bundle, or unasked over any other."""
+    from sfa_engine.cli import config as configuration
     from sfa_engine.library.bundle import check_name
     from sfa_engine.library.owner import owner_of
     from sfa_engine.library.places import Places
@@ -211,11 +222,12 @@ def bundle(
 ) -> None:
     """Make a bundle of a sound file, or of a folder of stems."""
     from sfa_engine.audio.media import read_bundle
+    from sfa_engine.cli.config import load_config
     from sfa_engine.cli.screen import progress_bar
     from sfa_engine.library.sources import stem_sources
     from sfa_engine.prep.ingest import write_bundle
 
-    config = configuration.load_config()
+    config = load_config()
     library = config.library
     sources = stem_sources(source)
     if output is None:

@@ -5,7 +5,6 @@ Click says the same in four lines and in words of Python; here its errors become
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +13,6 @@ import click
 from sfa_engine.errors import Refused, did_you_mean
 
 STATUS = 2  # of a command that was not understood
-_VALUE = re.compile(r"'(.*?)'|(\S+)", re.DOTALL)  # with which click's sentence begins
 
 
 def refusal_of(error: click.UsageError) -> Refused:
@@ -26,10 +24,11 @@ def refusal_of(error: click.UsageError) -> Refused:
         return Refused(
             f'no option "{error.option_name}"', did_you_mean(error.option_name, options) or see
         )
-    name = getattr(error, "command_name", None)
-    if name is not None and error.ctx is not None:
-        group = error.ctx.command
-        commands = group.list_commands(error.ctx) if isinstance(group, click.Group) else ()
+    if isinstance(error, click.NoSuchCommand):
+        context, commands = error.ctx, list[str]()
+        if context is not None and isinstance(context.command, click.Group):
+            commands = context.command.list_commands(context)
+        name = error.command_name
         return Refused(f'no command "{name}"', did_you_mean(name, commands) or see)
     if isinstance(error, click.MissingParameter):
         return Refused(f"{_name(error)} is missing", see)
@@ -53,27 +52,17 @@ def _name(error: click.BadParameter) -> str:
 
 
 def _of_value(error: click.BadParameter, param: click.Parameter) -> Refused:
-    kind = param.type
-    found = _VALUE.match(error.message)
-    value = (found[1] if found[1] is not None else found[2]) if found else ""
-    hint = ""
-    if isinstance(kind, click.Choice):
-        words = [str(choice) for choice in kind.choices]
-        hint = did_you_mean(value, words) or f"say {' or '.join(words)}"
-    elif isinstance(kind, click.IntRange | click.FloatRange):
-        hint = f"give {_number(kind)} {_between(kind)}"
-    elif kind in {click.INT, click.FLOAT}:
-        hint = f"give {_number(kind)}"
-    if not hint:
-        return Refused(f"{_name(error)}: {error.message.rstrip('.')}")
-    return Refused(f'{_name(error)} is "{value}"', hint)
+    """Return a value that does not fit as a refusal: click names the value, our hint the range."""
+    message = error.message.rstrip(".")
+    message = f"{message[:1].lower()}{message[1:]}"
+    return Refused(f"{_name(error)}: {message}", _number(param.type))
 
 
 def _number(kind: click.ParamType[Any]) -> str:
-    return "a whole number" if isinstance(kind, click.types.IntParamType) else "a number"
-
-
-def _between(kind: click.IntRange | click.FloatRange) -> str:
-    if kind.max is None:
-        return f"from {kind.min:g}"
-    return f"from {kind.min:g} to {kind.max:g}" if kind.min is not None else f"up to {kind.max:g}"
+    """Return what to give where a number is wanted; empty where it is not."""
+    if not isinstance(kind, click.types.IntParamType | click.types.FloatParamType):
+        return ""
+    number = "a whole number" if isinstance(kind, click.types.IntParamType) else "a number"
+    if not isinstance(kind, click.IntRange | click.FloatRange):
+        return f"give {number}"
+    return f"give {number} from {kind.min:g}" + ("" if kind.max is None else f" to {kind.max:g}")

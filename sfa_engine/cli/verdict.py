@@ -28,7 +28,7 @@ def tell_health(runtime: Path, say: Say) -> None:
     runtime : pathlib.Path
         Where its socket will be.
     say : callable
-        Is told a line for each reason; from another thread.
+        Is told the line; from another thread.
     """
     threading.Thread(target=_tell, args=(runtime, say), name="health", daemon=True).start()
 
@@ -44,5 +44,5 @@ def _tell(runtime: Path, say: Say) -> None:
         if said["health"] != "down" or time.monotonic() > give_up:
             break
         time.sleep(STEP_S)
-    for reason in said["reasons"]:
-        say(f"health {said['health']}: {reason}")
+    if said["reasons"]:
+        say(f"health {said['health']}: {'; '.join(said['reasons'])}")

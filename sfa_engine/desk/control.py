@@ -25,7 +25,9 @@ from sfa_engine.desk.scale import NOT_SET, Scale, count
 from sfa_engine.errors import Refused, did_you_mean
 
 GLIDE_S = 0.005  # 5 ms: the shortest fade of a full-scale tone that nobody hears as a click
+ENDLESS = 1e6  # a range that ends here or later only says that numbers are finite
 ON_OFF = Scale("", 0, 1, 0, whole=True)
+PRESSED = count(0, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,32 @@ class Control:
     def settable(self) -> bool:
         """Whether it holds a value that may be set."""
         return False
+
+    def told(self) -> dict[str, Any]:
+        """Return all that programs need to know of it, as plain values."""
+        scale = self.scale
+        return {
+            "path": self.path,
+            "kind": self.kind,
+            "sentence": self.sentence,
+            "unit": scale.unit,
+            "low": scale.low,
+            "high": scale.high,
+            "rest": self.wire(scale.rest),
+            "optional": scale.optional,
+            "taper": scale.taper,
+            "planned": self.planned,
+        }
+
+    def range_text(self) -> str:
+        """Return what may be set, pressed or read, in words."""
+        scale = self.scale
+        low = "off" if scale.law == "gain" else f"{scale.low:.10g}"
+        if scale.high >= ENDLESS and scale.low <= -ENDLESS:
+            return f"any number of {scale.unit}"
+        if scale.high >= ENDLESS:
+            return f"{low} and more {scale.unit}".rstrip()
+        return f"{low} to {scale.high:.10g} {scale.unit}".rstrip()
 
     def text(self, value: float) -> str:
         """Return a value as a person reads it."""
@@ -101,6 +129,9 @@ class Switch(Control):
     def settable(self) -> bool:
         return True
 
+    def range_text(self) -> str:
+        return "on, off"
+
     def text(self, value: float) -> str:
         return "on" if value >= 0.5 else "off"
 
@@ -131,6 +162,12 @@ class Choice(Control):
     def settable(self) -> bool:
         return True
 
+    def told(self) -> dict[str, Any]:
+        return {**super().told(), "options": list(self.options)}
+
+    def range_text(self) -> str:
+        return ", ".join(self.options)
+
     def text(self, value: float) -> str:
         return self.options[int(value)]
 
@@ -149,7 +186,10 @@ class Button(Control):
     """Something that happens when it is pressed. A held button is pressed with 1, let go with 0."""
 
     kind = "button"
-    scale: Scale = field(default_factory=lambda: count(0, 1, 1))
+    scale: Scale = PRESSED
+
+    def range_text(self) -> str:
+        return "" if self.scale == PRESSED else super().range_text()
 
 
 @dataclass(frozen=True)

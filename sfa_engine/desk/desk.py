@@ -134,7 +134,18 @@ CONTROLS: dict[str, Control] = {control.path: control for control in DESK.contro
 
 
 # What others call a control: a mixer's channel has a volume, a player a speed.
-OTHER_NAMES = {"volume": "fader", "fader": "volume", "gain": "trim", "speed": "rate"}
+OTHER_NAMES = {
+    "volume": "fader",
+    "fader": "volume",
+    "gain": "trim",
+    "speed": "rate",
+    "bpm": "tempo",
+    "length": "duration",
+    "pause": "play",
+    "seek": "position",
+    "time": "position",
+    "headphones": "pfl",
+}
 
 
 def nearest(path: str) -> str:
@@ -150,7 +161,12 @@ def nearest(path: str) -> str:
     if other in beside:
         return f'did you mean "{prefix}{other}"?'
     near = [f"{prefix}{word}" for word in beside if did_you_mean(leaf, [word])]
-    return did_you_mean(path, near) or did_you_mean(path, built)
+    # A last name that is nothing like it is no help, however alike the rest: `deck1.xyz`.
+    leaves = {known.rpartition(".")[2] for known in built}
+    alike = {each for each in leaves if did_you_mean(leaf, [each])}
+    return did_you_mean(path, near) or did_you_mean(
+        path, [known for known in built if known.rpartition(".")[2] in alike]
+    )
 
 
 def find(path: str) -> Control:

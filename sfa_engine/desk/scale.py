@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sfa_engine.clock import seconds_of
 from sfa_engine.errors import Refused
 
 Taper = Literal["linear", "log", "decibel"]
@@ -87,7 +88,12 @@ class Scale:
 
     def range_text(self) -> str:
         """Return the range in words, for errors and documents."""
-        return f"from {self.text(self.low)} to {self.text(self.high)}"
+        return f"from {self.range_ends()[0]} to {self.range_ends()[1]}"
+
+    def range_ends(self) -> tuple[str, str]:
+        """Return both ends in words; one that means silence says so beside its number."""
+        ends = [f"{end:z.{self.decimals}f} {self.unit}".rstrip() for end in (self.low, self.high)]
+        return (f"{ends[0]} (off)" if self.law == "gain" else ends[0]), ends[1]
 
     def text(self, value: float) -> str:
         """Return a value as a person reads it; `parse` reads it back."""
@@ -107,7 +113,7 @@ class Scale:
         if self.unit and word.lower().endswith(self.unit.lower()):
             word = word[: -len(self.unit)].strip()
         try:
-            value = float(word)
+            value = _seconds(word) if self.unit == "s" and ":" in word else float(word)
         except ValueError:
             raise Refused(
                 f'"{text:.60}" is not a number', f"give one {self.range_text()}"
@@ -142,6 +148,12 @@ class Scale:
         if self.law == "gain":
             return 0.0 if value <= self.low else float(10.0 ** (value / 20.0))
         return value
+
+
+def _seconds(word: str) -> float:
+    """Return the seconds of ``1:01.5`` or ``-0:10``."""
+    seconds = seconds_of(word.removeprefix("-"))
+    return -seconds if word.startswith("-") else seconds
 
 
 def decibels(low: float, high: float, rest: float = 0.0) -> Scale:

@@ -122,11 +122,10 @@ def check_places(track: Track, **places_s: float | None) -> None:
     length_s = track.duration_s
     if length_s is None:
         return
-    for name, place_s in places_s.items():
+    for place_s in places_s.values():
         if place_s is not None and place_s > length_s + _ROUNDED_S:
             raise Refused(
-                f'{name} is {place_s:g} s, and "{track.name}" is {length_s:.3f} s long'
-                f" ({clock(length_s)})",
+                f'{clock(place_s, 3)} is behind the end of "{track.name}", {clock(length_s, 3)}',
                 "give a place before its end",
             )
 

@@ -19,7 +19,7 @@ from sfa_engine.audio.command import Source
 from sfa_engine.audio.layout import LATENCY
 from sfa_engine.audio.media import DESCRIPTION, HOT_CUES
 from sfa_engine.audio.memory import Memory
-from sfa_engine.desk import CONTROLS, Choice, find
+from sfa_engine.desk import CONTROLS, find
 from sfa_engine.errors import EngineError, Refused, SfaError
 from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.conductor import Conductor, Done, readings_of
@@ -131,27 +131,8 @@ class Core:
 
     def describe(self, planned: bool = True) -> dict[str, Any]:
         """Return every control with its kind, unit, range, rest and sentence."""
-        controls = []
-        for path, control in CONTROLS.items():
-            if control.planned and not planned:
-                continue
-            scale = control.scale
-            entry: dict[str, Any] = {
-                "path": path,
-                "kind": control.kind,
-                "sentence": control.sentence,
-                "unit": scale.unit,
-                "low": scale.low,
-                "high": scale.high,
-                "rest": control.wire(scale.rest),
-                "optional": scale.optional,
-                "taper": scale.taper,
-                "planned": control.planned,
-            }
-            if isinstance(control, Choice):
-                entry["options"] = list(control.options)
-            controls.append(entry)
-        return {"controls": controls}
+        shown = [c for c in CONTROLS.values() if planned or not c.planned]
+        return {"controls": [control.told() for control in shown]}
 
     def get(self, path: str) -> dict[str, Any]:
         """Return a control's value, in its unit and as text."""

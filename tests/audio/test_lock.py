@@ -1,25 +1,88 @@
 """Lock files: who holds one, and what is said of one that cannot be had."""
 
-import fcntl
 import os
+import select
+import signal
 import subprocess
-from threading import Event, Thread, Timer
+import sys
 
 import pytest
 
-from sfa_engine.audio import lock
-from sfa_engine.audio.lock import lock_holder, take_lock
+from sfa_engine.audio.lock import lock_holder, open_holder, take_lock
 from sfa_engine.errors import EngineError
 
+HOLDER = """
+import sys
+from pathlib import Path
+from sfa_engine.audio.lock import take_lock
+take_lock(Path(sys.argv[1]), "a host", "stop it")
+print("held", flush=True)
+sys.stdin.read()
+"""
 
-def test_a_lock_names_its_holder_for_as_long_as_it_is_held(tmp_path):
-    path = tmp_path / "host.lock"
-    held = take_lock(path, "a host", "stop it")
-    assert lock_holder(path) == os.getpid()
+ASKER = """
+import sys
+from pathlib import Path
+from sfa_engine.audio.lock import lock_holder
+print("asking", flush=True)
+while True:
+    lock_holder(Path(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "host.lock"
+
+
+@pytest.fixture
+def holder(path):
+    """A process that holds the lock until its standard input is closed."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+
+
+def test_a_lock_names_its_holder_for_as_long_as_it_is_held(path, holder):
+    assert lock_holder(path) == holder.pid
     with pytest.raises(EngineError, match=r"a host runs in .* already; stop it"):
         take_lock(path, "a host", "stop it")
-    os.close(held)
+    holder.communicate()
     assert lock_holder(path) == 0
+    os.close(take_lock(path, "a host", "stop it"))
+
+
+def test_a_lock_is_taken_once_in_a_process_too(path):
+    held = take_lock(path, "a host", "stop it")
+    with pytest.raises(EngineError, match="already"):
+        take_lock(path, "a host", "stop it")
+    os.close(held)
+
+
+def test_a_number_in_the_file_names_nobody(path, holder):
+    path.write_text(f"{os.getpid()}\n")
+    assert lock_holder(path) == holder.pid
+    holder.communicate()
+    assert lock_holder(path) == 0
+    assert open_holder(path) is None
+
+
+def test_the_holder_is_had_as_a_process_not_as_a_number(path, holder):
+    pid, pidfd = open_holder(path)
+    assert pid == holder.pid
+    signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+    assert select.select([pidfd], [], [], 20.0)[0]
+    os.close(pidfd)
+    assert open_holder(path) is None
+
+
+def test_a_lock_behind_a_symbolic_link_is_not_taken(path, tmp_path):
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(EngineError, match="cannot be written"):
+        take_lock(path, "a host", "stop it")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_with_what_to_do(tmp_path):
@@ -28,45 +91,12 @@ def test_a_folder_that_cannot_be_written_is_an_error_with_what_to_do(tmp_path):
         take_lock(tmp_path / "file" / "host.lock", "a host", "stop it")
 
 
-@pytest.fixture
-def held(tmp_path, monkeypatch):
-    """Lend a file that is locked, with the number of a process that has ended."""
-    monkeypatch.setattr(lock, "PATIENCE_S", 20.0)  # a busy machine's
-    with subprocess.Popen(["true"]) as ended:
-        pass
-    path = tmp_path / "host.lock"
-    path.write_text(f"{ended.pid}\n")
-    with path.open("rb+") as file:
-        yield file
-
-
-def test_one_who_asks_holds_no_lock_for_another_who_asks(held):
-    fcntl.flock(held, fcntl.LOCK_SH)
-    assert lock_holder(held.name) == 0
-
-
-def test_one_who_asks_keeps_nobody_from_a_lock(tmp_path):
-    path = tmp_path / "host.lock"
+def test_one_who_asks_keeps_nobody_from_a_lock(path):
     os.close(take_lock(path, "a host", "stop it"))
-    enough = Event()
-
-    def ask():
-        while not enough.is_set():
-            assert lock_holder(path) in {0, os.getpid()}
-
-    asking = Thread(target=ask)
-    asking.start()
-    try:
+    with subprocess.Popen(
+        [sys.executable, "-c", ASKER, path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as asking:
+        assert asking.stdout.readline() == b"asking\n"
         for _ in range(2_000):
             os.close(take_lock(path, "a host", "stop it"))
-    finally:
-        enough.set()
-        asking.join()
-
-
-def test_a_lock_just_taken_does_not_name_its_last_holder(held):
-    fcntl.flock(held, fcntl.LOCK_EX)
-    timer = Timer(0.02, os.pwrite, (held.fileno(), f"{os.getpid()}\n".encode(), 0))
-    timer.start()
-    assert lock_holder(held.name) == os.getpid()
-    timer.join()
+        asking.terminate()

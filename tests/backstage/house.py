@@ -21,7 +21,7 @@ from sfa_engine.backstage.executor import Local
 from sfa_engine.backstage.queue import Queue
 from sfa_engine.backstage.settings import Settings
 from sfa_engine.backstage.workshop import Workshop
-from sfa_engine.cli.config import memory_path
+from sfa_engine.cli.folders import memory_path
 from sfa_engine.errors import EngineError
 from sfa_engine.library.database import BUSY_S, Database
 from sfa_engine.library.places import Places

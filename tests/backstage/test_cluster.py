@@ -66,7 +66,7 @@ def two_workers(shared: Path) -> LocalCluster:
 async def cluster(shared: Path) -> AsyncIterator[Cluster]:
     """Lend a cluster of two worker processes."""
     async with two_workers(shared) as here:
-        sent = await Cluster.connect(here.scheduler_address, str(shared))
+        sent = await Cluster.connect(here.scheduler_address, str(shared), insecure=True)
         try:
             yield sent
         finally:
@@ -276,12 +276,26 @@ def test_a_cluster_that_is_not_named_is_refused(address: str, shared: str) -> No
         asyncio.run(Cluster.connect(address, shared))
 
 
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "127.0.0.1:9", "ws://x:9", "tlsx://x:9"])
+def test_a_cluster_without_tls_is_refused_unless_that_is_allowed(
+    tmp_path: Path, address: str
+) -> None:
+    with pytest.raises(WorkerError, match=r'has no TLS: .*dask_security = "none"'):
+        asyncio.run(Cluster.connect(address, str(tmp_path)))
+
+
+def test_a_cluster_with_tls_is_gone_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sfa_engine.backstage.cluster.CONNECT_S", 0.5)
+    with pytest.raises(WorkerError, match="no Dask scheduler answers at tls://"):
+        asyncio.run(Cluster.connect("tls://127.0.0.1:9", str(tmp_path)))
+
+
 def test_a_scheduler_that_does_not_answer_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sfa_engine.backstage.cluster.CONNECT_S", 0.5)
     with pytest.raises(WorkerError, match="no Dask scheduler answers"):
-        asyncio.run(Cluster.connect("tcp://127.0.0.1:9", str(tmp_path)))
+        asyncio.run(Cluster.connect("tcp://127.0.0.1:9", str(tmp_path), insecure=True))
 
 
 @pytest.mark.parametrize("address", ["nosuch://x", "127.0.0.1"])
@@ -290,7 +304,7 @@ def test_an_address_that_is_none_is_told_and_nothing_stays_open(
 ) -> None:
     async def main() -> list[Client]:
         with pytest.raises(WorkerError, match="no Dask scheduler answers"):
-            await Cluster.connect(address, str(tmp_path))
+            await Cluster.connect(address, str(tmp_path), insecure=True)
         return [client for client in Client._instances if client.status != "closed"]
 
     assert asyncio.run(main()) == []
@@ -298,7 +312,7 @@ def test_an_address_that_is_none_is_told_and_nothing_stays_open(
 
 def test_storage_that_nobody_knows_is_told_before_anybody_is_asked() -> None:
     with pytest.raises(WorkerError, match=r'cannot use "nosuch://x" .*Protocol not known'):
-        asyncio.run(Cluster.connect("tcp://127.0.0.1:9", "nosuch://x"))
+        asyncio.run(Cluster.connect("tcp://127.0.0.1:9", "nosuch://x", insecure=True))
 
 
 def test_an_order_that_the_cluster_fails_leaves_nothing_on_the_storage(tmp_path: Path) -> None:
@@ -340,7 +354,7 @@ def test_a_cluster_is_gone_to_with_the_first_order_and_tried_again_with_the_next
     shared = tmp_path / "shared"
     (shared / "sfa-left" / "in" / "path").mkdir(parents=True)
     addresses = ["tcp://127.0.0.1:9"]
-    remote = Remote(lambda: Cluster.connect(addresses[-1], str(shared)))
+    remote = Remote(lambda: Cluster.connect(addresses[-1], str(shared), insecure=True))
 
     async def main() -> list[dict[str, Any]]:
         await remote.end("sfa")

@@ -14,7 +14,7 @@ from engine_process import bundles, silent_engine  # noqa: F401 - fixtures, foun
 from open_library import with_bundle
 
 from sfa_engine.audio.grid import Anchor, Grid
-from sfa_engine.cli.config import memory_path
+from sfa_engine.cli.folders import memory_path
 from sfa_engine.cli.main import main
 from sfa_engine.errors import EngineError
 from sfa_engine.library.analysis import Analysis, StemOrigin, set_stems, store

@@ -15,7 +15,7 @@ import pytest
 
 from sfa_engine.audio.lock import lock_holder, take_lock
 from sfa_engine.cli.backstage import LOCK
-from sfa_engine.cli.config import memory_path
+from sfa_engine.cli.folders import memory_path
 
 pytestmark = pytest.mark.slow
 

@@ -89,13 +89,19 @@ def test_a_mistake_is_one_line_and_a_status(sfa, words, sentence):
         (["bundle", "--bpmm", "3", "x"], 'no option "--bpmm"; did you mean "--bpm"?'),
         (["--foo"], 'no option "--foo"; see `sfa --help`'),
         (["load"], "DECK is missing; see `sfa load --help`"),
-        (["load", "one", "x"], 'DECK is "one"; give a whole number from 1 to 2'),
+        (
+            ["load", "one", "x"],
+            "DECK: 'one' is not a valid integer range; give a whole number from 1 to 2",
+        ),
         (["load", "1", "x", "y"], "unexpected extra argument (y); see `sfa load --help`"),
-        (["start", "--block", "7"], '--block is "7"; give a whole number from 16 to 8192'),
+        (
+            ["start", "--block", "7"],
+            "--block: 7 is not in the range 16<=x<=8192; give a whole number from 16 to 8192",
+        ),
         (["start", "--block"], "'--block' requires an argument"),
-        (["start", "--channels", "3"], '--channels is "3"; say 2 or 4'),
-        (["watch", "x", "--rate", "y"], '--rate is "y"; give a number'),
-        (["completion", "bsh"], 'SHELL is "bsh"; did you mean "bash"?'),
+        (["start", "--channels", "3"], "--channels: '3' is not one of '2', '4'"),
+        (["watch", "x", "--rate", "y"], "--rate: 'y' is not a valid float; give a number"),
+        (["completion", "bsh"], "SHELL: 'bsh' is not one of 'bash', 'zsh', 'fish'"),
     ],
 )
 def test_a_command_that_is_not_understood_is_one_line_too(sfa, words, sentence):
@@ -124,7 +130,7 @@ def test_a_sound_file_is_no_script(sfa, song):
 def test_a_rate_that_the_engine_is_not_run_at_is_refused(sfa, words, rate):
     status, _, err = sfa(*words, "--rate", rate)
     assert status == 2
-    assert "--rate is" in err
+    assert "--rate: " in err
     assert "give a" in err
 
 
@@ -323,11 +329,16 @@ def test_the_demo_is_mixed_by_the_engine_into_a_file_with_its_picture(sfa, tmp_p
     for second in range(1, 58):
         assert np.abs(sound[second * rate : (second + 1) * rate]).max() > 0.01
     assert re.search(r"blocks \d{5}$", out.strip())
+    # A newcomer has something to load.
+    assert "`sfa load 1 'Slow Gold'`" in out
+    found = json.loads(sfa("library", "search", "--json")[1])["tracks"]
+    assert {track["title"] for track in found} == {"Slow Gold", "Quicksilver"}
+    assert {track["state"] for track in found} == {"ready"}
 
 
 def test_the_engine_is_started_played_and_stopped_by_hand(silent_engine, bundles):
     run = silent_engine.command
-    assert run("load", "1", str(bundles[0]))[1] == "deck 1: Us: Track 1, 124 BPM, vocals, drums\n"
+    assert run("load", "1", str(bundles[0]))[1] == "deck 1: Us - Track 1, 124 BPM, vocals, drums\n"
     assert run("set", "deck1.stem.vocals.volume", "-6")[1] == "-6.0 dB\n"
     assert run("get", "deck1.stem.vocals.volume")[1] == "-6.0 dB\n"
     assert run("set", "deck1.position", "5000")[1] == run("get", "deck1.duration")[1]
@@ -339,7 +350,7 @@ def test_the_engine_is_started_played_and_stopped_by_hand(silent_engine, bundles
     assert "not set" not in run("get", "deck1.hotcue1.position")[1]
     status, out, _ = run("status")
     assert status == 0
-    assert "Us: Track 1" in out
+    assert "Us - Track 1" in out
     assert json.loads(run("status", "--json")[1])["decks"][0]["playing"] is True
     until(lambda: run("health")[0] == 0, "good health")
     assert "timer" in run("health")[1]

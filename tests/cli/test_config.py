@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfa_engine.cli.config import Config, backstage_settings, load_config, runtime_path
+from sfa_engine.cli.config import Config, backstage_settings, load_config
+from sfa_engine.cli.folders import runtime_path
 from sfa_engine.errors import Refused
 
 

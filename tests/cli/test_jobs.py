@@ -136,4 +136,4 @@ def test_watching_nothing_is_no_blank_screen_and_goes_on(backstage):
         assert watching.poll() is None
         watching.send_signal(signal.SIGINT)
         watching.communicate(timeout=20.0)
-    assert watching.returncode == 0
+    assert watching.returncode == 130

@@ -69,5 +69,5 @@ def test_a_title_stands_in_the_status_as_it_is():
     }  # fmt: skip
     file = io.StringIO()
     Console(file=file, width=160).print(status_view(status))
-    assert f"[b]: {ODD}" in file.getvalue()
+    assert f"[b] - {ODD}" in file.getvalue()
     assert "[/y]" in file.getvalue()

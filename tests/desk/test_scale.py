@@ -131,7 +131,7 @@ def test_a_refusal_names_the_value_as_it_came_and_the_range(value, words):
     with pytest.raises(Refused) as caught:
         VOLUME.check(value)
     assert caught.value.message == words
-    assert caught.value.hint == "give one from off to 6.0 dB"
+    assert caught.value.hint == "give one from -60.0 dB (off) to 6.0 dB"
 
 
 def test_a_long_value_is_not_said_back_whole():

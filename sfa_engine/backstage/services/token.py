@@ -69,8 +69,8 @@ class ClientToken:
         if not client_id or not client_secret:
             raise Refused(
                 "no credentials for Spotify",
-                f"make an application at {DASHBOARD} and set client_id and client_secret under"
-                " [spotify]",
+                f"make an application at {DASHBOARD}, set its client_id under [spotify], and keep "
+                "its secret with `sfa secret set spotify`",
             )
         self._accounts = accounts
         self._identity = (client_id, client_secret)

@@ -12,7 +12,9 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
+import pickle
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from sfa_engine.prep.separate.engine import DEVICES
 
 PACKAGES = {"demucs": "demucs", "demucs_infer": "demucs-infer"}  # module: distribution
 _SAFETENSORS = {"demucs": "demucs.hf", "demucs_infer": "demucs_infer.safetensors"}
+CLASSES = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs")
 OVERLAP = 0.25  # of one segment with the next, as Demucs has it
 CHUNK_S = 60.0  # at least; 5 MB of buffers a second
 FADE_S = 1.0
@@ -162,17 +165,63 @@ class Demucs:
         return models.trusted(path, cure)
 
     def _load_part(self, states: Any, path: Path) -> Any:
-        """Return one network."""
+        """Return one network; one that is not pinned may be made of Demucs's own classes only."""
         try:
             if path.suffix == ".safetensors":
+                _check_classes(path)
                 loader = importlib.import_module(_SAFETENSORS[self._package])
                 return loader.load_safetensors_model(path)
-            return states.load_model(path)
+            if models.is_pinned(path):
+                return states.load_model(path)
+            return states.load_model(_read_plainly(path, self._package))
+        except WorkerError:
+            raise
         except Exception as problem:  # what is in a pickle can raise anything
             raise WorkerError(
                 f'"{path}" cannot be loaded: {type(problem).__name__}: {problem!s:.200}',
                 "it is no model of Demucs, or of another version; fetch it again",
             ) from problem
+
+
+def _read_plainly(path: Path, package: str) -> dict[str, Any]:
+    """Return what is in a ``.th`` of any author, without running anything that is in it.
+
+    Raises
+    ------
+    WorkerError
+        If there is more in it than tensors, plain values and one of `CLASSES`.
+    """
+    classes = {}
+    for name in CLASSES:
+        _, module, kind = name.split(".")
+        classes[name] = getattr(importlib.import_module(f"{package}.{module}"), kind)
+    try:
+        with torch.serialization.safe_globals(
+            [Fraction, *((kind, name) for name, kind in classes.items())]
+        ):
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as problem:
+        raise WorkerError(
+            f'"{path}" cannot be loaded: it is damaged, or there is more in it than weights',
+            "it is none of the models that Demucs published, and might run a program",
+        ) from problem
+    if not isinstance(found, dict) or found.get("klass") not in classes.values():
+        raise WorkerError(f'"{path}" is no model of Demucs', "fetch it again, or take another")
+    return found
+
+
+def _check_classes(path: Path) -> None:
+    """Refuse a ``.safetensors`` whose metadata names a class that is not one of `CLASSES`."""
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="pt") as file:
+        metadata = file.metadata() or {}
+    name = metadata.get("klass", "")
+    plain = name.replace("demucs_infer.", "demucs.", 1)
+    if plain not in CLASSES or '"_class"' in metadata.get("structure", ""):
+        raise WorkerError(
+            f'"{path}" names {name!r:.80}, which is no class of Demucs', "take another model"
+        )
 
 
 def stem_names(sources: Sequence[str]) -> tuple[str, ...]:

@@ -6,8 +6,11 @@
         htdemucs.yaml                 names of the parts; may be left out for Demucs's own models
         955717e8-8726e21a.th          name and first digits of the file's SHA-256
 
-A ``.th`` is a pickle: loading it runs what is in it. So it is loaded only from this folder, only
-if nobody else can write there, and only if its SHA-256 is what its name says. Imports no torch.
+A ``.th`` is a pickle: loading it may run what is in it. So it is loaded only from this folder,
+only if nobody else can write there, and only if its SHA-256 is right: the whole of it for the
+models that Demucs's authors published, the digits in its name for any other. Eight digits keep
+out damage, not an attacker, who needs 2**32 tries; so `hybrid` lets only those that are known as a
+whole be unpickled, and reads others as plain tensors of Demucs's own classes. Imports no torch.
 """
 
 from __future__ import annotations
@@ -26,7 +29,39 @@ from sfa_engine.library.draft import drafted_file
 
 PIECE_BYTES = 1 << 20
 TIMEOUT_S = 30.0
+SHOWN = 16  # digits of a digest in an error
 _PART = re.compile(r"[A-Za-z0-9_.]+-([0-9a-f]{8,64})\.(th|safetensors)")
+# SHA-256 of the parts that Demucs's authors published, by signature; as the catalogue
+# of demucs-infer has them, and beginning with the eight digits of Demucs's own list.
+DIGESTS = {
+    "0d19c1c6": "0f06f20ed6ddc8058fa72ccc4845f3a88916eff7d007b623924193de217bbcf4",
+    "5d2d6c55": "db83574e05b2308f76e2764819da673f2d16d437b9e619f5fcb72f275fc0e24f",
+    "7d865c68": "3d5dd56b5bc986f136dff98655ded22b2b033f465ccec7a28640a6b15fd71ed6",
+    "7ecf8ec1": "70f50cc947d08f32e6dd8e2b687d398fa5ef9e51d1bd7600e32205d1f44be6b9",
+    "a1d90b5c": "ae9d245283bf24b552913ee233a1101dcd0aeaed59b1c0a2da0e1f6eda15101b",
+    "c511e2ab": "fe6987756a7087d339bf63b19bb481b12cea02d3bc0de7583df7597210209649",
+    "cfa93e08": "61801ae1567d606c97a9c3469e943ae306d0a873eeb60d623ae7cfc7042b3f68",
+    "e51eebcc": "c1b80bdd6de58274abf359e66822a76f49ce2b9f086fc5dc917ac14598e6bebf",
+    "6b9c2ca1": "3fd82607b051e9f8ed0e86a30791023a3b589a427fb994c8bbfdff8c1903eeff",
+    "b72baf4e": "8778635e98a9d4b34b3d132300597758f8f3f2978510eb20c202fd0d54a7bbf0",
+    "42e558d4": "196e0e1bc5e83ea6ffbf0750b1abae1305b83de12ec98e5b50915a7139c52759",
+    "305bc58f": "18378783cf76d44213f7a0c87da872a35b976c31ac11c4b367438b4674a2f0fe",
+    "14fc6a69": "a89dd0eeb547221dcfd6c0a47baa768ce0bce548eaf86b9a404d6b1088b5d22f",
+    "464b36d7": "e5a9386ecbf6f30bb2bdc7ae162f471d87f3b5bffba1a8cb2cebe4403280967e",
+    "7fd6ef75": "a905dd8548f7389f1a3686c24c09d7bee61b716e3372e778e2acec88333ecdf4",
+    "83fc094f": "4a16d450fd8c9277494e23865cadaa4a3e64141c45411d84243b8c95ea4b7cae",
+    "1ef250f1": "592467cef0b0d878bc66fe38c8456353ff435334331baab08e1dc82beeefd596",
+    "902315c2": "b39ce9c97b5603fbaee99ec59fe1d2db570c77a37356c9c85542d881517c3302",
+    "9a6b4851": "03af0aa64af2c4f0795659c265fdead238fab31c064a8a4b5b051c1b22c8ad48",
+    "fa0cb7f9": "100d8bf4dc5e228edfd9bb7a2ec44ad9f44d8f0a845964d38ee8c11ea8ca1399",
+    "955717e8": "8726e21a993978c7ba086d3872e7608d7d5bfca646ca4aca459ffda844faa8b4",
+    "f7e0c4bc": "ba3fe64ae8ef66ac9a4857222ce48efbdc5eb3ad375cb79dd13debee5aaa4066",
+    "d12395a8": "e57c48e6b0e38af4f7118d7bd08c49f0a0c0edf7d09143bdd902ea0d237303e6",
+    "92cfc3b6": "ef3bcb9c8b40d14ae5d51b6db2587339cc12c6b77c0be151ce6d69002e087bf2",
+    "04573f0d": "f3cf25b222c4eed7cd49dd8b2c9597d50c18bd154090f7b919cfa5f93cf22c49",
+    "75fc33f5": "1941ce654b11df4132b9f4eae408556b4c83fad6fe26b4bc0dbcb36b975befb3",
+    "5c90dfd2": "34c22ccb381c6f9fdbf324f04e1e2fe21aaaf293f5ded163a162697ff9a02ddd",
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -49,7 +84,7 @@ def sha256_of(path: Path) -> str:
 
 
 def checked(path: Path, digest: str, cure: str) -> Path:
-    """Return a path after its file was compared with the beginning of a SHA-256.
+    """Return a path after its file was compared with a SHA-256, or with its beginning.
 
     Raises
     ------
@@ -63,7 +98,7 @@ def checked(path: Path, digest: str, cure: str) -> Path:
     if not found.startswith(digest):
         raise WorkerError(
             f'model file "{path}" is damaged or another: its SHA-256 begins '
-            f"{found[: len(digest)]}, not {digest}",
+            f"{found[: len(digest)][:SHOWN]}, not {digest[:SHOWN]}",
             cure,
         )
     return path
@@ -97,7 +132,7 @@ def trusted(path: Path, cure: str) -> Path:
     Raises
     ------
     WorkerError
-        If another user can write it or its folder, or its SHA-256 is not what its name says.
+        If another user can write it or its folder, or its SHA-256 is another.
     """
     for place in (path, path.parent):
         status = place.stat()
@@ -106,9 +141,20 @@ def trusted(path: Path, cure: str) -> Path:
                 f'"{place}" can be written by others, and loading a model runs what is in it',
                 f"look where it comes from, then `chown $USER` and `chmod o-w` {place}",
             )
-    named = _PART.fullmatch(path.name)
+    return checked(path, digest_of(path.name), cure)
+
+
+def is_pinned(path: Path) -> bool:
+    """Return whether all of a file's SHA-256 is known, so that it is its authors' file."""
+    return path.suffix == ".th" and path.name.partition("-")[0] in DIGESTS
+
+
+def digest_of(name: str) -> str:
+    """Return the SHA-256 that a part of a model must have: all of it, or its beginning."""
+    named = _PART.fullmatch(name)
     assert named
-    return checked(path, named[1], cure)
+    pinned = DIGESTS.get(name.partition("-")[0], "") if named[2] == "th" else ""
+    return pinned or named[1]
 
 
 def fetch(source: str, target: Path, progress: Callable[[float], None]) -> Path:
@@ -139,8 +185,6 @@ def fetch(source: str, target: Path, progress: Callable[[float], None]) -> Path:
 
     from sfa_engine.network import opened
 
-    named = _PART.fullmatch(target.name)
-    assert named
     by_hand = f"download it by hand and put it into {target.parent}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -164,7 +208,7 @@ def fetch(source: str, target: Path, progress: Callable[[float], None]) -> Path:
                 progress(min(1.0, file.tell() / expected) if expected else 0.0)
             file.flush()
             os.fsync(file.fileno())
-            checked(draft, named[1], f"what {source} gives is not it; {by_hand}")
+            checked(draft, digest_of(target.name), f"what {source} gives is not it; {by_hand}")
             draft.chmod(0o644)
     except httpx.HTTPError as problem:
         raise WorkerError(f"cannot fetch {source}: {problem}", by_hand) from problem

@@ -1,0 +1,228 @@
+"""What the shell completes: controls and their values, files, tracks, playlists, jobs.
+
+Tracks, playlists and jobs come from a backstage that runs; none is started, and where none
+answers at once there is nothing to complete. Imported only when a shell asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    ZshComplete,
+    add_completion_class,
+)
+
+from sfa_engine.cli.terminal import printable
+from sfa_engine.errors import SfaError
+
+ANSWER_S = 1.0  # longer than that, a Tab key seems broken
+MAX_ITEMS = 50
+WORDS = "words"  # a type of completion: text that the shell has to quote
+
+Items = list[CompletionItem[str]]
+
+
+def controls(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete a control that the command can do something with."""
+    from sfa_engine.desk import CONTROLS, Button, Meter
+
+    fits: dict[str | None, Callable[[Any], bool]] = {
+        "set": lambda c: c.settable,
+        "press": lambda c: isinstance(c, Button),
+        "get": lambda c: c.settable or isinstance(c, Meter),
+        "watch": lambda c: c.settable or isinstance(c, Meter),
+    }
+    fit = fits.get(context.info_name, lambda _: True)
+    return [
+        CompletionItem(path, help=control.sentence)
+        for path, control in CONTROLS.items()
+        if path.startswith(incomplete) and not control.planned and fit(control)
+    ]
+
+
+def values(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete the value of the control that is named before: its words, or off."""
+    from sfa_engine.desk import CONTROLS, Choice, Switch
+
+    control = CONTROLS.get(context.params.get("path") or "")
+    if isinstance(control, Choice):
+        words = control.options
+    elif isinstance(control, Switch):
+        words = ("on", "off")
+    elif control is not None and control.scale.law == "gain":
+        words = ("off",)
+    else:
+        return []
+    return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+
+def moments(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete a moment: the next beat, bar or phrase, of the session or a deck."""
+    words = ("beat", "bar", "phrase")
+    decks = (f"{word} deck{number}" for word in words for number in (1, 2))
+    every = (*words, *decks) if " " in incomplete else words
+    return [CompletionItem(w, type=WORDS) for w in every if w.startswith(incomplete)]
+
+
+def tracks(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete the title of a track; artist and title where others have that title too."""
+    words = f"{incomplete}*" if incomplete.strip() else ""
+    found = [t for t in _ask("library.search", "tracks", words=words) if t["title"]]
+    titles = [t["title"] for t in found]
+    names = {
+        t["title"] if titles.count(t["title"]) == 1 else f"{t['artist']} {t['title']}": t["name"]
+        for t in found
+    }
+    return list(_fitting(names, incomplete))
+
+
+def tracks_or_files(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
+    """Complete a track, and a file where no track begins so."""
+    found = tracks(context, parameter, incomplete)
+    return found or [CompletionItem(incomplete, type="file")]
+
+
+def playlists(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete the name of a playlist."""
+    found = _ask("library.playlists", "playlists")
+    return list(_fitting({each["name"]: "" for each in found}, incomplete))
+
+
+def jobs(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete the number of a job that the command can do something with."""
+    states = {"cancel": ["waiting", "running"], "retry": ["failed", "cancelled"]}
+    found = _ask("jobs.list", "jobs", states=states.get(context.info_name or "", []))
+    return [
+        CompletionItem(str(job["id"]), help=printable(f"{job['state']}: {job['title']}"))
+        for job in found[:MAX_ITEMS]
+        if str(job["id"]).startswith(incomplete)
+    ]
+
+
+def services(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete a service that `sfa secret` keeps a key of."""
+    from sfa_engine.cli.secret import SERVICES
+
+    return [CompletionItem(word) for word in SERVICES if word.startswith(incomplete)]
+
+
+def _fitting(names: dict[str, str], incomplete: str) -> Iterator[CompletionItem[str]]:
+    """Yield the names that begin so, whatever their case, and that a command line can have."""
+    for name, about in list(names.items())[:MAX_ITEMS]:
+        if name.casefold().startswith(incomplete.casefold()) and printable(name) == name:
+            yield CompletionItem(name, type=WORDS, help=printable(about) or None)
+
+
+def _ask(method: str, kind: str, **params: Any) -> list[dict[str, Any]]:
+    """Return a list that backstage knows; empty if none runs, or it does not answer soon."""
+    from sfa_engine.cli.folders import runtime_path
+    from sfa_engine.surfaces.socket.client import SocketClient
+    from sfa_engine.wire import BACKSTAGE
+
+    try:
+        with SocketClient(runtime_path() / BACKSTAGE, ANSWER_S) as client:
+            found: list[dict[str, Any]] = client.call(method, **params)[kind]
+    except SfaError:
+        return []
+    return found
+
+
+# The arguments of commands that are declared elsewhere, by command and argument.
+_ARGUMENTS = {
+    ("load", "track"): tracks_or_files,
+    ("show", "track"): tracks,
+    ("grid", "track"): tracks,
+    ("cue", "track"): tracks,
+    ("edit", "track"): tracks,
+    ("remove", "track"): tracks,
+    ("add", "track"): tracks,
+    ("show", "name"): playlists,
+    ("add", "name"): playlists,
+    ("drop", "name"): playlists,
+    ("set", "name"): services,
+    ("remove", "name"): services,
+    ("show", "job"): jobs,
+    ("retry", "job"): jobs,
+    ("cancel", "job"): jobs,
+}
+
+
+class _Completed(click.ParamType[Any]):
+    """A type that completes, and leaves converting to the one that it stands for."""
+
+    def __init__(self, kind: click.ParamType[Any], complete: Callable[..., Items]) -> None:
+        self.name = kind.name
+        self._complete = complete
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+        return self._complete(ctx, param, incomplete)
+
+
+def attach(command: click.Command) -> None:
+    """Have a command's arguments, and those of the commands below it, completed."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            attach(below)
+    for parameter in command.params:
+        complete = _ARGUMENTS.get((command.name or "", parameter.name or ""))
+        if complete is not None:
+            parameter.type = _Completed(parameter.type, complete)
+
+
+# ---------------------------------------------------------------------- shells
+
+_BASH = r"""
+%(complete_func)s() {
+    local IFS=$'\n' response type value
+    response=$(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD \
+        %(complete_var)s=bash_complete $1 2>/dev/null)
+    COMPREPLY=()
+    while IFS=, read -r type value; do
+        case $type in
+            dir) compopt -o dirnames ;;
+            file) compopt -o default ;;
+            words) compopt -o filenames; COMPREPLY+=("$value") ;;  # so that readline quotes them
+            plain) COMPREPLY+=("$value") ;;
+        esac
+    done <<< "$response"
+}
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+
+
+class _Bash(BashComplete):
+    """Bash, which is told what has to be quoted."""
+
+    source_template = _BASH
+
+
+class _Zsh(ZshComplete):
+    """Zsh, which quotes by itself."""
+
+    def format_completion(self, item: CompletionItem[str]) -> str:
+        return super().format_completion(_plain(item))
+
+
+class _Fish(FishComplete):
+    """Fish, which quotes by itself; a comma may be in a value."""
+
+    source_template = FishComplete.source_template.replace(
+        'string split "," $completion', 'string split --max 1 "," -- $completion'
+    )
+
+    def format_completion(self, item: CompletionItem[str]) -> str:
+        return super().format_completion(_plain(item))
+
+
+def _plain(item: CompletionItem[str]) -> CompletionItem[str]:
+    return CompletionItem(item.value, "plain" if item.type == WORDS else item.type, item.help)
+
+
+for _shell in (_Bash, _Zsh, _Fish):
+    add_completion_class(_shell)
