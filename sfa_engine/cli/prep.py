@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from sfa_engine.cli import config as configuration
 from sfa_engine.cli.count import counted
 from sfa_engine.cli.folders import runtime_path
 from sfa_engine.cli.terminal import one_line, print_json_line
