@@ -42,7 +42,7 @@ async def add(
     source : str
         Path or address; empty if nobody knows.
     content_hash : str, optional
-        SHA-256 of the file; None while it is not here.
+        What identifies its sound, see `content`; None while it is not here.
     tags : Tags, optional
         What the file says of itself.
     identity : str, optional
@@ -126,6 +126,32 @@ async def add_source(connection: Connection, track_id: int, source: str) -> None
             "INSERT OR IGNORE INTO sources (track_id, location, added_at) VALUES (?, ?, ?)",
             (track_id, source, time.time()),
         )
+
+
+async def at_source(connection: Connection, source: str) -> list[Track]:
+    """Return the tracks that were found at a path or an address, the newest first."""
+    found = await rows(
+        connection,
+        f"{SELECT} WHERE tracks.id IN "  # noqa: S608 - a constant
+        "(SELECT track_id FROM sources WHERE location = ?)"
+        " AND deleted_at IS NULL ORDER BY tracks.id DESC",
+        (source,),
+    )
+    return [track_of(track) for track in found]
+
+
+async def forget_source(connection: Connection, track_id: int, source: str) -> None:
+    """Forget a place where something else is now."""
+    await change(
+        connection,
+        "DELETE FROM sources WHERE track_id = ? AND location = ?",
+        (track_id, source),
+    )
+
+
+async def rename(connection: Connection, track_id: int, tags: Tags) -> None:
+    """Give a track the names that its file says, where it had only that of the file."""
+    await _set(connection, track_id, title=tags.title, artist=tags.artist)
 
 
 async def sources(connection: Connection, track_id: int) -> list[str]:

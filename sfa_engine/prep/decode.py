@@ -10,7 +10,7 @@ it is removed (measured against the source, see ``tests/prep/test_decode.py``)::
 
 M4A and bare AAC end up to one codec frame (1024) later than their source.
 
-    file ─► repaired ─► FFmpeg ─► float ─► placed ─► stereo ─► soxr ─► float32[frames, 2] at one rate
+    file ─► repaired ─► FFmpeg ─► float ─► placed ─► stereo ─► soxr ─► float32[frames, 2]
 
 What cannot be decoded is silence of its length, so that all after it keeps its time: placed by
 the file's time stamps, or by counting frames (`sfa_engine.prep.repair`). Everything runs in
@@ -177,6 +177,14 @@ class Decoding:
         if self._progress:
             self._progress(1.0)
 
+    @property
+    def stated_seconds(self) -> float | None:
+        """The length that the file states, before any of it is decoded; None if it does not."""
+        if self._stated_seconds is None:
+            with _opened(self.path) as (container, _):
+                self._learn(container, _sound_of(self.path, container))
+        return None if self._stated_seconds is None else float(self._stated_seconds)
+
     def _resampled(
         self, resampler: soxr.ResampleStream | None, block: Block, *, last: bool
     ) -> Iterator[Block]:
@@ -189,11 +197,7 @@ class Decoding:
 
     def _stereo(self, container: Any) -> Iterator[tuple[int, Block]]:
         """Yield rate in Hz and stereo sound of each of the codec's frames."""
-        if not container.streams.audio:
-            raise MediaError(f'"{self.path}" has no sound in it', READABLE)
-        stream = container.streams.audio[0]
-        if stream.codec_context is None:
-            raise MediaError(f'"{self.path}" has sound in a format that is not known', READABLE)
+        stream = _sound_of(self.path, container)
         self._learn(container, stream)
         self._check_length(self._stated_seconds or 0)
         end: Fraction | None = None  # of the frame before, by its time stamp
@@ -217,7 +221,7 @@ class Decoding:
             yield rate, stereo(channels.astype(np.float32, copy=False), speakers)
 
     def _frames(self, container: Any, stream: Any) -> Iterator[tuple[Fraction | None, Any]]:
-        """Yield what the codec makes of a stream, each with its time in seconds if that is known."""
+        """Yield what the codec makes of a stream, with the time of each in seconds if known."""
         context = stream.codec_context
         if context.name == "flac":  # a frame of noise is not to be had for sound
             context.options = {"err_detect": "crccheck+explode"}
@@ -467,6 +471,16 @@ def _resampler(source_rate: int, rate: int) -> soxr.ResampleStream | None:
     if source_rate == rate:
         return None
     return soxr.ResampleStream(source_rate, rate, 2, dtype="float32", quality="VHQ")
+
+
+def _sound_of(path: Path, container: Any) -> Any:
+    """Return the stream of a file that is its sound."""
+    if not container.streams.audio:
+        raise MediaError(f'"{path}" has no sound in it', READABLE)
+    stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        raise MediaError(f'"{path}" has sound in a format that is not known', READABLE)
+    return stream
 
 
 def _silence(seconds: Fraction, rate: int) -> Iterator[tuple[int, Block]]:

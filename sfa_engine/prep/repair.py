@@ -228,7 +228,7 @@ def _container_bits(file: BinaryIO) -> list[Splice]:
 
 
 def _as_aiff(file: BinaryIO) -> list[Splice]:
-    """Return what makes a big-endian WAV an AIFF: FFmpeg reads its samples as little-endian ones."""
+    """Return what makes a big-endian WAV an AIFF: FFmpeg takes its samples for little-endian."""
     form = _form(file, "big")
     data = next((chunk for chunk in chunks(file) if chunk.name == b"data"), None)
     if form is None or data is None:
@@ -518,7 +518,7 @@ def flac_frames(data: bytes, block_size: int) -> Iterator[tuple[int, int]]:
 
 
 def _flac_number(head: bytes) -> int | None:
-    """Return the number in a FLAC frame's header, of the sample or the frame; None if it is none."""
+    """Return the number of sample or frame in a FLAC frame's header; None if it is none."""
     if len(head) < 6 or head[1] & 0xFE != 0xF8 or head[3] & 1:
         return None
     size_code, rate_code = head[2] >> 4, head[2] & 15

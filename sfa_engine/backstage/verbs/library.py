@@ -14,7 +14,7 @@ from sfa_engine.backstage.verbs import given
 from sfa_engine.backstage.verbs.answer import fitting
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.desk.deck import LONGEST_S
-from sfa_engine.errors import Refused, SfaError, did_you_mean
+from sfa_engine.errors import MediaError, Refused, SfaError, did_you_mean
 from sfa_engine.library import (
     analysis,
     check,
@@ -27,6 +27,7 @@ from sfa_engine.library import (
     tracks,
     trash,
 )
+from sfa_engine.library.bundle import notes
 from sfa_engine.library.cues import Cue
 from sfa_engine.library.database import Connection
 from sfa_engine.library.grids import TrackGrid
@@ -93,6 +94,7 @@ class LibraryVerbs:
                     "peak_dbtp": made.peak_dbtp,
                     "sections": [asdict(section) for section in made.sections],
                 }
+        told["notes"] = await asyncio.to_thread(_notes, told["bundle"])
         return told
 
     async def library_statistics(self) -> dict[str, Any]:
@@ -345,6 +347,14 @@ async def _automatic(connection: Connection, number: int) -> TrackGrid:
     if found is None:
         raise Refused("no grid was found by analysis", "give a tempo and a downbeat")
     return found
+
+
+def _notes(bundle: str | None) -> list[str]:
+    """Return what befell a track's sound on its way in; nothing if its bundle cannot be read."""
+    try:
+        return notes(read_bundle(bundle).track) if bundle else []
+    except MediaError:
+        return []
 
 
 def _named(track: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,8 @@ class PrepVerbs:
             found = await rows(
                 connection,
                 "SELECT track_id, max(coalesce(result ->> '$.truncated', 0)) AS truncated,"
-                " max(coalesce(result ->> '$.repaired_samples', 0)) AS repaired_samples"
+                " max(coalesce(result ->> '$.repaired_samples', 0)) AS repaired_samples,"
+                " max(coalesce(result ->> '$.notes', '[]')) AS notes"
                 " FROM batch_jobs JOIN jobs ON jobs.id = job_id WHERE batch = ? AND track_id > ?"
                 " GROUP BY track_id ORDER BY track_id LIMIT ?",
                 wanted,
@@ -137,6 +139,7 @@ class PrepVerbs:
                     "sketch": any(s.sketch for s in await analysis.stems_of(connection, track.id)),
                     "truncated": bool(taken_in[track.id]["truncated"]),
                     "repaired_samples": taken_in[track.id]["repaired_samples"],
+                    "notes": json.loads(taken_in[track.id]["notes"]),
                 }
                 for track in await tracks.listed(connection, list(taken_in))
             ]
