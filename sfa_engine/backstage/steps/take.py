@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sfa_engine.audio.media import WHOLE, read_bundle
 from sfa_engine.backstage.foreman import Outcome, Progress
@@ -15,17 +14,30 @@ from sfa_engine.backstage.job import Job
 from sfa_engine.backstage.steps.chain import NONE, Wish, prepare
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import MediaError, Refused, SfaError, WorkerError
+from sfa_engine.finished import within_time
 from sfa_engine.library import analysis, tracks
 from sfa_engine.library.analysis import StemOrigin
-from sfa_engine.library.content import content_hash, keep_cover
+from sfa_engine.library.content import (
+    begins_with,
+    content_hash,
+    is_of_before,
+    keep_cover,
+    sound_identity,
+    together,
+)
 from sfa_engine.library.database import Connection
 from sfa_engine.library.description import GIVEN
 from sfa_engine.library.draft import clear_away, step_aside
 from sfa_engine.library.places import entries
-from sfa_engine.library.tags import Tags, read_tags
+from sfa_engine.library.tags import Tags, names_of, read_tags, with_names
+from sfa_engine.library.track import Track
 from sfa_engine.wire.frames import sayable
 
 WORKER = "sfa_engine.prep.intake"
+READ_LIMIT_S = 600.0  # for a large file on a slow disk
+ALIKE = 0.1  # part by which the length of a new version may differ
+SAME_LENGTH_S = 0.2  # an MP3's header counts the encoder's delay too
+Relation = Literal["same", "version", "other"]
 
 
 @dataclass(frozen=True)
@@ -47,16 +59,26 @@ class Take:
             if each != sayable(each):
                 raise Refused(f'"{sayable(each)}" is no name in UTF-8', "rename it")
         progress(0.0, "reading")
-        digest = await asyncio.to_thread(_digest, list(sources.values()))
-        tags = _believed(await asyncio.to_thread(read_tags, next(iter(sources.values()))), job.args)
+        files = list(sources.values())
+        identity, tags = await _read(path, files)
+        said = _believed(tags, job.args)
+        place = Path(path)
+        name = place.stem if path in files else place.name
+        tags = with_names(said, name)
+        older = await self._older(path, files, identity, said, name)
         tags = replace(tags, duration_s=None)  # its sound says that, if it has any
-        if not tags.title:
-            place = Path(path)
-            tags = replace(tags, title=place.stem if path in sources.values() else place.name)
         bundles = self.shop.places.bundles
         taken = {path.name for path in await asyncio.to_thread(entries, bundles)}
         async with self.shop.database.transaction() as connection:
-            track, is_new = await tracks.add(connection, path, content_hash=digest, tags=tags)
+            version = await self._take_over(connection, older, path, identity)
+            if version is None:
+                track, is_new = await tracks.add(connection, path, content_hash=identity, tags=tags)
+            else:
+                track, is_new = version, False
+            if not is_new:  # what it lacks a tagger may have added
+                if said.title and _is_named(track, *names_of(name)):
+                    await tracks.rename(connection, track.id, tags)
+                track = await tracks.fill(connection, track.id, tags)
             await tracks.add_source(connection, track.id, str(job.args.get("url", "")))
             if track.cover is None and tags.cover is not None:
                 cover = await asyncio.to_thread(keep_cover, self.shop.places.covers, tags.cover)
@@ -68,7 +90,7 @@ class Take:
         wish = Wish.of(job.args)
         told: dict[str, Any] = {}
         bundle = bundles / name
-        anew = wish.again and (wish.engine == NONE or list(sources) != [WHOLE])
+        anew = version is not None or (wish.again and (wish.engine == NONE or list(sources) != [WHOLE]))
         # Otherwise what is to be prepared again keeps its stems until the new ones are there. A
         # bundle without a duration is of an import that was killed: nobody knows what is in it.
         if anew or track.duration_s is None or not await asyncio.to_thread(_is_whole, bundle):
@@ -79,6 +101,7 @@ class Take:
                 "artist": track.artist,
                 "rate": self.shop.settings.rate,
                 "pcm": self.shop.settings.pcm,
+                "longest_s": self.shop.settings.longest_s,
             }
             try:
                 await self.shop.queue.wait_alone(job, track.id)
@@ -90,11 +113,17 @@ class Take:
         async def effect(connection: Connection) -> None:
             if told:
                 await tracks.set_bundle(connection, track.id, name, told["duration_s"])
+                if await tracks.with_content(connection, identity) is None:
+                    await tracks.set_content(connection, track.id, identity)
                 given = [StemOrigin(stem, GIVEN) for stem in sources if stem != WHOLE]
                 await analysis.set_stems(connection, track.id, given)
             if track.state != "ready" or wish.again:
                 await tracks.set_state(connection, track.id, "preparing")
-            plans = prepare(track.id, track.name, wish)
+            again = wish
+            if version is not None:
+                again = replace(wish, again=True)
+                await self.shop.queue.do_again(connection, track.id)
+            plans = prepare(track.id, track.name, again)
             await self.shop.queue.add_chain(connection, plans, after=job.id)
 
         async def follow() -> None:
@@ -102,6 +131,44 @@ class Take:
                 await self.shop.follow(track.id)
 
         return Outcome({"track": track.id, "is_new": is_new, **told}, effect, follow)
+
+    async def _older(
+        self, path: str, files: list[str], identity: str, tags: Tags, name: str
+    ) -> list[tuple[Track, Relation]]:
+        """Return the tracks that came from here with another identity, newest first, and what
+        the files are to each; a track that is known by the bytes of its file comes alone.
+        """
+        async with self.shop.database.reading() as connection:
+            if await tracks.with_content(connection, identity) is None:
+                before = await within_time(READ_LIMIT_S, _identity_of_before, files)
+                track = await tracks.with_content(connection, before)
+                if track is not None:
+                    return [(track, "same")]
+            there = await tracks.at_source(connection, path)
+        return [
+            (track, await within_time(READ_LIMIT_S, _relation, track, files, tags, name))
+            for track in there
+            if track.content_hash != identity
+        ]
+
+    @staticmethod
+    async def _take_over(
+        connection: Connection, older: list[tuple[Track, Relation]], path: str, identity: str
+    ) -> Track | None:
+        """Return the track that this is another version of; its identity follows with its sound.
+
+        One of the same sound has it at once. Those that are another piece are not here any more.
+        """
+        there = await tracks.with_content(connection, identity)
+        version = None
+        for track, relation in older:
+            if there is not None or relation == "other":
+                await tracks.forget_source(connection, track.id, path)
+            elif relation == "same":
+                there = await tracks.set_content(connection, track.id, identity)
+            else:
+                there = version = track
+        return version
 
     async def _take_back(self, job: Job, track: int, bundle: Path) -> None:
         """Forget a track that did not come to be, unless another file of its content is at work.
@@ -140,10 +207,53 @@ def _is_whole(bundle: Path) -> bool:
     return True
 
 
-def _digest(paths: list[str]) -> str:
-    """Return what a track is known by: its file's hash, or the hash of its stems' hashes."""
-    hashes = [content_hash(path) for path in paths]
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+async def _read(path: str, files: list[str]) -> tuple[str, Tags]:
+    """Return the identity of a track's files, and the tags of the first of them."""
+    try:
+        identity = await within_time(READ_LIMIT_S, _identity, files)
+        return identity, await within_time(READ_LIMIT_S, read_tags, files[0])
+    except TimeoutError:
+        raise WorkerError(
+            f'"{path}" was not read in {READ_LIMIT_S:g} s', "look at its disk or its network"
+        ) from None
+
+
+def _identity(files: list[str]) -> str:
+    return together([sound_identity(path) for path in files])
+
+
+def _identity_of_before(files: list[str]) -> str:
+    """Return what identified files in the library's first days."""
+    return together([content_hash(path) for path in files]).removeprefix("stems:")
+
+
+def _is_named(track: Track, artist: str, title: str) -> bool:
+    """Return whether a track is called so."""
+    there = (track.artist.casefold(), track.title.casefold())
+    return there == (artist.casefold(), title.casefold())
+
+
+def _relation(track: Track, files: list[str], tags: Tags, name: str) -> Relation:
+    """Return what files are to the track that was found at their place, and sounds otherwise.
+
+    They are another version of it if it was cut, as while it was copied; if artist and title are
+    the same; or if neither has any but by the file's name, and they are of about one length. A
+    track of an older library, of which only the bytes are known, is the same at the same length.
+    """
+    known = track.content_hash or ""
+    longer_s = None
+    if tags.duration_s is not None and track.duration_s is not None:
+        longer_s = abs(tags.duration_s - track.duration_s)
+    if is_of_before(known) and longer_s is not None and longer_s <= SAME_LENGTH_S:
+        return "same"
+    if len(files) == 1 and begins_with(files[0], known):
+        return "version"
+    if tags.title:
+        is_version = _is_named(track, tags.artist, tags.title)
+    else:  # the whole name is the title in older libraries
+        is_version = _is_named(track, *names_of(name)) or _is_named(track, "", name)
+        is_version &= longer_s is None or longer_s <= ALIKE * (track.duration_s or 0.0)
+    return "version" if is_version else "other"
 
 
 def _believed(tags: Tags, args: Mapping[str, Any]) -> Tags:
