@@ -64,7 +64,7 @@ async def within_time(limit_s: float, work: Callable[..., Result], *arguments: A
             loop.call_soon_threadsafe(tell, result, problem)
 
     _count(+1)
-    threading.Thread(target=run, daemon=True, name=work.__name__).start()
+    threading.Thread(target=run, daemon=True, name="within-time").start()
     async with asyncio.timeout(limit_s):
         return await future
 

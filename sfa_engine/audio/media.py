@@ -23,6 +23,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from types import UnionType
@@ -444,6 +445,10 @@ def parse_track(text: bytes) -> Track:
             f"is of version {reprlib.repr(version)}, and this engine reads {known}",
             f"update the engine, or {_AGAIN}",
         )
+    for name, most in (("cues", MOST_CUES), ("sections", MOST_SECTIONS), ("stems", len(STEMS))):
+        # before each of them is checked, which takes longer than reading them
+        if isinstance(value, dict) and isinstance(many := value.get(name), list):
+            within(f"number of {name}", len(many), (0, most))
     track: Track = _built(Track, value, "track")
     return track
 
@@ -476,9 +481,15 @@ def _built(kind: Any, value: Any, where: str) -> Any:
     raise MediaError(f"{where} is {reprlib.repr(value)}", f"it is {wanted}")
 
 
+@cache
+def _types_of(kind: Any) -> dict[str, Any]:
+    """Return the types of a dataclass's fields: asked once, not for each of 100,000 anchors."""
+    return get_type_hints(kind)
+
+
 def _built_record(kind: Any, value: dict[str, Any], where: str) -> Any:
     """Return an object of JSON as the dataclass whose fields it has."""
-    kinds = get_type_hints(kind)
+    kinds = _types_of(kind)
     for name in value:
         if name not in kinds:
             raise MediaError(

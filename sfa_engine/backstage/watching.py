@@ -16,10 +16,12 @@ from sfa_engine.backstage.steps.chain import Find, Wish, import_file, import_key
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.durable import write_durably
 from sfa_engine.errors import SfaError
+from sfa_engine.finished import within_time
 from sfa_engine.library.fault import blamed_files
 from sfa_engine.wire.frames import sayable
 
 FILE = "watched.json"
+WALK_S = 600.0  # for a folder with all that is in it
 AGAIN_S = 30.0  # while a folder cannot be watched: a stick that is not in
 
 
@@ -118,7 +120,7 @@ class Watching:
         """Put what came while nobody watched into the queue."""
         await asyncio.sleep(STEADY_S)  # what is being written now is told when it is whole
         try:
-            files = (await asyncio.to_thread(sound_files, folder)).paths
+            files = (await within_time(WALK_S, sound_files, folder)).paths
             found = await self._shop.database.fetch(
                 "SELECT location FROM sources"
                 " UNION SELECT unique_key FROM jobs WHERE unique_key LIKE ? || '%'",
@@ -132,6 +134,8 @@ class Watching:
                     await self._put(path, self._wishes[folder])
         except SfaError as error:
             print(f"backstage: {folder}: {error}", file=sys.stderr, flush=True)
+        except TimeoutError:
+            print(f"backstage: {folder} does not answer", file=sys.stderr, flush=True)
 
     async def _put(self, path: Path, wish: Wish) -> None:
         try:

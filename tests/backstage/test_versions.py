@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import mutagen
 import numpy as np
@@ -19,7 +20,7 @@ from sfa_engine.backstage.steps.chain import Find, Wish, import_file
 from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.take import Take
 from sfa_engine.backstage.workshop import Workshop
-from sfa_engine.errors import MediaError
+from sfa_engine.errors import MediaError, WorkerError
 from sfa_engine.library import cues, tracks
 from sfa_engine.library.content import content_hash
 from sfa_engine.library.cues import Cue
@@ -37,7 +38,7 @@ async def taken(shop: Workshop, path: Path) -> Track:
     assert job is not None
     try:
         outcome = await Take(shop)(job, lambda *_: None)
-    except MediaError as error:
+    except (MediaError, WorkerError) as error:
         await shop.queue.fail(job, error)
         raise
     async with shop.database.transaction() as connection:
@@ -242,5 +243,30 @@ def test_two_songs_of_silence_and_noise_are_two(tmp_path: Path) -> None:
         async with workshop(tmp_path / "data") as shop:
             found = [await taken(shop, tmp_path / f"{number}.wav") for number in range(2)]
             assert found[0].id != found[1].id
+
+    asyncio.run(main())
+
+
+def test_a_file_that_grows_while_it_is_imported_is_imported_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = song(tmp_path / "song.wav", seconds=4.0)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    run = Workshop.here
+
+    async def here(*given: Any) -> dict[str, Any]:
+        said = await run(*given)
+        path.write_bytes(whole)
+        return said
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            with monkeypatch.context() as growing:
+                growing.setattr(Workshop, "here", here)
+                with pytest.raises(WorkerError, match="changed while"):
+                    await taken(shop, path)
+            assert await all_tracks(shop) == []
+            assert (await taken(shop, path)).duration_s == 4.0
 
     asyncio.run(main())

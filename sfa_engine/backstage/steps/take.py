@@ -60,6 +60,7 @@ class Take:
                 raise Refused(f'"{sayable(each)}" is no name in UTF-8', "rename it")
         progress(0.0, "reading")
         files = list(sources.values())
+        stamps = await within_time(READ_LIMIT_S, _stamps, files)
         identity, tags = await _read(path, files)
         said = _believed(tags, job.args)
         place = Path(path)
@@ -106,6 +107,7 @@ class Take:
             try:
                 await self.shop.queue.wait_alone(job, track.id)
                 told = await self.shop.here(job, WORKER, request, progress)
+                await _check_unchanged(path, files, stamps)
             except BaseException:
                 await self._take_back(job, track.id, bundle)
                 raise
@@ -216,6 +218,28 @@ async def _read(path: str, files: list[str]) -> tuple[str, Tags]:
         raise WorkerError(
             f'"{path}" was not read in {READ_LIMIT_S:g} s', "look at its disk or its network"
         ) from None
+
+
+def _stamps(files: list[str]) -> list[tuple[int, int] | None]:
+    """Return size and time of change of files; None of one that is gone."""
+    stamps = []
+    for path in files:
+        try:
+            about = Path(path).stat()
+        except OSError:
+            stamps.append(None)
+        else:
+            stamps.append((about.st_size, about.st_mtime_ns))
+    return stamps
+
+
+async def _check_unchanged(
+    path: str, files: list[str], stamps: list[tuple[int, int] | None]
+) -> None:
+    """Have a file that was written while it was imported, as by a copy, imported once more."""
+    now = await within_time(READ_LIMIT_S, _stamps, files)
+    if any(after not in {None, before} for before, after in zip(stamps, now, strict=True)):
+        raise WorkerError(f'"{path}" was changed while it was imported', "wait until it is copied")
 
 
 def _identity(files: list[str]) -> str:
