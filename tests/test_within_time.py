@@ -1,4 +1,4 @@
-"""Work that may block for ever, as on a mount that hangs, stops neither the loop nor the program."""
+"""Work that may block for ever, as on a mount that hangs, stops neither loop nor program."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_of_those_that_hang_there_are_not_more_and_more(monkeypatch: pytest.Monk
             await within_time(5.0, divmod, 7, 2)
         assert threading.active_count() == before
         leave.set()
-        while finished._hung:
+        while finished._hung:  # noqa: ASYNC110 - of threads, which tell nobody
             await asyncio.sleep(0.01)
         assert await within_time(5.0, divmod, 7, 2) == (3, 1)
 

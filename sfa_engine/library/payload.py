@@ -23,6 +23,7 @@ from typing import BinaryIO
 
 MAX_CHUNKS = 100_000  # of a file; a fragmented MP4 of two hours has some thousands
 MAX_RANGES = 2_000_000  # of an Ogg file: two hours have some 20,000 pages
+MAX_BYTES = 1 << 62
 MAX_TAGS = 16  # one behind the other at the end of an MP3
 
 Range = tuple[int, int]  # offset and length in bytes
@@ -99,7 +100,7 @@ def chunks(file: BinaryIO) -> Iterator[Chunk]:
     size = file.seek(0, os.SEEK_END)
     head = _read(file, 0, 16)
     if head == _W64_RIFF:
-        yield from _w64_chunks(file, size)
+        yield from _w64_chunks(file)
     elif head[:4] == b"caff":
         yield from _plain_chunks(file, size, at=8, length_bytes=8, order="big", align=1)
     elif head[:4] in {b"FORM", b"RIFX"}:
@@ -118,6 +119,8 @@ _SOUND = {b"data", b"SSND"}
 
 
 def _read(file: BinaryIO, at: int, count: int) -> bytes:
+    if not 0 <= at < MAX_BYTES:  # as a damaged length says
+        return b""
     file.seek(at)
     return file.read(count)
 
@@ -158,7 +161,7 @@ def _plain_chunks(
         at += length + (-length) % align
 
 
-def _w64_chunks(file: BinaryIO, size: int) -> Iterator[Chunk]:
+def _w64_chunks(file: BinaryIO) -> Iterator[Chunk]:
     at = 40
     for _ in range(MAX_CHUNKS):
         head = _read(file, at, 24)

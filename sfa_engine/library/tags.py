@@ -1,7 +1,7 @@
 """What a sound file says of itself: title, artist, album, genre, year, tempo, key, cover.
 
-mutagen reads, but for the informations of RIFF, AIFF and CAF files; files by anybody come in, so that whatever it makes of one, at the worst nothing
-is known. Knows no database.
+mutagen reads, but for what RIFF, AIFF and CAF files say in chunks of their own; files by anybody
+come in, so that whatever it makes of one, at the worst nothing is known. Knows no database.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def with_names(tags: Tags, stem: str) -> Tags:
     artist, title = names_of(stem)
     if not tags.title:
         is_same = not tags.artist or not artist or _alike(artist, tags.artist)
-        title = title if is_same else " - ".join((artist, title))
+        title = title if is_same else f"{artist} - {title}"
         return replace(tags, title=title, artist=tags.artist or artist)
     if not tags.artist and artist and _alike(title, tags.title):
         return replace(tags, artist=artist)

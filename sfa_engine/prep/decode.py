@@ -366,7 +366,11 @@ def decode_blocks(
 
     Parameters
     ----------
-    path, rate, progress
+    path : str or Path
+        As there.
+    rate : int
+        As there.
+    progress : callable, optional
         As there.
     longest_s : float, optional
         Seconds; of a longer file MediaError is raised, before it is decoded if it states its

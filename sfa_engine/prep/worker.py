@@ -147,7 +147,7 @@ def field(
 
 
 def _give_way() -> None:
-    """Be the first to go when the machine's memory is full: a job can be done again, a set cannot."""
+    """Be the first to go when memory is full: a job can be done again, a set cannot."""
     with suppress(OSError, ValueError):  # a system without it; or it is higher already
         score = Path("/proc/self/oom_score_adj")
         if int(score.read_text()) < OOM_SCORE_ADJ:

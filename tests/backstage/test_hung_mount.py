@@ -40,7 +40,7 @@ def test_a_name_that_does_not_answer_is_refused_in_time_and_the_loop_goes_on(
             began = time.monotonic()
             assert (await verbs.prep_add([str(tmp_path / "song.wav")]))["count"] == 1
             assert time.monotonic() - began < 0.4
-            with pytest.raises(Refused, match="did not answer in 0.5 s"):
+            with pytest.raises(Refused, match="did not answer"):
                 await hung
 
     asyncio.run(main())

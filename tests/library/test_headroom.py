@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from sfa_engine.audio.media import Bundle, read_bundle
 from sfa_engine.library.bundle import MAX_HEADROOM_DB, notes, write_bundle_arrays
+from sfa_engine.prep.decode import decode
+from sfa_engine.prep.ingest import write_bundle
 
 RATE = 48_000
 
@@ -64,3 +67,15 @@ def test_absurd_peaks_cost_no_resolution_and_are_clipped_and_told(tmp_path):
     assert track.headroom_db == MAX_HEADROOM_DB
     assert track.stems[0].clipped_samples == 2
     assert "2 samples clipped" in notes(track)
+
+
+def test_an_mp3_that_decodes_beyond_full_scale_is_not_clipped(tmp_path):
+    rng = np.random.default_rng(1)
+    soundfile.write(tmp_path / "hot.mp3", np.sign(rng.standard_normal((2 * RATE, 2))), RATE)
+    peak = np.abs(decode(tmp_path / "hot.mp3").sound).max()
+    assert peak > 1.2
+    sources = {"mix": tmp_path / "hot.mp3"}
+    path = write_bundle(tmp_path / "x.sfa", sources, title="", artist="", bpm=None)
+    track = read_bundle(path).track
+    assert track.stems[0].clipped_samples == 0
+    assert track.headroom_db == track.gain_db == pytest.approx(20 * np.log10(peak), abs=0.011)

@@ -1,4 +1,4 @@
-"""Long files are refused before they are decoded, and a disk that is too small before it is full."""
+"""Long files are refused before they are decoded, a small disk before it is full."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def minute(tmp_path: Path) -> Path:
 
 def test_a_file_that_states_a_longer_length_is_refused_before_it_is_decoded(tmp_path, minute):
     began = time.process_time()
-    with pytest.raises(MediaError, match="longer than 0.5 minutes; .*max_minutes"):
+    with pytest.raises(MediaError, match=r"longer than 0.5 minutes; .*max_minutes"):
         write_bundle(tmp_path / "x.sfa", {"mix": minute}, **ABOUT, longest_s=30.0)
     assert time.process_time() - began < 0.1
     assert not (tmp_path / "x.sfa").exists()
 
 
-def test_a_file_that_understates_its_length_is_refused_at_the_limit(tmp_path, minute):
+def test_a_file_that_understates_its_length_is_refused_at_the_limit(minute):
     content = bytearray(minute.read_bytes())
     content[21:26] = bytes([content[21] & 0xF0, 0, 0, 0xBB, 0x80])  # a second, says STREAMINFO
     minute.write_bytes(content)

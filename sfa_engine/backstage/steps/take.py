@@ -38,6 +38,40 @@ READ_LIMIT_S = 600.0  # for a large file on a slow disk
 ALIKE = 0.1  # part by which the length of a new version may differ
 SAME_LENGTH_S = 0.2  # an MP3's header counts the encoder's delay too
 Relation = Literal["same", "version", "other"]
+Stamp = tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is to be imported.
+
+    Parameters
+    ----------
+    path : str
+        Of the file, or of the folder of stems.
+    sources : dict of str to str
+        Files by stem name.
+    name : str
+        Of the file, without its ending, or of the folder.
+    stamps : list of Stamp
+        Of the files, before they were read.
+    identity : str
+        Of their sound.
+    tags : Tags
+        What they say, or a service of them.
+    """
+
+    path: str
+    sources: dict[str, str]
+    name: str
+    stamps: list[Stamp]
+    identity: str
+    tags: Tags
+
+    @property
+    def files(self) -> list[str]:
+        """The files."""
+        return list(self.sources.values())
 
 
 @dataclass(frozen=True)
@@ -53,45 +87,15 @@ class Take:
 
     async def __call__(self, job: Job, progress: Progress) -> Outcome:
         """Take the file of a job in."""
-        path = await self._path(job)
-        sources: dict[str, str] = job.args.get("sources") or {WHOLE: path}
-        for each in (path, *sources.values()):
-            if each != sayable(each):
-                raise Refused(f'"{sayable(each)}" is no name in UTF-8', "rename it")
-        progress(0.0, "reading")
-        files = list(sources.values())
-        stamps = await within_time(READ_LIMIT_S, _stamps, files)
-        identity, tags = await _read(path, files)
-        said = _believed(tags, job.args)
-        place = Path(path)
-        name = place.stem if path in files else place.name
-        tags = with_names(said, name)
-        older = await self._older(path, files, identity, said, name)
-        tags = replace(tags, duration_s=None)  # its sound says that, if it has any
-        bundles = self.shop.places.bundles
-        taken = {path.name for path in await asyncio.to_thread(entries, bundles)}
-        async with self.shop.database.transaction() as connection:
-            version = await self._take_over(connection, older, path, identity)
-            if version is None:
-                track, is_new = await tracks.add(connection, path, content_hash=identity, tags=tags)
-            else:
-                track, is_new = version, False
-            if not is_new:  # what it lacks a tagger may have added
-                if said.title and _is_named(track, *names_of(name)):
-                    await tracks.rename(connection, track.id, tags)
-                track = await tracks.fill(connection, track.id, tags)
-            await tracks.add_source(connection, track.id, str(job.args.get("url", "")))
-            if track.cover is None and tags.cover is not None:
-                cover = await asyncio.to_thread(keep_cover, self.shop.places.covers, tags.cover)
-                await tracks.set_cover(connection, track.id, cover)
-            # Said before it is made: a bundle that a killed import left is then the track's.
-            name = await tracks.bundle_name(connection, track.id, taken)
-            await tracks.set_bundle(connection, track.id, name)
-            await self.shop.queue.set_track(connection, job, track.id)
+        found = await self._found(job, progress)
+        path, files, sources, identity = found.path, found.files, found.sources, found.identity
+        track, is_new, version, name = await self._enter(job, found)
         wish = Wish.of(job.args)
         told: dict[str, Any] = {}
-        bundle = bundles / name
-        anew = version is not None or (wish.again and (wish.engine == NONE or list(sources) != [WHOLE]))
+        bundle = self.shop.places.bundles / name
+        anew = version is not None or (
+            wish.again and (wish.engine == NONE or list(sources) != [WHOLE])
+        )
         # Otherwise what is to be prepared again keeps its stems until the new ones are there. A
         # bundle without a duration is of an import that was killed: nobody knows what is in it.
         if anew or track.duration_s is None or not await asyncio.to_thread(_is_whole, bundle):
@@ -107,7 +111,7 @@ class Take:
             try:
                 await self.shop.queue.wait_alone(job, track.id)
                 told = await self.shop.here(job, WORKER, request, progress)
-                await _check_unchanged(path, files, stamps)
+                await _check_unchanged(path, files, found.stamps)
             except BaseException:
                 await self._take_back(job, track.id, bundle)
                 raise
@@ -134,40 +138,94 @@ class Take:
 
         return Outcome({"track": track.id, "is_new": is_new, **told}, effect, follow)
 
-    async def _older(
-        self, path: str, files: list[str], identity: str, tags: Tags, name: str
-    ) -> list[tuple[Track, Relation]]:
-        """Return the tracks that came from here with another identity, newest first, and what
-        the files are to each; a track that is known by the bytes of its file comes alone.
+    async def _found(self, job: Job, progress: Progress) -> _Found:
+        """Return what the files of a job are."""
+        path = await self._path(job)
+        sources: dict[str, str] = job.args.get("sources") or {WHOLE: path}
+        for each in (path, *sources.values()):
+            if each != sayable(each):
+                raise Refused(f'"{sayable(each)}" is no name in UTF-8', "rename it")
+        progress(0.0, "reading")
+        files = list(sources.values())
+        name = Path(path).stem if path in files else Path(path).name
+        try:
+            stamps = await within_time(READ_LIMIT_S, _stamps, files)
+            identity = await within_time(READ_LIMIT_S, _identity, files)
+            tags = await within_time(READ_LIMIT_S, read_tags, files[0])
+        except TimeoutError:
+            raise WorkerError(
+                f'"{path}" was not read in {READ_LIMIT_S:g} s', "look at its disk or its network"
+            ) from None
+        return _Found(path, sources, name, stamps, identity, _believed(tags, job.args))
+
+    async def _enter(self, job: Job, found: _Found) -> tuple[Track, bool, Track | None, str]:
+        """Return the track of what was found, whether it is new, or else had another sound.
+
+        And the name of its bundle.
         """
-        async with self.shop.database.reading() as connection:
-            if await tracks.with_content(connection, identity) is None:
-                before = await within_time(READ_LIMIT_S, _identity_of_before, files)
+        older = await self._older(found)
+        # the sound says how long it is, if there is any
+        tags = replace(with_names(found.tags, found.name), duration_s=None)
+        taken = {path.name for path in await asyncio.to_thread(entries, self.shop.places.bundles)}
+        async with self.shop.database.transaction() as connection:
+            version = await self._take_over(connection, older, found)
+            if version is None:
+                track, is_new = await tracks.add(
+                    connection, found.path, content_hash=found.identity, tags=tags
+                )
+            else:
+                track, is_new = version, False
+            if not is_new:  # what it lacks a tagger may have added
+                if found.tags.title and _is_named(track, *names_of(found.name)):
+                    await tracks.rename(connection, track.id, tags)
+                track = await tracks.fill(connection, track.id, tags)
+            await tracks.add_source(connection, track.id, str(job.args.get("url", "")))
+            if track.cover is None and tags.cover is not None:
+                cover = await asyncio.to_thread(keep_cover, self.shop.places.covers, tags.cover)
+                await tracks.set_cover(connection, track.id, cover)
+            # Said before it is made: a bundle that a killed import left is then the track's.
+            name = await tracks.bundle_name(connection, track.id, taken)
+            await tracks.set_bundle(connection, track.id, name)
+            await self.shop.queue.set_track(connection, job, track.id)
+        return track, is_new, version, name
+
+    async def _older(self, found: _Found) -> list[tuple[Track, Relation]]:
+        """Return the tracks that came from here with another identity, the newest first.
+
+        With what the files are to each; a track that is known by the bytes of its file comes alone.
+        """
+        database = self.shop.database
+        # files are not read while the library's one reading connection is held
+        before = ""
+        if await database.fetch("SELECT 1 FROM tracks WHERE content_hash NOT LIKE '%:%' LIMIT 1"):
+            before = await within_time(READ_LIMIT_S, _identity_of_before, found.files)
+        async with database.reading() as connection:
+            there = await tracks.at_source(connection, found.path)
+            if await tracks.with_content(connection, found.identity) is None and before:
                 track = await tracks.with_content(connection, before)
                 if track is not None:
                     return [(track, "same")]
-            there = await tracks.at_source(connection, path)
         return [
-            (track, await within_time(READ_LIMIT_S, _relation, track, files, tags, name))
+            (track, await within_time(READ_LIMIT_S, _relation, track, found))
             for track in there
-            if track.content_hash != identity
+            if track.content_hash != found.identity
         ]
 
     @staticmethod
     async def _take_over(
-        connection: Connection, older: list[tuple[Track, Relation]], path: str, identity: str
+        connection: Connection, older: list[tuple[Track, Relation]], found: _Found
     ) -> Track | None:
         """Return the track that this is another version of; its identity follows with its sound.
 
         One of the same sound has it at once. Those that are another piece are not here any more.
         """
-        there = await tracks.with_content(connection, identity)
+        there = await tracks.with_content(connection, found.identity)
         version = None
         for track, relation in older:
             if there is not None or relation == "other":
-                await tracks.forget_source(connection, track.id, path)
+                await tracks.forget_source(connection, track.id, found.path)
             elif relation == "same":
-                there = await tracks.set_content(connection, track.id, identity)
+                there = await tracks.set_content(connection, track.id, found.identity)
             else:
                 there = version = track
         return version
@@ -209,20 +267,9 @@ def _is_whole(bundle: Path) -> bool:
     return True
 
 
-async def _read(path: str, files: list[str]) -> tuple[str, Tags]:
-    """Return the identity of a track's files, and the tags of the first of them."""
-    try:
-        identity = await within_time(READ_LIMIT_S, _identity, files)
-        return identity, await within_time(READ_LIMIT_S, read_tags, files[0])
-    except TimeoutError:
-        raise WorkerError(
-            f'"{path}" was not read in {READ_LIMIT_S:g} s', "look at its disk or its network"
-        ) from None
-
-
-def _stamps(files: list[str]) -> list[tuple[int, int] | None]:
+def _stamps(files: list[str]) -> list[Stamp]:
     """Return size and time of change of files; None of one that is gone."""
-    stamps = []
+    stamps: list[Stamp] = []
     for path in files:
         try:
             about = Path(path).stat()
@@ -233,9 +280,7 @@ def _stamps(files: list[str]) -> list[tuple[int, int] | None]:
     return stamps
 
 
-async def _check_unchanged(
-    path: str, files: list[str], stamps: list[tuple[int, int] | None]
-) -> None:
+async def _check_unchanged(path: str, files: list[str], stamps: list[Stamp]) -> None:
     """Have a file that was written while it was imported, as by a copy, imported once more."""
     now = await within_time(READ_LIMIT_S, _stamps, files)
     if any(after not in {None, before} for before, after in zip(stamps, now, strict=True)):
@@ -257,13 +302,14 @@ def _is_named(track: Track, artist: str, title: str) -> bool:
     return there == (artist.casefold(), title.casefold())
 
 
-def _relation(track: Track, files: list[str], tags: Tags, name: str) -> Relation:
+def _relation(track: Track, found: _Found) -> Relation:
     """Return what files are to the track that was found at their place, and sounds otherwise.
 
     They are another version of it if it was cut, as while it was copied; if artist and title are
     the same; or if neither has any but by the file's name, and they are of about one length. A
     track of an older library, of which only the bytes are known, is the same at the same length.
     """
+    files, tags, name = found.files, found.tags, found.name
     known = track.content_hash or ""
     longer_s = None
     if tags.duration_s is not None and track.duration_s is not None:
