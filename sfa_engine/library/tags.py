@@ -244,7 +244,10 @@ def _values_of(texts: list[dict[str, list[str]]], what: str) -> Iterator[list[st
     for form in texts:
         for name in _NAMES[what]:
             if values := form.get(name):
-                yield list({value.casefold(): value for value in values}.values())
+                firsts: dict[str, str] = {}
+                for value in values:
+                    firsts.setdefault(value.casefold(), value)
+                yield list(firsts.values())
 
 
 def _words(texts: list[dict[str, list[str]]], known: Tags) -> Tags:
