@@ -151,12 +151,8 @@ class Stem:
                 f'file {self.file[:80]!r} of stem "{self.name:.80}" is not in the bundle',
                 "name a file of the bundle's folder, without a path",
             )
-        for count in (
-            self.clipped_samples,
-            self.repaired_samples,
-            self.padded_frames,
-            self.silent_frames,
-        ):
+        counts = self.clipped_samples, self.repaired_samples, self.padded_frames
+        for count in (*counts, self.silent_frames):
             within(f'a count of stem "{self.name:.80}"', count, (0, 1 << 41))
 
 

@@ -314,7 +314,7 @@ def test_a_free_tempo_of_mp4_is_more_exact_than_its_atom(tmp_path):
     [
         ("Artist - Title", "Artist", "Title"),
         ("01 - Artist - Title", "Artist", "Title"),
-        ("1-03 Artist – Title", "Artist", "Title"),
+        ("1-03 Artist \u2013 Title", "Artist", "Title"),
         ("[05] Artist - Title - Remix", "Artist", "Title - Remix"),
         ("01_Artist_-_Title", "Artist", "Title"),
         ("01 Title", "", "Title"),
