@@ -108,14 +108,8 @@ async def with_content(connection: Connection, content_hash: str) -> Track | Non
 
 
 async def _with_source(connection: Connection, source: str) -> Track | None:
-    found = await row(
-        connection,
-        f"{SELECT} WHERE tracks.id IN "  # noqa: S608 - a constant
-        "(SELECT track_id FROM sources WHERE location = ?)"
-        " AND deleted_at IS NULL ORDER BY tracks.id LIMIT 1",
-        (source,),
-    )
-    return None if found is None else track_of(found)
+    """Return the first track that was found at a path or an address."""
+    return next(reversed(await at_source(connection, source)), None)
 
 
 async def add_source(connection: Connection, track_id: int, source: str) -> None:
