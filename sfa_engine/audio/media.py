@@ -23,6 +23,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from types import UnionType
@@ -131,6 +132,8 @@ class Stem:
         Silence at the end, added because another stem is longer.
     truncated : bool
         Whether the file it came from was damaged or ended early.
+    silent_frames : int
+        How many frames of it could not be decoded, and are silence.
     """
 
     name: str
@@ -140,6 +143,7 @@ class Stem:
     repaired_samples: int = 0
     padded_frames: int = 0
     truncated: bool = False
+    silent_frames: int = 0
 
     def __post_init__(self) -> None:
         if self.file in {"", ".", ".."} or set(self.file) & set("/\\\0"):
@@ -147,7 +151,8 @@ class Stem:
                 f'file {self.file[:80]!r} of stem "{self.name:.80}" is not in the bundle',
                 "name a file of the bundle's folder, without a path",
             )
-        for count in (self.clipped_samples, self.repaired_samples, self.padded_frames):
+        counts = self.clipped_samples, self.repaired_samples, self.padded_frames
+        for count in (*counts, self.silent_frames):
             within(f'a count of stem "{self.name:.80}"', count, (0, 1 << 41))
 
 
@@ -210,9 +215,11 @@ class Track:
     uuid : str
         Of the track in its library; empty: it is in none yet.
     content_hash : str
-        SHA-256 of the file that it came from; empty: not known.
+        What identifies the sound of the file that it came from; empty: not known.
     separation : Separation, optional
         What parted the stems; None: they came apart, or there is one.
+    headroom_db : float
+        How much lower than its source the PCM is, so that no peak of it is clipped.
     """
 
     title: str
@@ -233,6 +240,7 @@ class Track:
     uuid: str = ""
     content_hash: str = ""
     separation: Separation | None = None
+    headroom_db: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("title", "artist", "album"):
@@ -242,6 +250,7 @@ class Track:
         within("rate_hz", self.rate, RATES)
         within("frames", self.frames, (1, 1 << 40))
         within("gain_db", self.gain_db, GAINS)
+        within("headroom_db", self.headroom_db, (0.0, GAINS[1]))
         if self.pcm not in PCM:
             raise MediaError(f'pcm is "{self.pcm}"', f"it is one of {', '.join(PCM)}")
         if not _DIGEST.fullmatch(self.digest):
@@ -439,6 +448,10 @@ def parse_track(text: bytes) -> Track:
             f"is of version {reprlib.repr(version)}, and this engine reads {known}",
             f"update the engine, or {_AGAIN}",
         )
+    for name, most in (("cues", MOST_CUES), ("sections", MOST_SECTIONS), ("stems", len(STEMS))):
+        # before each of them is checked, which takes longer than reading them
+        if isinstance(value, dict) and isinstance(many := value.get(name), list):
+            within(f"number of {name}", len(many), (0, most))
     track: Track = _built(Track, value, "track")
     return track
 
@@ -471,9 +484,15 @@ def _built(kind: Any, value: Any, where: str) -> Any:
     raise MediaError(f"{where} is {reprlib.repr(value)}", f"it is {wanted}")
 
 
+@cache
+def _types_of(kind: Any) -> dict[str, Any]:
+    """Return the types of a dataclass's fields: asked once, not for each of 100,000 anchors."""
+    return get_type_hints(kind)
+
+
 def _built_record(kind: Any, value: dict[str, Any], where: str) -> Any:
     """Return an object of JSON as the dataclass whose fields it has."""
-    kinds = get_type_hints(kind)
+    kinds = _types_of(kind)
     for name in value:
         if name not in kinds:
             raise MediaError(

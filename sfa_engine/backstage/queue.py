@@ -253,6 +253,16 @@ class Queue(Ledger):
         )
         return other is None
 
+    @staticmethod
+    async def do_again(connection: Connection, track: int) -> None:
+        """Have what waits for a track done even if that was done for its sound of before."""
+        await change(
+            connection,
+            "UPDATE jobs SET args = json_set(args, '$.wish.again', json('true'))"
+            " WHERE track_id = ? AND state = 'waiting'",
+            (track,),
+        )
+
     async def wait_alone(self, job: Job, track: int) -> None:
         """Return when no job of another kind is at work on a track that a job is about now."""
         asked = (

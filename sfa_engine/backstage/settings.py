@@ -25,6 +25,8 @@ class Settings:
         Hz, of the bundles.
     pcm : str
         ``s16`` or ``f32``.
+    longest_s : float
+        Seconds; longer files are not imported.
     limits : mapping
         Jobs at once, of each queue.
     executor, dask, shared : str
@@ -48,6 +50,7 @@ class Settings:
     models: Path
     rate: int = 48_000
     pcm: str = "s16"
+    longest_s: float = 7200.0
     limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
     executor: str = "local"
     dask: str = ""

@@ -16,11 +16,13 @@ from sfa_engine.backstage.steps.chain import Find, Wish, import_file, import_key
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.durable import write_durably
 from sfa_engine.errors import SfaError
+from sfa_engine.finished import within_time
 from sfa_engine.library.fault import blamed_files
 from sfa_engine.wire.frames import sayable
 
 logger = logging.getLogger(__name__)
 FILE = "watched.json"
+WALK_S = 600.0  # for a folder with all that is in it
 AGAIN_S = 30.0  # while a folder cannot be watched: a stick that is not in
 
 
@@ -119,7 +121,7 @@ class Watching:
         """Put what came while nobody watched into the queue."""
         await asyncio.sleep(STEADY_S)  # what is being written now is told when it is whole
         try:
-            files = (await asyncio.to_thread(sound_files, folder)).paths
+            files = (await within_time(WALK_S, sound_files, folder)).paths
             found = await self._shop.database.fetch(
                 "SELECT location FROM sources"
                 " UNION SELECT unique_key FROM jobs WHERE unique_key LIKE ? || '%'",
@@ -133,6 +135,8 @@ class Watching:
                     await self._put(path, self._wishes[folder])
         except SfaError as error:
             logger.warning("%s: %s", folder, error)
+        except TimeoutError:
+            logger.warning("%s does not answer", folder)
 
     async def _put(self, path: Path, wish: Wish) -> None:
         try:

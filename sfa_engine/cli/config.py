@@ -56,11 +56,15 @@ class LibraryConfig:
         Frames a second of the PCM that is kept.
     pcm : str
         ``s16`` or ``f32``.
+    max_minutes : float
+        Longest track that is imported; each minute takes 11.5 MB of disk and, on a deck, of
+        memory.
     """
 
     folder: str = ""
     rate: int = 48_000
     pcm: str = "s16"
+    max_minutes: float = 120.0
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "audio.rate": RATES_HZ,
     "audio.block": (16, 8192),
     "library.rate": RATES_HZ,
+    "library.max_minutes": (1, 1440),
     "spotify.port": (0, 65_535),
     "backstage.downloads": (1, 16),
     "backstage.separations": (1, 16),
@@ -326,6 +331,7 @@ def backstage_settings(config: Config) -> Settings:
         models=_folder("separation.models", config.separation.models) or data / "models",
         rate=config.library.rate,
         pcm=config.library.pcm,
+        longest_s=60.0 * config.library.max_minutes,
         limits={
             "import": 2,
             "download": config.backstage.downloads,

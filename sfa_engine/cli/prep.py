@@ -109,7 +109,5 @@ def _in_words(track: dict[str, Any]) -> str:
     stems = counted(len(track["stems"]), "stem") if track["stems"] else "in one piece"
     stems += ", a sketch" if track["sketch"] else ""
     parts = [bpm, str(track["key"] or "no key"), counted(track["cues"], "cue"), stems]
-    parts += ["the file breaks off"] if track["truncated"] else []
-    if track["repaired_samples"]:
-        parts.append(f"{track['repaired_samples']} samples were no numbers")
+    parts += track["notes"]
     return f"{track['id']:5}  {name}  ({', '.join(parts)})"

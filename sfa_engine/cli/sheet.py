@@ -49,6 +49,8 @@ def sheet(track: dict[str, Any]) -> Iterator[str]:
         button = f" [{cue['slot']}]" if cue["slot"] else ""
         until = f" to {clock(cue['end_s'])}" if cue["end_s"] else ""
         yield f"  {clock(cue['position_s']):>8}{until}  cue {cue['id']}{button}: {cue_words(cue)}"
+    for note in track.get("notes", []):
+        yield f"  {note}"
     for source in track["sources"]:
         yield f"  from {source}"
 

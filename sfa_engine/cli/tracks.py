@@ -224,6 +224,7 @@ def bundle(
     from sfa_engine.audio.media import read_bundle
     from sfa_engine.cli.config import load_config
     from sfa_engine.cli.screen import progress_bar
+    from sfa_engine.library.bundle import notes
     from sfa_engine.library.sources import stem_sources
     from sfa_engine.prep.ingest import write_bundle
 
@@ -247,16 +248,10 @@ def bundle(
             gain_db=gain_db,
             pcm=library.pcm,
             rate=library.rate,
+            longest_s=60.0 * library.max_minutes,
             progress=bar,
         )
     track = read_bundle(output).track
-    for stem in track.stems:
-        for count, words in (
-            (stem.clipped_samples, "samples were louder than full scale and are clipped"),
-            (stem.repaired_samples, "samples were not numbers and are silent"),
-        ):
-            if count:
-                click.echo(f"{stem.name}: {count} {words}", err=True)
-        if stem.truncated:
-            click.echo(f"{stem.name}: the file breaks off; what is there was taken", err=True)
+    for note in notes(track):
+        click.echo(note, err=True)
     click.echo(f"{output}: {track.frames / track.rate:.1f} s, {', '.join(sources)}")

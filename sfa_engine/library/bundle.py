@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from sfa_engine.audio.grid import Anchor, Grid
 from sfa_engine.audio.media import (
     DESCRIPTION,
+    GAINS,
     VERSION,
     Cue,
     Decoder,
@@ -52,6 +54,9 @@ RATE = 48_000  # Hz
 PAD_SECONDS = 1.0  # stems may differ by so much; separators and encoders add a few frames
 BLOCK_FRAMES = 1 << 16
 MOST_NAME_BYTES = 200  # of 255, so that a prefix fits
+# A hot MP3 has 1 or 2 dB over full scale, a mix in floats perhaps 20; beyond that it is not music
+# that is loud but a few samples that are wrong, and everything else would lose its resolution.
+MAX_HEADROOM_DB = 24.0
 
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -63,6 +68,9 @@ class Part(Protocol):
     artist: str
     repaired_samples: int
     truncated: bool
+
+    @property
+    def silent_seconds(self) -> float: ...
 
     @property
     def decoder(self) -> Mapping[str, str]: ...
@@ -134,6 +142,7 @@ class _Array:
     title = artist = ""
     repaired_samples = 0
     truncated = False
+    silent_seconds = 0.0
     decoder: Mapping[str, str] = {}
 
     def __init__(self, name: str, sound: ArrayLike) -> None:
@@ -199,21 +208,22 @@ def facts_of(
 
 
 def write_parts(target: Path, parts: Mapping[str, Part], facts: Track, cues: Sequence[Cue]) -> Path:
-    """Write a bundle of which all is known but the sound; return its folder."""
+    """Write a bundle of which all is known but the sound; return its folder.
+
+    Where 16 bits cannot hold a peak, all stems are written a second time, as much lower as the
+    loudest needs; the track's gain takes that back. So parts are looped over twice then.
+    """
     check_name(target)
     with drafted(target, DESCRIPTION, "bundle") as draft:
-        written = {}
-        for stem in facts.stems:
-            part = parts[stem.name]
-            frames, clipped = _write_sound(draft / stem.file, part, facts.pcm)
-            written[stem.name] = replace(
-                stem,
-                frames=frames,
-                clipped_samples=clipped,
-                repaired_samples=part.repaired_samples,
-                truncated=part.truncated,
+        written, peak = _write_stems(draft, parts, facts, 0.0)
+        if any(stem.clipped_samples for stem in written.values()):
+            headroom_db = min(math.ceil(2000.0 * math.log10(peak)) / 100.0, MAX_HEADROOM_DB)
+            written, _ = _write_stems(draft, parts, facts, headroom_db)
+            facts = replace(
+                facts,
+                headroom_db=min(facts.headroom_db + headroom_db, GAINS[1]),
+                gain_db=min(facts.gain_db + headroom_db, GAINS[1]),
             )
-            _check_lengths(written.values(), facts.rate)
         longest = max(stem.frames for stem in written.values())
         _check_first_beat(facts, longest)
         for stem in written.values():
@@ -238,6 +248,25 @@ def write_parts(target: Path, parts: Mapping[str, Part], facts: Track, cues: Seq
         )
         _write_description(draft / DESCRIPTION, track)
     return target
+
+
+def notes(track: Track) -> list[str]:
+    """Return what befell a track's sound on its way in, in words for the user; mostly nothing."""
+    silent_s = max(stem.silent_frames for stem in track.stems) / track.rate
+    repaired = max(stem.repaired_samples for stem in track.stems)
+    clipped = sum(stem.clipped_samples for stem in track.stems)
+    told = []
+    if silent_s:
+        told.append(f"the file is damaged: {silent_s:.2f} s of it are silent")
+    elif any(stem.truncated for stem in track.stems):
+        told.append("the file breaks off")
+    if repaired:
+        told.append(f"{repaired} samples were no numbers")
+    if track.headroom_db:
+        told.append(f"stored {track.headroom_db:.1f} dB lower, its peaks exceed full scale")
+    if clipped:
+        told.append(f"{clipped} samples clipped")
+    return told
 
 
 def rewrite_facts(bundle: str | Path, track: Track) -> bool:
@@ -313,22 +342,49 @@ def _check_first_beat(facts: Track, frames: int) -> None:
         )
 
 
-def _write_sound(path: Path, blocks: Iterable[Block], pcm: str) -> tuple[int, int]:
-    """Write PCM behind the place of the header; return its frames and clipped samples."""
+def _write_stems(
+    draft: Path, parts: Mapping[str, Part], facts: Track, headroom_db: float
+) -> tuple[dict[str, Stem], float]:
+    """Write the sound of all stems; return what is known of each, and their highest peak."""
+    written: dict[str, Stem] = {}
+    peaks = [0.0]
+    for stem in facts.stems:
+        part = parts[stem.name]
+        frames, clipped, peak = _write_sound(draft / stem.file, part, facts.pcm, headroom_db)
+        peaks.append(peak)
+        written[stem.name] = replace(
+            stem,
+            frames=frames,
+            clipped_samples=clipped,
+            repaired_samples=part.repaired_samples,
+            truncated=part.truncated,
+            silent_frames=round(part.silent_seconds * facts.rate),
+        )
+        _check_lengths(written.values(), facts.rate)
+    return written, max(peaks)
+
+
+def _write_sound(
+    path: Path, blocks: Iterable[Block], pcm: str, headroom_db: float
+) -> tuple[int, int, float]:
+    """Write PCM behind the place of the header; return its frames, clipped samples and peak."""
     frames = clipped = 0
+    peak = 0.0
+    # times 2**15 is exact, and so is the way back: 16-bit sources stay bit for bit
+    scale = np.float32(32768.0 * 10.0 ** (-headroom_db / 20.0))
     with path.open("wb") as file:
         file.write(bytes(OWN_HEADER_BYTES))
         for block in blocks:
             frames += len(block)
             if pcm == "s16":
-                # times 2**15 is exact, and so is the way back: 16-bit sources stay bit for bit
-                scaled = np.rint(block * np.float32(32768.0))
+                peak = max(peak, float(np.abs(block).max(initial=0.0)))
+                scaled = np.rint(block * scale)
                 clipped += int(np.count_nonzero(np.abs(scaled) > 32768.0))
                 sound = np.clip(scaled, -32768.0, 32767.0)
             else:
                 sound = block
             file.write(np.ascontiguousarray(sound, PCM[pcm]).data)
-    return frames, clipped
+    return frames, clipped, peak
 
 
 def _finish_sound(path: Path, frames: int, rate: int, pcm: str) -> None:

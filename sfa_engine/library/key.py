@@ -29,6 +29,7 @@ _PITCHES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SIGNS = {"": 0, "#": 1, "♯": 1, "sharp": 1, "b": -1, "♭": -1, "flat": -1}
 _NAME = re.compile(r"([A-Ga-g])[ -]?(#|♯|♭|b|sharp|flat|)[ -]?([A-Za-z]*)")
 _CAMELOT = re.compile(r"0?([1-9]|1[0-2])([ABab])")
+_OPEN_KEY = re.compile(r"0?([1-9]|1[0-2])([MDmd])")  # Traktor's: 1m is A minor, 1d is C major
 
 KEYS = tuple(f"{tonic} {mode}" for mode, tonics in _FIFTHS.items() for tonic in tonics)
 
@@ -39,7 +40,8 @@ def parse_key(text: str) -> str:
     Parameters
     ----------
     text : str
-        ``A minor``, ``Am``, ``C``, ``Db maj``, ``F♯m``, ``B flat minor`` or Camelot, ``8A``.
+        ``A minor``, ``Am``, ``C``, ``Db maj``, ``F♯m``, ``B flat minor``, Camelot, ``8A``, or
+        Open Key, ``1m``.
 
     Returns
     -------
@@ -56,6 +58,9 @@ def parse_key(text: str) -> str:
         fifths = (int(place[1]) - _FIRST) % 12
         mode = _MODES[place[2].upper()]
         return f"{_FIFTHS[mode][fifths]} {mode}"
+    if place := _OPEN_KEY.fullmatch(text):
+        mode = "minor" if place[2] in "Mm" else "major"
+        return f"{_FIFTHS[mode][int(place[1]) - 1]} {mode}"
     if name := _NAME.fullmatch(text):
         pitch = (_PITCHES[name[1].upper()] + _SIGNS[name[2]]) % 12
         for mode, words in _WORDS.items():

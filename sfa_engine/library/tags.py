@@ -1,7 +1,7 @@
 """What a sound file says of itself: title, artist, album, genre, year, tempo, key, cover.
 
-mutagen reads; files by anybody come in, so that whatever it makes of one, at the worst nothing
-is known. Knows no database.
+mutagen reads, but for what RIFF, AIFF and CAF files say in chunks of their own; files by anybody
+come in, so that whatever it makes of one, at the worst nothing is known. Knows no database.
 """
 
 from __future__ import annotations
@@ -10,31 +10,46 @@ import base64
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sfa_engine.errors import MediaError
 from sfa_engine.library.key import parse_key
+from sfa_engine.library.payload import Chunk, chunks
 
 MOST_COVER_BYTES = 32 << 20
 MOST_TEXT = 500  # characters; a text of a megabyte is no title
 TEMPOS = (20.0, 400.0)  # BPM
 
-# Names of ID3 frames, MP4 atoms, Vorbis comments and APE items; the first that has a text counts.
+# Names of ID3 frames, MP4 atoms, Vorbis comments, APE items, RIFF, AIFF and CAF infos, as `_named`
+# has them; the first that has a value counts. An exact tempo comes before a rounded one.
 _NAMES: dict[str, tuple[str, ...]] = {
-    "title": ("TIT2", "\xa9nam", "title", "Title"),
-    "artist": ("TPE1", "\xa9ART", "artist", "TPE2", "aART", "albumartist", "Author"),
-    "album": ("TALB", "\xa9alb", "album", "WM/AlbumTitle"),
-    "genre": ("TCON", "\xa9gen", "genre", "WM/Genre"),
-    "year": ("TDRC", "TDOR", "TYER", "\xa9day", "date", "year", "originaldate", "WM/Year"),
-    "bpm": ("TBPM", "tmpo", "bpm", "tempo", "WM/BeatsPerMinute"),
-    "key": (
-        "TKEY", "----:com.apple.iTunes:initialkey", "----:com.apple.iTunes:KEY", "initialkey",
-        "initial key", "key", "WM/InitialKey",
+    "title": ("tit2", "\xa9nam", "title", "inam", "name"),
+    "artist": (
+        "tpe1", "\xa9art", "artist", "artists", "author", "iart", "auth", "tpe2", "aart",
+        "albumartist",
     ),
+    "album": ("talb", "\xa9alb", "album", "wm/albumtitle", "iprd"),
+    "genre": ("tcon", "\xa9gen", "genre", "wm/genre", "ignr"),
+    "year": (
+        "tdrc", "tdor", "tyer", "\xa9day", "date", "year", "originaldate", "wm/year", "icrd",
+        "recordeddate",
+    ),
+    "bpm": ("fbpm", "tbpm", "bpm", "tmpo", "tempo", "wm/beatsperminute", "ibpm"),
+    "key": ("tkey", "initialkey", "key", "wm/initialkey", "ikey", "keysignature"),
 }  # fmt: skip
+MOST_INFO_BYTES = 1 << 16  # of a RIFF, AIFF or CAF file
+MOST_VALUES = 50  # of one tag
+_FREEFORM = "----:"
+# "01 - ", "7. ", "1-03 ", "[12] ", "04_"; or "02 ": a bare number counts if it begins with a zero,
+# because of "50 Cent", "99 Problems" and "808 State".
+_TRACK_NUMBER = re.compile(
+    r"(?:(?:\d-)?\d{1,2}(?:\s*[.)_]\s*|\s+[-\u2013\u2014]\s+)|\d\d-(?=\D)|\[\d{1,3}\]\s*"
+    r"|(?:\d-)?0\d{1,2}\s+)(?=\S)"
+)
+_DASH = re.compile(r"\s+[-\u2013\u2014]\s+")
 _PICTURES = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"GIF8": "gif", b"RIFF": "webp"}
 _YEAR = re.compile(r"(?<!\d)(1[5-9]\d\d|20\d\d)(?!\d)")
 _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]+")
@@ -79,19 +94,57 @@ class Tags:
 def read_tags(path: str | Path) -> Tags:
     """Return what a file says of itself; nothing, if it is no sound file or is damaged.
 
+    Several artists or genres are one text, with commas between them.
+
     Parameters
     ----------
     path : str or Path
         The kind of file is told by its content, then by its name.
     """
     file = _opened(Path(path))
-    known = Tags()
+    texts = list(_texts(Path(path), file))
+    known = _numbers(texts, _words(texts, Tags()))
     if file is None:
         return known
-    for part in (_words, _numbers, _length, _picture):
+    for part in (_length, _picture):
         with contextlib.suppress(Exception):  # one odd tag does not take the others along
             known = part(file, known)
     return known
+
+
+def names_of(stem: str) -> tuple[str, str]:
+    """Return the artist, perhaps none, and the title that the name of a file tells.
+
+    Parameters
+    ----------
+    stem : str
+        Without its ending: ``Artist - Title``, ``01 - Artist - Title``, ``01 Title`` …
+    """
+    name = _UNFIT.sub(" ", stem)
+    if " " not in name.strip():
+        name = name.replace("_", " ")
+    name = name.strip()
+    name = _TRACK_NUMBER.sub("", name, count=1) if _TRACK_NUMBER.match(name) else name
+    parts = [part.strip() for part in _DASH.split(name, maxsplit=1)]
+    if len(parts) == 2 and all(parts):
+        return parts[0][:MOST_TEXT], parts[1][:MOST_TEXT]
+    return "", name[:MOST_TEXT] or stem.strip()[:MOST_TEXT]
+
+
+def with_names(tags: Tags, stem: str) -> Tags:
+    """Return tags with what the name of their file tells, where they say no title or artist."""
+    artist, title = names_of(stem)
+    if not tags.title:
+        is_same = not tags.artist or not artist or _alike(artist, tags.artist)
+        title = title if is_same else f"{artist} - {title}"
+        return replace(tags, title=title, artist=tags.artist or artist)
+    if not tags.artist and artist and _alike(title, tags.title):
+        return replace(tags, artist=artist)
+    return tags
+
+
+def _alike(one: str, other: str) -> bool:
+    return one.casefold() == other.casefold()
 
 
 def _opened(path: Path) -> Any:
@@ -110,29 +163,132 @@ def _opened(path: Path) -> Any:
     return None
 
 
-def _words(file: Any, known: Tags) -> Tags:
+def _texts(path: Path, file: Any) -> Iterator[dict[str, list[str]]]:
+    """Yield the texts of each of a file's forms of tags, by the names of `_NAMES`."""
+    with contextlib.suppress(Exception):
+        yield _of_tags(file.tags)
+    with contextlib.suppress(Exception):
+        from mutagen.apev2 import APEv2
+
+        ape: Any = APEv2
+        if not isinstance(file.tags, APEv2):
+            yield _of_tags(ape(path))
+    with contextlib.suppress(Exception), path.open("rb") as opened:
+        yield _of_chunks(opened)
+
+
+def _of_tags(tags: Any) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for key in list(tags.keys()):
+        with contextlib.suppress(Exception):
+            name = _named(key)
+            values = [_plain(value) for value in _values(tags, key)[:MOST_VALUES]]
+            found.setdefault(name, []).extend(filter(None, values))
+    return found
+
+
+def _named(key: str) -> str:
+    """Return the name of a tag: the user's own of a free one, in small letters, without spaces."""
+    if key.startswith((_FREEFORM, "TXXX:")):
+        key = key.split(":", 1 if key.startswith("TXXX:") else 2)[-1]
+    return re.sub(r"[\s_]", "", key).lower()
+
+
+def _of_chunks(file: BinaryIO) -> dict[str, list[str]]:
+    """Return the texts of a RIFF's INFO list, of AIFF's own chunks, and of CAF's information."""
+    found: dict[str, list[str]] = {}
+    for chunk in chunks(file):
+        if chunk.name in {b"NAME", b"AUTH"}:
+            pairs = [(chunk.name, _body(file, chunk))]
+        elif chunk.name == b"LIST":
+            pairs = _info(_body(file, chunk))
+        elif chunk.name == b"info":
+            words = _body(file, chunk)[4:].split(b"\0")
+            pairs = list(zip(words[::2], words[1::2], strict=False))
+        else:
+            continue
+        for name, text in pairs:
+            if plain := _plain(text.split(b"\0")[0]):
+                found.setdefault(_named(name.decode("latin-1")), []).append(plain)
+    return found
+
+
+def _body(file: BinaryIO, chunk: Chunk) -> bytes:
+    file.seek(chunk.offset)
+    return file.read(min(chunk.length, MOST_INFO_BYTES))
+
+
+def _info(body: bytes) -> list[tuple[bytes, bytes]]:
+    """Return names and texts of a RIFF list, if it is one of information."""
+    found = []
+    at = 4 if body[:4] == b"INFO" else len(body)
+    while at + 8 <= len(body):
+        length = int.from_bytes(body[at + 4 : at + 8], "little")
+        found.append((body[at : at + 4], body[at + 8 : at + 8 + length]))
+        at += 8 + length + length % 2
+    return found
+
+
+def _plain(value: Any) -> str:
+    """Return a value as a text of one line."""
+    if isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            value = value.decode("cp1252", "replace")
+    return _UNFIT.sub(" ", str(value)).strip()[:MOST_TEXT]
+
+
+def _values_of(texts: list[dict[str, list[str]]], what: str) -> Iterator[list[str]]:
+    """Yield what there is under the names of something, the best first."""
+    for form in texts:
+        for name in _NAMES[what]:
+            if values := form.get(name):
+                firsts: dict[str, str] = {}
+                for value in values:
+                    firsts.setdefault(value.casefold(), value)
+                yield list(firsts.values())
+
+
+def _words(texts: list[dict[str, list[str]]], known: Tags) -> Tags:
+    def all_of(what: str) -> str:
+        return ", ".join(next(_values_of(texts, what), []))[:MOST_TEXT].strip()
+
     return replace(
         known,
-        title=_first(file, "title"),
-        artist=_first(file, "artist"),
-        album=_first(file, "album"),
-        genre=_first(file, "genre"),
+        title=all_of("title"),
+        artist=all_of("artist"),
+        album=all_of("album"),
+        genre=all_of("genre"),
     )
 
 
-def _numbers(file: Any, known: Tags) -> Tags:
-    year = _YEAR.search(_first(file, "year"))
-    tempo = re.match(r"\s*(\d+(?:[.,]\d+)?)", _first(file, "bpm"))
+def _numbers(texts: list[dict[str, list[str]]], known: Tags) -> Tags:
+    def first(what: str, read: Callable[[str], Any]) -> Any:
+        found = (read(text) for values in _values_of(texts, what) for text in values)
+        return next((value for value in found if value is not None), None)
+
+    return replace(
+        known, year=first("year", _year), bpm=first("bpm", _tempo), key=first("key", _key)
+    )
+
+
+def _year(text: str) -> int | None:
+    year = _YEAR.search(text)
+    return int(year[1]) if year else None
+
+
+def _tempo(text: str) -> float | None:
+    tempo = re.match(r"(\d{1,6}(?:[.,]\d{1,20})?)", text)
     bpm = float(tempo[1].replace(",", ".")) if tempo else 0.0
-    key = None
-    with contextlib.suppress(MediaError):
-        key = parse_key(_first(file, "key"))
-    return replace(
-        known,
-        year=int(year[1]) if year else None,
-        bpm=bpm if TEMPOS[0] <= bpm <= TEMPOS[1] else None,
-        key=key,
-    )
+    return bpm if TEMPOS[0] <= bpm <= TEMPOS[1] else None
+
+
+def _key(text: str) -> str | None:
+    for piece in re.split(r"[/,;|]| - ", text):  # "8A/9A", "8A - 128"
+        with contextlib.suppress(MediaError):
+            return parse_key(piece)
+    return None
 
 
 def _length(file: Any, known: Tags) -> Tags:
@@ -168,16 +324,6 @@ def _pictures(file: Any) -> Iterator[bytes]:
         yield bytes(picture)
 
 
-def _first(file: Any, what: str) -> str:
-    """Return the first text that a file has under the names of something."""
-    for name in _NAMES[what]:
-        for value in _values(file.tags or {}, name):
-            raw = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-            if text := _UNFIT.sub(" ", raw).strip()[:MOST_TEXT]:
-                return text
-    return ""
-
-
 def _values(tags: Any, name: str) -> list[Any]:
     """Return the values of one tag, of whatever form."""
     try:
@@ -187,4 +333,6 @@ def _values(tags: Any, name: str) -> list[Any]:
     if value is None:
         return []
     value = getattr(value, "genres", None) or getattr(value, "text", value)  # "(17)" is Rock
+    if type(value).__name__ == "APETextValue":
+        return list(value)
     return list(value) if isinstance(value, list | tuple) else [value]

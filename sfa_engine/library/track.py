@@ -39,7 +39,7 @@ class Track:
     uuid : str
         Its name among libraries.
     content_hash : str, optional
-        SHA-256 of the file it came from, in hexadecimal; None until that is here.
+        What identifies the sound of the file it came from; None until that is here.
     source : str
         The path or address that it came from first.
     title, artist, album, genre : str

@@ -44,7 +44,7 @@ async def add(
     source : str
         Path or address; empty if nobody knows.
     content_hash : str, optional
-        SHA-256 of the file; None while it is not here.
+        What identifies its sound, see `content`; None while it is not here.
     tags : Tags, optional
         What the file says of itself.
     identity : str, optional
@@ -110,15 +110,8 @@ async def with_content(connection: Connection, content_hash: str) -> Track | Non
 
 
 async def with_source(connection: Connection, source: str) -> Track | None:
-    """Return the first track that came from a path or an address, unless it was removed."""
-    found = await row(
-        connection,
-        f"{SELECT} WHERE tracks.id IN "  # noqa: S608 - a constant
-        "(SELECT track_id FROM sources WHERE location = ?)"
-        " AND deleted_at IS NULL ORDER BY tracks.id LIMIT 1",
-        (source,),
-    )
-    return None if found is None else track_of(found)
+    """Return the newest track that was found at a path or an address."""
+    return next(iter(await at_source(connection, source)), None)
 
 
 async def add_source(connection: Connection, track_id: int, source: str) -> None:
@@ -129,6 +122,32 @@ async def add_source(connection: Connection, track_id: int, source: str) -> None
             "INSERT OR IGNORE INTO sources (track_id, location, added_at) VALUES (?, ?, ?)",
             (track_id, source, time.time()),
         )
+
+
+async def at_source(connection: Connection, source: str) -> list[Track]:
+    """Return the tracks that were found at a path or an address, the newest first."""
+    found = await rows(
+        connection,
+        f"{SELECT} WHERE tracks.id IN "  # noqa: S608 - a constant
+        "(SELECT track_id FROM sources WHERE location = ?)"
+        " AND deleted_at IS NULL ORDER BY tracks.id DESC",
+        (source,),
+    )
+    return [track_of(track) for track in found]
+
+
+async def forget_source(connection: Connection, track_id: int, source: str) -> None:
+    """Forget a place where something else is now."""
+    await change(
+        connection,
+        "DELETE FROM sources WHERE track_id = ? AND location = ?",
+        (track_id, source),
+    )
+
+
+async def rename(connection: Connection, track_id: int, tags: Tags) -> None:
+    """Give a track the names that its file says, where it had only that of the file."""
+    await _set(connection, track_id, title=tags.title, artist=tags.artist)
 
 
 async def sources(connection: Connection, track_id: int) -> list[str]:

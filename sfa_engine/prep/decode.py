@@ -10,9 +10,11 @@ it is removed (measured against the source, see ``tests/prep/test_decode.py``)::
 
 M4A and bare AAC end up to one codec frame (1024) later than their source.
 
-    file ─► FFmpeg ─► float ─► stereo ─► repaired ─► soxr ─► float32[frames, 2] at one rate
+    file ─► repaired ─► FFmpeg ─► float ─► placed ─► stereo ─► soxr ─► float32[frames, 2]
 
-Everything runs in blocks of bounded size. Knows nothing of stems, bundles or the library.
+What cannot be decoded is silence of its length, so that all after it keeps its time: placed by
+the file's time stamps, or by counting frames (`sfa_engine.prep.repair`). Everything runs in
+blocks of bounded size. Knows nothing of stems, bundles or the library.
 """
 
 from __future__ import annotations
@@ -22,17 +24,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import soxr
-from av.audio.plane import AudioPlane
 from numpy.typing import NDArray
 
 from sfa_engine.errors import MediaError
+from sfa_engine.library.payload import find_payload
+from sfa_engine.prep.channels import channels_of, repair, stereo
+from sfa_engine.prep.frames import flac_frames
+from sfa_engine.prep.repair import repaired
 
 Block = NDArray[np.float32]
 Progress = Callable[[float], None]
@@ -43,35 +47,17 @@ SOURCE_RATES = (4_000, 768_000)  # Hz
 BLOCK_FRAMES = 1 << 16
 LEAST_SECONDS = 1.0  # of a damaged file; with less it is refused
 SLACK_SECONDS = 0.05  # a length that is short by one codec frame (2048) is not an early end
-LOUDEST = 1e6  # +120 dB over full scale: not sound but damage, as NaN is
 MOST_TAIL_BYTES = 1 << 16  # behind an MP3's last frame: lyrics, zeros; more was meant to be sound
-LONGEST_GAP_SECONDS = 0.2  # of silence for one damaged packet, whatever length it states
+# Between time stamps: what is less is rounding (Matroska: 1 ms). Packets last 2.5 ms and more, and
+# are lost by the page or several together.
+LEAST_GAP_SECONDS = Fraction(5, 1000)
 
 # What may be opened. FFmpeg also knows play lists and scripts that name other files and hosts.
 FORMATS = "wav,w64,aiff,caf,flac,ogg,mp3,aac,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm"
 READABLE = "WAV, AIFF, FLAC, Ogg, Opus, MP3 and M4A are read"
 _LENGTH_STATED = ("wav", "w64", "aiff", "caf", "flac", "mov,mp4,m4a,3gp,3g2,mj2")
+_CUT_TOLD = ("wav", "w64", "caf", "ogg")  # by the container's structure; FFmpeg takes what there is
 _LOSSLESS = ("pcm_", "flac", "alac", "wavpack")
-
-# ITU-R BS.775: centre and surround are 3 dB down on both or one side; no low-frequency channel.
-_HALF_POWER = 0.5**0.5
-_LEFT = {"FL": 1.0, "DL": 1.0} | dict.fromkeys(
-    ("FC", "BC", "TC", "TFC", "TBC", "BL", "SL", "FLC", "WL", "TFL", "TBL", "TSL"), _HALF_POWER
-)
-_RIGHT = {"FR": 1.0, "DR": 1.0} | dict.fromkeys(
-    ("FC", "BC", "TC", "TFC", "TBC", "BR", "SR", "FRC", "WR", "TFR", "TBR", "TSR"), _HALF_POWER
-)
-# Speakers of files that name none, in the order of WAVE_FORMAT_EXTENSIBLE.
-_UNNAMED = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-
-_FORMATS = {  # FFmpeg's names of them: type, zero, full scale
-    "u8": ("u1", 128.0, 2.0**7),
-    "s16": ("i2", 0.0, 2.0**15),
-    "s32": ("i4", 0.0, 2.0**31),
-    "s64": ("i8", 0.0, 2.0**63),
-    "flt": ("f4", 0.0, 1.0),
-    "dbl": ("f8", 0.0, 1.0),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +78,8 @@ class Decoded:
         Samples that were not numbers, or absurdly large, and are silence now.
     truncated : bool
         Whether the file is damaged or ends early; `sound` is what could be read.
+    silent_seconds : float
+        How much of it could not be decoded, and is silence.
     """
 
     sound: Block
@@ -101,20 +89,26 @@ class Decoded:
     artist: str
     repaired_samples: int
     truncated: bool
+    silent_seconds: float = 0.0
 
 
 class Decoding:
-    """The blocks of one file, in order, for one loop over it; see `decode_blocks`.
+    """The blocks of one file, in order; each loop decodes it again. See `decode_blocks`.
 
-    What is known about the file stands in the attributes, and is complete after the loop; they
+    What is known about the file stands in the attributes, and is complete after a loop; they
     are those of `Decoded`, and `frames` is how many were returned.
     """
 
-    def __init__(self, path: Path, rate: int, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        rate: int,
+        progress: Progress | None,
+        longest_s: float | None = None,
+    ) -> None:
         codec = ".".join(map(str, av.library_versions["libavcodec"]))
         self.path = path
         self.rate = rate
-        self.frames = 0
         self.decoder = {
             "name": "PyAV",
             "version": f"{av.__version__} (libavcodec {codec})",
@@ -122,24 +116,38 @@ class Decoding:
         }
         self.title = ""
         self.artist = ""
+        self._progress = progress
+        self._longest_s = longest_s
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget what an earlier loop found."""
+        self.frames = 0
         self.repaired_samples = 0
         self.truncated = False
-        self._progress = progress
+        self._silent_seconds = Fraction(0)
         self._stated_seconds: Fraction | None = None
         self._length_stated = False
         self._stumbled = False
 
+    @property
+    def silent_seconds(self) -> float:
+        """How much could not be decoded, and is silence."""
+        return float(self._silent_seconds)
+
     def __iter__(self) -> Iterator[Block]:
+        self._begin()
         resampler: soxr.ResampleStream | None = None
         source_rate = 0
         seconds = Fraction(0)
-        with _opened(self.path) as container:
+        with _opened(self.path) as (container, self._silent_seconds):
             for new_rate, block in _gathered(self._stereo(container)):
                 if new_rate != source_rate:
                     yield from self._resampled(resampler, block[:0], last=True)
                     source_rate = new_rate
                     resampler = _resampler(source_rate, self.rate)
                 seconds += Fraction(len(block), source_rate)
+                self._check_length(seconds)
                 yield from self._resampled(resampler, block, last=False)
                 if self._progress and self._stated_seconds:
                     self._progress(min(1.0, float(seconds / self._stated_seconds)))
@@ -147,6 +155,14 @@ class Decoding:
         self._judge(seconds)
         if self._progress:
             self._progress(1.0)
+
+    @property
+    def stated_seconds(self) -> float | None:
+        """The length that the file states, before any of it is decoded; None if it does not."""
+        if self._stated_seconds is None:
+            with _opened(self.path) as (container, _):
+                self._learn(container, _sound_of(self.path, container))
+        return None if self._stated_seconds is None else float(self._stated_seconds)
 
     def _resampled(
         self, resampler: soxr.ResampleStream | None, block: Block, *, last: bool
@@ -160,38 +176,64 @@ class Decoding:
 
     def _stereo(self, container: Any) -> Iterator[tuple[int, Block]]:
         """Yield rate in Hz and stereo sound of each of the codec's frames."""
-        if not container.streams.audio:
-            raise MediaError(f'"{self.path}" has no sound in it', READABLE)
-        stream = container.streams.audio[0]
-        if stream.codec_context is None:
-            raise MediaError(f'"{self.path}" has sound in a format that is not known', READABLE)
+        stream = _sound_of(self.path, container)
         self._learn(container, stream)
-        gap = Fraction(0)  # seconds that were damaged, since the last sound
-        lost_bytes = 0  # that could not be decoded, since then
-        rate = 0
+        self._check_length(self._stated_seconds or 0)
+        end: Fraction | None = None  # of the frame before, by its time stamp
+        seconds = Fraction(0)
+        for began, frame in self._frames(container, stream):
+            rate = _checked_rate(self.path, frame.sample_rate)
+            gap = Fraction(0) if began is None or end is None else began - end
+            if self._is_gap(gap, seconds):
+                yield from _silence(gap, rate)
+                self._silent_seconds += gap
+                seconds += gap
+            length = Fraction(frame.samples, rate)
+            seconds += length
+            if began is not None:
+                end = began + length
+            elif end is not None:
+                end += length
+            channels = channels_of(frame)
+            self.repaired_samples += repair(channels)
+            speakers = tuple(speaker.name for speaker in frame.layout.channels)
+            yield rate, stereo(channels.astype(np.float32, copy=False), speakers)
+
+    def _frames(self, container: Any, stream: Any) -> Iterator[tuple[Fraction | None, Any]]:
+        """Yield what the codec makes of a stream, with the time of each in seconds if known."""
+        context = stream.codec_context
+        if context.name == "flac":  # a frame of noise is not to be had for sound
+            context.options = {"err_detect": "crccheck+explode"}
+        is_first = True
+        lost_bytes = 0  # that could not be decoded, since the last frame
         for packet in self._packets(container, stream):
-            if not rate and packet.size:
+            if is_first and packet.size:
                 self._learn_delay(container, packet)
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:
-                lost_bytes += max(1, packet.size)
-                if rate and packet.duration:
-                    gap += min(Fraction(LONGEST_GAP_SECONDS), packet.duration * packet.time_base)
-                continue
-            for frame in frames:
-                self._stumbled |= lost_bytes > 0
-                lost_bytes = 0
-                rate = _checked_rate(self.path, frame.sample_rate)
-                if gap:
-                    yield rate, np.zeros((round(gap * rate), 2), np.float32)
-                    gap = Fraction(0)
-                    self.truncated = True
-                channels = _channels(frame)
-                self.repaired_samples += _repair(channels)
-                speakers = tuple(speaker.name for speaker in frame.layout.channels)
-                yield rate, stereo(channels.astype(np.float32, copy=False), speakers)
+                is_first = False
+            for piece, began in _pieces(container, packet):
+                try:
+                    frames = context.decode(piece)
+                except av.FFmpegError:
+                    lost_bytes += max(1, packet.size)
+                    continue
+                self._stumbled |= lost_bytes > 0 and bool(frames)
+                lost_bytes = 0 if frames else lost_bytes
+                for frame in frames:
+                    yield began if began is not None else _begin_of(frame, packet), frame
         self._stumbled |= lost_bytes > (MOST_TAIL_BYTES if container.format.name == "mp3" else 0)
+
+    def _is_gap(self, gap: Fraction, seconds: Fraction) -> bool:
+        """Return whether time stamps leave out sound: no rounding, and not more than there is."""
+        left = None if self._stated_seconds is None else self._stated_seconds - seconds
+        return gap > LEAST_GAP_SECONDS and (left is None or gap <= left + Fraction(SLACK_SECONDS))
+
+    def _check_length(self, seconds: Fraction | int) -> None:
+        """Raise MediaError if the sound is longer than is wanted."""
+        if self._longest_s is not None and seconds > self._longest_s + SLACK_SECONDS:
+            raise MediaError(
+                f'"{self.path}" is longer than {self._longest_s / 60:g} minutes',
+                "cut it, or raise max_minutes in [library]",
+            )
 
     def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
         """Yield what the file holds of a stream, up to where it cannot be read further."""
@@ -210,9 +252,11 @@ class Decoding:
             self._stated_seconds = stream.duration * stream.time_base
         elif container.duration:
             self._stated_seconds = Fraction(container.duration, av.time_base)
-        if container.format.name == "wav":  # FFmpeg takes the length from the file's size
+        if container.format.name in _CUT_TOLD:
             cut_bytes = _cut_bytes(self.path)
-            self.truncated = 8 * cut_bytes > SLACK_SECONDS * (stream.bit_rate or 0) > 0
+            is_packed = container.format.name == "ogg"
+            slack_bytes = 0 if is_packed else SLACK_SECONDS * (stream.bit_rate or 0) / 8
+            self.truncated = cut_bytes > slack_bytes
 
     def _learn_delay(self, container: Any, packet: Any) -> None:
         """Note from the first packet what is known about the encoder's delay."""
@@ -224,6 +268,8 @@ class Decoding:
             # an MP3's length is a guess unless its first frame states it
             container.format.name == "mp3" and self.decoder["delay"] == "removed"
         )
+        if container.format.name.startswith("matroska"):  # states that of its longest stream
+            self._length_stated = len(container.streams) == 1
 
     def _judge(self, seconds: Fraction) -> None:
         """Decide, at the end, whether this was the whole file, and enough of it."""
@@ -231,6 +277,7 @@ class Decoding:
             self.truncated |= self._stated_seconds - seconds > SLACK_SECONDS
         else:
             self.truncated |= self._stumbled
+        self.truncated |= self._silent_seconds > 0
         if self.truncated and seconds < LEAST_SECONDS:
             raise MediaError(
                 f'"{self.path}" is damaged: {float(seconds):.2f} s of it can be read',
@@ -282,90 +329,40 @@ def decode(path: str | Path, rate: int = RATE, progress: Progress | None = None)
         decoding.artist,
         decoding.repaired_samples,
         decoding.truncated,
+        decoding.silent_seconds,
     )
 
 
-def decode_blocks(path: str | Path, rate: int = RATE, progress: Progress | None = None) -> Decoding:
+def decode_blocks(
+    path: str | Path,
+    rate: int = RATE,
+    progress: Progress | None = None,
+    longest_s: float | None = None,
+) -> Decoding:
     """Decode a sound file block by block, in memory of a few MB whatever its length.
 
     Parameters and errors are those of `decode`; the file is opened when the loop begins.
 
+    Parameters
+    ----------
+    path : str or Path
+        As there.
+    rate : int
+        As there.
+    progress : callable, optional
+        As there.
+    longest_s : float, optional
+        Seconds; of a longer file MediaError is raised, before it is decoded if it states its
+        length.
+
     Returns
     -------
     Decoding
-        To be looped over once: float32[n, 2] each, ``n`` up to some 1e5.
+        To be looped over: float32[n, 2] each, ``n`` up to some 1e5.
     """
     if not OUT_RATES[0] <= rate <= OUT_RATES[1]:
         raise MediaError(f"cannot decode to {rate} Hz", f"give {OUT_RATES[0]}..{OUT_RATES[1]} Hz")
-    return Decoding(Path(path), rate, progress)
-
-
-def stereo(channels: Block, speakers: tuple[str, ...]) -> Block:
-    """Mix any channels down to two that cannot be louder than the loudest of them.
-
-    Parameters
-    ----------
-    channels : float32[channels, frames]
-        One row for each speaker.
-    speakers : tuple of str
-        FFmpeg's names of them (``FL FR FC LFE BL …``); ``NONE`` where the file has no name.
-
-    Returns
-    -------
-    float32[frames, 2]
-        Mono is in both. Channels beyond the eighth without names go left and right in turn.
-    """
-    if len(channels) == 1:
-        return np.repeat(channels.T, 2, axis=1)
-    if len(channels) == 2 and speakers[1] in ("FR", "NONE"):
-        return np.ascontiguousarray(channels.T)
-    mixed: Block = channels.T @ _downmix(speakers)
-    return mixed
-
-
-@cache
-def _downmix(speakers: tuple[str, ...]) -> NDArray[np.float32]:
-    """Return what each speaker gives to left and right; each side's parts sum to 1."""
-    if "NONE" in speakers and len(speakers) in _UNNAMED:
-        layout = av.AudioLayout(_UNNAMED[len(speakers)])
-        speakers = tuple(speaker.name for speaker in layout.channels)
-    parts = np.array([[_LEFT.get(name, 0.0), _RIGHT.get(name, 0.0)] for name in speakers])
-    known = _LEFT.keys() | _RIGHT.keys() | {"LFE", "LFE2"}
-    if not known.issuperset(speakers):
-        parts = np.array([[1.0, 0.0], [0.0, 1.0]] * len(speakers))[: len(speakers)]
-    for side in (0, 1):
-        if not parts[:, side].any():
-            parts[:, side] = parts[:, 1 - side] if parts.any() else 1.0
-    shares: NDArray[np.float32] = (parts / parts.sum(axis=0)).astype(np.float32)
-    return shares
-
-
-def _channels(frame: Any) -> NDArray[np.floating[Any]]:
-    """Return a codec's frame as floats[channels, frames], full scale +-1."""
-    name = frame.format.name.removesuffix("p")
-    kind, zero, full = _FORMATS[name]
-    channels = frame.layout.nb_channels
-    if frame.format.is_planar:
-        # not frame.planes nor to_ndarray(): with eight planes or more PyAV 18 counts too many,
-        # and reads memory that is not the frame's
-        planes = [AudioPlane(frame, channel) for channel in range(channels)]
-        samples = np.array(
-            [np.frombuffer(memoryview(plane), kind, frame.samples) for plane in planes]
-        )
-    else:
-        plane = memoryview(AudioPlane(frame, 0))
-        packed = np.frombuffer(plane, kind, frame.samples * channels)
-        samples = packed.reshape(-1, channels).T.copy()
-    if full == 1.0:
-        return samples
-    return (samples.astype(np.float32) - np.float32(zero)) * np.float32(1.0 / full)
-
-
-def _repair(samples: NDArray[np.floating[Any]]) -> int:
-    """Silence what is not a number, or absurd, in place; return how many samples it was."""
-    damaged = ~(np.abs(samples) <= LOUDEST)
-    samples[damaged] = 0.0
-    return int(np.count_nonzero(damaged))
+    return Decoding(Path(path), rate, progress, longest_s)
 
 
 def _gathered(pieces: Iterator[tuple[int, Block]]) -> Iterator[tuple[int, Block]]:
@@ -391,12 +388,60 @@ def _resampler(source_rate: int, rate: int) -> soxr.ResampleStream | None:
     return soxr.ResampleStream(source_rate, rate, 2, dtype="float32", quality="VHQ")
 
 
+def _sound_of(path: Path, container: Any) -> Any:
+    """Return the stream of a file that is its sound."""
+    if not container.streams.audio:
+        raise MediaError(f'"{path}" has no sound in it', READABLE)
+    stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        raise MediaError(f'"{path}" has sound in a format that is not known', READABLE)
+    return stream
+
+
+def _silence(seconds: Fraction, rate: int) -> Iterator[tuple[int, Block]]:
+    """Yield silence in blocks."""
+    frames = round(seconds * rate)
+    for begin in range(0, frames, BLOCK_FRAMES):
+        yield rate, np.zeros((min(BLOCK_FRAMES, frames - begin), 2), np.float32)
+
+
+def _begin_of(frame: Any, packet: Any) -> Fraction | None:
+    """Return the time of a frame in seconds, or None.
+
+    FFmpeg stamps a Vorbis frame after a change of the block's size up to 9 ms late: its end, which
+    is the packet's, is right.
+    """
+    context = packet.stream.codec_context
+    if context.name == "vorbis" and None not in (packet.pts, packet.duration):
+        end = (packet.pts + packet.duration) * packet.time_base
+        return Fraction(end) - Fraction(frame.samples, frame.sample_rate)
+    if frame.pts is None or (context.name == "flac" and not context.extradata):
+        return None  # of a FLAC without its head FFmpeg does not know the rate
+    return Fraction(frame.pts * frame.time_base)
+
+
+def _pieces(container: Any, packet: Any) -> Iterator[tuple[Any, Fraction | None]]:
+    """Yield a packet, or the FLAC frames in one that FFmpeg could not part; with their times.
+
+    Where a frame of a bare FLAC is damaged, FFmpeg gives it in one packet with those around it,
+    and does not say when that is; the frames' own headers do.
+    """
+    context = packet.stream.codec_context
+    is_joined = container.format.name == "flac" and packet.pts is None and packet.size
+    if not is_joined or not context.extradata:
+        yield packet, None
+        return
+    data = bytes(packet)
+    found = list(flac_frames(data, int.from_bytes(bytes(context.extradata)[2:4], "big")))
+    for (begin, sample), (end, _) in zip(found, [*found[1:], (len(data), 0)], strict=True):
+        yield av.Packet(data[begin:end]), Fraction(sample, context.sample_rate)
+
+
 def _cut_bytes(path: Path) -> int:
-    """Return how many bytes a WAV states that it does not have; a pipe's states nothing."""
+    """Return how many bytes a file states that it does not have."""
     with path.open("rb") as file:
-        head = file.read(8)
-    stated = int.from_bytes(head[4:], "little")
-    return stated + 8 - path.stat().st_size if head[:4] == b"RIFF" and stated < 0xFFFFFFFF else 0
+        payload = find_payload(file)
+    return payload.missing_bytes or 0 if payload else 0
 
 
 def _checked_rate(path: Path, rate: int) -> int:
@@ -410,8 +455,8 @@ def _checked_rate(path: Path, rate: int) -> int:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open a sound file, or say why that is not possible."""
+def _opened(path: Path) -> Iterator[tuple[Any, Fraction]]:
+    """Open a sound file, with the length of the silence that was put in, or say why not."""
     again = "copy or download it again"
     try:
         status = path.stat()
@@ -432,8 +477,9 @@ def _opened(path: Path) -> Iterator[Any]:
         try:
             # a file object and not a name: FFmpeg reads names as addresses (http:, concat: …)
             options = {"format_whitelist": FORMATS}
-            container = av.open(file, options=options, metadata_errors="replace")
+            mended = repaired(file)
+            container = av.open(mended.file, options=options, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as problem:
             raise MediaError(f'"{path}" is not a sound file, or damaged', READABLE) from problem
         with container:
-            yield container
+            yield container, mended.silent_seconds

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sfa_engine.audio.media import Cue
+from sfa_engine.audio.wav import CHANNELS, PCM
+from sfa_engine.errors import MediaError
 from sfa_engine.library.bundle import RATE, constant_grid, facts_of, in_order, write_parts
-from sfa_engine.prep.decode import decode_blocks
+from sfa_engine.prep.decode import Decoding, decode_blocks
 
 Progress = Callable[[float], None]
 
@@ -29,6 +32,7 @@ def write_bundle(
     cues: Sequence[Cue] = (),
     pcm: str = "s16",
     rate: int = RATE,
+    longest_s: float | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Decode stem files into a bundle, which appears whole or not at all.
@@ -55,9 +59,12 @@ def write_bundle(
     cues : sequence of Cue
         In frames at `rate`.
     pcm : str
-        ``"s16"``: rounded to 16 bits, no dither, clipped and counted. ``"f32"``: as decoded.
+        ``"s16"``: rounded to 16 bits, no dither; lower where a peak exceeds full scale, and the
+        gain as much higher. ``"f32"``: as decoded.
     rate : int
         Hz, of the bundle.
+    longest_s : float, optional
+        Seconds; longer sources are refused.
     progress : callable, optional
         Called with the part that is done, 0..1.
 
@@ -79,5 +86,22 @@ def write_bundle(
     names = in_order(sources)
     grid = constant_grid(bpm, first_beat_s, beats_per_bar, rate)
     facts = facts_of(names, title, artist, grid, key, gain_db, pcm, rate)
-    parts = {name: decode_blocks(sources[name], rate, share(i)) for i, name in enumerate(names)}
+    parts = {
+        name: decode_blocks(sources[name], rate, share(i), longest_s)
+        for i, name in enumerate(names)
+    }
+    _check_space(Path(target), parts, rate, PCM[pcm].itemsize)
     return write_parts(Path(target), parts, facts, cues)
+
+
+def _check_space(target: Path, parts: Mapping[str, Decoding], rate: int, sample_bytes: int) -> None:
+    """Raise MediaError if the disk cannot hold what the sources say they have."""
+    seconds = sum(part.stated_seconds or 0.0 for part in parts.values())
+    wanted = seconds * rate * CHANNELS * sample_bytes
+    folder = next(folder for folder in target.absolute().parents if folder.is_dir())
+    free = shutil.disk_usage(folder).free
+    if wanted > free:
+        raise MediaError(
+            f'no room in "{folder}": {wanted / 1e6:.0f} MB are wanted, {free / 1e6:.0f} MB free',
+            "free some, or set the library's folder to another disk",
+        )

@@ -18,7 +18,7 @@ from typing import Any
 
 from sfa_engine.audio.media import read_bundle
 from sfa_engine.errors import Refused
-from sfa_engine.library.bundle import RATE
+from sfa_engine.library.bundle import RATE, notes
 from sfa_engine.prep.ingest import write_bundle
 from sfa_engine.prep.worker import Progress, field, main
 
@@ -37,6 +37,7 @@ def take_in(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         bpm=None,
         pcm=field(request, "pcm", str, "s16"),
         rate=field(request, "rate", int, RATE),
+        longest_s=field(request, "longest_s", float, 0.0) or None,
         progress=lambda share: progress(share, "decoding"),
     )
     track = read_bundle(target).track
@@ -48,6 +49,7 @@ def take_in(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         "clipped_samples": sum(stem.clipped_samples for stem in track.stems),
         "repaired_samples": sum(stem.repaired_samples for stem in track.stems),
         "truncated": any(stem.truncated for stem in track.stems),
+        "notes": notes(track),
     }
 
 

@@ -70,14 +70,16 @@ class Mixdown:
         Told the part that is done, 0..1.
     """
 
-    repaired_samples = 0
-    truncated = False
-
     def __init__(self, bundle: Bundle, rate: int, progress: Progress | None = None) -> None:
         self.rate = rate
         self.title = bundle.track.title
         self.artist = bundle.track.artist
         self.frames = 0
+        # What befell the sound when it came in is so of what is made of it, too.
+        stems = bundle.track.stems
+        self.repaired_samples = max(stem.repaired_samples for stem in stems)
+        self.truncated = any(stem.truncated for stem in stems)
+        self.silent_seconds = max(stem.silent_frames for stem in stems) / bundle.track.rate
         self._bundle = bundle
         self._progress = progress
 

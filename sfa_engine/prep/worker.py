@@ -25,6 +25,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeVar
 
 from sfa_engine.errors import Refused, SfaError
@@ -33,6 +35,7 @@ LONGEST_REQUEST_BYTES = 1 << 20
 PROGRESS_STEP = 0.01
 WORDS_PERIOD_S = 0.25  # between two tellings of no more progress, but of other words, or of less
 PR_SET_PDEATHSIG = 1  # of prctl(2)
+OOM_SCORE_ADJ = 800  # of -1000 to 1000; above a browser's tabs (300), which may be the user's own
 
 Kind = TypeVar("Kind")
 Progress = Callable[[float, str], None]
@@ -50,6 +53,7 @@ def main(work: Work) -> int:
         Is given the request and a function for progress (part done 0..1, what is being done);
         returns the result, of plain values.
     """
+    _give_way()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)  # what libraries print is no answer
         try:
@@ -140,6 +144,14 @@ def field(
         raise Refused(f"{name} has a zero byte in it", "leave it out")
     result: Kind = value
     return result
+
+
+def _give_way() -> None:
+    """Be the first to go when memory is full: a job can be done again, a set cannot."""
+    with suppress(OSError, ValueError):  # a system without it; or it is higher already
+        score = Path("/proc/self/oom_score_adj")
+        if int(score.read_text()) < OOM_SCORE_ADJ:
+            score.write_text(str(OOM_SCORE_ADJ))
 
 
 def _put_on_leash(requests: BinaryIO | io.FileIO) -> None:

@@ -12,11 +12,11 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from mutagen import flac, id3, mp4
+from mutagen import apev2, flac, id3, mp4
 
 from sfa_engine.errors import MediaError
 from sfa_engine.library.content import content_hash, keep_cover
-from sfa_engine.library.tags import Cover, Tags, read_tags
+from sfa_engine.library.tags import Cover, Tags, names_of, read_tags, with_names
 
 RATE = 44_100
 SOUND = np.zeros((RATE, 2), np.float32)
@@ -203,3 +203,157 @@ def test_a_cover_is_kept_once(tmp_path):
     assert keep_cover(folder, Cover(PNG, "png")) == name
     assert [entry.name for entry in folder.iterdir()] == [name]
     assert (folder / name).read_bytes() == PNG
+
+
+# ---------------------------------------------------------------- all values, every form of tags
+
+
+def wave(path, *chunks, form=b"RIFF", kind=b"WAVE", order="<I"):
+    soundfile.write(path, SOUND, RATE, format="WAV" if form == b"RIFF" else "AIFF")
+    content = path.read_bytes()
+    for name, body in chunks:
+        content += name + struct.pack(order, len(body)) + body + bytes(len(body) % 2)
+    path.write_bytes(form + struct.pack(order, len(content) - 8) + kind + content[12:])
+    return path
+
+
+def info(**texts):
+    body = b"INFO"
+    for name, text in texts.items():
+        raw = text if isinstance(text, bytes) else text.encode()
+        body += (
+            name.encode() + struct.pack("<I", len(raw) + 1) + raw + bytes(1 + (len(raw) + 1) % 2)
+        )
+    return b"LIST", body
+
+
+def test_all_artists_and_genres_of_a_file_are_kept(tmp_path):
+    path = made(tmp_path, "a.flac")
+    file = flac.FLAC(path)
+    file["ARTIST"], file["GENRE"] = ["Alpha", "Beta", "alpha"], ["Drum & Bass", "Jungle"]
+    file.save()
+    tags = read_tags(path)
+    assert (tags.artist, tags.genre) == ("Alpha, Beta", "Drum & Bass, Jungle")
+    path = made(tmp_path, "a.mp3")
+    file = mutagen.File(path)
+    file.tags.add(id3.TPE1(text=["First", "Second"]))
+    file.tags.add(id3.TCON(text=["House", "Techno"]))
+    file.save()
+    assert (read_tags(path).artist, read_tags(path).genre) == ("First, Second", "House, Techno")
+
+
+def test_a_riff_says_what_its_info_list_does(tmp_path):
+    words = info(
+        INAM="Títle", IART=b"\xc4rtist", IPRD="Album", IGNR="Dub", ICRD="1997-01", IKEY="8A"
+    )
+    tags = read_tags(wave(tmp_path / "a.wav", (b"junk", b"x"), words))
+    assert (tags.title, tags.artist, tags.album, tags.genre, tags.year, tags.key) == (
+        "Títle", "Ärtist", "Album", "Dub", 1997, "A minor",
+    )  # fmt: skip
+
+
+def test_an_aiff_says_what_its_own_chunks_do(tmp_path):
+    chunks = ((b"NAME", b"Odd"), (b"AUTH", b"Someone"))
+    path = wave(tmp_path / "a.aiff", *chunks, form=b"FORM", kind=b"AIFF", order=">I")
+    assert (read_tags(path).title, read_tags(path).artist) == ("Odd", "Someone")
+
+
+def test_ape_tags_fill_what_id3_does_not_say(tmp_path):
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, SOUND, RATE)
+    ape = apev2.APEv2()
+    ape["Title"], ape["Artist"], ape["Genre"] = "Ape", ["One", "Two"], "Dub"
+    ape.save(path)
+    tags = read_tags(path)
+    assert (tags.title, tags.artist, tags.genre) == ("Ape", "One, Two", "Dub")
+    file = mutagen.File(path)
+    file.add_tags()
+    file.tags.add(id3.TIT2(text="Id3"))
+    file.save()
+    assert (read_tags(path).title, read_tags(path).artist) == ("Id3", "One, Two")
+
+
+@pytest.mark.parametrize(
+    ("frames", "bpm", "key"),
+    [
+        ([id3.TKEY(text="1m")], None, "A minor"),
+        ([id3.TKEY(text="12d")], None, "F major"),
+        (
+            [id3.TXXX(desc="INITIALKEY", text="5A"), id3.TXXX(desc="BPM", text="126")],
+            126,
+            "C minor",
+        ),
+        ([id3.TXXX(desc="Initial Key", text="8A/9A"), id3.TBPM(text="128")], 128, "A minor"),
+        ([id3.TBPM(text="0"), id3.TXXX(desc="TEMPO", text="90,5")], 90.5, None),
+        ([id3.TBPM(text="128"), id3.TXXX(desc="fBPM", text="127.98")], 127.98, None),
+        ([id3.TKEY(text="?"), id3.TXXX(desc="key", text="F#m")], None, "F# minor"),
+    ],
+)
+def test_key_and_tempo_are_found_where_programs_put_them(tmp_path, frames, bpm, key):
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, SOUND, RATE)
+    file = mutagen.File(path)
+    file.add_tags()
+    for frame in frames:
+        file.tags.add(frame)
+    file.save()
+    assert (read_tags(path).bpm, read_tags(path).key) == (bpm, key)
+
+
+def test_a_free_tempo_of_mp4_is_more_exact_than_its_atom(tmp_path):
+    path = made(tmp_path, "a.m4a")
+    file = mutagen.File(path)
+    file["----:com.apple.iTunes:BPM"] = [mp4.MP4FreeForm(b"127.35")]
+    file["tmpo"] = [127]
+    file.save()
+    assert read_tags(path).bpm == 127.35
+
+
+@pytest.mark.parametrize(
+    ("name", "artist", "title"),
+    [
+        ("Artist - Title", "Artist", "Title"),
+        ("01 - Artist - Title", "Artist", "Title"),
+        ("1-03 Artist \u2013 Title", "Artist", "Title"),
+        ("[05] Artist - Title - Remix", "Artist", "Title - Remix"),
+        ("01_Artist_-_Title", "Artist", "Title"),
+        ("01 Title", "", "Title"),
+        ("7. Title", "", "Title"),
+        ("07-title", "", "title"),
+        ("50 Cent - In da Club", "50 Cent", "In da Club"),
+        ("02 50 Cent - In da Club", "50 Cent", "In da Club"),
+        ("808 State - Pacific", "808 State", "Pacific"),
+        ("99 Problems", "", "99 Problems"),
+        ("2-Step", "", "2-Step"),
+        ("1999", "", "1999"),
+        ("Jay-Z", "", "Jay-Z"),
+        (" - x", "", "- x"),
+        ("01", "", "01"),
+    ],
+)
+def test_a_file_without_tags_is_called_by_its_name(name, artist, title):
+    assert names_of(name) == (artist, title)
+    assert with_names(Tags(), name) == Tags(artist=artist, title=title)
+
+
+def test_what_tags_say_comes_before_the_name():
+    assert with_names(Tags(title="T", artist="A"), "X - Y") == Tags(title="T", artist="A")
+    assert with_names(Tags(title="Y"), "X - Y") == Tags(title="Y", artist="X")
+    assert with_names(Tags(title="Z"), "X - Y") == Tags(title="Z")
+    assert with_names(Tags(artist="x"), "X - Y") == Tags(title="Y", artist="x")
+    assert with_names(Tags(artist="V"), "X - Y") == Tags(title="X - Y", artist="V")
+
+
+@given(st.text(max_size=60))
+def test_any_name_of_a_file_is_a_title(name):
+    artist, title = names_of(name)
+    assert title or not name.strip()
+    (artist + title).encode()
+
+
+@given(st.binary(max_size=300))
+def test_any_info_list_is_looked_through(tmp_path_factory, noise):
+    path = tmp_path_factory.getbasetemp() / "noise.wav"
+    path.write_bytes(b"RIFF\xff\xff\xff\x00WAVELIST\x00\x01\x00\x00INFO" + noise)
+    tags = read_tags(path)
+    (tags.title + tags.artist).encode()

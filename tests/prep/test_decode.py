@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sfa_engine.errors import MediaError
-from sfa_engine.prep.decode import LOUDEST, decode, decode_blocks, stereo
+from sfa_engine.prep.channels import LOUDEST, stereo
+from sfa_engine.prep.decode import decode, decode_blocks
 
 RATE = 48_000
 SECONDS = 3

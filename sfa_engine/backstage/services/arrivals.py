@@ -1,23 +1,39 @@
-"""Files that arrive in a folder, told when they are whole: their size has been steady for a while.
+"""Files that arrive in a folder, told when they are whole.
+
+A file is whole when nobody has it open for writing, its size has been steady for a while, and its
+container ends as it says; one that does not is waited for longer, and taken then: it may have been
+cut elsewhere. A file that changes later is told again.
 
 The kernel tells what changed (inotify, through watchfiles); nothing is polled but the few files
-that are still growing.
+that are still growing. The folder may be a mount that hangs: it is looked at outside the event
+loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from watchfiles import Change, awatch
 
 from sfa_engine.backstage.services.links import is_sound_file, sound_files
 from sfa_engine.errors import Refused
+from sfa_engine.finished import within_time
+from sfa_engine.library.payload import find_payload
 
 STEADY_S = 3.0  # a copy over a slow network pauses, but seldom for longer
+CUT_STEADY_S = 60.0  # where the end is missing: a copy that stands still, or is another machine's
+HUNG_S = 30.0  # that a look at a folder may take
 LOOK_MS = 500  # between two looks at files that grow
+
+
+Stamp = tuple[int, int]  # size in bytes, time of change in nanoseconds
 
 
 class Growth:
@@ -38,19 +54,29 @@ class Growth:
         """The files that are not whole yet."""
         return tuple(self._seen)
 
-    def saw(self, path: Path, size_bytes: int | None, now_s: float) -> bool:
+    def saw(
+        self,
+        path: Path,
+        size_bytes: int | None,
+        now_s: float,
+        steady_s: float | None = None,
+        *,
+        is_open: bool = False,
+    ) -> bool:
         """Note a file's size, None if it is gone; return whether it is whole now.
 
-        A file that is whole is told once, and again only after it is noted anew.
+        A file that is whole is told once, and again only after it is noted anew. One that somebody
+        has open for writing is not. `steady_s` is that of this file, where it has one.
         """
         if size_bytes is None:
             self._seen.pop(path, None)
             return False
         before, since_s = self._seen.get(path, (-1, now_s))
-        if size_bytes != before:
+        if size_bytes != before or is_open:
             since_s = now_s
         self._seen[path] = (size_bytes, since_s)
-        if size_bytes and now_s - since_s >= self._steady_s:
+        steady_s = self._steady_s if steady_s is None else steady_s
+        if size_bytes and not is_open and now_s - since_s >= steady_s:
             del self._seen[path]
             return True
         return False
@@ -61,6 +87,7 @@ async def arrivals(
     stop: asyncio.Event,
     *,
     steady_s: float = STEADY_S,
+    cut_steady_s: float = CUT_STEADY_S,
     look_ms: int = LOOK_MS,
     clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Path]:
@@ -74,6 +101,8 @@ async def arrivals(
         Ends it when set.
     steady_s : float
         Seconds without a change after which a file is whole.
+    cut_steady_s : float
+        The same, of one that ends before it says.
     look_ms : int
         Milliseconds between two looks at files that grow.
     clock : callable
@@ -82,12 +111,14 @@ async def arrivals(
     Notes
     -----
     It ends when the folder is not the one that it was: removed, or another in its place, as of a
-    stick. When it cannot be watched, watchfiles raises FileNotFoundError or OSError.
+    stick. When it cannot be watched, watchfiles raises FileNotFoundError or OSError; a folder that
+    hangs is a TimeoutError, which is one.
     """
     folder = folder.absolute()  # noqa: ASYNC240 - asks for the working folder only
-    began = _identity(folder)
+    began = await within_time(HUNG_S, _identity, folder)
     growth = Growth(steady_s)
-    told: dict[Path, tuple[int, int]] = {}
+    told: dict[Path, Stamp] = {}
+    cut: dict[tuple[Path, Stamp], float] = {}  # since when they stand still without their end
 
     def arriving(change: Change, name: str) -> bool:
         path = Path(name)
@@ -106,19 +137,78 @@ async def arrivals(
         yield_on_timeout=True,
         ignore_permission_denied=True,
     ):
-        if _identity(folder) != began:
+        names = [name for _, name in changes]
+        looked = await within_time(HUNG_S, _look, folder, names, growth.paths)
+        if looked.folder != began:
             return
-        changed: set[Path] = set()
-        for _, name in changes:
-            # A folder that was moved here, or filled before it was watched, tells no file of its.
-            changed.update(_sound_of(Path(name)))
-        for path in sorted(changed.union(growth.paths)):
-            stamp = _stamp(path)
+        for path, stamp in looked.stamps.items():
             if stamp is not None and told.get(path) == stamp:
                 continue  # touched, or its rights changed
-            if growth.saw(path, stamp and stamp[0], clock()) and stamp:
-                told[path] = stamp
-                yield path
+            is_open = path in looked.open
+            if not growth.saw(path, stamp and stamp[0], clock(), is_open=is_open) or not stamp:
+                continue
+            if await within_time(HUNG_S, _is_cut, path):
+                waited = cut.setdefault((path, stamp), clock())
+                if clock() - waited < cut_steady_s - steady_s:
+                    growth.saw(path, stamp[0], clock())
+                    continue
+            cut = {key: since for key, since in cut.items() if key[0] != path}
+            told[path] = stamp
+            yield path
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was seen: the folder's identity, stamps by path, and files that are being written."""
+
+    folder: tuple[int, int] | None
+    stamps: dict[Path, Stamp | None]
+    open: frozenset[Path]
+
+
+def _look(folder: Path, names: list[str], growing: tuple[Path, ...]) -> _Look:
+    """Look at what changed and at what grows. Blocks."""
+    paths = set(growing)
+    for name in names:
+        # A folder that was moved here, or filled before it was watched, tells no file of its.
+        paths.update(_sound_of(Path(name)))
+    stamps = {path: _stamp(path) for path in sorted(paths)}
+    written = frozenset(path for path, stamp in stamps.items() if stamp and is_written(path))
+    return _Look(_identity(folder), stamps, written)
+
+
+def is_written(path: Path) -> bool:
+    """Return whether any process of this machine has a file open for writing.
+
+    The kernel grants a read lease on a file only if nobody has; it is given back at once. Where it
+    cannot be asked, as over a network or for another user's file, False.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # a writer who comes meanwhile would be told to us by a signal: by one that does nothing
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _is_cut(path: Path) -> bool:
+    """Return whether a file ends before its container says."""
+    try:
+        with path.open("rb") as file:
+            payload = find_payload(file)
+    except OSError:
+        return False
+    return payload is not None and bool(payload.missing_bytes)
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -140,7 +230,7 @@ def _sound_of(path: Path) -> tuple[Path, ...]:
         return ()
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> Stamp | None:
     """Return size in bytes and time of change in nanoseconds, or None if it is gone."""
     try:
         about = path.stat()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -9,7 +11,10 @@ from sfa_engine.backstage.foreman import Outcome, Progress
 from sfa_engine.backstage.job import Job, Kind
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import SfaError
-from sfa_engine.library import check, trash
+from sfa_engine.library import check, tracks, trash
+from sfa_engine.library.content import content_hash, sound_identity
+
+IDENTIFY_S = 600.0  # of a night: some 50 GB of files
 
 # The most that may have passed since the last clean-up, for its age to be believed: a clock that
 # was set forward by years deletes nothing, a machine that plays at weekends ages as it should.
@@ -41,6 +46,7 @@ class Clean:
             "jobs_forgotten": self._prune,
             "removed_for_good": self._empty,
             "mended": self._mend,
+            "identified": self._identify,
         }
         last_s = await self.shop.queue.last_done_s(Kind.CLEAN)
         self.passed_s = 0.0 if last_s is None else self.shop.queue.now() - last_s
@@ -72,3 +78,35 @@ class Clean:
     async def _mend(self) -> int:
         findings = await check.check(self.shop.database, self.shop.places, mend=True)
         return sum(finding.mended for finding in findings)
+
+    async def _identify(self) -> int:
+        """Give tracks of an older library the identity of their sound, before a tagger comes.
+
+        They have that of the file's bytes. What is left when the time is up is for another night.
+        """
+        found = await self.shop.database.fetch(
+            "SELECT tracks.id, content_hash, location FROM tracks"
+            " JOIN sources ON sources.track_id = tracks.id"
+            " WHERE content_hash NOT LIKE '%:%' AND deleted_at IS NULL ORDER BY random()"
+        )
+        done = 0
+        until = time.monotonic() + IDENTIFY_S
+        for track, bytes_hash, place in found:
+            if time.monotonic() > until:
+                break
+            identity = await asyncio.to_thread(_identity, place, bytes_hash)
+            if identity is None:
+                continue
+            async with self.shop.database.transaction(durable=False) as connection:
+                if await tracks.with_content(connection, identity) is None:
+                    await tracks.set_content(connection, track, identity)
+                    done += 1
+        return done
+
+
+def _identity(place: str, bytes_hash: str) -> str | None:
+    """Return the identity of a file's sound, if it is the file that was imported."""
+    try:
+        return sound_identity(place) if content_hash(place) == bytes_hash else None
+    except SfaError:
+        return None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sfa_engine.audio.media import WHOLE, read_bundle
 from sfa_engine.backstage.foreman import Outcome, Progress
@@ -16,18 +15,65 @@ from sfa_engine.backstage.job import Job
 from sfa_engine.backstage.steps.chain import NONE, Wish, prepare
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import MediaError, Refused, SfaError, WorkerError
+from sfa_engine.finished import within_time
 from sfa_engine.library import analysis, tracks
 from sfa_engine.library.analysis import StemOrigin
-from sfa_engine.library.content import content_hash, keep_cover
+from sfa_engine.library.content import (
+    begins_with,
+    content_hash,
+    is_of_before,
+    keep_cover,
+    sound_identity,
+    together,
+)
 from sfa_engine.library.database import Connection
 from sfa_engine.library.description import GIVEN
 from sfa_engine.library.draft import clear_away, step_aside
 from sfa_engine.library.places import entries
-from sfa_engine.library.tags import Tags, read_tags
+from sfa_engine.library.tags import Tags, names_of, read_tags, with_names
+from sfa_engine.library.track import Track
 from sfa_engine.wire.frames import sayable
 
 logger = logging.getLogger(__name__)
 WORKER = "sfa_engine.prep.intake"
+READ_LIMIT_S = 600.0  # for a large file on a slow disk
+ALIKE = 0.1  # part by which the length of a new version may differ
+SAME_LENGTH_S = 0.2  # an MP3's header counts the encoder's delay too
+Relation = Literal["same", "version", "other"]
+Stamp = tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is to be imported.
+
+    Parameters
+    ----------
+    path : str
+        Of the file, or of the folder of stems.
+    sources : dict of str to str
+        Files by stem name.
+    name : str
+        Of the file, without its ending, or of the folder.
+    stamps : list of Stamp
+        Of the files, before they were read.
+    identity : str
+        Of their sound.
+    tags : Tags
+        What they say, or a service of them.
+    """
+
+    path: str
+    sources: dict[str, str]
+    name: str
+    stamps: list[Stamp]
+    identity: str
+    tags: Tags
+
+    @property
+    def files(self) -> list[str]:
+        """The files."""
+        return list(self.sources.values())
 
 
 @dataclass(frozen=True)
@@ -43,34 +89,15 @@ class Take:
 
     async def __call__(self, job: Job, progress: Progress) -> Outcome:
         """Take the file of a job in."""
-        path = await self._path(job)
-        sources: dict[str, str] = job.args.get("sources") or {WHOLE: path}
-        for each in (path, *sources.values()):
-            if each != sayable(each):
-                raise Refused(f'"{sayable(each)}" is no name in UTF-8', "rename it")
-        progress(0.0, "reading")
-        digest = await asyncio.to_thread(_digest, list(sources.values()))
-        tags = _believed(await asyncio.to_thread(read_tags, next(iter(sources.values()))), job.args)
-        tags = replace(tags, duration_s=None)  # its sound says that, if it has any
-        if not tags.title:
-            place = Path(path)
-            tags = replace(tags, title=place.stem if path in sources.values() else place.name)
-        bundles = self.shop.places.bundles
-        taken = {path.name for path in await asyncio.to_thread(entries, bundles)}
-        async with self.shop.database.transaction() as connection:
-            track, is_new = await tracks.add(connection, path, content_hash=digest, tags=tags)
-            await tracks.add_source(connection, track.id, str(job.args.get("url", "")))
-            if track.cover is None and tags.cover is not None:
-                cover = await asyncio.to_thread(keep_cover, self.shop.places.covers, tags.cover)
-                await tracks.set_cover(connection, track.id, cover)
-            # Said before it is made: a bundle that a killed import left is then the track's.
-            name = await tracks.bundle_name(connection, track.id, taken)
-            await tracks.set_bundle(connection, track.id, name)
-            await self.shop.queue.set_track(connection, job, track.id)
+        found = await self._found(job, progress)
+        path, files, sources, identity = found.path, found.files, found.sources, found.identity
+        track, is_new, version, name = await self._enter(job, found)
         wish = Wish.of(job.args)
         told: dict[str, Any] = {}
-        bundle = bundles / name
-        anew = wish.again and (wish.engine == NONE or list(sources) != [WHOLE])
+        bundle = self.shop.places.bundles / name
+        anew = version is not None or (
+            wish.again and (wish.engine == NONE or list(sources) != [WHOLE])
+        )
         # Otherwise what is to be prepared again keeps its stems until the new ones are there. A
         # bundle without a duration is of an import that was killed: nobody knows what is in it.
         if anew or track.duration_s is None or not await asyncio.to_thread(_is_whole, bundle):
@@ -81,10 +108,12 @@ class Take:
                 "artist": track.artist,
                 "rate": self.shop.settings.rate,
                 "pcm": self.shop.settings.pcm,
+                "longest_s": self.shop.settings.longest_s,
             }
             try:
                 await self.shop.queue.wait_alone(job, track.id)
                 told = await self.shop.here(job, WORKER, request, progress)
+                await _check_unchanged(path, files, found.stamps)
             except BaseException:
                 await self._take_back(job, track.id, bundle)
                 raise
@@ -92,11 +121,17 @@ class Take:
         async def effect(connection: Connection) -> None:
             if told:
                 await tracks.set_bundle(connection, track.id, name, told["duration_s"])
+                if await tracks.with_content(connection, identity) is None:
+                    await tracks.set_content(connection, track.id, identity)
                 given = [StemOrigin(stem, GIVEN) for stem in sources if stem != WHOLE]
                 await analysis.set_stems(connection, track.id, given)
             if track.state != "ready" or wish.again:
                 await tracks.set_state(connection, track.id, "preparing")
-            plans = prepare(track.id, track.name, wish)
+            again = wish
+            if version is not None:
+                again = replace(wish, again=True)
+                await self.shop.queue.do_again(connection, track.id)
+            plans = prepare(track.id, track.name, again)
             await self.shop.queue.add_chain(connection, plans, after=job.id)
 
         async def follow() -> None:
@@ -104,6 +139,98 @@ class Take:
                 await self.shop.follow(track.id)
 
         return Outcome({"track": track.id, "is_new": is_new, **told}, effect, follow)
+
+    async def _found(self, job: Job, progress: Progress) -> _Found:
+        """Return what the files of a job are."""
+        path = await self._path(job)
+        sources: dict[str, str] = job.args.get("sources") or {WHOLE: path}
+        for each in (path, *sources.values()):
+            if each != sayable(each):
+                raise Refused(f'"{sayable(each)}" is no name in UTF-8', "rename it")
+        progress(0.0, "reading")
+        files = list(sources.values())
+        name = Path(path).stem if path in files else Path(path).name
+        try:
+            stamps = await within_time(READ_LIMIT_S, _stamps, files)
+            identity = await within_time(READ_LIMIT_S, _identity, files)
+            tags = await within_time(READ_LIMIT_S, read_tags, files[0])
+        except TimeoutError:
+            raise WorkerError(
+                f'"{path}" was not read in {READ_LIMIT_S:g} s', "look at its disk or its network"
+            ) from None
+        return _Found(path, sources, name, stamps, identity, _believed(tags, job.args))
+
+    async def _enter(self, job: Job, found: _Found) -> tuple[Track, bool, Track | None, str]:
+        """Return the track of what was found, whether it is new, or else had another sound.
+
+        And the name of its bundle.
+        """
+        older = await self._older(found)
+        # the sound says how long it is, if there is any
+        tags = replace(with_names(found.tags, found.name), duration_s=None)
+        taken = {path.name for path in await asyncio.to_thread(entries, self.shop.places.bundles)}
+        async with self.shop.database.transaction() as connection:
+            version = await self._take_over(connection, older, found)
+            if version is None:
+                track, is_new = await tracks.add(
+                    connection, found.path, content_hash=found.identity, tags=tags
+                )
+            else:
+                track, is_new = version, False
+            if not is_new:  # what it lacks a tagger may have added
+                if found.tags.title and _is_named(track, *names_of(found.name)):
+                    await tracks.rename(connection, track.id, tags)
+                track = await tracks.fill(connection, track.id, tags)
+            await tracks.add_source(connection, track.id, str(job.args.get("url", "")))
+            if track.cover is None and tags.cover is not None:
+                cover = await asyncio.to_thread(keep_cover, self.shop.places.covers, tags.cover)
+                await tracks.set_cover(connection, track.id, cover)
+            # Said before it is made: a bundle that a killed import left is then the track's.
+            name = await tracks.bundle_name(connection, track.id, taken)
+            await tracks.set_bundle(connection, track.id, name)
+            await self.shop.queue.set_track(connection, job, track.id)
+        return track, is_new, version, name
+
+    async def _older(self, found: _Found) -> list[tuple[Track, Relation]]:
+        """Return the tracks that came from here with another identity, the newest first.
+
+        With what the files are to each; a track that is known by the bytes of its file comes alone.
+        """
+        database = self.shop.database
+        # files are not read while the library's one reading connection is held
+        before = ""
+        if await database.fetch("SELECT 1 FROM tracks WHERE content_hash NOT LIKE '%:%' LIMIT 1"):
+            before = await within_time(READ_LIMIT_S, _identity_of_before, found.files)
+        async with database.reading() as connection:
+            there = await tracks.at_source(connection, found.path)
+            if await tracks.with_content(connection, found.identity) is None and before:
+                track = await tracks.with_content(connection, before)
+                if track is not None:
+                    return [(track, "same")]
+        return [
+            (track, await within_time(READ_LIMIT_S, _relation, track, found))
+            for track in there
+            if track.content_hash != found.identity
+        ]
+
+    @staticmethod
+    async def _take_over(
+        connection: Connection, older: list[tuple[Track, Relation]], found: _Found
+    ) -> Track | None:
+        """Return the track that this is another version of; its identity follows with its sound.
+
+        One of the same sound has it at once. Those that are another piece are not here any more.
+        """
+        there = await tracks.with_content(connection, found.identity)
+        version = None
+        for track, relation in older:
+            if there is not None or relation == "other":
+                await tracks.forget_source(connection, track.id, found.path)
+            elif relation == "same":
+                there = await tracks.set_content(connection, track.id, found.identity)
+            else:
+                there = version = track
+        return version
 
     async def _take_back(self, job: Job, track: int, bundle: Path) -> None:
         """Forget a track that did not come to be, unless another file of its content is at work.
@@ -142,10 +269,63 @@ def _is_whole(bundle: Path) -> bool:
     return True
 
 
-def _digest(paths: list[str]) -> str:
-    """Return what a track is known by: its file's hash, or the hash of its stems' hashes."""
-    hashes = [content_hash(path) for path in paths]
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+def _stamps(files: list[str]) -> list[Stamp]:
+    """Return size and time of change of files; None of one that is gone."""
+    stamps: list[Stamp] = []
+    for path in files:
+        try:
+            about = Path(path).stat()
+        except OSError:
+            stamps.append(None)
+        else:
+            stamps.append((about.st_size, about.st_mtime_ns))
+    return stamps
+
+
+async def _check_unchanged(path: str, files: list[str], stamps: list[Stamp]) -> None:
+    """Have a file that was written while it was imported, as by a copy, imported once more."""
+    now = await within_time(READ_LIMIT_S, _stamps, files)
+    if any(after not in {None, before} for before, after in zip(stamps, now, strict=True)):
+        raise WorkerError(f'"{path}" was changed while it was imported', "wait until it is copied")
+
+
+def _identity(files: list[str]) -> str:
+    return together([sound_identity(path) for path in files])
+
+
+def _identity_of_before(files: list[str]) -> str:
+    """Return what identified files in the library's first days."""
+    return together([content_hash(path) for path in files]).removeprefix("stems:")
+
+
+def _is_named(track: Track, artist: str, title: str) -> bool:
+    """Return whether a track is called so."""
+    there = (track.artist.casefold(), track.title.casefold())
+    return there == (artist.casefold(), title.casefold())
+
+
+def _relation(track: Track, found: _Found) -> Relation:
+    """Return what files are to the track that was found at their place, and sounds otherwise.
+
+    They are another version of it if it was cut, as while it was copied; if artist and title are
+    the same; or if neither has any but by the file's name, and they are of about one length. A
+    track of an older library, of which only the bytes are known, is the same at the same length.
+    """
+    files, tags, name = found.files, found.tags, found.name
+    known = track.content_hash or ""
+    longer_s = None
+    if tags.duration_s is not None and track.duration_s is not None:
+        longer_s = abs(tags.duration_s - track.duration_s)
+    if is_of_before(known) and longer_s is not None and longer_s <= SAME_LENGTH_S:
+        return "same"
+    if len(files) == 1 and begins_with(files[0], known):
+        return "version"
+    if tags.title:
+        is_version = _is_named(track, tags.artist, tags.title)
+    else:  # the whole name is the title in older libraries
+        is_version = _is_named(track, *names_of(name)) or _is_named(track, "", name)
+        is_version &= longer_s is None or longer_s <= ALIKE * (track.duration_s or 0.0)
+    return "version" if is_version else "other"
 
 
 def _believed(tags: Tags, args: Mapping[str, Any]) -> Tags:

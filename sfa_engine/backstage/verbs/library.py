@@ -32,7 +32,8 @@ from sfa_engine.library import (
     tracks,
     trash,
 )
-from sfa_engine.library.content import content_hash
+from sfa_engine.library.bundle import notes
+from sfa_engine.library.content import content_hash, sound_identity
 from sfa_engine.library.cues import Cue
 from sfa_engine.library.database import Connection
 from sfa_engine.library.grids import TrackGrid
@@ -112,9 +113,12 @@ class LibraryVerbs:
                     return found
         if await asyncio.to_thread(file.is_dir):
             return None
-        digest = await asyncio.to_thread(content_hash, file)
-        async with self._shop.database.reading() as connection:
-            return await tracks.with_content(connection, digest)
+        for identify in (sound_identity, content_hash):  # the second in libraries of before
+            identity = await asyncio.to_thread(identify, file)
+            async with self._shop.database.reading() as connection:
+                if found := await tracks.with_content(connection, identity):
+                    return found
+        return None
 
     async def _is_playable(self, track: Track) -> bool:
         if track.bundle is None or track.duration_s is None:
@@ -150,6 +154,7 @@ class LibraryVerbs:
                     "peak_dbtp": made.peak_dbtp,
                     "sections": [asdict(section) for section in made.sections],
                 }
+        told["notes"] = await asyncio.to_thread(_notes, told["bundle"])
         return told
 
     async def library_statistics(self) -> dict[str, Any]:
@@ -444,6 +449,14 @@ async def _automatic(connection: Connection, number: int) -> TrackGrid:
     if found is None:
         raise Refused("no grid was found by analysis", "give a tempo and a downbeat")
     return found
+
+
+def _notes(bundle: str | None) -> list[str]:
+    """Return what befell a track's sound on its way in; nothing if its bundle cannot be read."""
+    try:
+        return notes(read_bundle(bundle).track) if bundle else []
+    except MediaError:
+        return []
 
 
 def _named(track: Any) -> str:

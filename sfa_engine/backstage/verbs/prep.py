@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
 import uuid
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.job import Plan, State
@@ -16,6 +18,7 @@ from sfa_engine.backstage.verbs.answer import fitting, numbered
 from sfa_engine.backstage.watching import Watching
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import MediaError, Refused, did_you_mean
+from sfa_engine.finished import within_time
 from sfa_engine.library import analysis, cues, tracks
 from sfa_engine.library.bundle import PAD_SECONDS
 from sfa_engine.library.database import rows
@@ -25,6 +28,9 @@ from sfa_engine.wire.frames import sayable
 
 LEAST_STEMS = 2  # that make a folder one track
 MOST_TOLD = 500  # tracks in an answer
+LOOK_S = 10.0  # for one name; a disk that spins up takes 6 s
+WALK_S = 600.0  # for a folder with all that is in it
+Seen = TypeVar("Seen")
 
 
 class PrepVerbs:
@@ -63,10 +69,10 @@ class PrepVerbs:
         folders: list[Path] = []
         unread: list[Path] = []
         for word in given.texts("sources", sources):
-            meant = meaning(word)
+            meant = await _in_time(word, LOOK_S, meaning, word)
             if isinstance(meant, LocalFolder):
-                found, closed = await asyncio.to_thread(
-                    _in_folder, meant.path, wish, watched=watching
+                found, closed = await _in_time(
+                    word, WALK_S, partial(_in_folder, meant.path, wish, watched=watching)
                 )
                 plans += found
                 unread += closed
@@ -118,7 +124,8 @@ class PrepVerbs:
             found = await rows(
                 connection,
                 "SELECT track_id, max(coalesce(result ->> '$.truncated', 0)) AS truncated,"
-                " max(coalesce(result ->> '$.repaired_samples', 0)) AS repaired_samples"
+                " max(coalesce(result ->> '$.repaired_samples', 0)) AS repaired_samples,"
+                " max(coalesce(result ->> '$.notes', '[]')) AS notes"
                 " FROM batch_jobs JOIN jobs ON jobs.id = job_id WHERE batch = ? AND track_id > ?"
                 " GROUP BY track_id ORDER BY track_id LIMIT ?",
                 wanted,
@@ -137,10 +144,21 @@ class PrepVerbs:
                     "sketch": any(s.sketch for s in await analysis.stems_of(connection, track.id)),
                     "truncated": bool(taken_in[track.id]["truncated"]),
                     "repaired_samples": taken_in[track.id]["repaired_samples"],
+                    "notes": json.loads(taken_in[track.id]["notes"]),
                 }
                 for track in await tracks.listed(connection, list(taken_in))
             ]
         return {"tracks": fitting(told)}
+
+
+async def _in_time(word: str, limit_s: float, look: Callable[..., Seen], *of: str) -> Seen:
+    """Look at files outside the event loop: a mount that hangs is told of, and stops nothing."""
+    try:
+        return await within_time(limit_s, look, *of)
+    except TimeoutError:
+        raise Refused(
+            f'"{word:.200}" did not answer in {limit_s:g} s', "look at its disk or its network"
+        ) from None
 
 
 def _stems_in(folder: Path) -> dict[str, Path]:

@@ -44,6 +44,8 @@ class Stems:
         Samples of the track that were not numbers.
     truncated : bool
         Whether the track was damaged.
+    silent_seconds : float
+        How much of it could not be decoded.
     """
 
     sounds: Mapping[str, Sound]
@@ -54,6 +56,7 @@ class Stems:
     artist: str
     repaired_samples: int
     truncated: bool
+    silent_seconds: float = 0.0
 
 
 class _Part:
@@ -63,6 +66,7 @@ class _Part:
         self.title, self.artist = stems.title, stems.artist
         self.repaired_samples = stems.repaired_samples
         self.truncated = stems.truncated
+        self.silent_seconds = stems.silent_seconds
         self.decoder = stems.decoder
         self._sound = stems.sounds[name]
 

@@ -130,6 +130,7 @@ def separate(order: Order, report: Report) -> dict[str, Any]:
             str(order.facts.get("artist") or decoding.artist),
             decoding.repaired_samples,
             decoding.truncated,
+            decoding.silent_seconds,
         )
         if facts:
             found = output.write_bundle(target, parted, facts, cues)
@@ -246,7 +247,7 @@ def _facts_there(order: Order, engine: Engine) -> tuple[Track, tuple[Cue, ...]]:
         there.pcm,
         there.rate,
     )
-    known = ("album", "grid_by_hand", "uuid", "content_hash")
+    known = ("album", "grid_by_hand", "uuid", "content_hash", "headroom_db")
     return replace(track, **{name: getattr(there, name) for name in known}), there.cues
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from sfa_engine.backstage.services.arrivals import Growth, arrivals
+from sfa_engine.backstage.services.arrivals import Growth, arrivals, is_written
 
 SONG = Path("song.mp3")
 
@@ -133,3 +136,98 @@ def test_a_folder_may_be_named_from_here_or_by_a_link(tmp_path, monkeypatch):
         path = asyncio.run(asyncio.wait_for(first_of(folder), 30))
         assert path.name == "one.mp3"
         assert path.is_absolute()
+
+
+# ---------------------------------------------------------------- copies that stand still
+
+
+def test_a_file_that_somebody_writes_is_not_whole_however_steady():
+    growth = Growth(steady_s=3.0)
+    assert not any(growth.saw(SONG, 100, float(now), is_open=True) for now in range(60))
+    assert not growth.saw(SONG, 100, 61.0)
+    assert growth.saw(SONG, 100, 63.0)
+
+
+def test_the_kernel_tells_who_writes(tmp_path):
+    path = tmp_path / "song.wav"
+    with path.open("wb") as file:
+        file.write(b"x")
+        assert is_written(path)
+        with path.open("rb"):
+            assert is_written(path)
+    assert not is_written(path)
+    with path.open("rb"):
+        assert not is_written(path)
+    assert not is_written(tmp_path / "none")
+
+
+def test_a_writer_who_comes_while_it_is_asked_is_not_disturbed(tmp_path):
+    path = tmp_path / "song.wav"
+    path.write_bytes(b"")
+    done = threading.Event()
+
+    def write() -> None:
+        for _ in range(2000):
+            with path.open("ab") as file:
+                file.write(b"x")
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not done.is_set():
+        is_written(path)
+    writer.join()
+    assert path.stat().st_size == 2000
+
+
+async def first_arrival(folder, change, **how):
+    """Return the first file that is told in a folder, while a change is made in it."""
+    watching = asyncio.ensure_future(anext(arrivals(folder, asyncio.Event(), look_ms=50, **how)))
+    await asyncio.sleep(0.3)  # until the watch stands
+    await asyncio.gather(change(watching))
+    return await watching
+
+
+@pytest.mark.slow
+def test_a_copy_that_stands_still_is_told_when_it_is_closed(tmp_path):
+    async def copy(watching):
+        with (tmp_path / "song.mp3").open("wb") as file:
+            file.write(b"first half")
+            file.flush()
+            await asyncio.sleep(1.0)
+            assert not watching.done()
+            file.write(b"second half")
+
+    told = asyncio.run(asyncio.wait_for(first_arrival(tmp_path, copy, steady_s=0.2), 30))
+    assert told.read_bytes() == b"first halfsecond half"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["WAV", "OGG", "AIFF"])
+def test_a_file_without_its_end_is_waited_for_longer(tmp_path, form):
+    path = tmp_path / f"song.{form.lower()}"
+    soundfile.write(tmp_path / "whole", np.zeros((480_000, 2)), 48_000, format=form)
+    content = (tmp_path / "whole").read_bytes()
+
+    async def copy(watching):
+        path.write_bytes(content[: len(content) // 2])  # by another machine: nobody here writes
+        await asyncio.sleep(1.0)
+        assert not watching.done()
+        with path.open("ab") as file:
+            file.write(content[len(content) // 2 :])
+
+    how = {"steady_s": 0.2, "cut_steady_s": 20.0}
+    asyncio.run(asyncio.wait_for(first_arrival(tmp_path, copy, **how), 15))
+    assert path.read_bytes() == content
+
+
+@pytest.mark.slow
+def test_a_file_that_was_cut_elsewhere_is_taken_at_last(tmp_path):
+    path = tmp_path / "song.wav"
+    soundfile.write(tmp_path / "whole", np.zeros((480_000, 2)), 48_000, format="WAV")
+
+    async def copy(_watching):
+        path.write_bytes((tmp_path / "whole").read_bytes()[:100_000])
+
+    how = {"steady_s": 0.2, "cut_steady_s": 1.0}
+    assert asyncio.run(asyncio.wait_for(first_arrival(tmp_path, copy, **how), 30)) == path

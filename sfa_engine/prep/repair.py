@@ -1,0 +1,410 @@
+"""Sound files that FFmpeg would misread, put right on their way to it.
+
+::
+
+    WAV, W64 with fewer valid bits than their container has   the header says the container's bits
+    WAV with big-endian samples (RIFX)                        the header of an AIFF
+    MP3, ADTS with damage between their frames                silent frames, as many as are lost
+
+The first would be decoded with the wrong sample size, to noise. In the second FFmpeg looks for the
+next frame and goes on there, so that everything after the damage would come early.
+
+What is given to FFmpeg is a `SplicedFile`; the file itself stays as it is. Decodes nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import BinaryIO, Literal
+
+from sfa_engine.library.payload import chunks, find_payload
+from sfa_engine.prep.frames import Frame, adts_frame, mp3_frame, xing_frames
+
+MAX_SPLICES = 10_000  # damaged places in a file; one with more is left to FFmpeg
+MAX_SILENT_FRAMES = 1_000_000  # seven hours; a length that asks for more is itself damaged
+MAX_STARVED = 64  # frames after damage; at 8 kbit/s 511 bytes of reservoir are 22 of them
+CHAIN = 3  # frames in a row that are no accident
+
+_PCM, _FLOAT = 1, 3
+_EXTENSIBLE = 0xFFFE
+_GUID_TAIL = bytes.fromhex("1000800000aa00389b71").rjust(12, b"\0")
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """New bytes in the place of those from `begin` to before `end`."""
+
+    begin: int
+    end: int
+    content: bytes
+
+
+class SplicedFile(io.RawIOBase):
+    """A file with some of its bytes replaced, for reading.
+
+    Parameters
+    ----------
+    file : binary file
+        Seekable; stays open when this is closed.
+    splices : sequence of Splice
+        Ascending, apart, within the file.
+    """
+
+    def __init__(self, file: BinaryIO, splices: list[Splice]) -> None:
+        super().__init__()
+        self._file = file
+        self._at = 0
+        self._pieces: list[tuple[int, bytes | tuple[int, int]]] = []  # where each begins, and what
+        place = at = 0
+        size = file.seek(0, os.SEEK_END)
+        for splice in [*splices, Splice(size, size, b"")]:
+            for length, piece in (
+                (splice.begin - at, (at, splice.begin)),
+                (len(splice.content), splice.content),
+            ):
+                if length:
+                    self._pieces.append((place, piece))
+                    place += length
+            at = splice.end
+        self._size = place
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the place in the file as it appears."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place in the file as it appears."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        """Return bytes from here on; fewer at the end."""
+        end = self._size if size is None or size < 0 else min(self._at + size, self._size)
+        found = []
+        for place, piece in self._pieces[self._first() :]:
+            if place >= end:
+                break
+            length = len(piece) if isinstance(piece, bytes) else piece[1] - piece[0]
+            begin, stop = max(0, self._at - place), min(length, end - place)
+            if begin >= stop:
+                continue
+            if isinstance(piece, bytes):
+                data = piece[begin:stop]
+            else:
+                self._file.seek(piece[0] + begin)
+                data = self._file.read(stop - begin)
+            found.append(data)
+            self._at += len(data)
+            if len(data) < stop - begin:
+                break
+        return b"".join(found)
+
+    def _first(self) -> int:
+        """Return the number of the piece that the place is in."""
+        low, high = 0, len(self._pieces)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._pieces[middle][0] <= self._at else (low, middle)
+        return low
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """A file as FFmpeg is given it.
+
+    Parameters
+    ----------
+    file : binary file
+        The one that was given, or a `SplicedFile` of it.
+    silent_seconds : Fraction
+        Length of the silence that stands for damaged frames.
+    """
+
+    file: BinaryIO | SplicedFile
+    silent_seconds: Fraction = Fraction(0)
+
+
+def repaired(file: BinaryIO) -> Repaired:
+    """Return a sound file as FFmpeg reads it rightly; the file itself if there is nothing to do.
+
+    Parameters
+    ----------
+    file : binary file
+        Opened for reading, seekable; it is at its start afterwards.
+    """
+    file.seek(0)
+    head = file.read(16)
+    found = Repaired(file)
+    if head[:4] == b"RIFX":
+        splices = _as_aiff(file)
+        if splices:
+            found = Repaired(SplicedFile(file, splices))
+    elif head[:4] in {b"RIFF", b"RF64", b"BW64", b"riff"}:
+        splices = _container_bits(file)
+        if splices:
+            found = Repaired(SplicedFile(file, splices))
+    elif head[:3] == b"ID3" or head[:1] == b"\xff":
+        found = _without_holes(file)
+    file.seek(0)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What the format chunk of a WAV says: `is_float`, or whole numbers; `bits` of a container."""
+
+    at: int
+    is_float: bool
+    is_extensible: bool
+    channels: int
+    rate: int
+    bits: int
+    stated: tuple[int, int]  # bits of the container and valid ones
+
+
+def _form(file: BinaryIO, endian: Literal["little", "big"]) -> _Form | None:
+    """Return what a WAV's format is, if it is one of plain samples."""
+    chunk = next((chunk for chunk in chunks(file) if chunk.name == b"fmt "), None)
+    if chunk is None or chunk.length < 16:
+        return None
+    file.seek(chunk.offset)
+    body = file.read(min(chunk.length, 40)).ljust(40, b"\0")
+
+    def word(at: int, size: int = 2) -> int:
+        return int.from_bytes(body[at : at + size], endian)
+
+    kind, channels, align, bits = word(0), word(2), word(12), word(14)
+    is_extensible = kind == _EXTENSIBLE and chunk.length >= 40
+    if is_extensible:
+        # as bytes: of a big-endian file the first word alone is the other way round
+        kind = word(24) if body[28:40] == _GUID_TAIL else 0
+    if kind not in {_PCM, _FLOAT} or not channels or not bits:
+        return None
+    container = align * 8 // channels
+    if align % channels or container not in {8, 16, 24, 32, 64} or bits > container:
+        container = bits
+    stated = bits, word(18) if is_extensible else bits
+    return _Form(
+        chunk.offset, kind == _FLOAT, is_extensible, channels, word(4, 4), container, stated
+    )
+
+
+def _container_bits(file: BinaryIO) -> list[Splice]:
+    """Return what lets a WAVE_FORMAT_EXTENSIBLE say the bits of its container.
+
+    The valid bits are the upper ones of the container: read whole, the sound has its right level.
+    """
+    form = _form(file, "little")
+    if form is None or not form.is_extensible or form.stated == (form.bits, form.bits):
+        return []
+    bits = form.bits.to_bytes(2, "little")
+    return [Splice(form.at + 14, form.at + 16, bits), Splice(form.at + 18, form.at + 20, bits)]
+
+
+def _as_aiff(file: BinaryIO) -> list[Splice]:
+    """Return what makes a big-endian WAV an AIFF: FFmpeg takes its samples for little-endian."""
+    form = _form(file, "big")
+    data = next((chunk for chunk in chunks(file) if chunk.name == b"data"), None)
+    if form is None or data is None:
+        return []
+    kinds = {8: b"raw ", 16: b"twos", 24: b"in24", 32: b"in32"}
+    kind = {32: b"fl32", 64: b"fl64"}.get(form.bits) if form.is_float else kinds.get(form.bits)
+    if kind is None or not form.rate or form.bits < 8:
+        return []
+    length = min(data.length, file.seek(0, os.SEEK_END) - data.offset)
+    frames = length * 8 // (form.bits * form.channels)
+    exponent = form.rate.bit_length() - 1
+    rate = struct.pack(">HQ", 16383 + exponent, form.rate << (63 - exponent))
+    comm = (
+        struct.pack(">hIh", form.channels, frames & 0xFFFFFFFF, form.bits) + rate + kind + b"\0\0"
+    )
+    head = b"AIFC" + b"COMM" + struct.pack(">I", len(comm)) + comm
+    head += b"SSND" + struct.pack(">III", (length + 8) & 0xFFFFFFFF, 0, 0)
+    whole = b"FORM" + struct.pack(">I", (len(head) + length) & 0xFFFFFFFF) + head
+    end = file.seek(0, os.SEEK_END)
+    return [Splice(0, data.offset, whole), Splice(data.offset + length, end, b"")]
+
+
+def _without_holes(file: BinaryIO) -> Repaired:
+    """Return an MP3 or ADTS file with silent frames where something else is between its frames."""
+    payload = find_payload(file)
+    if payload is None or len(payload.ranges) != 1:
+        return Repaired(file)
+    begin, length = payload.ranges[0]
+    for parse in (mp3_frame, adts_frame):
+        walk = _Walk(file, begin, begin + length, parse)
+        if walk.first is not None:
+            return _spliced(file, walk)
+    return Repaired(file)
+
+
+def _spliced(file: BinaryIO, walk: _Walk) -> Repaired:
+    frame = walk.first
+    assert frame is not None
+    try:
+        holes = list(walk.holes())
+    except _TooManyError:
+        return Repaired(file)
+    if not holes or not frame.silence:
+        return Repaired(file)
+    lost_frames = sum(share for _, _, share in holes)
+    # Where the first frame states how many there are, and the end is not missing, that tells how
+    # many are lost, also of what was cut out. Else it is told by what frames take on average.
+    lost: float = walk.stated_frames - walk.frames if walk.is_whole else 0
+    if lost <= 0 or not lost_frames:
+        lost = lost_frames
+    if lost > MAX_SILENT_FRAMES:
+        return Repaired(file)
+    splices = []
+    passed = 0.0
+    done = silent = 0
+    limits = [begin for begin, _, _ in holes[1:]] + [walk.end]
+    for (begin, end, share), limit in zip(holes, limits, strict=True):
+        passed += share
+        count = round(lost * passed / lost_frames) - done if share else 0
+        done += count
+        splices.append(Splice(begin, end, frame.silence * count))
+        starved = walk.starved(end, limit)
+        splices += starved
+        silent += count + len(starved)
+    return Repaired(SplicedFile(file, splices), Fraction(silent * frame.samples, frame.rate))
+
+
+class _TooManyError(Exception):
+    """There is more damage than sound."""
+
+
+class _Walk:
+    """The frames of a file, one after the other, and the holes between them."""
+
+    def __init__(
+        self, file: BinaryIO, begin: int, end: int, parse: Callable[[bytes], Frame | None]
+    ) -> None:
+        self._file = file
+        self._begin, self.end = begin, end
+        self._parse = parse
+        self.frames = 0
+        self.stated_frames = 0
+        self.is_whole = False  # whether the last frame ends where the sound does
+        self.first: Frame | None = None
+        frame = self._header(begin)
+        if frame and self._is_chain(begin, frame.kind):
+            self.first = frame
+            self._file.seek(begin)
+            self.stated_frames = xing_frames(self._file.read(200))
+
+    def holes(self) -> Iterator[tuple[int, int, float]]:
+        """Yield what is no frame but has frames after it; count the frames.
+
+        Begin and end, and how many frames there may have been, as they are long around it: none
+        in a tag, which is there where files were joined.
+        """
+        assert self.first is not None
+        kind = self.first.kind
+        at = self._begin
+        if self.stated_frames:
+            at += self.first.length  # it has no sound
+        previous = at
+        typical = float(self.first.length)
+        holes = 0
+        while at < self.end:
+            frame = self._header(at)
+            if frame is not None and frame.kind == kind:
+                previous = at
+                at += frame.length
+                self.frames += 1
+                typical += 0.05 * (frame.length - typical)
+                continue
+            found = self._next(previous + 1 if previous != at else at, kind)
+            if found is None:
+                return
+            holes += 1
+            if holes > MAX_SPLICES:
+                raise _TooManyError
+            if found < at:  # the frame before was cut: another begins within it
+                self.frames -= 1
+                at = previous
+            yield at, found, 0.0 if self._is_tag(at) else (found - at) / typical
+            previous = at = found
+        self.is_whole = at == self.end
+
+    def starved(self, at: int, limit: int) -> list[Splice]:
+        """Return what silences the MP3 frames from a place to a limit whose data began before.
+
+        A frame's data may begin in those before it (the bit reservoir), which are lost here; it
+        would be decoded to a loud noise. The frame's own bytes stay, as the next may need them.
+        """
+        found: list[Splice] = []
+        held = 0  # bytes in the reservoir
+        while self._parse is mp3_frame and len(found) < MAX_STARVED:
+            frame = self._header(at)
+            if frame is None or at + frame.length > limit:
+                break
+            self._file.seek(at)
+            head = self._file.read(8)
+            begin = at + (4 if head[1] & 1 else 6)
+            is_first, is_mono = frame.kind[0] == 3, frame.kind[2]
+            bits = 9 if is_first else 8
+            size = (17 if is_mono else 32) if is_first else (9 if is_mono else 17)
+            self._file.seek(begin)
+            back = int.from_bytes(self._file.read(2), "big") >> (16 - bits)
+            if back <= held:
+                break
+            most = min(held, (1 << bits) - 1)
+            side = (most << (16 - bits)).to_bytes(2, "big").ljust(size, b"\0")
+            found.append(Splice(begin, begin + size, side))
+            at += frame.length
+            held += max(0, at - begin - size)
+        return found
+
+    def _is_tag(self, at: int) -> bool:
+        self._file.seek(at)
+        return self._file.read(8).startswith((b"ID3", b"TAG", b"APETAGEX"))
+
+    def _header(self, at: int) -> Frame | None:
+        self._file.seek(at)
+        head = self._file.read(7)
+        frame = self._parse(head)
+        return None if frame is None or at + frame.length > self.end else frame
+
+    def _is_chain(self, at: int, kind: tuple[int, ...]) -> bool:
+        """Return whether several frames of a kind follow each other here, up to the end at most."""
+        for _ in range(CHAIN):
+            frame = self._header(at)
+            if frame is None or frame.kind != kind:
+                return False
+            at += frame.length
+            if at == self.end:
+                break
+        return True
+
+    def _next(self, at: int, kind: tuple[int, ...]) -> int | None:
+        """Return where frames go on."""
+        while at < self.end:
+            self._file.seek(at)
+            piece = self._file.read(1 << 16)
+            if not piece:
+                return None
+            place = piece.find(b"\xff")
+            while place >= 0:
+                if at + place >= self.end:
+                    return None
+                if self._is_chain(at + place, kind):
+                    return at + place
+                place = piece.find(b"\xff", place + 1)
+            at += len(piece)
+        return None

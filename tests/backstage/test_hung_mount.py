@@ -1,0 +1,47 @@
+"""A mount that hangs: whoever names something on it is told, and nobody else waits."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from house import workshop
+
+from sfa_engine.backstage.foreman import Foreman
+from sfa_engine.backstage.services.links import meaning
+from sfa_engine.backstage.verbs import prep
+from sfa_engine.backstage.verbs.prep import PrepVerbs
+from sfa_engine.backstage.watching import Watching
+from sfa_engine.errors import Refused
+
+
+def test_a_name_that_does_not_answer_is_refused_in_time_and_the_loop_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = threading.Event()
+
+    def hanging(word: str) -> object:
+        if word.startswith("/mnt/nfs"):
+            mounted.wait()
+        return meaning(word)
+
+    monkeypatch.setattr(prep, "meaning", hanging)
+    monkeypatch.setattr(prep, "LOOK_S", 0.5)
+    (tmp_path / "song.wav").write_bytes(b"RIFF")
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            foreman = Foreman(shop.queue, {}, {})
+            verbs = PrepVerbs(shop, foreman, Watching(shop, foreman))
+            hung = asyncio.create_task(verbs.prep_add(["/mnt/nfs/song.wav"]))
+            began = time.monotonic()
+            assert (await verbs.prep_add([str(tmp_path / "song.wav")]))["count"] == 1
+            assert time.monotonic() - began < 0.4
+            with pytest.raises(Refused, match="did not answer"):
+                await hung
+
+    asyncio.run(main())
+    mounted.set()

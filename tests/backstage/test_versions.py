@@ -1,0 +1,273 @@
+"""What a file is to the library: known by its sound, however it is tagged, and by its place."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import mutagen
+import numpy as np
+import pytest
+import soundfile
+from house import beat, song, workshop
+from mutagen import id3
+
+from sfa_engine.backstage.steps.chain import Find, Wish, import_file
+from sfa_engine.backstage.steps.clean import Clean
+from sfa_engine.backstage.steps.take import Take
+from sfa_engine.backstage.workshop import Workshop
+from sfa_engine.errors import MediaError, WorkerError
+from sfa_engine.library import cues, tracks
+from sfa_engine.library.content import content_hash
+from sfa_engine.library.cues import Cue
+from sfa_engine.library.search import search
+from sfa_engine.library.track import Track
+
+pytestmark = pytest.mark.slow
+
+
+async def taken(shop: Workshop, path: Path) -> Track:
+    """Import a file, and return its track."""
+    async with shop.database.transaction() as connection:
+        await shop.queue.add_chain(connection, [import_file(Find(str(path)), Wish("none"))])
+    job = await shop.queue.claim("import")
+    assert job is not None
+    try:
+        outcome = await Take(shop)(job, lambda *_: None)
+    except (MediaError, WorkerError) as error:
+        await shop.queue.fail(job, error)
+        raise
+    async with shop.database.transaction() as connection:
+        await outcome.effect(connection)
+        await shop.queue.finish(connection, job, outcome.result)
+    await outcome.follow()
+    async with shop.database.reading() as connection:
+        return await tracks.get(connection, outcome.result["track"])
+
+
+async def cue(shop: Workshop, track: Track) -> None:
+    async with shop.database.transaction() as connection:
+        await cues.add(connection, track.id, Cue(0.5, "cue", slot=1))
+
+
+async def all_tracks(shop: Workshop) -> list[Track]:
+    async with shop.database.reading() as connection:
+        return await search(connection, "")
+
+
+def retag(path: Path, title: str = "Other", artist: str = "") -> None:
+    file = mutagen.File(path)
+    if file.tags is None:
+        file.add_tags()
+    if isinstance(file.tags, id3.ID3):
+        file.tags.add(id3.TIT2(text=title))
+        file.tags.add(id3.TPE1(text=artist))
+        file.tags.add(id3.COMM(desc="", text="x" * 30_000))
+    else:
+        file["title"], file["artist"], file["comment"] = title, artist, "x" * 30_000
+    file.save()
+
+
+@pytest.mark.parametrize("ending", ["flac", "mp3", "ogg", "wav", "aiff"])
+def test_a_retagged_file_is_its_track_with_its_cues(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"song.{ending}"
+    soundfile.write(path, beat(2.0), 48_000)
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            first = await taken(shop, path)
+            await cue(shop, first)
+            before = content_hash(path)
+            retag(path, "Halcyon", "Orbital")
+            assert content_hash(path) != before
+            again = await taken(shop, path)
+            moved = await taken(shop, shutil.copy(path, tmp_path / f"copy.{ending}"))
+            assert again.id == moved.id == first.id
+            # it was called by its file alone
+            assert (again.title, again.artist) == ("Halcyon", "Orbital")
+            async with shop.database.reading() as connection:
+                assert len(await cues.cues_of(connection, first.id)) == 1
+
+    asyncio.run(main())
+
+
+def test_names_that_the_library_has_are_not_changed_by_a_tagger(tmp_path: Path) -> None:
+    path = song(tmp_path / "song.flac", seconds=2.0)
+    retag(path, "Halcyon", "Orbital")
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            first = await taken(shop, path)
+            retag(path, "On and on", "Somebody")
+            again = await taken(shop, path)
+            assert (again.id, again.title, again.artist) == (first.id, "Halcyon", "Orbital")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("ending", ["flac", "ogg", "wav", "mp3"])
+def test_a_file_that_was_cut_is_replaced_by_the_whole(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"song.{ending}"
+    soundfile.write(path, beat(16.0), 48_000)
+    retag(path, "Halcyon", "Orbital")
+    whole = path.read_bytes()
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            path.write_bytes(whole[: len(whole) // 2])
+            half = await taken(shop, path)
+            assert 2.0 < (half.duration_s or 0.0) < 14.0
+            await cue(shop, half)
+            path.write_bytes(whole)
+            track = await taken(shop, path)
+            assert track.id == half.id
+            assert track.duration_s == pytest.approx(16.0, abs=0.1)
+            assert [each.id for each in await all_tracks(shop)] == [half.id]
+            async with shop.database.reading() as connection:
+                assert len(await cues.cues_of(connection, half.id)) == 1
+            found = await shop.database.fetch("SELECT args FROM jobs WHERE kind != 'import'")
+            assert {json.loads(args)["wish"]["again"] for (args,) in found} == {True}
+
+    asyncio.run(main())
+
+
+def test_other_sound_of_the_same_name_in_its_place_is_a_new_version_of_the_track(
+    tmp_path: Path,
+) -> None:
+    path = song(tmp_path / "Wren - Bounce.wav", seconds=4.0)
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            first = await taken(shop, path)
+            assert (first.artist, first.title) == ("Wren", "Bounce")
+            soundfile.write(path, 0.5 * beat(4.1), 48_000, subtype="PCM_16")
+            second = await taken(shop, path)
+            assert (second.id, second.duration_s) == (first.id, pytest.approx(4.1))
+
+    asyncio.run(main())
+
+
+def test_another_piece_in_its_place_is_a_track_of_its_own(tmp_path: Path) -> None:
+    path = song(tmp_path / "song.flac", seconds=4.0)
+    retag(path, "Halcyon", "Orbital")
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            first = await taken(shop, path)
+            song(path, seconds=4.0, bpm=90.0)
+            retag(path, "Xtal", "Aphex Twin")
+            second = await taken(shop, path)
+            assert second.id != first.id
+            async with shop.database.reading() as connection:
+                assert await tracks.sources(connection, second.id) == [str(path)]
+                assert await tracks.sources(connection, first.id) == []
+
+    asyncio.run(main())
+
+
+def test_a_new_version_that_cannot_be_read_leaves_the_track_as_it_was(tmp_path: Path) -> None:
+    path = song(tmp_path / "song.wav", seconds=4.0)
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            first = await taken(shop, path)
+            content = path.read_bytes()
+            path.write_bytes(content[:24] + bytes(4) + content[28:])  # 0 Hz
+            with pytest.raises(MediaError):
+                await taken(shop, path)
+            (track,) = await all_tracks(shop)
+            assert (track.id, track.content_hash) == (first.id, first.content_hash)
+            soundfile.write(path, beat(4.2), 48_000, subtype="PCM_16")
+            assert (await taken(shop, path)).duration_s == pytest.approx(4.2)
+
+    asyncio.run(main())
+
+
+async def make_old(shop: Workshop, track: Track, path: Path) -> None:
+    """Give a track the identity that the library's first release gave."""
+    digest = content_hash(path)
+    async with shop.database.transaction() as connection:
+        await connection.execute(
+            "UPDATE tracks SET content_hash = ? WHERE id = ?", (digest, track.id)
+        )
+
+
+def test_a_track_of_an_older_library_is_known_by_its_bytes_then_by_its_sound(
+    tmp_path: Path,
+) -> None:
+    path = song(tmp_path / "song.flac", seconds=2.0)
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            first = await taken(shop, path)
+            await make_old(shop, first, path)
+            copy = await taken(shop, shutil.copy(path, tmp_path / "copy.flac"))
+            assert (copy.id, copy.content_hash) == (first.id, first.content_hash)
+            await make_old(shop, first, path)
+            retag(path)  # before the library met it again: by its place and length
+            again = await taken(shop, path)
+            assert (again.id, again.content_hash) == (first.id, first.content_hash)
+
+    asyncio.run(main())
+
+
+def test_the_night_gives_tracks_of_an_older_library_the_identity_of_their_sound(
+    tmp_path: Path,
+) -> None:
+    path = song(tmp_path / "song.flac", seconds=2.0)
+    gone = song(tmp_path / "gone.flac", seconds=2.0, seed=2)
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            first, second = await taken(shop, path), await taken(shop, gone)
+            await make_old(shop, first, path)
+            await make_old(shop, second, gone)
+            gone.unlink()
+            assert await Clean(shop)._identify() == 1
+            found = {track.id: track.content_hash for track in await all_tracks(shop)}
+            assert found[first.id] == first.content_hash
+
+    asyncio.run(main())
+
+
+def test_two_songs_of_silence_and_noise_are_two(tmp_path: Path) -> None:
+    for number in range(2):
+        noise = 0.1 * np.random.default_rng(number).standard_normal((96_000, 2))
+        soundfile.write(tmp_path / f"{number}.wav", noise, 48_000)
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            found = [await taken(shop, tmp_path / f"{number}.wav") for number in range(2)]
+            assert found[0].id != found[1].id
+
+    asyncio.run(main())
+
+
+def test_a_file_that_grows_while_it_is_imported_is_imported_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = song(tmp_path / "song.wav", seconds=4.0)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    run = Workshop.here
+
+    async def here(*given: Any) -> dict[str, Any]:
+        said = await run(*given)
+        path.write_bytes(whole)
+        return said
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            with monkeypatch.context() as growing:
+                growing.setattr(Workshop, "here", here)
+                with pytest.raises(WorkerError, match="changed while"):
+                    await taken(shop, path)
+            assert await all_tracks(shop) == []
+            async with shop.database.transaction() as connection:
+                await connection.execute("UPDATE jobs SET state = 'waiting', due_s = 0")
+            assert (await taken(shop, path)).duration_s == 4.0
+
+    asyncio.run(main())

@@ -1,0 +1,54 @@
+"""Work that may block for ever, as on a mount that hangs, stops neither loop nor program."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from sfa_engine import finished
+from sfa_engine.finished import within_time
+
+
+def test_its_result_and_its_errors_are_told() -> None:
+    assert asyncio.run(within_time(5.0, divmod, 7, 2)) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(within_time(5.0, divmod, 7, 0))
+
+
+def test_what_hangs_is_left_behind_in_time_and_others_go_on() -> None:
+    leave = threading.Event()
+
+    async def main() -> None:
+        hung = [asyncio.create_task(within_time(0.2, leave.wait)) for _ in range(12)]
+        assert await within_time(5.0, divmod, 7, 2) == (3, 1)
+        for task in hung:
+            with pytest.raises(TimeoutError):
+                await task
+
+    began = time.monotonic()
+    asyncio.run(main())
+    assert time.monotonic() - began < 5.0
+    leave.set()
+
+
+def test_of_those_that_hang_there_are_not_more_and_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finished, "MAX_HUNG", 3)
+    leave = threading.Event()
+
+    async def main() -> None:
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await within_time(0.01, leave.wait)
+        before = threading.active_count()
+        with pytest.raises(TimeoutError):
+            await within_time(5.0, divmod, 7, 2)
+        assert threading.active_count() == before
+        leave.set()
+        while finished._hung:  # noqa: ASYNC110 - of threads, which tell nobody
+            await asyncio.sleep(0.01)
+        assert await within_time(5.0, divmod, 7, 2) == (3, 1)
+
+    asyncio.run(main())
