@@ -34,6 +34,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import platformdirs
 
+from sfa_engine import __version__
 from sfa_engine.audio import command, elementary, layout
 from sfa_engine.durable import sync, write_durably
 from sfa_engine.errors import EngineError
@@ -81,6 +82,11 @@ def _source_hash() -> hashlib._Hash:
     for name in ("numba", "llvmlite"):
         h.update(importlib.metadata.version(name).encode())
     return h
+
+
+def provenance() -> dict[str, str]:
+    """Return what a sound was rendered by: version, kernel and CPU."""
+    return {"version": __version__, "kernel": source_digest(), "cpu": Cpu.host().name}
 
 
 def folder() -> Path:

@@ -341,8 +341,13 @@ for _command in (
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 @click.option("--rate", type=RATE, default=48_000, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def render(script: Path, output: Path, rate: int, quiet: bool) -> None:
-    """Render a script of a mix into a file, faster than real time."""
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def render(script: Path, output: Path, rate: int, quiet: bool, as_json: bool) -> None:
+    """Render a script of a mix into a file, faster than real time.
+
+    The file's comment names version, kernel and CPU.
+    """
+    from sfa_engine.audio.build import provenance
     from sfa_engine.cli import screen
     from sfa_engine.studio.render import perform, write_wav
     from sfa_engine.studio.script import parse_script
@@ -357,7 +362,14 @@ def render(script: Path, output: Path, rate: int, quiet: bool) -> None:
     screen.build_kernel(quiet=quiet)
     frames = round(parsed.end_s * rate)
     with screen.progress_bar("rendering", quiet=quiet) as bar:
-        peak = write_wav(output, perform(parsed, rate), rate, frames, bar)
+        made_by = provenance()
+        comment = "sfa-engine {version}, kernel {kernel}, CPU {cpu}".format(**made_by)
+        pieces = perform(parsed, rate)
+        peak = write_wav(output, pieces, rate, frames, bar, comment=comment)
+    if as_json:
+        said = {"file": str(output), "rate": rate, "frames": frames, "peak": peak, **made_by}
+        _print_json(said)
+        return
     click.echo(f"{output}: {parsed.end_s:.1f} s, peak {_decibels(peak)}")
 
 
