@@ -76,8 +76,8 @@ def _source_hash() -> hashlib._Hash:
     h = hashlib.sha256()
     for source in sorted(_SOURCES.glob("*.py")):
         h.update(source.name.encode() + b"\0" + source.read_bytes())
-    for module in (command, elementary, layout):
-        h.update(Path(module.__file__).read_bytes())
+    for module in (command.__file__, elementary.__file__, layout.__file__):
+        h.update(Path(module).read_bytes())
     h.update(str(layout.LAYOUT).encode())
     for name in ("numba", "llvmlite"):
         h.update(importlib.metadata.version(name).encode())

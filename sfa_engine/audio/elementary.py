@@ -34,8 +34,7 @@ def sin_pi(x: Number) -> Number:
     """Return the sine of pi times x, for x from -0.5 to 0.5: its Taylor polynomial."""
     y = PI * x
     z = y * y
-    s = 1.9572941063391263e-20  # 1 / 21!
-    s = s * z - 8.22063524662433e-18
+    s = 1.9572941063391263e-20 * z - 8.22063524662433e-18
     s = s * z + 2.8114572543455206e-15
     s = s * z - 7.647163731819816e-13
     s = s * z + 1.6059043836821613e-10
@@ -51,8 +50,7 @@ def cos_pi(x: Number) -> Number:
     """Return the cosine of pi times x, for x from -0.5 to 0.5: its Taylor polynomial."""
     y = PI * x
     z = y * y
-    c = -8.896791392450574e-22  # -1 / 22!
-    c = c * z + 4.110317623312165e-19
+    c = -8.896791392450574e-22 * z + 4.110317623312165e-19
     c = c * z - 1.5619206968586225e-16
     c = c * z + 4.779477332387385e-14
     c = c * z - 1.1470745597729725e-11
@@ -70,10 +68,8 @@ def exp2_part(x: Number) -> Number:
     y = LN_2 * x
     z = y * y
     # Even and odd powers, side by side: one row of steps would wait for each of its results.
-    even = 1.1470745597729725e-11  # 1 / 14!
-    odd = 1.6059043836821613e-10
-    even = even * z + 2.08767569878681e-09
-    odd = odd * z + 2.505210838544172e-08
+    even = 1.1470745597729725e-11 * z + 2.08767569878681e-09
+    odd = 1.6059043836821613e-10 * z + 2.505210838544172e-08
     even = even * z + 2.755731922398589e-07
     odd = odd * z + 2.7557319223985893e-06
     even = even * z + 2.48015873015873e-05

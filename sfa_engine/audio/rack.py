@@ -134,13 +134,12 @@ def sinc_tables() -> npt.NDArray[np.float32]:
 def detector_table() -> npt.NDArray[np.float32]:
     """Return what `lanes.peaks_between` finds what is between two frames with.
 
-    The first halves of rows that are symmetric about their middle, and odd about it the second:
-    the sum of the first two are the taps for a quarter of a frame, their difference those for
-    three quarters, and the third are those for a half.
-
     Returns
     -------
     float32[3, OVERSAMPLE_TAPS / 2]
+        The first halves of three rows. The first is even about its middle and the second odd:
+        their sum are the taps for a quarter of a frame, their difference those for three
+        quarters. The third are the taps for a half.
     """
     half = OVERSAMPLE_TAPS // 2
     phase = np.array([0.25, 0.5])[:, None]
