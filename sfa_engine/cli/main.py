@@ -343,10 +343,7 @@ for _command in (
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def render(script: Path, output: Path, rate: int, quiet: bool, as_json: bool) -> None:
-    """Render a script of a mix into a file, faster than real time.
-
-    The file's comment names version, kernel and CPU.
-    """
+    """Render a script of a mix into a file, faster than real time."""
     from sfa_engine.audio.build import provenance
     from sfa_engine.cli import screen
     from sfa_engine.studio.render import perform, write_wav
@@ -364,13 +361,11 @@ def render(script: Path, output: Path, rate: int, quiet: bool, as_json: bool) ->
     with screen.progress_bar("rendering", quiet=quiet) as bar:
         made_by = provenance()
         comment = "sfa-engine {version}, kernel {kernel}, CPU {cpu}".format(**made_by)
-        pieces = perform(parsed, rate)
-        peak = write_wav(output, pieces, rate, frames, bar, comment=comment)
+        peak = write_wav(output, perform(parsed, rate), rate, frames, bar, comment=comment)
     if as_json:
-        said = {"file": str(output), "rate": rate, "frames": frames, "peak": peak, **made_by}
-        _print_json(said)
-        return
-    click.echo(f"{output}: {parsed.end_s:.1f} s, peak {_decibels(peak)}")
+        _print_json({"file": str(output), "frames": frames, "peak": peak, **made_by})
+    else:
+        click.echo(f"{output}: {parsed.end_s:.1f} s, peak {_decibels(peak)}")
 
 
 def _decibels(peak: float) -> str:
