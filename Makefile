@@ -16,23 +16,26 @@ LINTS := lint-style lint-types lint-imports lint-docstrings lint-docs lint-chang
 export PYTHON EXTRAS
 $(LINTS): export TIMEFORMAT = $@: %1R s
 
-.PHONY: help demo test test-fast setup bench docs clean lint $(LINTS)
+.PHONY: help demo test test-fast test-nightly setup bench docs clean lint $(LINTS)
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: .venv/for-demo ## hear two decks mixed; without a sound device they go to demo.wav
 	@$(BIN)/sfa demo
 
 test: setup ## run every test
 	@$(BIN)/python -c 'from sfa_engine.cli.screen import build_kernel; build_kernel()'
-	@$(BIN)/pytest -q -m 'not realtime' --numprocesses auto --dist loadfile \
+	@$(BIN)/pytest -q -m 'not realtime and not nightly' --numprocesses auto --dist loadfile \
 	    --durations=20 --junitxml=build/tests.xml; first=$$?; \
 	    $(BIN)/pytest -q -m realtime --durations=20 --junitxml=build/tests-realtime.xml && exit $$first
 
 test-fast: setup ## run what needs no other process, in less than a minute
-	@$(BIN)/pytest -q -m 'not slow and not realtime' --numprocesses auto --dist loadfile $(FAST)
+	@$(BIN)/pytest -q -m 'not slow and not realtime and not nightly' --numprocesses auto --dist loadfile $(FAST)
+
+test-nightly: setup ## compare the sound of code for several CPUs; minutes
+	@$(BIN)/pytest -q -m nightly --numprocesses auto --timeout 3600
 
 setup: .venv/for-test ## install all that demo and tests need
 

@@ -335,11 +335,11 @@ RACK = _lay(
     ("glidings", "i8"),
     # signal
     ("channel", (CHANNEL, (DECKS,))),
-    ("isolator", ("f8", (SECTIONS, 5, 4))),  # section, coefficient, lane
+    ("isolator", ("f8", (SECTIONS, 4, 4))),  # section, coefficient, lane
     ("sinc", ("f4", (len(CUTOFFS), PHASES + 1, TAPS))),
     ("cutoffs", ("f8", (len(CUTOFFS),))),
-    ("detector", ("f4", (3, OVERSAMPLE_TAPS))),
-    ("weights", ("f4", (TICK, TAPS))),
+    ("detector", ("f4", (3, OVERSAMPLE_TAPS // 2))),
+    ("weights", ("f4", (TICK, 2 * TAPS))),  # each twice, for left and right
     ("offsets", ("i8", (TICK,))),
     ("span", ("f4", (1, 2 * SPAN))),  # left and right by turns, as in the track
     ("strip_bus", ("f4", (2, TICK))),
@@ -356,7 +356,7 @@ RACK = _lay(
     ("limiter_delay", ("f4", (2, HISTORY))),
     ("limiter_input", ("f4", (2, DETECTOR))),
     ("limiter_peak", ("f4", (TICK,))),
-    ("limiter_between", ("f4", (TICK + 1,))),
+    ("limiter_between", ("f4", (2, TICK + 1))),
     ("limiter_queue", ("f8", (LOOKAHEAD + 2,))),
     ("limiter_when", ("i8", (LOOKAHEAD + 2,))),
     ("limiter_first", "i8"),
@@ -367,6 +367,7 @@ RACK = _lay(
     ("limiter_sum", "f8"),
     ("limiter_calm", "i8"),  # frames that the gain has been one
     ("limiter_least", "f8"),
+    ("phones_delay", ("f4", (2, HISTORY))),
     ("master_peak", "f8"),
     ("master_power", "f8"),
     ("load_mean", "f8"),

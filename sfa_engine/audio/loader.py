@@ -31,6 +31,7 @@ import numpy.typing as npt
 
 from sfa_engine.audio.atomic import store_release
 from sfa_engine.audio.command import Handover, Op, Source
+from sfa_engine.audio.elementary import factor_of
 from sfa_engine.audio.grid import Grid
 from sfa_engine.audio.layout import DECKS, SLOTS
 from sfa_engine.audio.media import Bundle, StemFile, read_bundle
@@ -206,7 +207,7 @@ class Loader:
                 "eject another track, or make the bundle without stems",
             )
         pcm = {name: self._allocate(stem) for name, stem in stems.items()}
-        gain = 10.0 ** (track.gain_db / 20.0)
+        gain = factor_of(track.gain_db)
         start = min(max(0, int(position_s * track.rate)), max(0, track.frames - 1))
         reader = _Reader(stems, pcm)
         mounted = None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 import mmap
 
 import numpy as np
 import numpy.typing as npt
 
+from sfa_engine.audio.elementary import Floats, cos_pi, kaiser, sin_pi, sinc
 from sfa_engine.audio.layout import (
     COMMANDS,
     CUTOFFS,
@@ -26,8 +27,6 @@ from sfa_engine.audio.memory import Memory
 from sfa_engine.audio.ring import CommandWriter
 from sfa_engine.audio.translate import VERBS, family
 from sfa_engine.desk import CONTROLS
-
-Floats = npt.NDArray[np.float64]
 
 LOW_HZ = 250.0  # crossovers of the isolator: below the voice, and above its body
 HIGH_HZ = 2500.0
@@ -129,44 +128,60 @@ def sinc_tables() -> npt.NDArray[np.float32]:
     """
     half = TAPS // 2
     place = np.arange(-half + 1, half + 1) - (np.arange(PHASES + 1) / PHASES)[:, None]
-    window = np.i0(SINC_BETA * np.sqrt(np.maximum(0.0, 1.0 - (place / half) ** 2)))
-    window /= np.i0(SINC_BETA)
+    window = kaiser(place / half, SINC_BETA)
     tables = np.empty((len(CUTOFFS), PHASES + 1, TAPS))
     for row, cutoff in enumerate(CUTOFFS):
-        table = cutoff * np.sinc(cutoff * place) * window
-        tables[row] = table / table.sum(axis=1, keepdims=True)
-    tables[np.abs(tables) < 1e-12] = 0.0  # what sin(pi) leaves
+        tables[row] = _summing_to_one(cutoff * sinc(cutoff * place) * window)
     rounded: npt.NDArray[np.float32] = tables.astype(np.float32)
     return rounded
 
 
 def detector_table() -> npt.NDArray[np.float32]:
-    """Return the taps that find what is between two frames: float32[3, taps], a quarter each."""
+    """Return what `lanes.peaks_between` finds what is between two frames with.
+
+    Returns
+    -------
+    float32[3, OVERSAMPLE_TAPS / 2]
+        The first halves of three rows. The first is even about its middle and the second odd:
+        their sum are the taps for a quarter of a frame, their difference those for three
+        quarters. The third are the taps for a half.
+    """
     half = OVERSAMPLE_TAPS // 2
-    phase = np.array([0.25, 0.5, 0.75])[:, None]
+    phase = np.array([0.25, 0.5])[:, None]
     place = np.arange(-half + 1, half + 1) - phase
-    window = np.i0(DETECTOR_BETA * np.sqrt(np.maximum(0.0, 1.0 - (place / half) ** 2)))
-    table = np.sinc(place) * window / np.i0(DETECTOR_BETA)
-    rounded: npt.NDArray[np.float32] = (table / table.sum(axis=1, keepdims=True)).astype(np.float32)
-    return rounded
+    table = sinc(place) * kaiser(place / half, DETECTOR_BETA)
+    quarter, middle = _summing_to_one(table)
+    rows = [0.5 * (quarter + quarter[::-1]), 0.5 * (quarter - quarter[::-1]), middle]
+    return np.array(rows, np.float32)[:, :half]
+
+
+def _summing_to_one(table: Floats) -> Floats:
+    """Return rows divided by their sums, added up from left to right: NumPy's order may change."""
+    total = np.zeros(len(table))
+    for column in table.T:
+        total += column
+    return table / total[:, None]
 
 
 def _section(kind: str, cutoff: float, q: float, rate: float) -> Floats:
-    """Return a second-order section (R. Bristow-Johnson's cookbook) in its state space.
+    """Return a second-order section (R. Bristow-Johnson's cookbook) as `equaliser` reads it.
 
-    From ``b0 b1 b2 a1 a2``: ``b0``, ``b1 - a1 b0``, ``b2 - a2 b0``, ``-a1``, ``-a2``.
+    Returns
+    -------
+    float64[4]
+        Of a low-pass or a high-pass ``b1 -a1 -a2 b0``, with the b divided by b0: 2 or -2, which
+        is 1 in the first and the third. Of an all-pass ``a2 a1 0 0``.
     """
-    w = 2.0 * math.pi * cutoff / rate
-    cosine, alpha = math.cos(w), math.sin(w) / (2.0 * q)
+    half_w = cutoff / rate  # of pi; below half the rate it is below 0.5
+    sine, cosine = sin_pi(half_w), cos_pi(half_w)
+    alpha = sine * cosine / q
     a0 = 1.0 + alpha
+    a1, a2 = -2.0 * (2.0 * cosine * cosine - 1.0) / a0, (1.0 - alpha) / a0
     if kind == "low":
-        b = [(1 - cosine) / 2, 1 - cosine, (1 - cosine) / 2]
-    elif kind == "high":
-        b = [(1 + cosine) / 2, -(1 + cosine), (1 + cosine) / 2]
-    else:  # all-pass
-        b = [1 - alpha, -2 * cosine, 1 + alpha]
-    b0, b1, b2, a1, a2 = np.array([*b, -2 * cosine, 1 - alpha]) / a0
-    return np.array([b0, b1 - a1 * b0, b2 - a2 * b0, -a1, -a2])
+        return np.array([2.0, -a1, -a2, sine * sine / a0])
+    if kind == "high":
+        return np.array([-2.0, -a1, -a2, cosine * cosine / a0])
+    return np.array([a2, a1, 0.0, 0.0])  # all-pass
 
 
 def isolator(rate: float) -> Floats:
@@ -174,19 +189,23 @@ def isolator(rate: float) -> Floats:
 
     Returns
     -------
-    float64[SECTIONS, 5, 4]
-        Section, coefficient, lane. The first and the last four sections are crossovers; the two
-        between them are, for the low band, the all-pass that the upper crossover is in sum.
+    float64[SECTIONS, 4, 4]
+        Section, coefficient, lane. The first and the last four sections are crossovers, and the
+        last of each four has the gain of them all; the two between them are, for the low band,
+        the all-pass that the upper crossover is in sum.
     """
     # A fourth-order Butterworth has these two Qs; twice in a row it is Linkwitz-Riley.
-    qs = [1.0 / (2.0 * math.cos(math.pi * k / 8.0)) for k in (1, 3)]
-    as_it_is = np.array([1.0, 0.0, 0.0, 0.0, 0.0])
+    qs = [1.0 / (2.0 * cos_pi(k / 8.0)) for k in (1, 3)]
+    as_it_is = np.array([1.0, 0.0, 0.0, 0.0])
 
     def lanes(first: Floats, second: Floats) -> Floats:
         return np.stack([first, first, second, second], axis=1)
 
     def split(cutoff: float) -> list[Floats]:
         ways = [[_section(kind, cutoff, q, rate) for kind in ("low", "high")] for q in qs * 2]
+        for before, after in itertools.pairwise(ways):
+            for one, other in zip(before, after, strict=True):
+                other[3] *= one[3]
         return [lanes(low, high) for low, high in ways]
 
     turn = [lanes(_section("all", HIGH_HZ, q, rate), as_it_is) for q in qs]

@@ -249,8 +249,10 @@ for _command in (tracks.load, tracks.eject, tracks.bundle):
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 @click.option("--rate", type=RATE, default=48_000, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def render(script: Path, output: Path, rate: int, quiet: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def render(script: Path, output: Path, rate: int, quiet: bool, as_json: bool) -> None:
     """Render a script of a mix into a file, faster than real time."""
+    from sfa_engine.audio.build import provenance
     from sfa_engine.cli import config as configuration
     from sfa_engine.cli import screen
     from sfa_engine.library.places import Places
@@ -270,8 +272,13 @@ def render(script: Path, output: Path, rate: int, quiet: bool) -> None:
     screen.build_kernel(quiet=quiet)
     frames = round(parsed.end_s * rate)
     with screen.progress_bar("rendering", quiet=quiet) as bar:
-        peak = write_wav(output, perform(parsed, rate), rate, frames, bar)
-    click.echo(f"{output}: {parsed.end_s:.1f} s, peak {_decibels(peak)}")
+        made_by = provenance()
+        comment = "sfa-engine {version}, kernel {kernel}, CPU {cpu}".format(**made_by)
+        peak = write_wav(output, perform(parsed, rate), rate, frames, bar, comment=comment)
+    if as_json:
+        _print_json({"file": str(output), "frames": frames, "peak": peak, **made_by})
+    else:
+        click.echo(f"{output}: {parsed.end_s:.1f} s, peak {_decibels(peak)}")
 
 
 def _decibels(peak: float) -> str:

@@ -23,6 +23,7 @@ from sfa_engine.studio.script import Event, Script
 Audio = npt.NDArray[np.float32]
 Progress = Callable[[float], None]
 FORMATS = (".wav", ".flac", ".aiff", ".caf", ".w64", ".rf64")  # those that hold 24 bits
+NO_COMMENT = (".w64",)  # has no place for one
 PROBE_BYTES = 1 << 16  # more than what may be left over in the last block of a full disk
 MOST_AT_ONCE = 200  # in one tick; the kernel keeps 256 waiting
 
@@ -102,6 +103,7 @@ def write_wav(
     progress: Progress | None = None,
     *,
     subtype: str = "PCM_24",
+    comment: str = "",
 ) -> float:
     """Write pieces of sound to a file that appears when it is whole; return its peak.
 
@@ -111,6 +113,8 @@ def write_wav(
         Its ending is one of `FORMATS`.
     frames : int
         How many there will be, for the progress.
+    comment : str
+        Kept in the file, where its format has a place for it.
 
     Raises
     ------
@@ -131,6 +135,8 @@ def write_wav(
     done = 0
     try:
         with soundfile.SoundFile(beside, "w", rate, 2, subtype) as file:
+            if comment and target.suffix.lower() not in NO_COMMENT:
+                file.comment = comment
             for piece in pieces:
                 file.write(piece)
                 peak = max(peak, float(np.abs(piece).max(initial=0.0)))

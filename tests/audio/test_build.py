@@ -107,7 +107,7 @@ def test_a_cache_folder_that_cannot_be_made_is_told_in_a_line(tmp_path, monkeypa
 
 
 def test_a_full_disk_is_no_bug(tmp_path, monkeypatch, capsys):
-    def fill(_):
+    def fill(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as full:

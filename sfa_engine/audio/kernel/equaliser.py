@@ -22,32 +22,48 @@ import numpy as np
 from sfa_engine.audio.kernel.filters import TINY
 from sfa_engine.audio.kernel.lanes import (
     BYTES,
+    add,
     load,
     multiply,
     multiply_add,
     store,
+    subtract,
     twice,
     upper_twice,
 )
 from sfa_engine.audio.kernel.machine import flat, kernel, part
 
 F = np.float32
+SECTION_BYTES = 4 * BYTES
 BLEND = 1.0 / 1024  # per frame: 21 ms between the straight way and the isolator
 IDLE_TICKS = 375  # 0.25 s at neutral before the isolator is left
 
 
 @kernel
-def section(x, u, v, table, s):
-    """Take four lanes through a second-order section.
+def half_band(x, u, v, table, s):
+    """Take four lanes through a low-pass or a high-pass section, but for its gain.
 
-    This is the transposed direct form II in its state space, where the output is not waited
-    for: ``y = a x + u``, ``u' = b x + d u + v``, ``v' = c x + e u``.
+    The transposed direct form II of ``1 b 1 a1 a2``, with b +2 or -2: three products.
     """
-    k = table + 5 * BYTES * s
+    k = table + SECTION_BYTES * s
+    y = add(x, u)
+    u = multiply_add(load(k + BYTES), y, multiply_add(load(k), x, v))
+    return y, u, multiply_add(load(k + 2 * BYTES), y, x)
+
+
+@kernel
+def all_pass(x, u, v, table, s):
+    """Take four lanes through an all-pass section ``a2 a1 1 a1 a2``: three products too."""
+    k = table + SECTION_BYTES * s
     y = multiply_add(load(k), x, u)
-    v = multiply_add(load(k + BYTES), x, v)
-    w = multiply(load(k + 2 * BYTES), x)
-    return y, multiply_add(load(k + 3 * BYTES), u, v), multiply_add(load(k + 4 * BYTES), u, w)
+    u = multiply_add(load(k + BYTES), subtract(x, y), v)
+    return y, u, subtract(x, multiply(load(k), y))
+
+
+@kernel
+def amplified(x, table, s):
+    """Return lanes times the gain of the sections up to one."""
+    return multiply(load(table + SECTION_BYTES * s + 3 * BYTES), x)
 
 
 @kernel
@@ -86,19 +102,20 @@ def split(rack, eq, left, right, frames):
     u9, v9 = states(delays, 9)
     for n in range(frames):
         x = twice(np.float64(left[n]), np.float64(right[n]))
-        x, u0, v0 = section(x, u0, v0, table, 0)
-        x, u1, v1 = section(x, u1, v1, table, 1)
-        x, u2, v2 = section(x, u2, v2, table, 2)
-        x, u3, v3 = section(x, u3, v3, table, 3)
-        x, u4, v4 = section(x, u4, v4, table, 4)
-        x, u5, v5 = section(x, u5, v5, table, 5)
+        x, u0, v0 = half_band(x, u0, v0, table, 0)
+        x, u1, v1 = half_band(x, u1, v1, table, 1)
+        x, u2, v2 = half_band(x, u2, v2, table, 2)
+        x, u3, v3 = half_band(x, u3, v3, table, 3)
+        x = amplified(x, table, 3)
+        x, u4, v4 = all_pass(x, u4, v4, table, 4)
+        x, u5, v5 = all_pass(x, u5, v5, table, 5)
         store(low + BYTES * n, x)
         x = upper_twice(x)
-        x, u6, v6 = section(x, u6, v6, table, 6)
-        x, u7, v7 = section(x, u7, v7, table, 7)
-        x, u8, v8 = section(x, u8, v8, table, 8)
-        x, u9, v9 = section(x, u9, v9, table, 9)
-        store(high + BYTES * n, x)
+        x, u6, v6 = half_band(x, u6, v6, table, 6)
+        x, u7, v7 = half_band(x, u7, v7, table, 7)
+        x, u8, v8 = half_band(x, u8, v8, table, 8)
+        x, u9, v9 = half_band(x, u9, v9, table, 9)
+        store(high + BYTES * n, amplified(x, table, 9))
     keep(delays, 0, u0, v0)
     keep(delays, 1, u1, v1)
     keep(delays, 2, u2, v2)

@@ -10,10 +10,9 @@ References
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
+from sfa_engine.audio.kernel.elementary import cos_pi, exp2, sin_pi
 from sfa_engine.audio.kernel.lanes import (
     add,
     halves_added,
@@ -34,6 +33,8 @@ OPEN_HZ = 20_000.0
 CLOSED_HZ = 60.0
 HIGH_FIRST_HZ = 20.0
 HIGH_LAST_HZ = 9_000.0
+CLOSING_OCTAVES = -8.380821783940931  # log2(CLOSED_HZ / OPEN_HZ)
+HIGH_OCTAVES = 8.813781191217037  # log2(HIGH_LAST_HZ / HIGH_FIRST_HZ)
 TINY = 1e-20  # -400 dB: a state below it is flushed, before it becomes a slow denormal
 
 
@@ -42,12 +43,13 @@ def tune(state, place, resonance, rate):
     """Set the coefficients that the next segment goes to; `place` has no sign."""
     turn = min(1.0, place / 100.0)
     if state.high != 0:
-        cutoff = HIGH_FIRST_HZ * (HIGH_LAST_HZ / HIGH_FIRST_HZ) ** turn
+        cutoff = HIGH_FIRST_HZ * exp2(HIGH_OCTAVES * turn)
     else:
-        cutoff = OPEN_HZ * (CLOSED_HZ / OPEN_HZ) ** turn
-    g = math.tan(math.pi * min(cutoff, 0.45 * rate) / rate)
+        cutoff = OPEN_HZ * exp2(CLOSING_OCTAVES * turn)
+    half_w = min(cutoff / rate, 0.45)  # of pi
+    g = sin_pi(half_w) / cos_pi(half_w)
     # Resonance 0 % is Q 0.5, 25 % is 0.84, 100 % is 4: musical, and never a whistle.
-    damping = 1.0 / (0.5 * 8.0 ** (resonance / 100.0))
+    damping = 2.0 * exp2(-3.0 * (resonance / 100.0))
     a1 = 1.0 / (1.0 + g * (g + damping))
     to = state["to"]
     to[0] = a1
@@ -81,6 +83,35 @@ def settle(state, place, resonance, rate):
 
 
 @kernel
+def is_same(first, to):
+    """Return whether coefficients stay as they are."""
+    return first[0] == to[0] and first[1] == to[1] and first[2] == to[2] and first[3] == to[3]
+
+
+@kernel
+def hold(state, bus, start, frames, mirror, wet):
+    """Run both channels through the filter as `shape` does, while nothing moves."""
+    to = state["to"]
+    keep = pairs(2.0 * to[0] - 1.0, 1.0 - 2.0 * to[2])
+    cross = pairs(-2.0 * to[1], 2.0 * to[1])
+    feed = pairs(2.0 * to[1], 2.0 * to[2])
+    take = pairs(-0.5 * mirror * to[3] * wet, (0.5 - mirror) * wet)
+    dry = pairs((mirror - 1.0) * wet + 1.0, 0.0)
+    left = part(bus, 0, start)
+    right = part(bus, 1, start)
+    place = np.int64(state.state.ctypes.data)
+    s = load(place)
+    for i in range(frames):
+        x = twice(np.float64(left[i]), np.float64(right[i]))
+        after = multiply_add(cross, swapped(s), multiply_add(keep, s, multiply(feed, x)))
+        a, b = halves_added(multiply_add(take, add(s, after), multiply(dry, x)))
+        left[i] = F(a)
+        right[i] = F(b)
+        s = after
+    store(place, s)
+
+
+@kernel
 def shape(state, bus, start, frames, mirror, wet_start, wet_end):
     """Run both channels through the filter, coefficients and blend in straight lines.
 
@@ -96,6 +127,9 @@ def shape(state, bus, start, frames, mirror, wet_start, wet_end):
     first = state["from"]
     to = state["to"]
     share = 1.0 / frames
+    if wet_start == wet_end and is_same(first, to):
+        hold(state, bus, start, frames, mirror, wet_end)
+        return
     d1 = (to[0] - first[0]) * share
     d2 = (to[1] - first[1]) * share
     d3 = (to[2] - first[2]) * share

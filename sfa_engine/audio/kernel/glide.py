@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+from sfa_engine.audio.kernel.elementary import factor_of
 from sfa_engine.audio.kernel.machine import kernel
 from sfa_engine.audio.layout import TICK
 from sfa_engine.desk.scale import NOT_SET
@@ -20,7 +21,7 @@ def goal_of(rack, index, value):
     if rack.gain_law[index] != 0:
         if value <= rack.low_end[index]:
             return 0.0
-        return 10.0 ** (value / 20.0)
+        return factor_of(value)
     return value
 
 

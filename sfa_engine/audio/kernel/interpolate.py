@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numba import carray
 
-from sfa_engine.audio.kernel.lanes import weigh_pairs
+from sfa_engine.audio.kernel.lanes import blend_pairs, weigh_pairs
 from sfa_engine.audio.kernel.machine import float32_at, int16_at, kernel, load_acquire, part
 from sfa_engine.audio.layout import CUTOFFS, PHASES, TAPS
 
@@ -23,27 +23,6 @@ F = np.float32
 LOUDEST = F(1e6)  # no sound; NaN and infinity are not below it
 HALF = TAPS // 2
 assert TAPS % 8 == 0
-
-
-@kernel
-def blend_eight(a, b, t, out, k):
-    """Write eight weights between two rows; read before written, so that it is one vector."""
-    x0 = a[k] + t * (b[k] - a[k])
-    x1 = a[k + 1] + t * (b[k + 1] - a[k + 1])
-    x2 = a[k + 2] + t * (b[k + 2] - a[k + 2])
-    x3 = a[k + 3] + t * (b[k + 3] - a[k + 3])
-    x4 = a[k + 4] + t * (b[k + 4] - a[k + 4])
-    x5 = a[k + 5] + t * (b[k + 5] - a[k + 5])
-    x6 = a[k + 6] + t * (b[k + 6] - a[k + 6])
-    x7 = a[k + 7] + t * (b[k + 7] - a[k + 7])
-    out[k] = x0
-    out[k + 1] = x1
-    out[k + 2] = x2
-    out[k + 3] = x3
-    out[k + 4] = x4
-    out[k + 5] = x5
-    out[k + 6] = x6
-    out[k + 7] = x7
 
 
 @kernel
@@ -80,7 +59,8 @@ def weigh(rack, position, speed, frames, known):
     fast = abs(speed)
     while band < len(CUTOFFS) - 1 and rack.cutoffs[band] * fast > 1.0001:
         band += 1
-    table = rack.sinc[band]
+    rows = np.int64(rack.sinc[band].ctypes.data)
+    weights = np.int64(rack.weights.ctypes.data)
     for i in range(frames):
         place = position + speed * i
         whole = math.floor(place)
@@ -88,11 +68,8 @@ def weigh(rack, position, speed, frames, known):
         row = np.int64(phase)
         between = F(phase - row)
         rack.offsets[i] = np.int64(whole) - low - (HALF - 1)
-        lower = part(table, row, 0)
-        upper = part(table, row, TAPS)
-        weights = part(rack.weights, np.int64(i), 0)
-        for k in range(0, TAPS, 8):
-            blend_eight(lower, upper, between, weights, k)
+        lower = rows + 4 * TAPS * row
+        blend_pairs(lower, lower + 4 * TAPS, between, weights + 8 * TAPS * i, TAPS)
     return low, high - low + 1 + HALF, False
 
 
@@ -146,6 +123,6 @@ def add_span(rack, bus, start, frames, exact):
     weights = np.int64(rack.weights.ctypes.data)
     for i in range(frames):
         at = pairs + 8 * rack.offsets[i]
-        a, b = weigh_pairs(weights + 4 * TAPS * i, at, TAPS)
+        a, b = weigh_pairs(weights + 8 * TAPS * i, at, TAPS)
         out_left[i] += ramp[i] * a
         out_right[i] += ramp[i] * b

@@ -1,4 +1,4 @@
-"""What is written in vectors: four float64 side by side, and the interpolator's sum of pairs.
+"""What is written in vectors: four float64 side by side, and rows of eight float32.
 
 What LLVM makes of such loops by itself is sometimes one vector and sometimes a dance of shuffles,
 and a change elsewhere turns the one into the other. This says what is meant; a machine whose
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 WIDTH = 4
 BYTES = 8 * WIDTH
 _VECTOR = ir.VectorType(ir.DoubleType(), WIDTH)
+_INT32 = ir.IntType(32)
 
 
 class Lanes(types.Type):  # type: ignore[misc]
@@ -127,7 +129,17 @@ def add(typing_context, a, b):
     """Return the sums of lanes."""
 
     def generate(context, builder, signature, arguments):
-        return builder.fadd(*arguments, flags=("contract",))
+        return builder.fadd(*arguments)
+
+    return LANES(LANES, LANES), generate
+
+
+@intrinsic
+def subtract(typing_context, a, b):
+    """Return the differences of lanes."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fsub(*arguments)
 
     return LANES(LANES, LANES), generate
 
@@ -137,20 +149,77 @@ def multiply(typing_context, a, b):
     """Return the products of lanes."""
 
     def generate(context, builder, signature, arguments):
-        return builder.fmul(*arguments, flags=("contract",))
+        return builder.fmul(*arguments)
 
     return LANES(LANES, LANES), generate
 
 
 @intrinsic
 def multiply_add(typing_context, a, b, c):
-    """Return ``a b + c`` of lanes, rounded once where the machine can."""
+    """Return ``a b + c`` of lanes, rounded twice: not every machine can do it in one."""
 
     def generate(context, builder, signature, arguments):
-        product = builder.fmul(arguments[0], arguments[1], flags=("contract",))
-        return builder.fadd(product, arguments[2], flags=("contract",))
+        product = builder.fmul(arguments[0], arguments[1])
+        return builder.fadd(product, arguments[2])
 
     return LANES(LANES, LANES, LANES), generate
+
+
+def _row(builder, address, width, at):
+    """Return `width` float32 from an address on, `at` of them further."""
+    kind = ir.VectorType(ir.FloatType(), width).as_pointer()
+    first = builder.add(address, ir.Constant(ir.IntType(64), 4 * at))
+    return builder.load(builder.inttoptr(first, kind), align=4)
+
+
+def _keep_row(builder, address, row, at):
+    first = builder.add(address, ir.Constant(ir.IntType(64), 4 * at))
+    builder.store(row, builder.inttoptr(first, row.type.as_pointer()), align=4)
+
+
+def _repeated(builder, number, width):
+    """Return a float32 `width` times."""
+    kind = ir.VectorType(ir.FloatType(), width)
+    one = builder.insert_element(ir.Constant(kind, ir.Undefined), number, ir.Constant(_INT32, 0))
+    return _shuffled(builder, one, [0] * width)
+
+
+def _lane_by_lane(builder, operation, *rows, **how):
+    """Call an LLVM intrinsic on rows of eight float32; llvmlite declares them for scalars only."""
+    kind = ir.FunctionType(rows[0].type, [row.type for row in rows])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{operation}.v8f32")
+    return builder.call(function, rows, **how)
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[call-overload]
+def blend_pairs(typing_context, lower, upper, between, out, taps):
+    """Write the weights between two rows of a table, each twice: for left and for right.
+
+    Parameters
+    ----------
+    lower, upper : int64
+        Addresses of float32[taps].
+    between : float32
+        How far from the lower to the upper, 0 to 1.
+    out : int64
+        Address of float32[2 * taps].
+    taps : literal int
+        A multiple of 8.
+    """
+    count = taps.literal_value
+
+    def generate(context, builder, signature, arguments):
+        lower, upper, between, out, _ = arguments
+        share = _repeated(builder, between, 8)
+        for k in range(0, count, 8):
+            a = _row(builder, lower, 8, k)
+            way = builder.fsub(_row(builder, upper, 8, k), a)
+            weights = builder.fadd(a, builder.fmul(share, way))
+            for half in ([0, 0, 1, 1, 2, 2, 3, 3], [4, 4, 5, 5, 6, 6, 7, 7]):
+                _keep_row(builder, out, _shuffled(builder, weights, half), 2 * (k + half[0]))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.float32, types.int64, taps), generate
 
 
 @intrinsic(prefer_literal=True)  # type: ignore[call-overload]
@@ -161,28 +230,21 @@ def weigh_pairs(typing_context, weights, pairs, taps):
 
     Parameters
     ----------
-    weights : int64
-        Address of float32[taps].
-    pairs : int64
-        Address of float32[2 * taps].
+    weights, pairs : int64
+        Addresses of float32[2 * taps]; each weight stands there twice.
     taps : literal int
         A multiple of 4, 8 at least.
     """
     count = taps.literal_value
 
-    def row(builder, address, width, k):
-        kind = ir.VectorType(ir.FloatType(), width).as_pointer()
-        place = builder.gep(builder.inttoptr(address, kind), [ir.Constant(ir.IntType(64), k)])
-        return builder.load(place, align=4)
-
     def generate(context, builder, signature, arguments):
         def term(k):
-            weight = _shuffled(builder, row(builder, arguments[0], 4, k), [0, 0, 1, 1, 2, 2, 3, 3])
-            return builder.fmul(weight, row(builder, arguments[1], 8, k), flags=("contract",))
+            rows = (_row(builder, arguments[n], 8, 8 * k) for n in (0, 1))
+            return builder.fmul(*rows)
 
         sums = [term(0), term(1)]
         for k in range(2, count // 4):
-            sums[k % 2] = builder.fadd(sums[k % 2], term(k), flags=("contract",))
+            sums[k % 2] = builder.fadd(sums[k % 2], term(k))
         total = builder.fadd(*sums)
         for half in ([0, 1, 2, 3], [0, 1]):
             other = [lane + len(half) for lane in half]
@@ -190,3 +252,47 @@ def weigh_pairs(typing_context, weights, pairs, taps):
         return _numbers(context, builder, signature, total)
 
     return types.UniTuple(types.float32, 2)(types.int64, types.int64, taps), generate
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[call-overload]
+def peaks_between(typing_context, row, table, out, taps):
+    """Write the peaks of what lies at a quarter, a half and three quarters between samples.
+
+    Of the taps for three quarters, which are those for a quarter backwards, the table has what
+    is even and what is odd in them: each pair of samples is added and subtracted once, for all.
+
+    Parameters
+    ----------
+    row : int64
+        Address of float32[taps + 7].
+    table : int64
+        Address of float32[3, taps / 2]: even and odd for a quarter, and half the taps for a half.
+    out : int64
+        Address of float32[8].
+    taps : literal int
+    """
+    half = taps.literal_value // 2
+
+    def generate(context, builder, signature, arguments):
+        row, table, out, _ = arguments
+
+        def weighed(line, k, pair):
+            weight = _shuffled(builder, _row(builder, table, 1, line * half + k), [0] * 8)
+            return builder.fmul(weight, pair)
+
+        sums = [None, None, None]
+        for k in range(half):
+            a, b = (_row(builder, row, 8, at) for at in (k, 2 * half - 1 - k))
+            added, taken = builder.fadd(a, b), builder.fsub(a, b)
+            for line, pair in enumerate((added, taken, added)):
+                term = weighed(line, k, pair)
+                sums[line] = builder.fadd(sums[line], term) if k else term
+        even, odd, middle = sums
+        ways = [builder.fadd(even, odd), middle, builder.fsub(even, odd)]
+        peak, *others = [_lane_by_lane(builder, "fabs", way) for way in ways]
+        for other in others:
+            peak = _lane_by_lane(builder, "maxnum", peak, other, fastmath=("nnan", "nsz"))
+        _keep_row(builder, out, peak, 0)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, taps), generate

@@ -7,9 +7,6 @@ from llvmlite import ir
 from numba import carray, types
 from numba.extending import intrinsic
 
-# No nnan and ninf: a NaN in a file must be seen and silenced, not assumed away.
-FAST = {"nsz", "contract", "afn", "reassoc", "arcp"}
-
 clock_gettime = types.ExternalFunction(
     "clock_gettime", types.int32(types.int32, types.CPointer(types.int64))
 )
@@ -23,8 +20,12 @@ ABSOLUTE = 1
 
 
 def kernel(function):
-    """Mark a function that runs in the audio thread, and compile it for that."""
-    return numba.njit(nogil=True, fastmath=FAST, error_model="numpy")(function)
+    """Mark a function that runs in the audio thread, and compile it for that.
+
+    No fast-math flag: each lets the compiler choose by the CPU how a number is rounded. With all
+    that are safe for NaN, 62 % of the samples differed between CPUs with and without FMA.
+    """
+    return numba.njit(nogil=True, fastmath=False, error_model="numpy")(function)
 
 
 def _pointer(to):
@@ -81,6 +82,19 @@ def greater(typing_context, a, b):
         return builder.call(maximum, arguments, fastmath=("nnan", "nsz"))
 
     return types.float32(types.float32, types.float32), generate
+
+
+@intrinsic
+def power_of_two(typing_context, exponent):
+    """Return 2 to the power of an int64 from -1022 to 1023: a float64 of this exponent."""
+
+    def generate(context, builder, signature, arguments):
+        word = ir.IntType(64)
+        biased = builder.add(arguments[0], ir.Constant(word, 1023))
+        bits = builder.shl(biased, ir.Constant(word, 52))
+        return builder.bitcast(bits, ir.DoubleType())
+
+    return types.float64(types.int64), generate
 
 
 @intrinsic

@@ -15,14 +15,25 @@ MEAN_S = 0.3
 def measure(bus, start, frames):
     """Return the peak and the sum of squares of part of a bus, both channels together."""
     peak = F(0)
-    power = F(0)
+    # Eight sums side by side: a single one would wait four cycles for each of its additions.
+    p0 = p1 = p2 = p3 = p4 = p5 = p6 = p7 = F(0)
+    whole = frames // 8 * 8
     for c in range(2):
         row = part(bus, c, start)
         for i in range(frames):
-            x = row[i]
-            peak = greater(peak, abs(x))
-            power += x * x
-    return peak, power
+            peak = greater(peak, abs(row[i]))
+        for i in range(0, whole, 8):
+            p0 += row[i] * row[i]
+            p1 += row[i + 1] * row[i + 1]
+            p2 += row[i + 2] * row[i + 2]
+            p3 += row[i + 3] * row[i + 3]
+            p4 += row[i + 4] * row[i + 4]
+            p5 += row[i + 5] * row[i + 5]
+            p6 += row[i + 6] * row[i + 6]
+            p7 += row[i + 7] * row[i + 7]
+        for i in range(whole, frames):
+            p0 += row[i] * row[i]
+    return peak, ((p0 + p1) + (p2 + p3)) + ((p4 + p5) + (p6 + p7))
 
 
 @kernel

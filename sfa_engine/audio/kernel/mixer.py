@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from sfa_engine.audio.kernel import deck, meter
+from sfa_engine.audio.kernel.elementary import cos_pi, factor_of
 from sfa_engine.audio.kernel.glide import ramp
 from sfa_engine.audio.kernel.limiter import limit
 from sfa_engine.audio.kernel.machine import kernel, part
-from sfa_engine.audio.layout import DECKS, FADE
+from sfa_engine.audio.layout import DECKS, FADE, LATENCY
 
 F = np.float32
 LINEAR = 0
@@ -47,7 +46,7 @@ def side_gain(values, rack_to, number):
         return min(1.0, 2.0 * (1.0 - away))
     if curve == POWER:
         # Both at full in the middle would add up to +3 dB: equal power, full at the own side.
-        return math.cos(away * math.pi / 2.0) if away < 1.0 else 0.0
+        return cos_pi(away / 2.0) if away < 1.0 else 0.0
     return min(1.0, max(0.0, (1.0 - away) / CUT))
 
 
@@ -93,7 +92,7 @@ def mix(engine, rack, start, frames, frame):
     volume1 = to.master.volume
     deck.apply_gain(rack, mix_bus, start, frames, volume0, volume1, volume0, volume1)
     listen(rack, start, frames)
-    ceiling = 10.0 ** (to.master.limiter.ceiling / 20.0)
+    ceiling = factor_of(to.master.limiter.ceiling)
     on = values.master.limiter.on != 0.0
     limit(rack, mix_bus, start, frames, ceiling, values.master.limiter.release, on)
     meter.follow_master(rack, mix_bus, start, frames)
@@ -106,16 +105,22 @@ def mix(engine, rack, start, frames, frame):
 
 @kernel
 def listen(rack, start, frames):
-    """Make the headphones' signal of the cued decks and the master before its limiter."""
+    """Make the headphones' signal of the cued decks and the master before its limiter.
+
+    It comes out as late as the master, which waits for its limiter: a recording of both, and a
+    cue that is heard beside the speakers, stay aligned.
+    """
     first = rack.start.phones
     to = rack.to.phones
     if rack.out_channels < 4:
         return
+    late_left = part(rack.phones_delay, 0, LATENCY)
+    late_right = part(rack.phones_delay, 1, LATENCY)
     share = 1.0 / frames
     for k in range(frames):
         i = start + k
         t = (k + 1) * share
-        blend = (first.mix + (to.mix - first.mix) * t) / 100.0
+        blend = (first.mix + (to.mix - first.mix) * t) * 0.01
         split = first.split + (to.split - first.split) * t
         volume = F(first.volume + (to.volume - first.volume) * t)
         cue_left = rack.cue_bus[0, i]
@@ -128,5 +133,13 @@ def listen(rack, start, frames):
         one_right = F(0.5) * (left + right)
         a = volume * F(both_left + (one_left - both_left) * split)
         b = volume * F(both_right + (one_right - both_right) * split)
-        rack.output[2, i] = min(F(1), max(F(-1), a)) if abs(a) < F(1e6) else F(0)
-        rack.output[3, i] = min(F(1), max(F(-1), b)) if abs(b) < F(1e6) else F(0)
+        late_left[k] = min(F(1), max(F(-1), a)) if abs(a) < F(1e6) else F(0)
+        late_right[k] = min(F(1), max(F(-1), b)) if abs(b) < F(1e6) else F(0)
+    for c in range(2):
+        row = part(rack.phones_delay, c, 0)
+        out = part(rack.output, 2 + c, start)
+        for i in range(frames):
+            out[i] = row[i]
+        rest = part(rack.phones_delay, c, frames)
+        for i in range(LATENCY):
+            row[i] = rest[i]

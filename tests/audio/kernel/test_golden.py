@@ -1,59 +1,69 @@
-"""A scene with a little of everything, compared whole with how it sounded when it was right."""
+"""Each feature's sound, compared to the byte with how it was when it was right."""
 
 from pathlib import Path
 
 import numpy as np
+import pytest
+import scenes
+import soundfile
 
-from sfa_engine.audio.command import Op, When
-from sfa_engine.audio.grid import Anchor, Grid
-from sfa_engine.audio.offline import Offline
-from sfa_engine.audio.ring import Command
-
-GOLDEN = Path(__file__).parents[2] / "golden" / "scene.npy"
-RATE = 48_000
-TOLERANCE = 1e-6  # the last bit differs between processors
+GOLDEN = Path(__file__).parents[2] / "golden"
+LARGEST_BYTES = 100_000
 
 
-def scene():
-    """Render half a second in which most of the kernel has its turn: float32[24000, 2]."""
-    rng = np.random.default_rng(42)
-    noise = (rng.standard_normal((4 * RATE, 2)) * 4000).astype(np.int16)
-    engine = Offline(RATE)
-    for deck, bpm in enumerate((124.0, 128.0)):
-        stems = {"drums": np.roll(noise, 1000 * deck, 0), "bass": noise[::-1].copy()}
-        engine.load(deck, stems, rate=RATE, grid=Grid((Anchor(500.0, 0.0),), bpm))
-    engine.render(32)
-    engine.push(Command(Op.LEADER, whom=0, x=1.0))
-    engine.push(Command(Op.PLAY, whom=0, x=1.0))
-    engine.push(Command(Op.SYNC, whom=1, x=2.0))
-    engine.push(Command(Op.PLAY, whom=1, x=1.0))
-    for path, value, frame in (
-        ("deck1.rate", 1.04, 1000),
-        ("deck1.stem.drums.mute", 1.0, 3001),
-        ("deck2.eq.low.kill", 1.0, 4000),
-        ("deck2.stem.bass.pan", -50.0, 5000),
-        ("deck1.filter", -60.0, 7003),
-        ("crossfader", 30.0, 9000),
-        ("crossfader_curve", 1.0, 9500),
-        ("deck1.trim", 9.0, 12_000),
-        ("deck2.filter", 70.0, 15_000),
-        ("deck1.reverse", 1.0, 18_000),
-    ):
-        engine.set(path, value, frame)
-    for op, frame in ((Op.HOTCUE_PRESS, 2500), (Op.LOOP_AUTO, 11_000), (Op.HOTCUE_PRESS, 20_001)):
-        engine.push(Command(op, when=When.FRAME, frame=frame))
-    return engine.render(24_000)
-
-
-def test_the_scene_sounds_as_it_did(accept_golden, tmp_path):
-    heard = scene()
-    if accept_golden:
-        np.save(GOLDEN, heard)
-    golden = np.load(GOLDEN)
+def compare(name, heard, listen):
+    """Compare a sound with the golden one of a name; what differs is written to a folder."""
+    golden = np.load(GOLDEN / f"{name}.npy")
     assert heard.shape == golden.shape
     assert heard.dtype == golden.dtype
-    different = np.abs(heard - golden).max()
-    if different > TOLERANCE:
-        np.save(tmp_path / "heard.npy", heard)
-    assert different <= TOLERANCE, f"by {different:g}; what was heard is in {tmp_path}/heard.npy"
-    assert np.abs(golden).max() > 0.1
+    if heard.tobytes() == golden.tobytes():
+        return
+    for what, sound in (("heard", heard), ("golden", golden), ("difference", heard - golden)):
+        soundfile.write(listen / f"{name}-{what}.wav", sound, scenes.RATE, "FLOAT")
+    away = np.abs(heard - golden).max(axis=1)
+    pytest.fail(
+        f"{name}: {(away > 0).sum()} of {len(away)} frames differ, from frame "
+        f"{(away > 0).argmax()} on, by up to {away.max():g}; listen to "
+        f"{listen}/{name}-heard.wav, -golden.wav and -difference.wav; "
+        "if it is right, accept it with --accept-golden"
+    )
+
+
+@pytest.fixture
+def check(accept_golden, tmp_path):
+    """Compare a sound with the golden one of a name, or accept it."""
+
+    def check(name, heard):
+        if accept_golden:
+            np.save(GOLDEN / f"{name}.npy", heard)
+        compare(name, heard, tmp_path)
+
+    return check
+
+
+def test_the_scene_sounds_as_it_did(check):
+    check("scene", scenes.everything())
+
+
+@pytest.mark.parametrize("feature", scenes.FEATURES, ids=lambda feature: feature.__name__)
+def test_a_feature_sounds_as_it_did(check, feature):
+    heard = feature()
+    check(f"feature-{feature.__name__}", heard)
+    assert 0.1 < np.abs(heard).max() <= 1.0
+
+
+@pytest.mark.parametrize("feature", scenes.FEATURES, ids=lambda feature: feature.__name__)
+def test_golden_sound_is_short(feature):
+    path = GOLDEN / f"feature-{feature.__name__}.npy"
+    assert path.stat().st_size < LARGEST_BYTES
+
+
+def test_a_sound_that_differs_is_written_beside_the_golden_one_to_listen_to(tmp_path):
+    golden = np.load(GOLDEN / "feature-mute.npy")
+    other = golden.copy()
+    other[1234, 1] = np.nextafter(other[1234, 1], np.float32(1))
+    with pytest.raises(pytest.fail.Exception, match=r"1 of 9600 frames differ, from frame 1234"):
+        compare("feature-mute", other, tmp_path)
+    for what, sound in (("heard", other), ("golden", golden)):
+        written, _ = soundfile.read(tmp_path / f"feature-mute-{what}.wav", dtype="float32")
+        assert np.array_equal(written, sound)

@@ -1,19 +1,23 @@
 """The rules of sync as invariants over whatever a performer does, looked at in every tick.
 
-``SFA_SYNC_STEPS=100000 pytest tests/audio/kernel/test_sync_machine.py`` takes that many steps;
-without it a share that suits every run.
+Every run takes a share of steps; `make test-nightly` a hundred thousand.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from sfa_engine.audio.command import Op, Tell
 from sfa_engine.audio.grid import Anchor, Grid
@@ -28,7 +32,6 @@ RATE = 48_000
 TRACK_RATE = 8_000  # small in memory
 LENGTH_S = 60.0
 QUIET = np.zeros((round(LENGTH_S * TRACK_RATE), 2), np.int16)
-STEPS = int(os.environ.get("SFA_SYNC_STEPS", "1500"))
 STEPS_EACH = 50
 GLIDE_TICKS = 16  # of the rate, 10 ms
 SETTLE_S = 10.0  # what the phase needs at most: half a beat at 4 %, and the last of it
@@ -337,10 +340,22 @@ class Performance(RuleBasedStateMachine):
                 )
 
 
-Performance.TestCase.settings = settings(
-    max_examples=max(1, STEPS // STEPS_EACH),
-    stateful_step_count=STEPS_EACH,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-TestPerformance = pytest.mark.slow(Performance.TestCase)
+def steps(count):
+    """Return the settings for so many steps in all."""
+    return settings(
+        max_examples=max(1, count // STEPS_EACH),
+        stateful_step_count=STEPS_EACH,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.mark.slow
+def test_the_rules_of_sync_hold_whatever_is_pressed():
+    run_state_machine_as_test(Performance, settings=steps(1500))
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_the_rules_of_sync_hold_for_a_hundred_thousand_presses():
+    run_state_machine_as_test(Performance, settings=steps(100_000))
