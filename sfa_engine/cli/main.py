@@ -276,7 +276,7 @@ def render(script: Path, output: Path, rate: int, quiet: bool, as_json: bool) ->
         comment = "sfa-engine {version}, kernel {kernel}, CPU {cpu}".format(**made_by)
         peak = write_wav(output, perform(parsed, rate), rate, frames, bar, comment=comment)
     if as_json:
-        _print_json({"file": str(output), "frames": frames, "peak": peak, **made_by})
+        print_json({"file": str(output), "frames": frames, "peak": peak, **made_by})
     else:
         click.echo(f"{output}: {parsed.end_s:.1f} s, peak {_decibels(peak)}")
 
