@@ -158,7 +158,11 @@ class _Completed(click.ParamType[Any]):
 
     def __init__(self, kind: click.ParamType[Any], complete: Callable[..., Items]) -> None:
         self.name = kind.name
+        self._kind = kind
         self._complete = complete
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return self._kind.convert(value, param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
         return self._complete(ctx, param, incomplete)

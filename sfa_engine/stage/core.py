@@ -69,6 +69,7 @@ class Core:
         self._restarted = Restarts(runtime / RESTARTS)
         self._count_misses()
         self._loading = (trio.Lock(), trio.Lock())
+        self._asked, self._done = [0, 0], [0, 0]  # requests for each deck: the last, the last done
         self._keeper = Keeper(runtime, (data or runtime) / PENDING, self.conductor)
         self._plays = Plays(runtime, (data or runtime) / PLAYS, self.conductor)
         self._pending = PendingLoads(runtime, self._load_prepared)
@@ -175,6 +176,7 @@ class Core:
         if not isinstance(position_s, int | float) or not 0 <= position_s <= 86_400:
             raise Refused(f"{position_s!r:.40} is not a place in a track", "give seconds from 0")
         self._check_lock(index, force=force)
+        ticket = self._ticket(index)
         # What takes its time comes before the deck's lock: nobody else waits for it.
         if track:
             found = await ask_backstage(self._runtime, "library.find", words=track, prepare=True)
@@ -182,11 +184,13 @@ class Core:
             found = await ask_backstage(self._runtime, "library.find", path=path, prepare=True)
         else:
             found = {"bundle": path}
+        self._check_ticket(index, ticket)
         self._pending.forget(index)
         if "preparing" in found:
             self._pending.add(index, found, float(position_s))
             return {"deck": deck, **found}
-        return await self._load(index, str(found["bundle"]), float(position_s), force=force)
+        bundle = str(found["bundle"])
+        return await self._load(index, ticket, bundle, float(position_s), force=force)
 
     def _check_lock(self, index: int, *, force: bool) -> None:
         """Refuse to load onto a deck that plays while its load lock is on."""
@@ -197,10 +201,10 @@ class Core:
             )
 
     async def _load(
-        self, index: int, bundle: str, position_s: float, *, force: bool
+        self, index: int, ticket: int, bundle: str, position_s: float, *, force: bool
     ) -> dict[str, Any]:
         """Put a bundle on a deck, with the hot cues that it has."""
-        async with self._on_deck(index):
+        async with self._on_deck(index, ticket):
             self._check_lock(index, force=force)
             said = await ask_host(
                 self._runtime, "load", deck=index, path=bundle, position_s=position_s
@@ -218,12 +222,26 @@ class Core:
         """Load what was prepared for a deck, unless the performer has begun to play on it."""
         if self.conductor.memory.engine["transport"][index]["playing"]:
             raise Refused(f"deck {index + 1} is playing", "load it again when it stands")
-        await self._load(index, bundle, position_s, force=False)
+        await self._load(index, self._ticket(index), bundle, position_s, force=False)
+
+    def _ticket(self, index: int) -> int:
+        """Return the number of a request for a deck: they count in the order they came."""
+        self._asked[index] += 1
+        return self._asked[index]
+
+    def _check_ticket(self, index: int, ticket: int) -> None:
+        """Refuse a request whose look-up took longer than a later request for the same deck."""
+        if ticket < self._done[index]:
+            raise Refused(
+                f"deck {index + 1} was loaded or ejected by a later request", "load it again"
+            )
 
     @asynccontextmanager
-    async def _on_deck(self, index: int) -> AsyncIterator[None]:
+    async def _on_deck(self, index: int, ticket: int) -> AsyncIterator[None]:
         """Change a deck's track: one at a time, and to the end even if the caller has gone."""
         async with self._loading[index]:
+            self._check_ticket(index, ticket)
+            self._done[index] = ticket
             with trio.CancelScope(shield=True):
                 self.conductor.pump()  # what was marked till now is of the track that goes
                 yield
@@ -262,7 +280,7 @@ class Core:
         """Take a deck's track away."""
         index = self._deck_index(deck)
         self._pending.forget(index)
-        async with self._on_deck(index):
+        async with self._on_deck(index, self._ticket(index)):
             said: dict[str, Any] = await ask_host(self._runtime, "eject", deck=index)
             self._plays.loaded(index + 1)
             return said

@@ -117,6 +117,7 @@ def test_what_is_written_beside_the_user_is_closed_with_an_open_umask(tmp_path):
         "SFA_RUNTIME": str(tmp_path / "run"),
         "SFA_CONFIG": str(tmp_path / "config.toml"),
         "XDG_DATA_HOME": str(tmp_path / "data"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
     }
 
     def sfa(*words, **extra):
@@ -128,7 +129,8 @@ def test_what_is_written_beside_the_user_is_closed_with_an_open_umask(tmp_path):
     sfa("library", "backup")
     kinds = {path.suffix for path in (tmp_path / "data").rglob("*")}
     assert {".db", ".key", ".json", ".wav", ".sfa"} <= kinds
-    assert (tmp_path / "run" / "backstage.log").exists()
+    assert (tmp_path / "state" / "sfa" / "log" / "backstage.log").exists()
+    assert open_to_others(tmp_path / "state" / "sfa") == []
     assert open_to_others(tmp_path / "data") == []
     assert open_to_others(tmp_path / "run") == []
     # What the user asks for by name is as the user's umask has it.
@@ -141,10 +143,12 @@ def test_what_is_written_beside_the_user_is_closed_with_an_open_umask(tmp_path):
 @pytest.mark.usefixtures("open_umask")
 def test_sockets_memory_and_logs_of_the_engine_are_closed_with_an_open_umask(silent_engine):
     names = {path.name for path in silent_engine.runtime.iterdir()}
-    assert {"engine.sock", "engine.memory", "engine.log", "sfa.lock", "host.lock"} <= names
+    assert {"engine.sock", "engine.memory", "sfa.lock", "host.lock"} <= names
+    assert silent_engine.log("stage")
     # The log of the test itself lies there, too.
-    found = [line for line in open_to_others(silent_engine.runtime) if "start.log" not in line]
-    assert found == []
+    beside = ("start.log", f"{silent_engine.runtime / 'state'} ")
+    found = open_to_others(silent_engine.runtime)
+    assert [line for line in found if not any(name in line for name in beside)] == []
 
 
 @pytest.mark.slow

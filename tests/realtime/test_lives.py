@@ -17,7 +17,7 @@ from sfa_engine.audio.layout import BLOCKS
 from sfa_engine.audio.lock import lock_holder
 from sfa_engine.audio.memory import Memory
 from sfa_engine.cli import null_client
-from sfa_engine.cli.config import memory_path
+from sfa_engine.cli.folders import memory_path
 
 pytestmark = [pytest.mark.realtime, pytest.mark.slow]
 

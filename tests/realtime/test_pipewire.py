@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from engine_process import show, until
 
-from sfa_engine.cli.config import memory_path
+from sfa_engine.cli.folders import memory_path
 
 pytestmark = [pytest.mark.realtime, pytest.mark.slow]
 

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from engine_process import Show, show, until
 
+from sfa_engine.audio.lock import lock_holder
 from sfa_engine.errors import SfaError
 from sfa_engine.library.bundle import write_bundle_arrays
 
@@ -71,7 +72,7 @@ def prepare(engine: Show, song: Path) -> None:
 def test_a_load_that_waits_for_backstage_holds_up_no_other_of_its_deck(
     engine: Show, bundle: Path
 ) -> None:
-    backstage = int((engine.runtime / "backstage.lock").read_text())
+    backstage = lock_holder(engine.runtime / "backstage.lock")
     os.kill(backstage, signal.SIGSTOP)
     try:
         with ThreadPoolExecutor() as pool, engine.connect() as waiting, engine.connect() as other:
