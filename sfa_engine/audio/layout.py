@@ -142,6 +142,7 @@ TRANSPORT = np.dtype(
         ("nudge", "f8"),  # share of the speed that is added to hold the phase
         ("started_frame", "i8"),
         ("steered_frame", "i8"),
+        ("unrolled", "f8"),  # beats that the loop which plays has taken back so far
         ("rate_moved", "i8"),  # 1: sync moved the rate, and has not reported it yet
         ("track_rate", "f8"),
         ("track_frames", "i8"),
@@ -222,6 +223,7 @@ ENGINE = _lay(
     ("clock_beat", "f8"),
     ("clock_speed", "f8"),  # beats a frame
     ("clock_downbeat", "i8"),  # a beat that begins a bar
+    ("clock_shift", "i8"),  # beats from the bars of the deck that the clock follows to its own
     ("clock_moved", "i8"),  # 1: a deck moved the tempo, and nobody was told yet
     ("lead", "i8"),  # number of the deck that leads; 0: none
     # readings: two, written in turn; the serial's last bit names the newest

@@ -58,7 +58,7 @@ class Clock(Section):
     tempo = Fader("Tempo of the internal clock.", bpm(20, 400, 120), glide=0)
     beats_per_bar = Fader("Beats in a bar.", count(1, 16, 4), glide=0)
     bars_per_phrase = Fader("Bars in a phrase.", count(1, 64, 8), glide=0)
-    align = Button("Makes this moment a downbeat, and the beat 0.")
+    align = Button("Makes this moment a downbeat; of a deck that is followed, its nearest beat.")
     tap = Button("Sets the tempo by tapping.", planned=True)
     midi_in = Switch("Follows MIDI clock.", planned=True)
     midi_out = Switch("Sends MIDI clock.", planned=True)

@@ -17,6 +17,7 @@ from sfa_engine.audio.kernel.machine import kernel
 from sfa_engine.audio.layout import VALUE_INDEX
 
 AT_TEMPO = VALUE_INDEX["clock.tempo"]
+AT_SOURCE = VALUE_INDEX["clock.source"]
 PULL = 0.5  # of the phase error is made good a beat
 MAX_PULL = 0.05  # of the tempo: half a beat is made good in ten
 
@@ -41,7 +42,7 @@ def steer(engine, rack, frame):
     deck = followed(engine, rack)
     bent = 1.0
     if deck >= 0:
-        beat, length = transport.beat_of(engine, rack, deck, frame)
+        beat, length = transport.running_beat(engine, rack, deck, frame)
         base = transport.base_speed(rack, engine, deck)
         if put(engine, rack, AT_TEMPO, legal(rack, AT_TEMPO, base / length * per_minute)):
             engine.clock_moved = 1
@@ -52,7 +53,8 @@ def steer(engine, rack, frame):
             error = sync.phase_error(beat, here)
             if abs(error) > sync.DEAD_ZONE:
                 bent *= 1.0 + min(MAX_PULL, max(-MAX_PULL, PULL * error))
-            engine.clock_downbeat = np.int64(math.floor(here - beat + 0.5))
+            downbeat = np.int64(math.floor(here - beat + 0.5))
+            engine.clock_downbeat = downbeat + engine.clock_shift
     speed = engine.values.clock.tempo / per_minute * bent
     if speed != engine.clock_speed:
         engine.clock_beat = beat_at(engine, frame)
@@ -61,8 +63,13 @@ def steer(engine, rack, frame):
 
 
 @kernel
-def align(engine, frame):
-    """Make a frame beat 0, the first of a bar."""
+def align(engine, rack, frame):
+    """Make a frame beat 0, the first of a bar; of a deck that is followed, its nearest beat."""
+    if followed(engine, rack) >= 0:
+        nearest = np.int64(math.floor(beat_at(engine, frame) + 0.5))
+        engine.clock_shift += nearest - engine.clock_downbeat
+        engine.clock_downbeat = nearest
+        return
     engine.clock_beat = 0.0
     engine.clock_frame = frame
     engine.clock_downbeat = 0

@@ -46,6 +46,8 @@ def begin(engine, rack, started_ns):
         engine.frame = (frame + TICK - 1) // TICK * TICK
         engine.emitted = engine.frame
         engine.resuming = 0
+    for d in range(DECKS):
+        engine.transport[d].steered_frame = engine.frame
     clock.steer(engine, rack, engine.frame)
     for d in range(DECKS):
         rack.channel[d].side_to = mixer.side_gain(engine.values, rack.to, np.int64(d))

@@ -104,7 +104,7 @@ def frames_to_time(engine, rack, command, frame):
         media = rack.media[main.slot]
         if not grid.has_grid(media):
             return np.int64(0)
-        beat, length = transport.beat_of(engine, rack, deck, frame)
+        beat, length = transport.running_beat(engine, rack, deck, frame)
         tempo = main.speed / length
         bar = media.beats_per_bar
     step = np.int64(1)
@@ -232,7 +232,7 @@ def apply(engine, rack, command, frame):
         put_value(engine, rack, np.int64(command.what), command, frame)
         return DONE
     if op == CLOCK_ALIGN:
-        clock.align(engine, frame)
+        clock.align(engine, rack, frame)
         return DONE
     if op == CLOCK_TEMPO:
         put_value(engine, rack, np.int64(clock.AT_TEMPO), command, frame)
@@ -279,6 +279,8 @@ def put_value(engine, rack, index, command, frame):
     if index == clock.AT_TEMPO and clock.followed(engine, rack) >= 0:
         command.x = engine.flat[index]
         return
+    if index == clock.AT_SOURCE and engine.flat[index] != command.x:
+        engine.clock_shift = 0
     set_goal(engine, rack, index, command.x)
     for d in range(DECKS):
         first = d * DECK_STRIDE
@@ -336,8 +338,10 @@ def load(engine, rack, command, frame):
     base = deck * DECK_STRIDE
     transport.change(engine, rack, AT_LEADER + base, 0.0, frame)
     transport.change(engine, rack, AT_LOOP_ACTIVE + base, 0.0, frame)
+    machine.unrolled = 0.0
     if slot < 0:
         machine.position = 0.0
+        engine.values.deck[deck].position = 0.0
         transport.anchor(main, frame, 0.0, 0.0)
         return DONE
     media = rack.media[slot]
@@ -378,7 +382,10 @@ def move(engine, rack, deck, command, frame):
         if not grid.has_grid(media):
             return NO_GRID
         beat, _ = transport.beat_of(engine, rack, deck, frame)
-        sync.go(engine, rack, deck, frame, grid.position_of(media, beat + command.x))
+        place = transport.inside(media, grid.position_of(media, beat + command.x))
+        if sync.is_beat_synced(engine, deck, machine.following - 1):
+            place = sync.land(engine, rack, deck, frame, place)
+        transport.locate(rack, machine, frame, place)
         return DONE
     if op == CUE:
         cue(engine, rack, deck, frame, here, media.rate, command.x != 0.0)
@@ -458,8 +465,11 @@ def loop(engine, rack, deck, command, frame, here):
     if op == LOOP_AUTO and not active:
         if not grid.has_grid(media):
             return NO_GRID
-        place = transport.snap(engine, rack, deck, here)
-        beat = grid.beat_at(media, grid.interval_at(media, machine.beat_hint, place), place)
+        beat = grid.beat_at(media, grid.interval_at(media, machine.beat_hint, here), here)
+        if engine.values.deck[deck].quantise != 0.0:
+            step = min(1.0, values.loop.length)
+            beat = math.floor(beat / step + 0.5) * step
+        place = grid.position_of(media, beat)
         end = grid.position_of(media, beat + values.loop.length)
         if end > last:
             # The last one that fits, so many whole beats earlier.
@@ -473,6 +483,11 @@ def loop(engine, rack, deck, command, frame, here):
         transport.change(engine, rack, AT_LOOP_START + base, place / rate, frame)
         transport.change(engine, rack, AT_LOOP_END + base, end / rate, frame)
         transport.change(engine, rack, AT_LOOP_ACTIVE + base, 1.0, frame)
+        # A start or an end that was put on a beat may have left the deck outside.
+        if machine.playing != 0 and not transport.in_loop(
+            values, media, machine.head[0].speed, here
+        ):
+            transport.locate(rack, machine, frame, place + (here - place) % (end - place))
         return DONE
     if op == LOOP_ACTIVE or op == LOOP_AUTO or op == LOOP_AGAIN:
         wanted = command.x != 0.0 if op == LOOP_ACTIVE else not active

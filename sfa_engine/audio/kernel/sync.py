@@ -25,6 +25,10 @@ BEAT = 2.0
 DEAD_ZONE = 0.0005  # beats, 0.25 ms at 120 BPM: closer is in phase
 PULL = 1.0  # of the phase error is made good a second
 MAX_PULL = 0.04  # of the speed; half a beat at 120 BPM is made good in 7 s
+OUT_OF_PHASE = 0.02  # beats, 10 ms at 120 BPM: a deck that is not heard is put right at once
+AROUND = 2.0  # beats before and after over which a tempo is taken
+ROUNDING = 1e-9
+STEP = 0.06  # of a beat's length: more is another tempo, less may be jitter
 SLEW = 0.25  # a second, of the original speed: 5 % of tempo takes 0.2 s, and is heard as a glide
 
 
@@ -42,17 +46,47 @@ def can_lead(engine, rack, deck):
 
 
 @kernel
+def is_heard(engine, rack, deck):
+    """Return whether a deck's sound reaches the master."""
+    if engine.transport[deck].playing == 0:
+        return False
+    return rack.to.deck[deck].fader > 0.0 and rack.channel[deck].side_to > 0.0
+
+
+@kernel
 def longest_playing(engine, rack, but):
-    """Return the deck that has played longest and does not follow deck `but`; or -1."""
+    """Return the deck that has played longest and does not follow deck `but`; or -1.
+
+    One that is heard comes before those that are not.
+    """
     best = np.int64(-1)
     for d in range(DECKS):
         if d == but or not can_lead(engine, rack, d):
             continue
         if but >= 0 and engine.transport[d].following == but + 1:
             continue
-        if best < 0 or engine.transport[d].started_frame < engine.transport[best].started_frame:
-            best = np.int64(d)
+        if best >= 0:
+            heard = is_heard(engine, rack, d)
+            if heard != is_heard(engine, rack, best):
+                if not heard:
+                    continue
+            elif engine.transport[d].started_frame >= engine.transport[best].started_frame:
+                continue
+        best = np.int64(d)
     return best
+
+
+@kernel
+def holds_lead(engine, rack, deck):
+    """Return whether a deck goes on leading: one that nobody hears or follows gives way."""
+    if deck < 0 or not can_lead(engine, rack, deck):
+        return False
+    if is_heard(engine, rack, deck):
+        return True
+    for d in range(DECKS):
+        if engine.transport[d].following == deck + 1:
+            return True
+    return False
 
 
 @kernel
@@ -70,7 +104,7 @@ def settle_lead(engine, rack):
     named = named_leader(engine, rack)
     if named >= 0 and engine.transport[named].playing != 0:
         engine.lead = named + 1
-    elif engine.lead <= 0 or not can_lead(engine, rack, engine.lead - 1):
+    elif not holds_lead(engine, rack, engine.lead - 1):
         engine.lead = longest_playing(engine, rack, np.int64(-1)) + 1
 
 
@@ -107,11 +141,18 @@ def phase_error(lead, beat):
 
 
 @kernel
-def is_heard(engine, rack, deck):
-    """Return whether a deck's sound reaches the master."""
-    if engine.transport[deck].playing == 0:
-        return False
-    return rack.to.deck[deck].fader > 0.0 and rack.channel[deck].side_to > 0.0
+def beat_length(engine, rack, deck, frame):
+    """Return how many frames of its track a deck's beat has, over some beats around it.
+
+    Detected beats jitter by some milliseconds each; a tempo that followed each one would be
+    heard to flutter. A step of the tempo is none of that, and is followed at once.
+    """
+    beat, length = transport.beat_of(engine, rack, deck, frame)
+    media = rack.media[engine.transport[deck].head[0].slot]
+    first = grid.position_of(media, beat - AROUND)
+    around = (grid.position_of(media, beat + AROUND) - first) / (2.0 * AROUND)
+    change = abs(around / length - 1.0)
+    return length if change < ROUNDING or change > STEP else around
 
 
 @kernel
@@ -129,8 +170,8 @@ def follow(engine, rack, deck, frame):
     if lead < 0:
         machine.following = 0
         return lead
-    _, lead_length = transport.beat_of(engine, rack, lead, frame)
-    _, length = transport.beat_of(engine, rack, deck, frame)
+    lead_length = beat_length(engine, rack, lead, frame)
+    length = beat_length(engine, rack, deck, frame)
     followed = transport.base_speed(rack, engine, lead) / lead_length  # beats a frame
     natural = rack.media[machine.head[0].slot].rate / rack.sample_rate / length
     rate = rack.to.deck[deck].rate
@@ -170,6 +211,8 @@ def steer(engine, rack, deck, frame):
     main = machine.head[0]
     step = SLEW * (frame - machine.steered_frame) / rack.sample_rate
     lead = follow(engine, rack, deck, frame)
+    if engine.values.deck[deck].loop.active == 0.0:
+        machine.unrolled = 0.0
     if machine.playing == 0 or main.slot < 0:
         machine.nudge = 0.0
         return
@@ -178,12 +221,14 @@ def steer(engine, rack, deck, frame):
     if lead >= 0:
         wanted = rack.to.deck[lead].bend / 100.0
     if bend == 0.0 and is_beat_synced(engine, deck, lead):
-        lead_beat, _ = transport.beat_of(engine, rack, lead, frame)
-        beat, length = transport.beat_of(engine, rack, deck, frame)
+        lead_beat, _ = transport.running_beat(engine, rack, lead, frame)
+        beat, length = transport.running_beat(engine, rack, deck, frame)
         error = phase_error(lead_beat * machine.multiple, beat)
         if engine.values.deck[deck].reverse != 0.0:
             error = -error
-        if abs(error) > DEAD_ZONE:
+        if abs(error) > OUT_OF_PHASE and not is_heard(engine, rack, deck):
+            go(engine, rack, deck, frame, transport.place(main, frame))
+        elif abs(error) > DEAD_ZONE:
             seconds = error * length / transport.base_speed(rack, engine, deck) / rack.sample_rate
             wanted += min(MAX_PULL, max(-MAX_PULL, PULL * seconds))
     machine.nudge = min(machine.nudge + step, max(machine.nudge - step, wanted))
@@ -207,10 +252,10 @@ def land(engine, rack, deck, frame, position):
     if machine.playing == 0 or not grid.has_grid(media):
         return position
     lead = machine.following - 1
-    reference, _ = transport.beat_of(engine, rack, deck, frame)
+    reference, _ = transport.running_beat(engine, rack, deck, frame)
     close = 0.0
     if is_beat_synced(engine, deck, lead):
-        lead_beat, _ = transport.beat_of(engine, rack, lead, frame)
+        lead_beat, _ = transport.running_beat(engine, rack, lead, frame)
         reference = lead_beat * machine.multiple
         close = DEAD_ZONE
     elif engine.values.deck[deck].quantise == 0.0:
@@ -219,9 +264,15 @@ def land(engine, rack, deck, frame, position):
     error = phase_error(reference, beat)
     if abs(error) <= close:
         return position
+    values = engine.values.deck[deck]
     landing = grid.position_of(media, beat + error)
     if landing != transport.inside(media, landing):
         landing = grid.position_of(media, beat + error - (1.0 if landing > 0.0 else -1.0))
+    if values.loop.active != 0.0 and transport.has_loop(values, media):
+        begin = values.loop.start * media.rate
+        end = transport.loop_end(values, media)
+        if begin <= position < end and not begin <= landing < end:
+            landing = begin + (landing - begin) % (end - begin)  # who is sent into a loop is in it
     return transport.inside(media, landing)
 
 

@@ -178,6 +178,16 @@ def beat_of(engine, rack, deck, frame):
 
 
 @kernel
+def running_beat(engine, rack, deck, frame):
+    """Return a deck's beat as it counts on through a loop, which takes the beat back again.
+
+    That is the beat to be in time with: with a quarter of a beat that repeats, no deck could be.
+    """
+    beat, length = beat_of(engine, rack, deck, frame)
+    return beat + engine.transport[deck].unrolled, length
+
+
+@kernel
 def snap(engine, rack, deck, position):
     """Return a place on the nearest beat where the deck quantises, else the place itself."""
     transport = engine.transport[deck]
@@ -285,6 +295,12 @@ def happen(engine, rack, deck, frame, wrapped, ended):
     if in_loop(values, media, main.speed, position):
         length = loop_end(values, media) - values.loop.start * media.rate
         back = -length if main.speed > 0.0 else length
+        if grid.has_grid(media):
+            there = position + back
+            k = grid.interval_at(media, transport.beat_hint, position)
+            beat = grid.beat_at(media, k, position)
+            k = grid.interval_at(media, transport.beat_hint, there)
+            transport.unrolled += beat - grid.beat_at(media, k, there)
         locate(rack, transport, frame, position + back)
         tell(engine, wrapped, 0, deck, 0, 0, np.int64(0), frame, position / media.rate)
         return

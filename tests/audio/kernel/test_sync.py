@@ -349,7 +349,7 @@ def test_a_quantised_deck_stays_in_time_when_it_jumps(op):
         decks.do(Op.SEEK, 1, 33.1)
         assert decks.position(1) == pytest.approx(33.1, abs=0.26)
     elif op == "jump":
-        decks.do(Op.JUMP, 1, 7.5)
+        decks.do(Op.JUMP, 1, 7.0)
     else:
         decks.do(Op.LOOP_AGAIN, 1)
     assert phase(decks) == pytest.approx(late + 2 * TICK / RATE, abs=2 * TICK / RATE)
@@ -586,3 +586,166 @@ def test_a_tempo_of_the_internal_clock_goes_on_from_the_beat_where_it_is_set():
     decks.do(Op.CLOCK_TEMPO, 1, 60.0)
     decks.wait(1.0)
     assert clock(decks) == pytest.approx(before + 1.0, abs=0.01)
+
+
+# ---------------------------------------------------------------------- loops, and who is in time
+
+
+@pytest.mark.parametrize("length", [0.25, 0.5, 0.75, 1.0, 4.0])
+@pytest.mark.parametrize("who", [1, 2])
+def test_a_loop_of_any_length_leaves_the_tempo_of_both_decks(who, length):
+    decks = followed("beat")
+    for deck in (1, 2):
+        decks.do(Op.SEEK, deck, 20.0)
+    decks.wait(0.5)
+    decks.set(f"deck{who}.loop.length", length)
+    decks.do(Op.LOOP_AUTO, who)
+    tempi = decks.tempi(2, 6.0)
+    assert np.abs(tempi - 124.0).max() < 0.01
+
+
+def test_a_loop_of_a_part_of_a_beat_leaves_the_clock_that_follows_alone():
+    decks = Decks(124.0)
+    decks.play(1)
+    decks.set("clock.source", 1.0)
+    decks.wait(15.0)
+    decks.set("deck1.loop.length", 0.25)
+    decks.do(Op.LOOP_AUTO, 1)
+    for _ in range(2000):
+        decks.wait(TICK / RATE)
+        assert decks.engine.memory.reading("clock.current") == pytest.approx(124.0, abs=0.01)
+
+
+@pytest.mark.parametrize("clock", [0, 1])
+def test_a_bar_comes_while_its_deck_loops_a_beat(clock):
+    decks = Decks(124.0)
+    decks.play(1)
+    decks.set("clock.source", 1.0)
+    decks.wait(15.0)
+    decks.set("deck1.loop.length", 1.0)
+    decks.do(Op.LOOP_AUTO, 1)
+    decks.wait(0.1)
+    decks.engine.told()
+    seq = decks.engine.push(
+        Command(Op.SET, what=VALUE_INDEX["master.volume"], x=-6.0, when=When.BAR, clock=clock)
+    )
+    decks.wait(2.1)  # a bar takes 1.94 s
+    assert seq in {report.seq for report in decks.engine.told()}
+
+
+@pytest.mark.parametrize("reverse", [0.0, 1.0])
+@pytest.mark.parametrize("length", [1 / 32, 1 / 8, 1 / 4, 1 / 2, 1.0, 4.0])
+@pytest.mark.parametrize("late", [0.1, 0.3, 0.45, 0.6, 0.8])
+def test_a_quantised_loop_loops_whenever_it_is_pressed(late, length, reverse):
+    decks = Decks(120.0)
+    decks.set("deck1.quantise", 1.0)
+    decks.set("deck1.loop.length", length)
+    decks.do(Op.SEEK, 1, 20.0 + late / 2)
+    decks.set("deck1.reverse", reverse)
+    decks.play(1)
+    decks.do(Op.LOOP_AUTO, 1)
+    decks.wait(4.5)
+    start, end = decks.value("deck1.loop.start"), decks.value("deck1.loop.end")
+    assert start - 0.001 <= decks.position(1) <= end + 0.001
+    assert start * 2 / min(1.0, length) == pytest.approx(round(start * 2 / min(1.0, length)))
+
+
+@pytest.mark.parametrize("late", [0.3, 0.45])
+def test_reloop_lands_in_its_loop(late):
+    decks = Decks(120.0)
+    decks.set("deck1.quantise", 1.0)
+    decks.set("deck1.loop.length", 0.25)
+    decks.do(Op.SEEK, 1, 20.0)
+    decks.do(Op.LOOP_AUTO, 1)
+    decks.do(Op.LOOP_ACTIVE, 1, 0.0)
+    decks.do(Op.SEEK, 1, 30.0 + late / 2)
+    decks.play(1)
+    decks.do(Op.LOOP_AGAIN, 1)
+    decks.wait(1.0)
+    assert 20.0 <= decks.position(1) < 20.126
+
+
+# ---------------------------------------------------------------------- what is heard comes first
+
+
+def test_a_deck_that_nobody_hears_gives_the_lead_to_one_that_is_heard():
+    decks = Decks(124.0, 100.0)
+    decks.set("deck2.fader", -60.0)
+    decks.play(2)
+    decks.play(1)
+    decks.sync(1, "tempo")
+    decks.wait(1.5)
+    assert decks.tempo(1) == pytest.approx(100.0, abs=0.01)  # the other is there to be followed
+    decks.sync(1, "off")
+    decks.set("deck1.rate", 1.0)
+    decks.wait(0.1)
+    decks.sync(2, "tempo")
+    decks.wait(0.5)
+    assert decks.tempo(1) == pytest.approx(124.0)
+    assert decks.tempo(2) == pytest.approx(124.0)
+
+
+def test_a_deck_that_is_not_heard_is_in_phase_at_once_when_its_leader_seeks():
+    decks = followed("beat")
+    decks.set("deck2.fader", -60.0)
+    decks.wait(0.1)
+    decks.do(Op.SEEK, 1, 30.111)
+    decks.wait(0.05)
+    assert abs(decks.error(2)) < sync.OUT_OF_PHASE * 60 / 124
+    decks.wait(4.0)
+    assert abs(decks.error(2)) < 0.0006
+
+
+def test_beats_that_jitter_as_detected_ones_do_not_make_a_follower_flutter():
+    rng = np.random.default_rng(5)
+    beats = np.arange(180) * 60 / 124.0 + rng.uniform(-0.004, 0.004, 180)
+    jittery = Grid(tuple(Anchor(b * RATE, float(k)) for k, b in enumerate(beats)), 124.0)
+    decks = Decks(124.0, 124.0)
+    decks.engine.load(0, {"mix": QUIET}, rate=RATE, grid=jittery)
+    decks.wait(0.01)
+    decks.play(1)
+    decks.sync(2, "tempo")
+    decks.play(2)
+    decks.wait(3.0)
+    tempi = decks.tempi(2, 10.0)
+    assert np.abs(tempi / 124.0 - 1.0).max() < 0.01  # each beat by itself is up to 0.016 off
+
+
+# ---------------------------------------------------------------------- what is told
+
+
+def test_align_of_a_clock_that_follows_moves_the_bar_and_not_the_beat():
+    decks = Decks(120.0)
+    decks.play(1)
+    decks.set("clock.source", 1.0)
+    decks.wait(15.0)
+    decks.do(Op.JUMP, 1, 17.0)
+    while not 1.02 < decks.engine.memory.reading("deck1.beat") % 4.0 < 1.1:
+        decks.wait(TICK / RATE)
+    decks.do(Op.CLOCK_ALIGN)  # the second beat of the deck's bar
+    assert decks.engine.memory.reading("clock.current") == pytest.approx(120.0, abs=0.1)
+    seq = decks.engine.push(
+        Command(Op.SET, what=VALUE_INDEX["master.volume"], x=-6.0, when=When.BAR)
+    )
+    decks.engine.told()
+    while not any(report.seq == seq for report in decks.engine.told()):
+        decks.engine.render(TICK)
+    assert decks.engine.memory.reading("deck1.beat") % 4.0 == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize("beats", [0.25, -0.5, 1.5])
+def test_a_jump_of_part_of_a_beat_goes_as_far_as_it_says(beats):
+    decks = Decks(120.0)
+    decks.set("deck1.quantise", 1.0)
+    decks.do(Op.SEEK, 1, 20.0)
+    decks.play(1)
+    before = decks.position(1)
+    decks.do(Op.JUMP, 1, beats)
+    assert decks.position(1) == pytest.approx(before + beats / 2 + TICK / RATE, abs=1e-6)
+
+
+def test_an_empty_deck_stands_at_nought():
+    decks = Decks(120.0)
+    decks.do(Op.SEEK, 1, 5.0)
+    decks.do(Op.LOAD, 1, 0.0, what=-1)
+    assert decks.position(1) == 0.0

@@ -179,7 +179,7 @@ class Performance(RuleBasedStateMachine):
 
     @rule(deck=deck_numbers, beats=jumps)
     def jump(self, deck, beats):
-        self._jump(deck, Op.JUMP, beats)
+        self._jump(deck, Op.JUMP, beats, keeps=beats == round(beats))
 
     @rule(deck=deck_numbers, cue=st.integers(0, 7))
     def hot_cue(self, deck, cue):
@@ -189,12 +189,13 @@ class Performance(RuleBasedStateMachine):
     def keep_hot_cue(self, deck, cue, op):
         self._do(deck, Op.HOTCUE_STORE if op == "store" else Op.HOTCUE_CLEAR, what=cue)
 
-    def _jump(self, deck, op, x=0.0, what=0):
+    def _jump(self, deck, op, x=0.0, what=0, *, keeps=True):
         before = self.seen[deck]
         self._do(deck, op, x, what=what, moves=True, ticks=1)
         after = self.seen[deck]
         quantised = self._value(f"deck{deck + 1}.quantise") and not after.following
-        if not (before.playing and after.playing and quantised and before.beat and after.beat):
+        looping = self._value(f"deck{deck + 1}.loop.active")
+        if not (keeps and before.playing and after.playing and quantised) or looping:
             return
         if -60.0 < after.position < LENGTH_S - 2.0 and self.gliding[deck] == 0:
             # In its own time: the same phase as if it had not jumped.
@@ -302,7 +303,7 @@ class Performance(RuleBasedStateMachine):
 
     def _check(self, d, was, now, jumped):
         ticks_s = TICK / RATE
-        if was.playing and now.playing and not jumped:
+        if was.playing and now.playing and was.heard and now.heard and not jumped:
             gone = (now.position - was.position) / ticks_s
             least, most = sorted((was.speed, now.speed))
             assert least - 1e-6 <= gone <= most + 1e-6, "a leap of the position"
