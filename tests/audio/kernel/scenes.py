@@ -186,9 +186,22 @@ def headphones():
     return engine.render(FRAMES // 2)
 
 
+def synced():
+    engine = playing(wave(480), wave(375), clock__source=1.0)
+    for op, deck, x, frame in (
+        (Op.SYNC, 1, 2.0, 500),  # heard: it glides, and is bent into phase
+        (Op.LOOP_AUTO, 0, 0.0, 3000),
+        (Op.SEEK, 1, 1.0, 4500),  # lands in phase
+        (Op.PLAY, 0, 0.0, 7000),  # the tempo stays
+    ):
+        engine.push(Command(op, whom=deck, x=x, when=When.FRAME, frame=frame))
+    at(engine, (2000, "deck1.rate", 1.03), (6000, "deck1.bend", 4.0))
+    return engine.render(FRAMES)
+
+
 FEATURES = (
     mute, solo, volume, pan, equaliser, filters, loop_seam, jump, varispeed, limiter, crossfader,
-    headphones,
+    headphones, synced,
 )  # fmt: skip
 
 
