@@ -195,7 +195,8 @@ class Performance(RuleBasedStateMachine):
         after = self.seen[deck]
         quantised = self._value(f"deck{deck + 1}.quantise") and not after.following
         looping = self._value(f"deck{deck + 1}.loop.active")
-        if not (keeps and before.playing and after.playing and quantised) or looping:
+        timed = keeps and quantised and self.grids[deck] != "none"
+        if looping or not (timed and before.playing and after.playing):
             return
         if -60.0 < after.position < LENGTH_S - 2.0 and self.gliding[deck] == 0:
             # In its own time: the same phase as if it had not jumped.
