@@ -34,7 +34,8 @@ LENGTH_S = 60.0
 QUIET = np.zeros((round(LENGTH_S * TRACK_RATE), 2), np.int16)
 STEPS_EACH = 50
 GLIDE_TICKS = 16  # of the rate, 10 ms
-SETTLE_S = 10.0  # what the phase needs at most: half a beat at 4 %, and the last of it
+SETTLE_S = 16.0  # what the phase needs: half a beat at 4 %, and the last of it, above 70 BPM
+SLOW_BPM = 70.0
 
 GRIDS = {
     "124": Grid((Anchor(0.0, 0.0),), 124.0),
@@ -262,7 +263,7 @@ class Performance(RuleBasedStateMachine):
     def wait_for_the_lock(self):
         """After some seconds without a hand on it, a synced deck is in time."""
         for deck in (0, 1):
-            self.engine.push(Command(Op.SEEK, whom=deck, x=30.0))
+            self.engine.push(Command(Op.SEEK, whom=deck, x=20.0))
             self.engine.push(Command(Op.LOOP_ACTIVE, whom=deck, x=0.0))
         self.engine.block = 4096
         self.engine.render(round(SETTLE_S * RATE / TICK) * TICK)
@@ -278,7 +279,8 @@ class Performance(RuleBasedStateMachine):
                 continue
             low, high = (CONTROLS["deck1.rate"].scale.low, CONTROLS["deck1.rate"].scale.high)
             bent = self._value(f"deck{deck + 1}.bend") or self._value(f"deck{lead + 1}.bend")
-            if not low < now.rate < high or bent:
+            slow = self._reading(f"deck{deck + 1}.tempo") < SLOW_BPM
+            if not low < now.rate < high or bent or slow:
                 continue
             tempi = [self._reading(f"deck{d + 1}.tempo") for d in (deck, lead)]
             multiple = float(self.memory["transport"][deck]["multiple"])
