@@ -199,7 +199,7 @@ class Performance(RuleBasedStateMachine):
         timed = keeps and quantised and self.grids[deck] != "none"
         if looping or not (timed and before.playing and after.playing):
             return
-        if -60.0 < after.position < LENGTH_S - 2.0 and self.gliding[deck] == 0:
+        if -59.9 < after.position < LENGTH_S - 2.0 and self.gliding[deck] == 0:
             # In its own time: the same phase as if it had not jumped.
             tempo = self._reading(f"deck{deck + 1}.tempo") / 60
             if self._value(f"deck{deck + 1}.reverse"):
