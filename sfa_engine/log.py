@@ -5,10 +5,10 @@
     2026-11-28T19:35:01.123+01:00 WARNING host[1234] the device asks for no more blocks
 
 Imports no `logging`, so that the audio process may use it; the others hang their `logging` handler
-on it. The engine's processes use a `QueuedLog`: a thread of its own writes, so that nobody waits for
-a disk, and a record is in the file some milliseconds later. A file has one writer, so that nobody
-rotates what another writes; `sfa log` merges them by time. Under systemd a record goes to the
-journal as well, with its priority in front.
+on it. The engine's processes use a `QueuedLog`: a thread of its own writes, so that nobody waits
+for a disk, and a record is in the file some milliseconds later. A file has one writer, so that
+nobody rotates what another writes; `sfa log` merges them by time. Under systemd a record goes to
+the journal as well, with its priority in front.
 """
 
 from __future__ import annotations

@@ -14,8 +14,9 @@ a socket that listens               300 s   60 s    300 s
 A machine that is short of memory stands still for a second or two, so that is no sign. A host that
 is silent already has nothing to lose by a restart; one that plays loses half a second of music, so
 it gets longer; if nobody can reach it any more, as when its socket was removed, that is only said.
-The music needs no stage, and one that was swapped out needs a while to come back. Backstage loses the work of its workers, and nobody waits for it in time with the
-music. A host may have to build the kernel before it listens, backstage to check a large library.
+The music needs no stage, and one that was swapped out needs a while to come back. Backstage loses
+the work of its workers, and nobody waits for it in time with the music. A host may have to build
+the kernel before it listens, backstage to check a large library.
 
 What cannot be seen is no sign of a hang: a count of blocks that cannot be read is never "still".
 
