@@ -262,7 +262,7 @@ for number in range(50):
     took.append(time.monotonic() - began)
 os.write(log._output._kept[1], b"%g" % sorted(took)[25])
 """
-    assert float(run(tmp_path, code).stderr) < 0.02
+    assert float(run(tmp_path, code).stderr) < 0.05
 
 
 # A pipe that nobody reads takes the place of a disk that hangs.

@@ -318,3 +318,35 @@ def test_a_process_that_never_answered_had_no_good_life_however_long(tmp_path, m
     supervisor._say_all()
     assert "starting it again in 0.5 s" in said[-1]
     os.close(supervisor._lock)
+
+
+def test_what_a_watch_only_remarks_is_said_once_and_nobody_is_ended(tmp_path):
+    said = []
+    supervisor = supervise.Supervisor(tmp_path, AudioConfig(), said.append)
+    child = supervisor.host
+    child.command = ["sleep", "60"]
+    supervisor._begin(child)
+    child.watch.remark = "plays, but cannot be reached"
+    for _ in range(3):
+        supervisor._looked_at = 0.0
+        supervisor._look()
+        supervisor._say_all()
+    assert said == [f"host (process {child.pid}) plays, but cannot be reached"]
+    assert child.process.poll() is None
+    supervisor._end()
+    os.close(supervisor._lock)
+
+
+def test_a_disk_that_hangs_keeps_no_parent_from_starting_a_process_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    supervisor = supervise.Supervisor(tmp_path, AudioConfig(), print)
+    stuck = tmp_path / "sfa" / "log" / "stage.log"
+    until(stuck.parent.exists, "the log")
+    os.mkfifo(stuck)  # whoever opens it waits
+    began = time.monotonic()
+    for _ in range(2):
+        supervisor._put_off(supervisor.stage, "it died")
+    assert time.monotonic() - began < 2.0
+    supervisor._say_all()
+    os.close(os.open(stuck, os.O_RDWR | os.O_NONBLOCK))
+    os.close(supervisor._lock)
