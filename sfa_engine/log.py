@@ -5,18 +5,21 @@
     2026-11-28T19:35:01.123+01:00 WARNING host[1234] the device asks for no more blocks
 
 Imports no `logging`, so that the audio process may use it; the others hang their `logging` handler
-on it. A record is in the file when `write` returns: whatever is killed then loses nothing. A file
-has one writer, so that nobody rotates what another writes; `sfa log` merges them by time.
-Under systemd a record goes to the journal as well, with its priority in front.
+on it. The engine's processes use a `QueuedLog`: a thread of its own writes, so that nobody waits
+for a disk, and a record is in the file some milliseconds later. A file has one writer, so that
+nobody rotates what another writes; `sfa log` merges them by time. Under systemd a record goes to
+the journal as well, with its priority in front.
 """
 
 from __future__ import annotations
 
+import atexit
 import errno
 import faulthandler
 import fcntl
 import os
 import re
+import select
 import signal
 import sys
 import threading
@@ -25,6 +28,7 @@ import traceback
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
@@ -32,6 +36,10 @@ MAX_FILE_BYTES = 4 << 20
 KEPT_FILES = 4  # beside the current one: 20 MB a process at most
 MAX_RECORD_BYTES = 16 << 10  # a traceback of 200 lines
 OPEN_RETRY_S = 1.0
+MAX_QUEUED = 1000  # records that wait for the disk
+CRITICAL_S = 1.0  # that a process which dies of something waits for its record to be written
+EXIT_S = 1.0  # and one that ends, for all that it logged
+EXEC_S = 0.05  # and one that plays, before another takes its place
 REPEAT_S = 60.0  # a library's line that was written in the last minute is only counted
 MAX_REPEATS = 256
 DUMP_SIGNAL = signal.SIGUSR2  # writes where each thread is
@@ -68,11 +76,15 @@ class LogFile:
         self.path = None if folder is None else folder / f"{name}.log"
         self.is_journal = _is_journal()
         self.descriptor = -1
+        self._is_open = False
         self._lock = threading.RLock()  # a signal handler may write while its thread writes
         self._lost = 0
         self._why = ""
         self._is_torn = False
         self._open_at = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
         self._open()
 
     def _open(self) -> None:
@@ -81,42 +93,49 @@ class LogFile:
         if self.path is None:
             return
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        opened = -1
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_folder(self.path.parent)
             opened = os.open(self.path, flags, 0o600)
+            # Whoever wrote there last may have been cut short by a full disk.
+            last = os.pread(opened, 1, max(0, os.fstat(opened).st_size - 1))
+            if self.descriptor < 0:
+                self.descriptor, opened = opened, -1
+            else:
+                os.dup2(opened, self.descriptor, inheritable=False)
+            self._is_torn = last not in {b"", b"\n"}
+            self._is_open = True
         except OSError as error:
             self._why = error.strerror or str(error)
-            return
-        # Whoever wrote there last may have been cut short by a full disk.
-        self._is_torn = os.pread(opened, 1, max(0, os.fstat(opened).st_size - 1)) not in {
-            b"",
-            b"\n",
-        }
-        if self.descriptor < 0:
-            self.descriptor = opened
-        else:
-            os.dup2(opened, self.descriptor, inheritable=False)
-            os.close(opened)
+        finally:
+            if opened >= 0:
+                os.close(opened)
 
     def write(self, level: str, text: str) -> None:
         """Write a record; one that cannot be written is counted, and told with the next."""
+        self._store(*self._format(level, text))
+
+    def _format(self, level: str, text: str) -> tuple[bytes, bytes]:
+        """Return a record as it is in the file, and in the journal."""
         text = escape(_PRIVATE.sub(_hide, text))
         stamp = datetime.now().astimezone().isoformat(timespec="milliseconds")
         line = _line(f"{stamp} {level.upper()} {self.name}[{os.getpid()}] {text}")
+        return line, _line(f"<{LEVELS[level]}>{self.name}: {text}")
+
+    def _store(self, line: bytes, noted: bytes) -> None:
         with self._lock:
+            if self.path is not None:
+                self._append(line)
             if self.is_journal:
-                with suppress(OSError):
-                    os.write(2, _line(f"<{LEVELS[level]}>{self.name}: {text}"))
+                _note(noted)
             elif self.path is None:
                 with suppress(OSError, ValueError):
                     sys.stderr.write(line.decode())
-            if self.path is not None:
-                self._append(line)
 
     def _append(self, line: bytes) -> None:
-        if self.descriptor < 0 and time.monotonic() >= self._open_at:
+        if not self._is_open and time.monotonic() >= self._open_at:
             self._open()
-        if self.descriptor < 0:
+        if not self._is_open:
             self._lost += 1
             return
         try:
@@ -156,6 +175,97 @@ class LogFile:
         """Write an exception with its traceback, as one record."""
         trace = "".join(traceback.format_exception(error)).rstrip()
         self.write(level, f"{text}\n{trace}" if text else trace)
+
+
+class QueuedLog(LogFile):
+    """A log whose records a thread of its own writes: whoever logs never waits for a disk.
+
+    While the disk hangs so many records wait; more are counted as lost, and told when it answers.
+    """
+
+    def _begin(self) -> None:
+        # The number that the file will have: a crash before it is open is told where we began.
+        with suppress(OSError):
+            self.descriptor = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, 3)
+        self._counting = threading.RLock()
+        self._dropped = 0
+        self._is_ended = False
+        self._start_writer()
+        atexit.register(self._end)
+
+    def _start_writer(self) -> None:
+        self._pid = os.getpid()
+        self._queue: SimpleQueue[tuple[bytes, bytes] | threading.Event] = SimpleQueue()
+        self._is_direct = False
+        try:
+            threading.Thread(target=self._run, name="log", daemon=True).start()
+        except RuntimeError:  # no thread can be had
+            self._is_direct = True
+            self._open()
+
+    def write(self, level: str, text: str) -> None:
+        """Hand a record to the writer; a critical one is waited for, but not for ever."""
+        record = self._format(level, text)
+        if self._pid != os.getpid():  # a fork, which has no writer, and perhaps a lock that is held
+            self._lock, self._counting = threading.RLock(), threading.RLock()
+            self._start_writer()
+        if self._is_direct:
+            self._store(*record)
+        elif self._is_ended or self._queue.qsize() >= MAX_QUEUED:
+            with self._counting:
+                self._dropped += 1
+        else:
+            self._queue.put(record)  # which a signal handler may do, too
+            if level == "critical":
+                self.flush(CRITICAL_S)
+
+    def flush(self, limit_s: float) -> bool:
+        """Wait until all that was logged till now is written; return whether it is."""
+        if self._is_direct or self._pid != os.getpid():
+            return True
+        written = threading.Event()
+        self._queue.put(written)
+        return written.wait(limit_s)
+
+    def _end(self) -> None:
+        """Write what waits: the interpreter stops the writer next."""
+        self._is_direct = self.flush(EXIT_S)
+        self._is_ended = True
+
+    def _run(self) -> None:
+        self._open()
+        while True:
+            item = self._queue.get()
+            try:
+                if not isinstance(item, threading.Event):
+                    self._store(*item)
+                if self._dropped and self._queue.empty():
+                    self._tell_dropped()
+            except Exception as error:  # noqa: BLE001 - one record is lost, not those after it
+                self._lost += 1
+                self._why = str(error)
+            if isinstance(item, threading.Event):
+                item.set()
+
+    def _tell_dropped(self) -> None:
+        with self._counting:
+            count, self._dropped = self._dropped, 0
+        text = f"{count} records were lost: the disk did not take them in time"
+        self._store(*self._format("warning", text))
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder and those above it closed; `Path.mkdir` gives its mode to the last one only."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _note(line: bytes) -> None:
+    """Write to the journal, unless it takes nothing at the moment: nobody waits for it."""
+    with suppress(OSError, ValueError):
+        if select.select((), (2,), (), 0.0)[1]:
+            os.write(2, line)
 
 
 def numbered(path: Path, number: int) -> Path:
@@ -255,7 +365,7 @@ def start(name: str, folder: Path | None) -> None:
         Where logs are; without one everything goes to standard error.
     """
     global _log, _output  # noqa: PLW0603 - a process has one log, as it has one standard error
-    _log = LogFile(name, folder)
+    _log = LogFile(name) if folder is None else QueuedLog(name, folder)
     if _log.path is not None and not _log.is_journal:
         _output = _Output(_log)
     crash = _log.descriptor if _log.descriptor >= 0 else 2
@@ -278,7 +388,9 @@ def _on_unraisable(error: BaseException | None, words: str | None, where: Any) -
 
 
 def before_exec() -> None:
-    """Let the program that takes this one's place say why it cannot start."""
+    """Let the program that takes this one's place say why it cannot start, and write what waits."""
+    if isinstance(_log, QueuedLog):
+        _log.flush(EXEC_S)
     if _output is not None:
         _output.release()
 

@@ -193,6 +193,27 @@ def test_a_folder_that_cannot_be_made_is_tried_again(tmp_path, monkeypatch):
     assert "kept" in said
 
 
+def test_the_folders_of_a_log_are_closed_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        LogFile("host", tmp_path / "state" / "sfa" / "log").write("info", "x")
+    finally:
+        os.umask(before)
+    made = [tmp_path / "state", tmp_path / "state" / "sfa", tmp_path / "state" / "sfa" / "log"]
+    assert [folder.stat().st_mode & 0o777 for folder in made] == [0o700] * 3
+
+
+def test_a_disk_that_gives_errors_when_a_log_is_opened_hurts_nobody(tmp_path):
+    path = tmp_path / "host.log"
+    path.symlink_to("/proc/self/mem")  # opens, and gives an error when it is read
+    file = LogFile("host", tmp_path)
+    file.write("info", "lost")
+    path.unlink()
+    file._open_at = 0.0
+    file.write("info", "kept")
+    assert [line.split()[-1] for line in lines(tmp_path)][-1] == "kept"
+
+
 # ---------------------------------------------------------------------- a process
 
 
@@ -222,10 +243,126 @@ def wait_for(folder, text):
 
 
 @pytest.mark.slow
-def test_kill_minus_nine_loses_no_record(tmp_path):
-    done = run(tmp_path, "log.write('info', 'last'); os.kill(os.getpid(), signal.SIGKILL)")
+def test_kill_minus_nine_loses_no_record_that_is_a_moment_old(tmp_path):
+    code = "log.write('info', 'last'); time.sleep(0.2); os.kill(os.getpid(), signal.SIGKILL)"
+    done = run(tmp_path, code)
     assert done.returncode == -signal.SIGKILL
     assert lines(tmp_path)[-1].endswith(" last\n")
+
+
+@pytest.mark.slow
+def test_a_record_is_in_the_file_within_milliseconds(tmp_path):
+    code = """
+took = []
+for number in range(50):
+    log.write('info', f'number {number}.')
+    began = time.monotonic()
+    while f'number {number}.' not in Path(sys.argv[1], 'host.log').read_text():
+        time.sleep(0.0002)
+    took.append(time.monotonic() - began)
+os.write(log._output._kept[1], b"%g" % sorted(took)[25])
+"""
+    assert float(run(tmp_path, code).stderr) < 0.05
+
+
+# A pipe that nobody reads takes the place of a disk that hangs.
+HANG = """
+ours, theirs = os.pipe()
+log._log.flush(5.0)
+os.dup2(theirs, log._log.descriptor, inheritable=False)
+os.set_blocking(theirs, False)
+try:
+    while True:
+        os.write(theirs, b"x" * 4096)
+except BlockingIOError:
+    os.set_blocking(theirs, True)
+"""
+
+
+@pytest.mark.slow
+def test_on_a_disk_that_hangs_nobody_waits_and_what_was_lost_is_told(tmp_path):
+    code = """
+slowest = 0.0
+for number in range(log.MAX_QUEUED + 500):
+    began = time.monotonic()
+    log.write('info', f'number {number}')
+    slowest = max(slowest, time.monotonic() - began)
+began = time.monotonic()
+log.before_exec()
+assert time.monotonic() - began < 0.5
+assert slowest < 0.3, slowest
+said = b""
+while b"records were lost" not in said:
+    said += os.read(ours, 65536)
+assert b"number 999" in said and b"number 1400" not in said
+os.write(log._output._kept[1], b"%d" % int(said.split(b" records were lost")[0].split()[-1]))
+"""
+    done = run(tmp_path, HANG + code)
+    assert done.returncode == 0, done.stderr
+    assert 490 <= int(done.stderr) <= 500
+
+
+@pytest.mark.slow
+def test_a_process_ends_though_the_disk_hangs(tmp_path):
+    began = time.monotonic()
+    assert run(tmp_path, HANG + "log.write('info', 'x'); raise SystemExit(3)").returncode == 3
+    assert run(tmp_path, HANG + "raise ValueError").returncode == 1
+    assert time.monotonic() - began < 15.0
+
+
+@pytest.mark.slow
+def test_what_was_logged_last_is_there_when_a_process_ends_or_becomes_another(tmp_path):
+    run(tmp_path, "for n in range(900): log.write('info', f'number {n}')")
+    assert len(lines(tmp_path)) == 900
+    run(tmp_path, "log.write('info', 'old'); log.before_exec(); os.execv('/bin/true', ['true'])")
+    assert lines(tmp_path)[-1].endswith(" old\n")
+
+
+@pytest.mark.slow
+def test_a_fork_writes_too(tmp_path):
+    code = """
+log.write('info', 'parent')
+child = os.fork()
+log.write('info', 'both')
+if child:
+    os.waitpid(child, 0)
+else:
+    log._log.flush(5.0)
+    os._exit(0)
+"""
+    run(tmp_path, code)
+    assert sorted(line.split()[-1] for line in lines(tmp_path)) == ["both", "both", "parent"]
+    assert len({RECORD.fullmatch(line)[2] for line in lines(tmp_path)}) == 2
+
+
+@pytest.mark.slow
+def test_a_signal_handler_may_write(tmp_path):
+    code = """
+signal.signal(signal.SIGALRM, lambda *_: log.write('info', 'handler'))
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+give_up = time.monotonic() + 1.0
+while time.monotonic() < give_up:
+    log.write('info', 'main')
+    time.sleep(0.001)
+signal.setitimer(signal.ITIMER_REAL, 0.0)
+"""
+    assert run(tmp_path, code).returncode == 0
+    assert {line.split()[-1] for line in lines(tmp_path)} == {"handler", "main"}
+
+
+@pytest.mark.slow
+def test_a_journal_that_takes_nothing_holds_neither_process_nor_file(tmp_path):
+    ours, theirs = socket.socketpair()
+    there = os.fstat(theirs.fileno())
+    environment = {**os.environ, "JOURNAL_STREAM": f"{there.st_dev}:{there.st_ino}"}
+    code = "for n in range(900): log.write('info', 'y' * 2000)"
+    done = subprocess.Popen(
+        [sys.executable, "-c", BEGIN + code, str(tmp_path)], stderr=theirs, env=environment
+    )
+    theirs.close()
+    assert done.wait(60) == 0
+    ours.close()
+    assert len(lines(tmp_path)) == 900
 
 
 @pytest.mark.slow
@@ -296,11 +433,9 @@ def test_a_hung_process_can_be_asked_where_it_is(tmp_path):
 @pytest.mark.slow
 def test_a_writer_of_standard_error_never_waits(tmp_path):
     code = """
-log._output = None
-import fcntl
 def stuck(*_):  # nobody reads the pipe
     time.sleep(60)
-log._log._lock.acquire()
+log._Output._take = stuck
 os.write(2, b"x\\n")
 for _ in range(10_000):
     try:

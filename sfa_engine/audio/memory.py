@@ -43,11 +43,14 @@ class Memory:
         but for the command ring's head and the report ring's tail.
     address : int
         Of the first byte, in this process.
+    inode : int
+        Of the file that is mapped, which another may have replaced at its path since; 0 without.
     """
 
-    def __init__(self, buffer: mmap.mmap, path: Path | None = None) -> None:
+    def __init__(self, buffer: mmap.mmap, path: Path | None = None, inode: int = 0) -> None:
         self._buffer = buffer
         self.path = path
+        self.inode = inode
         self._array = np.frombuffer(buffer, dtype=ENGINE, count=1)
         self.engine = self._array[0]
         self.address = int(self._array.ctypes.data)
@@ -73,7 +76,7 @@ class Memory:
             handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
                 os.posix_fallocate(handle, 0, SIZE)  # a page without space would be a SIGBUS
-                memory = cls(mmap.mmap(handle, SIZE), path)
+                memory = cls(mmap.mmap(handle, SIZE), path, os.fstat(handle).st_ino)
             finally:
                 os.close(handle)
             memory.rest()
@@ -102,13 +105,13 @@ class Memory:
         except OSError as error:
             raise EngineError(f"cannot open {path}: {error.strerror}") from None
         try:
-            size = os.fstat(handle).st_size
-            if size != SIZE:
+            there = os.fstat(handle)
+            if there.st_size != SIZE:
                 raise EngineError(
-                    f"{path} has {size} bytes, not {SIZE}",
+                    f"{path} has {there.st_size} bytes, not {SIZE}",
                     "it is of another version; stop the engine and start it again",
                 )
-            memory = cls(mmap.mmap(handle, SIZE), path)
+            memory = cls(mmap.mmap(handle, SIZE), path, there.st_ino)
         finally:
             os.close(handle)
         if int(memory.engine["magic"]) != MAGIC or int(memory.engine["layout"]) != LAYOUT:

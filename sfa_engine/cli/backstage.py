@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sfa_engine.audio.lock import lock_holder
-from sfa_engine.cli.folders import PRIVATE_UMASK, runtime_path
+from sfa_engine.cli.folders import PRIVATE_UMASK, closed_folder, runtime_path
 from sfa_engine.cli.log import last_words
 from sfa_engine.errors import EngineError
 from sfa_engine.surfaces.socket.client import SocketClient
@@ -97,7 +97,7 @@ def _start(runtime: Path, timeout_s: float, environment: Mapping[str, str]) -> S
 def _launch(runtime: Path, log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start one that ends with its last client."""
     try:
-        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        closed_folder(log.parent)
         output = os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
     except OSError:  # it works without a log too
         output = Path(os.devnull).open("ab")  # noqa: SIM115 - closed below

@@ -13,6 +13,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,7 +25,7 @@ from sfa_engine.cli.config import AudioConfig, data_path, log_path
 from sfa_engine.cli.log import last_words
 from sfa_engine.cli.watchdog import LOOK_S, MAX_STEP_S, Watch, is_traced, watch_of
 from sfa_engine.errors import EngineError
-from sfa_engine.log import DUMP_SIGNAL, LogFile
+from sfa_engine.log import DUMP_SIGNAL, QueuedLog
 
 LOCK = "sfa.lock"
 HOST_LOCK = "host.lock"
@@ -34,6 +35,7 @@ STEADY_S = 2.0  # a life this long, with an answer, was a good one: the next beg
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 8.0
 DUMP_S = 0.3  # for a hung process to write where its threads are
+WORDS_S = 0.1  # for a disk to give the last line of a log
 END_S = 3.0  # for a process to end when it is asked to
 
 Say = Callable[[str], None]
@@ -83,7 +85,8 @@ class Supervisor:
         self._stop = False
         self._lock = take_lock(runtime / LOCK, "the engine", "see `sfa status`, or `sfa stop` it")
         self._logs = log_path()
-        self._log = LogFile("supervisor", self._logs)
+        self._log = QueuedLog("supervisor", self._logs)
+        self._unsaid: list[tuple[str, str, bool]] = []
         self._looked_at = 0.0
         base = [sys.executable, "-m"]
         where = ["--runtime", str(runtime), "--log", str(self._logs)]
@@ -204,16 +207,33 @@ class Supervisor:
         with suppress(OSError):  # a note is not worth the parent's life
             beside.write_text(json.dumps(self._restarts))
             beside.replace(self._runtime / RESTARTS)
-        words = last_words(self._logs / f"{child.name}.log") if child.failures > 1 else ""
+        words = self._last_words(child) if child.failures > 1 else ""
         again = f"starting it again{f' in {wait_s:g} s' if wait_s else ''}"
         self._say("warning", f"{child.name}: {why}; {again}{f' ({words})' if words else ''}")
 
+    def _last_words(self, child: Child) -> str:
+        """Return what a process said last, unless the disk takes too long to tell."""
+        words: list[str] = []
+        path = self._logs / f"{child.name}.log"
+        reader = threading.Thread(target=lambda: words.append(last_words(path)), daemon=True)
+        with suppress(RuntimeError):  # no thread can be had
+            reader.start()
+            reader.join(WORDS_S)
+        return words[0] if words else ""
+
     def _say(self, level: str, line: str, *, tell: bool = True) -> None:
-        """Log a line, and print it if it can be: the terminal, or a pipe's reader, may be gone."""
-        self._log.write(level, line)
-        if tell and not self._log.is_journal:
-            with suppress(OSError, SystemExit):  # rich ends a program whose pipe is broken
-                self._tell(line)
+        """Have a line said as soon as all is done that there is to do."""
+        self._unsaid.append((level, line, tell))
+
+    def _say_all(self) -> None:
+        """Log lines, and print them if it can be: the terminal, or a pipe's reader, may be gone."""
+        said, self._unsaid = self._unsaid, []
+        for level, line, _ in said:
+            self._log.write(level, line)
+        for _, line, tell in said:
+            if tell and not self._log.is_journal:
+                with suppress(OSError, SystemExit):  # rich ends a program whose pipe is broken
+                    self._tell(line)
 
     # ------------------------------------------------------------------ hanging
 
@@ -232,9 +252,12 @@ class Supervisor:
             elif (why := child.watch.look(step_s)) and not is_traced(child.pid):
                 child.hung = why
                 child.kill_at = now + DUMP_S
-                self._say("error", f"{child.name} (process {child.pid}) {why}; killing it")
                 with suppress(ProcessLookupError):
                     signal.pidfd_send_signal(child.pidfd, DUMP_SIGNAL)
+                self._say("error", f"{child.name} (process {child.pid}) {why}; killing it")
+            elif child.watch.remark:
+                self._say("warning", f"{child.name} (process {child.pid}) {child.watch.remark}")
+                child.watch.remark = ""
 
     def _kill(self, child: Child, now: float) -> None:
         """Kill a hung process; one that waits for a disk dies when that answers."""
@@ -254,6 +277,7 @@ class Supervisor:
         self._selector.register(wake_read, selectors.EVENT_READ, None)
         for child in self.children:
             self._begin(child)
+        self._say_all()
         ready()
         self._looked_at = time.monotonic()
         while not self._stop:
@@ -261,14 +285,18 @@ class Supervisor:
                 if not child.running and time.monotonic() >= child.due:
                     self._begin(child)
             self._look()
+            self._say_all()
             waits = [c.due - time.monotonic() for c in self.children if not c.running]
             for key, _ in self._selector.select(max(0.0, min([*waits, LOOK_S]))):
                 if key.data is None:
                     os.read(wake_read, 64)
                 else:
                     self._bury(key.data)
-        self._end()
-        self._say("info", "ended", tell=False)
+        try:
+            self._end()
+            self._say("info", "ended", tell=False)
+        finally:
+            self._say_all()
 
     def _asked_to_stop(self, *_: object) -> None:
         self._stop = True

@@ -3,7 +3,7 @@
 =================================== ======= ======= =========
 without                             host    stage   backstage
 =================================== ======= ======= =========
-an answer, and without sound        5 s     5 s     30 s
+an answer, and without sound        5 s     15 s    30 s
 an answer, or its main thread,
 while the sound goes on             30 s
 a block, though it answers          10 s
@@ -13,8 +13,12 @@ a socket that listens               300 s   60 s    300 s
 
 A machine that is short of memory stands still for a second or two, so that is no sign. A host that
 is silent already has nothing to lose by a restart; one that plays loses half a second of music, so
-it gets longer. Backstage loses the work of its workers, and nobody waits for it in time with the
-music. A host may have to build the kernel before it listens, backstage to check a large library.
+it gets longer; if nobody can reach it any more, as when its socket was removed, that is only said.
+The music needs no stage, and one that was swapped out needs a while to come back. Backstage loses
+the work of its workers, and nobody waits for it in time with the music. A host may have to build
+the kernel before it listens, backstage to check a large library.
+
+What cannot be seen is no sign of a hang: a count of blocks that cannot be read is never "still".
 
 Time is counted in looks: each adds what went by since the last one, a second at most. If the whole
 machine stood still or slept, or everything was stopped, we were too, and that is one look.
@@ -67,6 +71,7 @@ class Watch:
         self.has_answered = False
         self.is_useful = False  # it has answered once
         self.silent_s = 0.0
+        self.remark = ""  # what is wrong, but no reason to end it; whoever says it empties this
 
     def close(self) -> None:
         """Let go of it."""
@@ -106,7 +111,11 @@ class Watch:
         return False
 
     def _ask(self) -> None:
-        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError:  # we have no descriptor or memory left, which says nothing of the process
+            self.silent_s = 0.0
+            return
         line.setblocking(False)
         try:
             line.connect(str(self._path))
@@ -156,8 +165,9 @@ class HostWatch(Watch):
         super().__init__(runtime / HOST_SOCKET, request, HOST_PLAYS_S, 30.0, 300.0)
         self._memory_path = runtime / MEMORY
         self._memory: Any = None
-        self._inode = 0
-        self._blocks = -1
+        self._blocks: int | None = None
+        self._has_remarked = False
+        self._since_block_s = float("inf")
         self.still_s = 0.0
 
     def _is_stuck(self, answer: bytes) -> bool:
@@ -167,32 +177,49 @@ class HostWatch(Watch):
         return False
 
     def _judge(self, step_s: float) -> str:
-        blocks = self._count_blocks()
-        is_still = blocks == self._blocks and self.has_answered
+        before, self._blocks = self._blocks, self._count_blocks()
+        is_known = self._blocks is not None and before is not None
+        is_still = is_known and self._blocks == before and self.has_answered
         self.still_s = self.still_s + step_s if is_still else 0.0
-        self._blocks = blocks
+        is_playing = is_known and self._blocks != before
+        self._since_block_s = 0.0 if is_playing else self._since_block_s + step_s
         if min(self.still_s, self.silent_s) >= HOST_SILENT_S:
             return f"hung: no sound and no answer for {self.silent_s:.0f} s"
         if self.still_s >= NO_BLOCK_S:
             return f"hung: no sound for {self.still_s:.0f} s"
-        return super()._judge(step_s)
+        why = super()._judge(step_s)
+        if self.has_answered:
+            self._has_remarked = False
+        elif why and self._since_block_s < NO_BLOCK_S:
+            if not self._has_remarked:
+                self.remark = f"plays, but cannot be reached ({why.removeprefix('hung: ')})"
+                self._has_remarked = True
+            return ""
+        return why
 
-    def _count_blocks(self) -> int:
-        """Return a number that stays the same only while the audio thread stands still."""
+    def _count_blocks(self) -> int | None:
+        """Return how many blocks there were; None where that cannot be known or tells nothing."""
         from sfa_engine.audio.memory import Memory
 
         try:
             inode = self._memory_path.stat().st_ino
-            if inode != self._inode:
-                self._memory = Memory.open(self._memory_path)
-                self._inode = inode
-        except (OSError, EngineError):
-            self._memory, self._inode = None, 0
+        except OSError:  # somebody removed it, but a host that lives goes on writing there
+            if self._memory is None or not _is_alive(int(self._memory.engine["host_pid"])):
+                return None
+        else:
+            if self._memory is None or inode != self._memory.inode:
+                self._memory = None
+                with suppress(OSError, EngineError):  # such as another version's
+                    self._memory = Memory.open(self._memory_path)
         if self._memory is None:
-            return -1
+            return None
         engine = self._memory.engine
         # Where a file takes the device's place, time passes when somebody wants it to.
-        return self._blocks + 1 if engine["driver"] == b"file" else int(engine["blocks"])
+        return None if engine["driver"] == b"file" else int(engine["blocks"])
+
+
+def _is_alive(pid: int) -> bool:
+    return pid > 0 and Path(f"/proc/{pid}").exists()
 
 
 def watch_of(name: str, runtime: Path) -> Watch:
@@ -201,7 +228,7 @@ def watch_of(name: str, runtime: Path) -> Watch:
         return HostWatch(runtime)
     if name == "stage":
         request = frames.pack([REQUEST, 1, "health", {}])
-        return Watch(runtime / ENGINE, request, 5.0, 30.0, 60.0)
+        return Watch(runtime / ENGINE, request, 15.0, 30.0, 60.0)
     request = frames.pack([REQUEST, 1, "prep.watched", {}])
     return Watch(runtime / BACKSTAGE, request, 30.0, 120.0, 300.0)
 

@@ -60,7 +60,6 @@ class Core:
     def __init__(self, runtime: Path, wanted: str = "default", data: Path | None = None) -> None:
         self._runtime = runtime
         self._wanted = wanted
-        self._inode = 0
         self.conductor = Conductor(self._open())
         self._host: dict[str, Any] = {}
         self._followed: dict[str, Any] | None = None  # what the host said last of its tracks
@@ -75,11 +74,9 @@ class Core:
         self._pending = PendingLoads(runtime, self._load_prepared)
 
     def _open(self) -> Memory:
-        path = self._runtime / MEMORY
-        memory = Memory.open(path)
+        memory = Memory.open(self._runtime / MEMORY)
         if not float(memory.engine["sample_rate"]):
             raise EngineError("the audio process is still opening its device", "wait a moment")
-        self._inode = path.stat().st_ino
         return memory
 
     # ------------------------------------------------------------------ life
@@ -106,7 +103,7 @@ class Core:
     async def _look(self) -> None:
         """Follow a host that made its memory anew, and keep what it says of itself."""
         try:
-            if (self._runtime / MEMORY).stat().st_ino != self._inode:
+            if (self._runtime / MEMORY).stat().st_ino != self.conductor.memory.inode:
                 self.conductor.attach(self._open())
             before = self._host
             said = await ask_host(self._runtime, "info")

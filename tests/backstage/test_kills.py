@@ -178,4 +178,4 @@ def test_a_backstage_that_cannot_start_twice_says_so(tmp_path: Path) -> None:
         )
         assert second.returncode == 1
         log = (tmp_path / "second" / "backstage.log").read_text()
-        assert [line for line in log.splitlines() if "error" in line and "running" in line], log
+        assert [line for line in log.splitlines() if "ERROR" in line and "runs in" in line], log

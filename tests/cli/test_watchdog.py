@@ -1,6 +1,7 @@
 """Processes that live and do not answer are ended; a machine that stood still ends nobody."""
 
 import os
+import resource
 import signal
 import socket
 import time
@@ -177,6 +178,80 @@ def test_a_host_whose_time_is_a_files_may_stand_still(process, host, memory):
     assert looks(host, 60, lambda: well(process)) is None
 
 
+def replace_with(content, path):
+    path.with_name("beside").write_bytes(content)
+    path.with_name("beside").replace(path)
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda path: path.unlink(),
+        lambda path: replace_with(b"another version's", path),
+        lambda path: [path.unlink(), path.mkdir()],
+    ],
+    ids=["removed", "another layout", "not a file"],
+)
+def test_a_host_that_answers_is_not_hung_because_its_memory_cannot_be_read(
+    process, host, memory, hide
+):
+    memory.engine["host_pid"] = os.getpid()
+    assert looks(host, 5, lambda: [play(memory), well(process)]) is None
+    hide(memory.path)
+    assert looks(host, 120, lambda: [play(memory), well(process)]) is None
+
+
+def test_the_blocks_of_a_removed_memory_count_while_its_host_lives(process, host, memory):
+    memory.engine["host_pid"] = os.getpid()
+    assert looks(host, 5, lambda: [play(memory), well(process)]) is None
+    memory.path.unlink()
+    after_s, why = looks(host, 60, lambda: well(process))
+    assert watchdog.NO_BLOCK_S <= after_s <= watchdog.NO_BLOCK_S + 3 * LOOK_S
+    assert why.startswith("hung: no sound for ")
+    memory.engine["host_pid"] = 0
+    assert looks(host, 60, lambda: well(process)) is None
+
+
+def test_a_host_whose_memory_cannot_be_read_and_that_does_not_answer_is_hung(process, host, memory):
+    assert looks(host, 5, lambda: [play(memory), well(process)]) is None
+    replace_with(b"another version's", memory.path)
+    assert looks(host, 60)[1].startswith("hung: no answer for ")
+
+
+def test_a_host_that_plays_without_its_socket_is_only_told_of_and_once(process, host, memory):
+    assert looks(host, 5, lambda: [play(memory), well(process)]) is None
+    process.path.unlink()
+    well(process)
+    remarks = []
+
+    def each():
+        play(memory)
+        if host.remark:
+            remarks.append(host.remark)
+            host.remark = ""
+
+    assert looks(host, 700, each) is None
+    assert remarks == ["plays, but cannot be reached (nobody listened for 300 s)"]
+    after_s, why = looks(host, 60)  # the sound ends
+    assert after_s == pytest.approx(watchdog.NO_BLOCK_S, abs=1.0)
+    assert "nobody listened" in why
+
+
+def test_a_parent_without_descriptors_takes_nobody_for_hung(process, watch):
+    assert looks(watch, 5, process.answer) is None
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    process.answer()
+    free = os.dup(0)
+    os.close(free)
+    try:
+        lowest = min(free, watch._line.fileno())
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
+        assert looks(watch, 60) is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert looks(watch, 10, process.answer) is None
+
+
 def test_a_host_that_takes_its_time_to_open_a_device_is_not_hung(host):
     assert looks(host, 25) is None
 
@@ -197,7 +272,7 @@ def test_a_stopped_process_is_restarted_and_log_and_health_say_so(silent_engine,
     os.kill(pid, signal.SIGSTOP)
     began = time.monotonic()
     until(lambda: pid_of(silent_engine, name) not in {0, pid}, f"another {name}")
-    assert time.monotonic() - began < 20.0
+    assert time.monotonic() - began < 35.0
     until(silent_engine.answers, "the engine")
     assert f"{name} (process {pid}) hung: no " in silent_engine.log("supervisor")
     with silent_engine.connect() as client:
@@ -240,5 +315,38 @@ def test_a_process_that_never_answered_had_no_good_life_however_long(tmp_path, m
         child.process.wait()
         supervisor._bury(child)
         assert child.failures == number
+    supervisor._say_all()
     assert "starting it again in 0.5 s" in said[-1]
+    os.close(supervisor._lock)
+
+
+def test_what_a_watch_only_remarks_is_said_once_and_nobody_is_ended(tmp_path):
+    said = []
+    supervisor = supervise.Supervisor(tmp_path, AudioConfig(), said.append)
+    child = supervisor.host
+    child.command = ["sleep", "60"]
+    supervisor._begin(child)
+    child.watch.remark = "plays, but cannot be reached"
+    for _ in range(3):
+        supervisor._looked_at = 0.0
+        supervisor._look()
+        supervisor._say_all()
+    assert said == [f"host (process {child.pid}) plays, but cannot be reached"]
+    assert child.process.poll() is None
+    supervisor._end()
+    os.close(supervisor._lock)
+
+
+def test_a_disk_that_hangs_keeps_no_parent_from_starting_a_process_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    supervisor = supervise.Supervisor(tmp_path, AudioConfig(), print)
+    stuck = tmp_path / "sfa" / "log" / "stage.log"
+    until(stuck.parent.exists, "the log")
+    os.mkfifo(stuck)  # whoever opens it waits
+    began = time.monotonic()
+    for _ in range(2):
+        supervisor._put_off(supervisor.stage, "it died")
+    assert time.monotonic() - began < 2.0
+    supervisor._say_all()
+    os.close(os.open(stuck, os.O_RDWR | os.O_NONBLOCK))
     os.close(supervisor._lock)
