@@ -315,8 +315,9 @@ class Performance(RuleBasedStateMachine):
         if was.playing and now.playing and was.heard and now.heard and not hands and not jumped:
             change = abs(abs(now.speed) - abs(was.speed))
             assert change <= 2.5 * sync.SLEW * ticks_s * max(1.0, now.rate), "a leap of the tempo"
-        if was.following and not now.following and not hands:
-            assert now.rate == pytest.approx(was.rate, rel=1e-9), "a tempo that was not kept"
+        if was.following and not now.following and was.heard and not hands:
+            # It may have gone on gliding in the part of the tick before.
+            assert abs(now.rate - was.rate) <= 1.01 * sync.SLEW * ticks_s, "a tempo not kept"
 
     @invariant()
     def nobody_follows_in_a_circle(self):
