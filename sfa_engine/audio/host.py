@@ -196,9 +196,9 @@ class Host:
                 head["anchor_position"] += gone * float(head["speed"])
             head["anchor_frame"] = frame
             head["speed"] *= before / rate
-        gone_s = (frame - int(engine["clock_frame"])) / before
-        engine["clock_beat"] += gone_s * self.memory.value("clock.tempo") / 60.0
+        engine["clock_beat"] += (frame - int(engine["clock_frame"])) * float(engine["clock_speed"])
         engine["clock_frame"] = frame
+        engine["clock_speed"] *= before / rate
 
     def _load_again(self) -> None:
         """Mount what the host before us had on its decks, where each should be by now.
