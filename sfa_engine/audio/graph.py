@@ -17,7 +17,7 @@ from sfa_engine.errors import DeviceError
 LOOK_S = 0.5
 RELINK_S = 2.0  # a link that was taken away may be one that somebody moves elsewhere
 REOPENED_S = 3.0  # a host that starts so soon after the last was ended for its rate is the next
-IN_VAIN_S = 30.0  # until a device is reopened again that got the wrong rate when it was reopened
+IN_VAIN_S = 5.0  # until a device is reopened again that got the wrong rate when it was reopened
 MOST_IN_VAIN = 2  # times in a row; then it waits for the graph to change its rate
 PACE_S = 5.0  # the longest time over which the pace is taken
 RATE_SHARE = 0.02  # 44.1 and 48 kHz are 8 % apart
