@@ -80,6 +80,11 @@ class Found:
         return jack.JACK in self.system or self.system == jack.PIPEWIRE
 
 
+def rate_for(wish: Wish, found: Found) -> float:
+    """Return the rate that a device is opened at: a graph has its own, whatever is asked for."""
+    return found.rate if found.in_graph else wish.rate or found.rate
+
+
 class Driver(Protocol):
     """What calls the kernel, block by block.
 
@@ -297,7 +302,10 @@ class Stream:
                     **settings,
                 )
 
-        self.device = f"{found.name} ({found.system})"
+        system = found.system
+        if found.in_graph and wish.rate not in {0.0, rate}:
+            system += f" at its own {rate:g} Hz, not at {wish.rate:g}"
+        self.device = f"{found.name} ({system})"
         self.found = found
         if found.in_graph and rate != found.rate:
             raise DeviceError(

@@ -17,7 +17,8 @@ from sfa_engine.errors import DeviceError
 LOOK_S = 0.5
 RELINK_S = 2.0  # a link that was taken away may be one that somebody moves elsewhere
 REOPENED_S = 3.0  # a host that starts so soon after the last was ended for its rate is the next
-IN_VAIN_S = 30.0  # until a device is reopened again that got the wrong rate when it was reopened
+IN_VAIN_S = 5.0  # until a device is reopened again that got the wrong rate when it was reopened
+MOST_IN_VAIN = 2  # times in a row; then it waits for the graph to change its rate
 PACE_S = 5.0  # the longest time over which the pace is taken
 RATE_SHARE = 0.02  # 44.1 and 48 kHz are 8 % apart
 TROUBLE_BYTES = 255
@@ -45,7 +46,8 @@ class Outputs:
         self._graph = graph
         self._ports = [f"{client}:out_{n}" for n in range(channels)]
         self._sink = sink
-        self._on = sink  # what we are linked to
+        self._is_gone = False
+        self._substitutes: list[tuple[str, str]] = []  # links that we made while it is gone
         self._any_sink = any_sink
         self._unlinked_s: float | None = None  # since when
         self.relinked = False  # until somebody looks
@@ -55,16 +57,19 @@ class Outputs:
         links = {port: self._graph.links(port) for port in self._ports}
         if any(there is None for there in links.values()):
             return ""  # the server is going, or our client: the host sees to that
-        unlinked = [port for port, there in links.items() if not there]
         inputs = self._graph.inputs()
         wanted = _of(self._sink, inputs)
         if not wanted:
-            return self._without_sink(unlinked)
-        if self._on != self._sink:
+            self._is_gone = True
+            return self._without_sink()
+        if self._is_gone:
+            self._is_gone = False
             self._link(self._ports, wanted)
-            self._unlink(self._on)
-            self._on = self._sink
+            for port, other in self._substitutes:
+                self._graph.unlink(port, other)
+            self._substitutes = []
             return ""
+        unlinked = [port for port, there in links.items() if not there]
         if not unlinked:
             self._unlinked_s = None
             return ""
@@ -76,37 +81,42 @@ class Outputs:
         self._link(unlinked, wanted)
         return ""
 
-    def _without_sink(self, unlinked: list[str]) -> str:
-        """Do without the sink that was opened."""
-        if unlinked and self._any_sink:
-            inputs = self._graph.inputs(physical=True)
-            others = [port.rpartition(":")[0] for port in inputs]
-            other = next((name for name in others if name != DUMMY_SINK), "")
-            self._link(unlinked, _of(other, inputs))
-        links = self._graph.links(self._ports[0])
-        self._on = links[0].rpartition(":")[0] if links else ""
-        if self._on:
-            return f'"{self._sink}" is gone: "{self._on}" plays in its place'
+    def _without_sink(self) -> str:
+        """Do without the sink that was opened. A recorder that is linked to us is none."""
+        inputs = [
+            port for port in self._graph.inputs(physical=True) if _client_of(port) != DUMMY_SINK
+        ]
+        unheard = [port for port in self._ports if not self._heard_on(port, inputs)]
+        if unheard and inputs and self._any_sink:
+            self._substitutes += self._link(unheard, _of(_client_of(inputs[0]), inputs))
+        heard = self._heard_on(self._ports[0], inputs)
+        if heard:
+            return f'"{self._sink}" is gone: "{_client_of(heard[0])}" plays in its place'
         return f'"{self._sink}" is gone: nothing is heard until it is back'
 
-    def _link(self, ports: list[str], inputs: list[str]) -> None:
-        for port in ports:
-            number = self._ports.index(port)
-            if number < len(inputs):
-                self._graph.link(port, inputs[number])
-                self.relinked = True
-        self._unlinked_s = None
+    def _heard_on(self, port: str, inputs: list[str]) -> list[str]:
+        """Return which of some inputs an output is linked to."""
+        return [other for other in self._graph.links(port) or [] if other in inputs]
 
-    def _unlink(self, sink: str) -> None:
-        for port in self._ports:
-            for other in self._graph.links(port) or []:
-                if sink and other.startswith(f"{sink}:"):
-                    self._graph.unlink(port, other)
+    def _link(self, ports: list[str], inputs: list[str]) -> list[tuple[str, str]]:
+        """Link outputs to the inputs of the same number; return the links."""
+        numbers = [self._ports.index(port) for port in ports]
+        made = [(self._ports[n], inputs[n]) for n in numbers if n < len(inputs)]
+        for port, other in made:
+            self._graph.link(port, other)
+            self.relinked = True
+        self._unlinked_s = None
+        return made
+
+
+def _client_of(port: str) -> str:
+    """Return the client that a port is one of."""
+    return port.rpartition(":")[0]
 
 
 def _of(client: str, ports: list[str]) -> list[str]:
     """Return a client's ports out of many."""
-    return [port for port in ports if port.rpartition(":")[0] == client]
+    return [port for port in ports if _client_of(port) == client]
 
 
 class Pace:
@@ -180,13 +190,15 @@ class Watch:
                     outputs = self._outputs(graph, stream)
                     watched = stream
                     off = self._compare(graph.rate)
-                    reopened_ns = int(engine["host_started_ns"]) - int(engine["reopened_ns"])
-                    in_vain = off and reopened_ns < REOPENED_S * 1e9
-                    look_s = now_s + IN_VAIN_S if in_vain else now_s
+                    look_s = now_s + IN_VAIN_S if self._count_in_vain(off) else now_s
+                    rate = graph.rate
                 trouble = outputs.look(now_s)
-                if now_s >= look_s and (self._compare(graph.rate) or pace.is_off()):
+                if now_s >= look_s and (off or self._compare(graph.rate) or pace.is_off()):
                     pace = Pace(self._memory)
-                    self.new_rate = off = self._compare(_rate_now())
+                    before, rate = rate, _rate_now()
+                    off = self._compare(rate)
+                    self.new_rate = off if self._may_reopen(changed=rate != before) else ""
+                    look_s = now_s + PACE_S if off else now_s
             except DeviceError:
                 continue  # the server is going
             if outputs.relinked:
@@ -200,6 +212,20 @@ class Watch:
     def _outputs(self, graph: jack.Graph, stream: Stream) -> Outputs:
         name, sink = device.client_name(), stream.found.name
         return Outputs(graph, name, sink, self._channels, any_sink=self._any_sink)
+
+    def _count_in_vain(self, off: str) -> int:
+        """Return how often in a row the device was reopened and had the wrong rate again."""
+        engine = self._memory.engine
+        reopened_ns = int(engine["host_started_ns"]) - int(engine["reopened_ns"])
+        in_vain = bool(off) and reopened_ns < REOPENED_S * 1e9
+        engine["reopened_in_vain"] = int(engine["reopened_in_vain"]) + 1 if in_vain else 0
+        return int(engine["reopened_in_vain"])
+
+    def _may_reopen(self, *, changed: bool) -> bool:
+        """Return whether it is worth it to reopen the device: not when it was in vain twice."""
+        if changed:
+            self._memory.engine["reopened_in_vain"] = 0
+        return int(self._memory.engine["reopened_in_vain"]) < MOST_IN_VAIN
 
     def _compare(self, rate: int) -> str:
         """Return what is wrong with a rate of the graph, nothing if it is the one opened at."""

@@ -21,6 +21,7 @@ import contextlib
 import math
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -46,6 +47,9 @@ MEMORY = "engine.memory"
 SOCKET = "host.sock"
 LOCK = "host.lock"
 STALLED_S = 0.3  # without a block, and without four of them: the device is gone
+GRAPH_STALLED_S = 1.0  # of JACK or PipeWire: the server may stand still for a moment
+SERVER_GONE_S = 0.15  # without a block, if the server answers no more
+MAX_STEP_S = 0.1  # that a look counts: if the whole machine stood still, we did too
 RETRY_S = 1.0  # between two looks for the device that was asked for
 AGAIN_S = 0.3  # that a device waits for the tracks of the host before us
 FOLLOW_S = 0.5  # between two looks at what the bundles on the decks say
@@ -88,6 +92,8 @@ class Host:
         self._stop = threading.Event()
         self._deck_mutex = [threading.Lock() for _ in range(DECKS)]
         self._look_at, self._watched_at = 0.0, time.monotonic()
+        self._silent_s, self._blocks = 0.0, 0
+        self._priority = realtime.Priority(self.memory.engine)
         self._graph = Watch(self.memory, wish.name, wish.channels, self._stop)
         self._reception = Reception(
             {
@@ -114,7 +120,7 @@ class Host:
                 found = device.choose(self.wish)
             except DeviceError as error:
                 trouble = str(error)
-        rate = self.wish.rate or (found.rate if found else 0.0)
+        rate = device.rate_for(self.wish, found) if found else self.wish.rate
         rate = rate or float(engine["sample_rate"]) or 48_000.0
         if self._adopted:
             self._rebase(rate)
@@ -157,8 +163,8 @@ class Host:
         self._name_driver(driver, trouble)
         self._look_at = time.monotonic() + RETRY_S
         self._wait_for_block()
-        thread = int(engine["thread"])
-        engine["realtime"] = realtime.raise_thread(thread) or realtime.ask_rtkit(thread)
+        self._silent_s = 0.0
+        self._priority.ask()
 
     def _drive_file(self, rate: float) -> None:
         """Render into a file; whoever asks for it makes time pass."""
@@ -196,9 +202,9 @@ class Host:
                 head["anchor_position"] += gone * float(head["speed"])
             head["anchor_frame"] = frame
             head["speed"] *= before / rate
-        gone_s = (frame - int(engine["clock_frame"])) / before
-        engine["clock_beat"] += gone_s * self.memory.value("clock.tempo") / 60.0
+        engine["clock_beat"] += (frame - int(engine["clock_frame"])) * float(engine["clock_speed"])
         engine["clock_frame"] = frame
+        engine["clock_speed"] *= before / rate
 
     def _load_again(self) -> None:
         """Mount what the host before us had on its decks, where each should be by now.
@@ -256,10 +262,10 @@ class Host:
     def _watch(self) -> None:
         """Look whether blocks are still asked for, and for the device that was not there."""
         self.loader.free()
+        self._priority.look()
         engine = self.memory.engine
-        silent_s = (time.monotonic_ns() - int(engine["monotonic_ns"])) / 1e9
         assert self.driver is not None
-        if silent_s > self._patience_s() and self.driver.name == Stream.name:
+        if self._is_stalled() and self.driver.name == Stream.name:
             # PortAudio hangs on a server that died; a new image of ourselves does not.
             log.write("warning", "the device asks for no more blocks, restarting")
             self._begin_anew()
@@ -272,10 +278,24 @@ class Host:
             self._look_at = time.monotonic() + RETRY_S
             self._look_for_device()
 
+    def _count_silence(self, step_s: float) -> None:
+        """Count for how long there was no block, in looks of ours."""
+        blocks = int(self.memory.engine["blocks"])
+        self._silent_s = self._silent_s + min(step_s, MAX_STEP_S) if blocks == self._blocks else 0.0
+        self._blocks = blocks
+
+    def _is_stalled(self) -> bool:
+        """Return whether the device was without a block for longer than one that lives may be."""
+        if self._silent_s > self._patience_s():
+            return True
+        in_graph = bool(self.rack.record["in_graph"])
+        return in_graph and self._silent_s > SERVER_GONE_S and jack.gone()
+
     def _patience_s(self) -> float:
         """Return how long a device that lives may be without a block."""
         engine = self.memory.engine
-        return max(STALLED_S, 4.0 * int(engine["block"]) / float(engine["sample_rate"]))
+        stalled_s = GRAPH_STALLED_S if self.rack.record["in_graph"] else STALLED_S
+        return max(stalled_s, 4.0 * int(engine["block"]) / float(engine["sample_rate"]))
 
     def _follow_all(self) -> None:
         """Follow every deck; a disk that hangs holds this thread and nobody else."""
@@ -331,7 +351,7 @@ class Host:
         except DeviceError as error:
             self.memory.engine["trouble"] = device.cut(str(error), 255)
             return
-        rate = self.wish.rate or found.rate
+        rate = device.rate_for(self.wish, found)
         if rate != float(self.rack.record["sample_rate"]):
             self._begin_anew()
         assert self.driver is not None
@@ -470,12 +490,20 @@ class Host:
         server = open_door(path, backlog=16)
         signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._priority.handle_overload()
         self.open()
         threading.Thread(target=self._reception.serve, args=(server,), daemon=True).start()
         threading.Thread(target=self._follow_all, name="follow", daemon=True).start()
         threading.Thread(target=self._graph.run, name="graph", daemon=True).start()
-        while not self._stop.wait(0.05):
-            self._watched_at = time.monotonic()
+        woken, waker = socket.socketpair()  # by a signal, whichever thread it interrupts
+        waker.setblocking(False)
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        woken.settimeout(0.05)
+        while not self._stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                woken.recv(64)
+            before_s, self._watched_at = self._watched_at, time.monotonic()
+            self._count_silence(self._watched_at - before_s)
             self._watch()
         assert self.driver is not None
         self.driver.close()

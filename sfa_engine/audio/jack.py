@@ -48,7 +48,10 @@ def _answers(path: Path) -> bool:
     """Return whether something listens on a socket."""
     with socket.socket(socket.AF_UNIX) as line, suppress(OSError):
         line.settimeout(CONNECT_TIMEOUT_S)
-        line.connect(str(path))
+        try:
+            line.connect(str(path))
+        except BlockingIOError:  # too many wait to be accepted by a server that stands still
+            return True
         return True
     return False
 
@@ -97,6 +100,11 @@ def load() -> str:
 def outdated() -> bool:
     """Return whether a server answers that the loaded library was not chosen for."""
     return bool(_loaded) and server() not in {"", _loaded[0]}
+
+
+def gone() -> bool:
+    """Return whether the server that the loaded library was chosen for answers no more."""
+    return bool(_loaded) and server() != _loaded[0]
 
 
 def _library() -> ctypes.CDLL | None:

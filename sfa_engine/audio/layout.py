@@ -194,6 +194,7 @@ ENGINE = _lay(
     ("realtime", "i8"),  # priority of the audio thread, 0 when it has none
     ("relinked_ns", "i8"),  # when the outputs were linked again that had lost their links
     ("reopened_ns", "i8"),  # when the device was reopened, at another rate than it had
+    ("reopened_in_vain", "i8"),  # how often in a row it had the wrong rate afterwards too
     # rings
     ("pad0", ("u1", (LINE,))),
     ("command_head", "i8"),
@@ -307,6 +308,7 @@ RACK = _lay(
     ("in_graph", "i8"),  # 1: of JACK or PipeWire, which skip a client that is late
     ("cycle", "i8"),  # frames of the device's own block, as far as they were asked for
     ("chunk", "i8"),  # frames of the last call
+    ("lag_ns", "f8"),  # how late the last block was, by the pace of the earliest ones
     ("skipped_ns", "i8"),  # when a block began that came after skipped ones
     ("timespec", ("i8", (2,))),
     ("media", (MEDIA, (SLOTS,))),

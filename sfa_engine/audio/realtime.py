@@ -5,11 +5,20 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import signal
+import threading
+import time
 from pathlib import Path
+from typing import Any
+
+from sfa_engine import log
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 PRIORITY = 45  # below threaded interrupts, 50: the card's own among them. JACK's clients have 5 up
+
+AGAIN_S = 5.0  # until priority is asked for again that an overload took; doubled each time
+MOST_AGAIN = 5  # times
 
 
 def lock_memory() -> bool:
@@ -58,3 +67,74 @@ def priority_of(thread: int) -> int:
         return int(os.sched_getparam(thread).sched_priority)
     except OSError:
         return 0
+
+
+class Priority:
+    """The real-time priority of the audio thread, which an overload takes from it for a while.
+
+    Where RTKit or PipeWire gave it, the system ends a process whose thread runs for 0.2 s without
+    a pause, and sends ``SIGXCPU`` before. A block that is late is better than no process.
+
+    Parameters
+    ----------
+    engine : numpy.void of `ENGINE`
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self._lost = False
+        self._late = 0
+        self._again_s = AGAIN_S
+        self._times_left = MOST_AGAIN
+        self._ask_at = float("inf")
+
+    def handle_overload(self) -> None:
+        """From now on take the priority away in time. Only the main thread can ask for that."""
+        signal.signal(signal.SIGXCPU, self._give_up)
+
+    def ask(self) -> None:
+        """Ask for the priority of the thread that plays."""
+        thread = int(self._engine["thread"])
+        self._engine["realtime"] = raise_thread(thread) or ask_rtkit(thread)
+        hard = resource.getrlimit(resource.RLIMIT_RTTIME)[1]
+        if hard != resource.RLIM_INFINITY:  # the system raises the soft one each time it tells
+            resource.setrlimit(resource.RLIMIT_RTTIME, (hard // 2, hard))
+
+    def look(self) -> None:
+        """Tell of an overload, and ask again some time after it."""
+        now_s = time.monotonic()
+        if self._lost:
+            self._lost = False
+            self._late = int(self._engine["late"])
+            log.write("warning", "overload: the audio thread plays without real-time priority")
+            self._ask_at = now_s + self._again_s if self._times_left else float("inf")
+        elif now_s >= self._ask_at and not self._is_calm():
+            self._ask_at = now_s + AGAIN_S
+        elif now_s >= self._ask_at:
+            self._ask_at = float("inf")
+            self._times_left -= 1
+            self._again_s *= 2.0
+            # D-Bus may take seconds to answer.
+            threading.Thread(target=self.ask, name="priority", daemon=True).start()
+
+    def _is_calm(self) -> bool:
+        """Return whether the thread pauses again, and no block was late since the last look.
+
+        The system goes on to count where it was until a thread of priority has paused.
+        """
+        before, self._late = self._late, int(self._engine["late"])
+        try:
+            stat = Path(f"/proc/self/task/{int(self._engine['thread'])}/stat").read_text()
+        except OSError:
+            return False
+        return before == self._late and stat.rpartition(")")[2].split()[0] == "S"
+
+    def _give_up(self, *_: object) -> None:
+        try:
+            # A thread without rights may not clear the flag that RTKit sets.
+            policy = os.SCHED_OTHER | _RESET
+            os.sched_setscheduler(int(self._engine["thread"]), policy, os.sched_param(0))
+        except OSError:
+            return  # it is gone
+        self._engine["realtime"] = 0
+        self._lost = True

@@ -37,15 +37,16 @@ def highest() -> int:
 def raise_thread(thread: int, priority: int) -> bool:
     """Have a thread of this process given a real-time priority, or the highest below that one.
 
-    From then on a thread that has one and runs for longer than RTKit's limit (0.2 s) without a
-    pause ends the process: the machine stays usable, and the host is started again.
+    From then on a thread that has one gets ``SIGXCPU`` when it has run for half of RTKit's limit
+    (0.2 s) without a pause. At the limit the system ends the process, so whoever asks handles that
+    signal before: see `sfa_engine.audio.realtime.Priority`.
     """
     try:
         with open_dbus_connection(bus="SYSTEM") as bus:
             asked = Properties(RTKIT).get_all()
             said = unwrap_msg(bus.send_and_get_reply(asked, timeout=TIMEOUT_S))[0]
             limit_us = int(said["RTTimeUSecMax"][1])
-            resource.setrlimit(resource.RLIMIT_RTTIME, (limit_us, limit_us))
+            resource.setrlimit(resource.RLIMIT_RTTIME, (limit_us // 2, limit_us))
             given = min(priority, int(said["MaxRealtimePriority"][1]))
             call = new_method_call(RTKIT, "MakeThreadRealtime", "tu", (thread, given))
             unwrap_msg(bus.send_and_get_reply(call, timeout=TIMEOUT_S))

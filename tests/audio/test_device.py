@@ -89,6 +89,21 @@ def test_a_rate_that_the_graph_does_not_have_is_refused_with_both(system):
         Stream(Wish(rate=44_100.0), found, 44_100.0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("system", "asked", "rate"),
+    [
+        ("PipeWire", 44_100.0, 48_000.0),
+        ("JACK Audio Connection Kit", 44_100.0, 48_000.0),
+        ("PipeWire", 0.0, 48_000.0),
+        ("ALSA", 44_100.0, 44_100.0),
+        ("ALSA", 0.0, 48_000.0),
+    ],
+)
+def test_a_graph_is_opened_at_its_own_rate_whatever_is_asked_for(system, asked, rate):
+    found = Found(0, "Sink", system, 48_000.0, 2)
+    assert device.rate_for(Wish(rate=asked), found) == rate
+
+
 @pytest.mark.parametrize("system", ["PipeWire", "JACK Audio Connection Kit", "ALSA"])
 def test_default_is_a_device_of_the_graph_if_there_is_one(monkeypatch, system):
     card = Found(0, "Card", "ALSA", 44_100.0, 2, handle=3)

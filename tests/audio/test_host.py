@@ -87,6 +87,42 @@ def test_a_device_of_long_blocks_is_given_the_time_for_them(silent, block, rate,
     assert silent._patience_s() == pytest.approx(patience_s, rel=0.1)
 
 
+def test_the_time_that_the_whole_machine_stood_still_is_no_silence_of_the_device(silent):
+    engine = silent.memory.engine
+    silent._count_silence(0.05)
+    for step_s in (5.0, 0.05):
+        silent._count_silence(step_s)
+    assert not silent._is_stalled()
+    for _ in range(3):
+        silent._count_silence(0.1)
+    assert silent._is_stalled()
+    engine["blocks"] += 1
+    silent._count_silence(0.1)
+    assert not silent._is_stalled()
+
+
+def test_a_graph_is_given_a_second_while_its_server_answers(silent, monkeypatch, tmp_path):
+    path = tmp_path / f"jack_default_{os.getuid()}_0"
+    monkeypatch.delenv("JACK_DEFAULT_SERVER", raising=False)
+    monkeypatch.setattr(host.jack, "JACK_FOLDER", tmp_path)
+    monkeypatch.setattr(host.jack, "_loaded", [host.jack.JACK])
+    silent.rack.record["in_graph"] = 1
+    silent._count_silence(0.0)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen(1)
+        for _ in range(9):
+            silent._count_silence(0.1)
+            assert not silent._is_stalled()  # also when too many wait to be accepted
+    assert silent._is_stalled()
+    silent.memory.engine["blocks"] += 1
+    silent._count_silence(0.1)
+    silent._count_silence(0.1)
+    assert not silent._is_stalled()
+    silent._count_silence(0.1)
+    assert silent._is_stalled()
+
+
 def test_a_portaudio_that_does_not_initialise_leaves_the_timer(tmp_path, monkeypatch):
     (tmp_path / "sounddevice.py").write_text("raise RuntimeError('no backend')")
     monkeypatch.syspath_prepend(tmp_path)

@@ -2,12 +2,13 @@
 
 import os
 import socket
+import threading
 from contextlib import contextmanager
 
 import pytest
 
 from sfa_engine.audio import jack
-from sfa_engine.audio.graph import PACE_S, Pace
+from sfa_engine.audio.graph import MOST_IN_VAIN, PACE_S, Pace, Watch
 from sfa_engine.audio.memory import Memory
 
 
@@ -155,3 +156,27 @@ def test_a_time_in_which_blocks_were_missed_says_nothing_of_the_rate(memory):
     assert not pace.is_off()
     told(memory, 101.0, 0.8 * RATE, misses=1)
     assert not pace.is_off()
+
+
+def test_a_device_is_not_reopened_for_ever_for_a_rate_that_it_does_not_get(memory):
+    engine = memory.engine
+
+    def reopen():
+        """Become the next host, which has the wrong rate again."""
+        engine["reopened_ns"] = int(engine["host_started_ns"]) + 10**9
+        engine["host_started_ns"] = int(engine["reopened_ns"]) + 10**9
+        return Watch(memory, "default", 2, threading.Event())
+
+    watch = Watch(memory, "default", 2, threading.Event())
+    engine["host_started_ns"] = 10**12
+    off = watch._compare(44_100)
+    assert watch._count_in_vain(off) == 0
+    attempts = 0
+    while watch._may_reopen(changed=False):
+        attempts += 1
+        watch = reopen()
+        assert watch._count_in_vain(off) == attempts
+    assert attempts == MOST_IN_VAIN
+    assert watch._may_reopen(changed=True)
+    watch = reopen()
+    assert watch._count_in_vain("") == 0

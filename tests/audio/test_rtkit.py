@@ -3,6 +3,7 @@
 A bus of the tests' own, with a service on it that answers as RTKit does.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -25,13 +26,58 @@ from sfa_engine.audio import realtime
 realtime.ask_rtkit(threading.get_native_id())
 print(threading.get_native_id(), *resource.getrlimit(resource.RLIMIT_RTTIME))
 """
+OVERLOAD = """
+import ctypes, hashlib, os, threading, time
+from sfa_engine.audio import realtime
+from sfa_engine.audio.memory import Memory
+
+def play():
+    engine["thread"] = threading.get_native_id()
+    asked.wait()
+    for _ in range(2):  # half a second without a pause, and without Python's lock
+        hashlib.pbkdf2_hmac("sha256", b"", b"", rounds)
+        while not engine["realtime"] and not stop.is_set():
+            time.sleep(0.01)
+
+began = time.perf_counter()
+hashlib.pbkdf2_hmac("sha256", b"", b"", 100_000)
+rounds = int(100_000 * 0.5 / (time.perf_counter() - began))
+engine = Memory.anonymous().engine
+asked, stop = threading.Event(), threading.Event()
+threading.Thread(target=play).start()
+while not engine["thread"]:
+    time.sleep(0.01)
+thread = int(engine["thread"])
+realtime.raise_thread = lambda _: 0  # a user without rights
+realtime.AGAIN_S = 0.3
+priority = realtime.Priority(engine)
+priority.handle_overload()
+priority.ask()
+head, caps = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.capget(head, caps) == 0
+caps[0] &= ~(1 << 23)  # CAP_SYS_NICE, of those in effect
+assert libc.capset(head, caps) == 0
+had = [int(engine["realtime"])]
+asked.set()
+give_up = time.monotonic() + 20.0
+while len(had) < 4 and time.monotonic() < give_up:
+    if engine["realtime"] != had[-1]:
+        had.append(int(engine["realtime"]))
+        print(had[-1], os.sched_getscheduler(thread), flush=True)
+    priority.look()
+    time.sleep(0.02)
+stop.set()
+print("alive", *had)
+"""
 
 
 class Service:
     """RTKit, as far as it is asked here."""
 
-    def __init__(self, refuses):
+    def __init__(self, refuses, gives=False):
         self.refuses = refuses
+        self.gives = gives
         self.calls = []
         self._bus = open_dbus_connection(bus="SYSTEM")
         unwrap_msg(self._bus.send_and_get_reply(DBus().RequestName(rtkit.RTKIT.bus_name)))
@@ -58,6 +104,10 @@ class Service:
         self.calls.append((name, *message.body))
         if self.refuses:
             return new_error(message, "org.freedesktop.DBus.Error.AccessDenied", "s", ("no",))
+        if self.gives:
+            thread, priority = message.body
+            policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+            os.sched_setscheduler(thread, policy, os.sched_param(priority))
         return new_method_return(message)
 
     def close(self):
@@ -102,7 +152,29 @@ def ask():
 def test_rtkit_is_asked_for_no_more_than_it_gives_and_after_the_limit_that_it_wants(service):
     thread, soft, hard = ask()
     assert service.calls == [("MakeThreadRealtime", thread, min(PRIORITY, 20))]
-    assert (soft, hard) == (200_000, 200_000)
+    assert (soft, hard) == (100_000, 200_000)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("bus")
+def test_an_overload_takes_the_priority_for_a_while_and_not_the_process():
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    except OSError:
+        pytest.skip("no right to give a real-time priority")
+    service = Service(refuses=False, gives=True)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", OVERLOAD], capture_output=True, text=True, check=False
+        )
+    finally:
+        service.close()
+    assert done.returncode == 0, done
+    *seen, last = done.stdout.splitlines()
+    assert last == "alive 20 0 20 0", done
+    other = os.SCHED_OTHER | os.SCHED_RESET_ON_FORK
+    assert seen[0] == f"0 {other}"
 
 
 @pytest.mark.usefixtures("service")

@@ -209,6 +209,30 @@ def test_a_server_that_hangs_for_a_moment_is_heard_again_when_it_goes_on(bundles
         assert int(memory.engine["host_pid"]) == pid
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["the server", "server and host"])
+def test_what_stands_still_for_half_a_second_is_not_started_again(bundles, machine, whole):
+    with jack_server("sfa-still") as server, show(server.environment, "default") as engine:
+        with engine.connect() as client:
+            client.call("deck.load", deck=1, path=str(bundles[0]))
+            client.call("set", path="deck1.play", value=True)
+            until(lambda: client.call("get", path="deck1.position")["value"] > 0.5, "music")
+        memory = engine.memory().engine
+        pids = [server.process.pid, *([int(memory["host_pid"])] if whole else [])]
+
+        def stand_still():
+            began_ns = int(memory["host_started_ns"])
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.6)
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+            blocks = int(memory["blocks"])
+            until(lambda: int(memory["blocks"]) > blocks + 500, "blocks")
+            return "started again" if int(memory["host_started_ns"]) != began_ns else ""
+
+        machine.once(stand_still)
+
+
 def test_an_end_that_was_asked_for_leaves_nothing_to_resume(bundles, jack):
     with show(jack.environment, "default") as engine:
         with engine.connect() as client:

@@ -23,6 +23,8 @@ from sfa_engine.audio.layout import (
 F = np.float32
 CHUNK = 1024  # frames: PortAudio hands JACK's longer blocks on in calls of so many
 SAME_MISS_NS = 100_000_000  # JACK tells of a miss in a message that comes after the block
+SLOWEST = 1.02  # lengths between two blocks: no device of the right rate is slower than that
+MISSED = 0.9  # lengths that a block is late which follows a lost one
 ENDED = int(Tell.ENDED)
 WRAPPED = int(Tell.WRAPPED)
 LATE = int(Tell.LATE)
@@ -179,8 +181,9 @@ def arrive(engine, rack, started_ns, frames, flags):
     """Note that a block begins: how long the device's own are, and whether one was missed.
 
     A device of a graph (JACK, PipeWire) goes on without a client that is late. JACK tells of it
-    afterwards, in `flags`; PipeWire never does. So a block that begins more than two lengths
-    after the one before counts as a miss, and what JACK then tells is the same one.
+    afterwards, in `flags`; PipeWire never does. So a block that begins nearly a length behind the
+    pace of the earliest ones counts as a miss, and what JACK then tells is the same one. The gap
+    to the last block alone would not tell a lost one from two that jitter apart.
     """
     gap_ns = started_ns - engine.monotonic_ns
     engine.monotonic_ns = started_ns
@@ -188,9 +191,13 @@ def arrive(engine, rack, started_ns, frames, flags):
     if rack.in_graph != 0 and rack.chunk == CHUNK and gap_ns < 0.25 * CHUNK * length_ns:
         rack.cycle += frames
         rack.chunk = frames
+        rack.lag_ns += gap_ns
         return
     longest_ns = max(rack.cycle, frames) * length_ns
-    skipped = rack.in_graph != 0 and rack.cycle > 0 and gap_ns > 2.0 * longest_ns
+    rack.lag_ns = max(0.0, rack.lag_ns + gap_ns - SLOWEST * longest_ns)
+    skipped = rack.in_graph != 0 and rack.cycle > 0 and rack.lag_ns > MISSED * longest_ns
+    if skipped or rack.cycle == 0 or frames not in (rack.cycle, CHUNK):
+        rack.lag_ns = 0.0  # of blocks before a gap, or of another length
     told = flags & 4 != 0 and started_ns - rack.skipped_ns > SAME_MISS_NS
     if skipped:
         rack.skipped_ns = started_ns

@@ -63,6 +63,38 @@ def test_a_block_more_than_two_lengths_after_the_last_is_a_miss(begin, after_s, 
     assert device.misses == misses
 
 
+def pace(offsets, lost=()):
+    """Return the time before each block, of blocks that come so many lengths after their cycle."""
+    cycles = np.delete(np.arange(len(offsets)), np.asarray(lost, int))
+    return np.diff(cycles + offsets[cycles]) * BLOCK / RATE
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.1, 0.4])
+@pytest.mark.parametrize("drift", [-0.003, 0.0, 0.003])
+def test_a_steady_pace_misses_nothing_however_it_jitters(begin, jitter, drift):
+    device = begin()
+    for gap in pace(np.random.default_rng(1).uniform(-jitter, jitter, 1_000)):
+        device.call(gap * (1.0 + drift))
+    assert device.misses == 0
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.02, 0.1])
+def test_every_single_block_that_is_lost_is_a_miss(begin, jitter):
+    device = begin()
+    offsets = np.random.default_rng(1).uniform(-jitter, jitter, 400)
+    for gap in pace(offsets, lost=range(10, 400, 20)):
+        device.call(gap)
+    assert device.misses == 20
+
+
+def test_blocks_that_get_shorter_or_longer_are_no_misses(begin):
+    device = begin()
+    for frames in (2048, 64, 64, 64, 512, 512, 64, 64):
+        device.call(max(device.block, frames) / RATE * 1.4, frames)
+        device.call(0.6 * frames / RATE, frames)
+    assert device.misses == 0
+
+
 def test_each_time_that_blocks_were_skipped_counts(begin):
     device = begin()
     for _ in range(3):
