@@ -246,6 +246,19 @@ async def insert(connection: Connection, sql: str, arguments: Arguments = ()) ->
         return cursor.lastrowid or 0
 
 
+async def setting(connection: Connection, name: str) -> Any:
+    """Return what the library remembers under a name, or None."""
+    found = await row(connection, "SELECT value FROM settings WHERE name = ?", (name,))
+    return None if found is None else found["value"]
+
+
+async def set_setting(connection: Connection, name: str, value: str | float) -> None:
+    """Remember a value under a name."""
+    await change(
+        connection, "INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, value)
+    )
+
+
 class _Turn:
     """A lock that says so where a task would wait for itself."""
 

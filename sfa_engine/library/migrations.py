@@ -19,6 +19,7 @@ from sfa_engine.library.schema import (
     HELD,
     JOBS,
     LIBRARY,
+    SETTINGS,
     UNWANTED,
 )
 
@@ -41,6 +42,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("what is next in the queue, in one step", HELD),
     Migration("words folded for the search index; comments", FOLDED_WORDS),
     Migration("ratings, colours, plays, places of files, owners", COLLECTION),
+    Migration("what the library remembers of itself", SETTINGS),
 )
 
 

@@ -16,10 +16,6 @@ from sfa_engine.library.content import content_hash, sound_identity
 
 IDENTIFY_S = 600.0  # of a night: some 50 GB of files
 
-# The most that may have passed since the last clean-up, for its age to be believed: a clock that
-# was set forward by years deletes nothing, a machine that plays at weekends ages as it should.
-LONGEST_GAP_S = 7 * 86_400.0
-
 
 @dataclass
 class Clean:
@@ -66,13 +62,12 @@ class Clean:
         return (await self.shop.database.back_up(self.shop.places.backups)).name
 
     async def _prune(self) -> int:
-        if not 0.0 <= self.passed_s <= LONGEST_GAP_S:  # the next clean-up knows more
+        if not 0.0 <= self.passed_s <= trash.LONGEST_GAP_S:  # the next clean-up knows more
             return 0
         return await self.shop.queue.prune()
 
     async def _empty(self) -> int:
-        passed_s = min(max(0.0, self.passed_s), LONGEST_GAP_S)
-        await trash.age(self.shop.database, passed_s)
+        await trash.age(self.shop.database, self.shop.queue.now())
         return len(await trash.clean_up(self.shop.database, self.shop.places))
 
     async def _mend(self) -> int:
