@@ -25,6 +25,9 @@ from sfa_engine.library.schema import (
 
 APPLICATION = 0x5346414C  # "SFAL", in the file's header: other programs' databases are left alone
 
+# Triggers call our function: SQLite is built without trust in schemas by some distributions.
+TRUSTED = "PRAGMA trusted_schema = ON"
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -69,6 +72,7 @@ def migrate(
         The names of the steps that were taken; none if the library is of today.
     """
     connection.create_function(FUNCTION, 1, fold, deterministic=True)
+    connection.execute(TRUSTED)
     taken = []
     for number, migration in enumerate(migrations, 1):
         connection.execute("BEGIN IMMEDIATE")

@@ -17,7 +17,7 @@ from house import beat, song, workshop
 from mutagen import id3
 
 from sfa_engine.audio.media import read_bundle
-from sfa_engine.backstage.steps import take
+from sfa_engine.backstage.steps import clean, take
 from sfa_engine.backstage.steps.chain import Find, Wish, import_file
 from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.take import Take
@@ -91,6 +91,7 @@ def test_a_retagged_file_is_its_track_with_its_cues(tmp_path: Path, ending: str)
             assert again.id == moved.id == first.id
             # it was called by its file alone
             assert (again.title, again.artist) == ("Halcyon", "Orbital")
+            assert read_bundle(shop.places.bundles / (first.bundle or "")).track.title == "Halcyon"
             async with shop.database.reading() as connection:
                 assert len(await cues.cues_of(connection, first.id)) == 1
 
@@ -331,9 +332,41 @@ def test_the_night_gives_tracks_of_an_older_library_the_identity_of_their_sound(
             await make_old(shop, first, path)
             await make_old(shop, second, gone)
             gone.unlink()
+            shop.courtesy.playing = True
+            assert await Clean(shop)._identify() == 0
+            shop.courtesy.playing = False
             assert await Clean(shop)._identify() == 1
             found = {track.id: track.content_hash for track in await all_tracks(shop)}
             assert found[first.id] == first.content_hash
+            bundle = read_bundle(shop.places.bundles / (first.bundle or "")).track
+            assert bundle.content_hash == first.content_hash
+
+    asyncio.run(main())
+
+
+def test_a_file_that_is_another_by_now_is_read_by_one_night_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = song(tmp_path / "song.flac", seconds=2.0)
+    read = []
+
+    def counted(place: str) -> str:
+        read.append(place)
+        return content_hash(place)
+
+    monkeypatch.setattr(clean, "content_hash", counted)
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            track = await taken(shop, path)
+            await make_old(shop, track, path)
+            song(path, seconds=2.0, seed=2)
+            for _ in range(3):
+                assert await Clean(shop)._identify() == 0
+            assert len(read) == 1
+            song(path, seconds=2.1)
+            await Clean(shop)._identify()
+            assert len(read) == 2
 
     asyncio.run(main())
 

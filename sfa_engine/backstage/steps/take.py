@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -140,10 +141,8 @@ class Take:
             plans = prepare(track.id, track.name, again)
             await self.shop.queue.add_chain(connection, plans, after=job.id)
 
-        async def follow() -> None:
-            if told:  # it may have cues and a grid by hand from before
-                await self.shop.follow(track.id)
-
+        # It may have cues and a grid by hand from before, or other names now.
+        follow = partial(self.shop.follow, track.id)
         return Outcome({"track": track.id, "is_new": is_new, **told}, effect, follow)
 
     async def _found(self, job: Job, progress: Progress) -> _Found:
