@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 MAX_HUNG = 32  # threads that wait for a disk which hangs
+LOOK_S = 0.05  # between two looks whether one of them has ended
 
-_hung = 0
+_left: dict[Future[Any], tuple[Any, ...]] = {}  # threads left behind, with their work
 
 
 async def finished(work: Coroutine[Any, Any, None]) -> None:
@@ -35,45 +36,38 @@ async def within_time(limit_s: float, work: Callable[..., Result], *arguments: A
     at the end of the program. Those of `asyncio.to_thread` are few and shared: six hung ones would
     stop everything else.
 
+    While a thread that was left behind with the same work has not ended, and while there are too
+    many of any work, no other is begun: that counts as time of this one.
+
     Raises
     ------
     TimeoutError
-        It took longer, or too many others hang already.
+        It took longer.
     """
-    if _hung >= MAX_HUNG:
-        raise TimeoutError
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Result] = loop.create_future()
-
-    def tell(result: Result | None, problem: BaseException | None) -> None:
-        if future.done():
-            return
-        if problem is not None:
-            future.set_exception(problem)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, problem = None, None
-        try:
-            result = work(*arguments)
-        except BaseException as error:  # noqa: BLE001 - the caller is told of every one
-            problem = error
-        _count(-1)
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(tell, result, problem)
-
-    _count(+1)
-    threading.Thread(target=run, daemon=True, name="within-time").start()
+    asked = (work, arguments)
     async with asyncio.timeout(limit_s):
-        return await future
+        while len(_left) >= MAX_HUNG or asked in list(_left.values()):  # noqa: ASYNC110 - threads
+            await asyncio.sleep(LOOK_S)
+        done: Future[Result] = Future()
+        done.set_running_or_notify_cancel()
+        threading.Thread(target=_do, args=(done, *asked), daemon=True, name="within-time").start()
+        try:
+            return await asyncio.wrap_future(done)
+        finally:
+            if not done.done():
+                _left[done] = asked
+                done.add_done_callback(_forget)  # called at once if it has ended meanwhile
 
 
-_counting = threading.Lock()
+def _do(done: Future[Result], work: Callable[..., Result], arguments: tuple[Any, ...]) -> None:
+    """Do some work, and tell what became of it."""
+    try:
+        result = work(*arguments)
+    except BaseException as error:  # noqa: BLE001 - the caller is told of every one
+        done.set_exception(error)
+    else:
+        done.set_result(result)
 
 
-def _count(step: int) -> None:
-    """Note that a thread began or ended."""
-    global _hung  # noqa: PLW0603 - of the process, as threads are
-    with _counting:
-        _hung += step
+def _forget(done: Future[Any]) -> None:
+    _left.pop(done, None)

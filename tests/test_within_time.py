@@ -39,16 +39,48 @@ def test_of_those_that_hang_there_are_not_more_and_more(monkeypatch: pytest.Monk
     leave = threading.Event()
 
     async def main() -> None:
-        for _ in range(3):
+        for number in range(3):
             with pytest.raises(TimeoutError):
-                await within_time(0.01, leave.wait)
+                await within_time(0.01, leave.wait, 60.0 + number)
         before = threading.active_count()
         with pytest.raises(TimeoutError):
-            await within_time(5.0, divmod, 7, 2)
+            await within_time(0.1, divmod, 7, 2)
         assert threading.active_count() == before
+        waiting = asyncio.create_task(within_time(5.0, divmod, 7, 2))
+        await asyncio.sleep(0)
         leave.set()
-        while finished._hung:  # noqa: ASYNC110 - of threads, which tell nobody
-            await asyncio.sleep(0.01)
+        assert await waiting == (3, 1)  # as soon as one of them has ended
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_what_hangs_is_not_begun_a_second_time(*, cancelled: bool) -> None:
+    leave = threading.Event()
+
+    async def main() -> None:
+        before = threading.active_count()
+        for _ in range(5):
+            look = asyncio.create_task(within_time(5.0 if cancelled else 0.02, leave.wait))
+            if cancelled:
+                await asyncio.sleep(0.01)
+                look.cancel()
+            with pytest.raises((TimeoutError, asyncio.CancelledError)):
+                await look
+        assert threading.active_count() == before + 1
+        leave.set()
+        assert await within_time(5.0, leave.wait)
+
+    asyncio.run(main())
+
+
+def test_what_is_within_its_time_takes_no_place_of_what_hangs() -> None:
+    leave = threading.Event()
+
+    async def main() -> None:
+        at_work = [asyncio.create_task(within_time(5.0, leave.wait)) for _ in range(40)]
         assert await within_time(5.0, divmod, 7, 2) == (3, 1)
+        leave.set()
+        assert all(await asyncio.gather(*at_work))
 
     asyncio.run(main())

@@ -46,6 +46,7 @@ RATES = (8_000, 192_000)  # Hz
 GAINS = (-60.0, 60.0)  # dB
 MOST_CUES, MOST_SECTIONS = 1000, 5000  # many times what two hours have
 MOST_TEXT, MOST_LABEL = 1000, 200  # characters
+MOST_STARS = 5
 DESCRIPTION_BYTES = 8 << 20  # an hour of music with an anchor on each beat has 0.5 MB
 
 _KEY = re.compile(r"[A-G][#b]? (?:major|minor)")
@@ -220,6 +221,10 @@ class Track:
         What parted the stems; None: they came apart, or there is one.
     headroom_db : float
         How much lower than its source the PCM is, so that no peak of it is clipped.
+    rating : int
+        Stars from 1 to 5; 0 is not rated.
+    comment, color : str
+        Of a person; may be empty.
     """
 
     title: str
@@ -241,12 +246,16 @@ class Track:
     content_hash: str = ""
     separation: Separation | None = None
     headroom_db: float = 0.0
+    rating: int = 0
+    comment: str = ""
+    color: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("title", "artist", "album"):
+        for name in ("title", "artist", "album", "comment", "color"):
             _check_length(name, getattr(self, name), MOST_TEXT)
         within("number of cues", len(self.cues), (0, MOST_CUES))
         within("number of sections", len(self.sections), (0, MOST_SECTIONS))
+        within("rating", self.rating, (0, MOST_STARS))
         within("rate_hz", self.rate, RATES)
         within("frames", self.frames, (1, 1 << 40))
         within("gain_db", self.gain_db, GAINS)

@@ -97,7 +97,7 @@ class Core:
             with suppress(OSError):  # what they were about to replace goes back into its place
                 await asyncio.to_thread(clean_leftovers, places.bundles)
             await queue.rescue()
-            shop = Workshop(settings, places, database, queue, executor, local)
+            shop = Workshop(settings, places, database, queue, executor, local, courtesy)
             try:
                 yield cls(shop, runtime, found, courtesy)
             finally:

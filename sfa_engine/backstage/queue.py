@@ -68,6 +68,10 @@ _INSERT = (
     " after_id, needs_last, unique_key, due_s, created_s, time_limit_s)"
     " VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_RAISE = (
+    "UPDATE jobs SET priority = max(priority, ?1) WHERE unique_key = ?2"
+    " AND state IN ('waiting', 'running') AND state = 'waiting' AND priority < ?1"
+)
 
 
 @dataclass
@@ -100,14 +104,17 @@ class Queue(Ledger):
     ) -> list[int]:
         """Put jobs in that come one after another, within a transaction; return their numbers.
 
-        Where a job of the same unique key waits or runs, that one is taken instead. They belong
-        to the batch, and to those of the job that they come after.
+        Where a job of the same unique key waits or runs, that one is taken instead; if it waits,
+        it does so with the higher priority of the two. They belong to the batch, and to those of
+        the job that they come after.
         """
         numbers = []
         for plan in plans:
             number = await self._find_live(connection, plan.unique)
             if number is None:
                 number = await self._insert(connection, plan, after)
+            else:
+                await change(connection, _RAISE, (plan.priority, plan.unique))
             await self._join(connection, number, batch, after)
             numbers.append(number)
             after = number
@@ -153,6 +160,9 @@ class Queue(Ledger):
             f"{_INSERT} ON CONFLICT (unique_key)"
             " WHERE unique_key IS NOT NULL AND state IN ('waiting', 'running') DO NOTHING",
             [self._values(plan) for plan in plans],
+        )
+        await connection.executemany(
+            _RAISE, [(plan.priority, plan.unique) for plan in plans if plan.priority > 0]
         )
         await connection.executemany(
             "INSERT OR IGNORE INTO batch_jobs SELECT ?, id FROM jobs"

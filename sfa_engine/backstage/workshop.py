@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from sfa_engine.backstage.courtesy import Courtesy
 from sfa_engine.backstage.executor import Executor
 from sfa_engine.backstage.foreman import Progress
 from sfa_engine.backstage.job import Job
@@ -31,6 +32,8 @@ class Workshop:
         Of separation and analysis.
     local : Executor
         Of what has to be done on this machine.
+    courtesy : Courtesy
+        Knows whether a deck plays.
     """
 
     settings: Settings
@@ -39,6 +42,7 @@ class Workshop:
     queue: Queue
     executor: Executor
     local: Executor
+    courtesy: Courtesy = field(default_factory=Courtesy)
 
     async def here(
         self, job: Job, module: str, request: Mapping[str, Any], progress: Progress

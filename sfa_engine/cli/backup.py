@@ -13,7 +13,7 @@ import click
 from sfa_engine.audio.lock import take_lock
 from sfa_engine.cli import config as configuration
 from sfa_engine.cli.confirm import confirm
-from sfa_engine.cli.folders import runtime_path
+from sfa_engine.cli.folders import PRIVATE_UMASK, runtime_path
 from sfa_engine.errors import EngineError, LibraryError, Refused
 
 ENDING_S = 5.0  # in which a backstage that was started for one command ends
@@ -40,8 +40,9 @@ def restore_backup(name: str, *, yes: bool) -> None:
     from sfa_engine.library import backup
     from sfa_engine.library.places import Places
 
+    os.umask(PRIVATE_UMASK)
     config = configuration.load_config()
-    places = Places(configuration.data_path(), configuration.library_path(config))
+    places = Places(configuration.private_data_path(), configuration.library_path(config))
     with _alone(places.folder):
         file = _chosen(name, places.backups)
         confirm(f'Replace the library by "{file}"?', yes=yes)
@@ -56,10 +57,11 @@ def _chosen(name: str, folder: Path) -> Path:
     from sfa_engine.library import backup
 
     if not name:
-        found = [each for each in backup.backups(folder) if each.reason == "library"]
-        if not found:
+        regular = [each for each in backup.backups(folder) if each.reason == "library"]
+        newest = backup.newest(regular)
+        if newest is None:
             raise LibraryError(f'no backup in "{folder}"', "`sfa library backup` makes one")
-        return found[0].path
+        return newest.path
     here = Path(name).expanduser()
     return here.absolute() if here.exists() else folder / name
 
@@ -70,7 +72,6 @@ def _alone(data: Path) -> Iterator[None]:
     from sfa_engine.cli.backstage import LOCK
     from sfa_engine.cli.backstage_process import LIBRARY
 
-    data.mkdir(parents=True, exist_ok=True)
     held: list[int] = []
     give_up = time.monotonic() + ENDING_S
     try:

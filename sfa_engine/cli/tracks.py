@@ -141,6 +141,10 @@ def _wait_prepared(client: SocketClient, deck: int, said: dict[str, Any]) -> dic
     if job["state"] in {"failed", "cancelled"}:
         error = job["error"] or {"message": f"job {number} was {job['state']}", "hint": ""}
         raise MediaError(f"{name}: {error['message']}", error["hint"])
+    if said["track"] is not None and job["track"] != said["track"]:
+        raise MediaError(
+            f"{name}: another track is at its place now", f"load #{job['track']} for that one"
+        )
     found = client.call("library.find", words=f"#{job['track']}")
     give_up = time.monotonic() + BACK_S
     while time.monotonic() < give_up:

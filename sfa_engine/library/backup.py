@@ -18,7 +18,7 @@ import fcntl
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,9 @@ class Backup:
     size_bytes: int
 
 
-def back_up(database: Path, folder: Path, reason: str = "library") -> Path:
+def back_up(
+    database: Path, folder: Path, reason: str = "library", keep: Collection[Path] = ()
+) -> Path:
     """Write a backup of a database that may be in use, and drop those that are too many.
 
     Parameters
@@ -61,6 +63,8 @@ def back_up(database: Path, folder: Path, reason: str = "library") -> Path:
         Of the backups; made if it is not there.
     reason : str
         The beginning of the name: ``library``, or ``before-…``.
+    keep : collection of Path
+        Backups that are not dropped, however many there are.
 
     Returns
     -------
@@ -91,7 +95,7 @@ def back_up(database: Path, folder: Path, reason: str = "library") -> Path:
                 _take_place(part, target)
             finally:
                 part.unlink(missing_ok=True)
-            rotate(folder, target)
+            rotate(folder, {target, *keep})
     return target
 
 
@@ -115,23 +119,30 @@ def backups(folder: Path) -> list[Backup]:
     return sorted(found, key=lambda backup: (backup.made, backup.path.name), reverse=True)
 
 
-def rotate(folder: Path, made: Path | None = None) -> list[Path]:
-    """Drop the backups that are too many, but not the one that was just `made`; return them.
+def rotate(folder: Path, keep: Collection[Path] = ()) -> list[Path]:
+    """Drop the backups that are too many, but none of those to `keep`; return them.
 
-    Those of a later time than now are of a clock that was ahead: they take no place from others.
+    Those of a later time than now are counted apart: whether the clock was ahead when they were
+    made, or is behind now, neither take the place of the others.
     """
     found = backups(folder)
     now = datetime.now(UTC) + timedelta(minutes=1)
-    regular = [b for b in found if b.reason == "library" and b.made <= now]
-    ahead = [b for b in found if b.reason == "library" and b.made > now]
-    kept = {b.path for b in regular[:LAST]} | {b.path for b in ahead[:STEPS]}
-    kept |= _newest(((b.path, b.made.date()) for b in regular), DAYS)
-    kept |= _newest(((b.path, b.made.isocalendar()[:2]) for b in regular), WEEKS)
-    kept |= {b.path for b in [b for b in found if b.reason != "library"][:STEPS]}
-    gone = [b.path for b in found if b.path not in kept and b.path != made]
+    kept = {path.resolve() for path in keep}
+    for group in ([b for b in found if b.made <= now], [b for b in found if b.made > now]):
+        kept |= _worth_keeping(group)
+    gone = [b.path for b in found if b.path.resolve() not in kept]
     for path in gone:
         path.unlink(missing_ok=True)
     return gone
+
+
+def newest(found: Sequence[Backup]) -> Backup | None:
+    """Return the newest backup by its name, or by its file where all names say a later time."""
+    now = datetime.now(UTC) + timedelta(minutes=1)
+    past = [backup for backup in found if backup.made <= now]
+    if past:
+        return max(past, key=lambda backup: backup.made)
+    return max(found, key=lambda backup: backup.path.stat().st_mtime, default=None)
 
 
 def restore(database: Path, backup: Path, folder: Path) -> Path | None:
@@ -166,7 +177,7 @@ def restore(database: Path, backup: Path, folder: Path) -> Path | None:
     aside: Path | None = None
     if database.exists():
         try:
-            aside = back_up(database, folder, "before-restore")
+            aside = back_up(database, folder, "before-restore", keep=[backup])
         except LibraryError:
             aside = _moved_aside(database)
     with blamed_files(f'cannot restore "{database}"'), blamed(database):
@@ -253,6 +264,16 @@ def _moved_aside(database: Path) -> Path:
             with suppress(FileNotFoundError):
                 Path(f"{database}{end}").rename(f"{aside}{end}")
     return aside
+
+
+def _worth_keeping(group: Sequence[Backup]) -> set[Path]:
+    """Return those of a group, the newest first, that are the last of their day and so on."""
+    regular = [b for b in group if b.reason == "library"]
+    kept = {b.path for b in regular[:LAST]}
+    kept |= _newest(((b.path, b.made.date()) for b in regular), DAYS)
+    kept |= _newest(((b.path, b.made.isocalendar()[:2]) for b in regular), WEEKS)
+    kept |= {b.path for b in [b for b in group if b.reason != "library"][:STEPS]}
+    return {path.resolve() for path in kept}
 
 
 def _newest(backups: Iterable[tuple[Path, object]], most: int) -> set[Path]:

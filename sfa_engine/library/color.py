@@ -33,6 +33,11 @@ def color_of(text: str) -> str:
     return word
 
 
+def is_color(text: str) -> bool:
+    """Return whether a text is a colour as `color_of` returns it."""
+    return _CODE.fullmatch(text) is not None
+
+
 def color_name(code: str) -> str:
     """Return the name of a colour, or its code if it has none."""
     return next((name for name, known in NAMES.items() if known == code), code)

@@ -91,11 +91,6 @@ def together(identities: Sequence[str]) -> str:
     return f"stems:{hashlib.sha256(''.join(identities).encode()).hexdigest()}"
 
 
-def is_of_before(identity: str) -> bool:
-    """Return whether an identity is of the file's bytes, as libraries had it at first."""
-    return ":" not in identity
-
-
 @contextmanager
 def _reading(path: str | Path) -> Iterator[BinaryIO]:
     try:

@@ -33,7 +33,14 @@ from sfa_engine.finished import finished
 from sfa_engine.library.backup import back_up
 from sfa_engine.library.fault import blamed, blamed_files
 from sfa_engine.library.folding import FUNCTION, fold
-from sfa_engine.library.migrations import APPLICATION, MIGRATIONS, Migration, migrate, version_of
+from sfa_engine.library.migrations import (
+    APPLICATION,
+    MIGRATIONS,
+    TRUSTED,
+    Migration,
+    migrate,
+    version_of,
+)
 
 BUSY_S = 5.0  # how long another program's transaction is waited for
 
@@ -95,12 +102,13 @@ class Database:
         opened: list[Connection] = []
         with blamed(file):
             try:
-                for settings in ("PRAGMA foreign_keys = ON", "PRAGMA query_only = ON"):
+                for pragma in ("PRAGMA foreign_keys = ON", "PRAGMA query_only = ON"):
                     connection = await aiosqlite.connect(file, isolation_level=None, timeout=busy_s)
                     opened.append(connection)
                     connection.row_factory = Row
                     await connection.create_function(FUNCTION, 1, fold, deterministic=True)
-                    await connection.execute(settings)
+                    await connection.execute(TRUSTED)
+                    await connection.execute(pragma)
             except BaseException:
                 for connection in opened:
                     await connection.close()
@@ -244,6 +252,19 @@ async def insert(connection: Connection, sql: str, arguments: Arguments = ()) ->
     """Insert a row on a connection that was lent; return its id."""
     async with connection.execute(sql, arguments) as cursor:
         return cursor.lastrowid or 0
+
+
+async def setting(connection: Connection, name: str) -> Any:
+    """Return what the library remembers under a name, or None."""
+    found = await row(connection, "SELECT value FROM settings WHERE name = ?", (name,))
+    return None if found is None else found["value"]
+
+
+async def set_setting(connection: Connection, name: str, value: str | float) -> None:
+    """Remember a value under a name."""
+    await change(
+        connection, "INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, value)
+    )
 
 
 class _Turn:

@@ -2,7 +2,7 @@
 
 ::
 
-    rows: names, grid in force, key, loudness, cues, sections ──► track.json, written anew whole
+    rows: names, rating, grid, key, loudness, cues, sections ──► track.json, written anew whole
 
 The host plays from the bundle alone, and a lost database is made again from the bundles. Changes
 are committed first and followed here; if that is cut off, `sfa_engine.library.check` sees it.
@@ -25,12 +25,13 @@ from sfa_engine.library.analysis import (
     store,
 )
 from sfa_engine.library.bundle import SUFFIX, rewrite_facts
+from sfa_engine.library.color import is_color
 from sfa_engine.library.correction import at_rate
 from sfa_engine.library.cues import Cue, cues_of
 from sfa_engine.library.database import Connection, Database
 from sfa_engine.library.grids import grid_of, set_grid
 from sfa_engine.library.places import Places
-from sfa_engine.library.tags import Tags
+from sfa_engine.library.tags import MOST_TEXT, Tags
 from sfa_engine.library.track import Track
 from sfa_engine.library.tracks import add, by_uuid, edit, get, set_bundle, set_state, with_content
 
@@ -89,6 +90,9 @@ async def describe(connection: Connection, track: Track, sound: media.Track) -> 
         grid=None if grid is None else at_rate(grid.grid, grid.rate, sound.rate),
         grid_by_hand=grid is not None and grid.by_hand,
         gain_db=sound.gain_db if analysis is None else _gain_db(analysis, sound.gain_db),
+        rating=track.rating,
+        comment=track.comment,
+        color=track.color,
         cues=tuple(_media_cue(cue, sound) for cue in await cues_of(connection, track.id)),
         sections=_media_sections(analysis, sound),
     )
@@ -121,6 +125,9 @@ async def adopt(connection: Connection, bundle: media.Bundle) -> Track:
     await set_stems(connection, track.id, origins(told))
     if told.key is not None and told.grid_by_hand:
         await edit(connection, track.id, key=told.key)
+    color = told.color if is_color(told.color) else ""
+    comment = told.comment[:MOST_TEXT]
+    await edit(connection, track.id, rating=told.rating, comment=comment, color=color)
     automatic = [cue for cue in told.cues if not cue.by_hand]
     if not told.grid_by_hand or told.sections or automatic:
         await store(

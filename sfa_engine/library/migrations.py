@@ -19,10 +19,14 @@ from sfa_engine.library.schema import (
     HELD,
     JOBS,
     LIBRARY,
+    SETTINGS,
     UNWANTED,
 )
 
 APPLICATION = 0x5346414C  # "SFAL", in the file's header: other programs' databases are left alone
+
+# Triggers call our function: SQLite is built without trust in schemas by some distributions.
+TRUSTED = "PRAGMA trusted_schema = ON"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("what is next in the queue, in one step", HELD),
     Migration("words folded for the search index; comments", FOLDED_WORDS),
     Migration("ratings, colours, plays, places of files, owners", COLLECTION),
+    Migration("what the library remembers of itself", SETTINGS),
 )
 
 
@@ -67,6 +72,7 @@ def migrate(
         The names of the steps that were taken; none if the library is of today.
     """
     connection.create_function(FUNCTION, 1, fold, deterministic=True)
+    connection.execute(TRUSTED)
     taken = []
     for number, migration in enumerate(migrations, 1):
         connection.execute("BEGIN IMMEDIATE")

@@ -320,3 +320,15 @@ CREATE TRIGGER plays_counted AFTER INSERT ON plays WHEN new.track_id IS NOT NULL
         played_at = max(coalesce(played_at, 0), new.played_at) WHERE id = new.track_id;
 END;
 """
+
+# A place that a track is known from no more, as where another file is now, is not its source.
+SETTINGS = """
+CREATE TABLE settings (
+    name TEXT PRIMARY KEY,
+    value NOT NULL
+) WITHOUT ROWID;
+UPDATE tracks SET source_path = (SELECT location FROM sources
+    WHERE track_id = tracks.id AND location LIKE '/%' ORDER BY id DESC LIMIT 1)
+    WHERE source_path IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sources
+        WHERE track_id = tracks.id AND location = source_path);
+"""

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from sfa_engine.audio.media import MOST_STARS
 from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.library.bundle import MOST_NAME_BYTES, SUFFIX
 from sfa_engine.library.color import color_of
@@ -22,7 +23,6 @@ from sfa_engine.library.tags import MOST_TEXT, Tags
 from sfa_engine.library.track import SELECT, STATES, State, Track, track_of
 
 EDITABLE = ("title", "artist", "album", "genre", "year", "key", "rating", "comment", "color")
-MOST_STARS = 5
 
 _UNFIT = re.compile(r'[\s\x00-\x1f\x7f\ud800-\udfff/\\:*?"<>|]+')
 
@@ -115,12 +115,18 @@ async def with_source(connection: Connection, source: str) -> Track | None:
 
 
 async def add_source(connection: Connection, track_id: int, source: str) -> None:
-    """Remember one more place where a track's content is."""
-    if source:
+    """Remember a place where a track's content is, and that it was seen there just now."""
+    if not source:
+        return
+    await change(
+        connection,
+        "INSERT INTO sources (track_id, location, added_at) VALUES (?, ?, ?)"
+        " ON CONFLICT (track_id, location) DO UPDATE SET added_at = excluded.added_at",
+        (track_id, source, time.time()),
+    )
+    if source.startswith("/"):
         await change(
-            connection,
-            "INSERT OR IGNORE INTO sources (track_id, location, added_at) VALUES (?, ?, ?)",
-            (track_id, source, time.time()),
+            connection, "UPDATE tracks SET source_path = ? WHERE id = ?", (source, track_id)
         )
 
 
@@ -143,6 +149,23 @@ async def forget_source(connection: Connection, track_id: int, source: str) -> N
         "DELETE FROM sources WHERE track_id = ? AND location = ?",
         (track_id, source),
     )
+    await change(
+        connection,
+        "UPDATE tracks SET source_path = (SELECT location FROM sources"
+        " WHERE track_id = tracks.id AND location LIKE '/%' ORDER BY added_at DESC, id DESC"
+        " LIMIT 1) WHERE id = ? AND source_path = ?",
+        (track_id, source),
+    )
+
+
+async def seen_at(connection: Connection, track_id: int, source: str) -> float:
+    """Return when a track's content was last seen at a place, in seconds since 1970."""
+    found = await row(
+        connection,
+        "SELECT added_at FROM sources WHERE track_id = ? AND location = ?",
+        (track_id, source),
+    )
+    return 0.0 if found is None else float(found["added_at"])
 
 
 async def rename(connection: Connection, track_id: int, tags: Tags) -> None:

@@ -4,7 +4,7 @@
 
     remove     row: deleted_at  ─►  bundle: bundles/NAME.sfa  ─►  bundles/.trash/UUID.sfa
     restore    bundle back      ─►  row: deleted_at off
-    age        row: trashed_s, the time that clean-ups have seen it here
+    age        row: trashed_s, the time that clean-ups have seen it here; when they last looked
     clean_up   bundle away for good, cover too  ─►  row away
 
 Age is counted and not read off the clock: one that was set forward by years deletes nothing.
@@ -23,7 +23,15 @@ from pathlib import Path
 from sfa_engine.durable import sync
 from sfa_engine.errors import LibraryError, Refused
 from sfa_engine.library.bundle import SUFFIX
-from sfa_engine.library.database import Connection, Database, change, row, rows
+from sfa_engine.library.database import (
+    Connection,
+    Database,
+    change,
+    row,
+    rows,
+    set_setting,
+    setting,
+)
 from sfa_engine.library.description import follow
 from sfa_engine.library.fault import blamed_files
 from sfa_engine.library.places import Places
@@ -32,6 +40,10 @@ from sfa_engine.library.tracks import get, with_content
 
 KEPT_DAYS = 30.0
 DAY_S = 86_400.0
+# The most that is believed to have passed between two looks: a clock that was set forward by years
+# deletes nothing, a machine that plays at weekends ages as it should.
+LONGEST_GAP_S = 7 * DAY_S
+_SEEN = "trash_seen_at"  # seconds since 1970
 
 
 async def remove(database: Database, places: Places, track_id: int) -> Track:
@@ -126,13 +138,25 @@ async def count(connection: Connection) -> int:
     return int(found["n"])
 
 
-async def age(database: Database, seconds: float) -> None:
-    """Let everything in the trash be older by the time since the last clean-up."""
+async def age(database: Database, now_s: float) -> None:
+    """Let what is in the trash be older by the time since the last call, or since it came there.
+
+    Parameters
+    ----------
+    database : Database
+    now_s : float
+        Seconds since 1970. The time of the call is kept with its effect, so that one that is
+        repeated, whatever became of the clean-up around it, counts no time twice.
+    """
     async with database.transaction(durable=False) as connection:
+        seen_s = await setting(connection, _SEEN)
+        await set_setting(connection, _SEEN, now_s)
+        passed_s = 0.0 if seen_s is None else min(max(0.0, now_s - seen_s), LONGEST_GAP_S)
         await change(
             connection,
-            "UPDATE tracks SET trashed_s = trashed_s + ? WHERE deleted_at IS NOT NULL",
-            (seconds,),
+            "UPDATE tracks SET trashed_s = trashed_s + max(0.0, min(?, ? - deleted_at))"
+            " WHERE deleted_at IS NOT NULL",
+            (passed_s, now_s),
         )
 
 

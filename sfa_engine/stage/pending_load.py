@@ -14,7 +14,7 @@ from typing import Any
 import trio
 
 from sfa_engine.audio.layout import DECKS
-from sfa_engine.errors import EngineError, SfaError
+from sfa_engine.errors import EngineError, Refused, SfaError
 from sfa_engine.stage.backstage_link import ask_backstage
 
 logger = logging.getLogger(__name__)
@@ -26,10 +26,11 @@ Load = Callable[[int, str, float], Awaitable[None]]
 
 @dataclass(frozen=True)
 class _Pending:
-    """A load that waits for a job."""
+    """A load that waits for a job, of a track if the library knows it already."""
 
     job: int
     name: str
+    track: int | None
     position_s: float
 
 
@@ -56,7 +57,9 @@ class PendingLoads:
 
     def add(self, deck: int, found: dict[str, Any], position_s: float) -> None:
         """Load what ``library.find`` prepares on a deck when it is ready."""
-        self._waiting[deck] = _Pending(int(found["preparing"]), str(found["name"]), position_s)
+        self._waiting[deck] = _Pending(
+            int(found["preparing"]), str(found["name"]), found.get("track"), position_s
+        )
         self._wake.set()
 
     async def run(self) -> None:
@@ -77,6 +80,8 @@ class PendingLoads:
             if job["state"] not in ENDED:
                 return
             found = {}
+            if pending.track is not None and job["track"] not in {None, pending.track}:
+                raise Refused("another track is at its place now", f"load #{job['track']} for it")
             if job["track"] is not None:
                 found = await ask_backstage(self._runtime, "library.find", words=f"#{job['track']}")
             if self._waiting[deck] is not pending:

@@ -13,11 +13,12 @@ from house import workshop
 from sfa_engine.backstage import housekeeping
 from sfa_engine.backstage.job import LONGEST_WAIT_S, Kind, Plan, State
 from sfa_engine.backstage.queue import Queue
-from sfa_engine.backstage.steps.clean import LONGEST_GAP_S, Clean
+from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.errors import MediaError, WorkerError
 from sfa_engine.library import tracks as library_tracks
 from sfa_engine.library import trash
 from sfa_engine.library.database import Database, change
+from sfa_engine.library.trash import LONGEST_GAP_S
 
 HOUR_S = 3600.0
 DAY_S = 86_400.0
@@ -121,6 +122,8 @@ def clean_nights(path: Path, nights: list[float]) -> tuple[int, int]:
                 track, _ = await library_tracks.add(connection, "/m/x")
                 await shop.queue.add_chain(connection, [Plan(Kind.ANALYSE)])
             await trash.remove(shop.database, shop.places, track.id)
+            async with shop.database.transaction() as connection:
+                await change(connection, "UPDATE tracks SET deleted_at = ?", (clock.now_s,))
             job = await shop.queue.claim("analysis")
             assert job is not None
             async with shop.database.transaction() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -15,11 +16,12 @@ from open_library import with_bundle
 
 from sfa_engine.backstage.foreman import Foreman
 from sfa_engine.backstage.job import State
+from sfa_engine.backstage.verbs import library
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import MediaError, Refused
 from sfa_engine.library import tracks, trash
-from sfa_engine.library.content import content_hash
+from sfa_engine.library.content import content_hash, sound_identity
 from sfa_engine.library.tags import Tags
 
 
@@ -111,6 +113,37 @@ def test_a_file_is_found_by_its_place_by_a_link_to_it_and_by_its_content(tmp_pat
                 await verbs.library_find(**asked)
 
     with_verbs(tmp_path, body)
+
+
+def test_a_file_that_was_written_since_is_not_the_track_of_its_place(tmp_path: Path):
+    async def body(verbs: LibraryVerbs, shop: Workshop) -> None:
+        file = song(tmp_path / "a.wav", seconds=1.0)
+        number = await added(shop, file, "A", sound_identity(file))
+        await with_bundle(shop.database, shop.places, number)
+        async with shop.database.transaction() as connection:
+            await connection.execute("UPDATE sources SET added_at = added_at - 60")
+        assert (await verbs.library_find(path=str(file)))["id"] == number
+        song(file, seconds=1.0, seed=2)
+        with pytest.raises(Refused, match="not in the library"):
+            await verbs.library_find(path=str(file))
+        assert (await verbs.library_find(path=str(file), prepare=True))["track"] is None
+
+    with_verbs(tmp_path, body)
+
+
+def test_a_file_that_does_not_answer_is_refused_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    mounted = threading.Event()
+    monkeypatch.setattr(library, "sound_identity", lambda _: mounted.wait())
+    monkeypatch.setattr(library, "FIND_S", 0.3)
+
+    async def body(verbs: LibraryVerbs, _shop: Workshop) -> None:
+        with pytest.raises(Refused, match="was not read in"):
+            await verbs.library_find(path=str(song(tmp_path / "a.wav", seconds=1.0)))
+
+    with_verbs(tmp_path, body)
+    mounted.set()
 
 
 def test_what_cannot_be_played_is_prepared_before_all_else(tmp_path: Path):

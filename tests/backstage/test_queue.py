@@ -531,3 +531,20 @@ def test_a_library_that_cannot_be_written_is_told(tmp_path: Path) -> None:
                 pass
 
     asyncio.run(main())
+
+
+def test_a_job_that_waits_is_raised_to_the_priority_that_it_is_asked_for_with(tmp_path: Path):
+    async def body(queue: Queue, _clock: Clock) -> None:
+        first, second = [replace(IMPORT, unique=name) for name in "ab"]
+        a, b = await put(queue, first) + await put(queue, second)
+        assert await put(queue, replace(second, priority=100)) == [b]
+        assert await put(queue, second) == [b]  # lowers nothing
+        async with queue.database.transaction() as connection:
+            await queue.add_all(connection, [replace(first, priority=3)], "batch")
+        found = {job.id: job.priority for job in await queue.list()}
+        assert found == {a: 3, b: 100}
+        assert (await take(queue, "import")).id == b
+        await put(queue, replace(second, priority=101))
+        assert (await queue.get(b)).priority == 100  # it runs already
+
+    with_queue(tmp_path, body)

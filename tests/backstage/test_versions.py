@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import soundfile
 from house import beat, song, workshop
 from mutagen import id3
 
+from sfa_engine.audio.media import read_bundle
+from sfa_engine.backstage.steps import clean, take
 from sfa_engine.backstage.steps.chain import Find, Wish, import_file
 from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.take import Take
@@ -88,6 +91,7 @@ def test_a_retagged_file_is_its_track_with_its_cues(tmp_path: Path, ending: str)
             assert again.id == moved.id == first.id
             # it was called by its file alone
             assert (again.title, again.artist) == ("Halcyon", "Orbital")
+            assert read_bundle(shop.places.bundles / (first.bundle or "")).track.title == "Halcyon"
             async with shop.database.reading() as connection:
                 assert len(await cues.cues_of(connection, first.id)) == 1
 
@@ -134,18 +138,118 @@ def test_a_file_that_was_cut_is_replaced_by_the_whole(tmp_path: Path, ending: st
     asyncio.run(main())
 
 
-def test_other_sound_of_the_same_name_in_its_place_is_a_new_version_of_the_track(
+def test_other_sound_whose_tags_say_the_same_in_its_place_is_a_new_version_of_the_track(
     tmp_path: Path,
 ) -> None:
-    path = song(tmp_path / "Wren - Bounce.wav", seconds=4.0)
+    path = song(tmp_path / "bounce.wav", seconds=4.0)
+    retag(path, "Bounce", "Wren")
 
     async def main() -> None:
         async with workshop(tmp_path / "data") as shop:
             first = await taken(shop, path)
             assert (first.artist, first.title) == ("Wren", "Bounce")
             soundfile.write(path, 0.5 * beat(4.1), 48_000, subtype="PCM_16")
+            retag(path, "Bounce", "Wren")
             second = await taken(shop, path)
             assert (second.id, second.duration_s) == (first.id, pytest.approx(4.1))
+
+    asyncio.run(main())
+
+
+def test_another_song_without_tags_in_its_place_is_a_track_of_its_own(tmp_path: Path) -> None:
+    path = song(tmp_path / "track01.wav", seconds=4.0)
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            first = await taken(shop, path)
+            await cue(shop, first)
+            soundfile.write(path, beat(4.0, bpm=90.0), 48_000, subtype="PCM_16")
+            assert (await taken(shop, path)).id != first.id
+            assert len(await all_tracks(shop)) == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("same_names", [True, False])
+def test_at_the_place_of_an_older_library_s_track_only_its_names_are_proof(
+    tmp_path: Path, same_names: bool
+) -> None:
+    path = song(tmp_path / "song.flac", seconds=2.0)
+    retag(path, "Halcyon", "Orbital")
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            first = await taken(shop, path)
+            await cue(shop, first)
+            await make_old(shop, first, path)
+            song(path, seconds=2.0, bpm=90.0)
+            retag(path, *(("halcyon", "orbital") if same_names else ("Xtal", "Aphex Twin")))
+            second = await taken(shop, path)
+            assert (second.id == first.id) is same_names
+            async with shop.database.reading() as connection:
+                assert len(await cues.cues_of(connection, first.id)) == 1
+            sound = read_bundle(shop.places.bundles / (first.bundle or "")).track
+            kept = (await all_tracks(shop))[-1]
+            assert kept.id == first.id
+            assert (sound.content_hash == second.content_hash) is same_names
+
+    asyncio.run(main())
+
+
+def test_a_track_of_before_without_a_file_makes_no_import_read_its_file_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+
+    def counted(files: Sequence[str]) -> str:
+        read.append(files)
+        return "0" * 64
+
+    monkeypatch.setattr(take, "_identity_of_before", counted)
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            old = song(tmp_path / "old.wav", seconds=2.0)
+            await make_old(shop, await taken(shop, old), old)
+            old.unlink()
+            await taken(shop, song(tmp_path / "new.wav", seconds=4.0))
+            assert read == []
+            await taken(shop, song(tmp_path / "same length.wav", seconds=2.0, seed=2))
+            await taken(shop, song(tmp_path / "moved" / "old.wav", seconds=3.0))
+            assert len(read) == 2
+
+    asyncio.run(main())
+
+
+def test_the_old_sound_stays_until_the_new_is_known_to_be_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = song(tmp_path / "song.wav", seconds=4.0)
+    retag(path, "Bounce", "Wren")
+    run = Workshop.here
+
+    async def here(*given: Any) -> dict[str, Any]:
+        said = await run(*given)
+        with path.open("ab") as file:
+            file.write(b"more")
+        return said
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            first = await taken(shop, path)
+            before = read_bundle(shop.places.bundles / (first.bundle or "")).track
+            soundfile.write(path, beat(5.0), 48_000, subtype="PCM_16")
+            retag(path, "Bounce", "Wren")
+            with monkeypatch.context() as growing:
+                growing.setattr(Workshop, "here", here)
+                with pytest.raises(WorkerError, match="changed while"):
+                    await taken(shop, path)
+            after = read_bundle(shop.places.bundles / (first.bundle or "")).track
+            assert (after.digest, after.frames) == (before.digest, before.frames)
+            assert [entry.name for entry in shop.places.bundles.iterdir()] == [first.bundle]
+            async with shop.database.transaction() as connection:
+                await connection.execute("UPDATE jobs SET due_s = 0 WHERE state = 'waiting'")
+            assert (await taken(shop, path)).duration_s == pytest.approx(5.0)
 
     asyncio.run(main())
 
@@ -170,6 +274,7 @@ def test_another_piece_in_its_place_is_a_track_of_its_own(tmp_path: Path) -> Non
 
 def test_a_new_version_that_cannot_be_read_leaves_the_track_as_it_was(tmp_path: Path) -> None:
     path = song(tmp_path / "song.wav", seconds=4.0)
+    retag(path, "Bounce", "Wren")
 
     async def main() -> None:
         async with workshop(tmp_path / "data") as shop:
@@ -181,6 +286,7 @@ def test_a_new_version_that_cannot_be_read_leaves_the_track_as_it_was(tmp_path: 
             (track,) = await all_tracks(shop)
             assert (track.id, track.content_hash) == (first.id, first.content_hash)
             soundfile.write(path, beat(4.2), 48_000, subtype="PCM_16")
+            retag(path, "Bounce", "Wren")
             assert (await taken(shop, path)).duration_s == pytest.approx(4.2)
 
     asyncio.run(main())
@@ -207,7 +313,7 @@ def test_a_track_of_an_older_library_is_known_by_its_bytes_then_by_its_sound(
             copy = await taken(shop, shutil.copy(path, tmp_path / "copy.flac"))
             assert (copy.id, copy.content_hash) == (first.id, first.content_hash)
             await make_old(shop, first, path)
-            retag(path)  # before the library met it again: by its place and length
+            retag(path, first.title, first.artist)  # before the library met it again: by its names
             again = await taken(shop, path)
             assert (again.id, again.content_hash) == (first.id, first.content_hash)
 
@@ -226,9 +332,41 @@ def test_the_night_gives_tracks_of_an_older_library_the_identity_of_their_sound(
             await make_old(shop, first, path)
             await make_old(shop, second, gone)
             gone.unlink()
+            shop.courtesy.playing = True
+            assert await Clean(shop)._identify() == 0
+            shop.courtesy.playing = False
             assert await Clean(shop)._identify() == 1
             found = {track.id: track.content_hash for track in await all_tracks(shop)}
             assert found[first.id] == first.content_hash
+            bundle = read_bundle(shop.places.bundles / (first.bundle or "")).track
+            assert bundle.content_hash == first.content_hash
+
+    asyncio.run(main())
+
+
+def test_a_file_that_is_another_by_now_is_read_by_one_night_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = song(tmp_path / "song.flac", seconds=2.0)
+    read = []
+
+    def counted(place: str) -> str:
+        read.append(place)
+        return content_hash(place)
+
+    monkeypatch.setattr(clean, "content_hash", counted)
+
+    async def main() -> None:
+        async with workshop(tmp_path / "data") as shop:
+            track = await taken(shop, path)
+            await make_old(shop, track, path)
+            song(path, seconds=2.0, seed=2)
+            for _ in range(3):
+                assert await Clean(shop)._identify() == 0
+            assert len(read) == 1
+            song(path, seconds=2.1)
+            await Clean(shop)._identify()
+            assert len(read) == 2
 
     asyncio.run(main())
 

@@ -1,5 +1,6 @@
 """Who else can read or change what the product writes: nobody, whatever the umask is."""
 
+import asyncio
 import os
 import re
 import stat
@@ -13,6 +14,8 @@ import soundfile
 from sfa_engine.cli.config import load_config
 from sfa_engine.cli.folders import closed_folder, private_folder, runtime_path
 from sfa_engine.errors import Refused
+from sfa_engine.library.database import Database
+from sfa_engine.library.places import Places
 
 SFA = [sys.executable, "-m", "sfa_engine.cli.main"]
 
@@ -168,3 +171,27 @@ def test_a_data_folder_that_cannot_be_made_is_one_line(sfa, tmp_path, words):
 def test_sfa_secret_keeps_spotifys_too(sfa):
     assert sfa("secret", "set", "spotify", stdin="s3cret")[0] == 0
     assert re.fullmatch(r"spotify\n", sfa("secret", "list")[1])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("open_umask")
+def test_a_library_that_is_restored_is_closed_to_others(tmp_path):
+    env = {
+        **os.environ,
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "SFA_RUNTIME": str(tmp_path / "r"),
+    }
+    env |= {"XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_STATE_HOME": str(tmp_path / "state")}
+    places = Places(tmp_path / "made", tmp_path / "made" / "tracks")
+
+    async def make():
+        async with await Database.open(places.database) as database:
+            return await database.back_up(places.backups)
+
+    backup = asyncio.run(make())
+    restore = [*SFA, "library", "restore", backup, "--yes"]
+    for _ in range(2):  # the second backs the first up
+        done = subprocess.run(restore, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "data" / "sfa" / "backups").is_dir()
+    assert open_to_others(tmp_path / "data" / "sfa") == []

@@ -10,7 +10,7 @@ import pytest
 from open_library import in_asyncio
 
 from sfa_engine.errors import LibraryError
-from sfa_engine.library.backup import back_up, backups, restore, rotate
+from sfa_engine.library.backup import back_up, backups, newest, restore, rotate
 from sfa_engine.library.check import check
 from sfa_engine.library.database import Database, insert
 
@@ -161,8 +161,48 @@ def test_backups_of_a_clock_that_was_ahead_take_no_place_from_others(tmp_path):
             (tmp_path / f"library-{made:%Y%m%d-%H%M%S-%f}.db").touch()
     rotate(tmp_path)
     kept = [backup.made for backup in backups(tmp_path)]
-    assert sum(made > now + timedelta(days=1) for made in kept) == 3
     assert {now - timedelta(days=days) for days in range(10)} <= set(kept)
+    assert 10 <= sum(made > now + timedelta(days=1) for made in kept) <= 14
+
+
+def test_a_clock_that_is_behind_throws_away_no_more_backups_than_one_that_is_right(tmp_path):
+    now = datetime.now(UTC)
+    for days in range(60):
+        made = now + timedelta(days=3650 - days)
+        (tmp_path / f"library-{made:%Y%m%d-%H%M%S-%f}.db").touch()
+    rotate(tmp_path)
+    made = [backup.made for backup in backups(tmp_path)]
+    assert made[:10] == [now + timedelta(days=3650 - days) for days in range(10)]
+    assert len({each.isocalendar()[:2] for each in made}) == 4
+
+
+def test_the_newest_backup_is_none_of_a_later_time_unless_all_are(tmp_path):
+    now = datetime.now(UTC)
+    past, later, latest = (now - timedelta(days=1), now + timedelta(days=9), now + timedelta(99))
+    files = {}
+    for made in (latest, later):
+        files[made] = tmp_path / f"library-{made:%Y%m%d-%H%M%S-%f}.db"
+        files[made].touch()
+    os.utime(files[latest], (1.0, 1.0))
+    assert newest(backups(tmp_path)).made == later
+    (tmp_path / f"library-{past:%Y%m%d-%H%M%S-%f}.db").touch()
+    assert newest(backups(tmp_path)).made == past
+    assert newest([]) is None
+
+
+@pytest.mark.slow
+@in_asyncio
+async def test_the_oldest_backup_before_a_restore_can_be_restored(places):
+    async with await Database.open(places.database) as database:
+        await add(database, "old")
+        oldest = back_up(places.database, places.backups, "before-restore")
+        await add(database, "new")
+        for _ in range(2):
+            back_up(places.database, places.backups, "before-restore")
+    restore(places.database, oldest, places.backups)
+    assert oldest.exists()
+    async with await Database.open(places.database) as database:
+        assert await titles(database) == ["old"]
 
 
 @in_asyncio

@@ -131,6 +131,7 @@ async def test_a_lost_database_is_made_again_from_its_bundles(database, places):
     number, folder = await prepared(database, places)
     async with database.transaction() as connection:
         await set_grid(connection, number, LIVE, 48_000, by_hand=True)
+        await edit(connection, number, rating=4, comment="peak time", color="red")
     await follow(database, places, number)
     told = read_bundle(folder).track
     async with await Database.open(places.folder / "new.db") as new:
@@ -139,6 +140,7 @@ async def test_a_lost_database_is_made_again_from_its_bundles(database, places):
             grid = await grid_of(connection, track.id)
             cues = await cues_of(connection, track.id)
         assert track.uuid == told.uuid
+        assert (track.rating, track.comment, track.color) == (4, "peak time", "#e62828")
         assert (track.name, track.key, track.content_hash) == (
             "Wren - Long Way", "A minor", "ab" * 32,
         )  # fmt: skip

@@ -9,11 +9,13 @@ from sfa_engine.library.grids import set_bpm
 from sfa_engine.library.tags import Tags
 from sfa_engine.library.tracks import (
     add,
+    add_source,
     bundle_name,
     by_bundle,
     by_uuid,
     edit,
     fill,
+    forget_source,
     get,
     set_bundle,
     set_content,
@@ -170,3 +172,22 @@ async def test_a_track_says_its_stems_and_is_found_by_its_uuid(database):
         track = await by_uuid(connection, "11111111-2222-3333-4444-555555555555")
         assert track.stems == ("drums", "vocals")
         assert await by_uuid(connection, "none") is None
+
+
+@in_asyncio
+async def test_a_track_s_file_is_where_it_was_seen_last_and_nowhere_it_is_not(database):
+    async with database.transaction() as connection:
+        track, _ = await add(connection, "/m/a.mp3", content_hash=HASH)
+        await add_source(connection, track.id, "/m/b.mp3")
+        await add_source(connection, track.id, "https://example.org/c")
+
+        async def place():
+            return (await get(connection, track.id)).source_path
+
+        assert await place() == "/m/b.mp3"
+        await add_source(connection, track.id, "/m/a.mp3")
+        assert await place() == "/m/a.mp3"
+        await forget_source(connection, track.id, "/m/a.mp3")
+        assert await place() == "/m/b.mp3"
+        await forget_source(connection, track.id, "/m/b.mp3")
+        assert await place() is None

@@ -1,5 +1,7 @@
 """What was removed comes back whole, until clean-up."""
 
+import time
+
 import pytest
 from open_library import in_asyncio, with_bundle
 
@@ -10,7 +12,7 @@ from sfa_engine.library.cues import Cue, cues_of
 from sfa_engine.library.cues import add as add_cue
 from sfa_engine.library.tags import Cover, Tags
 from sfa_engine.library.tracks import add, get, set_cover
-from sfa_engine.library.trash import clean_up, place_in_trash, remove, removed, restore
+from sfa_engine.library.trash import DAY_S, age, clean_up, place_in_trash, remove, removed, restore
 
 HASH = "ab" * 32
 
@@ -91,3 +93,40 @@ async def test_what_makes_no_sense_is_refused(database, places):
         await remove(database, places, number)
     with pytest.raises(Refused, match="no track"):
         await remove(database, places, 99)
+
+
+async def age_s(database):
+    (found,) = await database.fetch("SELECT trashed_s FROM tracks")
+    return found["trashed_s"]
+
+
+@in_asyncio
+async def test_time_in_the_trash_counts_once_however_often_a_clean_up_is_tried(database, places):
+    number, _ = await added(database, places)
+    await remove(database, places, number)
+    now_s = time.time()
+    for days in (0, 7, 7, 7, 7, 8):
+        await age(database, now_s + days * DAY_S)
+    assert await age_s(database) == pytest.approx(8 * DAY_S, abs=60)
+
+
+@in_asyncio
+async def test_what_came_into_the_trash_a_minute_ago_is_a_minute_old(database, places):
+    number, _ = await added(database, places)
+    now_s = time.time()
+    await age(database, now_s - 7 * DAY_S)
+    await remove(database, places, number)
+    await age(database, now_s + 60.0)
+    assert await age_s(database) == pytest.approx(60.0, abs=10)
+
+
+@in_asyncio
+async def test_a_clock_that_is_set_back_or_far_forward_ages_the_trash_by_a_week_at_most(
+    database, places
+):
+    number, _ = await added(database, places)
+    await remove(database, places, number)
+    now_s = time.time()
+    for days in (0, -100, -99, 3650):
+        await age(database, now_s + days * DAY_S)
+    assert await age_s(database) == 7 * DAY_S

@@ -162,6 +162,24 @@ def test_a_damaged_track_whose_file_is_gone_is_refused_with_its_place(
     assert f'its file "{song}" is not there' in err
 
 
+def test_a_track_at_whose_place_another_is_now_is_not_loaded_as_that(
+    engine: Show, song: Path
+) -> None:
+    prepare(engine, song)
+    with engine.connect() as client:
+        (Path(client.call("library.find", words=song.stem)["bundle"]) / "mix.wav").unlink()
+    other = np.random.default_rng(1000 + next(_numbers)).standard_normal((4 * RATE, 2)) * 0.1
+    soundfile.write(song, other, RATE)
+    status, _, err = engine.command("load", "1", song.stem)
+    assert status == 1
+    assert "another track is at its place" in err
+    time.sleep(1.0)  # the time of two looks
+    assert loaded(engine) == ""
+    with engine.connect() as client:  # by its place it is meant
+        found = client.call("library.find", path=str(song))
+        assert client.call("deck.load", deck=1, path=str(song))["path"] == found["bundle"]
+
+
 def test_another_load_takes_the_place_of_one_that_waits(
     engine: Show, song: Path, bundle: Path
 ) -> None:

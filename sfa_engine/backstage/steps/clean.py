@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from sfa_engine.backstage.foreman import Outcome, Progress
 from sfa_engine.backstage.job import Job, Kind
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.errors import SfaError
+from sfa_engine.finished import within_time
 from sfa_engine.library import check, tracks, trash
 from sfa_engine.library.content import content_hash, sound_identity
+from sfa_engine.library.database import set_setting, setting
 
 IDENTIFY_S = 600.0  # of a night: some 50 GB of files
-
-# The most that may have passed since the last clean-up, for its age to be believed: a clock that
-# was set forward by years deletes nothing, a machine that plays at weekends ages as it should.
-LONGEST_GAP_S = 7 * 86_400.0
+FILE_S = 60.0  # for one of them
+MISSED = "not-identified:"  # settings: files that are others by now, with size and time
 
 
 @dataclass
@@ -66,13 +67,12 @@ class Clean:
         return (await self.shop.database.back_up(self.shop.places.backups)).name
 
     async def _prune(self) -> int:
-        if not 0.0 <= self.passed_s <= LONGEST_GAP_S:  # the next clean-up knows more
+        if not 0.0 <= self.passed_s <= trash.LONGEST_GAP_S:  # the next clean-up knows more
             return 0
         return await self.shop.queue.prune()
 
     async def _empty(self) -> int:
-        passed_s = min(max(0.0, self.passed_s), LONGEST_GAP_S)
-        await trash.age(self.shop.database, passed_s)
+        await trash.age(self.shop.database, self.shop.queue.now())
         return len(await trash.clean_up(self.shop.database, self.shop.places))
 
     async def _mend(self) -> int:
@@ -82,31 +82,55 @@ class Clean:
     async def _identify(self) -> int:
         """Give tracks of an older library the identity of their sound, before a tagger comes.
 
-        They have that of the file's bytes. What is left when the time is up is for another night.
+        They have that of the file's bytes. What is left when the time is up, or a deck plays, is
+        for another night; a file that is another by now is read once.
         """
         found = await self.shop.database.fetch(
             "SELECT tracks.id, content_hash, location FROM tracks"
             " JOIN sources ON sources.track_id = tracks.id"
-            " WHERE content_hash NOT LIKE '%:%' AND deleted_at IS NULL ORDER BY random()"
+            " WHERE content_hash NOT LIKE '%:%' AND deleted_at IS NULL AND location LIKE '/%'"
+            " ORDER BY random()"
         )
         done = 0
         until = time.monotonic() + IDENTIFY_S
-        for track, bytes_hash, place in found:
-            if time.monotonic() > until:
+        for track, before, place in found:
+            if time.monotonic() > until or self.shop.courtesy.playing:
                 break
-            identity = await asyncio.to_thread(_identity, place, bytes_hash)
-            if identity is None:
-                continue
-            async with self.shop.database.transaction(durable=False) as connection:
-                if await tracks.with_content(connection, identity) is None:
-                    await tracks.set_content(connection, track, identity)
-                    done += 1
+            with suppress(TimeoutError):
+                done += await self._identify_one(track, before, place)
         return done
 
+    async def _identify_one(self, track: int, before: str, place: str) -> bool:
+        """Give a track the identity of its sound; return whether that could be done."""
+        async with self.shop.database.reading() as connection:
+            missed = await setting(connection, f"{MISSED}{place}")
+        stamp, identity = await within_time(FILE_S, _identity, place, before, missed)
+        if stamp is None or stamp == missed:
+            return False
+        async with self.shop.database.transaction(durable=False) as connection:
+            now = await tracks.get(connection, track)
+            if now.content_hash != before or now.deleted_at is not None:  # changed meanwhile
+                return False
+            if identity is None or await tracks.with_content(connection, identity) is not None:
+                await set_setting(connection, f"{MISSED}{place}", stamp)
+                return False
+            await tracks.set_content(connection, track, identity)
+        with suppress(SfaError):  # the bundle is not there: a check will find it
+            await self.shop.follow(track)
+        return True
 
-def _identity(place: str, bytes_hash: str) -> str | None:
-    """Return the identity of a file's sound, if it is the file that was imported."""
+
+def _identity(place: str, before: str, missed: str | None) -> tuple[str | None, str | None]:
+    """Return the size and time of a file, and the identity of its sound if it was imported so.
+
+    None and None if it is not there, or cannot be read; the sound of one whose size and time were
+    `missed` is not looked at.
+    """
     try:
-        return sound_identity(place) if content_hash(place) == bytes_hash else None
-    except SfaError:
-        return None
+        about = Path(place).stat()
+        stamp = f"{before} {about.st_size} {about.st_mtime_ns}"
+        if stamp == missed:
+            return stamp, None
+        return stamp, sound_identity(place) if content_hash(place) == before else None
+    except (OSError, SfaError):
+        return None, None

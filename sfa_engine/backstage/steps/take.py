@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from sfa_engine.audio.media import WHOLE, read_bundle
+from sfa_engine.audio.media import DESCRIPTION, WHOLE, read_bundle
 from sfa_engine.backstage.foreman import Outcome, Progress
 from sfa_engine.backstage.job import Job
 from sfa_engine.backstage.steps.chain import NONE, Wish, prepare
@@ -21,14 +23,13 @@ from sfa_engine.library.analysis import StemOrigin
 from sfa_engine.library.content import (
     begins_with,
     content_hash,
-    is_of_before,
     keep_cover,
     sound_identity,
     together,
 )
 from sfa_engine.library.database import Connection
 from sfa_engine.library.description import GIVEN
-from sfa_engine.library.draft import clear_away, step_aside
+from sfa_engine.library.draft import check_place, clear_away, scratch, step_aside, take_place
 from sfa_engine.library.places import entries
 from sfa_engine.library.tags import Tags, names_of, read_tags, with_names
 from sfa_engine.library.track import Track
@@ -37,8 +38,13 @@ from sfa_engine.wire.frames import sayable
 logger = logging.getLogger(__name__)
 WORKER = "sfa_engine.prep.intake"
 READ_LIMIT_S = 600.0  # for a large file on a slow disk
-ALIKE = 0.1  # part by which the length of a new version may differ
 SAME_LENGTH_S = 0.2  # an MP3's header counts the encoder's delay too
+# Whether a track that is known by the bytes of its file has a file of this name, or this length.
+_MAY_BE_OF_BEFORE = (
+    "SELECT 1 FROM tracks WHERE content_hash NOT LIKE '%:%' AND deleted_at IS NULL"
+    " AND (abs(duration_s - :length_s) <= :within_s OR EXISTS (SELECT 1 FROM sources"
+    " WHERE track_id = tracks.id AND substr(location, -length(:end)) = :end)) LIMIT 1"
+)
 Relation = Literal["same", "version", "other"]
 Stamp = tuple[int, int] | None
 
@@ -103,7 +109,6 @@ class Take:
         if anew or track.duration_s is None or not await asyncio.to_thread(_is_whole, bundle):
             request = {
                 "sources": sources,
-                "bundle": str(bundle),
                 "title": track.title,
                 "artist": track.artist,
                 "rate": self.shop.settings.rate,
@@ -112,8 +117,10 @@ class Take:
             }
             try:
                 await self.shop.queue.wait_alone(job, track.id)
-                told = await self.shop.here(job, WORKER, request, progress)
-                await _check_unchanged(path, files, found.stamps)
+                async with _in_place(bundle, drafted=track.duration_s is not None) as target:
+                    request["bundle"] = str(target)
+                    told = await self.shop.here(job, WORKER, request, progress)
+                    await _check_unchanged(path, files, found.stamps)
             except BaseException:
                 await self._take_back(job, track.id, bundle)
                 raise
@@ -134,10 +141,8 @@ class Take:
             plans = prepare(track.id, track.name, again)
             await self.shop.queue.add_chain(connection, plans, after=job.id)
 
-        async def follow() -> None:
-            if told:  # it may have cues and a grid by hand from before
-                await self.shop.follow(track.id)
-
+        # It may have cues and a grid by hand from before, or other names now.
+        follow = partial(self.shop.follow, track.id)
         return Outcome({"track": track.id, "is_new": is_new, **told}, effect, follow)
 
     async def _found(self, job: Job, progress: Progress) -> _Found:
@@ -199,8 +204,15 @@ class Take:
         database = self.shop.database
         # files are not read while the library's one reading connection is held
         before = ""
-        if await database.fetch("SELECT 1 FROM tracks WHERE content_hash NOT LIKE '%:%' LIMIT 1"):
-            before = await within_time(READ_LIMIT_S, _identity_of_before, found.files)
+        if await database.fetch(
+            _MAY_BE_OF_BEFORE,
+            {
+                "end": sayable(f"/{Path(found.path).name}"),
+                "length_s": found.tags.duration_s,
+                "within_s": SAME_LENGTH_S,
+            },
+        ):
+            before = await within_time(READ_LIMIT_S, _identity_of_before, tuple(found.files))
         async with database.reading() as connection:
             there = await tracks.at_source(connection, found.path)
             if await tracks.with_content(connection, found.identity) is None and before:
@@ -260,6 +272,22 @@ class Take:
         return str((await self.shop.queue.get(job.after)).result["path"])
 
 
+@asynccontextmanager
+async def _in_place(bundle: Path, *, drafted: bool) -> AsyncIterator[Path]:
+    """Lend where a bundle is to be made: its place, or a hidden one from which it goes there.
+
+    What a track has already stays until the new is known to be whole.
+    """
+    if not drafted:
+        yield bundle
+        return
+    await asyncio.to_thread(check_place, bundle, DESCRIPTION, "bundle")
+    with scratch(bundle) as folder:
+        draft = folder / bundle.name
+        yield draft
+        await asyncio.to_thread(take_place, draft, bundle)
+
+
 def _is_whole(bundle: Path) -> bool:
     """Return whether a bundle is there and can be played."""
     try:
@@ -307,25 +335,15 @@ def _is_named(track: Track, artist: str, title: str) -> bool:
 def _relation(track: Track, found: _Found) -> Relation:
     """Return what files are to the track that was found at their place, and sounds otherwise.
 
-    They are another version of it if it was cut, as while it was copied; if artist and title are
-    the same; or if neither has any but by the file's name, and they are of about one length. A
-    track of an older library, of which only the bytes are known, is the same at the same length.
+    They are another version of it if it was cut, as while it was copied, or if their tags say its
+    artist and title. A file's name and a length are no proof: two songs may have them in common.
     """
-    files, tags, name = found.files, found.tags, found.name
-    known = track.content_hash or ""
-    longer_s = None
-    if tags.duration_s is not None and track.duration_s is not None:
-        longer_s = abs(tags.duration_s - track.duration_s)
-    if is_of_before(known) and longer_s is not None and longer_s <= SAME_LENGTH_S:
-        return "same"
-    if len(files) == 1 and begins_with(files[0], known):
+    files, tags = found.files, found.tags
+    if len(files) == 1 and begins_with(files[0], track.content_hash or ""):
         return "version"
-    if tags.title:
-        is_version = _is_named(track, tags.artist, tags.title)
-    else:  # the whole name is the title in older libraries
-        is_version = _is_named(track, *names_of(name)) or _is_named(track, "", name)
-        is_version &= longer_s is None or longer_s <= ALIKE * (track.duration_s or 0.0)
-    return "version" if is_version else "other"
+    if tags.title and _is_named(track, tags.artist, tags.title):
+        return "version"
+    return "other"
 
 
 def _believed(tags: Tags, args: Mapping[str, Any]) -> Tags:

@@ -19,6 +19,7 @@ from sfa_engine.backstage.verbs.reimport import plan_for
 from sfa_engine.backstage.workshop import Workshop
 from sfa_engine.desk.deck import LONGEST_S
 from sfa_engine.errors import MediaError, Refused, SfaError, did_you_mean
+from sfa_engine.finished import within_time
 from sfa_engine.library import (
     analysis,
     check,
@@ -43,6 +44,7 @@ from sfa_engine.wire.frames import sayable
 
 logger = logging.getLogger(__name__)
 MOST_FOUND = 1000
+FIND_S = 60.0  # for the reading of a file that is asked for
 HOTCUES = range(1, 9)
 SHIFTS = (-4.0, 4.0)  # beats
 MOST_DECKS = 16
@@ -106,15 +108,37 @@ class LibraryVerbs:
 
     async def _of_file(self, file: Path) -> Track | None:
         """Return the track that was imported from a file, or from one with the same content."""
-        places = dict.fromkeys(str(each) for each in (file, await asyncio.to_thread(file.resolve)))
-        async with self._shop.database.reading() as connection:
-            for place in places:
-                if found := await tracks.with_source(connection, place):
-                    return found
-        if await asyncio.to_thread(file.is_dir):
+        try:
+            async with asyncio.timeout(FIND_S):
+                return await self._at_place(file) or await self._of_content(file)
+        except TimeoutError:
+            raise Refused(
+                f'"{sayable(str(file))}" was not read in {FIND_S:g} s',
+                "look at its disk or its network",
+            ) from None
+
+    async def _at_place(self, file: Path) -> Track | None:
+        """Return the track that a place has, unless the file was written since it was seen."""
+        real, changed_s = await within_time(FIND_S, _look_at, file)
+        for place in dict.fromkeys((str(file), str(real))):
+            async with self._shop.database.reading() as connection:
+                found = await tracks.with_source(connection, place)
+                if found is None:
+                    continue
+                seen_s = await tracks.seen_at(connection, found.id, place)
+            if found.content_hash is None or changed_s is None or changed_s <= seen_s:
+                return found
+            identify = sound_identity if ":" in found.content_hash else content_hash
+            if await within_time(FIND_S, identify, file) == found.content_hash:
+                return found
+        return None
+
+    async def _of_content(self, file: Path) -> Track | None:
+        """Return the track of a file's content, wherever that was found."""
+        if await within_time(FIND_S, file.is_dir):
             return None
         for identify in (sound_identity, content_hash):  # the second in libraries of before
-            identity = await asyncio.to_thread(identify, file)
+            identity = await within_time(FIND_S, identify, file)
             async with self._shop.database.reading() as connection:
                 if found := await tracks.with_content(connection, identity):
                     return found
@@ -496,3 +520,13 @@ def _grid_told(grid: TrackGrid) -> dict[str, Any]:
         "first_downbeat_s": grid.first_downbeat_s,
         "anchors": [[anchor.frame, anchor.beat] for anchor in grid.grid.anchors],
     }
+
+
+def _look_at(file: Path) -> tuple[Path, float | None]:
+    """Return where a file really is, and when it was changed; None for a folder, or none there."""
+    try:
+        about = file.stat()
+        changed_s = max(about.st_mtime, about.st_ctime) if file.is_file() else None
+    except OSError:
+        changed_s = None
+    return file.resolve(), changed_s
