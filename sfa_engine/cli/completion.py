@@ -18,7 +18,7 @@ from click.shell_completion import (
     add_completion_class,
 )
 
-from sfa_engine.cli.terminal import printable
+from sfa_engine.cli.terminal import one_line
 from sfa_engine.errors import SfaError
 
 ANSWER_S = 1.0  # longer than that, a Tab key seems broken
@@ -99,7 +99,7 @@ def jobs(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
     states = {"cancel": ["waiting", "running"], "retry": ["failed", "cancelled"]}
     found = _ask("jobs.list", "jobs", states=states.get(context.info_name or "", []))
     return [
-        CompletionItem(str(job["id"]), help=printable(f"{job['state']}: {job['title']}"))
+        CompletionItem(str(job["id"]), help=one_line(f"{job['state']}: {job['title']}"))
         for job in found[:MAX_ITEMS]
         if str(job["id"]).startswith(incomplete)
     ]
@@ -115,8 +115,8 @@ def services(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
 def _fitting(names: dict[str, str], incomplete: str) -> Iterator[CompletionItem[str]]:
     """Yield the names that begin so, whatever their case, and that a command line can have."""
     for name, about in list(names.items())[:MAX_ITEMS]:
-        if name.casefold().startswith(incomplete.casefold()) and printable(name) == name:
-            yield CompletionItem(name, type=WORDS, help=printable(about) or None)
+        if name.casefold().startswith(incomplete.casefold()) and one_line(name) == name:
+            yield CompletionItem(name, type=WORDS, help=one_line(about) or None)
 
 
 def _ask(method: str, kind: str, **params: Any) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ from sfa_engine.library.cues import Cue, cues_of
 from sfa_engine.library.database import Connection, Database
 from sfa_engine.library.grids import grid_of, set_grid
 from sfa_engine.library.places import Places
-from sfa_engine.library.tags import MOST_TEXT, Tags
+from sfa_engine.library.tags import MOST_TEXT, Tags, in_one_line
 from sfa_engine.library.track import Track
 from sfa_engine.library.tracks import add, by_uuid, edit, get, set_bundle, set_state, with_content
 
@@ -116,7 +116,8 @@ async def adopt(connection: Connection, bundle: media.Bundle) -> Track:
     told = bundle.track
     known = bool(told.uuid) and await by_uuid(connection, told.uuid) is not None
     identity = told.uuid if told.uuid and not known else None
-    tags = Tags(title=told.title, artist=told.artist, album=told.album)
+    title, artist, album = map(in_one_line, (told.title, told.artist, told.album))
+    tags = Tags(title=title, artist=artist, album=album)
     content = told.content_hash or None
     if content is not None and await with_content(connection, content) is not None:
         content = None  # a copy of another track's bundle stays a track of its own

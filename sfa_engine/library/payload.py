@@ -23,6 +23,7 @@ from typing import BinaryIO
 
 MAX_CHUNKS = 100_000  # of a file; a fragmented MP4 of two hours has some thousands
 MAX_RANGES = 2_000_000  # of an Ogg file: two hours have some 20,000 pages
+MAX_PACKETS = 200_000  # of Ogg's heads that are looked at one by one
 MAX_TAGS = 16  # one behind the other at the end of an MP3
 
 Range = tuple[int, int]  # offset and length in bytes
@@ -209,8 +210,9 @@ def _flac(file: BinaryIO, start: int, size: int) -> Payload | None:
 def _ogg(file: BinaryIO, start: int, size: int) -> Payload | None:
     """Locate the packets of each logical stream but its comments, the second packet.
 
-    In FLAC's streams every packet that does not begin with a frame's sync is metadata.
+    In FLAC's streams every packet before the first that begins with a frame's sync is metadata.
     """
+    looked = 0
     packets: dict[bytes, int] = {}  # how many packets of a stream have ended
     is_flac: dict[bytes, bool] = {}
     kept: dict[bytes, bool] = {}  # whether the packet that goes on over a page's end is sound
@@ -230,10 +232,13 @@ def _ogg(file: BinaryIO, start: int, size: int) -> Payload | None:
             packets[serial], kept[serial] = 0, True
             is_flac[serial] = False
         at += 27 + head[26]
-        body = at
+        if (packets.get(serial, 2) > 1 and not is_flac.get(serial)) or looked > MAX_PACKETS:
+            _add(ranges, at, sum(laces))  # nothing but sound
+            at += sum(laces)
+            laces = b""
         is_start = not head[5] & 1
-        for lace in _packets(laces):
-            length, ends = lace
+        for length, ends in _packets(laces):
+            looked += 1
             number = packets.get(serial, 2)
             if is_start:
                 first = _read(file, at, 5) if number < 2 or is_flac.get(serial) else b""
@@ -242,21 +247,25 @@ def _ogg(file: BinaryIO, start: int, size: int) -> Payload | None:
                 is_comment = number == 1
                 if is_flac.get(serial) and number:
                     is_comment = first[:1] != b"\xff"
+                    is_flac[serial] = is_comment
                 kept[serial] = not is_comment
             if kept.get(serial, True) and length:
-                if ranges and sum(ranges[-1]) == at:
-                    ranges[-1] = (ranges[-1][0], ranges[-1][1] + length)
-                else:
-                    ranges.append((at, length))
+                _add(ranges, at, length)
             at += length
             is_start = ends
             if ends:
                 packets[serial] = number + 1
         if at > size:
             return Payload(tuple(ranges), at - size)
-        if at == body and not head[26]:
-            at = body
     return Payload(tuple(ranges), 0 if is_last else 1)
+
+
+def _add(ranges: list[Range], at: int, length: int) -> None:
+    """Add a range, or lengthen the last one that ends where it begins."""
+    if ranges and sum(ranges[-1]) == at:
+        ranges[-1] = (ranges[-1][0], ranges[-1][1] + length)
+    elif length:
+        ranges.append((at, length))
 
 
 def _packets(laces: bytes) -> Iterator[tuple[int, bool]]:
@@ -277,7 +286,9 @@ def _find(file: BinaryIO, at: int, what: bytes) -> int | None:
     """Return where bytes are found next, or None."""
     file.seek(at)
     held = b""
-    while piece := file.read(1 << 16):
+    count = 1 << 9  # it is mostly near
+    while piece := file.read(count):
+        count = min(2 * count, 1 << 16)
         place = (held + piece).find(what)
         if place >= 0:
             return at - len(held) + place

@@ -143,6 +143,11 @@ def with_names(tags: Tags, stem: str) -> Tags:
     return tags
 
 
+def in_one_line(text: str) -> str:
+    """Return a text as a tag may be: without line breaks and other control characters."""
+    return _UNFIT.sub(" ", text).strip()[:MOST_TEXT]
+
+
 def _alike(one: str, other: str) -> bool:
     return one.casefold() == other.casefold()
 
@@ -236,7 +241,7 @@ def _plain(value: Any) -> str:
             value = value.decode()
         except UnicodeDecodeError:
             value = value.decode("cp1252", "replace")
-    return _UNFIT.sub(" ", str(value)).strip()[:MOST_TEXT]
+    return in_one_line(str(value))
 
 
 def _values_of(texts: list[dict[str, list[str]]], what: str) -> Iterator[list[str]]:

@@ -19,7 +19,7 @@ from sfa_engine.library.bundle import MOST_NAME_BYTES, SUFFIX
 from sfa_engine.library.color import color_of
 from sfa_engine.library.database import Connection, change, insert, row, rows
 from sfa_engine.library.key import camelot, parse_key
-from sfa_engine.library.tags import MOST_TEXT, Tags
+from sfa_engine.library.tags import MOST_TEXT, Tags, in_one_line
 from sfa_engine.library.track import SELECT, STATES, State, Track, track_of
 
 EDITABLE = ("title", "artist", "album", "genre", "year", "key", "rating", "comment", "color")
@@ -281,7 +281,8 @@ async def edit(connection: Connection, track_id: int, **values: Any) -> Track:
         elif name == "color":
             stated[name] = color_of(value) if value else ""
         else:
-            stated[name] = value
+            is_name = isinstance(value, str) and name != "comment"  # that may have several lines
+            stated[name] = in_one_line(value) if is_name else value
     await _set(connection, track_id, **stated)
     await settle(connection, track_id)
     return await get(connection, track_id)

@@ -36,7 +36,7 @@ from sfa_engine.errors import MediaError
 from sfa_engine.library.payload import find_payload
 from sfa_engine.prep.channels import channels_of, repair, stereo
 from sfa_engine.prep.frames import flac_frames
-from sfa_engine.prep.repair import repaired
+from sfa_engine.prep.repair import Repairs, find_repairs
 
 Block = NDArray[np.float32]
 Progress = Callable[[float], None]
@@ -57,6 +57,10 @@ FORMATS = "wav,w64,aiff,caf,flac,ogg,mp3,aac,mov,mp4,m4a,3gp,3g2,mj2,matroska,we
 READABLE = "WAV, AIFF, FLAC, Ogg, Opus, MP3 and M4A are read"
 _LENGTH_STATED = ("wav", "w64", "aiff", "caf", "flac", "mov,mp4,m4a,3gp,3g2,mj2")
 _CUT_TOLD = ("wav", "w64", "caf", "ogg")  # by the container's structure; FFmpeg takes what there is
+# Bit/s, at the least, by which a file's size bounds its length: of MP3 the lowest that there is, of
+# others less than silence takes.
+_LEAST_MP3_BIT_RATE = 8_000
+_LEAST_BIT_RATE = 400
 _LOSSLESS = ("pcm_", "flac", "alac", "wavpack")
 
 
@@ -118,6 +122,7 @@ class Decoding:
         self.artist = ""
         self._progress = progress
         self._longest_s = longest_s
+        self._known: _Known | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -127,6 +132,7 @@ class Decoding:
         self.truncated = False
         self._silent_seconds = Fraction(0)
         self._stated_seconds: Fraction | None = None
+        self._most_seconds = Fraction(0)  # that the file's size allows
         self._length_stated = False
         self._stumbled = False
 
@@ -140,7 +146,8 @@ class Decoding:
         resampler: soxr.ResampleStream | None = None
         source_rate = 0
         seconds = Fraction(0)
-        with _opened(self.path) as (container, self._silent_seconds):
+        with _opened(self.path, self._known) as (container, self._known):
+            self._silent_seconds = self._known.repairs.silent_seconds
             for new_rate, block in _gathered(self._stereo(container)):
                 if new_rate != source_rate:
                     yield from self._resampled(resampler, block[:0], last=True)
@@ -158,11 +165,16 @@ class Decoding:
 
     @property
     def stated_seconds(self) -> float | None:
-        """The length that the file states, before any of it is decoded; None if it does not."""
+        """The length that the file states, before any of it is decoded; None if it does not.
+
+        It is not more than the file's size allows.
+        """
         if self._stated_seconds is None:
-            with _opened(self.path) as (container, _):
+            with _opened(self.path, self._known) as (container, self._known):
                 self._learn(container, _sound_of(self.path, container))
-        return None if self._stated_seconds is None else float(self._stated_seconds)
+        if self._stated_seconds is None:
+            return None
+        return float(min(self._stated_seconds, self._most_seconds))
 
     def _resampled(
         self, resampler: soxr.ResampleStream | None, block: Block, *, last: bool
@@ -178,7 +190,7 @@ class Decoding:
         """Yield rate in Hz and stereo sound of each of the codec's frames."""
         stream = _sound_of(self.path, container)
         self._learn(container, stream)
-        self._check_length(self._stated_seconds or 0)
+        self._check_length(min(self._stated_seconds or 0, self._most_seconds))
         end: Fraction | None = None  # of the frame before, by its time stamp
         seconds = Fraction(0)
         for began, frame in self._frames(container, stream):
@@ -204,11 +216,13 @@ class Decoding:
         context = stream.codec_context
         if context.name == "flac":  # a frame of noise is not to be had for sound
             context.options = {"err_detect": "crccheck+explode"}
-        is_first = True
+        is_first = is_new = True
         lost_bytes = 0  # that could not be decoded, since the last frame
         for packet in self._packets(container, stream):
-            if is_first and packet.size:
-                self._learn_delay(container, packet)
+            if packet.size:
+                if is_first:
+                    self._learn_delay(container, packet)
+                is_new = not is_first and _begins_anew(packet)
                 is_first = False
             for piece, began in _pieces(container, packet):
                 try:
@@ -219,7 +233,8 @@ class Decoding:
                 self._stumbled |= lost_bytes > 0 and bool(frames)
                 lost_bytes = 0 if frames else lost_bytes
                 for frame in frames:
-                    yield began if began is not None else _begin_of(frame, packet), frame
+                    is_told = began is not None or is_new
+                    yield began if is_told else _begin_of(frame, packet), frame
         self._stumbled |= lost_bytes > (MOST_TAIL_BYTES if container.format.name == "mp3" else 0)
 
     def _is_gap(self, gap: Fraction, seconds: Fraction) -> bool:
@@ -252,6 +267,11 @@ class Decoding:
             self._stated_seconds = stream.duration * stream.time_base
         elif container.duration:
             self._stated_seconds = Fraction(container.duration, av.time_base)
+        codec = stream.codec_context.name
+        least = _LEAST_MP3_BIT_RATE if codec.startswith("mp3") else _LEAST_BIT_RATE
+        if codec.startswith("pcm_") and stream.bit_rate:
+            least = stream.bit_rate
+        self._most_seconds = Fraction(container.size * 8, least)
         if container.format.name in _CUT_TOLD:
             cut_bytes = _cut_bytes(self.path)
             is_packed = container.format.name == "ogg"
@@ -420,6 +440,16 @@ def _begin_of(frame: Any, packet: Any) -> Fraction | None:
     return Fraction(frame.pts * frame.time_base)
 
 
+def _begins_anew(packet: Any) -> bool:
+    """Return whether a packet is the first of a file that was joined to the one before.
+
+    The encoder's delay is removed there once more, which leaves no gap.
+    """
+    if not packet.has_sidedata("skip_samples"):
+        return False
+    return any(bytes(packet.get_sidedata("skip_samples"))[:4])  # the last packet's come behind
+
+
 def _pieces(container: Any, packet: Any) -> Iterator[tuple[Any, Fraction | None]]:
     """Yield a packet, or the FLAC frames in one that FFmpeg could not part; with their times.
 
@@ -454,9 +484,17 @@ def _checked_rate(path: Path, rate: int) -> int:
     return rate
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is to be repaired in a file of some size in bytes and time of change."""
+
+    stamp: tuple[int, int]
+    repairs: Repairs
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Fraction]]:
-    """Open a sound file, with the length of the silence that was put in, or say why not."""
+def _opened(path: Path, known: _Known | None) -> Iterator[tuple[Any, _Known]]:
+    """Open a sound file, looked through only if that is not known, or say why not."""
     again = "copy or download it again"
     try:
         status = path.stat()
@@ -477,9 +515,13 @@ def _opened(path: Path) -> Iterator[tuple[Any, Fraction]]:
         try:
             # a file object and not a name: FFmpeg reads names as addresses (http:, concat: …)
             options = {"format_whitelist": FORMATS}
-            mended = repaired(file)
-            container = av.open(mended.file, options=options, metadata_errors="replace")
+            stamp = status.st_size, status.st_mtime_ns
+            if known is None or known.stamp != stamp:
+                known = _Known(stamp, find_repairs(file))
+            container = av.open(
+                known.repairs.applied(file), options=options, metadata_errors="replace"
+            )
         except (av.FFmpegError, OSError, ValueError) as problem:
             raise MediaError(f'"{path}" is not a sound file, or damaged', READABLE) from problem
         with container:
-            yield container, mended.silent_seconds
+            yield container, known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ _ADTS_RATES = (
     96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
     7_350,
 )  # fmt: skip
+# What a header that the functions below know begins with.
+MP3_SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")
+ADTS_SYNC = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
 # A raw data block of silence in AAC-LC, for one and two channels.
 _AAC_SILENCE = {1: bytes.fromhex("00c800802380"), 2: bytes.fromhex("210049900219002380")}
 
@@ -83,13 +87,15 @@ def adts_frame(head: bytes) -> Frame | None:
     return Frame((profile, rate, channels), length, 1024, rate, silence)
 
 
-def xing_frames(frame: bytes) -> int:
-    """Return how many frames the first frame of an MP3 states; 0 if it does not."""
+def xing_counts(frame: bytes) -> tuple[int, int]:
+    """Return how many frames, and bytes, the first frame of an MP3 states; 0 where it does not."""
     for at in (4 + 9, 4 + 17, 4 + 32):  # behind the side information, which is zeros there
         if frame[at : at + 4] in {b"Xing", b"Info"} and frame[at + 7 : at + 8]:
-            has_frames = frame[at + 7] & 1
-            return int.from_bytes(frame[at + 8 : at + 12], "big") if has_frames else 0
-    return 0
+            flags = frame[at + 7]
+            after = at + 8 + (4 if flags & 1 else 0)
+            frames = int.from_bytes(frame[at + 8 : after], "big")
+            return frames, int.from_bytes(frame[after : after + 4], "big") if flags & 2 else 0
+    return 0, 0
 
 
 def flac_frames(data: bytes, block_size: int) -> Iterator[tuple[int, int]]:

@@ -17,16 +17,24 @@ from __future__ import annotations
 import io
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import BinaryIO, Literal
 
 from sfa_engine.library.payload import chunks, find_payload
-from sfa_engine.prep.frames import Frame, adts_frame, mp3_frame, xing_frames
+from sfa_engine.prep.frames import (
+    ADTS_SYNC,
+    MP3_SYNC,
+    Frame,
+    adts_frame,
+    mp3_frame,
+    xing_counts,
+)
 
 MAX_SPLICES = 10_000  # damaged places in a file; one with more is left to FFmpeg
-MAX_SILENT_FRAMES = 1_000_000  # seven hours; a length that asks for more is itself damaged
+MAX_SILENT_BYTES = 1 << 26  # in memory; at 320 kbit/s half an hour
+MAX_TRIES = 100_000  # places in a file that look like a frame; in 100 MB of noise there are 5000
 MAX_STARVED = 64  # frames after damage; at 8 kbit/s 511 bytes of reservoir are 22 of them
 CHAIN = 3  # frames in a row that are no accident
 
@@ -55,7 +63,7 @@ class SplicedFile(io.RawIOBase):
         Ascending, apart, within the file.
     """
 
-    def __init__(self, file: BinaryIO, splices: list[Splice]) -> None:
+    def __init__(self, file: BinaryIO, splices: Sequence[Splice]) -> None:
         super().__init__()
         self._file = file
         self._at = 0
@@ -123,23 +131,27 @@ class SplicedFile(io.RawIOBase):
 
 
 @dataclass(frozen=True, slots=True)
-class Repaired:
-    """A file as FFmpeg is given it.
+class Repairs:
+    """What is to be replaced in a file so that FFmpeg reads it rightly.
 
     Parameters
     ----------
-    file : binary file
-        The one that was given, or a `SplicedFile` of it.
+    splices : tuple of Splice
+        As `SplicedFile` has them.
     silent_seconds : Fraction
         Length of the silence that stands for damaged frames.
     """
 
-    file: BinaryIO | SplicedFile
+    splices: tuple[Splice, ...] = ()
     silent_seconds: Fraction = Fraction(0)
 
+    def applied(self, file: BinaryIO) -> BinaryIO | SplicedFile:
+        """Return a file as FFmpeg is given it: the file itself if there is nothing to do."""
+        return SplicedFile(file, self.splices) if self.splices else file
 
-def repaired(file: BinaryIO) -> Repaired:
-    """Return a sound file as FFmpeg reads it rightly; the file itself if there is nothing to do.
+
+def find_repairs(file: BinaryIO) -> Repairs:
+    """Return what is to be replaced in a sound file.
 
     Parameters
     ----------
@@ -148,15 +160,11 @@ def repaired(file: BinaryIO) -> Repaired:
     """
     file.seek(0)
     head = file.read(16)
-    found = Repaired(file)
+    found = Repairs()
     if head[:4] == b"RIFX":
-        splices = _as_aiff(file)
-        if splices:
-            found = Repaired(SplicedFile(file, splices))
+        found = Repairs(tuple(_as_aiff(file)))
     elif head[:4] in {b"RIFF", b"RF64", b"BW64", b"riff"}:
-        splices = _container_bits(file)
-        if splices:
-            found = Repaired(SplicedFile(file, splices))
+        found = Repairs(tuple(_container_bits(file)))
     elif head[:3] == b"ID3" or head[:1] == b"\xff":
         found = _without_holes(file)
     file.seek(0)
@@ -239,36 +247,37 @@ def _as_aiff(file: BinaryIO) -> list[Splice]:
     return [Splice(0, data.offset, whole), Splice(data.offset + length, end, b"")]
 
 
-def _without_holes(file: BinaryIO) -> Repaired:
-    """Return an MP3 or ADTS file with silent frames where something else is between its frames."""
+def _without_holes(file: BinaryIO) -> Repairs:
+    """Return silent frames for what is no frame between those of an MP3 or ADTS file."""
     payload = find_payload(file)
     if payload is None or len(payload.ranges) != 1:
-        return Repaired(file)
+        return Repairs()
     begin, length = payload.ranges[0]
     for parse in (mp3_frame, adts_frame):
         walk = _Walk(file, begin, begin + length, parse)
         if walk.first is not None:
-            return _spliced(file, walk)
-    return Repaired(file)
+            return _filled(walk)
+    return Repairs()
 
 
-def _spliced(file: BinaryIO, walk: _Walk) -> Repaired:
+def _filled(walk: _Walk) -> Repairs:
     frame = walk.first
     assert frame is not None
     try:
         holes = list(walk.holes())
     except _TooManyError:
-        return Repaired(file)
+        return Repairs()
     if not holes or not frame.silence:
-        return Repaired(file)
+        return Repairs()
     lost_frames = sum(share for _, _, share in holes)
     # Where the first frame states how many there are, and the end is not missing, that tells how
-    # many are lost, also of what was cut out. Else it is told by what frames take on average.
+    # many are lost, also of what was cut out. Else it is told by what frames take on average; so
+    # it is where the statement does not fit the bytes that are damaged or missing.
     lost: float = walk.stated_frames - walk.frames if walk.is_whole else 0
-    if lost <= 0 or not lost_frames:
+    if not 0 < lost <= 2 * (lost_frames + walk.missing_frames) + 4 or not lost_frames:
         lost = lost_frames
-    if lost > MAX_SILENT_FRAMES:
-        return Repaired(file)
+    if lost * len(frame.silence) > MAX_SILENT_BYTES:
+        return Repairs()
     splices = []
     passed = 0.0
     done = silent = 0
@@ -281,7 +290,7 @@ def _spliced(file: BinaryIO, walk: _Walk) -> Repaired:
         starved = walk.starved(end, limit)
         splices += starved
         silent += count + len(starved)
-    return Repaired(SplicedFile(file, splices), Fraction(silent * frame.samples, frame.rate))
+    return Repairs(tuple(splices), Fraction(silent * frame.samples, frame.rate))
 
 
 class _TooManyError(Exception):
@@ -298,14 +307,21 @@ class _Walk:
         self._begin, self.end = begin, end
         self._parse = parse
         self.frames = 0
-        self.stated_frames = 0
+        self.stated_frames = self._stated_bytes = 0
+        self._tries = 0
         self.is_whole = False  # whether the last frame ends where the sound does
         self.first: Frame | None = None
         frame = self._header(begin)
         if frame and self._is_chain(begin, frame.kind):
             self.first = frame
             self._file.seek(begin)
-            self.stated_frames = xing_frames(self._file.read(200))
+            self.stated_frames, self._stated_bytes = xing_counts(self._file.read(200))
+
+    @property
+    def missing_frames(self) -> float:
+        """How many frames the bytes are that the first frame states and the file does not have."""
+        length = self.end - self._begin
+        return max(0, self._stated_bytes - length) * self.frames / length
 
     def holes(self) -> Iterator[tuple[int, int, float]]:
         """Yield what is no frame but has frames after it; count the frames.
@@ -394,17 +410,18 @@ class _Walk:
 
     def _next(self, at: int, kind: tuple[int, ...]) -> int | None:
         """Return where frames go on."""
+        sync = MP3_SYNC if self._parse is mp3_frame else ADTS_SYNC
         while at < self.end:
             self._file.seek(at)
-            piece = self._file.read(1 << 16)
-            if not piece:
-                return None
-            place = piece.find(b"\xff")
-            while place >= 0:
-                if at + place >= self.end:
+            piece = self._file.read((1 << 16) + 1)  # a sync may begin with the last byte
+            for found in sync.finditer(piece):
+                place = at + found.start()
+                if place >= self.end:
                     return None
-                if self._is_chain(at + place, kind):
-                    return at + place
-                place = piece.find(b"\xff", place + 1)
-            at += len(piece)
+                self._tries += 1
+                if self._tries > MAX_TRIES:
+                    raise _TooManyError
+                if self._is_chain(place, kind):
+                    return place
+            at += 1 << 16
         return None

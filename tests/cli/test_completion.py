@@ -9,8 +9,11 @@ import subprocess
 import sys
 import time
 
+import click
 import pytest
+from click.shell_completion import get_completion_class
 
+from sfa_engine.cli import completion
 from sfa_engine.cli.main import main
 
 pytestmark = pytest.mark.slow
@@ -130,6 +133,20 @@ def test_tab_completes_tracks_and_playlists_of_the_library(backstage, tmp_path):
         assert whole == "sfa library playlist show warm\\ up\\;\\ later"
     finally:
         running.close()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    "name", ["a\nwords,$(touch sign)", "a\tb", "a\x1b[2Jb", "a\x85b", "a\u2028b"]
+)
+def test_a_name_that_is_no_line_is_not_offered(monkeypatch, shell, name):
+    listed = [{"name": name, "tracks": 1}, {"name": "an evening", "tracks": 1}]
+    monkeypatch.setattr(completion, "_ask", lambda *_, **__: listed)
+    found = completion.playlists(click.Context(main), click.Argument(["name"]), "a")
+    assert [item.value for item in found] == ["an evening"]
+    kind = get_completion_class(shell)
+    lines = kind(main, {}, "sfa", "_SFA_COMPLETE").format_completion(found[0])
+    assert "sign" not in lines
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

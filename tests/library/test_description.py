@@ -150,6 +150,16 @@ async def test_a_lost_database_is_made_again_from_its_bundles(database, places):
         assert read_bundle(folder).track == told
 
 
+@in_asyncio
+async def test_names_of_an_adopted_bundle_are_one_line(database, places):
+    _, folder = await prepared(database, places)
+    bundle = read_bundle(folder)
+    odd = replace(bundle.track, title="Long\nWay", artist="\x1bWren", album="An\talbum\r")
+    async with await Database.open(places.folder / "new.db") as new, new.transaction() as lent:
+        track = await adopt(lent, replace(bundle, track=odd))
+    assert (track.title, track.artist, track.album) == ("Long Way", "Wren", "An album")
+
+
 # ---------------------------------------------------------------- rewrite_facts
 
 

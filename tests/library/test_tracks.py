@@ -132,6 +132,16 @@ async def test_an_edit_that_cannot_be_is_refused(database, values, words):
 
 
 @in_asyncio
+async def test_an_edited_name_is_one_line_and_a_comment_may_be_several(database):
+    async with database.transaction() as connection:
+        track, _ = await add(connection, "x")
+        text = "One\nTwo\x1b[2J\r"
+        track = await edit(connection, track.id, title=text, artist=text, comment=text)
+        assert (track.title, track.artist) == ("One Two [2J", "One Two [2J")
+        assert track.comment == text
+
+
+@in_asyncio
 async def test_what_is_not_there_is_refused_by_number(database):
     async with database.transaction() as connection:
         for work in (

@@ -1,8 +1,9 @@
 """Files that arrive in a folder, told when they are whole.
 
-A file is whole when nobody has it open for writing, its size has been steady for a while, and its
-container ends as it says; one that does not is waited for longer, and taken then: it may have been
-cut elsewhere. A file that changes later is told again.
+A file is whole when nobody has it open for writing, its size and time of change have been steady
+for a while (one that is written in place has its size from the start), and its container ends as
+it says; one that does not is waited for longer, and taken then: it may have been cut elsewhere. A
+file that changes later is told again.
 
 The kernel tells what changed (inotify, through watchfiles); nothing is polled but the few files
 that are still growing. The folder may be a mount that hangs: it is looked at outside the event
@@ -47,7 +48,7 @@ class Growth:
 
     def __init__(self, steady_s: float = STEADY_S) -> None:
         self._steady_s = steady_s
-        self._seen: dict[Path, tuple[int, float]] = {}
+        self._seen: dict[Path, tuple[Stamp | None, float]] = {}
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -57,26 +58,26 @@ class Growth:
     def saw(
         self,
         path: Path,
-        size_bytes: int | None,
+        stamp: Stamp | None,
         now_s: float,
         steady_s: float | None = None,
         *,
         is_open: bool = False,
     ) -> bool:
-        """Note a file's size, None if it is gone; return whether it is whole now.
+        """Note a file's size and time of change, None if it is gone; return whether it is whole.
 
         A file that is whole is told once, and again only after it is noted anew. One that somebody
         has open for writing is not. `steady_s` is that of this file, where it has one.
         """
-        if size_bytes is None:
+        if stamp is None:
             self._seen.pop(path, None)
             return False
-        before, since_s = self._seen.get(path, (-1, now_s))
-        if size_bytes != before or is_open:
+        before, since_s = self._seen.get(path, (None, now_s))
+        if stamp != before or is_open:
             since_s = now_s
-        self._seen[path] = (size_bytes, since_s)
+        self._seen[path] = (stamp, since_s)
         steady_s = self._steady_s if steady_s is None else steady_s
-        if size_bytes and not is_open and now_s - since_s >= steady_s:
+        if stamp[0] and not is_open and now_s - since_s >= steady_s:
             del self._seen[path]
             return True
         return False
@@ -145,12 +146,12 @@ async def arrivals(
             if stamp is not None and told.get(path) == stamp:
                 continue  # touched, or its rights changed
             is_open = path in looked.open
-            if not growth.saw(path, stamp and stamp[0], clock(), is_open=is_open) or not stamp:
+            if not growth.saw(path, stamp, clock(), is_open=is_open) or not stamp:
                 continue
             if await within_time(HUNG_S, _is_cut, path):
                 waited = cut.setdefault((path, stamp), clock())
                 if clock() - waited < cut_steady_s - steady_s:
-                    growth.saw(path, stamp[0], clock())
+                    growth.saw(path, stamp, clock())
                     continue
             cut = {key: since for key, since in cut.items() if key[0] != path}
             told[path] = stamp

@@ -211,16 +211,23 @@ def _read_plainly(path: Path, package: str) -> dict[str, Any]:
 
 
 def _check_classes(path: Path) -> None:
-    """Refuse a ``.safetensors`` whose metadata names a class that is not one of `CLASSES`."""
+    """Refuse a ``.safetensors`` whose metadata names a class that is not one of `CLASSES`.
+
+    So is one with a ``structure``, of a quantized state: Demucs imports whatever name is in it.
+    """
     from safetensors import safe_open
 
     with safe_open(str(path), framework="pt") as file:
         metadata = file.metadata() or {}
     name = metadata.get("klass", "")
     plain = name.replace("demucs_infer.", "demucs.", 1)
-    if plain not in CLASSES or '"_class"' in metadata.get("structure", ""):
+    if plain not in CLASSES:
         raise WorkerError(
             f'"{path}" names {name!r:.80}, which is no class of Demucs', "take another model"
+        )
+    if "structure" in metadata:
+        raise WorkerError(
+            f'"{path}" is quantized, and might run a program', "take one with plain weights"
         )
 
 

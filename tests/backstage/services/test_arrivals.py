@@ -18,19 +18,52 @@ SONG = Path("song.mp3")
 def test_a_file_is_whole_when_its_size_has_been_steady():
     growth = Growth(steady_s=3.0)
     sizes = [(0.0, 100), (1.0, 200), (2.0, 200), (3.9, 200), (4.0, 200)]
-    assert [growth.saw(SONG, size, now) for now, size in sizes] == [False] * 4 + [True]
+    assert [growth.saw(SONG, (size, 7), now) for now, size in sizes] == [False] * 4 + [True]
     assert growth.paths == ()
 
 
 def test_a_file_that_grows_slowly_is_waited_for():
     growth = Growth(steady_s=3.0)
-    assert not any(growth.saw(SONG, n, 2.9 * n) for n in range(1, 50))
+    assert not any(growth.saw(SONG, (n, 7), 2.9 * n) for n in range(1, 50))
     assert growth.paths == (SONG,)
+
+
+def test_a_file_that_is_written_in_place_is_waited_for():
+    growth = Growth(steady_s=3.0)
+    written = [growth.saw(SONG, (100, now), float(now)) for now in range(60)]
+    assert not any(written)
+    assert [growth.saw(SONG, (100, 59), now) for now in (61.9, 62.0)] == [False, True]
+
+
+@pytest.mark.slow
+def test_a_preallocated_file_is_told_when_the_last_block_is_written(tmp_path):
+    path = tmp_path / "one.mp3"
+
+    async def watch():
+        told = []
+
+        async def listen():
+            async for found in arrivals(tmp_path, asyncio.Event(), steady_s=0.6, look_ms=50):
+                told.append((found, path.read_bytes()))
+                return
+
+        listening = asyncio.ensure_future(listen())
+        await asyncio.sleep(0.3)
+        path.write_bytes(bytes(2000))
+        for block in range(20):  # opened anew for each, as a server of files does
+            with path.open("r+b") as file:
+                file.seek(block * 100)
+                file.write(b"s" * 100)
+            await asyncio.sleep(0.1)
+        await listening
+        return told
+
+    assert asyncio.run(asyncio.wait_for(watch(), 30)) == [(path, b"s" * 2000)]
 
 
 def test_an_empty_file_is_waited_for_and_one_that_goes_is_forgotten():
     growth = Growth(steady_s=1.0)
-    assert not any(growth.saw(SONG, 0, float(now)) for now in range(10))
+    assert not any(growth.saw(SONG, (0, 7), float(now)) for now in range(10))
     assert not growth.saw(SONG, None, 10.0)
     assert growth.paths == ()
 
@@ -143,9 +176,9 @@ def test_a_folder_may_be_named_from_here_or_by_a_link(tmp_path, monkeypatch):
 
 def test_a_file_that_somebody_writes_is_not_whole_however_steady():
     growth = Growth(steady_s=3.0)
-    assert not any(growth.saw(SONG, 100, float(now), is_open=True) for now in range(60))
-    assert not growth.saw(SONG, 100, 61.0)
-    assert growth.saw(SONG, 100, 63.0)
+    assert not any(growth.saw(SONG, (100, 7), float(now), is_open=True) for now in range(60))
+    assert not growth.saw(SONG, (100, 7), 61.0)
+    assert growth.saw(SONG, (100, 7), 63.0)
 
 
 def test_the_kernel_tells_who_writes(tmp_path):

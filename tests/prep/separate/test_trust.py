@@ -15,7 +15,7 @@ pytest.importorskip("demucs")
 
 from sfa_engine.errors import WorkerError  # noqa: E402 - after what may be absent
 from sfa_engine.prep.separate import models as trust  # noqa: E402
-from sfa_engine.prep.separate.hybrid import Demucs  # noqa: E402
+from sfa_engine.prep.separate.hybrid import CLASSES, Demucs  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -91,6 +91,25 @@ def test_safetensors_name_no_class_but_those_of_models(models, tmp_path, klass):
     safetensors.save_file({"x": torch.zeros(1)}, path, metadata=metadata)
     name_by_digest(path)
     with pytest.raises(WorkerError, match="no class of Demucs"):
+        load(models)
+    assert not sign.exists()
+
+
+@pytest.mark.parametrize(
+    "structure",
+    ['{"_class": "harmful.Any"}', r'{"\u005fclass": "harmful.Any"}', '{"_dict": []}', ""],
+)
+def test_safetensors_with_a_structure_import_nothing(models, tmp_path, monkeypatch, structure):
+    safetensors = pytest.importorskip("safetensors.torch")
+    next(models.glob("*.th")).unlink()
+    sign = tmp_path / "sign"
+    (tmp_path / "harmful.py").write_text(f"open({str(sign)!r}, 'w')\nAny = dict\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    metadata = {"klass": CLASSES[0], "args": "[]", "kwargs": "{}", "structure": structure}
+    path = models / "tiny.safetensors"
+    safetensors.save_file({"x": torch.zeros(1)}, path, metadata=metadata)
+    name_by_digest(path)
+    with pytest.raises(WorkerError, match="might run a program"):
         load(models)
     assert not sign.exists()
 
