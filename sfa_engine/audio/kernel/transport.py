@@ -140,7 +140,8 @@ def stop(engine, rack, deck, frame):
     transport = engine.transport[deck]
     if transport.playing != 0:
         main = transport.head[0]
-        transport.position = place(main, frame)
+        # The last frame falls between two of the device: the deck may be a part of one beyond it.
+        transport.position = inside(rack.media[main.slot], place(main, frame))
         leave(rack, transport)
         main.gain = 0.0
         main.slope = 0.0
