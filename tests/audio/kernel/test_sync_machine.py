@@ -311,7 +311,8 @@ class Performance(RuleBasedStateMachine):
             least, most = sorted((was.speed, now.speed))
             assert least - 1e-6 <= gone <= most + 1e-6, "a leap of the position"
         other = 1 - d
-        hands = self.gliding[d] or (now.following == other + 1 and self.gliding[other])
+        follows = other + 1 in {was.following, now.following}
+        hands = self.gliding[d] or (follows and self.gliding[other])
         if was.playing and now.playing and was.heard and now.heard and not hands and not jumped:
             change = abs(abs(now.speed) - abs(was.speed))
             assert change <= 2.5 * sync.SLEW * ticks_s * max(1.0, now.rate), "a leap of the tempo"
