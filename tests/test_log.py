@@ -407,7 +407,14 @@ def test_an_exception_that_nobody_catches_is_one_record(tmp_path, code, level, w
 
 @pytest.mark.slow
 def test_a_crash_of_machine_code_leaves_where_it_was(tmp_path):
-    done = run(tmp_path, "log.write('info', 'playing'); ctypes.string_at(8)")
+    # The log is opened by its writer, so the process has to live until it is.
+    code = """
+log.write("info", "playing")
+while not Path(sys.argv[1], "host.log").exists():
+    time.sleep(0.01)
+ctypes.string_at(8)
+"""
+    done = run(tmp_path, code)
     assert done.returncode == -signal.SIGSEGV
     said = (tmp_path / "host.log").read_text()
     assert "Fatal Python error: Segmentation fault" in said

@@ -13,6 +13,7 @@ import trio
 from engine_process import Show, until
 
 from sfa_engine.audio.layout import READING_INDEX, VALUE_INDEX
+from sfa_engine.audio.lock import lock_holder
 from sfa_engine.audio.memory import Memory
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.stage.conductor import Conductor
@@ -162,7 +163,7 @@ def test_a_play_is_told_to_the_library_although_backstage_and_stage_die(silent_e
     bundle = write_bundle_arrays(
         folder / "Us - Loud.sfa", {"mix": sound}, title="Loud", artist="Us", bpm=120.0
     )
-    backstage = int((engine.runtime / "backstage.lock").read_text())
+    backstage = lock_holder(engine.runtime / "backstage.lock")
     os.kill(backstage, signal.SIGSTOP)
     try:
         with engine.connect() as client:
@@ -170,7 +171,7 @@ def test_a_play_is_told_to_the_library_although_backstage_and_stage_die(silent_e
             client.call("set", path="deck1.play", value=True, wait=True)
         outbox = engine.runtime / "data" / "sfa" / "plays-pending.json"
         until(outbox.exists, "the play in the outbox")
-        os.kill(int((engine.runtime / "stage.lock").read_text()), signal.SIGKILL)
+        os.kill(lock_holder(engine.runtime / "stage.lock"), signal.SIGKILL)
         os.kill(backstage, signal.SIGKILL)
     finally:
         os.kill(backstage, signal.SIGCONT)
