@@ -76,6 +76,13 @@ def test_after_the_last_solo_every_stem_is_heard_again():
     assert (heard(engine) == before).all()
 
 
+@pytest.mark.parametrize("stems", [{"mix": 0.125}, {"drums": 0.125, "bass": 0.0625}])
+def test_a_solo_of_a_stem_that_the_track_has_not_silences_nothing(stems):
+    sounds = {name: steady(level) for name, level in stems.items()}
+    engine = playing(sounds, deck1__stem__vocals__solo=1.0)
+    assert heard(engine)[0] == pytest.approx(sum(stems.values()), rel=FACTOR_TOLERANCE)
+
+
 def test_a_solo_is_a_decks_own():
     one = {name: steady(level) for name, level in STEMS.items()}
     engine = playing(one, {"mix": steady(LEVEL)}, deck1__stem__drums__solo=1.0)
