@@ -178,7 +178,7 @@ class LogFile:
 
 
 class QueuedLog(LogFile):
-    """A log whose records a thread of its own writes: whoever logs never waits for a disk.
+    """A log written by a thread of its own: the caller never waits for a disk.
 
     While the disk hangs so many records wait; more are counted as lost, and told when it answers.
     """

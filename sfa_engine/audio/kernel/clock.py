@@ -1,4 +1,4 @@
-"""The session's clock: a beat that runs on without a jump, whoever gives the tempo.
+"""The session's clock: a beat that runs on without a jump across changes of its source.
 
 It follows a deck as a deck follows another: it takes over the tempo, keeps it when the deck
 stops, and brings its phase in by running a little faster or slower. Its bars are the deck's

@@ -63,7 +63,12 @@ def position_of(media, beat):
 
 
 @kernel
+def beat_near(media, hint, position):
+    """Return the beat number of a position; `hint` is an interval that is near, perhaps its own."""
+    return beat_at(media, interval_at(media, hint, position), position)
+
+
+@kernel
 def nearest_beat(media, hint, position):
     """Return the place of the beat nearest to a place."""
-    k = interval_at(media, hint, position)
-    return position_of(media, math.floor(beat_at(media, k, position) + 0.5))
+    return position_of(media, math.floor(beat_near(media, hint, position) + 0.5))

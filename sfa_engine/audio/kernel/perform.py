@@ -465,7 +465,7 @@ def loop(engine, rack, deck, command, frame, here):
     if op == LOOP_AUTO and not active:
         if not grid.has_grid(media):
             return NO_GRID
-        beat = grid.beat_at(media, grid.interval_at(media, machine.beat_hint, here), here)
+        beat = grid.beat_near(media, machine.beat_hint, here)
         if engine.values.deck[deck].quantise != 0.0:
             step = min(1.0, values.loop.length)
             beat = math.floor(beat / step + 0.5) * step
@@ -473,7 +473,7 @@ def loop(engine, rack, deck, command, frame, here):
         end = grid.position_of(media, beat + values.loop.length)
         if end > last:
             # The last one that fits, so many whole beats earlier.
-            room = grid.beat_at(media, grid.interval_at(media, machine.beat_hint, last), last)
+            room = grid.beat_near(media, machine.beat_hint, last)
             beat -= math.ceil(beat + values.loop.length - room - 1e-6)
             place = grid.position_of(media, beat)
             end = min(last, grid.position_of(media, beat + values.loop.length))
@@ -520,10 +520,9 @@ def loop(engine, rack, deck, command, frame, here):
     if op == LOOP_MOVE:
         if not grid.has_grid(media):
             return NO_GRID
-        k = grid.interval_at(media, machine.beat_hint, begin)
-        first = grid.position_of(media, grid.beat_at(media, k, begin) + command.x)
-        k = grid.interval_at(media, machine.beat_hint, end)
-        end_moved = grid.position_of(media, grid.beat_at(media, k, end) + command.x)
+        hint = machine.beat_hint
+        first = grid.position_of(media, grid.beat_near(media, hint, begin) + command.x)
+        end_moved = grid.position_of(media, grid.beat_near(media, hint, end) + command.x)
         if first != transport.inside(media, first) or end_moved > last + transport.JUST_OVER:
             return OUTSIDE
         if end_moved - first < transport.SHORTEST_LOOP:

@@ -260,7 +260,7 @@ def land(engine, rack, deck, frame, position):
         close = DEAD_ZONE
     elif engine.values.deck[deck].quantise == 0.0:
         return position
-    beat = grid.beat_at(media, grid.interval_at(media, machine.beat_hint, position), position)
+    beat = grid.beat_near(media, machine.beat_hint, position)
     error = phase_error(reference, beat)
     if abs(error) <= close:
         return position

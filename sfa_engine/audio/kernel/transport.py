@@ -297,11 +297,9 @@ def happen(engine, rack, deck, frame, wrapped, ended):
         length = loop_end(values, media) - values.loop.start * media.rate
         back = -length if main.speed > 0.0 else length
         if grid.has_grid(media):
-            there = position + back
-            k = grid.interval_at(media, transport.beat_hint, position)
-            beat = grid.beat_at(media, k, position)
-            k = grid.interval_at(media, transport.beat_hint, there)
-            transport.unrolled += beat - grid.beat_at(media, k, there)
+            hint = transport.beat_hint
+            beat = grid.beat_near(media, hint, position)
+            transport.unrolled += beat - grid.beat_near(media, hint, position + back)
         locate(rack, transport, frame, position + back)
         tell(engine, wrapped, 0, deck, 0, 0, np.int64(0), frame, position / media.rate)
         return
