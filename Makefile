@@ -7,37 +7,37 @@ PYTHON ?= python3
 EXTRAS ?= dev
 BIN := .venv/bin
 GENERATED = $(shell grep -rl '\[\[\[cog' --include='*.md' README.md docs)
-# Tests of the parts that everything else stands on.
-FAST := $(addprefix tests/,desk wire stage audio studio surfaces \
-    test_clock.py test_door.py test_log.py test_network.py cli/test_config.py \
-    cli/test_log_command.py cli/test_watchdog.py)
+# The parts that everything else stands on.
+FAST := $(addprefix tests/,desk wire engine host track stage script demo system bench \
+    $(addprefix surfaces/test_,any_types.py order.py relay.py socket.py socket_server.py) \
+    run/test_config.py run/test_watchdog.py cli/test_log_command.py cli/test_screen.py)
 LINTS := lint-style lint-types lint-imports lint-docstrings lint-docs lint-changelog
 
 export PYTHON EXTRAS
 $(LINTS): export TIMEFORMAT = $@: %1R s
 
-.PHONY: help demo test test-fast test-nightly setup bench docs clean lint $(LINTS)
+.PHONY: help demo test test-fast test-nightly setup bench analysis-table docs clean lint $(LINTS)
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
-demo: .venv/for-demo ## hear two decks mixed; without a sound device they go to demo.wav
+demo: .venv/for-demo ## hear two decks mixed; without a sound device: demo.wav and demo.png
 	@$(BIN)/sfa demo
 
 test: setup ## run every test
 	@$(BIN)/python -c 'from sfa_engine.cli.screen import build_kernel; build_kernel()'
 	@$(BIN)/pytest -q -m 'not realtime and not nightly' --numprocesses auto --dist loadfile \
 	    --durations=20 --junitxml=build/tests.xml; first=$$?; \
-	    $(BIN)/pytest -q -m realtime --durations=20 --junitxml=build/tests-realtime.xml && exit $$first
+	    $(BIN)/pytest -q -m 'realtime and not nightly' --durations=20 --junitxml=build/tests-realtime.xml && exit $$first
 
-test-fast: setup ## run what needs no other process, in less than a minute
+test-fast: setup ## run the fast tests of the core, in less than a minute
 	@$(BIN)/pytest -q -m 'not slow and not realtime and not nightly' --numprocesses auto --dist loadfile $(FAST)
 
-test-nightly: setup ## compare the sound of code for several CPUs; minutes
+test-nightly: setup ## what takes minutes: code for several CPUs, long tracks, millions of inputs
 	@$(BIN)/pytest -q -m nightly --numprocesses auto --timeout 3600
 
-setup: .venv/for-test ## install all that demo and tests need
+setup: .venv/for-test ## install everything for demo and tests
 
 # Made again when what they are made from is newer.
 .venv/for-%: pyproject.toml scripts/setup.sh
@@ -66,7 +66,10 @@ lint-changelog: setup
 bench: .venv/for-demo ## measure the engine against a client that does nothing
 	@$(BIN)/sfa bench engine
 
-docs: setup ## write the generated parts of the documents anew
+analysis-table: setup ## score the analysis on made pieces, write tables and picture of docs/analysis.md
+	@$(BIN)/sfa bench analysis --docs docs
+
+docs: setup ## write the generated parts of the documents
 	@$(BIN)/cog -I docs -r $(GENERATED)
 
 clean: ## remove the virtual environment and all caches

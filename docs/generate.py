@@ -1,30 +1,62 @@
-"""What the documents take from the code: called by the cog blocks in them.
+"""The generated parts of the documents: called by the cog blocks in them.
 
-``make docs`` writes, ``make lint`` checks. Knows the desk, the library and backstage's verbs; none
-of them knows it.
+``make docs`` writes them, ``make lint`` checks them. Knows the desk, the library and every verb;
+none of them knows it.
 """
 
 from __future__ import annotations
 
+import ast
+import configparser
 import inspect
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+from sfa_engine import errors
+from sfa_engine.backstage.server import Client as BackstageClient
+from sfa_engine.backstage.services.errors import ServiceError
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
+from sfa_engine.backstage.verbs.profiles import ProfileVerbs
 from sfa_engine.desk import DESK, Button, Control, Desk, Each, Fader, Meter, Section
+from sfa_engine.desk.control import COLORS, GROUPS
+from sfa_engine.desk.deck import BANDS, STEMS
 from sfa_engine.library.migrations import migrate
 from sfa_engine.library.query import OPERATORS
+from sfa_engine.stage.core import Core
+from sfa_engine.surfaces.midi import document
+from sfa_engine.surfaces.midi.profile import Profile, load_profiles
+from sfa_engine.surfaces.midi.surface import MidiSurface
+from sfa_engine.surfaces.osc.address import TARGETS, TRAVEL_SENDERS
+from sfa_engine.surfaces.osc.server import Server as OscServer
+from sfa_engine.surfaces.rtpmidi.server import Server as NetworkMidi
+from sfa_engine.surfaces.socket.server import Client as StageClient
+from sfa_engine.wire.session import Session
+from sfa_engine.wire.verbs import Verb, verbs_of
 
-HEADS = ("control", "kind", "range", "at rest", "what it does")
+ROOT = Path(__file__).parents[1]
+_NUMBERED = re.compile(r"([a-z]+)(\d+)(?=/)")  # a part of an address: deck1
+HEADS = ("control", "label", "page", "kind", "range", "at rest", "what it does")
 
 
 def controls() -> str:
-    """Return every control in a table per section; sections that repeat stand once."""
+    """Return every control in a table per section; a repeated section appears once."""
     return "\n".join(_pages(DESK, "The desk itself", 2))
+
+
+def pages() -> str:
+    """Return the pages of surfaces, in their order."""
+    return ", ".join(f"`{group}`" for group in GROUPS)
+
+
+def colors() -> str:
+    """Return the palette in a table."""
+    return "\n".join(_table(("color", "sRGB"), [(f"`{n}`", f"`{c}`") for n, c in COLORS.items()]))
 
 
 def operators() -> str:
@@ -34,21 +66,113 @@ def operators() -> str:
     return "\n".join(_table(heads, rows))
 
 
-def verbs() -> str:
-    """Return every verb of backstage in a table."""
+def packages() -> str:
+    """Return every package in a table, the highest layer first: its docstring's first sentence."""
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    layers = contracts["importlinter:contract:downwards"]["layers"].replace("|", "\n").split("\n")
     rows = []
-    for kind in (PrepVerbs, JobVerbs, LibraryVerbs):
-        for name, method in inspect.getmembers(kind, inspect.isfunction):
-            if not name.startswith("_"):
-                params = [p for p in inspect.signature(method).parameters if p != "self"]
-                sentence = (inspect.getdoc(method) or "").partition("\n\n")[0].replace("\n", " ")
-                given = ", ".join(f"`{param}`" for param in params)
-                rows.append((f"`{name.replace('_', '.', 1)}`", given, sentence))
-    return "\n".join(_table(("method", "params", "what it does"), rows))
+    for layer in filter(None, map(str.strip, layers)):
+        folder = ROOT / "sfa_engine" / layer
+        if not folder.is_dir():  # a module
+            continue
+        for init in sorted(folder.rglob("__init__.py")):
+            docstring = ast.get_docstring(ast.parse(init.read_text())) or ""
+            sentence = docstring.partition("\n\n")[0].replace("\n", " ").replace("``", "`")
+            rows.append((f"`{init.parent.relative_to(ROOT / 'sfa_engine')}`", sentence))
+    return "\n".join(_table(("package", "what it is"), rows))
+
+
+def stage_verbs() -> str:
+    """Return every verb of the stage in a table."""
+    return "\n".join(_verbs(Session, Core, StageClient, MidiSurface, OscServer, NetworkMidi))
+
+
+def backstage_verbs() -> str:
+    """Return every verb of backstage in a table."""
+    return "\n".join(_verbs(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ProfileVerbs))
+
+
+def _verbs(*kinds: type) -> Iterator[str]:
+    found = {name: verb for kind in kinds for name, verb in verbs_of(kind).items()}
+    rows = [
+        (f"`{name}`", ", ".join(_params(verb)), verb.declared.scope, verb.sentence)
+        for name, verb in found.items()
+    ]
+    return _table(("method", "params", "scope", "what it does"), rows)
+
+
+def _params(verb: Verb) -> Iterator[str]:
+    """Yield each parameter, with the scope that it needs if that is another than the verb's."""
+    for name, shown in zip(verb.types, verb.params_text(), strict=True):
+        scope = verb.declared.restricted.get(name)
+        yield f"`{shown}`" + (f" ({scope})" if scope else "")
+
+
+def profile_keys(name: str) -> str:
+    """Return the keys of a table of MIDI profiles: ``Document``, ``Entry``, ``Light``."""
+    table = getattr(document, name)
+    below = document.Binding.__struct_fields__ if table is document.Entry else ()
+    rows = []
+    for key in table.__struct_fields__:
+        sentence = document.sentence(table, key)
+        if sentence and key not in below:
+            rows.append((f"`{key}`", document.values_of(table, key), sentence))
+    return "\n".join(_table(("key", "values", "what it says"), rows))
+
+
+def controllers() -> str:
+    """Return every MIDI profile: what it is for, and what its controls do."""
+    return "\n".join(line for p in load_profiles().values() for line in _controller(p))
+
+
+def _controller(profile: Profile) -> Iterator[str]:
+    whole = profile.document
+    ports = f"ports matching `{whole.match.port}`" if whole.match.port else "any other port"
+    certain = "" if whole.certain else " Not certain."
+    yield from (f"## {profile.title}", "", f"`{profile.name}`, for {ports}.", "")
+    yield from (" ".join(whole.notes.split()), "", f"Source: {whole.source}.{certain}", "")
+    rows = []
+    for entry in whole.control:
+        sent = next(
+            (n for n in document.MESSAGE_KEYS if getattr(entry, n) not in (None, False)), ""
+        )
+        numbers = getattr(entry, sent) if sent else ""
+        listed = numbers if isinstance(numbers, list) else [numbers]
+        text = " ".join(str(number) for number in listed if number is not True)
+        channel = entry.channel if entry.channel is not None else whole.channel
+        channels = " ".join(map(str, channel)) if isinstance(channel, list) else channel
+        doubt = " ?" if entry.certain is False else ""
+        does = []
+        for binding in (entry, *entry.bindings):
+            when = ", ".join(f"{k} {v}" for k, v in binding.when.items())
+            dos = binding.do if isinstance(binding.do, list) else [binding.do]
+            states = ", ".join(f"{k} = {v}" for k, v in binding.state.items())
+            said = ", ".join(f"`{do}`" for do in dos if do) or (f"layer {states}" if states else "")
+            if said:
+                does.append(f"*{when}:* {said}" if when else said)
+        rows.append((entry.name, f"{sent} {text}, channel {channels}{doubt}", "<br>".join(does)))
+    yield from _table(("control", "sends", "does"), rows)
+    yield ""
+
+
+def codes() -> str:
+    """Return every code of an error in a table."""
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    rows = [
+        (f"`{kind.code}`", _sentence_of(kind), "yes" if issubclass(kind, errors.RETRYABLE) else "")
+        for kind in [*kinds, ServiceError]
+        if issubclass(kind, errors.SfaError) and kind is not errors.SfaError
+    ]
+    return "\n".join(_table(("code", "what it says", "may pass by itself"), rows))
+
+
+def _sentence_of(kind: type) -> str:
+    return (inspect.getdoc(kind) or "").partition("\n\n")[0].replace("\n", " ")
 
 
 def tables() -> str:
-    """Return the tables of the library as a diagram, read from a library that was just made."""
+    """Return the tables of the library as a diagram, read from an empty library."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         migrate(connection)
         return "\n".join(["```mermaid", "erDiagram", *_entities(connection), "```"])
@@ -71,6 +195,24 @@ def _entities(connection: sqlite3.Connection) -> Iterator[str]:
     yield from references
 
 
+def osc_addresses() -> str:
+    """Return every OSC address in a table; those of a repeated section in one row."""
+    targets = [target for target in TARGETS.values() if not target.is_travel]
+    last: dict[str, int] = {}  # number of each repeated section
+    for target in targets:
+        for name, number in _NUMBERED.findall(target.address):
+            last[name] = max(last.get(name, 0), int(number))
+    rows = []
+    for target in targets:
+        address = _NUMBERED.sub(lambda found: f"{found[1]}1…{last[found[1]]}", target.address)
+        address = re.sub(rf"/stem/({'|'.join(STEMS)})/", "/stem/*name*/", address)
+        address = re.sub(rf"/eq/({'|'.join(BANDS)})/", "/eq/*band*/", address)
+        control = target.control
+        travel = "yes" if target.path in TRAVEL_SENDERS else ""
+        rows.append((address, control.kind, control.range_text(), travel))
+    return "\n".join(_table(("address", "kind", "argument", "travel"), list(dict.fromkeys(rows))))
+
+
 def _pages(section: Section, title: str, level: int) -> Iterator[str]:
     """Yield the lines of a section and of those below it."""
     yield f"{'#' * level} {title}\n"
@@ -90,7 +232,7 @@ def _pages(section: Section, title: str, level: int) -> Iterator[str]:
 
 
 def _names(parts: Each[Any, Any], paths: list[str]) -> str:
-    """Return the names of a section that stands several times, all of them if they are words."""
+    """Return the names of a repeated section, all of them if they are words."""
     numbered = all(isinstance(key, int) for key in parts) and len(parts) > 2
     shown = [f"`{path}`" for path in paths]
     return f"{shown[0]} to {shown[-1]}" if numbered else ", ".join(shown)
@@ -102,15 +244,25 @@ def _sentence(section: Section) -> str:
 
 def _row(control: Control) -> tuple[str, ...]:
     name = control.path.rpartition(".")[2]
-    sentence = f"*Planned.* {control.sentence}" if control.planned else control.sentence
-    return (f"`{name}`", control.kind, control.range_text(), _rest(control), sentence)
+    notes = ["*Planned.*"] * control.planned + ["*Stage.*"] * (control.owner == "stage")
+    return (
+        f"`{name}`",
+        control.label,
+        control.group,
+        control.kind,
+        control.range_text(),
+        _rest(control),
+        " ".join([*notes, control.sentence]),
+    )
 
 
 def _rest(control: Control) -> str:
-    """Return where a control stands that nobody has touched, or what a button takes for granted."""
+    """Return a control's value at rest, or a button's default."""
     scale = control.scale
     if isinstance(control, Meter) or not control.range_text():
         return ""
+    if scale.optional:
+        return control.text(scale.rest)
     if isinstance(control, Fader | Button) and control.text(scale.rest) != "off":
         return f"{scale.rest:.10g} {scale.unit}".rstrip()
     return control.text(scale.rest)

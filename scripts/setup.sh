@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs what `make demo` and `make test` need. Both call it; nobody else has to.
+# Installs what `make demo` and `make test` need. Both call it.
 #
 #   scripts/setup.sh demo|test
 #
-# System packages only where the thing itself is missing, and only as root: everybody else is
-# told the line to type. Python packages go to .venv and nowhere else.
+# System packages only where the thing itself is missing, and only as root: any other user
+# gets the command to type. Python packages go to .venv and nowhere else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 purpose=$1
@@ -34,13 +34,15 @@ want "python$found-venv" "$python" -c 'import ensurepip, venv' # Debian keeps it
 want libportaudio2 library libportaudio.so.2
 want libatomic1 library libatomic.so.1
 if [[ $purpose == test ]]; then
-    want jackd2 command -v jackd # a sound card that is none
+    want jackd2 command -v jackd # a dummy sound card
     want pipewire command -v pipewire # another, as desktops have it
     want pipewire-bin command -v pw-link
     want pipewire-jack command -v pw-jack
     want wireplumber command -v wireplumber
     want dbus-daemon command -v dbus-daemon
+    want jack-midi-clock command -v jack_midi_clock # sends and reads MIDI clock
     want ffmpeg command -v ffmpeg # makes files to be read
+    want liblo-tools command -v oscsend # OSC peers that are not ours
     want gcc command -v gcc # one test counts calls of malloc
     want libc6-dev test -e /usr/include/stdlib.h
 fi
@@ -62,7 +64,7 @@ fi
 if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
     "$python" -m venv --clear .venv
 fi
-what=.
+what=".[demo]"
 [[ $purpose == demo ]] || what=".[${EXTRAS:-dev}]"
 say "installing Python packages into .venv (a minute or two, once)"
 pip() { "$1/bin/python" -m pip install -qq --disable-pip-version-check "${@:2}"; }

@@ -13,22 +13,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sfa_engine.audio import build
-from sfa_engine.audio.memory import Memory
-from sfa_engine.cli.folders import memory_path
+from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import SfaError
+from sfa_engine.host import build
 from sfa_engine.library.bundle import write_bundle_arrays
-from sfa_engine.surfaces.socket.client import SocketClient
+from sfa_engine.run.folders import memory_path
+from sfa_engine.wire.blocking import SocketClient
 
 RATE = 48_000
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
-def until(condition, what):
-    give_up = time.monotonic() + PATIENCE_S
+def until(condition, what, every_s=0.002):
+    give_up = time.monotonic() + TIMEOUT_S
     while not condition():
-        assert time.monotonic() < give_up, f"waited {PATIENCE_S:g} s for {what}"
-        time.sleep(0.002)
+        assert time.monotonic() < give_up, f"waited {TIMEOUT_S:g} s for {what}"
+        time.sleep(every_s)
 
 
 class Jack:
@@ -96,6 +96,12 @@ class Show:
         self.environment = {**os.environ, **environment, **apart}
         self.device = device
         self.parent = None
+        # Engines of several tests would want one port, and look for tablets in the network.
+        settings = runtime / "config" / "sfa" / "config.toml"
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text("[osc]\nenabled = false\n")
+        for made in (settings, settings.parent, settings.parent.parent):
+            made.chmod(0o600 if made.is_file() else 0o700)
 
     def start(self, *options):
         log = (self.runtime / "start.log").open("ab")
@@ -158,12 +164,18 @@ class Show:
 
 
 @contextmanager
-def show(environment, device):
+def show(environment, device, settings="", *options, osc=0, prepare=lambda _: None):
+    """The engine in a folder of its own; with OSC, if it is given a port, which is `osc` of it."""
     build.ensure()
     with tempfile.TemporaryDirectory(prefix="sfa-t-", dir=memory_path()) as folder:
         engine = Show(Path(folder), environment, device)
+        engine.osc = osc
+        file = engine.runtime / "config" / "sfa" / "config.toml"
+        ours = f"[osc]\nport = {osc}\nzeroconf = false\n" if osc else file.read_text()
+        file.write_text(ours + settings)
         try:
-            engine.start()
+            prepare(engine)
+            engine.start(*options)
             yield engine
         finally:
             engine.stop()

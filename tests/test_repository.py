@@ -15,7 +15,7 @@ from numpydoc.docscrape import NumpyDocString
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sfa_engine"
-BINARY = {".png", ".npy", ".npz", ".wav", ".flac", ".jpg", ".gz"}
+BINARY = {".png", ".npy", ".npz", ".wav", ".flac", ".jpg", ".gz", ".tosc", ".ogg"}
 # Longer than that, and why it is one thing all the same.
 LONG: dict[str, str] = {}
 

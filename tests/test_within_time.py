@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from sfa_engine import finished
-from sfa_engine.finished import within_time
+from sfa_engine.system import aio
+from sfa_engine.system.aio import within_time
 
 
 def test_its_result_and_its_errors_are_told() -> None:
@@ -35,8 +35,8 @@ def test_what_hangs_is_left_behind_in_time_and_others_go_on() -> None:
 
 
 def test_of_those_that_hang_there_are_not_more_and_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finished, "MAX_HUNG", 3)
-    monkeypatch.setattr(finished, "_left", {})  # what other tests left behind may still hang
+    monkeypatch.setattr(aio, "MAX_HUNG", 3)
+    monkeypatch.setattr(aio, "_abandoned", {})  # what other tests left behind may still hang
     leave = threading.Event()
 
     async def main() -> None:

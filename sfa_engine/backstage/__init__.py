@@ -1,5 +1,5 @@
-"""Backstage: the library's owner, the job queue, and what speaks to the world. asyncio.
+"""Backstage: the library, the job queue and the outside services, in one asyncio process.
 
-It may die at any moment without a sound missing. Nothing of the stage or of the audio plane's
-processes is imported here; torch, demucs, librosa and spotdl live in worker programs only.
+It may be killed at any moment without an effect on the sound. It imports nothing of
+the stage or the audio plane; torch, demucs, librosa and spotdl live in worker programs only.
 """

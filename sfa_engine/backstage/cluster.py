@@ -1,19 +1,19 @@
-"""Orders on a Dask cluster: bytes travel through storage that all machines see.
+"""Workers on a Dask cluster: files travel through storage that all machines share.
 
 ::
 
-    here                      shared storage                     a worker of the cluster
-    inputs ──upload──►  NAME/MARK/in/…   ──download──►  scratch folder
-                                                        worker program ──progress──► here
-    output ◄─download─  NAME/MARK/out/…  ◄──upload────  its output
-    (renamed into place)                                scratch folder removed
+    this machine               shared storage                     a worker of the cluster
+    inputs ──upload──►  NAME/TAG/in/…    ──download──►  temporary folder
+                                                        worker program ──progress──► this machine
+    output ◄─download─  NAME/TAG/out/…   ◄──upload────  its output
+    (atomically)                                        temporary folder deleted
 
-Whoever reaches a Dask scheduler runs programs on its workers and on its clients: what they say to
-each other are pickles, and ``tcp://`` asks nobody who he is. So the address has to be of TLS, with
-certificates on both sides, unless the configuration says otherwise.
+A client that reaches a Dask scheduler can run programs on its workers and clients: the messages
+are pickles, and ``tcp://`` authenticates nobody. So the address must use TLS, with certificates on
+both sides, unless the configuration says otherwise.
 
-A worker of the cluster that dies midway loses nothing: the scheduler gives the order to another,
-which begins it anew. A ``cancel`` file beside the inputs ends an order wherever it runs.
+When a worker of the cluster dies, the scheduler gives the request to another, which starts again.
+A ``cancel`` file beside the inputs ends a request wherever it runs.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sfa_engine.backstage.runner import Order, Progress, error_of, run_worker
-from sfa_engine.durable import sync
+from sfa_engine.backstage.runner import Progress, WorkerRequest, error_of, run_worker
 from sfa_engine.errors import SfaError, WorkerError
-from sfa_engine.library.draft import scratch, take_place
+from sfa_engine.system.atomic import replace_directory, sync, temporary_directory
 
 logger = logging.getLogger(__name__)
 CONNECT_S = 10.0
@@ -39,14 +38,14 @@ _TOPIC = "sfa-progress"
 
 
 class Cluster:
-    """Sends orders to a Dask cluster.
+    """Runs worker programs on a Dask cluster.
 
     Parameters
     ----------
     client : distributed.Client
         Asynchronous.
     shared : str
-        A folder, or any URL of fsspec, that this machine and the cluster's all see.
+        A folder, or any URL of fsspec, that this machine and the cluster share.
     """
 
     def __init__(self, client: Any, shared: str) -> None:
@@ -54,11 +53,11 @@ class Cluster:
         self._shared = shared.rstrip("/")
         self._files, self._root = _storage(self._shared)
         self._listeners: dict[str, Progress] = {}
-        client.subscribe_topic(_TOPIC, self._hear)
+        client.subscribe_topic(_TOPIC, self._on_progress)
 
     @classmethod
     async def connect(cls, address: str, shared: str, *, insecure: bool = False) -> Cluster:
-        """Return the cluster at a scheduler's address.
+        """Connect to a scheduler.
 
         Parameters
         ----------
@@ -67,13 +66,13 @@ class Cluster:
         shared : str
             See the class.
         insecure : bool
-            Whether an address without TLS will do.
+            Whether an address without TLS is accepted.
 
         Raises
         ------
         WorkerError
-            The address has no TLS, nobody answers there, or no shared storage is named or none
-            that is known, or Dask is not installed.
+            The address has no TLS or does not answer, the shared storage is missing or of an
+            unknown kind, or Dask is not installed.
         """
         if not address or not shared:
             raise WorkerError(
@@ -82,7 +81,7 @@ class Cluster:
             )
         if not insecure and not address.startswith(SECURE):
             raise WorkerError(
-                f"{address} has no TLS: whoever reaches the scheduler could run programs here",
+                f"{address} has no TLS: everyone on the network could run programs here",
                 'give a tls:// address, or set dask_security = "none" on a network of your own',
             )
         try:
@@ -99,160 +98,159 @@ class Cluster:
                 )
                 failed.push_async_callback(client.close)
                 await client
-            except Exception as error:  # what answers there may be anything
+            except Exception as error:  # anything may answer there
                 raise WorkerError(
-                    f"no Dask scheduler answers at {address}: {error!s:.300}",
+                    f"no Dask scheduler at {address}: {error!s:.300}",
                     "start it, or set executor",
                 ) from error
-            here = cls(client, shared)
+            cluster = cls(client, shared)
             failed.pop_all()
-        return here
+        return cluster
 
-    def _hear(self, event: tuple[float, Any]) -> None:
-        said = event[1]
-        listener = self._listeners.get(said["mark"])
+    def _on_progress(self, event: tuple[float, Any]) -> None:
+        message = event[1]
+        listener = self._listeners.get(message["tag"])
         if listener:
-            listener(said["share"], said["doing"])
+            listener(message["share"], message["doing"])
 
-    async def run(self, order: Order, progress: Progress) -> dict[str, Any]:
-        """Carry an order out on the cluster."""
-        self._listeners[order.mark] = progress
-        place = f"{self._root}/{order.mark}"
+    async def run(self, request: WorkerRequest, progress: Progress) -> dict[str, Any]:
+        """Run a worker program on the cluster."""
+        self._listeners[request.tag] = progress
+        path = f"{self._root}/{request.tag}"
         try:
-            with self._blamed():
-                await asyncio.to_thread(self._upload, order, place)
-                said = await self._submit(order)
-                if "result" in said and order.output:
-                    target = Path(order.request[order.output])
-                    await asyncio.to_thread(self._download, f"{place}/out", target)
+            with self._storage_errors():
+                await asyncio.to_thread(self._upload, request, path)
+                answer = await self._submit(request)
+                if "result" in answer and request.output:
+                    target = Path(request.values[request.output])
+                    await asyncio.to_thread(self._download, f"{path}/out", target)
         except Exception:
-            await self._clear(place)
+            await self._clear(path)
             raise
         except asyncio.CancelledError:
             with suppress(OSError):  # nothing was sent yet
-                await asyncio.to_thread(self._files.touch, f"{place}/cancel")
+                await asyncio.to_thread(self._files.touch, f"{path}/cancel")
             raise
         finally:
-            self._listeners.pop(order.mark, None)
-        await self._clear(place)
-        if "error" in said:
-            raise error_of(said["error"])
-        result: dict[str, Any] = said["result"]
+            self._listeners.pop(request.tag, None)
+        await self._clear(path)
+        if "error" in answer:
+            raise error_of(answer["error"])
+        result: dict[str, Any] = answer["result"]
         return result
 
-    async def _submit(self, order: Order) -> dict[str, Any]:
-        """Give an order to the scheduler; return what its worker said."""
-        wants_gpu = order.request.get("device") == "cuda"
+    async def _submit(self, request: WorkerRequest) -> dict[str, Any]:
+        """Submit a request; return its result or error."""
+        wants_gpu = request.values.get("device") == "cuda"
         future = self._client.submit(
-            carry_out,
+            run_request,
             self._shared,
-            order,
-            key=order.mark,
+            request,
+            key=request.tag,
             pure=False,
             resources={"GPU": 1} if wants_gpu else None,
         )
         try:
-            said: dict[str, Any] = await future
+            answer: dict[str, Any] = await future
         except asyncio.CancelledError:
             await future.cancel()
             raise
-        except Exception as error:  # whatever Dask or the function's transport raises
+        except Exception as error:  # Dask and its transport raise anything
             raise WorkerError(
                 f"the cluster failed: {type(error).__name__}: {error!s:.300}", "see its dashboard"
             ) from error
-        return said
+        return answer
 
-    def _upload(self, order: Order, place: str) -> None:
-        for name in order.inputs:
-            _send(self._files, Path(order.request[name]), f"{place}/in/{name}")
+    def _upload(self, request: WorkerRequest, path: str) -> None:
+        for name in request.inputs:
+            _send(self._files, Path(request.values[name]), f"{path}/in/{name}")
 
-    def _download(self, place: str, target: Path) -> None:
-        """Bring an output folder here, and rename it into its place."""
-        with scratch(target) as folder:
-            came = _fetch(self._files, place, folder / "came")
-            for path in (*came.rglob("*"), came):
-                sync(path)
-            take_place(came, target)
+    def _download(self, path: str, target: Path) -> None:
+        """Copy an output folder here; it appears whole."""
+        with temporary_directory(target) as folder:
+            fetched = _fetch(self._files, path, folder / "fetched")
+            for each in (*fetched.rglob("*"), fetched):
+                sync(each)
+            replace_directory(fetched, target)
 
-    async def _clear(self, place: str) -> None:
-        """Take an order's files off shared storage; what stays there changes nothing, and is told.
+    async def _clear(self, path: str) -> None:
+        """Delete a request's files from shared storage; what cannot be deleted is logged.
 
-        A worker that is still at it ends when they are gone.
+        A worker that still runs ends when they are gone.
         """
         try:
-            await asyncio.to_thread(self._files.rm, place, True)
+            await asyncio.to_thread(self._files.rm, path, True)
         except FileNotFoundError:
             return
         except OSError as error:
-            logger.warning("%s stays on shared storage: %s", place, _said(error))
+            logger.warning("%s is left on shared storage: %s", path, _reason(error))
 
-    async def end(self, marks: str) -> None:
-        """Tell all orders with such marks to end; those that were told before are cleared away."""
-        await asyncio.to_thread(self._end, f"{self._root}/{marks}*")
+    async def kill(self, prefix: str) -> None:
+        """Cancel all requests whose tags have a prefix; delete those that were cancelled before."""
+        await asyncio.to_thread(self._kill, f"{self._root}/{prefix}*")
 
-    def _end(self, places: str) -> None:
-        with self._blamed():
-            for name in self._files.glob(places):
+    def _kill(self, paths: str) -> None:
+        with self._storage_errors():
+            for name in self._files.glob(paths):
                 if self._files.exists(f"{name}/cancel"):
-                    self._files.rm(name, True)  # nobody took it up: it would lie there for ever
+                    self._files.rm(name, True)  # no worker took it
                 else:
                     self._files.touch(f"{name}/cancel")
 
     @contextmanager
-    def _blamed(self) -> Iterator[None]:
-        """Turn what storage reports inside the block into a WorkerError."""
+    def _storage_errors(self) -> Iterator[None]:
+        """Raise an OSError of the storage as a WorkerError."""
         try:
             yield
         except OSError as error:
             raise WorkerError(
-                f"shared storage: {_said(error)}", f"look at {self._shared}"
+                f"shared storage: {_reason(error)}", f"check {self._shared}"
             ) from error
 
     async def close(self) -> None:
-        """Leave the cluster."""
+        """Disconnect."""
         await self._client.close()
 
 
-def carry_out(shared: str, order: Order) -> dict[str, Any]:
-    """Carry an order out, on a worker of the cluster; return its result or its error."""
+def run_request(shared: str, request: WorkerRequest) -> dict[str, Any]:
+    """Run a request on a worker of the cluster; return its result or its error."""
     from distributed import get_worker
 
     worker = get_worker()
 
     def progress(share: float, doing: str) -> None:
-        worker.log_event(_TOPIC, {"mark": order.mark, "share": share, "doing": doing})
+        worker.log_event(_TOPIC, {"tag": request.tag, "share": share, "doing": doing})
 
     files, root = _storage(shared)
-    place = f"{root}/{order.mark}"
-    # In the worker's own folder: Dask clears that up if the worker dies.
+    path = f"{root}/{request.tag}"
+    # In the worker's own folder: Dask deletes that if the worker dies.
     with tempfile.TemporaryDirectory(prefix="sfa-", dir=worker.local_directory) as name:
         folder = Path(name)
-        request = dict(order.request)
-        for field in order.inputs:
-            request[field] = str(_fetch(files, f"{place}/in/{field}", folder / field))
-        if order.output:
-            request[order.output] = str(folder / "made" / Path(request[order.output]).name)
+        values = dict(request.values)
+        for field in request.inputs:
+            values[field] = str(_fetch(files, f"{path}/in/{field}", folder / field))
+        if request.output:
+            values[request.output] = str(folder / "made" / Path(values[request.output]).name)
             (folder / "made").mkdir()
-        here = Order(order.program, request, order.mark, order.time_limit_s)
+        local = WorkerRequest(request.program, values, request.tag, request.time_limit_s)
         try:
-            result = asyncio.run(_run_until_cancelled(files, place, here, progress))
+            result = asyncio.run(_run_until_cancelled(files, path, local, progress))
         except SfaError as error:
-            said = {"code": error.code, "message": error.message, "hint": error.hint}
-            return {"error": said}
-        if order.output:
+            return {"error": error.to_wire()}
+        if request.output:
             with suppress(FileNotFoundError):
-                files.rm(f"{place}/out", True)
-            _send(files, Path(request[order.output]), f"{place}/out")
+                files.rm(f"{path}/out", True)
+            _send(files, Path(values[request.output]), f"{path}/out")
         return {"result": result}
 
 
 def _storage(shared: str) -> tuple[Any, str]:
-    """Return shared storage, and the path of its folder there.
+    """Return the file system of shared storage, and the folder in it.
 
     Raises
     ------
     WorkerError
-        If fsspec does not know it, or lacks what it needs for it.
+        fsspec does not know it, or lacks a package for it.
     """
     import fsspec
 
@@ -266,51 +264,51 @@ def _storage(shared: str) -> tuple[Any, str]:
     return files, root
 
 
-def _said(error: OSError) -> str:
-    """Return what an error says, or its kind if that is nothing."""
+def _reason(error: OSError) -> str:
+    """Return an error's message, or its type if that is empty."""
     return str(error) if any(map(str.isalnum, str(error))) else type(error).__name__
 
 
-def _send(files: Any, source: Path, place: str) -> None:
-    """Put a file or a folder into a place of shared storage, alone there.
+def _send(files: Any, source: Path, root: str) -> None:
+    """Copy a file or a folder to an empty path of shared storage.
 
-    File by file: what fsspec does with a whole folder takes ``[``, ``*`` and ``?`` for patterns.
+    File by file: fsspec takes ``[``, ``*`` and ``?`` in names for patterns.
     """
     for path in (source, *source.rglob("*")):
-        there = f"{place}/{path.relative_to(source.parent)}"
+        remote = f"{root}/{path.relative_to(source.parent)}"
         if path.is_dir():
-            files.makedirs(there, exist_ok=True)
+            files.makedirs(remote, exist_ok=True)
         else:
-            files.makedirs(there.rpartition("/")[0], exist_ok=True)
-            files.put_file(str(path), there)
+            files.makedirs(remote.rpartition("/")[0], exist_ok=True)
+            files.put_file(str(path), remote)
 
 
-def _fetch(files: Any, place: str, folder: Path) -> Path:
-    """Bring the one file or folder of a place here; return where it is."""
-    found: list[str] = files.find(place)
+def _fetch(files: Any, root: str, folder: Path) -> Path:
+    """Copy the one file or folder at a path of shared storage here; return it."""
+    found: list[str] = files.find(root)
     if not found:
-        raise FileNotFoundError(f"nothing is at {place}")
-    for there in found:
-        path = folder / Path(there).relative_to(place)
+        raise FileNotFoundError(f"nothing at {root}")
+    for remote in found:
+        path = folder / Path(remote).relative_to(root)
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.get_file(there, str(path))
-    (came,) = folder.iterdir()
-    return came
+        files.get_file(remote, str(path))
+    (fetched,) = folder.iterdir()
+    return fetched
 
 
 async def _run_until_cancelled(
-    files: Any, place: str, order: Order, progress: Progress
+    files: Any, path: str, request: WorkerRequest, progress: Progress
 ) -> dict[str, Any]:
-    """Run a worker program; end it when a cancel file appears, or the whole order is gone."""
-    task = asyncio.create_task(run_worker(order, progress))
+    """Run a worker program; kill it when a cancel file appears, or the request's files are gone."""
+    task = asyncio.create_task(run_worker(request, progress))
     while True:
         done, _ = await asyncio.wait({task}, timeout=CANCEL_PERIOD_S)
         if done:
             return task.result()
-        if files.exists(f"{place}/cancel") or not files.exists(f"{place}/in"):
+        if files.exists(f"{path}/cancel") or not files.exists(f"{path}/in"):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
             with suppress(FileNotFoundError):
-                files.rm(place, True)
-            raise WorkerError("the order was cancelled")
+                files.rm(path, True)
+            raise WorkerError("the request was cancelled")

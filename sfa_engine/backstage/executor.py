@@ -1,7 +1,7 @@
-"""Where orders are carried out: here, unless the user has a cluster.
+"""Where worker programs run: on this machine, unless the user has a cluster.
 
-An executor is given an order and gives its result. Whatever becomes of it, an order that was
-cancelled or failed leaves no process behind, and its output folder is there whole or not at all.
+A request that was cancelled or failed leaves no process behind, and its output folder exists
+whole or not at all.
 """
 
 from __future__ import annotations
@@ -10,91 +10,92 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from sfa_engine.backstage.courtesy import Courtesy
-from sfa_engine.backstage.runner import Order, Progress, end_marked, run_worker
+from sfa_engine.backstage.niceness import Niceness
+from sfa_engine.backstage.runner import Progress, WorkerRequest, kill_tagged, run_worker
 
 
 class Executor(Protocol):
-    """Carries orders out."""
+    """Runs worker programs."""
 
-    async def run(self, order: Order, progress: Progress) -> dict[str, Any]:
-        """Return an order's result, or raise what the worker says."""
+    async def run(self, request: WorkerRequest, progress: Progress) -> dict[str, Any]:
+        """Return the worker's result, or raise its error."""
         ...
 
-    async def end(self, marks: str) -> None:
-        """End whatever is left of orders whose marks begin so."""
+    async def kill(self, prefix: str) -> None:
+        """Kill the workers whose tags have a prefix."""
         ...
 
     async def close(self) -> None:
-        """Let go of what is held."""
+        """Release what it holds."""
         ...
 
 
 class Local:
-    """Runs workers on this machine, out of the music's way.
+    """Runs workers on this machine, at low priority.
 
     Parameters
     ----------
-    courtesy : Courtesy
+    niceness : Niceness
     """
 
-    def __init__(self, courtesy: Courtesy) -> None:
-        self._courtesy = courtesy
+    def __init__(self, niceness: Niceness) -> None:
+        self._niceness = niceness
 
-    async def run(self, order: Order, progress: Progress) -> dict[str, Any]:
+    async def run(self, request: WorkerRequest, progress: Progress) -> dict[str, Any]:
         """Run the worker program."""
-        return await run_worker(order, progress, self._courtesy)
+        return await run_worker(request, progress, self._niceness)
 
-    async def end(self, marks: str) -> None:
-        """Kill every process with such a mark."""
-        await asyncio.to_thread(end_marked, marks)
+    async def kill(self, prefix: str) -> None:
+        """Kill every process whose tag has a prefix."""
+        await asyncio.to_thread(kill_tagged, prefix)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""
 
 
 class Remote:
-    """Carries orders out elsewhere; goes there with the first one, so that nothing else waits.
+    """Runs workers on a cluster; connects with the first request, so that a start never waits.
 
     Parameters
     ----------
     connect : callable
-        Returns the executor there, or raises why it cannot be reached: the next order tries again.
+        Returns the cluster's executor, or raises why it cannot be reached: the next request
+        retries.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[Executor]]) -> None:
         self._connect = connect
         self._connecting = asyncio.Lock()
-        self._there: Executor | None = None
-        self._left: list[str] = []
+        self._executor: Executor | None = None
+        self._to_kill: list[str] = []
 
-    async def run(self, order: Order, progress: Progress) -> dict[str, Any]:
-        """Carry an order out there."""
-        there = await self._reach()
-        return await there.run(order, progress)
+    async def run(self, request: WorkerRequest, progress: Progress) -> dict[str, Any]:
+        """Run the worker program there."""
+        executor = await self._connected()
+        return await executor.run(request, progress)
 
-    async def end(self, marks: str) -> None:
-        """End what has such marks; what is left of earlier days, before the first order."""
-        if self._there:
-            await self._there.end(marks)
+    async def kill(self, prefix: str) -> None:
+        """Kill what has such tags; not connected yet, once it is."""
+        if self._executor:
+            await self._executor.kill(prefix)
         else:
-            self._left.append(marks)
+            self._to_kill.append(prefix)
 
     async def close(self) -> None:
-        """Leave it."""
-        if self._there:
-            await self._there.close()
+        """Disconnect."""
+        if self._executor:
+            await self._executor.close()
 
-    async def _reach(self) -> Executor:
-        """Return the executor there; of many orders, one connects."""
+    async def _connected(self) -> Executor:
+        """Return the cluster's executor; of many requests, one connects."""
         async with self._connecting:
-            if self._there is None:
-                there = await self._connect()
+            if self._executor is None:
+                executor = await self._connect()
                 try:
-                    for marks in self._left:
-                        await there.end(marks)
+                    for prefix in self._to_kill:
+                        await executor.kill(prefix)
                 except BaseException:
-                    await there.close()
+                    await executor.close()
                     raise
-                self._there = there
-            return self._there
+                self._executor = executor
+            return self._executor

@@ -1,12 +1,12 @@
-"""A job: one step of making a track playable, as a row that outlives every process. Pure.
+"""A job: one step of preparing a track, as a row that outlives every process. Pure.
 
 ::
 
     waiting ──claim──► running ──► done | skipped
        ▲  ▲               │
        │  └──── rescue ───┤  its backstage died
-       └──── back-off ────┤  it failed, and has attempts left
-                          └──► failed | cancelled ──► what needs it: cancelled
+       └──── back-off ────┤  it failed and has attempts left
+                          └──► failed | cancelled ──► jobs that need it: cancelled
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-FIRST_WAIT_S = 2.0
-LONGEST_WAIT_S = 600.0
+FIRST_RETRY_S = 2.0
+MAX_RETRY_S = 600.0
 
 
 class State(StrEnum):
-    """Where a job stands."""
+    """State of a job."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -40,7 +40,7 @@ GOOD = (State.DONE, State.SKIPPED)
 
 
 class Kind(StrEnum):
-    """What is to be done; in the order of the chain."""
+    """Kinds of jobs, in the order of the chain."""
 
     IMPORT = "import"
     DOWNLOAD = "download"
@@ -62,26 +62,26 @@ QUEUES: Mapping[Kind, str] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """A job that is to be.
+    """A job to be queued.
 
     Parameters
     ----------
     kind : Kind
     args : mapping
-        Plain values: what it needs to know.
+        Plain values.
     title : str
-        For a person to know it by.
+        Shown to the user.
     track : int, optional
-        The track that it is about.
+        Its track.
     unique : str, optional
-        While a job with this key waits or runs there is no second one.
+        Only one job with this key waits or runs at a time.
     priority : int
         Higher is earlier.
-    most_attempts : int
+    max_attempts : int
     time_limit_s : float
         Of one attempt.
     needs_last : bool
-        Whether it makes no sense when the one before it in the chain failed.
+        Whether it is cancelled when the job before it fails.
     """
 
     kind: Kind
@@ -90,14 +90,14 @@ class Plan:
     track: int | None = None
     unique: str | None = None
     priority: int = 0
-    most_attempts: int = 3
+    max_attempts: int = 3
     time_limit_s: float = 3600.0
     needs_last: bool = False
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job as it stands in the library.
+    """A job as stored.
 
     Parameters
     ----------
@@ -105,16 +105,16 @@ class Job:
     kind : Kind
     queue : str
     state : State
-    priority, attempts, most_attempts : int
+    priority, attempts, max_attempts : int
     title : str
     args, result : dict
     error : dict or None
         ``code``, ``message`` and ``hint`` of the last attempt that failed.
     track, after : int or None
-        The track it is about; the job that it comes after.
+        Its track; the job that it comes after.
     needs_last : bool
     batches : tuple of str
-        Those who asked for it; each `sfa prep` has one.
+        The requests that it belongs to; each `sfa prep` is one.
     due_s, created_s, started_s, ended_s : float
         Seconds since 1970; 0 is not yet.
     time_limit_s : float
@@ -126,7 +126,7 @@ class Job:
     state: State
     priority: int
     attempts: int
-    most_attempts: int
+    max_attempts: int
     title: str
     args: dict[str, Any]
     result: dict[str, Any]
@@ -143,7 +143,7 @@ class Job:
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> Job:
-        """Return the job that a row is."""
+        """Return the job of a row."""
         return cls(
             id=row["id"],
             kind=Kind(row["kind"]),
@@ -151,7 +151,7 @@ class Job:
             state=State(row["state"]),
             priority=row["priority"],
             attempts=row["attempts"],
-            most_attempts=row["most_attempts"],
+            max_attempts=row["most_attempts"],
             title=row["title"],
             args=json.loads(row["args"]),
             result=json.loads(row["result"] or "{}"),
@@ -168,19 +168,19 @@ class Job:
         )
 
 
-def wait_before(attempt: int, chance: random.Random) -> float:
-    """Return how long to wait before an attempt, in seconds: doubling, a half of it by chance.
+def backoff_s(attempt: int, rng: random.Random) -> float:
+    """Return the delay before an attempt, in seconds: doubling, half of it jitter.
 
     Parameters
     ----------
     attempt : int
         The second is 2.
-    chance : random.Random
+    rng : random.Random
 
     References
     ----------
     .. [1] M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015: "equal
-       jitter" keeps apart what failed together, and never retries at once.
+       jitter" spreads retries of what failed together, and never retries at once.
     """
-    longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (attempt - 2))
-    return longest / 2 + chance.random() * longest / 2
+    longest = min(MAX_RETRY_S, FIRST_RETRY_S * 2.0 ** (attempt - 2))
+    return longest / 2 + rng.random() * longest / 2

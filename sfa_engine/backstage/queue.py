@@ -1,7 +1,7 @@
-"""The job queue: rows of the library's database, so that nothing queued is ever lost.
+"""The job queue: rows of the library's database, so that no queued job is ever lost.
 
-Every change of state is one transaction, and names the state and the attempt that it starts from:
-a worker that comes back after its job was cancelled, rescued or run again has no effect.
+Every change of state is one transaction, conditional on the state and the attempt before it: a
+worker that ends after its job was cancelled, rescued or run again has no effect.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import Any
 
 from sfa_engine.backstage.job import (
     GOOD,
-    LONGEST_WAIT_S,
+    MAX_RETRY_S,
     QUEUES,
     Job,
     Plan,
     State,
-    wait_before,
+    backoff_s,
 )
-from sfa_engine.backstage.ledger import Ledger
-from sfa_engine.backstage.services.fault import ServiceError
+from sfa_engine.backstage.job_store import JobStore
+from sfa_engine.backstage.services.errors import ServiceError
 from sfa_engine.errors import MediaError, Refused, SfaError
 from sfa_engine.library import tracks
 from sfa_engine.library.database import Connection, Row, change, insert, row, rows
 
-KEPT_S = 7 * 86_400.0
-DUE = 0.0  # due at once, whatever the clock says
-LOOK_S = 0.1
-_FINAL = (Refused, MediaError)  # trying again would end alike
-_LASTING = frozenset(  # the same, of what workers and services say
+KEEP_S = 7 * 86_400.0
+DUE_NOW = 0.0  # whatever the clock says
+POLL_S = 0.1
+_PERMANENT = (Refused, MediaError)  # a retry would fail alike
+_PERMANENT_CODES = frozenset(  # of workers and services
     {"no-result", "wrong-length", "unsound", "drm", "geo-blocked", "login-needed"}
     | {"engine-missing", "tool-missing", "ffmpeg-missing", "model-missing"}
     | {"disk-full", "refused", "media", "taken"}
@@ -42,7 +42,7 @@ _LASTING = frozenset(  # the same, of what workers and services say
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a job."""
+    """A change of a job, for listeners."""
 
     job: int
     kind: str
@@ -57,9 +57,9 @@ class Event:
 
 Listener = Callable[[Event], None]
 
-# Nothing waits longer than a back-off: what is due later was put off before the clock was set back.
-_IS_DUE = f"(due_s <= :now OR due_s > :now + {LONGEST_WAIT_S})"
-_ALONE = (
+# No back-off is longer: what is due later was scheduled before the clock was set back.
+_IS_DUE = f"(due_s <= :now OR due_s > :now + {MAX_RETRY_S})"
+_TRACK_IS_FREE = (
     "NOT EXISTS (SELECT 1 FROM jobs AS other"
     " WHERE other.track_id = jobs.track_id AND other.state = 'running')"
 )
@@ -68,32 +68,32 @@ _INSERT = (
     " after_id, needs_last, unique_key, due_s, created_s, time_limit_s)"
     " VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_RAISE = (
+_RAISE_PRIORITY = (
     "UPDATE jobs SET priority = max(priority, ?1) WHERE unique_key = ?2"
     " AND state IN ('waiting', 'running') AND state = 'waiting' AND priority < ?1"
 )
 
 
 @dataclass
-class Queue(Ledger):
-    """Jobs, and who is at work on them.
+class Queue(JobStore):
+    """Adds, claims and ends jobs.
 
     Parameters
     ----------
     owner : str
-        Tells this process from all that were before it.
+        Identifies this process among all before it.
     now : callable
         Seconds since 1970.
-    chance : random.Random
+    rng : random.Random
         For the jitter of retries.
     """
 
     owner: str
     now: Callable[[], float] = time.time
-    chance: random.Random = field(default_factory=random.Random)
+    rng: random.Random = field(default_factory=random.Random)
     _listeners: list[Listener] = field(default_factory=list)
 
-    # ------------------------------------------------------------------ putting in
+    # ------------------------------------------------------------------ adding
 
     async def add_chain(
         self,
@@ -102,11 +102,11 @@ class Queue(Ledger):
         batch: str = "",
         after: int | None = None,
     ) -> list[int]:
-        """Put jobs in that come one after another, within a transaction; return their numbers.
+        """Add jobs that run one after another, within a transaction; return their numbers.
 
-        Where a job of the same unique key waits or runs, that one is taken instead; if it waits,
-        it does so with the higher priority of the two. They belong to the batch, and to those of
-        the job that they come after.
+        Where a job of the same unique key waits or runs, that one is used, with the higher of
+        the two priorities if it waits. They belong to the batch, and to those of the job that
+        they come after.
         """
         numbers = []
         for plan in plans:
@@ -114,7 +114,7 @@ class Queue(Ledger):
             if number is None:
                 number = await self._insert(connection, plan, after)
             else:
-                await change(connection, _RAISE, (plan.priority, plan.unique))
+                await change(connection, _RAISE_PRIORITY, (plan.priority, plan.unique))
             await self._join(connection, number, batch, after)
             numbers.append(number)
             after = number
@@ -144,17 +144,17 @@ class Queue(Ledger):
         return await insert(connection, _INSERT, self._values(plan, after))
 
     def _values(self, plan: Plan, after: int | None = None) -> tuple[Any, ...]:
-        """Return what `_INSERT` wants."""
+        """Return the values of `_INSERT`."""
         return (
-            *(plan.kind, QUEUES[plan.kind], plan.priority, plan.most_attempts, plan.title),
+            *(plan.kind, QUEUES[plan.kind], plan.priority, plan.max_attempts, plan.title),
             *(json.dumps(plan.args), plan.track, after, plan.needs_last, plan.unique),
-            *(DUE, self.now(), plan.time_limit_s),
+            *(DUE_NOW, self.now(), plan.time_limit_s),
         )
 
     async def add_all(self, connection: Connection, plans: Sequence[Plan], batch: str) -> list[int]:
-        """Put jobs in that have nothing to do with each other; return the batch's numbers.
+        """Add independent jobs; return the batch's numbers.
 
-        As `add_chain` for each, at a hundredth of the cost: somebody's whole music at once.
+        As `add_chain` for each, at a hundredth of the cost: a whole collection at once.
         """
         await connection.executemany(
             f"{_INSERT} ON CONFLICT (unique_key)"
@@ -162,7 +162,7 @@ class Queue(Ledger):
             [self._values(plan) for plan in plans],
         )
         await connection.executemany(
-            _RAISE, [(plan.priority, plan.unique) for plan in plans if plan.priority > 0]
+            _RAISE_PRIORITY, [(plan.priority, plan.unique) for plan in plans if plan.priority > 0]
         )
         await connection.executemany(
             "INSERT OR IGNORE INTO batch_jobs SELECT ?, id FROM jobs"
@@ -174,20 +174,19 @@ class Queue(Ledger):
         )
         return [int(each["job_id"]) for each in found]
 
-    # ------------------------------------------------------------------ working off
+    # ------------------------------------------------------------------ running
 
     async def claim(self, queue: str, but: Collection[int] = ()) -> Job | None:
-        """Take the next job of a queue that is due, but none of some; None if there is none.
+        """Claim the next due job of a queue, except some; None if there is none.
 
-        Two are never at work on one track: what one reads, the other may put something else in
-        the place of.
+        Two jobs never run for one track at once: one may replace what the other reads.
         """
         async with self.database.transaction(durable=False) as connection:
             found = await row(
                 connection,
                 "SELECT id FROM jobs INDEXED BY jobs_next"  # noqa: S608 - a constant
                 f" WHERE state = 'waiting' AND held = 0 AND queue = :queue AND {_IS_DUE}"
-                f" AND id NOT IN (SELECT value FROM json_each(:but)) AND {_ALONE}"
+                f" AND id NOT IN (SELECT value FROM json_each(:but)) AND {_TRACK_IS_FREE}"
                 " ORDER BY priority DESC, id LIMIT 1",
                 {"queue": queue, "now": self.now(), "but": json.dumps([*but])},
             )
@@ -201,26 +200,26 @@ class Queue(Ledger):
                 (self.owner, self.now(), number),
             )
             job = await self._get(connection, number)
-        self._tell(job)
+        self._notify(job)
         return job
 
     async def next_due_s(self, queue: str) -> float | None:
-        """Return when the next waiting job of a queue may be claimed, in seconds since 1970.
+        """Return when the next waiting job of a queue is due, in seconds since 1970.
 
-        A time further off than a back-off says that the clock was set back: it is due now.
+        A time further away than a back-off means that the clock was set back: it is due now.
         """
         found = await self.database.fetch(
             "SELECT due_s FROM jobs INDEXED BY jobs_due"  # noqa: S608 - a constant
-            f" WHERE state = 'waiting' AND held = 0 AND queue = ? AND {_ALONE}"
+            f" WHERE state = 'waiting' AND held = 0 AND queue = ? AND {_TRACK_IS_FREE}"
             " ORDER BY due_s LIMIT 1",
             (queue,),
         )
         return float(found[0]["due_s"]) if found else None
 
     def wait_s(self, job: Job) -> float:
-        """Return how long a waiting job is put off yet, after an attempt that failed."""
+        """Return how long a waiting job is still delayed after a failed attempt."""
         left_s = job.due_s - self.now()
-        return left_s if 0.0 < left_s <= LONGEST_WAIT_S and job.state is State.WAITING else 0.0
+        return left_s if 0.0 < left_s <= MAX_RETRY_S and job.state is State.WAITING else 0.0
 
     async def finish(
         self,
@@ -230,12 +229,12 @@ class Queue(Ledger):
         *,
         skipped: bool = False,
     ) -> Job:
-        """End a job well, in the transaction of its effects; return it as it is then.
+        """Mark a job as done, in the transaction of its effects; return it.
 
         Raises
         ------
         StaleError
-            It is not this attempt's any more: leave the transaction, so that nothing has effect.
+            The job is not this attempt's any more; the transaction must be rolled back.
         """
         state = State.SKIPPED if skipped else State.DONE
         changed = await change(
@@ -250,12 +249,12 @@ class Queue(Ledger):
 
     @staticmethod
     async def set_track(connection: Connection, job: Job, track: int) -> None:
-        """Say which track a job turned out to be about."""
+        """Set the track of a job."""
         await change(connection, "UPDATE jobs SET track_id = ? WHERE id = ?", (track, job.id))
 
     @staticmethod
     async def is_only(connection: Connection, job: Job, track: int) -> bool:
-        """Return whether no other job of the same kind is at work on a track."""
+        """Return whether no other job of the same kind runs for a track."""
         other = await row(
             connection,
             "SELECT 1 FROM jobs WHERE track_id = ? AND id != ? AND kind = ? AND state = 'running'",
@@ -264,38 +263,35 @@ class Queue(Ledger):
         return other is None
 
     @staticmethod
-    async def do_again(connection: Connection, track: int) -> None:
-        """Have what waits for a track done even if that was done for its sound of before."""
+    async def force_rerun(connection: Connection, track: int) -> None:
+        """Have a track's waiting jobs run although they ran for its previous sound."""
         await change(
             connection,
-            "UPDATE jobs SET args = json_set(args, '$.wish.again', json('true'))"
+            "UPDATE jobs SET args = json_set(args, '$.options.again', json('true'))"
             " WHERE track_id = ? AND state = 'waiting'",
             (track,),
         )
 
-    async def wait_alone(self, job: Job, track: int) -> None:
-        """Return when no job of another kind is at work on a track that a job is about now."""
+    async def wait_exclusive(self, job: Job, track: int) -> None:
+        """Wait until no job of another kind runs for a job's new track."""
         asked = (
             "SELECT 1 FROM jobs WHERE track_id = ? AND id != ? AND kind != ? AND state = 'running'"
         )
         while await self.database.fetch(asked, (track, job.id, job.kind)):  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
 
-    def tell_ended(self, job: Job) -> None:
-        """Tell listeners how a job ended, after the transaction."""
-        self._tell(job)
+    def notify_ended(self, job: Job) -> None:
+        """Notify listeners of a job's end, after the transaction."""
+        self._notify(job)
 
     async def fail(self, job: Job, error: SfaError) -> None:
-        """Note that an attempt failed: it waits for another, or that was the last.
-
-        Its track says so too, in the same transaction.
-        """
-        lasting = isinstance(error, _FINAL) or error.code in _LASTING
-        final = lasting or job.attempts >= job.most_attempts
-        said = {"code": error.code, "message": error.message, "hint": error.hint}
-        wait_s = wait_before(job.attempts + 1, self.chance)
+        """Record that an attempt failed: schedule a retry, or fail the job and its track."""
+        permanent = isinstance(error, _PERMANENT) or error.code in _PERMANENT_CODES
+        final = permanent or job.attempts >= job.max_attempts
+        described = error.to_wire()
+        wait_s = backoff_s(job.attempts + 1, self.rng)
         if isinstance(error, ServiceError):
-            wait_s = max(wait_s, min(error.retry_after_s or 0.0, LONGEST_WAIT_S))
+            wait_s = max(wait_s, min(error.retry_after_s or 0.0, MAX_RETRY_S))
         due = self.now() + (0.0 if final else wait_s)
         async with self.database.transaction(durable=False) as connection:
             changed = await change(
@@ -304,7 +300,7 @@ class Queue(Ledger):
                 " WHERE id = ? AND state = 'running' AND attempts = ? AND owner = ?",
                 (
                     State.FAILED if final else State.WAITING,
-                    json.dumps(said),
+                    json.dumps(described),
                     due,
                     self.now() if final else 0.0,
                     *(job.id, job.attempts, self.owner),
@@ -319,10 +315,10 @@ class Queue(Ledger):
                     why = f"{job.kind}: {error.message}".encode("utf-8", "replace").decode()
                     await tracks.set_state(connection, changed_jobs[0].track, "failed", why)
         for each in changed_jobs:
-            self._tell(each)
+            self._notify(each)
 
     async def _cancel_needing(self, connection: Connection, numbers: Sequence[int]) -> list[Job]:
-        """Cancel what makes no sense without some jobs; return what was."""
+        """Cancel the waiting jobs that need some failed ones; return them."""
         found = await rows(
             connection,
             "WITH RECURSIVE lost(id, root) AS (SELECT value, value FROM json_each(?)"
@@ -335,7 +331,7 @@ class Queue(Ledger):
         return await self._of(connection, [each["id"] for each in found])
 
     async def _cancel_as_needing(self, connection: Connection, found: Iterable[Row]) -> None:
-        """Cancel jobs by ``id``, because of a ``root`` with which a retry brings them back."""
+        """Cancel jobs by ``id``, because of a ``root``: a retry of that one retries them too."""
         await connection.executemany(
             "UPDATE jobs SET state = 'cancelled', ended_s = ?, error = json_object('code', 'needs',"
             " 'message', 'job ' || ? || ' did not succeed', 'hint', 'retry that one')"
@@ -343,12 +339,12 @@ class Queue(Ledger):
             [(self.now(), each["root"], each["id"]) for each in found],
         )
 
-    # ------------------------------------------------------------------ by hand
+    # ------------------------------------------------------------------ by request
 
     async def cancel(self, numbers: Iterable[int]) -> list[int]:
-        """Cancel jobs that wait or run; return those that were. None, if one is not there at all.
+        """Cancel waiting and running jobs; return which. If one does not exist, cancel none.
 
-        Listeners hear of it before anything else can happen to one: who runs it ends the worker.
+        Listeners are notified before anything else can happen to one: the dispatcher ends it.
         """
         named = [*numbers]
         async with self.database.transaction(durable=True) as connection:
@@ -372,14 +368,14 @@ class Queue(Ledger):
             cancelled = await self._of(connection, ended)
             cancelled += await self._cancel_needing(connection, ended)
         for job in cancelled:
-            self._tell(job)
+            self._notify(job)
         return [job.id for job in cancelled]
 
     async def retry(self, numbers: Iterable[int]) -> list[int]:
-        """Let jobs that failed or were cancelled wait again, and what was cancelled with them.
+        """Queue failed or cancelled jobs again, and those that were cancelled with them.
 
-        One that waits for its next attempt is due now. All of them, or none if one cannot be.
-        Where a job of the same unique key waits or runs already, that one will do.
+        One that waits for a retry is due now. If one cannot be retried, none is. Where a job of
+        the same unique key waits or runs already, that one is left to do it.
         """
         wanted = [*numbers]
         named = json.dumps(wanted)
@@ -393,8 +389,8 @@ class Queue(Ledger):
                 (named,),
             )
             if wrong:
-                said = f"job {wrong['id']} is {wrong['state']}"
-                raise Refused(said, "only failed ones can be retried")
+                state = f"job {wrong['id']} is {wrong['state']}"
+                raise Refused(state, "only failed and cancelled ones can be retried")
             found = await rows(
                 connection,
                 "WITH RECURSIVE lost(id) AS (SELECT value FROM json_each(?)"
@@ -403,17 +399,17 @@ class Queue(Ledger):
                 " AND json_extract(jobs.error, '$.code') = 'needs')"
                 " UPDATE OR IGNORE jobs SET state = 'waiting', attempts = 0, due_s = ?,"
                 " error = NULL, ended_s = 0 WHERE id IN (SELECT id FROM lost) RETURNING id",
-                (named, DUE),
+                (named, DUE_NOW),
             )
             again = await self._of(connection, sorted(each["id"] for each in found))
         for job in again:
-            self._tell(job)
+            self._notify(job)
         return [job.id for job in again]
 
-    # ------------------------------------------------------------------ keeping order
+    # ------------------------------------------------------------------ maintenance
 
     async def rescue(self) -> list[Job]:
-        """Let jobs wait again whose backstage died; the attempt that was cut off does not count."""
+        """Requeue the running jobs of a dead backstage; that attempt does not count."""
         async with self.database.transaction(durable=False) as connection:
             found = await rows(
                 connection,
@@ -428,8 +424,8 @@ class Queue(Ledger):
             )
         return lost
 
-    async def prune(self, older_than_s: float = KEPT_S) -> int:
-        """Forget jobs that ended long ago, whole chains at a time; return how many."""
+    async def prune(self, older_than_s: float = KEEP_S) -> int:
+        """Delete jobs that ended long ago, whole chains at a time; return how many."""
         async with self.database.transaction(durable=False) as connection:
             return await change(
                 connection,
@@ -439,18 +435,18 @@ class Queue(Ledger):
                 (self.now() - older_than_s,),
             )
 
-    # ------------------------------------------------------------------ telling
+    # ------------------------------------------------------------------ notifying
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call a listener with every event; return what ends it."""
+        """Call a listener with every event; return a function that stops it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def tell_progress(self, job: Job, share: float, doing: str) -> None:
-        """Tell listeners how far a job is."""
-        self._tell(job, share, doing)
+    def notify_progress(self, job: Job, share: float, doing: str) -> None:
+        """Notify listeners of a job's progress."""
+        self._notify(job, share, doing)
 
-    def _tell(self, job: Job, share: float = 0.0, doing: str = "") -> None:
+    def _notify(self, job: Job, share: float = 0.0, doing: str = "") -> None:
         progress = 1.0 if job.state in GOOD else share
         event = Event(
             *(job.id, job.kind, job.state, job.title, job.track, job.batches),
@@ -461,9 +457,9 @@ class Queue(Ledger):
 
 
 class StaleError(SfaError):
-    """A job was taken away from the attempt that wanted to end it."""
+    """An attempt ended whose job was cancelled, rescued or run again meanwhile."""
 
     code = "stale"
 
     def __init__(self, job: Job) -> None:
-        super().__init__(f"job {job.id} is not attempt {job.attempts}'s any more")
+        super().__init__(f"job {job.id} no longer belongs to attempt {job.attempts}")

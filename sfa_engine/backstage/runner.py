@@ -1,8 +1,8 @@
-"""Runs a worker program, and ends all of it: the caller's side of `sfa_engine.prep.worker`.
+"""Runs a worker program and kills everything it started: the caller of `sfa_engine.prep.worker`.
 
-A worker gets a process group of its own and a mark in its environment, which all that it starts
-inherits: whatever becomes of it, whatever it forked, nothing with that mark is left alive when
-`run_worker` returns, or after `end_marked`.
+A worker has a session of its own and a tag in its environment, which all its children inherit:
+whatever it forked, no process with that tag is alive when `run_worker` returns, or after
+`kill_tagged`.
 """
 
 from __future__ import annotations
@@ -22,64 +22,63 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sfa_engine.backstage.courtesy import Courtesy
-from sfa_engine.errors import MediaError, Refused, SfaError, WorkerError
-from sfa_engine.finished import finished
+from sfa_engine.backstage.niceness import Niceness
+from sfa_engine.errors import SfaError, WorkerError
+from sfa_engine.system.aio import run_to_completion
 
 Progress = Callable[[float, str], None]
 
 logger = logging.getLogger(__name__)
-MARK = "SFA_WORKER"
-LONGEST_LINE_BYTES = 64 << 20  # the features of a two-hour track are 10 MB
-LOG_BYTES = 8192  # of what a worker says besides, its last words
-LEAVE_S = 5.0  # for a worker to tell a cloud that it goes
-# Between the end of the output and the end of the program: a process of the least priority that
-# is killed beside six busy ones was seen to take 1.7 s from the one to the other.
-GRACE_S = 15.0
-HASTE_S = 2.0  # where everybody waits meanwhile
+TAG_VARIABLE = "SFA_WORKER"
+MAX_LINE_BYTES = 64 << 20  # the features of a two-hour track are 10 MB
+LOG_BYTES = 8192  # of a worker's stderr, the last
+STOP_TIMEOUT_S = 5.0  # for a worker to cancel its job at a cloud
+# Between the end of the output and the end of the program: a process of the lowest priority that
+# was killed beside six busy ones took 1.7 s from the one to the other.
+KILL_TIMEOUT_S = 15.0
+BLOCKING_TIMEOUT_S = 2.0  # where the event loop waits meanwhile
 _CHUNK = 1 << 16
-_KINDS: dict[str, type[SfaError]] = {"refused": Refused, "media": MediaError}
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a worker program is asked to do.
+class WorkerRequest:
+    """A worker program to run, with its request.
 
     Parameters
     ----------
     program : tuple of str
         The interpreter's arguments: ``("-m", "sfa_engine.prep.analyse")``.
-    request : mapping
-        Plain values.
-    mark : str
-        Tells this order from all others on the machine.
+    values : mapping
+        The request; plain values.
+    tag : str
+        Unique on the machine.
     time_limit_s : float
     inputs : tuple of str
-        Which values of the request are files or folders to be read.
+        Keys of the request whose values are files or folders to read.
     output : str
-        Which value of the request is the folder to be made; empty for none.
+        Key of the request whose value is the folder to make; empty for none.
     """
 
     program: tuple[str, ...]
-    request: Mapping[str, Any]
-    mark: str
+    values: Mapping[str, Any]
+    tag: str
     time_limit_s: float
     inputs: tuple[str, ...] = ()
     output: str = ""
 
 
 async def run_worker(
-    order: Order, progress: Progress | None = None, courtesy: Courtesy | None = None
+    request: WorkerRequest, progress: Progress | None = None, niceness: Niceness | None = None
 ) -> dict[str, Any]:
     """Run a worker program to its end.
 
     Parameters
     ----------
-    order : Order
+    request : WorkerRequest
     progress : callable, optional
-        Told the part that is done, 0..1, and what is being done.
-    courtesy : Courtesy, optional
-        Keeps the worker out of the music's way while it lives.
+        Called with the part done, 0..1, and what is being done.
+    niceness : Niceness, optional
+        Sets the worker's priority.
 
     Returns
     -------
@@ -89,56 +88,58 @@ async def run_worker(
     Raises
     ------
     SfaError
-        What the worker says; `WorkerError` if it ended without a word, or had to be ended.
+        The worker's error; `WorkerError` if it ended without a result, or timed out.
     """
-    worker = await _start(order)
-    name = order.program[1].removeprefix("sfa_engine.") if order.program[0] == "-m" else "worker"
+    worker = await _start(request)
+    name = (
+        request.program[1].removeprefix("sfa_engine.") if request.program[0] == "-m" else "worker"
+    )
     log = _Log(f"{name}[{worker.pid}]")
     reading = asyncio.create_task(log.read(worker.stderr))
     try:
-        if courtesy:
-            courtesy.add(worker.pid)
+        if niceness:
+            niceness.add(worker.pid)
         try:
-            async with asyncio.timeout(order.time_limit_s):
+            async with asyncio.timeout(request.time_limit_s):
                 with suppress(BrokenPipeError, ConnectionResetError):
-                    request = json.dumps({**order.request, "leash": True})
-                    worker.stdin.write(request.encode() + b"\n")
+                    line = json.dumps({**request.values, "leash": True})
+                    worker.stdin.write(line.encode() + b"\n")
                     await worker.stdin.drain()
-                return await _converse(worker, log, progress or (lambda _share, _doing: None))
+                return await _read_messages(worker, log, progress or (lambda _share, _doing: None))
         except TimeoutError:
             raise WorkerError(
-                f"the worker took longer than {order.time_limit_s:g} s and was ended",
+                f"the worker took longer than {request.time_limit_s:g} s and was killed",
                 "try again when the machine is idle, or raise the time limit",
             ) from None
     finally:
-        if courtesy:
-            courtesy.remove(worker.pid)
+        if niceness:
+            niceness.remove(worker.pid)
         try:
-            await worker.leave(LEAVE_S)
-        finally:  # whoever is in haste and cancels again
-            await finished(_clear_up(worker, order.mark, reading))
+            await worker.stop(STOP_TIMEOUT_S)
+        finally:  # also when it is cancelled again
+            await run_to_completion(_clean_up(worker, request.tag, reading))
 
 
-async def _clear_up(worker: _Worker, mark: str, reading: asyncio.Task[None]) -> None:
-    """End all that a worker left, and let go of it.
+async def _clean_up(worker: _Worker, tag: str, reading: asyncio.Task[None]) -> None:
+    """Kill everything that a worker left, and close its pipes.
 
-    In a thread of its own: those that all share may wait for a disk that hangs.
+    In a thread of its own: the shared ones may all be waiting for a disk that hangs.
     """
     try:
         with ThreadPoolExecutor(1) as thread:
             try:
-                await asyncio.get_running_loop().run_in_executor(thread, end_marked, mark)
-            except RuntimeError:  # there is none to spare
-                end_marked(mark, HASTE_S)
+                await asyncio.get_running_loop().run_in_executor(thread, kill_tagged, tag)
+            except RuntimeError:  # no thread can be started
+                kill_tagged(tag, BLOCKING_TIMEOUT_S)
     except OSError as error:  # too many files are open
-        logger.warning("what a worker left may live on: %s", error.strerror)
+        logger.warning("children of a worker may be alive: %s", error.strerror)
     finally:
-        _end_group(worker.pid)
+        _kill_group(worker.pid)
         await worker.close(reading)
 
 
-class _Talk(asyncio.subprocess.SubprocessStreamProtocol):
-    """The pipes of a worker as streams, and the moment of its end."""
+class _Protocol(asyncio.subprocess.SubprocessStreamProtocol):
+    """The pipes of a worker as streams, and an event of its exit."""
 
     stdin: asyncio.StreamWriter
     stdout: asyncio.StreamReader
@@ -149,67 +150,67 @@ class _Talk(asyncio.subprocess.SubprocessStreamProtocol):
         self.ended = asyncio.Event()
 
     def process_exited(self) -> None:
-        """Tell those who wait."""
+        """Set the event."""
         super().process_exited()
         self.ended.set()
 
 
 class _Worker:
-    """A worker program and its three pipes.
+    """A worker process and its three pipes.
 
-    asyncio's own `Process.wait` waits for the pipes too, which whatever the worker left behind may
-    hold; and once the status is known, it does not wait for them at all.
+    asyncio's own `Process.wait` waits for the pipes too, which a child of the worker may hold;
+    and once the status is known, it does not wait for them at all.
     """
 
-    def __init__(self, transport: asyncio.SubprocessTransport, talk: _Talk) -> None:
+    def __init__(self, transport: asyncio.SubprocessTransport, protocol: _Protocol) -> None:
         self._transport = transport
         self.pid = transport.get_pid()
-        self.stdin, self.stdout, self.stderr = talk.stdin, talk.stdout, talk.stderr
-        self.ended = talk.ended
+        self.stdin, self.stdout, self.stderr = protocol.stdin, protocol.stdout, protocol.stderr
+        self.ended = protocol.ended
 
     @property
     def status(self) -> int | None:
-        """What it ended with; None while it lives."""
+        """Its exit status; None while it runs."""
         return self._transport.get_returncode()
 
-    async def leave(self, patience_s: float) -> None:
-        """Give a worker that is at work a moment to take back what it asked of others."""
+    async def stop(self, timeout_s: float) -> None:
+        """Terminate a running worker, with time to cancel what it asked of a cloud."""
         with suppress(ProcessLookupError, TimeoutError):
             if not self.ended.is_set():
                 self._transport.terminate()
-            await asyncio.wait_for(self.ended.wait(), patience_s)
+            await asyncio.wait_for(self.ended.wait(), timeout_s)
 
     async def close(self, reading: asyncio.Task[None]) -> None:
-        """Wait for the end of a worker that was killed, and let go of its pipes."""
-        with suppress(TimeoutError):  # one that waits for a disk that hangs ends when that does
-            await asyncio.wait_for(self.ended.wait(), GRACE_S)
+        """Wait for the end of a killed worker, and close its pipes."""
+        with suppress(TimeoutError):  # one that waits for a hung disk ends when that does
+            await asyncio.wait_for(self.ended.wait(), KILL_TIMEOUT_S)
         self._transport.close()
         await asyncio.gather(
             reading, _drain(self.stdout), self.stdin.wait_closed(), return_exceptions=True
         )
 
 
-async def _start(order: Order) -> _Worker:
+async def _start(request: WorkerRequest) -> _Worker:
     try:
-        transport, talk = await asyncio.get_running_loop().subprocess_exec(
-            _Talk,
+        transport, protocol = await asyncio.get_running_loop().subprocess_exec(
+            _Protocol,
             sys.executable,
-            *order.program,
+            *request.program,
             start_new_session=True,
-            env=_environment(order.mark),
+            env=_environment(request.tag),
         )
-    except (OSError, RuntimeError) as error:  # asyncio wants a thread to wait for it
+    except (OSError, RuntimeError) as error:  # asyncio needs a thread to wait for it
         with suppress(OSError):  # too many files are open
-            end_marked(order.mark, HASTE_S)
+            kill_tagged(request.tag, BLOCKING_TIMEOUT_S)
         why = getattr(error, "strerror", None) or error
         raise WorkerError(
-            f"cannot start a worker: {why}", "see the limits of processes and memory"
+            f"cannot start a worker: {why}", "check the limits of processes and memory"
         ) from None
-    return _Worker(transport, talk)
+    return _Worker(transport, protocol)
 
 
-async def _converse(worker: _Worker, log: _Log, progress: Progress) -> dict[str, Any]:
-    """Follow what a worker says until it gives a result."""
+async def _read_messages(worker: _Worker, log: _Log, progress: Progress) -> dict[str, Any]:
+    """Read a worker's messages until the result."""
     async for line in _lines(worker.stdout):
         message = _parse(line)
         if message is None:
@@ -224,8 +225,8 @@ async def _converse(worker: _Worker, log: _Log, progress: Progress) -> dict[str,
             progress(float(share), str(message.get("doing", "")))
         else:
             log.add_line(line)
-    with suppress(TimeoutError):  # what it left behind may hold its pipes
-        await asyncio.wait_for(worker.ended.wait(), GRACE_S)
+    with suppress(TimeoutError):  # a child may hold its pipes
+        await asyncio.wait_for(worker.ended.wait(), KILL_TIMEOUT_S)
     status = worker.status
     if status is None:
         raise WorkerError(f"the worker closed its output without a result: {log.last}")
@@ -235,16 +236,12 @@ async def _converse(worker: _Worker, log: _Log, progress: Progress) -> dict[str,
 
 
 def error_of(said: Mapping[str, Any]) -> SfaError:
-    """Return the error that ``code``, ``message`` and ``hint`` tell of."""
-    code = str(said.get("code", WorkerError.code))[:40]
-    kind = _KINDS.get(code, WorkerError)
-    error = kind(str(said["message"])[:1000], str(said.get("hint", ""))[:1000])
-    error.code = code
-    return error
+    """Return the error of a ``code``, ``message`` and ``hint``."""
+    return SfaError.from_wire({"code": WorkerError.code, **said}, WorkerError)
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """Yield lines; of one that is too long nothing."""
+    """Yield lines, without those that are too long."""
     held = bytearray()
     skipping = False
     while data := await stream.read(_CHUNK):
@@ -256,7 +253,7 @@ async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
             held.clear()
             skipping = False
         held += rest
-        if len(held) > LONGEST_LINE_BYTES:
+        if len(held) > MAX_LINE_BYTES:
             held.clear()
             skipping = True
     if held and not skipping:
@@ -269,7 +266,7 @@ async def _drain(stream: asyncio.StreamReader) -> None:
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
-    """Return a message; None for a line that is none."""
+    """Return the message of a line; None if it has none."""
     if not line.startswith(b"{"):
         return None
     try:
@@ -280,7 +277,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 
 class _Log:
-    """What a worker says besides its messages: logged line by line, its end kept.
+    """A worker's output besides its messages: logged line by line, the last bytes kept.
 
     Parameters
     ----------
@@ -294,7 +291,7 @@ class _Log:
         self._rest = b""
 
     def add(self, data: bytes) -> None:
-        """Log the lines that are whole, and keep the end of all."""
+        """Log complete lines, and keep the last bytes."""
         self._text = (self._text + data)[-LOG_BYTES:]
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
@@ -303,77 +300,77 @@ class _Log:
             self.end()
 
     def add_line(self, line: bytes) -> None:
-        """Log a line of the other stream: this one's may stand in the middle of one."""
+        """Log a line of the other stream: this one may be in the middle of a line."""
         self._text = (self._text + line + b"\n")[-LOG_BYTES:]
         self._write(line)
 
     def end(self) -> None:
-        """Log what has no end of line."""
+        """Log an unfinished line."""
         self._write(self._rest)
         self._rest = b""
 
     def _write(self, line: bytes) -> None:
-        said = line.rstrip().rpartition(b"\r")[2]  # of a progress bar its last state
-        if said.strip():
-            logger.info("%s: %s", self._worker, said.decode(errors="backslashreplace"))
+        text = line.rstrip().rpartition(b"\r")[2]  # the last state of a progress bar
+        if text.strip():
+            logger.info("%s: %s", self._worker, text.decode(errors="backslashreplace"))
 
     async def read(self, stream: asyncio.StreamReader) -> None:
-        """Read a stream to its end, so that the worker never waits for us."""
+        """Read a stream to its end, so that the worker never blocks."""
         while data := await stream.read(_CHUNK):
             self.add(data)
         self.end()
 
     @property
     def last(self) -> str:
-        """The last line that was said."""
+        """The last line."""
         lines = self._text.decode("utf-8", "replace").strip().splitlines()
-        return lines[-1][:500] if lines else "it said nothing"
+        return lines[-1][:500] if lines else "no output"
 
 
-def _environment(mark: str) -> dict[str, str]:
-    """Return a worker's environment: ours, one thread for each library unless the user says so."""
+def _environment(tag: str) -> dict[str, str]:
+    """Return a worker's environment: ours, the tag, and threads for all cores but one."""
     threads = str(max(1, (os.cpu_count() or 1) - 1))
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     return {
         **dict.fromkeys(names, threads),
         **os.environ,
-        MARK: mark,
+        TAG_VARIABLE: tag,
         "PYTHONUNBUFFERED": "1",
         "PYTHONSAFEPATH": "1",
     }
 
 
-def _end_group(pid: int) -> None:
-    """Kill a process and its group."""
+def _kill_group(pid: int) -> None:
+    """Kill a process group."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
-def end_marked(mark: str, patience_s: float = GRACE_S) -> int:
-    """Kill every process with a mark that begins so, and wait for its end; return how many.
+def kill_tagged(prefix: str, timeout_s: float = KILL_TIMEOUT_S) -> int:
+    """Kill every process whose tag has a prefix, and wait until it is gone; return how many.
 
-    Blocks for as long as that takes.
+    Blocks meanwhile.
 
     Parameters
     ----------
-    mark : str
-        Of one order, or the beginning that many have in common.
-    patience_s : float
-        Look again and again for so long, while there are any: they may be forking.
+    prefix : str
+        A whole tag, or the beginning of many.
+    timeout_s : float
+        Repeat for so long while any are found: they may be forking.
     """
-    wanted = f"{MARK}={mark}".encode()
-    ended: set[int] = set()
-    give_up = time.monotonic() + patience_s
-    while (found := _marked(wanted)) and time.monotonic() < give_up:
-        ended.update(found)
-        _kill(found, give_up)
-    return len(ended)
+    wanted = f"{TAG_VARIABLE}={prefix}".encode()
+    killed: set[int] = set()
+    deadline = time.monotonic() + timeout_s
+    while (found := _find_tagged(wanted)) and time.monotonic() < deadline:
+        killed.update(found)
+        _kill(found, deadline)
+    return len(killed)
 
 
-def _kill(pids: list[int], give_up: float) -> None:
-    """Kill processes and wait for their end, until the clock shows `give_up` at the longest.
+def _kill(pids: list[int], deadline: float) -> None:
+    """Kill processes and wait for their end, until a deadline.
 
-    A process that is killed loses its environment, and so its mark, before its memory and files.
+    A killed process loses its environment, and so its tag, before its memory and files.
     """
     with ExitStack() as held:
         dying = []
@@ -392,11 +389,11 @@ def _kill(pids: list[int], give_up: float) -> None:
         for process in dying:
             end = select.poll()
             end.register(process, select.POLLIN)
-            end.poll(max(0.0, give_up - time.monotonic()) * 1000)
+            end.poll(max(0.0, deadline - time.monotonic()) * 1000)
 
 
-def _marked(wanted: bytes) -> list[int]:
-    """Return the processes whose environment has an entry that begins so; zombies have none."""
+def _find_tagged(wanted: bytes) -> list[int]:
+    """Return the processes with an environment entry of a prefix; zombies have none."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():

@@ -1,13 +1,12 @@
-"""Backstage's socket: the library's and the queue's verbs, in the frames of `sfa_engine.wire`.
+"""Backstage's socket: the library's and the queue's verbs, ``jobs.watch`` and ``library.watch``.
 
 Clients of the stage come here through it; the command line comes straight. A client that does not
-read gets the newest news of each job when it does, and holds up nobody.
+read gets the newest state of each job and track when it does, and delays no other.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,23 +14,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sfa_engine import __version__
 from sfa_engine.backstage.core import Core
 from sfa_engine.backstage.queue import Event
-from sfa_engine.door import open_door
-from sfa_engine.errors import Refused, SfaError
-from sfa_engine.wire import frames, messages
-from sfa_engine.wire.verbs import FaultError, bind
+from sfa_engine.wire import aio, connection
+from sfa_engine.wire.session import Session
+from sfa_engine.wire.verbs import Text, exported, verb
 
 logger = logging.getLogger(__name__)
-MOST_CLIENTS = 200
-MOST_ASKED = 64  # requests of a client that are under way, or whose answers it has not read
-HALF_FRAME_S = 10.0  # for the rest of a frame to come
-CHUNK = 65_536
 NEWS_PERIOD_S = 0.05
 
 
-class Server:
-    """Serves the core's verbs, and ``jobs.watch``.
+class Server(aio.Server):
+    """Serves the core's verbs, ``jobs.watch`` and ``library.watch``.
 
     Parameters
     ----------
@@ -41,175 +36,119 @@ class Server:
     """
 
     def __init__(self, core: Core, path: Path) -> None:
+        super().__init__(path, self._attend)
         self.core = core
-        self.path = path
-        self.verbs = core.verbs
-        self._clients: set[asyncio.Task[None]] = set()
-        self._moved = asyncio.Event()  # a client came or went
-        self._is_ending = False
+        self.watchers: set[asyncio.Task[None]] = set()  # clients that only wait for news
 
     async def wait_lonely(self, period_s: float) -> None:
         """Return when no client has been there for a while, and no work was left to us.
 
-        A client that comes then is not served.
+        The stage, which watches the library as long as there is one, does not count. A client that
+        comes then is not served.
         """
         while True:
-            self._moved.clear()
+            self.moved.clear()
             try:
-                await asyncio.wait_for(self._moved.wait(), None if self._clients else period_s)
+                is_alone = not self.clients - self.watchers
+                await asyncio.wait_for(self.moved.wait(), period_s if is_alone else None)
             except TimeoutError:
-                if not await self.core.foreman.is_needed() and not self._clients:
-                    self._is_ending = True
+                is_needed = await self.core.dispatcher.has_work_left()
+                if not is_needed and not self.clients - self.watchers:
+                    self.is_ending = True
                     return
 
-    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Serve until cancelled."""
-        raw = open_door(self.path, backlog=256)
-        server = await asyncio.start_unix_server(self._greet, sock=raw, backlog=256, limit=CHUNK)
-        try:
-            async with server:
-                ready()
-                await server.serve_forever()
-        finally:
-            for task in self._clients:
-                task.cancel()
-            await asyncio.gather(*self._clients, return_exceptions=True)
-            with suppress(FileNotFoundError):
-                self.path.unlink()
-
-    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_ending:  # half an answer would be worse than none
-            writer.close()
-            return
+    async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._clients.add(task)
-        self._moved.set()
+
+        def become_watcher() -> None:
+            self.watchers.add(task)
+            self.moved.set()
+
         try:
-            if len(self._clients) > MOST_CLIENTS:
-                full = Refused(f"{MOST_CLIENTS} clients are connected already", "close some")
-                writer.write(frames.pack(messages.failure(None, full)))
-                return
-            await Client(self, reader, writer).run()
-        except (ConnectionError, asyncio.CancelledError):
-            pass
+            await Client(self.core, reader, writer, become_watcher).run()
         finally:
-            self._clients.discard(task)
-            self._moved.set()
-            writer.close()
+            self.watchers.discard(task)
 
 
 class Client:
     """One connection."""
 
     def __init__(
-        self, server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        core: Core,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        become_watcher: Callable[[], None],
     ) -> None:
-        self._server = server
-        self._reader = reader
-        self._writer = writer
-        self._news: dict[int, Event] = {}
+        self._core = core
+        self._become_watcher = become_watcher
+        self.session = Session(
+            "backstage", __version__, {**core.verbs, **exported(self)}, on_fault=_log_fault
+        )
+        self.peer = aio.Peer(reader, writer, self.session)
+        self._news: dict[tuple[str, int], dict[str, Any]] = {}  # by method, and job or track
         self._wake = asyncio.Event()
         self._batch = ""
         self._end_watch: Callable[[], None] = lambda: None
-        self._asked: set[asyncio.Task[None]] = set()
+        self._end_library_watch: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         """Serve it until it leaves; what it asked for until then is done all the same."""
-        telling = asyncio.create_task(self._notify())
         try:
-            await self._read()
-        except asyncio.CancelledError:
-            for task in self._asked:
-                task.cancel()
-            raise
+            await self.peer.run(self._notify)
         finally:
             self._end_watch()
-            telling.cancel()
-            await asyncio.gather(telling, *self._asked, return_exceptions=True)
+            self._end_library_watch()
 
-    async def _read(self) -> None:
-        frame_reader = frames.FrameReader()
-        clock = asyncio.get_running_loop().time
-        whole_by: float | None = None  # when the frame that has begun must have come
-        while True:
-            try:
-                async with asyncio.timeout_at(whole_by):
-                    data = await self._reader.read(CHUNK)
-                if not data:
-                    return
-                while bodies := frame_reader.feed(data):
-                    data, whole_by = b"", None
-                    for body in bodies:
-                        while len(self._asked) >= MOST_ASKED:  # it is not read from meanwhile
-                            await asyncio.wait(self._asked, return_when=asyncio.FIRST_COMPLETED)
-                        # Each in its own task: a long answer does not hold up `jobs.cancel`.
-                        task = asyncio.create_task(self._serve(body))
-                        self._asked.add(task)
-                        task.add_done_callback(self._asked.discard)
-            except TimeoutError:
-                await self._say(messages.failure(None, Refused("the rest of a frame did not come")))
-                return
-            except frames.BrokenStream as error:
-                await self._say(messages.failure(None, error))
-                return
-            if frame_reader.is_inside and whole_by is None:
-                whole_by = clock() + HALF_FRAME_S
-
-    async def _serve(self, body: bytes) -> None:
-        with suppress(ConnectionError):
-            await self._say(await self._answer(body))
-
-    async def _answer(self, body: bytes) -> list[Any]:
-        number = None
-        try:
-            message = frames.unpack(body)
-            if isinstance(message, list) and len(message) > 1 and isinstance(message[1], int):
-                number = message[1]
-            request = messages.parse_request(message)
-            verbs = {
-                **self._server.verbs,
-                "jobs.watch": self.watch,
-                "jobs.unwatch": self.unwatch,
-            }
-            result = bind(verbs, request, {})()
-            answer = messages.answer(
-                request.id, await result if inspect.isawaitable(result) else result
-            )
-            frames.pack(answer)
-        except SfaError as error:
-            return messages.failure(number, error)
-        except Exception as error:
-            logger.exception("a request")
-            return messages.failure(number, FaultError(error))
-        return answer
-
-    async def _say(self, message: list[Any]) -> None:
-        self._writer.write(frames.pack(message))
-        await self._writer.drain()
-
-    # ------------------------------------------------------------------ watching
-
-    def watch(self, batch: str = "") -> dict[str, Any]:
-        """Push what happens to jobs, of one batch or of all, as ``job`` notices."""
-        if not isinstance(batch, str):
-            raise Refused(f"{batch!r:.60} is no batch", "give what `prep.add` answered")
+    @verb(scope="read")
+    def jobs_watch(self, batch: Text = "") -> dict[str, Any]:
+        """Push what happens to jobs, of one batch or of all, as ``job`` notifications."""
         self._end_watch()
         self._batch = batch
-        self._end_watch = self._server.core.queue.listen(self._hear)
+        self._end_watch = self._core.queue.listen(self._on_event)
         return {"batch": batch}
 
-    def unwatch(self) -> dict[str, Any]:
+    @verb(scope="read")
+    def jobs_unwatch(self) -> dict[str, Any]:
         """Push no more of jobs."""
         self._end_watch()
         self._end_watch = lambda: None
-        self._news.clear()
+        self._drop("job")
         return {}
 
-    def _hear(self, event: Event) -> None:
+    @verb(scope="read")
+    def library_watch(self) -> dict[str, Any]:
+        """Push ``track`` notifications of tracks that were changed, removed or restored."""
+        self._end_library_watch()
+        listeners = self._core.track_listeners
+        listeners.append(self._hear_track)
+        self._end_library_watch = lambda: listeners.remove(self._hear_track)
+        if self.session.client.get("kind") == "stage":
+            self._become_watcher()
+        return {}
+
+    @verb(scope="read")
+    def library_unwatch(self) -> dict[str, Any]:
+        """Push no more of tracks."""
+        self._end_library_watch()
+        self._end_library_watch = lambda: None
+        self._drop("track")
+        return {}
+
+    def _on_event(self, event: Event) -> None:
         if not self._batch or self._batch in event.batches:
-            self._news[event.job] = event
-            self._wake.set()
+            self._tell("job", event.job, asdict(event))
+
+    def _hear_track(self, track: int, bundle: str) -> None:
+        self._tell("track", track, {"track": track, "bundle": bundle})
+
+    def _tell(self, method: str, number: int, params: dict[str, Any]) -> None:
+        self._news[method, number] = params
+        self._wake.set()
+
+    def _drop(self, method: str) -> None:
+        self._news = {key: told for key, told in self._news.items() if key[0] != method}
 
     async def _notify(self) -> None:
         with suppress(ConnectionError):
@@ -217,7 +156,11 @@ class Client:
                 await self._wake.wait()
                 self._wake.clear()
                 news, self._news = self._news, {}
-                for event in news.values():
+                for (method, _), params in news.items():
                     # Waits while the client does not read; newer news take the place of older.
-                    await self._say(messages.notice("job", asdict(event)))
+                    await self.peer.send(connection.notification(method, params))
                 await asyncio.sleep(NEWS_PERIOD_S)
+
+
+def _log_fault(method: str, error: Exception) -> None:
+    logger.error("%s", method, exc_info=error)

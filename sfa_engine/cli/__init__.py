@@ -1,6 +1,4 @@
-"""The ``sfa`` command: configuration, supervision, and everything typed by a person.
+"""The ``sfa`` command: one module a command, and how results are shown on a terminal.
 
-Puts the planes together; decides nothing and makes no sound, and nobody imports it.
+Decides nothing and makes no sound; only the bench imports it.
 """
-
-RATES_HZ = (8_000, 192_000)  # that the engine is run at

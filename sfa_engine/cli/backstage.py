@@ -10,16 +10,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from sfa_engine.audio.lock import lock_holder
-from sfa_engine.cli.folders import PRIVATE_UMASK, closed_folder, runtime_path
-from sfa_engine.cli.log import last_words
 from sfa_engine.errors import EngineError
-from sfa_engine.surfaces.socket.client import SocketClient
-from sfa_engine.wire import BACKSTAGE
+from sfa_engine.run.folders import PRIVATE_UMASK, closed_folder, runtime_path
+from sfa_engine.system.log import last_message
+from sfa_engine.system.process_lock import lock_holder
+from sfa_engine.system.runtime_files import BACKSTAGE_LOCK, BACKSTAGE_SOCKET
+from sfa_engine.wire.blocking import SocketClient
 
-START_S = 20.0  # the first time compiles Python files, on a slow card
-LOCK = "backstage.lock"
-TRIES = 2  # another may have been quicker, and gone again
+START_TIMEOUT_S = 20.0  # the first time compiles Python files, on a slow card
+MAX_TRIES = 2  # another process may have been quicker, and ended again
 
 
 @contextmanager
@@ -28,24 +27,24 @@ def backstage(
     runtime: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[SocketClient]:
-    """Lend a connection to backstage; start it if it does not run.
+    """Connect to backstage; start it if it does not run.
 
-    One that was started so ends when the last of its clients has gone; what it had not done
-    then waits for the next.
+    A backstage started here ends when its last client disconnects; unfinished jobs wait for
+    the next one.
 
     Parameters
     ----------
     timeout_s : float
-        For an answer to come.
+        Of an answer.
     runtime : pathlib.Path, optional
-        Where its socket is, if it is not the user's own.
+        Folder of its socket, if not the user's own.
     environment : mapping, optional
-        Of one that is started, beside ours.
+        Added to ours if it is started.
 
     Raises
     ------
     EngineError
-        It does not start; its last words are told.
+        It does not start; its last log message is quoted.
     """
     runtime = runtime or runtime_path()
     client = _connect(runtime, timeout_s) or _start(runtime, timeout_s, environment or {})
@@ -54,9 +53,9 @@ def backstage(
 
 
 def _connect(runtime: Path, timeout_s: float) -> SocketClient | None:
-    """Return a connection if somebody answers; who has answered once does not end before us."""
+    """Return a connection if backstage answers; it does not end while a client is connected."""
     try:
-        client = SocketClient(runtime / BACKSTAGE, timeout_s, "backstage")
+        client = SocketClient(runtime / BACKSTAGE_SOCKET, timeout_s, "backstage")
     except EngineError:
         return None
     try:
@@ -71,31 +70,33 @@ def _connect(runtime: Path, timeout_s: float) -> SocketClient | None:
 
 
 def _start(runtime: Path, timeout_s: float, environment: Mapping[str, str]) -> SocketClient:
-    """Start one, and wait until it answers; another may be quicker, and is as good."""
-    from sfa_engine.cli.config import log_path
+    """Start backstage, and wait until one answers: ours, or another that was quicker."""
+    from sfa_engine.run.config import log_path
 
     log = log_path() / "backstage.log"
     process: subprocess.Popen[bytes] | None = None
     tries = 0
-    give_up = time.monotonic() + START_S
+    give_up = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < give_up:
         client = _connect(runtime, timeout_s)
         if client is not None:
             return client
         if process is not None and process.poll() not in (None, 0):
             process = None
-        if process is None and not lock_holder(runtime / LOCK):  # or one is beginning, or ending
-            if tries == TRIES:
+        if process is None and not lock_holder(
+            runtime / BACKSTAGE_LOCK
+        ):  # else one is starting or ending
+            if tries == MAX_TRIES:
                 break
             tries += 1
             process = _launch(runtime, log, environment)
         time.sleep(0.02)
-    words = last_words(log) or "it said nothing"
+    words = last_message(log) or "it logged nothing"
     raise EngineError(f"backstage did not start: {words}", "see `sfa log backstage`")
 
 
 def _launch(runtime: Path, log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start one that ends with its last client."""
+    """Start a backstage that ends with its last client."""
     try:
         closed_folder(log.parent)
         output = os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
@@ -104,7 +105,7 @@ def _launch(runtime: Path, log: Path, environment: Mapping[str, str]) -> subproc
     with output as file:
         return subprocess.Popen(
             [
-                *(sys.executable, "-m", "sfa_engine.cli.backstage_process"),
+                *(sys.executable, "-m", "sfa_engine.run.backstage_process"),
                 *("--runtime", str(runtime), "--temporary"),
             ],
             stdin=subprocess.DEVNULL,

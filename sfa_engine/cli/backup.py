@@ -10,17 +10,17 @@ from pathlib import Path
 
 import click
 
-from sfa_engine.audio.lock import take_lock
-from sfa_engine.cli import config as configuration
 from sfa_engine.cli.confirm import confirm
-from sfa_engine.cli.folders import PRIVATE_UMASK, runtime_path
-from sfa_engine.errors import EngineError, LibraryError, Refused
+from sfa_engine.errors import EngineError, LibraryError, Refused, SfaError
+from sfa_engine.run import config as configuration
+from sfa_engine.run.folders import PRIVATE_UMASK, runtime_path
+from sfa_engine.system.process_lock import take_lock
 
-ENDING_S = 5.0  # in which a backstage that was started for one command ends
-STEP_S = 0.1
+END_TIMEOUT_S = 5.0  # of a backstage that was started for one command
+RETRY_S = 0.1
 
 
-def restore_backup(name: str, *, yes: bool) -> None:
+def restore_backup(name: str, *, yes: bool, force: bool = False) -> None:
     """Replace the library by a backup; the present one is backed up first.
 
     Parameters
@@ -28,22 +28,26 @@ def restore_backup(name: str, *, yes: bool) -> None:
     name : str
         A file, or the name of one among our backups; empty: the newest.
     yes : bool
-        Whether not to ask.
+        Do not ask for confirmation.
+    force : bool
+        Do it although the session is locked.
 
     Raises
     ------
     Refused
-        Backstage runs, there is no such backup, or the answer is no.
+        The session is locked, backstage runs, the backup is not found, or the answer is no.
     LibraryError
-        The backup is damaged, or none of ours.
+        The backup is damaged, or was not made by `sfa library backup`.
     """
+    from sfa_engine.desk.session_lock import check_session
     from sfa_engine.library import backup
     from sfa_engine.library.places import Places
 
+    check_session("restoring a backup", locked=_is_locked(), force=force)
     os.umask(PRIVATE_UMASK)
     config = configuration.load_config()
     places = Places(configuration.private_data_path(), configuration.library_path(config))
-    with _alone(places.folder):
+    with _without_backstage(places.folder):
         file = _chosen(name, places.backups)
         confirm(f'Replace the library by "{file}"?', yes=yes)
         aside = backup.restore(places.database, file, places.backups)
@@ -51,6 +55,18 @@ def restore_backup(name: str, *, yes: bool) -> None:
     if aside is not None:
         click.echo(f"the library as it was is {aside}")
     click.echo("`sfa library check` compares it with the bundles on the disk")
+
+
+def _is_locked() -> bool:
+    """Return whether a stage runs whose session is locked."""
+    from sfa_engine.system.runtime_files import ENGINE_SOCKET
+    from sfa_engine.wire.blocking import SocketClient
+
+    try:
+        with SocketClient(runtime_path() / ENGINE_SOCKET) as client:
+            return bool(client.call("get", path="session.locked")["value"])
+    except SfaError:
+        return False
 
 
 def _chosen(name: str, folder: Path) -> Path:
@@ -67,15 +83,14 @@ def _chosen(name: str, folder: Path) -> Path:
 
 
 @contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    """Keep backstage from starting; wait a little for one that is about to end."""
-    from sfa_engine.cli.backstage import LOCK
-    from sfa_engine.cli.backstage_process import LIBRARY
+def _without_backstage(data: Path) -> Iterator[None]:
+    """Hold backstage's locks; wait for one that is about to end."""
+    from sfa_engine.system.runtime_files import BACKSTAGE_LOCK, LIBRARY_LOCK
 
     held: list[int] = []
-    give_up = time.monotonic() + ENDING_S
+    give_up = time.monotonic() + END_TIMEOUT_S
     try:
-        for path in (runtime_path() / LOCK, data / LIBRARY):
+        for path in (runtime_path() / BACKSTAGE_LOCK, data / LIBRARY_LOCK):
             while True:
                 try:
                     held.append(take_lock(path, "backstage", "end it with `sfa stop`"))
@@ -83,7 +98,7 @@ def _alone(data: Path) -> Iterator[None]:
                 except EngineError as error:
                     if time.monotonic() > give_up:
                         raise Refused(error.message, error.hint) from None
-                time.sleep(STEP_S)
+                time.sleep(RETRY_S)
         yield
     finally:
         for handle in held:

@@ -1,7 +1,7 @@
 """What the shell completes: controls and their values, files, tracks, playlists, jobs.
 
-Tracks, playlists and jobs come from a backstage that runs; none is started, and where none
-answers at once there is nothing to complete. Imported only when a shell asks.
+Tracks, playlists and jobs come from a backstage that runs; none is started, and if it
+does not answer at once, nothing is completed. Imported only when a shell asks.
 """
 
 from __future__ import annotations
@@ -16,20 +16,32 @@ from click.shell_completion import (
     FishComplete,
     ZshComplete,
     add_completion_class,
+    get_completion_class,
 )
 
 from sfa_engine.cli.terminal import one_line
 from sfa_engine.errors import SfaError
+from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET, ENGINE_SOCKET
 
-ANSWER_S = 1.0  # longer than that, a Tab key seems broken
+ANSWER_TIMEOUT_S = 1.0  # longer than that, a Tab key seems broken
 MAX_ITEMS = 50
 WORDS = "words"  # a type of completion: text that the shell has to quote
 
 Items = list[CompletionItem[str]]
 
 
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print the completion for a shell: `eval "$(sfa completion bash)"`."""
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(context.find_root().command, {}, "sfa", "_SFA_COMPLETE").source())
+
+
 def controls(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
-    """Complete a control that the command can do something with."""
+    """Complete a control that the command applies to."""
     from sfa_engine.desk import CONTROLS, Button, Meter
 
     fits: dict[str | None, Callable[[Any], bool]] = {
@@ -37,6 +49,7 @@ def controls(context: click.Context, _: click.Parameter, incomplete: str) -> Ite
         "press": lambda c: isinstance(c, Button),
         "get": lambda c: c.settable or isinstance(c, Meter),
         "watch": lambda c: c.settable or isinstance(c, Meter),
+        "learn": lambda c: c.settable or isinstance(c, Button),
     }
     fit = fits.get(context.info_name, lambda _: True)
     return [
@@ -47,7 +60,7 @@ def controls(context: click.Context, _: click.Parameter, incomplete: str) -> Ite
 
 
 def values(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
-    """Complete the value of the control that is named before: its words, or off."""
+    """Complete the value of the control before it: its options, or off."""
     from sfa_engine.desk import CONTROLS, Choice, Switch
 
     control = CONTROLS.get(context.params.get("path") or "")
@@ -64,8 +77,10 @@ def values(context: click.Context, _: click.Parameter, incomplete: str) -> Items
 
 def moments(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     """Complete a moment: the next beat, bar or phrase, of the session or a deck."""
+    from sfa_engine.desk import DECK_NAMES
+
     words = ("beat", "bar", "phrase")
-    decks = (f"{word} deck{number}" for word in words for number in (1, 2))
+    decks = (f"{word} {deck}" for word in words for deck in DECK_NAMES)
     every = (*words, *decks) if " " in incomplete else words
     return [CompletionItem(w, type=WORDS) for w in every if w.startswith(incomplete)]
 
@@ -83,7 +98,7 @@ def tracks(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
 
 
 def tracks_or_files(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
-    """Complete a track, and a file where no track begins so."""
+    """Complete a track, or a file where no track matches."""
     found = tracks(context, parameter, incomplete)
     return found or [CompletionItem(incomplete, type="file")]
 
@@ -95,7 +110,7 @@ def playlists(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
 
 
 def jobs(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
-    """Complete the number of a job that the command can do something with."""
+    """Complete the number of a job that the command applies to."""
     states = {"cancel": ["waiting", "running"], "retry": ["failed", "cancelled"]}
     found = _ask("jobs.list", "jobs", states=states.get(context.info_name or "", []))
     return [
@@ -106,27 +121,34 @@ def jobs(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
 
 
 def services(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
-    """Complete a service that `sfa secret` keeps a key of."""
+    """Complete a service of `sfa secret`."""
     from sfa_engine.cli.secret import SERVICES
 
     return [CompletionItem(word) for word in SERVICES if word.startswith(incomplete)]
 
 
+def controllers(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete a MIDI controller that is plugged in."""
+    found = _ask("midi.ports", "ports", ENGINE_SOCKET)
+    return list(_fitting({each["name"]: each["title"] for each in found}, incomplete))
+
+
 def _fitting(names: dict[str, str], incomplete: str) -> Iterator[CompletionItem[str]]:
-    """Yield the names that begin so, whatever their case, and that a command line can have."""
+    """Yield the names with this beginning, in any case, that a command line can contain."""
     for name, about in list(names.items())[:MAX_ITEMS]:
         if name.casefold().startswith(incomplete.casefold()) and one_line(name) == name:
             yield CompletionItem(name, type=WORDS, help=one_line(about) or None)
 
 
-def _ask(method: str, kind: str, **params: Any) -> list[dict[str, Any]]:
-    """Return a list that backstage knows; empty if none runs, or it does not answer soon."""
-    from sfa_engine.cli.folders import runtime_path
-    from sfa_engine.surfaces.socket.client import SocketClient
-    from sfa_engine.wire import BACKSTAGE
+def _ask(
+    method: str, kind: str, socket: str = BACKSTAGE_SOCKET, /, **params: Any
+) -> list[dict[str, Any]]:
+    """Return a list from backstage, or from the stage; empty if it does not answer in time."""
+    from sfa_engine.run.folders import runtime_path
+    from sfa_engine.wire.blocking import SocketClient
 
     try:
-        with SocketClient(runtime_path() / BACKSTAGE, ANSWER_S) as client:
+        with SocketClient(runtime_path() / socket, ANSWER_TIMEOUT_S) as client:
             found: list[dict[str, Any]] = client.call(method, **params)[kind]
     except SfaError:
         return []
@@ -138,6 +160,7 @@ _ARGUMENTS = {
     ("load", "track"): tracks_or_files,
     ("show", "track"): tracks,
     ("grid", "track"): tracks,
+    ("separate", "track"): tracks,
     ("cue", "track"): tracks,
     ("edit", "track"): tracks,
     ("remove", "track"): tracks,
@@ -154,7 +177,7 @@ _ARGUMENTS = {
 
 
 class _Completed(click.ParamType[Any]):
-    """A type that completes, and leaves converting to the one that it stands for."""
+    """A type with completion; conversion is left to the type that it wraps."""
 
     def __init__(self, kind: click.ParamType[Any], complete: Callable[..., Items]) -> None:
         self.name = kind.name
@@ -201,20 +224,20 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
 
 class _Bash(BashComplete):
-    """Bash, which is told what has to be quoted."""
+    """Bash: it quotes what we mark as words."""
 
     source_template = _BASH
 
 
 class _Zsh(ZshComplete):
-    """Zsh, which quotes by itself."""
+    """Zsh: it quotes by itself."""
 
     def format_completion(self, item: CompletionItem[str]) -> str:
         return super().format_completion(_plain(item))
 
 
 class _Fish(FishComplete):
-    """Fish, which quotes by itself; a comma may be in a value."""
+    """Fish: it quotes by itself; a value may contain a comma."""
 
     source_template = FishComplete.source_template.replace(
         'string split "," $completion', 'string split --max 1 "," -- $completion'

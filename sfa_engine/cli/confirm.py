@@ -1,4 +1,4 @@
-"""Questions before something is gone for good."""
+"""Confirmation of what cannot be undone."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def yes_option(command: click.decorators.FC) -> click.decorators.FC:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask, unless that was answered with ``--yes``.
+    """Ask for confirmation, unless ``--yes`` was given.
 
     Raises
     ------
     Refused
-        There is nobody to ask, or the answer is no.
+        Standard input is not a terminal, or the answer is no.
     """
     if yes:
         return

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sfa_engine.cli.connect import connect
 from sfa_engine.cli.terminal import print_json, print_json_line
-from sfa_engine.cli.tracks import connect
 from sfa_engine.errors import Refused
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _completed(what: str) -> Callable[..., list[CompletionItem[str]]]:
-    """Return a function of `completion`, which is imported only when a shell asks."""
+def _completer(what: str) -> Callable[..., list[CompletionItem[str]]]:
+    """Return a function of `completion`, which is imported when it is called."""
 
     def complete(*asked: Any) -> list[CompletionItem[str]]:
         from sfa_engine.cli import completion
@@ -34,15 +34,26 @@ def _moment(_: click.Context, __: click.Parameter, words: str | None) -> str | i
     return int(words) if words is not None and words.isdecimal() else words
 
 
+def _moment_text(when: str | int | None) -> str:
+    """Return when what was set will be done; nothing where that is now."""
+    if when is None or when == "now":
+        return ""
+    return (
+        f" at frame {when}"
+        if isinstance(when, int)
+        else f" at the next {when.replace(' ', ' of ')}"
+    )
+
+
 def _when_option(command: Command) -> Command:
     return click.option(
-        "--at", "when", callback=_moment, shell_complete=_completed("moments"),
+        "--at", "when", callback=_moment, shell_complete=_completer("moments"),
         help="beat, bar or phrase, of the session or `bar deck1`; or an engine frame.",
     )(command)  # fmt: skip
 
 
 @click.command()
-@click.argument("path", nargs=-1, required=True, shell_complete=_completed("controls"))
+@click.argument("path", nargs=-1, required=True, shell_complete=_completer("controls"))
 @click.option("--json", "as_json", is_flag=True, help="For programs; a list if several are named.")
 def get(path: tuple[str, ...], as_json: bool) -> None:
     """Show controls' values, and readings: `sfa get deck1.tempo`, `sfa get 'deck1.eq.*'`."""
@@ -63,7 +74,7 @@ def _is_pattern(word: str) -> bool:
 
 
 def _readable(word: str) -> list[str]:
-    """Return the controls with a value that a pattern fits; a plain name is taken as it is."""
+    """Return the controls with a value that match a pattern; a plain name is returned as it is."""
     import fnmatch
 
     from sfa_engine.desk import CONTROLS, Button
@@ -78,23 +89,25 @@ def _readable(word: str) -> list[str]:
         and not isinstance(control, Button)
     ]
     if not found:
-        raise Refused(f'no value or reading fits "{word}"', "see `sfa describe` for all controls")
+        raise Refused(
+            f'no value or reading matches "{word}"', "see `sfa describe` for all controls"
+        )
     return found
 
 
 @click.command(name="set", context_settings={"ignore_unknown_options": True})
-@click.argument("path", shell_complete=_completed("controls"))
-@click.argument("value", shell_complete=_completed("values"))
+@click.argument("path", shell_complete=_completer("controls"))
+@click.argument("value", shell_complete=_completer("values"))
 @_when_option
 def set_(path: str, value: str, when: str | int | None) -> None:
     """Set a control: `sfa set deck1.stem.vocals.volume -6`."""
     with connect() as client:
         said = client.call("set", path=path, value=value, when=when)
-    click.echo(said["text"])
+    click.echo(said["text"] + _moment_text(when))
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("path", shell_complete=_completed("controls"))
+@click.argument("path", shell_complete=_completer("controls"))
 @click.argument("value", required=False)
 @_when_option
 def press(path: str, value: str | None, when: str | int | None) -> None:
@@ -105,12 +118,12 @@ def press(path: str, value: str | None, when: str | int | None) -> None:
         before = client.call("get", path=place) if is_hot_cue else None
         client.call("press", path=path, value=value, when=when)
         if before is not None:
-            click.echo(_hot_cue_said(before, client.call("get", path=place)))
+            click.echo(_hot_cue_result(before, client.call("get", path=place)))
 
 
-def _hot_cue_said(before: dict[str, Any], after: dict[str, Any]) -> str:
-    """Say what the press of a hot cue did: one that is not set stores, one that is set jumps."""
-    from sfa_engine.clock import clock
+def _hot_cue_result(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Return what the press of a hot cue did: an unset one stores, a set one jumps."""
+    from sfa_engine.system.timecode import clock
 
     if before["value"] is not None:
         return f"jumped to {clock(before['value'])}"
@@ -118,11 +131,11 @@ def _hot_cue_said(before: dict[str, Any], after: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, shell_complete=_completed("controls"))
+@click.argument("paths", nargs=-1, required=True, shell_complete=_completer("controls"))
 @click.option("--rate", default=10.0, show_default=True, help="Times a second, at most.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
 def watch(paths: tuple[str, ...], rate: float, as_json: bool) -> None:
-    """Show what changes: `sfa watch 'deck1.*'`."""
+    """Show values as they change: `sfa watch 'deck1.*'`."""
     from sfa_engine.desk import find
 
     def show(values: dict[str, float | None]) -> None:
@@ -136,17 +149,22 @@ def watch(paths: tuple[str, ...], rate: float, as_json: bool) -> None:
 
     with connect() as client:
         show(client.call("watch", paths=list(paths), rate_hz=rate)["values"])
-        for _, said in client.notices():
+        for _, said in client.notifications():
             show(said["values"])
 
 
 @click.command()
 @click.argument("pattern", default="*")
-@click.option("--planned", is_flag=True, help="Only what is declared and not built yet.")
+@click.option("--planned", is_flag=True, help="Only declared controls that are not built yet.")
+@click.option("--verbs", is_flag=True, help="The verbs of the socket, with their parameters.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def describe(pattern: str, planned: bool, as_json: bool) -> None:
-    """List the controls: `sfa describe 'deck1.eq.*'`."""
+def describe(pattern: str, planned: bool, verbs: bool, as_json: bool) -> None:
+    """List the controls: `sfa describe 'deck1.eq.*'`; or the verbs: `sfa describe --verbs`."""
     import fnmatch
+
+    if verbs:
+        _describe_verbs(pattern, as_json=as_json)
+        return
 
     from sfa_engine.desk import CONTROLS
     from sfa_engine.desk.desk import nearest
@@ -155,12 +173,42 @@ def describe(pattern: str, planned: bool, as_json: bool) -> None:
     found = [c for c in found if c.planned or not planned]
     if not found:
         hint = "" if _is_pattern(pattern) else nearest(pattern)
-        raise Refused(f'no control fits "{pattern}"', hint or "see `sfa describe` for all")
+        raise Refused(f'no control matches "{pattern}"', hint or "see `sfa describe` for all")
     if as_json:
-        print_json([control.told() for control in found])
+        print_json([control.to_dict() for control in found])
         return
     ranges = [control.range_text() for control in found]
     width, room = max(len(c.path) for c in found), max(map(len, ranges))
     for c, said in zip(found, ranges, strict=True):
         note = " (planned)" if c.planned and not planned else ""
         click.echo(f"{c.path:{width}}  {c.kind:6}  {said:{room}}  {c.sentence}{note}")
+
+
+def _describe_verbs(pattern: str, *, as_json: bool) -> None:
+    """List every verb, without an engine: they are read from the classes that have them."""
+    import fnmatch
+
+    from sfa_engine.backstage.server import Client as BackstageClient
+    from sfa_engine.backstage.verbs.jobs import JobVerbs
+    from sfa_engine.backstage.verbs.library import LibraryVerbs
+    from sfa_engine.backstage.verbs.prep import PrepVerbs
+    from sfa_engine.backstage.verbs.profiles import ProfileVerbs
+    from sfa_engine.stage.core import Core
+    from sfa_engine.surfaces.midi.surface import MidiSurface
+    from sfa_engine.surfaces.socket.server import Client
+    from sfa_engine.wire.session import Session
+    from sfa_engine.wire.verbs import verbs_of
+
+    stage = (Session, Core, Client, MidiSurface)
+    backstage = (PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ProfileVerbs)
+    every = {name: one for kind in stage + backstage for name, one in verbs_of(kind).items()}
+    found = [one for name, one in sorted(every.items()) if fnmatch.fnmatchcase(name, pattern)]
+    if not found:
+        raise Refused(f'no verb matches "{pattern}"', "see `sfa describe --verbs` for all")
+    if as_json:
+        print_json([one.describe() for one in found])
+        return
+    calls = [f"{one.name}({', '.join(one.params_text())})" for one in found]
+    width = min(60, max(map(len, calls)))
+    for one, call in zip(found, calls, strict=True):
+        click.echo(f"{call:{width}}  {one.declared.scope:7}  {one.sentence}")

@@ -1,4 +1,4 @@
-"""`sfa library`: what there is to play; grids and cues by hand; playlists; upkeep."""
+"""`sfa library`: search, grids and cues by hand, playlists, maintenance."""
 
 from __future__ import annotations
 
@@ -12,35 +12,45 @@ import click
 
 from sfa_engine.cli.backup import restore_backup
 from sfa_engine.cli.confirm import confirm, yes_option
-from sfa_engine.cli.count import counted
-from sfa_engine.cli.place import PLACE
-from sfa_engine.cli.sheet import sheet
+from sfa_engine.cli.connect import backstage
+from sfa_engine.cli.grid_details import BEATS, grid_lines, grid_part
+from sfa_engine.cli.library_jobs import reanalyse, separate
+from sfa_engine.cli.plural import counted
 from sfa_engine.cli.terminal import one_line
 from sfa_engine.cli.terminal import print_json as _print_json
-from sfa_engine.cli.tracks import backstage
-from sfa_engine.clock import clock
+from sfa_engine.cli.time_param import TIME
+from sfa_engine.cli.track_details import details
 from sfa_engine.errors import Refused
-from sfa_engine.surfaces.socket.client import SocketClient
+from sfa_engine.system.timecode import clock
+from sfa_engine.wire.blocking import SocketClient
 
 GIGABYTE = 1e9
-MOST_AT_ONCE = 500  # tracks in an answer
-LONG_S = 3600.0  # for an answer that takes its time
-MOST_SHOWN = 20  # findings of a kind
-# A word with a `-` before it is one that a search is not to find, and no heap of short options.
+PAGE = 500  # tracks in one answer
+LONG_TIMEOUT_S = 3600.0  # for an answer that reads the whole library
+MAX_SHOWN = 20  # findings of one kind
+# `-word` excludes a word from a search; click would read short options.
 WORDS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 
 @click.group()
 def library() -> None:
-    """What there is to play: search, grids, cues, playlists, upkeep."""
+    """The tracks: search, grids, cues, playlists, maintenance."""
+
+
+library.add_command(reanalyse)
+library.add_command(separate)
 
 
 def _json_option(command: Any) -> Any:
     return click.option("--json", "as_json", is_flag=True, help="For programs.")(command)
 
 
+def _force_option(command: Any) -> Any:
+    return click.option("--force", is_flag=True, help="Although session.lock refuses it.")(command)
+
+
 def _none(what: str) -> None:
-    """Say on the error stream that a list is empty: what is printed stays for programs."""
+    """Print on standard error that a list is empty; standard output stays for programs."""
     click.echo(f"no {what}", err=True)
 
 
@@ -50,20 +60,20 @@ def _ask(method: str, **params: Any) -> Any:
 
 
 def _whole(method: str, kind: str, count: str, most: int | None = None, **params: Any) -> Any:
-    """Ask for a list again and again, until it is whole or has as many as are wanted."""
+    """Call a method for page after page, up to the whole list or ``most`` entries."""
     with backstage() as client:
         said = client.call(method, **params)
         wanted = said[count] if most is None else min(said[count], most)
         while len(said[kind]) < wanted:
             more = client.call(method, **params, offset=len(said[kind]))[kind]
-            if not more:  # somebody took the rest away meanwhile
+            if not more:  # the rest was removed meanwhile
                 break
             said[kind] += more
         del said[kind][wanted:]
         return said
 
 
-# ---------------------------------------------------------------------- looking
+# ---------------------------------------------------------------------- search
 
 
 @library.command(name="search", context_settings=WORDS)
@@ -82,7 +92,7 @@ def search(context: click.Context, words: tuple[str, ...], limit: int, as_json: 
     said = _whole(
         *("library.search", "tracks", "count", limit),
         words=" ".join(words),
-        limit=min(limit, MOST_AT_ONCE),
+        limit=min(limit, PAGE),
     )
     if as_json:
         _print_json(said)
@@ -100,12 +110,12 @@ def search(context: click.Context, words: tuple[str, ...], limit: int, as_json: 
 @click.argument("track")
 @_json_option
 def show(track: str, as_json: bool) -> None:
-    """Show all that is known of a track, by words or by number as `#12`."""
+    """Show everything about a track, by words or by number as `#12`."""
     said = _ask("library.show", track=track)
     if as_json:
         _print_json(said)
         return
-    for line in sheet(said):
+    for line in details(said):
         click.echo(one_line(line))
 
 
@@ -115,12 +125,12 @@ def show(track: str, as_json: bool) -> None:
 @click.option("--limit", default=50, show_default=True)
 @_json_option
 def history(track: str, since: str, limit: int, as_json: bool) -> None:
-    """List what was played, the latest first; of one track, if one is named."""
+    """List plays, the latest first; of one track, if one is named."""
     said = _whole(
         *("library.history", "plays", "count", limit),
         track=track,
         since=since,
-        limit=min(limit, MOST_AT_ONCE),
+        limit=min(limit, PAGE),
     )
     if as_json:
         _print_json(said)
@@ -135,7 +145,7 @@ def history(track: str, since: str, limit: int, as_json: bool) -> None:
 @library.command()
 @_json_option
 def stats(as_json: bool) -> None:
-    """Show how much there is, and how much room it takes."""
+    """Show the numbers of tracks and cues, and the disk space used."""
     said = _ask("library.statistics")
     if as_json:
         _print_json(said)
@@ -150,10 +160,10 @@ def stats(as_json: bool) -> None:
 
 
 @library.command()
-@click.option("--remove", metavar="FOLDER", help="Watch this one no more.")
+@click.option("--remove", metavar="FOLDER", help="Stop watching this folder.")
 @_json_option
 def folders(remove: str | None, as_json: bool) -> None:
-    """List the folders that `sfa prep --watch` watches, or watch one no more."""
+    """List the folders that `sfa prep --watch` watches, or stop watching one."""
     if remove is not None:
         _ask("prep.unwatch", folder=str(Path(remove).expanduser().absolute()))
     said = _ask("prep.watched")
@@ -163,7 +173,7 @@ def folders(remove: str | None, as_json: bool) -> None:
     for folder in said["folders"]:
         click.echo(folder)
     if not said["folders"]:
-        _none("folders are watched; `sfa prep --watch FOLDER` begins")
+        _none("folders are watched; `sfa prep --watch FOLDER` watches one")
 
 
 # ---------------------------------------------------------------------- by hand
@@ -171,23 +181,36 @@ def folders(remove: str | None, as_json: bool) -> None:
 
 @library.command()
 @click.argument("track")
-@click.option("--shift", type=float, help="Beats: +-0.5 or +-1, as a rule.")
-@click.option("--downbeat", "downbeat_s", type=PLACE, help="Where a bar begins, as 0:00.25.")
+@click.option("--take", type=click.IntRange(1), help="An alternative, by its number.")
+@click.option("--shift", type=BEATS, help="Beats, usually ±1/2 or ±1.")
+@click.option("--downbeat", "downbeat_s", type=TIME, help="Where a bar begins, as 0:00.25.")
 @click.option("--bpm", type=float, help="One tempo for the whole track.")
-@click.option("--halve", is_flag=True, help="Half the tempo.")
+@click.option("--halve", "--half", "halve", is_flag=True, help="Half the tempo.")
 @click.option("--double", is_flag=True, help="Twice the tempo.")
-@click.option("--automatic", is_flag=True, help="Back to what the analysis found.")
+@click.option("--automatic", is_flag=True, help="Restore the analysed grid.")
 @yes_option
+@_json_option
 @click.pass_context
-def grid(context: click.Context, /, track: str, yes: bool, **given: Any) -> None:
-    """Correct a track's beat grid by hand; a new analysis leaves it as it is."""
-    # A shift by 0 is asked for, though 0 == False.
+def grid(context: click.Context, /, track: str, yes: bool, as_json: bool, **given: Any) -> None:
+    """Show a track's beat grid and its alternatives, or correct it by hand.
+
+    A new analysis leaves a grid by hand as it is.
+    """
+    # A shift by 0 is a correction, though 0 == False.
     asked = {k: value for k, value in given.items() if value is not None and value is not False}
+    if not asked:
+        shown = grid_part(_ask("library.show", track=track))
+        if as_json:
+            _print_json(shown)
+        else:
+            for line in grid_lines(shown):
+                click.echo(one_line(line))
+        return
     if len(asked) != 1:
         params = [each for each in context.command.params[1:] if each.name in given]
         options = {each.name: each.opts[0] for each in params}
         named = " and ".join(options[name] for name in asked)
-        wrong = f"{named} do not go together" if asked else "no correction is asked for"
+        wrong = f"{named} do not go together"
         raise Refused(wrong, f"give one of {', '.join(options.values())}")
     if "automatic" in asked and not yes:
         there = _ask("library.show", track=track)
@@ -196,16 +219,21 @@ def grid(context: click.Context, /, track: str, yes: bool, **given: Any) -> None
     for tempo in {"halve", "double"} & asked.keys():
         asked = {"tempo": tempo}
     said = _ask("library.grid", track=track, **asked)
+    if as_json:
+        _print_json(said)
+        return
     first = clock(said["first_downbeat_s"], 3)
     click.echo(f"{said['bpm']:.3f} BPM, first downbeat at {first}")
 
 
 @library.command()
 @click.argument("track")
-@click.argument("position_s", metavar="PLACE", type=PLACE)
-@click.option("--hot-cue", type=click.IntRange(1, 8), help="The button that it is on.")
+@click.argument("position_s", metavar="TIME", type=TIME)
+@click.option(
+    "--hot-cue", type=int, help="Its number as a hot cue: 1 to 8 in the first bank, to 32 in all."
+)
 @click.option("--label", default="")
-@click.option("--end", "end_s", type=PLACE, help="Makes it a loop.")
+@click.option("--end", "end_s", type=TIME, help="Makes it a loop.")
 @click.option("--stem", help="Of a loop of one stem.")
 @click.option("--color", default="", help="As #ff8800.")
 def cue(
@@ -217,7 +245,7 @@ def cue(
     stem: str | None,
     color: str,
 ) -> None:
-    """Set a cue or a loop by hand, at a place in seconds or as 1:01.5."""
+    """Set a cue or a loop by hand, at a time in seconds or as 1:01.5."""
     said = _ask(
         "library.cue",
         track=track,
@@ -233,13 +261,13 @@ def cue(
     click.echo(f"cue {said['id']} at {clock(said['position_s'])}{until}")
 
 
-@library.command()
+@library.command(name="delete-cue")
 @click.argument("cue_id", metavar="CUE", type=int)
 @yes_option
-def uncue(cue_id: int, yes: bool) -> None:
-    """Delete a cue for good, by the number that `sfa library show` tells."""
+def delete_cue(cue_id: int, yes: bool) -> None:
+    """Delete a cue for good, by its number in `sfa library show`."""
     confirm(f"Delete cue {cue_id} for good?", yes=yes)
-    _ask("library.uncue", cue=cue_id)
+    _ask("library.delete_cue", cue=cue_id)
 
 
 @library.command()
@@ -254,11 +282,11 @@ def uncue(cue_id: int, yes: bool) -> None:
 @click.option("--comment")
 @click.option("--color", "--colour", help="As red or #ff8800; empty: none.")
 def edit(track: str, **values: Any) -> None:
-    """State what a track is called, its key, and what you think of it."""
-    stated = {name: value for name, value in values.items() if value is not None}
-    if not stated:
-        raise Refused("nothing is stated", "give --title, --artist, --key, --rating …")
-    click.echo(_ask("library.edit", track=track, values=stated)["name"])
+    """Edit a track's title, artist, key, rating and other fields."""
+    edits = {name: value for name, value in values.items() if value is not None}
+    if not edits:
+        raise Refused("no field is given", "give --title, --artist, --key, --rating …")
+    click.echo(_ask("library.edit", track=track, values=edits)["name"])
 
 
 # ---------------------------------------------------------------------- playlists
@@ -266,7 +294,7 @@ def edit(track: str, **values: Any) -> None:
 
 @library.group()
 def playlist() -> None:
-    """Playlists: list, show, add, take, drop."""
+    """Playlists: list, show, add, move, take, drop."""
 
 
 @playlist.command(name="list")
@@ -287,13 +315,13 @@ def playlist_list(as_json: bool) -> None:
 @click.argument("name")
 @_json_option
 def playlist_show(name: str, as_json: bool) -> None:
-    """Show what is in a playlist."""
+    """Show a playlist's tracks."""
     said = _whole("library.playlist", "entries", "tracks", name=name)
     if as_json:
         _print_json(said)
         return
-    for place, entry in enumerate(said["entries"], 1):
-        click.echo(f"{place:4}  {entry['name']}  (entry {entry['entry']})")
+    for position, entry in enumerate(said["entries"], 1):
+        click.echo(f"{position:4}  {entry['name']}  (entry {entry['entry']})")
     if not said["entries"]:
         _none(f"tracks in {said['name']}")
 
@@ -302,23 +330,23 @@ def playlist_show(name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.argument("track", nargs=-1)
 def playlist_add(name: str, track: tuple[str, ...]) -> None:
-    """Put tracks at the end of a playlist; it is made if it is not there."""
+    """Add tracks to the end of a playlist; a missing playlist is created."""
     said = _ask("library.playlist_add", name=name, tracks=list(track))
     click.echo(f"{counted(len(said['entries']), 'track')} added to {name}")
 
 
 @playlist.command(name="move")
 @click.argument("entry", type=int)
-@click.argument("place", type=click.IntRange(1))
-def playlist_move(entry: int, place: int) -> None:
-    """Move an entry to a place, counted from 1."""
-    _ask("library.playlist_move", entry=entry, to=place - 1)
+@click.argument("position", type=click.IntRange(1))
+def playlist_move(entry: int, position: int) -> None:
+    """Move an entry to a position, counted from 1."""
+    _ask("library.playlist_move", entry=entry, to=position - 1)
 
 
 @playlist.command(name="take")
 @click.argument("entry", type=int)
 def playlist_take(entry: int) -> None:
-    """Take an entry out of its playlist."""
+    """Remove an entry from its playlist."""
     _ask("library.playlist_take", entry=entry)
 
 
@@ -334,38 +362,41 @@ def playlist_drop(name: str, yes: bool) -> None:
     _ask("library.playlist_drop", name=name)
 
 
-# ---------------------------------------------------------------------- upkeep
+# ---------------------------------------------------------------------- maintenance
 
 
 @library.command()
 @click.argument("track")
-def remove(track: str) -> None:
-    """Take a track out; `sfa library restore` brings it back until clean-up."""
-    said = _ask("library.remove", track=track)
+@_force_option
+def remove(track: str, force: bool) -> None:
+    """Remove a track; `sfa library restore` brings it back until the clean-up."""
+    said = _ask("library.remove", track=track, force=force)
     click.echo(f"removed {said['name']}; `sfa library restore {said['id']}` brings it back")
 
 
 @library.command()
 @click.argument("what", metavar="[NUMBER|FILE]", default="")
 @yes_option
-def restore(what: str, yes: bool) -> None:
+@_force_option
+def restore(what: str, yes: bool, force: bool) -> None:
     """Bring a removed track back by its NUMBER, or the whole library from a backup.
 
-    Without either the newest backup is taken. The present library is kept beside the backups.
+    Without an argument the newest backup is restored. The present library is backed up first.
     """
     if what.removeprefix("#").isdecimal():
         number = int(what.removeprefix("#"))
         click.echo(f"restored {_ask('library.restore', track=number)['name']}")
         return
-    restore_backup(what, yes=yes)
+    restore_backup(what, yes=yes, force=force)
 
 
 @library.command()
-@click.option("--empty", is_flag=True, help="Delete all of it for good.")
+@click.option("--empty", is_flag=True, help="Delete all removed tracks for good.")
 @yes_option
+@_force_option
 @_json_option
-def trash(empty: bool, yes: bool, as_json: bool) -> None:
-    """Show what was removed, or delete it for good."""
+def trash(empty: bool, yes: bool, force: bool, as_json: bool) -> None:
+    """Show the removed tracks, or delete them for good."""
     from sfa_engine.cli import screen
 
     said = _whole("library.trash", "tracks", "count")
@@ -373,8 +404,8 @@ def trash(empty: bool, yes: bool, as_json: bool) -> None:
         confirm(f"Delete {counted(said['count'], 'track')} for good?", yes=yes)
     if empty:
         doing = screen.errors.status(f"deleting {counted(said['count'], 'track')}")
-        with backstage(timeout_s=LONG_S) as client, nullcontext() if as_json else doing:
-            said["count"] = client.call("library.empty")["count"]
+        with backstage(timeout_s=LONG_TIMEOUT_S) as client, nullcontext() if as_json else doing:
+            said["count"] = client.call("library.empty_trash", force=force)["count"]
     if as_json:
         _print_json(said)
         return
@@ -388,47 +419,49 @@ def trash(empty: bool, yes: bool, as_json: bool) -> None:
 
 
 @library.command()
-@click.option("--mend", is_flag=True, help="Repair what can be repaired.")
-@click.option("--deep", is_flag=True, help="Read all sound, too, and compare it.")
+@click.option("--repair", is_flag=True, help="Repair what can be repaired.")
+@click.option("--deep", is_flag=True, help="Read and compare all sound too.")
 @_json_option
-def check(mend: bool, deep: bool, as_json: bool) -> None:
-    """Compare the library with what lies on the disk; exit 1 if something is wrong."""
-    with backstage(timeout_s=LONG_S) as client:
-        findings = _findings(client, mend=mend, deep=deep, quiet=as_json)
+def check(repair: bool, deep: bool, as_json: bool) -> None:
+    """Compare the library with the disk; exit 1 if something is wrong."""
+    with backstage(timeout_s=LONG_TIMEOUT_S) as client:
+        findings = _findings(client, repair=repair, deep=deep, quiet=as_json)
     if as_json:
         _print_json(findings)
     kinds = Counter[str]()
     for finding in () if as_json else findings:
         kind = finding["drift"]
         kinds[kind] += 1
-        if kinds[kind] <= MOST_SHOWN or mend:  # what is mended is not found again
-            become = " (mended)" * finding["mended"]
+        if kinds[kind] <= MAX_SHOWN or repair:  # what is repaired is not found again
+            note = " (repaired)" * finding["repaired"]
             if finding["hint"]:
-                become = f"; {finding['hint']}"
-            click.echo(f"{kind}: {finding['message']}{become}")
+                note = f"; {finding['hint']}"
+            click.echo(f"{kind}: {finding['message']}{note}")
     for kind, count in kinds.items():
-        if count > MOST_SHOWN and not mend:
-            click.echo(f"{kind}: {count - MOST_SHOWN} more; --json tells them all")
-    wrong = sum(not finding["mended"] for finding in findings)
+        if count > MAX_SHOWN and not repair:
+            click.echo(f"{kind}: {count - MAX_SHOWN} more; --json lists them all")
+    wrong = sum(not finding["repaired"] for finding in findings)
     if not as_json:
-        cure = "; `sfa library check --mend` puts right what it can" if wrong and not mend else ""
+        cure = "; repair with `sfa library check --repair`" if wrong and not repair else ""
         click.echo("all is well" if not findings else f"{len(findings)} found, {wrong} left{cure}")
     if wrong:
         raise click.exceptions.Exit(1)
 
 
-def _findings(client: SocketClient, *, mend: bool, deep: bool, quiet: bool) -> list[dict[str, Any]]:
-    """Return what a check finds, part by part, with a bar if there are many."""
+def _findings(
+    client: SocketClient, *, repair: bool, deep: bool, quiet: bool
+) -> list[dict[str, Any]]:
+    """Run a check part by part, with a progress bar if there are many; return the findings."""
     from sfa_engine.cli import screen
 
-    part = client.call("library.check", mend=mend, deep=deep)
+    part = client.call("library.check", repair=repair, deep=deep)
     found: list[dict[str, Any]] = part["findings"]
     if not part["after"]:
         return found
     with screen.progress_bar("checking the library", quiet=quiet) as bar:
         while part["after"]:
             bar(part["share"])
-            part = client.call("library.check", mend=mend, deep=deep, after=part["after"])
+            part = client.call("library.check", repair=repair, deep=deep, after=part["after"])
             found += part["findings"]
         bar(1.0)
     return found
@@ -436,6 +469,6 @@ def _findings(client: SocketClient, *, mend: bool, deep: bool, quiet: bool) -> l
 
 @library.command()
 def backup() -> None:
-    """Write a backup of the database now, and prove it."""
+    """Write a backup of the database now, and verify it."""
     with backstage(timeout_s=600.0) as client:
         click.echo(client.call("library.backup")["path"])

@@ -16,17 +16,13 @@ from typing import BinaryIO
 
 import click
 
-from sfa_engine.cli import config as configuration
 from sfa_engine.errors import Refused
-from sfa_engine.log import KEPT_FILES, LEVELS, escape, numbered, unescape
+from sfa_engine.run import config as configuration
+from sfa_engine.system.log import KEPT_FILES, LEVELS, RECORD, escape, numbered, unescape
 
 PROCESSES = ("supervisor", "host", "stage", "backstage")
-FOLLOW_S = 0.2  # between two looks at the files
+FOLLOW_POLL_S = 0.2  # between two reads of the files
 CHUNK = 1 << 16
-LAST_WORDS_BYTES = 4096
-_RECORD = re.compile(
-    r"(\d{4}-\d\d-\d\dT\S+) (" + "|".join(level.upper() for level in LEVELS) + r") (\w+)\[\d+\] "
-)
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -50,15 +46,15 @@ class Record:
 
 
 class Parser:
-    """Makes records of the lines of one file."""
+    """Parses the lines of one file."""
 
     def __init__(self) -> None:
         self._at_s = 0.0
 
     def parse(self, line: bytes) -> Record | None:
-        """Return the record that a line is; None for an empty one."""
+        """Parse a line; None for an empty one."""
         text = line.decode(errors="backslashreplace").rstrip("\r\n")
-        found = _RECORD.match(text)
+        found = RECORD.match(text)
         if found:
             try:
                 self._at_s = datetime.fromisoformat(found[1]).timestamp()
@@ -66,12 +62,12 @@ class Parser:
                 found = None
         if found:
             return Record(self._at_s, found[2].lower(), text)
-        # Written by no code of ours: a library before the log began, or the interpreter's crash.
+        # Not written by our code: a library before logging started, or the interpreter's crash.
         return Record(self._at_s, "error", f"    {escape(text)}") if text else None
 
 
 class Tail:
-    """A log from its oldest record on, across rotations while it is read."""
+    """A log from its oldest record on, followed across rotations."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -108,7 +104,7 @@ class Tail:
             self._files.pop(0).close()
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         for file in self._files:
             file.close()
 
@@ -126,24 +122,11 @@ def show(tails: list[Tail], begin_s: float, level: str, *, follow: bool) -> Iter
                 yield record
         if not follow:
             return
-        time.sleep(FOLLOW_S)
-
-
-def last_words(path: Path) -> str:
-    """Return the last line of a log without its time; empty if there is none."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - LAST_WORDS_BYTES))
-            text = unescape(file.read().decode(errors="replace"))
-    except OSError:
-        return ""
-    lines = [line for line in text.split("\n") if line.strip(" +|-")]
-    return _RECORD.sub("", lines[-1]).strip() if lines else ""
+        time.sleep(FOLLOW_POLL_S)
 
 
 def begin_of(words: str, now_s: float) -> float:
-    """Return the time that `10m` or an ISO date means, in seconds since 1970.
+    """Parse `10m` or an ISO date into seconds since 1970.
 
     Raises
     ------
@@ -162,7 +145,7 @@ def begin_of(words: str, now_s: float) -> float:
 
 @click.command()
 @click.argument("process", nargs=-1, type=click.Choice(PROCESSES))
-@click.option("--follow", "-f", is_flag=True, help="Stay, and show what comes.")
+@click.option("--follow", "-f", is_flag=True, help="Stay, and show new records.")
 @click.option("--since", metavar="TIME", help="As 10m, 2h, or 2026-11-28T21:30.")
 @click.option("--level", type=click.Choice([*LEVELS]), default="debug", help="At least.")
 def log(process: tuple[str, ...], follow: bool, since: str | None, level: str) -> None:

@@ -1,4 +1,4 @@
-"""What a person reads: progress bars, tables, the status view."""
+"""What is shown with rich: progress bars and tables."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from sfa_engine.cli.folders import closed_folder
 from sfa_engine.cli.terminal import Checked, printable
-from sfa_engine.clock import clock
+from sfa_engine.run.folders import closed_folder
+from sfa_engine.system.timecode import clock
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -47,16 +47,10 @@ class SafeConsole(Console):
 
 console = SafeConsole()
 errors = SafeConsole(stderr=True)
-COLOURS = {"ok": "green", "strained": "yellow", "poor": "dark_orange", "down": "red"}
-METER_CELLS = 12
-CELLS = {"at": 6, "of": 6, "BPM": 6, "key": 8, "beat": 6, "level": METER_CELLS}
-# From what width on a column is shown: the title has 20 columns of 80, and never less than 15.
-COLUMNS = {"at": 0, "of": 72, "BPM": 40, "key": 58, "beat": 50, "level": 80}
-METER_LOW_DB = -48.0
 
 
 class Bar:
-    """A progress bar that can be told a share, or nothing at all when nobody looks."""
+    """A progress bar that shows a share of the work, or is silent."""
 
     def __init__(self, progress: Progress, words: str) -> None:
         self._progress = progress
@@ -72,9 +66,9 @@ class Bar:
 
 @contextmanager
 def progress_bar(words: str, *, quiet: bool = False) -> Iterator[Bar]:
-    """Show a bar on the terminal's error stream while something long is done.
+    """Show a progress bar on standard error while the block runs.
 
-    It stays when that is done, and goes when an error ends it: that has its own line.
+    It stays when the block ends, and is removed by an error, which has its own line.
     """
     from rich.progress import (
         BarColumn,
@@ -96,13 +90,13 @@ def progress_bar(words: str, *, quiet: bool = False) -> Iterator[Bar]:
         except BaseException:
             progress.live.transient = True
             progress.live.stop()
-            progress.disable = True  # else it ends with an empty line where nobody looks
+            progress.disable = True  # else it ends with an empty line, not on a terminal
             raise
 
 
 def build_kernel(*, quiet: bool = False) -> None:
-    """Compile the kernel if this machine has not yet, with a bar."""
-    from sfa_engine.audio import build
+    """Compile the kernel if it is not built yet, with a progress bar."""
+    from sfa_engine.host import build
 
     with suppress(OSError):  # which the build names
         closed_folder(build.folder().parents[1])  # the audio thread runs what lies there
@@ -112,72 +106,6 @@ def build_kernel(*, quiet: bool = False) -> None:
     with progress_bar(words, quiet=quiet) as bar:
         build.ensure(lambda done, expected: bar(done / expected))
         bar(1.0)
-
-
-def meter(level_db: float) -> Text:
-    """Return a level as a row of cells."""
-    share = (level_db - METER_LOW_DB) / -METER_LOW_DB
-    cells = round(max(0.0, min(1.0, share)) * METER_CELLS)
-    colour = "red" if level_db > -0.5 else "yellow" if level_db > -6.0 else "green"
-    return Text("█" * cells, style=colour) + Text("░" * (METER_CELLS - cells), style="dim")
-
-
-def status_view(status: dict[str, Any], width: int = 80) -> Group:
-    """Return the status as it is shown, live or once.
-
-    Parameters
-    ----------
-    status : dict
-    width : int
-        Of the terminal, in columns. Where it is narrow, columns give way to the title.
-    """
-    shown = [column for column, least in COLUMNS.items() if width >= least]
-    engine = status["engine"]
-    word = Text(status["health"], style=f"bold {COLOURS[status['health']]}")
-    head = Text.assemble(
-        "engine ",
-        word,
-        f"   {engine['device']}, {engine['rate'] / 1000:g} kHz, {engine['block']} frames, "
-        f"{engine['latency_ms']:.1f} ms",
-    )
-    load = Text(
-        f"audio thread {engine['load_pct']:.1f} % of its time, worst block "
-        f"{engine['worst_pct']:.0f} %, late {engine['late']}, missed {engine['device_misses']}",
-        style="dim",
-    )
-    table = Table(box=None, pad_edge=False, expand=True)
-    table.add_column("", width=3)
-    table.add_column("track", no_wrap=True, overflow="ellipsis", ratio=1)
-    for name in shown:
-        table.add_column(name, no_wrap=True, width=CELLS[name])
-    for number, deck in enumerate(status["decks"], 1):
-        if not deck.get("loaded"):
-            trouble = Text(deck.get("trouble") or "empty", style="dim")
-            table.add_row(f"{number} ■", trouble)
-            continue
-        cells: dict[str, str | Text] = {
-            "at": clock(deck["position_s"]),
-            "of": clock(deck["duration_s"]),
-            "BPM": f"{deck['tempo']:.2f}" if deck["tempo"] else "?",
-            "key": deck["key"] or "?",
-            "beat": "",
-            "level": meter(deck["level_db"]),
-        }
-        if deck["tempo"]:
-            cells["beat"] = f"{deck['beat'] // 4 + 1:.0f}.{deck['beat'] % 4 + 1:.0f}"
-        table.add_row(
-            f"{number} {'▶' if deck['playing'] else '■'}",
-            Text(f"{deck['artist']} - {deck['title']}" if deck["artist"] else deck["title"]),
-            *(cells[name] for name in shown),
-        )
-    master = Text.assemble(
-        "master  ",
-        meter(status["master_db"]),
-        f"  {status['master_db']:.1f} dB, limiter {status['reduction_db']:.1f} dB, "
-        f"crossfader {status['crossfader']:+.0f} %",
-    )
-    reasons = [Text(f"· {reason}", style=COLOURS[status["health"]]) for reason in status["reasons"]]
-    return Group(head, load, *reasons, table, master)
 
 
 TRACK_COLUMNS = ("BPM", "key", "energy", "length", "stems")
@@ -190,9 +118,10 @@ def track_table(tracks: list[dict[str, Any]]) -> Table:
     table.add_column("track", ratio=1)  # the one column that gives way where it is narrow
     for name in TRACK_COLUMNS:
         table.add_column(name, no_wrap=True, justify="right")
-    if any(track["state"] != "ready" for track in tracks):
-        table.add_column("state", no_wrap=True)
-    for track in tracks:
+    flags = [_flags(track) for track in tracks]
+    if any(flags):
+        table.add_column("", no_wrap=True)
+    for track, flag in zip(tracks, flags, strict=True):
         length_s = track["duration_s"]
         table.add_row(
             str(track["id"]),
@@ -207,12 +136,17 @@ def track_table(tracks: list[dict[str, Any]]) -> Table:
             f"{track['energy']:.2f}" if track["energy"] is not None else "",
             clock(length_s).split(".")[0] if length_s else "",
             str(len(track["stems"]) or ""),
-            *([_state(track)] if len(table.columns) > len(TRACK_COLUMNS) + 2 else []),
+            *([flag] if any(flags) else []),
         )
     return table
 
 
-def _state(track: dict[str, Any]) -> Text:
-    """Return the state of a track that cannot be played as it should."""
-    word = "" if track["state"] == "ready" else track["state"]
-    return Text(word, style="red" if word == "failed" else "dim")
+def _flags(track: dict[str, Any]) -> Text:
+    """Return what is to be known of a track: its state unless ready, a doubtful grid, a preview."""
+    state = "" if track["state"] == "ready" else track["state"]
+    words = [
+        Text(state, style="red" if state == "failed" else "dim"),
+        Text("check grid" if track.get("check_grid") else "", style="yellow"),
+        Text("preview" if track.get("preview") else "", style="dim"),
+    ]
+    return Text(", ").join(filter(None, words))

@@ -1,4 +1,4 @@
-"""`sfa secret`: keys of services, kept encrypted; asked for, never given as an argument."""
+"""`sfa secret`: keys of services, encrypted; read from a prompt, never from an argument."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SERVICES = ("lalalai", "spotify")  # spotify: the application's secret; a login 
 
 @click.group()
 def secret() -> None:
-    """Keep keys of services, encrypted at rest: lalalai, spotify."""
+    """Store keys of services, encrypted at rest: lalalai, spotify."""
 
 
 def _secrets() -> Secrets:
     """Return the user's secrets, in a folder that is closed to others."""
-    from sfa_engine.cli.config import private_data_path
     from sfa_engine.library.secret import Secrets
+    from sfa_engine.run.config import private_data_path
 
     return Secrets(private_data_path())
 
@@ -32,7 +32,7 @@ def _secrets() -> Secrets:
 @secret.command(name="set")
 @click.argument("name")
 def set_(name: str) -> None:
-    """Keep a secret; it is asked for, or read from standard input."""
+    """Store a secret, read from a prompt or from standard input."""
     if name not in SERVICES:
         hint = did_you_mean(name, SERVICES) or f"there are keys of {', '.join(SERVICES)}"
         raise Refused(f'no service "{name:.40}"', hint)
@@ -43,7 +43,7 @@ def set_(name: str) -> None:
 @secret.command()
 @click.argument("name")
 def remove(name: str) -> None:
-    """Forget a secret."""
+    """Delete a secret."""
     if not _secrets().remove(name):
         raise Refused(f'no secret "{name}"', "see `sfa secret list`")
 
@@ -51,7 +51,7 @@ def remove(name: str) -> None:
 @secret.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_(as_json: bool) -> None:
-    """List the names of what is kept."""
+    """List the names of the stored secrets."""
     names = _secrets().names()
     if as_json:
         print_json_line(names)

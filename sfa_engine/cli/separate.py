@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from sfa_engine.cli import config as configuration
-from sfa_engine.cli.folders import PRIVATE_UMASK
-from sfa_engine.cli.terminal import complain, print_json_line
-from sfa_engine.cli.tracks import check_free
+from sfa_engine.cli.bundle import check_free
+from sfa_engine.cli.terminal import print_error, print_json_line
 from sfa_engine.errors import Refused, SfaError
+from sfa_engine.run import config as configuration
+from sfa_engine.run.folders import PRIVATE_UMASK
 
 WORKER = "sfa_engine.prep.separate"
 
@@ -24,7 +24,7 @@ WORKER = "sfa_engine.prep.separate"
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for a folder each.")
 @click.option("--engine", help="auto, demucs, embedded, sketch or lalalai.")
 @click.option("--bundle", is_flag=True, help="Make NAME.sfa in that folder instead of files.")
-@click.option("--replace", is_flag=True, help="Also where there is a bundle already.")
+@click.option("--replace", is_flag=True, help="Replace an existing bundle.")
 @click.option("--format", "form", default="wav", show_default=True, help="wav (float) or flac.")
 @click.option("--preview", "preview_s", type=float, default=0.0, metavar="SECONDS",
               help="Only so much, from where most goes on.")  # fmt: skip
@@ -55,11 +55,11 @@ def separate(
     Without a model: htdemucs if its weights are at hand, else a sketch.
     """
     from sfa_engine.cli import screen
-    from sfa_engine.cli.errand import ask
+    from sfa_engine.cli.run_worker import run_worker
 
     settings = configuration.load_config()
     chosen = settings.separation
-    if model or engine:  # what is said here is not mixed with what is set
+    if model or engine:  # options replace the configuration as a whole
         engine, model = engine or "auto", model or ""
     request: dict[str, Any] = {
         "engine": chosen.engine if engine is None else engine,
@@ -86,24 +86,24 @@ def separate(
             check_free(settings, target, replace=replace)
     failed = 0
     for file, target in zip(files, targets, strict=True):
-        place = {"bundle" if bundle else "out": str(target)}
+        target_of = {"bundle" if bundle else "out": str(target)}
         try:
             with screen.progress_bar(file.name, quiet=quiet) as bar:
-                told = ask(WORKER, request | {"path": str(file)} | place, bar)
+                result = run_worker(WORKER, request | {"path": str(file)} | target_of, bar)
         except SfaError as error:
             failed += 1
-            complain(error)
+            print_error(error)
             continue
         if as_json:
-            print_json_line({"file": str(file), **told})
+            print_json_line({"file": str(file), **result})
         else:
-            click.echo(f"{target}: {_in_words(told, preview=preview_s > 0.0)}")
+            click.echo(f"{target}: {_in_words(result, preview=preview_s > 0.0)}")
     if failed:
         raise click.exceptions.Exit(1)
 
 
 def _targets(files: tuple[Path, ...], folder: Path, suffix: str) -> list[Path]:
-    """Return where each file's stems go; no two to one place."""
+    """Return the folder of each file's stems; refuse two files with one folder."""
     targets = [folder / f"{file.stem}{suffix}" for file in files]
     for target in targets:
         if targets.count(target) > 1:
@@ -114,15 +114,17 @@ def _targets(files: tuple[Path, ...], folder: Path, suffix: str) -> list[Path]:
     return targets
 
 
-def _in_words(told: dict[str, Any], *, preview: bool) -> str:
-    """Return what came out, in a line."""
-    seconds = told["frames"] / told["rate"]
-    said = [f"{', '.join(told['stems'])}, {seconds:.1f} s"]
+def _in_words(result: dict[str, Any], *, preview: bool) -> str:
+    """Return a separation as one line of text."""
+    seconds = result["frames"] / result["rate"]
+    said = [f"{', '.join(result['stems'])}, {seconds:.1f} s"]
     if preview:
-        said[0] += f" from {told['start_s']:.0f} s on"
-    said.append(" ".join(dict.fromkeys([told["engine"], told["model"]])))
-    if told["words"]:
-        said.append(told["words"])
-    if "quota" in told:
-        said.append(f"{told['quota']['left_min']:g} minutes were left ({told['quota']['plan']})")
+        said[0] += f" from {result['start_s']:.0f} s on"
+    said.append(" ".join(dict.fromkeys([result["engine"], result["model"]])))
+    if result["words"]:
+        said.append(result["words"])
+    if "quota" in result:
+        said.append(
+            f"{result['quota']['left_min']:g} minutes were left ({result['quota']['plan']})"
+        )
     return "; ".join(said)

@@ -4,8 +4,9 @@ Names, tags and labels are written by others. A file name with an escape sequenc
 recolour, retitle or reprogram the terminal it is listed on. So everything that a command prints
 passes through here::
 
-    click.echo, print ──► Printable ──► stdout      control characters become U+FFFD
-    rich Console (screen) ─► Checked ─► stdout      it replaces them itself, and adds its colours
+    click.echo, print ────► Printable ──► stdout    control characters become U+FFFD
+    print_styled ─────────► Checked ────► stdout    it replaces them itself, and adds colours
+    rich Console (screen) ► Checked ────► stdout    the same
 
 JSON stays exact: what is not printable is written as ``\uXXXX``. Imports no rich: `sfa get` is
 called from scripts, ten times a second.
@@ -14,10 +15,10 @@ called from scripts, ten times a second.
 from __future__ import annotations
 
 import codecs
-import json
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
@@ -34,6 +35,9 @@ _BREAKS = re.compile("[\n\t]")
 # What our own symbols are on a terminal that is not UTF-8; any other character is a `?`.
 _PLAIN = {"█": "#", "░": ".", "▶": ">", "■": "=", "·": "*", "✓": "+", "✗": "x", "…": "~"}
 _ERRORS = "sfa.plain"
+_SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "bright_yellow": "93"}
+
+Line = list[tuple[str, str]]  # pieces of text, each with its style: words of `_SGR`
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
@@ -136,6 +140,8 @@ def discard_output() -> None:
 
 def json_text(value: Any, indent: int | None = None) -> str:
     """Return a value as JSON that a terminal may be given, and that reads back exactly."""
+    import json
+
     stream = getattr(sys.stdout, "stream", sys.stdout)
     encoding = str(getattr(stream, "encoding", None) or "utf-8")
     wide = codecs.lookup(encoding).name == "utf-8"
@@ -153,7 +159,48 @@ def print_json_line(value: Any) -> None:
     click.echo(json_text(value))
 
 
-def complain(error: Exception) -> None:
+def cell_len(text: str) -> int:
+    """Return the columns that a text takes on a terminal: CJK characters take two."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def fit(text: str, cells: int) -> str:
+    """Return a text as one line of so many columns, cut with an ellipsis or padded."""
+    text = one_line(text)
+    if cell_len(text) > cells:
+        while text and cell_len(text) > cells - 1:
+            text = text[:-1]
+        text += "…" if cells > 0 else ""
+    return text + " " * (cells - cell_len(text))
+
+
+def print_styled(lines: list[Line]) -> None:
+    """Print lines with their colours, without them where the output is not a terminal."""
+    stream = getattr(sys.stdout, "stream", sys.stdout)
+    coloured = stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    checked = Checked(stream)
+    for line in lines:
+        pieces = (
+            f"\x1b[{_codes(style)}m{one_line(text)}\x1b[0m"
+            if coloured and style
+            else one_line(text)
+            for text, style in line
+        )
+        checked.write(f"{''.join(pieces)}\n")
+    checked.flush()
+
+
+def _codes(style: str) -> str:
+    """Return the codes of a style, in rich's words: ``bold green``."""
+    return ";".join(_SGR[word] for word in style.split())
+
+
+def print_error(error: Exception) -> None:
     """Print an error as one line."""
     with suppress(OutputError, OSError):
         click.echo(f"sfa: {' '.join(str(error).splitlines())}", err=True)

@@ -1,6 +1,6 @@
-"""What a wrong command line is answered with: one line, in the form of every other error.
+"""Errors of a wrong command line, as one line in the form of every other error.
 
-Click says the same in four lines and in words of Python; here its errors become ours.
+Click says the same in four lines and in words of Python.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import click
 
 from sfa_engine.errors import Refused, did_you_mean
 
-STATUS = 2  # of a command that was not understood
+STATUS = 2  # of a wrong command line
 
 
 def refusal_of(error: click.UsageError) -> Refused:
-    """Return what click complains of as a refusal: what, which value, what to do."""
+    """Return click's error as ours: what, which value, what to do."""
     path = error.ctx.command_path if error.ctx else "sfa"
     see = f"see `{path} --help`"
     if isinstance(error, click.NoSuchOption):
@@ -45,21 +45,21 @@ def _options_of(context: click.Context | None) -> Iterable[str]:
 
 
 def _name(error: click.BadParameter) -> str:
-    """Return the name of what is wrong as the user writes it: ``DECK``, ``--block``."""
+    """Return the name of a parameter as it is typed: ``DECK``, ``--block``."""
     if isinstance(error.param, click.Option):
         return max(error.param.opts, key=len)
     return error.param.human_readable_name if error.param else ""
 
 
 def _of_value(error: click.BadParameter, param: click.Parameter) -> Refused:
-    """Return a value that does not fit as a refusal: click names the value, our hint the range."""
+    """Return an invalid value as our error: click names the value, our hint the range."""
     message = error.message.rstrip(".")
     message = f"{message[:1].lower()}{message[1:]}"
     return Refused(f"{_name(error)}: {message}", _number(param.type))
 
 
 def _number(kind: click.ParamType[Any]) -> str:
-    """Return what to give where a number is wanted; empty where it is not."""
+    """Return the hint for a number, with its range; empty for other types."""
     if not isinstance(kind, click.types.IntParamType | click.types.FloatParamType):
         return ""
     number = "a whole number" if isinstance(kind, click.types.IntParamType) else "a number"

@@ -9,8 +9,9 @@ documents are derived where they are used. Imports nothing of ours but the error
      ├── deck1, deck2 ── play, rate, position, trim, fader, filter …
      │     ├── stem.vocals … ── volume, mute, solo, pan, filter, level
      │     ├── eq.low, eq.mid, eq.high ── gain, kill
-     │     ├── hotcue1 … hotcue8
+     │     ├── hotcue1 … hotcue32, in four banks of eight
      │     └── loop
+     ├── session, browse ── held by the stage
      ├── effect1, effect2, recorder          (planned)
      └── pad1 … pad64                        (planned)
 """
@@ -24,13 +25,21 @@ from sfa_engine.desk.control import (
     Meter,
     Section,
     Switch,
+    Text,
+    Value,
 )
+from sfa_engine.desk.deck import DECK_NAMES, DECK_NUMBERS, DECKS, HOT_CUES, HOT_CUES_IN_BANK
 from sfa_engine.desk.desk import CONTROLS, DESK, Desk, find
 from sfa_engine.desk.scale import Scale
 
 __all__ = [
     "CONTROLS",
+    "DECKS",
+    "DECK_NAMES",
+    "DECK_NUMBERS",
     "DESK",
+    "HOT_CUES",
+    "HOT_CUES_IN_BANK",
     "Button",
     "Choice",
     "Control",
@@ -41,5 +50,7 @@ __all__ = [
     "Scale",
     "Section",
     "Switch",
+    "Text",
+    "Value",
     "find",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from sfa_engine.desk.control import Button, Choice, Each, Fader, Meter, Section, Switch
+from sfa_engine.desk.control import Button, Choice, Each, Fader, Meter, Section, Switch, Text
 from sfa_engine.desk.scale import (
     OFF,
     beats,
     bpm,
+    centred_decibels,
     count,
     decibels,
+    optional_bpm,
     optional_seconds,
     percent,
     ratio,
@@ -18,17 +20,26 @@ from sfa_engine.desk.scale import (
 
 STEMS = ("vocals", "drums", "bass", "other", "guitar", "piano", "mix")
 BANDS = ("low", "mid", "high")
+DECKS = 2
+DECK_NUMBERS = range(1, DECKS + 1)
+DECK_NAMES = tuple(f"deck{number}" for number in DECK_NUMBERS)
+BANKS = 4
+HOT_CUES_IN_BANK = 8  # as many as a controller has pads
+HOT_CUES = BANKS * HOT_CUES_IN_BANK  # of a deck; bank b has those from 8 (b - 1) + 1 to 8 b
+RATE_RANGES_PCT = (6, 8, 10, 16, 25, 50, 100)
 
-LONGEST_S = 86_400.0  # no track is longer than a day
+MAX_LENGTH_S = 86_400.0  # no track is longer than a day
 PRE_ROLL_S = 60.0  # a deck may stand this far before the first frame, to run in
-PLACE = seconds(-PRE_ROLL_S, LONGEST_S)
-STORED = optional_seconds(-PRE_ROLL_S, LONGEST_S)
+PLACE = seconds(-PRE_ROLL_S, MAX_LENGTH_S)
+STORED = optional_seconds(-PRE_ROLL_S, MAX_LENGTH_S)
 LOOP_BEATS = beats(1 / 32, 64, 4)
 LEVEL = decibels(OFF, +12, rest=OFF)
 
 
 class Stem(Section):
     """One separated part of a track. A track without stems plays through ``mix``."""
+
+    group = "stems"
 
     volume = Fader("How loud the stem is in the deck's mix.", decibels(OFF, +6))
     mute = Switch("Silences the stem; its volume stays where it is.", glide=0.002)
@@ -44,75 +55,148 @@ class Stem(Section):
 class Band(Section):
     """One band of the isolator."""
 
-    gain = Fader("How loud the band is; all the way down is silence.", decibels(OFF, +12))
+    group = "eq"
+
+    gain = Fader("How loud the band is; all the way down is silence.", centred_decibels(OFF, +12))
     kill = Switch("Silences the band; its gain stays where it is.", glide=0.005)
 
 
 class HotCue(Section):
     """A place in the track to jump to."""
 
+    group = "hotcue"
+
     position = Fader("Where the cue is, if it is set.", STORED, glide=0)
-    press = Button("Jumps to the cue, or stores it here if it is not set.")
-    store = Button("Stores the cue where the deck is, quantised if quantise is on.")
-    clear = Button("Forgets the cue.")
-    color = Fader("Colour of the cue's light.", count(0, 127), planned=True, glide=0)
+    press = Button("Jumps to the cue, or stores it here if it is not set.", verb="hotcue_press")
+    store = Button(
+        "Stores the cue where the deck is, quantised if quantise is on.",
+        verb="hotcue_store",
+    )
+    clear = Button("Forgets the cue.", verb="hotcue_clear")
+    color = Text("Colour of the cue, as #rrggbb.", planned=True)
+    label = Text("What the cue is called.", planned=True)
 
 
 class Loop(Section):
     """A stretch of the track that repeats."""
 
-    active = Switch("Whether the deck goes back at the loop's end.")
+    group = "loop"
+
+    active = Switch("Whether the deck goes back at the loop's end.", verb="loop_active")
     start = Fader("First moment of the loop, if it is set.", STORED, glide=0)
     end = Fader("The moment that is the start again, if it is set.", STORED, glide=0)
-    length = Fader("Length of the loops that `auto` makes.", LOOP_BEATS, glide=0)
-    enter = Button("Puts the loop's start where the deck is.")
-    leave = Button("Puts the loop's end where the deck is, and loops.")
-    auto = Button("Loops `length` beats from here, or leaves the loop.")
-    again = Button("Goes back into the last loop, or leaves it.")
-    halve = Button("Halves the loop.")
-    double = Button("Doubles the loop.")
-    move = Button("Moves the loop by so many beats.", beats(-64, 64, 1, log=False))
-    roll = Button("Loops while it is held; the track goes on underneath.", planned=True)
+    length = Fader("Length of the loops that `beatloop` makes.", LOOP_BEATS, glide=0)
+    set_in = Button("Puts the loop's start where the deck is.", verb="loop_set_in")
+    set_out = Button("Puts the loop's end where the deck is, and loops.", verb="loop_set_out")
+    beatloop = Button("Loops `length` beats from here, or leaves the loop.", verb="loop_beatloop")
+    reloop = Button("Goes back into the last loop, or leaves it.", verb="loop_reloop")
+    halve = Button("Halves the loop.", verb="loop_halve")
+    double = Button("Doubles the loop.", verb="loop_double")
+    move = Button(
+        "Moves the loop by so many beats.",
+        beats(-64, 64, 1, log=False),
+        verb="loop_move",
+    )
+    roll = Button("Loops while it is held; the track goes on underneath.", planned=True, held=True)
 
 
-class Deck(Section):
-    """A player: one track, its stems, and what is done to its time."""
+class Transport(Section):
+    """What runs a track and places it."""
 
-    play = Switch("Runs the track.")
-    cue = Button("As on a CD player: stores the cue point when paused, returns to it when playing.")
-    cue_point = Fader("Where the cue button returns to.", PLACE, glide=0)
-    position = Fader("Where the deck is in the track; set it to go there.", PLACE, glide=0)
+    group = "transport"
+
+    play = Switch("Runs the track.", verb="play")
+    cue = Button(
+        "As on a CD player: stores the cue point when paused, returns to it when playing.",
+        verb="cue",
+        held=True,
+    )
+    cue_point = Fader("Where the cue button returns to.", PLACE, glide=0, label="CUE PT")
+    position = Fader(
+        "Where the deck is in the track; set it to go there.",
+        PLACE,
+        glide=0,
+        verb="seek",
+    )
+    reverse = Switch("Runs the track backwards.")
+
+
+class Tempo(Section):
+    """How fast a track runs, and which deck it follows."""
+
+    group = "tempo"
+
     rate = Fader(
         "Speed of the track, as a factor; while the deck follows another, sync sets it.",
         ratio(0.25, 4.0),
         glide=0.01,
     )
-    bend = Fader("A push or a drag on the speed, for as long as it lasts.", percent(-50, +50))
-    reverse = Switch("Runs the track backwards.")
+    rate_range = Choice(
+        "How far the tempo fader goes, up and down.",
+        options=tuple(f"{percents}%" for percents in RATE_RANGES_PCT),
+        rest="8%",
+        label="RANGE",
+    )
+    tempo_fader = Fader(
+        "Speed as a place on the tempo fader, within its range.",
+        percent(-100, +100),
+        glide=0,
+        label="TEMPO %",
+        owner="stage",
+    )
+    bpm = Fader(
+        "Average tempo of the track at its present rate; sets the rate that gives it.",
+        optional_bpm(1, 2000),
+        glide=0,
+        owner="stage",
+    )
+    bend = Fader(
+        "A push or a drag on the speed, for as long as it lasts.",
+        percent(-50, +50),
+        momentary=True,
+    )
     keylock = Switch("Keeps the pitch when the speed changes.", planned=True)
     pitch = Fader("Shifts the pitch and leaves the speed.", semitones(-12, +12), planned=True)
-    key_match = Button("Shifts the pitch to fit the other deck.", planned=True)
+    key_match = Button("Shifts the pitch to fit the other deck.", planned=True, label="KEYMATCH")
     sync = Choice(
         "Follows the leader: not at all, its tempo, or its beats.",
         options=("off", "tempo", "beat"),
+        verb="sync",
+        refusable=False,
     )
-    leader = Switch("Sets the tempo for decks that sync.")
+    leader = Switch("Sets the tempo for decks that sync.", verb="leader", refusable=False)
+
+
+class Motion(Section):
+    """Jumps and turns within a track."""
+
+    group = "transport"
+
     quantise = Switch(
         "Puts cues and loops on the nearest beat; a playing deck stays in time when it jumps."
     )
-    jump = Button("Jumps by so many beats.", beats(-256, 256, 4, log=False))
+    jump = Button("Jumps by so many beats.", beats(-256, 256, 4, log=False), verb="jump")
     slip = Switch("Lets the track go on underneath loops and scratches.", planned=True)
-    censor = Button("Runs backwards while held, then goes on where it would be.", planned=True)
+    censor = Button(
+        "Runs backwards while held, then goes on where it would be.", planned=True, held=True
+    )
     brake = Button("Stops like a platter that loses its motor.", planned=True)
     spinback = Button("Throws the platter back and stops.", planned=True)
-    scratch = Fader("Speed of the platter under a hand.", percent(-1600, 1600), planned=True)
-    touch = Switch("Whether a hand is on the platter.", planned=True)
-    load_lock = Switch("Refuses to load a track while this one plays.", count(0, 1, 1))
+    scratch = Fader(
+        "Speed of the platter under a hand.", percent(-1600, 1600), planned=True, momentary=True
+    )
+    touch = Switch("Whether a hand is on the platter.", planned=True, momentary=True)
 
-    trim = Fader("Gain before the equaliser, to match tracks.", decibels(OFF, +12))
+
+class Channel(Section):
+    """A deck's strip of the mixer."""
+
+    group = "mixer"
+
+    trim = Fader("Gain before the equaliser, to match tracks.", centred_decibels(OFF, +12))
     eq = Each(BANDS, Band)
     filter = Fader("Low-pass to the left, high-pass to the right.", percent(-100, +100))
-    resonance = Fader("How much the filter rings at its edge.", percent(0, 100, 25))
+    resonance = Fader("How much the filter rings at its edge.", percent(0, 100, 25), label="RESO")
     send = Fader("How much of the deck goes to the effects.", decibels(OFF, 0, OFF), planned=True)
     fader = Fader("The channel's fader.", decibels(OFF, +6))
     assign = Choice(
@@ -120,19 +204,55 @@ class Deck(Section):
         options=("auto", "left", "through", "right"),
     )
     pfl = Switch("Puts the deck on the headphones, before its fader.", glide=0.005)
-
-    stem = Each(STEMS, Stem)
-    hotcue = Each(range(1, 9), HotCue)
-    loop = Loop()
-
-    loaded = Meter("Whether there is a track.")
-    ready = Meter("How much of the track is in memory.", percent(0, 100))
-    duration = Meter("Length of the track.", seconds(0, LONGEST_S))
-    tempo = Meter("Tempo of the track at its present speed.", bpm(0, 2000, 0))
-    beat = Meter("Beats since the first downbeat.", beats(-1e6, 1e6, 0, log=False))
-    phase_error = Meter(
-        "How far the deck is from the beat of the deck that leads.", beats(-1, 1, 0, log=False)
-    )
     level = Meter("Peak after the fader, since the last report.", LEVEL)
     rms = Meter("Mean level after the fader, over a third of a second.", LEVEL)
-    starved = Meter("Frames that were not in memory when they were due.", count(0, 2**53))
+
+
+class Deck(Transport, Tempo, Motion, Channel):
+    """A player: one track, its stems, and what is done to its time."""
+
+    group = "transport"
+
+    stem = Each(STEMS, Stem)
+    hotcue = Each(range(1, HOT_CUES + 1), HotCue)
+    hotcue_bank = Fader(
+        "Bank of eight hot cues that the pads of a surface play.",
+        count(1, BANKS, 1),
+        glide=0,
+        label="BANK",
+        group="hotcue",
+        owner="stage",
+    )
+    loop = Loop()
+
+    load_selected = Button(
+        "Loads the track that is selected in the list.",
+        label="LOAD",
+        group="browse",
+        owner="stage",
+    )
+    title = Text("Title of the track.")
+    artist = Text("Artist of the track.")
+    album = Text("Album of the track.")
+    key = Text("Key of the track, as it was recorded.")
+    loaded = Meter("Whether there is a track.")
+    ready = Meter("How much of the track is in memory.", percent(0, 100))
+    duration = Meter("Length of the track.", seconds(0, MAX_LENGTH_S))
+    tempo = Meter(
+        "Tempo here and now, as it is heard: of this part of the track, bent or not.",
+        bpm(0, 2000, 0),
+        group="tempo",
+    )
+    beat = Meter("Beats since the first downbeat.", beats(-1e6, 1e6, 0, log=False), group="tempo")
+    phase_error = Meter(
+        "How far the deck is from the beat of the deck that leads.",
+        beats(-1, 1, 0, log=False),
+        label="PHASE",
+        group="tempo",
+    )
+    underruns = Meter(
+        "Frames that were not in memory when they were due.",
+        count(0, 2**53),
+        label="UNDERRUN",
+        group="engine",
+    )

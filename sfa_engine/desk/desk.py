@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from sfa_engine.desk.control import Button, Choice, Control, Each, Fader, Meter, Section, Switch
-from sfa_engine.desk.deck import LEVEL, LONGEST_S, Deck
+from functools import lru_cache
+
+from sfa_engine.desk.control import (
+    Button,
+    Choice,
+    Control,
+    Each,
+    Fader,
+    Meter,
+    Section,
+    Switch,
+    Text,
+)
+from sfa_engine.desk.deck import DECK_NAMES, DECK_NUMBERS, LEVEL, MAX_LENGTH_S, Deck
 from sfa_engine.desk.scale import (
     OFF,
+    Scale,
     beats,
     bpm,
     count,
@@ -19,19 +32,25 @@ from sfa_engine.desk.scale import (
 from sfa_engine.errors import Planned, Refused, did_you_mean
 
 COUNT = count(0, 2**53)
+ROWS = 16  # of a list that a surface shows at once
+MAX_LIST = 1_000_000  # entries
 
 
 class Limiter(Section):
     """What keeps the master from clipping."""
 
+    group = "mixer"
+
     on = Switch("Holds the true peak of the master at the ceiling.", count(0, 1, 1))
     ceiling = Fader("Highest true peak that leaves the engine.", threshold(-12, 0, -1), glide=0.05)
     release = Fader("How fast it lets go.", milliseconds(10, 1000, 100), glide=0)
-    reduction = Meter("How much it takes away at present.", threshold(-60, 0, 0))
+    reduction = Meter("How much it takes away at present.", threshold(-60, 0, 0), label="GAIN RED")
 
 
 class Master(Section):
     """What the room hears."""
+
+    group = "mixer"
 
     volume = Fader("Level of the whole mix, before the limiter.", decibels(OFF, +6))
     limiter = Limiter()
@@ -43,6 +62,8 @@ class Master(Section):
 class Phones(Section):
     """What the headphones hear, on outputs 3 and 4."""
 
+    group = "mixer"
+
     volume = Fader("Level of the headphones.", decibels(OFF, +6, -6))
     mix = Fader("From the cued decks alone to the master alone.", percent(0, 100))
     split = Switch("Cued decks on the left ear, master on the right.", glide=0.005)
@@ -51,24 +72,54 @@ class Phones(Section):
 class Clock(Section):
     """The session's time."""
 
+    group = "clock"
+
     source = Choice(
         "Who sets the tempo; the beat goes on without a jump when it changes.",
-        options=("internal", "deck1", "deck2"),
+        options=("internal", *DECK_NAMES, "leader", "midi", "link"),
     )
-    tempo = Fader("Tempo of the internal clock.", bpm(20, 400, 120), glide=0)
-    beats_per_bar = Fader("Beats in a bar.", count(1, 16, 4), glide=0)
-    bars_per_phrase = Fader("Bars in a phrase.", count(1, 64, 8), glide=0)
-    align = Button("Makes this moment a downbeat; of a deck that is followed, its nearest beat.")
-    tap = Button("Sets the tempo by tapping.", planned=True)
-    midi_in = Switch("Follows MIDI clock.", planned=True)
-    midi_out = Switch("Sends MIDI clock.", planned=True)
-    link = Switch("Shares tempo and beat by Ableton Link.", planned=True)
+    tempo = Fader(
+        "Tempo of the internal clock.",
+        bpm(20, 400, 120),
+        glide=0,
+        verb="clock_tempo",
+        refusable=False,
+    )
+    beats_per_bar = Fader("Beats in a bar.", count(1, 16, 4), glide=0, label="BAR")
+    bars_per_phrase = Fader("Bars in a phrase.", count(1, 64, 8), glide=0, label="PHRASE")
+    align = Button(
+        "Makes this moment a downbeat; of a deck that is followed, its nearest beat.",
+        verb="clock_align",
+        refusable=False,
+    )
+    tap = Button("Sets the tempo by tapping, from the third tap on.", verb="clock_tap")
+    midi_in = Switch("Receives MIDI clock, on the ports that have it enabled.")
+    midi_out = Switch("Sends MIDI clock, on the ports that have it enabled.")
+    link = Switch("Shares tempo and beat by Ableton Link.", owner="stage")
     current = Meter("Tempo at present.", bpm(0, 2000, 120))
     beat = Meter("Beats since the session began.", beats(-1e9, 1e9, 0, log=False))
+    locked = Meter("Whether the clock follows what its source names.")
+    running = Meter("Whether the source has been started; a deck or the clock itself always is.")
+    phase_error = Meter(
+        "How far it lags behind what it follows.", beats(-0.5, 0.5, 0, log=False), label="PHASE"
+    )
+    midi_locked = Meter("Whether MIDI clock is received and steady.", label="MIDI OK")
+    midi_tempo = Meter("Tempo of the MIDI clock received.", bpm(0, 2000, 0), label="MIDI BPM")
+    midi_jitter = Meter(
+        "Median deviation of received ticks from a steady clock.",
+        Scale("ms", 0, 1000, 0, digits=3),
+        label="JITTER",
+    )
+    link_peers = Meter("Other programs in the Link session.", COUNT, owner="stage", label="PEERS")
+    link_tempo = Meter(
+        "Tempo of the Link session.", bpm(0, 2000, 0), owner="stage", label="LINK BPM"
+    )
 
 
 class Effect(Section):
     """An effect that decks and stems send to."""
+
+    group = "effects"
 
     on = Switch("Whether it is heard.", planned=True)
     kind = Choice("What it is.", options=("echo", "reverb", "flanger", "crush"), planned=True)
@@ -79,6 +130,8 @@ class Effect(Section):
 
 class Pad(Section):
     """One pad of the sampler."""
+
+    group = "sampler"
 
     hit = Button("Plays the pad, as hard as the number says.", count(0, 127, 100), planned=True)
     volume = Fader("How loud the pad is.", decibels(OFF, +6), planned=True)
@@ -91,35 +144,89 @@ class Pad(Section):
 class Recorder(Section):
     """The recording of the set."""
 
-    on = Switch("Records the master.", planned=True)
+    group = "recorder"
+
+    on = Switch("Records the master.", planned=True, color="alert")
     stems = Switch("Records every deck and stem as well.", planned=True)
-    written = Meter("Length of the recording.", seconds(0, LONGEST_S), planned=True)
+    written = Meter("Length of the recording.", seconds(0, MAX_LENGTH_S), planned=True)
 
 
 class Engine(Section):
     """How the engine is."""
 
+    group = "engine"
+
     load = Meter("Share of its time that the audio thread used, over a second.", percent(0, 1000))
     worst = Meter("Longest block of late, as a share of its time.", percent(0, 100_000))
     late = Meter("Blocks that took longer than their time.", COUNT)
-    device_misses = Meter("Blocks that the device did not get in time.", COUNT)
-    reports_lost = Meter("Reports that nobody fetched in time.", COUNT)
+    device_misses = Meter("Blocks that the device did not get in time.", COUNT, label="DEV MISS")
+    reports_lost = Meter("Reports that were not fetched in time.", COUNT, label="REP LOST")
     latency = Meter(
         "From a command to the device, without its own.", milliseconds(0.001, 10_000, 1)
     )
 
 
+class Row(Section):
+    """One row of the list that is browsed."""
+
+    group = "browse"
+    owner = "stage"
+
+    track = Meter("Number of the track in the library; 0 where the row is empty.", COUNT)
+    title = Text("Title of the track.")
+    artist = Text("Artist of the track.")
+    tempo = Text("Tempo of the track, in BPM.")
+    key = Text("Key of the track, as on the Camelot wheel.")
+
+
+class Browse(Section):
+    """The list of tracks that surfaces show: the library, by name."""
+
+    group = "browse"
+    owner = "stage"
+
+    position = Fader(
+        "Entry of the list that the first row shows, from 0.", count(0, MAX_LIST), glide=0
+    )
+    selected = Fader("Entry of the list that is selected, from 0.", count(0, MAX_LIST), glide=0)
+    length = Meter("Entries of the list.", count(0, MAX_LIST))
+    row = Each(range(1, ROWS + 1), Row)
+
+
+class Session(Section):
+    """What belongs to the whole set."""
+
+    group = "session"
+    owner = "stage"
+
+    lock = Choice(
+        "Refuses what could ruin a set; auto does while a deck is audible.",
+        options=("off", "auto", "on"),
+        rest="auto",
+    )
+    locked = Meter("Whether it is refused now.")
+    focus = Choice("Deck that surfaces of one deck control.", options=DECK_NAMES)
+    shift = Switch("Second function of a surface's buttons, while it is held.", momentary=True)
+
+
 class Desk(Section):
     """Everything."""
 
-    deck = Each((1, 2), Deck)
+    group = "mixer"
+
+    deck = Each(DECK_NUMBERS, Deck)
     crossfader = Fader(
-        "Left is the left side alone, right the right.", percent(-100, +100), glide=0.002
+        "Left is the left side alone, right the right.",
+        percent(-100, +100),
+        glide=0.002,
+        label="XFADER",
     )
     crossfader_curve = Choice(
-        "How the sides give way to each other.", options=("linear", "power", "cut")
+        "How the sides give way to each other.",
+        options=("linear", "power", "cut"),
+        label="XF CURVE",
     )
-    crossfader_reverse = Switch("Swaps the sides.", glide=0.005)
+    crossfader_reverse = Switch("Swaps the sides.", glide=0.005, label="XF REV")
     master = Master()
     phones = Phones()
     clock = Clock()
@@ -127,6 +234,8 @@ class Desk(Section):
     effect = Each((1, 2), Effect)
     pad = Each(range(1, 65), Pad)
     recorder = Recorder()
+    browse = Browse()
+    session = Session()
 
 
 DESK = Desk()
@@ -139,7 +248,6 @@ OTHER_NAMES = {
     "fader": "volume",
     "gain": "trim",
     "speed": "rate",
-    "bpm": "tempo",
     "length": "duration",
     "pause": "play",
     "seek": "position",
@@ -161,12 +269,16 @@ def nearest(path: str) -> str:
     if other in beside:
         return f'did you mean "{prefix}{other}"?'
     near = [f"{prefix}{word}" for word in beside if did_you_mean(leaf, [word])]
-    # A last name that is nothing like it is no help, however alike the rest: `deck1.xyz`.
-    leaves = {known.rpartition(".")[2] for known in built}
-    alike = {each for each in leaves if did_you_mean(leaf, [each])}
     return did_you_mean(path, near) or did_you_mean(
-        path, [known for known in built if known.rpartition(".")[2] in alike]
+        path, [known for known in built if known.rpartition(".")[2] in _alike(leaf)]
     )
+
+
+@lru_cache(64)  # a profile names a wrong one for each pad and each deck
+def _alike(leaf: str) -> set[str]:
+    """Return the last names that are like another: others are no help, as for ``deck1.xyz``."""
+    leaves = {known.rpartition(".")[2] for known, each in CONTROLS.items() if not each.planned}
+    return {each for each in leaves if did_you_mean(leaf, [each])}
 
 
 def find(path: str) -> Control:

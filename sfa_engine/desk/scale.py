@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sfa_engine.clock import seconds_of
 from sfa_engine.errors import Refused
+from sfa_engine.system.timecode import seconds_of
 
-Taper = Literal["linear", "log", "decibel"]
+Taper = Literal["linear", "log", "decibel", "centred"]
 Law = Literal["plain", "gain"]
 
 OFF = -60.0  # dB; the bottom of every level fader is silence, not a quiet sound
@@ -31,10 +31,11 @@ class Scale:
     low, high : float
         Both ends, inclusive, in the unit.
     rest : float
-        Where a control stands that nobody has touched.
-    taper : {"linear", "log", "decibel"}
-        How the travel of a fader maps to values. ``decibel`` gives the upper half of
-        the travel to the top fifth of the range, as a mixer's fader does.
+        Value of an untouched control.
+    taper : {"linear", "log", "decibel", "centred"}
+        How travel maps to values. ``decibel`` gives the upper half of the travel to the top
+        fifth of the range, as a mixer's fader does. ``centred`` has 0 exactly in the middle, as a
+        knob with a detent has: a fader's law below it, straight above.
     law : {"plain", "gain"}
         What the engine works with: the number itself, or the factor that its decibels mean.
     digits : int
@@ -63,6 +64,8 @@ class Scale:
             )
         if self.taper == "log" and self.low <= 0:
             raise ValueError(f"a logarithmic scale cannot start at {self.low}")
+        if self.taper == "centred" and not self.low < 0 < self.high:
+            raise ValueError(f"scale {self.low}..{self.high} has no 0 to centre")
 
     @property
     def decimals(self) -> int:
@@ -83,7 +86,9 @@ class Scale:
         elif self.whole and value != int(value):
             fault = "not a whole number"
         if fault:
-            raise Refused(f"{value!r:.60} is {fault}", f"give one {self.range_text()}")
+            is_number = isinstance(value, float) and math.isfinite(value)
+            said = f"{value:.10g}" if is_number else f"{value!r:.60}"
+            raise Refused(f"{said} is {fault}", f"give one {self.range_text()}")
         return float(value)
 
     def range_text(self) -> str:
@@ -130,6 +135,9 @@ class Scale:
             v = self.low * (self.high / self.low) ** t
         elif self.taper == "decibel":
             v = self.low + (self.high - self.low) * t ** (1 / 3)
+        elif self.taper == "centred":
+            below = t < 0.5
+            v = self.low * (1 - (2 * t) ** (1 / 3)) if below else self.high * (2 * t - 1)
         else:
             v = self.low + (self.high - self.low) * t
         v = min(self.high, max(self.low, v))
@@ -140,6 +148,8 @@ class Scale:
         v = min(self.high, max(self.low, value))
         if self.taper == "log":
             return math.log(v / self.low) / math.log(self.high / self.low)
+        if self.taper == "centred":
+            return float((1 - v / self.low) ** 3 / 2) if v < 0 else 0.5 + v / self.high / 2
         t = (v - self.low) / (self.high - self.low)
         return float(t**3) if self.taper == "decibel" else t
 
@@ -159,6 +169,11 @@ def _seconds(word: str) -> float:
 def decibels(low: float, high: float, rest: float = 0.0) -> Scale:
     """A level; its lowest value is silence."""
     return Scale("dB", low, high, rest, taper="decibel", law="gain", digits=1)
+
+
+def centred_decibels(low: float, high: float) -> Scale:
+    """A level on a knob whose middle is 0 dB; its lowest value is silence."""
+    return Scale("dB", low, high, 0.0, taper="centred", law="gain", digits=1)
 
 
 def threshold(low: float, high: float, rest: float) -> Scale:
@@ -199,6 +214,11 @@ def beats(low: float, high: float, rest: float, *, log: bool = True) -> Scale:
 def bpm(low: float, high: float, rest: float) -> Scale:
     """Beats in a minute."""
     return Scale("BPM", low, high, rest, digits=2)
+
+
+def optional_bpm(low: float, high: float) -> Scale:
+    """Beats in a minute, of a track that may have no beat grid."""
+    return Scale("BPM", low, high, NOT_SET, digits=2, optional=True)
 
 
 def semitones(low: float, high: float) -> Scale:

@@ -1,1 +1,1 @@
-"""Tracks, stems, grids and cues as they lie on disk. No sound, no surfaces."""
+"""The library: tracks, stems, grids, cues and playlists in SQLite. No sound, no surfaces."""

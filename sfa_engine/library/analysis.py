@@ -1,8 +1,8 @@
-"""What an analysis found of a track, and which program separated its stems.
+"""Stored analyses of tracks, and the origin of their stems.
 
-All of it can be computed again, so a transaction that is not durable will do. An analysis made
-again replaces the one before, the automatic grid and the automatic cues; nothing by hand. All
-functions take a connection that `Database` lent.
+All of it can be computed again, so a transaction that is not durable is enough. A new analysis
+replaces the previous one, the automatic grid and the automatic cues; nothing made by hand. All
+functions take a connection of `Database`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sfa_engine.audio.grid import Grid
-from sfa_engine.audio.media import check_stem_names
+from sfa_engine.errors import Refused
 from sfa_engine.library.cues import Cue, replace_automatic
 from sfa_engine.library.database import Connection, change, row, rows
 from sfa_engine.library.grids import set_grid
 from sfa_engine.library.key import parse_key
 from sfa_engine.library.tracks import get, settle
+from sfa_engine.track.grid import Grid
+from sfa_engine.track.media import RATE, check_stem_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What was found of a track.
+    """The result of an analysis.
 
     Parameters
     ----------
     version : str
-        Of the analysis, so that old ones can be found and made again.
+        Of the analysis program.
     bpm, confidence : float, optional
-        Beats a minute; 0..1.
+        BPM; 0..1.
     variable : bool
         Whether the tempo changes.
     key : str, optional
@@ -52,7 +53,7 @@ class Analysis:
         0..1.
     sections : tuple of Section
     features : mapping
-        Whatever else, of plain values.
+        Everything else, as plain values.
     made_at : float
         Seconds since 1970; set when it is stored.
     """
@@ -69,10 +70,44 @@ class Analysis:
     features: Mapping[str, Any] = field(default_factory=dict)
     made_at: float = 0.0
 
+    @property
+    def confidences(self) -> dict[str, float]:
+        """Confidence of tempo, phase, bar and octave, 0..1; empty in older analyses."""
+        known = self.features.get("confidences") or {}
+        return {name: float(known[name]) for name in CONFIDENCES if name in known}
+
+    @property
+    def alternatives(self) -> list[Alternative]:
+        """Other readings of the beats, best first; empty if the analysis is sure, or older."""
+        found = self.features.get("alternatives") or []
+        return [
+            Alternative(str(each["change"]), float(each["bpm"]), float(each["score"]))
+            for each in found
+        ]
+
+    def alternative(self, number: int) -> Alternative:
+        """Return an alternative by its number from 1; Refused if there is none."""
+        if not 1 <= number <= len(self.alternatives):
+            most = f"give 1 to {len(self.alternatives)}" if self.alternatives else "correct it"
+            raise Refused(f"no alternative {number} to the grid", most)
+        return self.alternatives[number - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another reading of a track's beats: a change of `correction.CHANGES`, its BPM and score."""
+
+    change: str
+    bpm: float
+    score: float
+
+
+CONFIDENCES = ("tempo", "phase", "bar", "octave")
+
 
 @dataclass(frozen=True, slots=True)
 class StemOrigin:
-    """Which program made a stem.
+    """The program that made a stem.
 
     Parameters
     ----------
@@ -80,10 +115,10 @@ class StemOrigin:
         One of the desk's stem names.
     engine, model, version : str
         ``demucs``, ``htdemucs``, ``4.0.1``.
+    sketch : bool
+        Whether it is a quick one of low quality.
     preview : bool
         Whether only a part of the track was separated.
-    sketch : bool
-        Whether it was made in haste, until a better one comes.
     made_at : float
         Seconds since 1970; set when it is stored.
     """
@@ -92,8 +127,8 @@ class StemOrigin:
     engine: str
     model: str = ""
     version: str = ""
-    preview: bool = False
     sketch: bool = False
+    preview: bool = False
     made_at: float = 0.0
 
 
@@ -103,10 +138,10 @@ async def store(
     analysis: Analysis,
     *,
     grid: Grid | None = None,
-    rate: int = 48_000,
+    rate: int = RATE,
     cues: Sequence[Cue] = (),
 ) -> None:
-    """Store an analysis in place of the one before.
+    """Store an analysis, replacing the previous one.
 
     Parameters
     ----------
@@ -114,13 +149,13 @@ async def store(
     track_id : int
     analysis : Analysis
     grid : Grid, optional
-        The automatic one, in frames at `rate` Hz; None: no beats were found.
+        The automatic grid, in frames at `rate` Hz; None: no beats were found.
     rate : int
     cues : sequence of Cue
-        They replace the automatic ones; a slot that a person has used stays hers.
+        They replace the automatic cues; hot cues of the user stay.
     """
     await get(connection, track_id)
-    sections = [[part.start_s, part.end_s, part.label] for part in analysis.sections]
+    sections = [[s.start_s, s.end_s, s.label] for s in analysis.sections]
     features = zlib.compress(json.dumps(dict(analysis.features)).encode())
     await change(
         connection,
@@ -156,28 +191,16 @@ async def analysis_of(connection: Connection, track_id: int) -> Analysis | None:
     return Analysis(**values)
 
 
-async def outdated(connection: Connection, version: str) -> list[int]:
-    """Return the tracks with a bundle that have no analysis of this version."""
-    found = await rows(
-        connection,
-        "SELECT tracks.id FROM tracks LEFT JOIN analyses ON analyses.track_id = tracks.id"
-        " WHERE deleted_at IS NULL AND bundle IS NOT NULL AND analyses.version IS NOT ?"
-        " ORDER BY tracks.id",
-        (version,),
-    )
-    return [track["id"] for track in found]
-
-
 async def set_stems(connection: Connection, track_id: int, stems: Sequence[StemOrigin]) -> None:
-    """Store which stems a track has, in place of those before."""
+    """Store the stems of a track, replacing the previous ones."""
     if stems:
         check_stem_names([stem.name for stem in stems])
     await change(connection, "DELETE FROM stems WHERE track_id = ?", (track_id,))
     await connection.executemany(
-        "INSERT INTO stems (track_id, name, engine, model, version, preview, sketch, made_at)"
+        "INSERT INTO stems (track_id, name, engine, model, version, sketch, preview, made_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (track_id, s.name, s.engine, s.model, s.version, s.preview, s.sketch, time.time())
+            (track_id, s.name, s.engine, s.model, s.version, s.sketch, s.preview, time.time())
             for s in stems
         ],
     )
@@ -188,11 +211,9 @@ async def stems_of(connection: Connection, track_id: int) -> list[StemOrigin]:
     """Return the stems of a track by name."""
     found = await rows(
         connection,
-        "SELECT name, engine, model, version, preview, sketch, made_at FROM stems"
+        "SELECT name, engine, model, version, sketch, preview, made_at FROM stems"
         " WHERE track_id = ? ORDER BY name",
         (track_id,),
     )
-    return [
-        StemOrigin(**dict(stem) | {k: bool(stem[k]) for k in ("preview", "sketch")})
-        for stem in found
-    ]
+    flags = ("sketch", "preview")
+    return [StemOrigin(**dict(s) | {name: bool(s[name]) for name in flags}) for s in found]

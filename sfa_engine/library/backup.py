@@ -1,15 +1,15 @@
-"""Backups of the database: whole, proved, and not too many.
+"""Backups of the database: verified and rotated.
 
 ::
 
-    library.db ── one snapshot, while others write ──► .part ── integrity, rows counted ──► name
+    library.db ── one snapshot, while others write ──► .part ── integrity, row counts ──► name
 
     library-20261121-031500-123456.db            the last ten are kept, and the last of each of
                                                  7 days and 4 weeks
-    before-version-3-20261121-031500-123456.db   before a migration or a restore: the last 3 are
+    before-version-3-20261121-031500-123456.db   before a migration or a restore: the last 3
 
-A backup is a database of one file. Nothing here awaits: call it in a thread. Knows no table by
-name, and no bundle: sound is not in it.
+A backup is a database in one file. All functions block: call them in a thread. Knows no table by
+name, and no bundle: sound is not backed up.
 """
 
 from __future__ import annotations
@@ -24,17 +24,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sfa_engine.durable import sync
 from sfa_engine.errors import LibraryError
-from sfa_engine.library.draft import alone
-from sfa_engine.library.fault import blamed, blamed_files
 from sfa_engine.library.migrations import APPLICATION, MIGRATIONS, version_of
+from sfa_engine.library.sqlite_errors import os_errors_as, translate_sqlite_errors
+from sfa_engine.system.atomic import folder_lock, sync
 
-LAST = 10  # whatever their day: a second one of a day removes none
-DAYS = 7
-WEEKS = 4
-STEPS = 3  # backups before a migration or a restore
-BUSY_S = 5.0
+KEEP_LAST = 10  # whatever their day
+KEEP_DAYS = 7
+KEEP_WEEKS = 4
+KEEP_STEPS = 3  # before a migration or a restore
+BUSY_TIMEOUT_S = 5.0
 
 _NAME = re.compile(r"(library|before-[a-z0-9-]+?)-(\d{8}-\d{6}-\d{6})\.db")
 _STAMP = "%Y%m%d-%H%M%S-%f"
@@ -53,77 +52,81 @@ class Backup:
 def back_up(
     database: Path, folder: Path, reason: str = "library", keep: Collection[Path] = ()
 ) -> Path:
-    """Write a backup of a database that may be in use, and drop those that are too many.
+    """Write a backup of a database that may be in use, and delete old backups.
 
     Parameters
     ----------
     database : Path
         The file.
     folder : Path
-        Of the backups; made if it is not there.
+        Of the backups; created if missing.
     reason : str
-        The beginning of the name: ``library``, or ``before-…``.
+        Prefix of the name: ``library``, or ``before-…``.
     keep : collection of Path
-        Backups that are not dropped, however many there are.
+        Backups that are not deleted.
 
     Returns
     -------
     Path
-        The backup, which has been read again and found whole.
+        The backup, read back and verified.
 
     Raises
     ------
     LibraryError
-        The database cannot be read, or the backup cannot be written or is not whole.
+        The database cannot be read, or the backup cannot be written or is damaged.
     """
-    with blamed_files(f'cannot write a backup to "{folder}"'):
+    with os_errors_as(f'cannot write a backup to "{folder}"'):
         folder.mkdir(parents=True, exist_ok=True)
-        with alone(folder):  # another would clear ours away
-            for left in folder.glob("*.part*"):  # by a run that was killed
+        with folder_lock(folder):  # else another process deletes our part
+            for left in folder.glob("*.part*"):  # of a killed process
                 left.unlink(missing_ok=True)
             target = folder / f"{reason}-{datetime.now(UTC).strftime(_STAMP)}.db"
             part = target.with_name(f"{target.name}.part")
             try:
                 counts = _copy(database, part)
-                with blamed(part):
-                    found = _proved(part)
+                with translate_sqlite_errors(part):
+                    found = _verified(part)
                 if found != counts:
                     raise LibraryError(
                         f'backup "{part}" has {found} rows and the library {counts}',
-                        "look at the disk's health, then try again",
+                        "check the disk's health, then retry",
                     )
-                _take_place(part, target)
+                sync(part)  # not `atomic_file`: its lock and SQLite's exclude each other over NFS
+                part.rename(target)
+                sync(folder)
             finally:
                 part.unlink(missing_ok=True)
             rotate(folder, {target, *keep})
     return target
 
 
-def is_at_work(folder: Path) -> bool:
+def is_backing_up(folder: Path) -> bool:
     """Return whether a backup is being written into a folder right now."""
+    if not folder.exists():
+        return False
     try:
-        with alone(folder, fcntl.LOCK_NB):
+        with folder_lock(folder, fcntl.LOCK_NB):
             return False
     except BlockingIOError:
         return True
 
 
 def backups(folder: Path) -> list[Backup]:
-    """Return the backups of a folder, the newest first."""
+    """Return the backups of a folder, newest first."""
     found = []
     for path in folder.glob("*.db"):
         if match := _NAME.fullmatch(path.name):
-            with suppress(ValueError, FileNotFoundError):  # no date; gone meanwhile
+            with suppress(ValueError, FileNotFoundError):  # invalid date; deleted meanwhile
                 made = datetime.strptime(match[2], _STAMP).replace(tzinfo=UTC)
                 found.append(Backup(path, match[1], made, path.stat().st_size))
     return sorted(found, key=lambda backup: (backup.made, backup.path.name), reverse=True)
 
 
 def rotate(folder: Path, keep: Collection[Path] = ()) -> list[Path]:
-    """Drop the backups that are too many, but none of those to `keep`; return them.
+    """Delete old backups, except those to `keep`; return which.
 
-    Those of a later time than now are counted apart: whether the clock was ahead when they were
-    made, or is behind now, neither take the place of the others.
+    Backups from the future are counted apart: whether the clock was ahead then or is behind now,
+    they must not displace the others.
     """
     found = backups(folder)
     now = datetime.now(UTC) + timedelta(minutes=1)
@@ -137,7 +140,7 @@ def rotate(folder: Path, keep: Collection[Path] = ()) -> list[Path]:
 
 
 def newest(found: Sequence[Backup]) -> Backup | None:
-    """Return the newest backup by its name, or by its file where all names say a later time."""
+    """Return the newest backup by name, or by file time if all names are in the future."""
     now = datetime.now(UTC) + timedelta(minutes=1)
     past = [backup for backup in found if backup.made <= now]
     if past:
@@ -146,23 +149,23 @@ def newest(found: Sequence[Backup]) -> Backup | None:
 
 
 def restore(database: Path, backup: Path, folder: Path) -> Path | None:
-    """Bring a database back to what a backup has.
+    """Restore a database from a backup.
 
-    A database that can still be read is backed up first and then overwritten in one transaction,
-    so that nothing is lost if this is killed; one that cannot is moved aside. End whatever works
-    with the library first: it would not know that its rows have changed.
+    A readable database is backed up first and then overwritten in one transaction, so that a
+    crash loses nothing; an unreadable one is moved aside. Stop all users of the library first:
+    they would not notice that its rows have changed.
 
     Parameters
     ----------
     database, backup : Path
-        What is replaced, by what.
+        What is replaced, and by what.
     folder : Path
         Of backups.
 
     Returns
     -------
     Path or None
-        Where the present state went; None if there was none.
+        Where the previous state is; None if there was none.
 
     Raises
     ------
@@ -170,31 +173,31 @@ def restore(database: Path, backup: Path, folder: Path) -> Path | None:
         The backup is damaged, or the database is in use or cannot be written.
     """
     if not backup.is_file():
-        raise LibraryError(f'no backup "{backup}"', f'look what there is in "{folder}"')
-    with blamed(backup):
-        counts = _proved(backup)
+        raise LibraryError(f'no backup "{backup}"', f'list the backups in "{folder}"')
+    with translate_sqlite_errors(backup):
+        counts = _verified(backup)
         _check_ours(backup)
     aside: Path | None = None
     if database.exists():
         try:
             aside = back_up(database, folder, "before-restore", keep=[backup])
         except LibraryError:
-            aside = _moved_aside(database)
-    with blamed_files(f'cannot restore "{database}"'), blamed(database):
+            aside = _move_aside(database)
+    with os_errors_as(f'cannot restore "{database}"'), translate_sqlite_errors(database):
         database.parent.mkdir(parents=True, exist_ok=True)
         with (
             closing(_open(backup, "ro")) as source,
             closing(_open(database, "rwc")) as target,
         ):
             source.backup(target)
-        if _proved(database) != counts:
-            raise LibraryError(f'"{database}" is not what was restored', "try another backup")
+        if _verified(database) != counts:
+            raise LibraryError(f'"{database}" differs from the backup', "try another backup")
     return aside
 
 
 @contextmanager
 def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
-    """Keep what a connection sees as it is."""
+    """Hold one snapshot of a connection."""
     connection.execute("BEGIN")
     try:
         yield
@@ -203,26 +206,30 @@ def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _copy(database: Path, part: Path) -> dict[str, int]:
-    """Copy one snapshot into a file; return the rows of each table in it."""
-    with blamed(database), closing(_open(database, "rw")) as source, _snapshot(source):
+    """Copy one snapshot into a file; return its row counts by table."""
+    with (
+        translate_sqlite_errors(database),
+        closing(_open(database, "rw")) as source,
+        _snapshot(source),
+    ):
         counts = _counts(source)
-        with blamed(part), closing(_open(part, "rwc")) as target:
+        with translate_sqlite_errors(part), closing(_open(part, "rwc")) as target:
             source.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")  # one file
     return counts
 
 
-def _proved(path: Path) -> dict[str, int]:
-    """Return the rows of each table, after a check of the whole file."""
+def _verified(path: Path) -> dict[str, int]:
+    """Check the integrity of a file; return its row counts by table."""
     with closing(_open(path, "rw")) as connection:
-        said = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
-        if said != ["ok"]:
-            raise LibraryError(f'"{path}" is damaged: {"; ".join(said)}', "take another backup")
+        problems = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
+        if problems != ["ok"]:
+            raise LibraryError(f'"{path}" is damaged: {"; ".join(problems)}', "use another backup")
         return _counts(connection)
 
 
 def _check_ours(path: Path) -> None:
-    """Refuse a database that is none of this program's, or of a newer release."""
+    """Raise LibraryError for a database of another program or a newer release."""
     with closing(_open(path, "ro")) as connection:
         if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
             raise LibraryError(f'"{path}" is not a backup of a library', "name another file")
@@ -245,21 +252,17 @@ def _counts(connection: sqlite3.Connection) -> dict[str, int]:
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_S, isolation_level=None
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
     )
 
 
-def _take_place(part: Path, target: Path) -> None:
-    """Give a file its name when it is on the disk."""
-    sync(part)
-    part.rename(target)
-    sync(part.parent)
-
-
-def _moved_aside(database: Path) -> Path:
-    """Move a damaged database away, with what belongs to it."""
+def _move_aside(database: Path) -> Path:
+    """Rename a damaged database with its log files."""
     aside = database.with_name(f"{database.name}.damaged-{time.time_ns()}")
-    with blamed_files(f'cannot move "{database}" aside'):
+    with os_errors_as(f'cannot move "{database}" aside'):
         for end in ("-wal", "-shm", ""):
             with suppress(FileNotFoundError):
                 Path(f"{database}{end}").rename(f"{aside}{end}")
@@ -267,12 +270,12 @@ def _moved_aside(database: Path) -> Path:
 
 
 def _worth_keeping(group: Sequence[Backup]) -> set[Path]:
-    """Return those of a group, the newest first, that are the last of their day and so on."""
+    """Return the backups of a group, newest first, that the rotation keeps."""
     regular = [b for b in group if b.reason == "library"]
-    kept = {b.path for b in regular[:LAST]}
-    kept |= _newest(((b.path, b.made.date()) for b in regular), DAYS)
-    kept |= _newest(((b.path, b.made.isocalendar()[:2]) for b in regular), WEEKS)
-    kept |= {b.path for b in [b for b in group if b.reason != "library"][:STEPS]}
+    kept = {b.path for b in regular[:KEEP_LAST]}
+    kept |= _newest(((b.path, b.made.date()) for b in regular), KEEP_DAYS)
+    kept |= _newest(((b.path, b.made.isocalendar()[:2]) for b in regular), KEEP_WEEKS)
+    kept |= {b.path for b in [b for b in group if b.reason != "library"][:KEEP_STEPS]}
     return {path.resolve() for path in kept}
 
 

@@ -1,14 +1,13 @@
-"""Bundles are written here: stems in, one folder out, whole or not at all.
+"""Writes bundles: a folder of stems and a manifest, whole or not at all.
 
 ::
 
     stem files ── decode ──┐                           rename
                            ├─► .sfa-part-…/  ───────────────────►  NAME.sfa/
     arrays ────────────────┘   WAVs, track.json, all fsynced
-                                             the old NAME.sfa, if any, steps aside meanwhile
+                                             the old NAME.sfa, if any, is moved aside meanwhile
 
-How a folder appears whole is `sfa_engine.library.draft`; what a bundle is, and reading one, is
-`sfa_engine.audio.media`. Knows no database.
+`sfa_engine.track.media` defines the bundle and reads it. Knows no database.
 """
 
 from __future__ import annotations
@@ -19,17 +18,23 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from msgspec import to_builtins
+from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
-from sfa_engine.audio.grid import Anchor, Grid
-from sfa_engine.audio.media import (
-    DESCRIPTION,
+from sfa_engine.desk.deck import STEMS
+from sfa_engine.errors import MediaError
+from sfa_engine.library.key import parse_key
+from sfa_engine.system.atomic import atomic_directory, write_durably
+from sfa_engine.track.grid import Anchor, Grid
+from sfa_engine.track.media import (
     GAINS,
+    MANIFEST,
+    RATE,
     VERSION,
     Cue,
     Decoder,
@@ -39,30 +44,24 @@ from sfa_engine.audio.media import (
     check_stem_names,
     read_bundle,
 )
-from sfa_engine.audio.wav import CHANNELS, OWN_HEADER_BYTES, PCM, wav_header
-from sfa_engine.desk.deck import STEMS
-from sfa_engine.durable import sync
-from sfa_engine.errors import MediaError
-from sfa_engine.library.draft import drafted, drafted_file
-from sfa_engine.library.key import parse_key
+from sfa_engine.track.wav import CHANNELS, OWN_HEADER_BYTES, PCM, wav_header
 
 Block = NDArray[np.float32]
 Progress = Callable[[float], None]
 
 SUFFIX = ".sfa"
-RATE = 48_000  # Hz
-PAD_SECONDS = 1.0  # stems may differ by so much; separators and encoders add a few frames
+MAX_PADDING_S = 1.0  # that stems may differ in length; separators and encoders add a few frames
 BLOCK_FRAMES = 1 << 16
-MOST_NAME_BYTES = 200  # of 255, so that a prefix fits
-# A hot MP3 has 1 or 2 dB over full scale, a mix in floats perhaps 20; beyond that it is not music
-# that is loud but a few samples that are wrong, and everything else would lose its resolution.
+MAX_NAME_BYTES = 200  # of 255, so that a prefix fits
+# A hot MP3 peaks 1 or 2 dB above full scale, a float mix perhaps 20; beyond that a few samples are
+# wrong, and the rest would lose its resolution for them.
 MAX_HEADROOM_DB = 24.0
 
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
-class Part(Protocol):
-    """One stem's sound on its way in, in blocks; what is known of it is complete at the end."""
+class StemSource(Protocol):
+    """The sound of one stem, in blocks; its attributes are complete after the last one."""
 
     title: str
     artist: str
@@ -93,14 +92,14 @@ def write_bundle_arrays(
     pcm: str = "s16",
     rate: int = RATE,
 ) -> Path:
-    """Write sound that is in memory as a bundle.
+    """Write arrays as a bundle.
 
     Parameters
     ----------
     target : str or Path
-        As in `sfa_engine.prep.ingest.write_bundle`; so are all parameters not named here.
+        As in `sfa_engine.prep.bundle_writer.write_bundle`, like all parameters not listed here.
     stems : mapping of str to float32[frames, 2]
-        Sound at `rate` for each stem name, full scale +-1.
+        Sound of each stem at `rate`, full scale +-1.
 
     Returns
     -------
@@ -110,21 +109,18 @@ def write_bundle_arrays(
     Raises
     ------
     MediaError
-        As there, and if an array is not stereo or has values that are not numbers.
+        As there, and if an array is not stereo or has values that are not finite.
     """
     names = in_order(stems)
     grid = constant_grid(bpm, first_beat_s, beats_per_bar, rate)
-    facts = facts_of(names, title, artist, grid, key, gain_db, pcm, rate)
-    return write_parts(
-        Path(target), {name: _Array(name, stems[name]) for name in names}, facts, cues
+    track = new_track(names, title, artist, grid, key, gain_db, pcm, rate)
+    return write_stems(
+        Path(target), {name: _Array(name, stems[name]) for name in names}, track, cues
     )
 
 
 def pcm_digest(stems: Iterable[StemFile]) -> str:
-    """Return the SHA-256, in hexadecimal, over the PCM of stems in their order.
-
-    It is what ``track.json`` has as ``digest``: comparing the two finds a changed sample.
-    """
+    """Return the manifest's ``digest``: SHA-256, in hexadecimal, over the PCM of stems in order."""
     digest = hashlib.sha256()
     for stem in stems:
         with stem.path.open("rb") as file:
@@ -137,7 +133,7 @@ def pcm_digest(stems: Iterable[StemFile]) -> str:
 
 
 class _Array:
-    """A stem that is in memory, as a `Part`."""
+    """An array as a `StemSource`."""
 
     title = artist = ""
     repaired_samples = 0
@@ -149,14 +145,16 @@ class _Array:
         self.sound = np.asarray(sound)
         if self.sound.ndim != 2 or self.sound.shape[1] != CHANNELS or not len(self.sound):
             raise MediaError(
-                f'stem "{name}" has the shape {self.sound.shape}', "give float32[frames, 2]"
+                f'stem "{name}" has shape {self.sound.shape}', "give float32[frames, 2]"
             )
         if self.sound.dtype.kind != "f":
             raise MediaError(
-                f'stem "{name}" is of type {self.sound.dtype}', "give floats, full scale +-1"
+                f'stem "{name}" has type {self.sound.dtype}', "give floats, full scale +-1"
             )
         if not np.isfinite(self.sound).all():
-            raise MediaError(f'stem "{name}" has samples that are not numbers', "find out why")
+            raise MediaError(
+                f'stem "{name}" has samples that are not finite', "check where they come from"
+            )
 
     def __iter__(self) -> Iterator[Block]:
         for at in range(0, len(self.sound), BLOCK_FRAMES):
@@ -164,7 +162,7 @@ class _Array:
 
 
 def in_order(stems: Mapping[str, Any]) -> list[str]:
-    """Return the names of stems in the desk's order, after a check."""
+    """Return checked stem names in the desk's order."""
     check_stem_names(list(stems))
     return [name for name in STEMS if name in stems]
 
@@ -177,12 +175,12 @@ def constant_grid(
         return None
     if not 0.0 <= first_beat_s < float("inf"):
         raise MediaError(
-            f"the first beat at {first_beat_s:g} s cannot be", "give seconds from the start, from 0"
+            f"invalid first beat at {first_beat_s:g} s", "give seconds from the start, 0 or more"
         )
     return Grid((Anchor(first_beat_s * rate, 0.0),), float(bpm), beats_per_bar)
 
 
-def facts_of(
+def new_track(
     names: list[str],
     title: str,
     artist: str,
@@ -192,7 +190,7 @@ def facts_of(
     pcm: str,
     rate: int,
 ) -> Track:
-    """Return a track of one frame: all that is known, and checked, before the work begins."""
+    """Return a track of one frame, with everything that can be checked before decoding."""
     return Track(
         title=title,
         artist=artist,
@@ -207,36 +205,37 @@ def facts_of(
     )
 
 
-def write_parts(target: Path, parts: Mapping[str, Part], facts: Track, cues: Sequence[Cue]) -> Path:
-    """Write a bundle of which all is known but the sound; return its folder.
+def write_stems(
+    target: Path, sources: Mapping[str, StemSource], track: Track, cues: Sequence[Cue]
+) -> Path:
+    """Write a bundle from its stems and the rest of its manifest; return its folder.
 
-    Where 16 bits cannot hold a peak, all stems are written a second time, as much lower as the
-    loudest needs; the track's gain takes that back. So parts are looped over twice then.
+    If a peak exceeds 16 bits, all stems are written again, attenuated for the loudest; the track's
+    gain compensates. The sources are then iterated twice.
     """
     check_name(target)
-    with drafted(target, DESCRIPTION, "bundle") as draft:
-        written, peak = _write_stems(draft, parts, facts, 0.0)
+    with atomic_directory(target, MANIFEST, "bundle") as folder:
+        written, peak = _write_stems(folder, sources, track, 0.0)
         if any(stem.clipped_samples for stem in written.values()):
             headroom_db = min(math.ceil(2000.0 * math.log10(peak)) / 100.0, MAX_HEADROOM_DB)
-            written, _ = _write_stems(draft, parts, facts, headroom_db)
-            facts = replace(
-                facts,
-                headroom_db=min(facts.headroom_db + headroom_db, GAINS[1]),
-                gain_db=min(facts.gain_db + headroom_db, GAINS[1]),
+            written, _ = _write_stems(folder, sources, track, headroom_db)
+            track = replace(
+                track,
+                headroom_db=min(track.headroom_db + headroom_db, GAINS[1]),
+                gain_db=min(track.gain_db + headroom_db, GAINS[1]),
             )
         longest = max(stem.frames for stem in written.values())
-        _check_first_beat(facts, longest)
+        _check_first_beat(track, longest)
         for stem in written.values():
-            _finish_sound(draft / stem.file, longest, facts.rate, facts.pcm)
-        kind = PCM[facts.pcm]
-        files = [StemFile(draft / s.file, OWN_HEADER_BYTES, longest, kind) for s in facts.stems]
+            _finish_sound(folder / stem.file, longest, track.rate, track.pcm)
+        dtype = PCM[track.pcm]
+        files = [StemFile(folder / s.file, OWN_HEADER_BYTES, longest, dtype) for s in track.stems]
+        titles = (track.title, *(source.title for source in sources.values()))
+        artists = (track.artist, *(source.artist for source in sources.values()))
         track = replace(
-            facts,
-            title=facts.title
-            or next(
-                filter(None, (p.title for p in parts.values())), target.name.removesuffix(SUFFIX)
-            ),
-            artist=facts.artist or next(filter(None, (p.artist for p in parts.values())), ""),
+            track,
+            title=next(filter(None, titles), target.name.removesuffix(SUFFIX)),
+            artist=next(filter(None, artists), ""),
             frames=longest,
             stems=tuple(
                 replace(stem, frames=longest, padded_frames=longest - stem.frames)
@@ -244,75 +243,78 @@ def write_parts(target: Path, parts: Mapping[str, Part], facts: Track, cues: Seq
             ),
             digest=pcm_digest(files),
             cues=tuple(cues),
-            decoder=_common_decoder([part.decoder for part in parts.values()]),
+            decoder=_common_decoder([source.decoder for source in sources.values()]),
         )
-        _write_description(draft / DESCRIPTION, track)
+        write_durably(folder / MANIFEST, _manifest_text(track))
     return target
 
 
 def notes(track: Track) -> list[str]:
-    """Return what befell a track's sound on its way in, in words for the user; mostly nothing."""
+    """Return what the import changed or lost of a track's sound, for the user."""
     silent_s = max(stem.silent_frames for stem in track.stems) / track.rate
     repaired = max(stem.repaired_samples for stem in track.stems)
     clipped = sum(stem.clipped_samples for stem in track.stems)
-    told = []
+    found = []
     if silent_s:
-        told.append(f"the file is damaged: {silent_s:.2f} s of it are silent")
+        found.append(f"the file is damaged: {silent_s:.2f} s of it are silent")
     elif any(stem.truncated for stem in track.stems):
-        told.append("the file breaks off")
+        found.append("the file is truncated")
     if repaired:
-        told.append(f"{repaired} samples were no numbers")
+        found.append(f"{repaired} samples were not finite")
     if track.headroom_db:
-        told.append(f"stored {track.headroom_db:.1f} dB lower, its peaks exceed full scale")
+        found.append(f"stored {track.headroom_db:.1f} dB lower, its peaks exceed full scale")
     if clipped:
-        told.append(f"{clipped} samples clipped")
-    return told
+        found.append(f"{clipped} samples clipped")
+    return found
 
 
-def rewrite_facts(bundle: str | Path, track: Track) -> bool:
-    """Write the description of a bundle anew, whole or not at all; its sound stays.
+def rewrite_manifest(bundle: str | Path, track: Track) -> bool:
+    """Replace the manifest of a bundle atomically; its sound stays.
 
     Parameters
     ----------
     bundle : str or Path
         The folder.
     track : Track
-        What it is to say; of the sound it says what is there already. A whole `Grid` and all
-        cues are welcome.
+        The new manifest; its facts on the sound equal the present ones.
 
     Returns
     -------
     bool
-        Whether anything was different.
+        Whether it differs from the present one.
 
     Raises
     ------
     MediaError
-        The bundle cannot be read or written, or the track tells of another sound.
+        The bundle cannot be read or written, or the manifest describes another sound.
     """
     folder = Path(bundle)
-    there = read_bundle(folder).track
+    present = read_bundle(folder).track
     for what in ("rate", "frames", "pcm", "stems", "digest"):
-        if getattr(track, what) != getattr(there, what):
+        if getattr(track, what) != getattr(present, what):
             raise MediaError(
-                f'bundle "{folder}" has another {what} than its new description',
-                "describe the sound that is there, or write the bundle anew",
+                f'bundle "{folder}" has another {what} than its new manifest',
+                "prepare the track again with `sfa prep`",
             )
-    if track == there:
+    if track == present:
         return False
-    with drafted_file(folder / DESCRIPTION) as draft:
-        _write_description(draft, track)
+    try:
+        write_durably(folder / MANIFEST, _manifest_text(track))
+    except OSError as problem:
+        raise MediaError(
+            f'cannot write "{folder / MANIFEST}": {problem.strerror or problem}',
+            "check the free space and the permissions there",
+        ) from problem
     return True
 
 
-def _write_description(path: Path, track: Track) -> None:
-    text = json.dumps({"version": VERSION} | asdict(track), ensure_ascii=False, indent=1)
-    path.write_bytes(text.encode("utf-8", "replace"))
-    sync(path)
+def _manifest_text(track: Track) -> bytes:
+    text = json.dumps({"version": VERSION} | to_builtins(track), ensure_ascii=False, indent=1)
+    return text.encode("utf-8", "replace")
 
 
 def _common_decoder(decoders: list[Mapping[str, str]]) -> Decoder | None:
-    """Return what made all stems; the delay is that of the least certain of them."""
+    """Return the decoder of all stems, with the least certain delay."""
     if not decoders[0]:
         return None
     delays = {decoder["delay"] for decoder in decoders}
@@ -321,53 +323,53 @@ def _common_decoder(decoders: list[Mapping[str, str]]) -> Decoder | None:
 
 
 def _check_lengths(stems: Iterable[Stem], rate: int) -> None:
-    """Raise MediaError if stems differ by more than padding may hide."""
+    """Raise MediaError if stems differ in length by more than the padding."""
     by_length = sorted(stems, key=lambda stem: stem.frames)
     short, long = by_length[0], by_length[-1]
-    if long.frames - short.frames > PAD_SECONDS * rate:
+    if long.frames - short.frames > MAX_PADDING_S * rate:
         raise MediaError(
             f'stem "{short.name}" lasts {short.frames / rate:.2f} s and '
             f'"{long.name}" {long.frames / rate:.2f} s',
-            f"stems of one track differ by {PAD_SECONDS:g} s at most; export them again",
+            f"stems of one track differ by {MAX_PADDING_S:g} s at most; export them again",
         )
 
 
-def _check_first_beat(facts: Track, frames: int) -> None:
-    """Raise MediaError if the beats begin where the sound has ended."""
-    if facts.grid is not None and facts.grid.anchors[0].frame >= frames:
+def _check_first_beat(track: Track, frames: int) -> None:
+    """Raise MediaError if the first beat is after the end."""
+    if track.grid is not None and track.grid.anchors[0].frame >= frames:
         raise MediaError(
-            f"the first beat is at {facts.grid.anchors[0].frame / facts.rate:g} s "
-            f"and the sound lasts {frames / facts.rate:.1f} s",
+            f"the first beat is at {track.grid.anchors[0].frame / track.rate:g} s "
+            f"and the sound lasts {frames / track.rate:.1f} s",
             "give a first beat within it",
         )
 
 
 def _write_stems(
-    draft: Path, parts: Mapping[str, Part], facts: Track, headroom_db: float
+    folder: Path, sources: Mapping[str, StemSource], track: Track, headroom_db: float
 ) -> tuple[dict[str, Stem], float]:
-    """Write the sound of all stems; return what is known of each, and their highest peak."""
+    """Write the sound of all stems; return their facts by name, and the highest peak."""
     written: dict[str, Stem] = {}
     peaks = [0.0]
-    for stem in facts.stems:
-        part = parts[stem.name]
-        frames, clipped, peak = _write_sound(draft / stem.file, part, facts.pcm, headroom_db)
+    for stem in track.stems:
+        source = sources[stem.name]
+        frames, clipped, peak = _write_sound(folder / stem.file, source, track.pcm, headroom_db)
         peaks.append(peak)
         written[stem.name] = replace(
             stem,
             frames=frames,
             clipped_samples=clipped,
-            repaired_samples=part.repaired_samples,
-            truncated=part.truncated,
-            silent_frames=round(part.silent_seconds * facts.rate),
+            repaired_samples=source.repaired_samples,
+            truncated=source.truncated,
+            silent_frames=round(source.silent_seconds * track.rate),
         )
-        _check_lengths(written.values(), facts.rate)
+        _check_lengths(written.values(), track.rate)
     return written, max(peaks)
 
 
 def _write_sound(
     path: Path, blocks: Iterable[Block], pcm: str, headroom_db: float
 ) -> tuple[int, int, float]:
-    """Write PCM behind the place of the header; return its frames, clipped samples and peak."""
+    """Write PCM after room for the header; return frames, clipped samples and peak."""
     frames = clipped = 0
     peak = 0.0
     # times 2**15 is exact, and so is the way back: 16-bit sources stay bit for bit
@@ -388,7 +390,7 @@ def _write_sound(
 
 
 def _finish_sound(path: Path, frames: int, rate: int, pcm: str) -> None:
-    """Bring a file to its length with silence, write its header, and wait for the disk."""
+    """Pad a file to its length with silence, write its header, and fsync."""
     with path.open("r+b") as file:
         file.truncate(OWN_HEADER_BYTES + frames * CHANNELS * PCM[pcm].itemsize)
         file.write(wav_header(frames, rate, pcm))
@@ -397,10 +399,10 @@ def _finish_sound(path: Path, frames: int, rate: int, pcm: str) -> None:
 
 
 def check_name(target: Path) -> None:
-    """Raise MediaError unless a bundle and its draft can have this name."""
-    odd = _CONTROL.search(target.name)
-    if odd or target.suffix != SUFFIX or len(os.fsencode(target.name)) > MOST_NAME_BYTES:
+    """Raise MediaError unless a bundle can have this name."""
+    invalid = _CONTROL.search(target.name)
+    if invalid or target.suffix != SUFFIX or len(os.fsencode(target.name)) > MAX_NAME_BYTES:
         raise MediaError(
-            f"{target.name[:80]!r} is no name for a bundle",
-            f"end it in {SUFFIX}, within {MOST_NAME_BYTES} bytes and without control characters",
+            f"{target.name[:80]!r} is not a valid name for a bundle",
+            f"end it in {SUFFIX}, within {MAX_NAME_BYTES} bytes and without control characters",
         )

@@ -1,13 +1,13 @@
-"""What a source file is, whatever it is called and wherever it lies: the SHA-256 of its sound.
+"""Identities of source files, independent of name, folder and tags: the SHA-256 of the sound.
 
-An identity is ``sound:BYTES:SHA-256`` of the bytes that `sfa_engine.library.payload` locates: a
-tagger changes none of them. With the number of bytes a file that was cut is known as the beginning
-of the whole one. A file in which no sound is located has ``file:BYTES:SHA-256`` of all its bytes,
-stems together ``stems:SHA-256`` of their identities. Libraries of before have the bare SHA-256 of
-the file's bytes, until the file is met again.
+An identity is ``sound:BYTES:SHA-256`` of the bytes that `sfa_engine.library.payload` locates, which
+a tagger does not change. The number of bytes tells that a truncated file is the beginning of a
+complete one. A file without located sound has ``file:BYTES:SHA-256`` of all its bytes, a set of
+stems ``stems:SHA-256`` of their identities. Older libraries have the SHA-256 of the file's bytes,
+until the file is imported again.
 
-And pictures kept by the same token: one file for each content. Blocks: call it in a thread.
-Knows no database.
+Covers are stored by content as well, with a copy in the track's bundle. All functions block: call
+them in a thread. Knows no database.
 """
 
 from __future__ import annotations
@@ -20,24 +20,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from sfa_engine.durable import sync
 from sfa_engine.errors import MediaError
-from sfa_engine.library.fault import blamed_files
 from sfa_engine.library.payload import find_payload
-from sfa_engine.library.tags import Cover
+from sfa_engine.library.sqlite_errors import os_errors_as
+from sfa_engine.library.tags import MAX_COVER_BYTES, Cover, cover_of
+from sfa_engine.system.atomic import write_durably
 
 PIECE_BYTES = 1 << 20
-COVER_NAME = re.compile(r"[0-9a-f]{64}\.(jpg|png|gif|webp)")
+KINDS = ("jpg", "png", "gif", "webp")  # of covers
+COVER_NAME = re.compile(rf"[0-9a-f]{{64}}\.({'|'.join(KINDS)})")
+COPY = "cover"  # name of the file in a bundle, without its ending
 
 
 def content_hash(path: str | Path, progress: Callable[[float], None] | None = None) -> str:
-    """Return the SHA-256, in hexadecimal, of a file's bytes: its identity in older libraries.
+    """Return the SHA-256, in hexadecimal, of a file's bytes: the identity in older libraries.
 
     Parameters
     ----------
     path : str or Path
     progress : callable, optional
-        Called with the part that is read, 0..1.
+        Called with the part read, 0..1.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def content_hash(path: str | Path, progress: Callable[[float], None] | None = No
 
 
 def sound_identity(path: str | Path) -> str:
-    """Return what identifies the sound of a file; the same for each of its copies, however tagged.
+    """Return the identity of a file's sound, equal for all copies whatever their tags.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def sound_identity(path: str | Path) -> str:
 
 
 def begins_with(path: str | Path, identity: str) -> bool:
-    """Return whether the sound of a file begins with all of another, shorter one: it was cut."""
+    """Return whether a file's sound begins with all of a shorter, truncated one."""
     kind, _, rest = identity.partition(":")
     count, _, digest = rest.partition(":")
     if kind != "sound" or not count.isdecimal():
@@ -85,7 +87,7 @@ def begins_with(path: str | Path, identity: str) -> bool:
 
 
 def together(identities: Sequence[str]) -> str:
-    """Return what identifies a track of these files: the one, or its stems in their order."""
+    """Return the identity of a track of one file, or of stems in order."""
     if len(identities) == 1:
         return identities[0]
     return f"stems:{hashlib.sha256(''.join(identities).encode()).hexdigest()}"
@@ -98,14 +100,14 @@ def _reading(path: str | Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as problem:
         raise MediaError(
-            f'cannot read "{path}": {problem.strerror}', "look whether it is there, and its rights"
+            f'cannot read "{path}": {problem.strerror}', "check its path and permissions"
         ) from problem
 
 
 def _digest(
     file: BinaryIO, ranges: Sequence[tuple[int, int]], most: int | None = None
 ) -> tuple[str, int]:
-    """Return the SHA-256 of parts of a file, or of so many bytes of them, and their number."""
+    """Return the SHA-256 of ranges of a file, or of their first bytes, and the number of bytes."""
     digest = hashlib.sha256()
     count = 0
     for at, length in ranges:
@@ -119,19 +121,51 @@ def _digest(
 
 
 def keep_cover(folder: Path, cover: Cover) -> str:
-    """Write a picture into the folder of covers, unless it is there; return its name."""
+    """Write a cover to the folder of covers, unless it exists; return its name."""
     name = f"{hashlib.sha256(cover.content).hexdigest()}.{cover.kind}"
     target = folder / name
-    part = folder / f"{name}.{os.getpid()}.part"
-    with blamed_files(f'cannot keep a cover in "{folder}"'):
-        if target.exists():
-            return name
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(cover.content)
-            sync(part)
-            part.rename(target)
-            sync(folder)
-        finally:
-            part.unlink(missing_ok=True)
+    with os_errors_as(f'cannot write a cover to "{folder}"'):
+        if not target.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_durably(target, cover.content)
     return name
+
+
+def put_cover(bundle: Path, folder: Path, name: str | None) -> bool:
+    """Keep a copy of a track's cover in its bundle, as ``cover.jpg``; return whether it was new.
+
+    Parameters
+    ----------
+    bundle : Path
+        Its folder.
+    folder : Path
+        Of covers.
+    name : str, optional
+        Of the cover in there; None, or a missing one: the copy in the bundle stays.
+    """
+    if name is None:
+        return False
+    source, target = folder / name, bundle / f"{COPY}.{name.rpartition('.')[2]}"
+    with os_errors_as(f'cannot write a cover to "{bundle}"'):
+        if not source.is_file():
+            return False
+        content = source.read_bytes()
+        if target.is_file() and target.read_bytes() == content:
+            return False
+        write_durably(target, content)
+        for other in bundle.glob(f"{COPY}.*"):
+            if other != target:
+                other.unlink()
+    return True
+
+
+def bundle_cover(bundle: Path) -> tuple[Path, Cover] | None:
+    """Return the path of the cover in a bundle, and the cover; None if it has none."""
+    for kind in KINDS:
+        path = bundle / f"{COPY}.{kind}"
+        try:
+            if path.stat().st_size <= MAX_COVER_BYTES and (cover := cover_of(path.read_bytes())):
+                return path, cover
+        except OSError:
+            continue
+    return None

@@ -1,4 +1,4 @@
-"""What a person does to a grid that an analysis got wrong: pure arithmetic on grids.
+"""Manual corrections of a grid: pure arithmetic.
 
 ::
 
@@ -7,40 +7,43 @@
     shifted by a beat          |   |   |   |   |   |   |      4   1   2   3 ← the downbeat moves
     doubled                    | | | | | | | | | | | | |
 
-Each returns a new `Grid`; one that cannot be is a MediaError. Knows no track and no database.
+Each returns a new `Grid`, or raises MediaError if that is invalid. Knows no track and no database.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 
-from sfa_engine.audio.grid import Anchor, Grid
+from msgspec.structs import replace
+
+from sfa_engine.errors import Refused
+from sfa_engine.track.grid import Anchor, Grid
 
 
 def shifted(grid: Grid, beats: float) -> Grid:
-    """Return a grid whose every beat comes so many beats later: +-0.5 or +-1, as a rule."""
+    """Return a grid shifted later by so many beats, usually +-0.5 or +-1."""
     return _renumbered(grid, 1.0, -beats)
 
 
 def with_downbeat(grid: Grid, time_s: float, rate: int) -> Grid:
-    """Return a grid that has a downbeat at a time; each beat moves by half a bar at most."""
+    """Return a grid with a downbeat at a time; beats move by half a bar at most."""
     beat = float(grid.beat_of(time_s * rate, rate))
     bar = grid.beats_per_bar
     return _renumbered(grid, 1.0, round(beat / bar) * bar - beat)
 
 
 def halved(grid: Grid) -> Grid:
-    """Return a grid of every second beat; its beat 0 stays where it is."""
+    """Return a grid of every second beat; beat 0 stays."""
     return _renumbered(grid, 0.5, 0.0)
 
 
 def doubled(grid: Grid) -> Grid:
-    """Return a grid with a beat more between any two; its beat 0 stays where it is."""
+    """Return a grid with a beat inserted between any two; beat 0 stays."""
     return _renumbered(grid, 2.0, 0.0)
 
 
 def at_tempo(grid: Grid | None, bpm: float) -> Grid:
-    """Return a grid of one tempo that keeps the first anchor; without a grid, 0 s is a downbeat."""
+    """Return a grid of one tempo from the first anchor; without a grid, from a downbeat at 0 s."""
     if grid is None:
         return Grid((Anchor(0.0, 0.0),), bpm)
     return replace(grid, anchors=grid.anchors[:1], bpm=bpm)
@@ -56,8 +59,37 @@ def at_rate(grid: Grid, rate: int, new_rate: int) -> Grid:
     )
 
 
+# The changes that an analysis offers as alternatives to its grid, by their names.
+CHANGES: Mapping[str, Callable[[Grid], Grid]] = {
+    "double": doubled,
+    "half": halved,
+    "quarter_beat_later": lambda grid: shifted(grid, 0.25),
+    "quarter_beat_earlier": lambda grid: shifted(grid, -0.25),
+    "half_beat_later": lambda grid: shifted(grid, 0.5),
+    "half_beat_earlier": lambda grid: shifted(grid, -0.5),
+    "beat_later": lambda grid: shifted(grid, 1.0),
+    "beat_earlier": lambda grid: shifted(grid, -1.0),
+    "two_beats_later": lambda grid: shifted(grid, 2.0),
+    "two_beats_earlier": lambda grid: shifted(grid, -2.0),
+    "three_beats_later": lambda grid: shifted(grid, 3.0),
+}
+
+
+def changed(grid: Grid, change: str) -> Grid:
+    """Return a grid with one of `CHANGES`.
+
+    Raises
+    ------
+    Refused
+        There is no such change.
+    """
+    if change not in CHANGES:
+        raise Refused(f'unknown change of a grid: "{change:.40}"', "correct the grid by hand")
+    return CHANGES[change](grid)
+
+
 def _renumbered(grid: Grid, factor: float, beats: float) -> Grid:
-    """Return a grid whose anchors have other numbers, in the same places."""
+    """Return a grid whose anchors have other numbers at the same positions."""
     return replace(
         grid,
         anchors=tuple(Anchor(a.frame, a.beat * factor + beats) for a in grid.anchors),

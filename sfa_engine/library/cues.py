@@ -1,9 +1,9 @@
-"""Cues and loops of tracks, by hand or found by an analysis; eight of them on hot-cue buttons.
+"""Cues and loops of tracks: the user's own or found by an analysis; some are hot cues.
 
-What a person made stays: an analysis made again replaces only what the one before had found, and
-leaves alone a button that is in use. Whoever changes an automatic cue makes it hers; that one, and
-one that was removed, no analysis brings again. All functions take a connection that `Database`
-lent; those of a person want a durable transaction.
+The user's cues stay: a new analysis replaces automatic cues only, and takes no hot cue that is in
+use. An automatic cue that the user changes becomes the user's; neither that one nor a deleted one
+comes back with the next analysis. All functions take a connection of `Database`; changes by the
+user need a durable transaction.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sfa_engine.audio.media import HOT_CUES
-from sfa_engine.desk.deck import LONGEST_S, STEMS
+from sfa_engine.desk.deck import HOT_CUES, MAX_LENGTH_S, STEMS
 from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.library.database import Connection, change, insert, row, rows
-from sfa_engine.library.track import check_places
+from sfa_engine.library.track import check_within
 from sfa_engine.library.tracks import get, settle
 
 EDITABLE = ("position_s", "end_s", "kind", "slot", "label", "color", "stem")
-MOST_LABEL = 200  # characters
-SAME_S = 0.5  # an analysis made again may find a place a beat away
+MAX_LABEL = 200  # characters
+SAME_S = 0.5  # a new analysis may find the same cue a beat away
 
 _COLOR = re.compile("#[0-9a-f]{6}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -34,7 +33,7 @@ _TAKE_SLOT = "UPDATE cues SET slot = NULL WHERE track_id = ? AND slot = ?"
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A marked place of a track, or a stretch to loop.
+    """A position of a track, or a loop.
 
     Parameters
     ----------
@@ -45,12 +44,12 @@ class Cue:
     end_s : float, optional
         Of a loop.
     slot : int, optional
-        The hot-cue button, 1..8.
+        Number of the hot cue, 1..32.
     label : str
     color : str
         ``#rrggbb``, or empty.
     stem : str, optional
-        The stem that a loop is of.
+        The stem of a loop; None: the whole track.
     by_hand : bool
     id : int
         0 until it is stored.
@@ -67,41 +66,50 @@ class Cue:
     id: int = 0
 
     def __post_init__(self) -> None:
-        for words, value in (("a cue", self.position_s), ("the end of a loop", self.end_s)):
-            if value is not None and not (_is_number(value) and 0 <= value <= LONGEST_S):
+        for words, value in (("cue", self.position_s), ("end of a loop", self.end_s)):
+            if value is not None and not (_is_number(value) and 0 <= value <= MAX_LENGTH_S):
                 raise Refused(
-                    f"{words} at {value!r:.40} s cannot be", f"give seconds from 0 to {LONGEST_S:g}"
+                    f"invalid {words} at {value!r:.40} s",
+                    f"give seconds from 0 to {MAX_LENGTH_S:g}",
                 )
         if self.end_s is not None and self.end_s <= self.position_s:
             raise Refused(
-                f"a loop from {self.position_s:g} s to {self.end_s:g} s", "end it after its start"
+                f"invalid loop from {self.position_s:g} s to {self.end_s:g} s",
+                "end it after its start",
             )
         if self.slot is not None and (type(self.slot) is not int or not 1 <= self.slot <= HOT_CUES):
-            raise Refused(f"hot cue {self.slot!r:.40}", f"they go from 1 to {HOT_CUES}")
+            raise Refused(f"invalid hot cue {self.slot!r:.40}", f"give 1 to {HOT_CUES}")
         for name, text in (("kind", self.kind), ("label", self.label), ("color", self.color)):
-            if not isinstance(text, str) or len(text) > MOST_LABEL or _SURROGATE.search(text):
-                raise Refused(f"{name} is {text!r:.40}", f"give a text of {MOST_LABEL} characters")
+            if not isinstance(text, str) or len(text) > MAX_LABEL or _SURROGATE.search(text):
+                raise Refused(
+                    f"invalid {name} {text!r:.40}", f"give a text of up to {MAX_LABEL} characters"
+                )
         if self.color and not _COLOR.fullmatch(self.color):
-            raise Refused(f'color is "{self.color:.40}"', 'write it like "#ff8800"')
+            raise Refused(f'invalid color "{self.color:.40}"', 'write it like "#ff8800"')
         if self.stem is not None and self.stem not in STEMS:
             raise Refused(
-                f"no stem is called {self.stem!r:.40}",
+                f"no stem {self.stem!r:.40}",
                 did_you_mean(str(self.stem), STEMS) or f"the names are {', '.join(STEMS)}",
             )
 
 
 async def cues_of(connection: Connection, track_id: int) -> list[Cue]:
-    """Return a track's cues in the order of their places."""
+    """Return a track's cues by position."""
     found = await rows(
         connection, "SELECT * FROM cues WHERE track_id = ? ORDER BY position_s, id", (track_id,)
     )
     return [_read(cue) for cue in found]
 
 
+async def automatic(connection: Connection, track_id: int) -> list[Cue]:
+    """Return a track's cues that an analysis found, by position."""
+    return [cue for cue in await cues_of(connection, track_id) if not cue.by_hand]
+
+
 async def add(connection: Connection, track_id: int, cue: Cue) -> Cue:
-    """Store a cue; it takes its hot-cue button from whatever was on it. Return it with its id."""
+    """Store a cue, taking its hot cue number from another; return it with its id."""
     track = await get(connection, track_id)
-    check_places(track, position_s=cue.position_s, end_s=cue.end_s)
+    check_within(track, position_s=cue.position_s, end_s=cue.end_s)
     if cue.slot is not None:
         await change(connection, _TAKE_SLOT, (track_id, cue.slot))
     number = await _insert(connection, track_id, cue)
@@ -110,7 +118,7 @@ async def add(connection: Connection, track_id: int, cue: Cue) -> Cue:
 
 
 async def edit(connection: Connection, cue_id: int, **values: Any) -> Cue:
-    """Change a cue, which is by hand from then on; return it.
+    """Change a cue, which becomes the user's; return it.
 
     Parameters
     ----------
@@ -123,16 +131,16 @@ async def edit(connection: Connection, cue_id: int, **values: Any) -> Cue:
     for name in values:
         if name not in EDITABLE:
             raise Refused(
-                f'no "{name:.40}" of a cue can be edited',
-                did_you_mean(name, EDITABLE) or f"these can: {', '.join(EDITABLE)}",
+                f'a cue has no editable "{name:.40}"',
+                did_you_mean(name, EDITABLE) or f"give one of {', '.join(EDITABLE)}",
             )
-    there, track_id = await _get(connection, cue_id)
-    cue = replace(there, **values, by_hand=True)
-    if not there.by_hand:
-        await _forgo(connection, track_id, there)
+    old, track_id = await _get(connection, cue_id)
+    cue = replace(old, **values, by_hand=True)
+    if not old.by_hand:
+        await _suppress(connection, track_id, old)
     moved = {name: values.get(name) for name in ("position_s", "end_s")}
-    check_places(await get(connection, track_id), **moved)
-    if cue.slot is not None and cue.slot != there.slot:
+    check_within(await get(connection, track_id), **moved)
+    if cue.slot is not None and cue.slot != old.slot:
         await change(connection, _TAKE_SLOT, (track_id, cue.slot))
     await change(
         connection,
@@ -150,7 +158,7 @@ async def edit(connection: Connection, cue_id: int, **values: Any) -> Cue:
 async def set_hot_cue(
     connection: Connection, track_id: int, slot: int, position_s: float, **values: Any
 ) -> Cue:
-    """Put a hot cue on a button, as a performer does; what was on it by hand is replaced."""
+    """Store a hot cue, replacing the user's previous one of that number."""
     cue = Cue(position_s, slot=slot, **values)
     await change(
         connection,
@@ -161,20 +169,20 @@ async def set_hot_cue(
 
 
 async def remove(connection: Connection, cue_id: int) -> int:
-    """Forget a cue, an automatic one for good; return whose track's it was."""
-    there, track_id = await _get(connection, cue_id)
-    if not there.by_hand:
-        await _forgo(connection, track_id, there)
+    """Delete a cue, an automatic one for good; return its track."""
+    old, track_id = await _get(connection, cue_id)
+    if not old.by_hand:
+        await _suppress(connection, track_id, old)
     await change(connection, "DELETE FROM cues WHERE id = ?", (cue_id,))
     await settle(connection, track_id)
     return track_id
 
 
 async def replace_automatic(connection: Connection, track_id: int, cues: Sequence[Cue]) -> None:
-    """Store what an analysis found in place of what the one before had found.
+    """Store the cues of an analysis, replacing those of the previous one.
 
-    A cue whose button is in use, by hand or by an earlier one of these, comes without a button; one
-    that a person removed or changed does not come.
+    A cue whose hot cue number is in use gets none; cues that the user deleted or changed are left
+    out.
     """
     unwanted = await rows(connection, "SELECT * FROM unwanted_cues WHERE track_id = ?", (track_id,))
     await change(
@@ -189,8 +197,8 @@ async def replace_automatic(connection: Connection, track_id: int, cues: Sequenc
         await _insert(connection, track_id, replace(cue, slot=slot, by_hand=False))
 
 
-async def _forgo(connection: Connection, track_id: int, cue: Cue) -> None:
-    """Keep in mind that an automatic cue is not wanted as it is."""
+async def _suppress(connection: Connection, track_id: int, cue: Cue) -> None:
+    """Remember that an automatic cue is unwanted."""
     await change(
         connection,
         "INSERT INTO unwanted_cues (track_id, kind, position_s, end_s, stem)"
@@ -200,13 +208,13 @@ async def _forgo(connection: Connection, track_id: int, cue: Cue) -> None:
 
 
 def _is_same(cue: Cue, unwanted: sqlite3.Row) -> bool:
-    """Return whether a cue is, as far as an analysis can tell, one that is not wanted."""
+    """Return whether a cue of an analysis equals an unwanted one."""
     if (cue.kind, cue.stem, cue.end_s is None) != (
         unwanted["kind"], unwanted["stem"], unwanted["end_s"] is None,
     ):  # fmt: skip
         return False
-    places = [(cue.position_s, unwanted["position_s"]), (cue.end_s or 0, unwanted["end_s"] or 0)]
-    return all(abs(here - there) <= SAME_S for here, there in places)
+    pairs = [(cue.position_s, unwanted["position_s"]), (cue.end_s or 0, unwanted["end_s"] or 0)]
+    return all(abs(a - b) <= SAME_S for a, b in pairs)
 
 
 async def _insert(connection: Connection, track_id: int, cue: Cue) -> int:
@@ -222,10 +230,10 @@ async def _insert(connection: Connection, track_id: int, cue: Cue) -> int:
 
 
 async def _get(connection: Connection, cue_id: int) -> tuple[Cue, int]:
-    """Return a cue and whose track's it is."""
+    """Return a cue and its track."""
     found = await row(connection, "SELECT * FROM cues WHERE id = ?", (cue_id,))
     if found is None:
-        raise Refused(f"no cue {cue_id}", "look at the cues of the track")
+        raise Refused(f"no cue {cue_id}", "list the cues of the track")
     return _read(found), found["track_id"]
 
 

@@ -1,17 +1,18 @@
-"""The library's database: one writer, readers beside it, and no committed row lost.
+"""The library's database: one writer, one reader beside it, no committed row lost.
 
 ::
 
     async with await Database.open(path) as database:
-        async with database.transaction() as connection:              a person's work: on the disk
-            await cues.add(connection, …)                             when the block is left
+        async with database.transaction() as connection:              the user's work: on the disk
+            await cues.add(connection, …)                             when the block ends
         async with database.transaction(durable=False) as connection: can be computed again: safe
             await analysis.store(connection, …)                       from a crash, not from a
         async with database.reading() as connection:                  power cut of this second
-            found = await search(connection, "bpm:120-128")           one moment of everything
+            found = await search(connection, "bpm:120-128")           one snapshot
 
-SQLite in WAL mode: who reads never waits for who writes. Functions on tracks, cues and so on take
-the connection, so that what belongs together is written together. Knows no table.
+SQLite in WAL mode: a reader never waits for the writer. There is one reading connection, so a
+block of `reading` must not wait for files or the network: a load waits for it. Functions on
+tracks, cues and so on take the connection, so that several form one transaction. Knows no table.
 """
 
 from __future__ import annotations
@@ -29,9 +30,7 @@ from urllib.parse import quote
 import aiosqlite
 
 from sfa_engine.errors import LibraryError
-from sfa_engine.finished import finished
 from sfa_engine.library.backup import back_up
-from sfa_engine.library.fault import blamed, blamed_files
 from sfa_engine.library.folding import FUNCTION, fold
 from sfa_engine.library.migrations import (
     APPLICATION,
@@ -41,8 +40,10 @@ from sfa_engine.library.migrations import (
     migrate,
     version_of,
 )
+from sfa_engine.library.sqlite_errors import os_errors_as, translate_sqlite_errors
+from sfa_engine.system.aio import run_to_completion
 
-BUSY_S = 5.0  # how long another program's transaction is waited for
+BUSY_TIMEOUT_S = 5.0  # for another program's transaction
 
 Connection = aiosqlite.Connection
 Row = sqlite3.Row
@@ -50,7 +51,7 @@ Arguments = Sequence[Any] | Mapping[str, Any]
 
 
 class Database:
-    """An open library; made by `open`, closed by `close` or by leaving ``async with``.
+    """An open library; made by `open`, closed by `close` or at the end of ``async with``.
 
     Parameters
     ----------
@@ -58,6 +59,11 @@ class Database:
         The file.
     writer, reader : aiosqlite.Connection
         Each has a thread of its own.
+
+    Attributes
+    ----------
+    manifests : asyncio.Lock
+        Held while a bundle's manifest is brought up to date, see `manifest.update`.
     """
 
     def __init__(self, path: Path, writer: Connection, reader: Connection) -> None:
@@ -66,6 +72,7 @@ class Database:
         self._reader = reader
         self._writing = _Turn("transaction()")
         self._looking = _Turn("reading()")
+        self.manifests = asyncio.Lock()
         self._durable: bool | None = None
 
     @classmethod
@@ -74,53 +81,45 @@ class Database:
         path: str | Path,
         *,
         backups: str | Path | None = None,
-        busy_s: float = BUSY_S,
+        busy_s: float = BUSY_TIMEOUT_S,
         migrations: tuple[Migration, ...] = MIGRATIONS,
     ) -> Database:
-        """Open a library, making it if it is not there, and bring it to the present.
+        """Open a library, creating and migrating it as needed.
 
         Parameters
         ----------
         path : str or Path
-            The file; its folder is made too.
+            The file; its folder is created too.
         backups : str or Path, optional
-            Where the backup before a migration goes; ``backups`` beside the file if left out.
+            Folder of the backup before a migration; by default ``backups`` beside the file.
         busy_s : float
-            Seconds that another program's transaction is waited for.
+            Timeout for another program's transaction, in seconds.
         migrations : tuple of Migration
-            All there are.
 
         Raises
         ------
         LibraryError
-            The file is damaged, locked, of a newer release or another program, or its folder
-            cannot be written.
+            The file is damaged, locked, from a newer release or another program, or its folder
+            is not writable.
         """
         file = Path(path)
         folder = Path(backups) if backups is not None else file.parent / "backups"
         await asyncio.to_thread(_prepare, file, folder, busy_s, migrations)
-        opened: list[Connection] = []
-        with blamed(file):
+        with translate_sqlite_errors(file):
+            writer = await _connect(file, "rw", "PRAGMA foreign_keys = ON", busy_s)
             try:
-                for pragma in ("PRAGMA foreign_keys = ON", "PRAGMA query_only = ON"):
-                    connection = await aiosqlite.connect(file, isolation_level=None, timeout=busy_s)
-                    opened.append(connection)
-                    connection.row_factory = Row
-                    await connection.create_function(FUNCTION, 1, fold, deterministic=True)
-                    await connection.execute(TRUSTED)
-                    await connection.execute(pragma)
+                reader = await _connect(file, "rw", "PRAGMA query_only = ON", busy_s)
             except BaseException:
-                for connection in opened:
-                    await connection.close()
+                await writer.close()
                 raise
-        return cls(file, *opened)
+        return cls(file, writer, reader)
 
     async def close(self) -> None:
-        """Wait for the transaction under way, and close."""
+        """Wait for the current transaction, and close."""
         async with self._writing, self._looking:
             try:
-                # It only makes later queries faster: a disk that is full now shall not matter.
-                with suppress(LibraryError), blamed(self.path):
+                # It only makes later queries faster: a full disk must not matter here.
+                with suppress(LibraryError), translate_sqlite_errors(self.path):
                     await self._writer.execute("PRAGMA optimize")
             finally:
                 await self._reader.close()
@@ -139,15 +138,13 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, *, durable: bool = True) -> AsyncIterator[Connection]:
-        """Lend the writing connection; all that is done with it counts, or nothing.
-
-        An exception in the block, or its cancellation, takes everything back.
+        """Yield the writing connection in a transaction; roll back if the block raises.
 
         Parameters
         ----------
         durable : bool
-            Whether it survives a power cut as soon as the block is left: say False only for what
-            can be computed again. A killed process loses neither.
+            Whether the commit survives a power cut: False only for what can be computed again.
+            A killed process loses neither.
 
         Yields
         ------
@@ -156,11 +153,11 @@ class Database:
         Raises
         ------
         LibraryError
-            The disk is full or failed, or another program writes for too long; nothing was
-            changed.
+            The disk is full or failed, or another program holds the lock for too long; nothing
+            was changed.
         """
         async with self._writing:
-            with blamed(self.path):
+            with translate_sqlite_errors(self.path):
                 try:
                     if durable != self._durable:
                         level = "FULL" if durable else "NORMAL"
@@ -171,28 +168,28 @@ class Database:
                     if not self._writer.in_transaction:
                         raise LibraryError(  # noqa: TRY301 - there is nothing left to roll back
                             f'library "{self.path}": a fault ended the transaction',
-                            "look at the space there, then try again",
+                            "check the free space there, then retry",
                         )
-                    await finished(self._writer.commit())
+                    await run_to_completion(self._writer.commit())
                 except BaseException:
-                    await finished(self._writer.rollback())
+                    await run_to_completion(self._writer.rollback())
                     raise
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
-        """Lend the reading connection; everything read in the block is of one moment.
+        """Yield the reading connection; the block sees one snapshot.
 
         Yields
         ------
         connection : aiosqlite.Connection
         """
         async with self._looking:
-            with blamed(self.path):
+            with translate_sqlite_errors(self.path):
                 try:
                     await self._reader.execute("BEGIN")
                     yield self._reader
                 finally:
-                    await finished(self._reader.rollback())
+                    await run_to_completion(self._reader.rollback())
 
     async def fetch(self, sql: str, arguments: Arguments = ()) -> list[Row]:
         """Return the rows of one query."""
@@ -200,13 +197,28 @@ class Database:
             return await rows(connection, sql, arguments)
 
     async def back_up(self, folder: Path) -> Path:
-        """Write a proved backup into a folder while others go on; see `backup.back_up`."""
+        """Write a verified backup while others use the library; see `backup.back_up`."""
         return await asyncio.to_thread(back_up, self.path, folder)
+
+
+async def _connect(path: Path, mode: str, pragma: str, busy_s: float) -> Connection:
+    """Open a connection with rows by name and our function for the triggers."""
+    uri = f"file:{quote(str(await asyncio.to_thread(path.absolute)))}?mode={mode}"
+    connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=busy_s)
+    try:
+        connection.row_factory = Row
+        await connection.create_function(FUNCTION, 1, fold, deterministic=True)
+        for statement in (TRUSTED, pragma):
+            await connection.execute(statement)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 @asynccontextmanager
 async def read_only(path: Path) -> AsyncIterator[Connection]:
-    """Lend a connection to a library that another process may work with; changes nothing.
+    """Yield a read-only connection to a library that another process may have open.
 
     Yields
     ------
@@ -215,60 +227,61 @@ async def read_only(path: Path) -> AsyncIterator[Connection]:
     Raises
     ------
     LibraryError
-        There is no library, or it is not of this release.
+        There is no library, or it is from another release.
     """
     if not await asyncio.to_thread(path.exists):
         raise LibraryError(f'no library "{path}"', "prepare music with `sfa prep`")
-    with blamed(path):
-        uri = f"file:{quote(str(await asyncio.to_thread(path.absolute)))}?mode=ro"
-        async with aiosqlite.connect(uri, uri=True, isolation_level=None) as connection:
-            connection.row_factory = Row
+    with translate_sqlite_errors(path):
+        connection = await _connect(path, "ro", "PRAGMA query_only = ON", BUSY_TIMEOUT_S)
+        try:
             version = await row(connection, "PRAGMA user_version")
             if version is None or version[0] != len(MIGRATIONS):
                 raise LibraryError(
-                    f'library "{path}" is of another release', "`sfa library stats` updates it"
+                    f'library "{path}" is from another release', "`sfa library stats` updates it"
                 )
             yield connection
+        finally:
+            await connection.close()
 
 
 async def rows(connection: Connection, sql: str, arguments: Arguments = ()) -> list[Row]:
-    """Return the rows of a query on a connection that was lent."""
+    """Return the rows of a query."""
     return list(await connection.execute_fetchall(sql, arguments))
 
 
 async def row(connection: Connection, sql: str, arguments: Arguments = ()) -> Row | None:
-    """Return the first row of a query on a connection that was lent, or None."""
+    """Return the first row of a query, or None."""
     found = await rows(connection, sql, arguments)
     return found[0] if found else None
 
 
 async def change(connection: Connection, sql: str, arguments: Arguments = ()) -> int:
-    """Change rows on a connection that was lent; return how many."""
+    """Change rows; return how many."""
     async with connection.execute(sql, arguments) as cursor:
         return cursor.rowcount
 
 
 async def insert(connection: Connection, sql: str, arguments: Arguments = ()) -> int:
-    """Insert a row on a connection that was lent; return its id."""
+    """Insert a row; return its id."""
     async with connection.execute(sql, arguments) as cursor:
         return cursor.lastrowid or 0
 
 
 async def setting(connection: Connection, name: str) -> Any:
-    """Return what the library remembers under a name, or None."""
+    """Return a stored setting, or None."""
     found = await row(connection, "SELECT value FROM settings WHERE name = ?", (name,))
     return None if found is None else found["value"]
 
 
 async def set_setting(connection: Connection, name: str, value: str | float) -> None:
-    """Remember a value under a name."""
+    """Store a setting."""
     await change(
         connection, "INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, value)
     )
 
 
 class _Turn:
-    """A lock that says so where a task would wait for itself."""
+    """A lock that raises where a task would deadlock with itself."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -278,7 +291,7 @@ class _Turn:
     async def __aenter__(self) -> None:
         task = asyncio.current_task()
         if self._holder is not None and self._holder is task:
-            raise RuntimeError(f"{self._name} inside {self._name}: use the connection it lent")
+            raise RuntimeError(f"{self._name} inside {self._name}: use the connection it yields")
         await self._lock.acquire()
         self._holder = task
 
@@ -288,14 +301,14 @@ class _Turn:
 
 
 def _prepare(path: Path, backups: Path, busy_s: float, migrations: tuple[Migration, ...]) -> None:
-    """Make a library, or prove that it is one, and bring it to the present; blocks."""
-    with blamed_files(f'cannot make the library "{path}"'):
+    """Create a library, or check that it is one, and migrate it. Blocks."""
+    with os_errors_as(f'cannot create the library "{path}"'):
         path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        blamed(path),
+        translate_sqlite_errors(path),
         closing(sqlite3.connect(path, timeout=busy_s, isolation_level=None)) as connection,
     ):
-        connection.execute("BEGIN")  # what is read here is of one moment: another may make it now
+        connection.execute("BEGIN")  # one snapshot: another process may be creating it
         version = version_of(connection)
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
@@ -312,7 +325,7 @@ def _prepare(path: Path, backups: Path, busy_s: float, migrations: tuple[Migrati
             )
         if _journal(connection, busy_s) != "wal":
             raise LibraryError(
-                f'library "{path}" lies on a file system without shared memory',
+                f'library "{path}" is on a file system without shared memory',
                 "put it on a local disk",
             )
         if 0 < version < len(migrations):
@@ -321,17 +334,17 @@ def _prepare(path: Path, backups: Path, busy_s: float, migrations: tuple[Migrati
 
 
 def _journal(connection: sqlite3.Connection, busy_s: float) -> str:
-    """Ask for a write-ahead log; return what the database has then.
+    """Switch to a write-ahead log; return the journal mode then.
 
-    Of two that make one library at once SQLite refuses this to the second without waiting,
-    whatever its time limit is.
+    Of two processes that create a library at once SQLite refuses this to the second without
+    waiting, whatever its timeout is.
     """
-    give_up = time.monotonic() + busy_s
+    deadline = time.monotonic() + busy_s
     while True:
         try:
             return str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
         except sqlite3.OperationalError as problem:
             busy = problem.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > give_up:
+            if not busy or time.monotonic() > deadline:
                 raise
         time.sleep(0.005)

@@ -1,4 +1,4 @@
-"""Text as the search index has it: one spelling of each word, whoever typed it.
+"""Text normalised for the search index: one spelling of each word.
 
 ::
 
@@ -68,7 +68,7 @@ def fold(text: str | None) -> str:
 
 def _without_accents(text: str) -> str:
     """Return a decomposed text without the marks that stand on letters of alphabets."""
-    if text.isalpha():  # a mark is no letter
+    if text.isalpha():  # a combining mark is not a letter
         return text
     kept: list[str] = []
     base = ""

@@ -1,7 +1,7 @@
-"""Grids of tracks: one that an analysis made, and one by hand, which is in force if it is there.
+"""Grids of tracks: an automatic one, and one by hand, which has precedence.
 
-An analysis made again replaces the first and never the second. Corrections are made to the grid
-in force and are then by hand. All functions take a connection that `Database` lent.
+A new analysis replaces the first and never the second. Corrections apply to the grid in force and
+make it one by hand. All functions take a connection of `Database`.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sfa_engine.audio.grid import Anchor, Grid
 from sfa_engine.errors import MediaError, Refused
 from sfa_engine.library import correction
 from sfa_engine.library.database import Connection, change, row
-from sfa_engine.library.track import check_places
+from sfa_engine.library.track import check_within
 from sfa_engine.library.tracks import get, settle
+from sfa_engine.track.grid import Anchor, Grid
+from sfa_engine.track.media import RATE
 
 Origin = Literal["automatic", "hand"]
-RATE = 48_000  # Hz, of the frames of a grid that is made from nothing
-_ROUNDED_BARS = 1e-6  # that a downbeat may lie before the start, and is there
+_ROUNDING_BARS = 1e-6  # a downbeat so little before the start is at the start
 
 
 @dataclass(frozen=True, slots=True)
 class TrackGrid:
-    """A track's grid, the rate in Hz of its frames, and whether a person made it."""
+    """A track's grid, the rate in Hz of its frames, and whether it is by hand."""
 
     grid: Grid
     rate: int
@@ -36,9 +36,9 @@ class TrackGrid:
 
     @property
     def first_downbeat_s(self) -> float:
-        """Where the first bar of the track begins, in seconds from its start."""
+        """Start of the first bar of the track, in seconds."""
         bar = self.grid.beats_per_bar
-        bars = math.ceil(float(self.grid.beat_of(0.0, self.rate)) / bar - _ROUNDED_BARS)
+        bars = math.ceil(float(self.grid.beat_of(0.0, self.rate)) / bar - _ROUNDING_BARS)
         return max(0.0, float(self.grid.frame_of(bars * bar, self.rate)) / self.rate)
 
 
@@ -75,7 +75,7 @@ async def set_grid(
 
 
 async def drop_hand_grid(connection: Connection, track_id: int) -> TrackGrid | None:
-    """Forget the grid by hand; return the one that is in force then."""
+    """Delete the grid by hand; return the one in force then."""
     await change(
         connection, "DELETE FROM grids WHERE track_id = ? AND origin = 'hand'", (track_id,)
     )
@@ -84,13 +84,13 @@ async def drop_hand_grid(connection: Connection, track_id: int) -> TrackGrid | N
 
 
 async def shift(connection: Connection, track_id: int, beats: float) -> TrackGrid:
-    """Let every beat come so many beats later; return the grid, now by hand."""
+    """Shift all beats later by so many beats; return the grid, now by hand."""
     return await _correct(connection, track_id, lambda grid, _: correction.shifted(grid, beats))
 
 
 async def set_downbeat(connection: Connection, track_id: int, time_s: float) -> TrackGrid:
     """Put a downbeat at a time within the track; return the grid, now by hand."""
-    check_places(await get(connection, track_id), downbeat_s=time_s)
+    check_within(await get(connection, track_id), downbeat_s=time_s)
     return await _correct(
         connection, track_id, lambda grid, rate: correction.with_downbeat(grid, time_s, rate)
     )
@@ -106,10 +106,21 @@ async def double(connection: Connection, track_id: int) -> TrackGrid:
     return await _correct(connection, track_id, lambda grid, _: correction.doubled(grid))
 
 
+async def take(connection: Connection, track_id: int, change: str) -> TrackGrid:
+    """Apply a change that the analysis offered to its own grid; return the grid, now by hand."""
+    found = await grid_of(connection, track_id, "automatic")
+    if found is None:
+        track = await get(connection, track_id)
+        raise Refused(f'"{track.name}" has no analysed grid', "analyse it first")
+    grid = _valid(lambda: correction.changed(found.grid, change))
+    await set_grid(connection, track_id, grid, found.rate, by_hand=True)
+    return TrackGrid(grid, found.rate, by_hand=True)
+
+
 async def set_bpm(connection: Connection, track_id: int, bpm: float) -> TrackGrid:
-    """Give a track one tempo, from its first anchor or from 0 s on; return the grid by hand."""
+    """Set one tempo from the first anchor, or from 0 s, on; return the grid, now by hand."""
     there = await grid_of(connection, track_id)
-    with_tempo = _refusing(lambda: correction.at_tempo(there.grid if there else None, bpm))
+    with_tempo = _valid(lambda: correction.at_tempo(there.grid if there else None, bpm))
     rate = there.rate if there else RATE
     await set_grid(connection, track_id, with_tempo, rate, by_hand=True)
     return TrackGrid(with_tempo, rate, by_hand=True)
@@ -122,13 +133,13 @@ async def _correct(
     if there is None:
         track = await get(connection, track_id)
         raise Refused(f'"{track.name}" has no grid', "analyse it, or set its tempo first")
-    grid = _refusing(lambda: corrected(there.grid, there.rate))
+    grid = _valid(lambda: corrected(there.grid, there.rate))
     await set_grid(connection, track_id, grid, there.rate, by_hand=True)
     return TrackGrid(grid, there.rate, by_hand=True)
 
 
-def _refusing(make: Callable[[], Grid]) -> Grid:
-    """Return what is made; a grid that cannot be is the request's mistake here."""
+def _valid(make: Callable[[], Grid]) -> Grid:
+    """Return the grid; an invalid one is an error of the request here."""
     try:
         return make()
     except MediaError as problem:

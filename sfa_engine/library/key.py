@@ -1,4 +1,4 @@
-"""Musical keys: one spelling, and the place of each on the Camelot wheel.
+"""Musical keys: one spelling, and the position of each on the Camelot wheel.
 
 The spelling is the usual one, with the fewest signs in the signature; ``F#`` for six::
 
@@ -51,23 +51,24 @@ def parse_key(text: str) -> str:
     Raises
     ------
     MediaError
-        If it is no key.
+        It is not a key.
     """
     text = text.strip()
-    if place := _CAMELOT.fullmatch(text):
-        fifths = (int(place[1]) - _FIRST) % 12
-        mode = _MODES[place[2].upper()]
+    if code := _CAMELOT.fullmatch(text):
+        fifths = (int(code[1]) - _FIRST) % 12
+        mode = _MODES[code[2].upper()]
         return f"{_FIFTHS[mode][fifths]} {mode}"
-    if place := _OPEN_KEY.fullmatch(text):
-        mode = "minor" if place[2] in "Mm" else "major"
-        return f"{_FIFTHS[mode][int(place[1]) - 1]} {mode}"
+    if code := _OPEN_KEY.fullmatch(text):
+        mode = "minor" if code[2] in "Mm" else "major"
+        return f"{_FIFTHS[mode][int(code[1]) - 1]} {mode}"
     if name := _NAME.fullmatch(text):
         pitch = (_PITCHES[name[1].upper()] + _SIGNS[name[2]]) % 12
         for mode, words in _WORDS.items():
             if name[3] in words or name[3].lower() in words[1:]:
                 return next(f"{tonic} {mode}" for tonic in _FIFTHS[mode] if _pitch(tonic) == pitch)
     raise MediaError(
-        f'"{text:.40}" is no key', 'write it like "A minor", "Am", "F# major" or "8A" (Camelot)'
+        f'"{text:.40}" is not a valid key',
+        'write it like "A minor", "Am", "F# major" or "8A" (Camelot)',
     )
 
 
@@ -75,13 +76,6 @@ def camelot(key: str) -> str:
     """Return the Camelot code of a key: ``8A`` for ``A minor``; any spelling is read."""
     tonic, mode = parse_key(key).split()
     return f"{(_FIFTHS[mode].index(tonic) + _FIRST - 1) % 12 + 1}{_LETTERS[mode]}"
-
-
-def from_camelot(code: str) -> str:
-    """Return the key of a Camelot code: ``A minor`` for ``8A``; MediaError if it is none."""
-    if not _CAMELOT.fullmatch(code.strip()):
-        raise MediaError(f'"{code:.40}" is no Camelot code', "they go from 1A to 12B")
-    return parse_key(code)
 
 
 def _pitch(tonic: str) -> int:

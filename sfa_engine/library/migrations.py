@@ -1,8 +1,7 @@
-"""The steps that bring a library of any age to the present, each of them whole or not at all.
+"""Migrations of the database, each in one transaction.
 
-``PRAGMA user_version`` counts the steps that were taken. A new one is a line at the end of
-`MIGRATIONS`, and its text a constant of SQL statements; one that was released is never changed.
-Knows the connection it is given; no file, no event loop.
+``PRAGMA user_version`` counts them. A new one is a line at the end of `MIGRATIONS` and a constant
+of SQL statements; a released one is never changed. Knows no file and no event loop.
 """
 
 from __future__ import annotations
@@ -15,7 +14,9 @@ from sfa_engine.library.folding import FUNCTION, fold
 from sfa_engine.library.schema import (
     BATCHES,
     COLLECTION,
+    CUE_BANKS,
     FOLDED_WORDS,
+    FOLLOWED,
     HELD,
     JOBS,
     LIBRARY,
@@ -31,7 +32,7 @@ TRUSTED = "PRAGMA trusted_schema = ON"
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A step: `name` says what it brings, `script` is its SQL."""
+    """A migration: its name and its SQL."""
 
     name: str
     script: str
@@ -46,53 +47,55 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("words folded for the search index; comments", FOLDED_WORDS),
     Migration("ratings, colours, plays, places of files, owners", COLLECTION),
     Migration("what the library remembers of itself", SETTINGS),
+    Migration("four banks of eight hot cues", CUE_BANKS),
+    Migration("playlists that follow those of a service", FOLLOWED),
 )
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """Return how many migrations a database has behind it."""
+    """Return the number of migrations of a database."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def migrate(
     connection: sqlite3.Connection, migrations: tuple[Migration, ...] = MIGRATIONS
 ) -> list[str]:
-    """Take the steps that are missing, each in a transaction of its own.
+    """Run the missing migrations, each in its own transaction.
 
     Parameters
     ----------
     connection : sqlite3.Connection
         With ``isolation_level=None``, outside any transaction.
     migrations : tuple of Migration
-        From the first on.
+        All of them.
 
     Returns
     -------
     list of str
-        The names of the steps that were taken; none if the library is of today.
+        The names of those that ran.
     """
     connection.create_function(FUNCTION, 1, fold, deterministic=True)
     connection.execute(TRUSTED)
-    taken = []
+    done = []
     for number, migration in enumerate(migrations, 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if version_of(connection) < number:  # another process may have been faster
+            if version_of(connection) < number:  # else another process was faster
                 for statement in statements(migration.script):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {APPLICATION}")
                 connection.execute(f"PRAGMA user_version = {number}")
-                taken.append(migration.name)
+                done.append(migration.name)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-    return taken
+    return done
 
 
 def statements(script: str) -> Iterator[str]:
-    """Yield the statements of a script; a trigger is one, with the semicolons in it."""
+    """Yield the statements of a script; a trigger with its semicolons is one."""
     statement = ""
     for piece in script.split(";"):
         statement += piece + ";"

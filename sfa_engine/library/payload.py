@@ -1,7 +1,7 @@
-"""Where the sound is in a file, and what in it is only said of the sound.
+"""Locates the sound in a file, without its metadata.
 
-A tagger rewrites a file's tags and padding and leaves its sound; `find_payload` locates the bytes
-that it leaves, by the container's own structure and without decoding::
+A tagger rewrites tags and padding and leaves the sound; `find_payload` locates those bytes by the
+container's structure, without decoding::
 
     WAV RF64 BW64 W64 AIFF CAF   format chunk, sound chunk
     FLAC                         STREAMINFO, frames
@@ -10,7 +10,7 @@ that it leaves, by the container's own structure and without decoding::
     Matroska WebM                clusters
     MP3 AAC                      what is left without ID3, APE and Lyrics3 tags
 
-Files by anybody come in: whatever is in one, the answer is ranges within it, or None. Memory is
+Files are untrusted: for any content the result is ranges within the file, or None. Memory is
 bounded, time is that of reading the headers. Decodes nothing, knows no database.
 """
 
@@ -23,22 +23,22 @@ from typing import BinaryIO
 
 MAX_CHUNKS = 100_000  # of a file; a fragmented MP4 of two hours has some thousands
 MAX_RANGES = 2_000_000  # of an Ogg file: two hours have some 20,000 pages
-MAX_PACKETS = 200_000  # of Ogg's heads that are looked at one by one
-MAX_TAGS = 16  # one behind the other at the end of an MP3
+MAX_PACKETS = 200_000  # of Ogg's headers that are parsed one by one
+MAX_TAGS = 16  # in a row at the end of an MP3
 
 Range = tuple[int, int]  # offset and length in bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """Where the sound of a file is.
+    """The sound of a file.
 
     Parameters
     ----------
     ranges : tuple of (int, int)
         Offset and length in bytes; ascending, within the file.
     missing_bytes : int, optional
-        How many bytes the file states that it does not have; None: this format does not state it.
+        Number of stated bytes that the file lacks; None: the format does not state it.
     """
 
     ranges: tuple[Range, ...]
@@ -47,7 +47,7 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk of a RIFF, W64, AIFF or CAF file: its name and where its body is, as stated."""
+    """A chunk of a RIFF, W64, AIFF or CAF file: its name and the stated range of its body."""
 
     name: bytes
     offset: int
@@ -55,7 +55,7 @@ class Chunk:
 
 
 def find_payload(file: BinaryIO) -> Payload | None:
-    """Return where the sound of a file is.
+    """Locate the sound of a file.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def find_payload(file: BinaryIO) -> Payload | None:
     Returns
     -------
     Payload or None
-        None if the format is not known, or no sound is found in it.
+        None if the format is unknown, or has no sound.
     """
     size = file.seek(0, os.SEEK_END)
     start = _skip_id3(file, size)
@@ -93,9 +93,9 @@ def find_payload(file: BinaryIO) -> Payload | None:
 
 
 def chunks(file: BinaryIO) -> Iterator[Chunk]:
-    """Yield the chunks of a RIFF, RF64, W64, AIFF or CAF file, as far as it goes.
+    """Yield the chunks of a RIFF, RF64, W64, AIFF or CAF file.
 
-    A chunk may end behind the end of the file: that one is cut off.
+    The last one may end after the end of a truncated file.
     """
     size = file.seek(0, os.SEEK_END)
     head = _read(file, 0, 16)
@@ -121,7 +121,7 @@ _SOUND = {b"data", b"SSND"}
 def _read(file: BinaryIO, at: int, count: int) -> bytes:
     try:
         file.seek(at)
-    except (OSError, OverflowError, ValueError):  # where a damaged length says, and no file reaches
+    except (OSError, OverflowError, ValueError):  # beyond any file, by a damaged length
         return b""
     return file.read(count)
 
@@ -208,20 +208,20 @@ def _flac(file: BinaryIO, start: int, size: int) -> Payload | None:
 
 
 def _ogg(file: BinaryIO, start: int, size: int) -> Payload | None:
-    """Locate the packets of each logical stream but its comments, the second packet.
+    """Locate the packets of each logical stream without its comments, the second packet.
 
-    In FLAC's streams every packet before the first that begins with a frame's sync is metadata.
+    In FLAC streams every packet before the first with a frame's sync is metadata.
     """
     looked = 0
     packets: dict[bytes, int] = {}  # how many packets of a stream have ended
     is_flac: dict[bytes, bool] = {}
-    kept: dict[bytes, bool] = {}  # whether the packet that goes on over a page's end is sound
+    kept: dict[bytes, bool] = {}  # whether a packet that continues on the next page is sound
     ranges: list[Range] = []
     at, is_last = start, False
     while len(ranges) < MAX_RANGES:
         head = _read(file, at, 27 + 255)
         if len(head) < 27 or head[:4] != b"OggS":
-            following = _find(file, at + 1, b"OggS")  # damaged here, or another thing's tag
+            following = _find(file, at + 1, b"OggS")  # damage, or a foreign tag
             if following is None:
                 break
             at = following
@@ -233,7 +233,7 @@ def _ogg(file: BinaryIO, start: int, size: int) -> Payload | None:
             is_flac[serial] = False
         at += 27 + head[26]
         if (packets.get(serial, 2) > 1 and not is_flac.get(serial)) or looked > MAX_PACKETS:
-            _add(ranges, at, sum(laces))  # nothing but sound
+            _add(ranges, at, sum(laces))  # sound only
             at += sum(laces)
             laces = b""
         is_start = not head[5] & 1
@@ -261,7 +261,7 @@ def _ogg(file: BinaryIO, start: int, size: int) -> Payload | None:
 
 
 def _add(ranges: list[Range], at: int, length: int) -> None:
-    """Add a range, or lengthen the last one that ends where it begins."""
+    """Add a range, or extend the last one if they are adjacent."""
     if ranges and sum(ranges[-1]) == at:
         ranges[-1] = (ranges[-1][0], ranges[-1][1] + length)
     elif length:
@@ -269,7 +269,7 @@ def _add(ranges: list[Range], at: int, length: int) -> None:
 
 
 def _packets(laces: bytes) -> Iterator[tuple[int, bool]]:
-    """Yield length and end of each packet, or part of one, that a page has."""
+    """Yield the length of each packet on a page, and whether it ends there."""
     length = 0
     open_ = False
     for lace in laces:
@@ -283,15 +283,15 @@ def _packets(laces: bytes) -> Iterator[tuple[int, bool]]:
 
 
 def _find(file: BinaryIO, at: int, what: bytes) -> int | None:
-    """Return where bytes are found next, or None."""
+    """Return the next position of some bytes, or None."""
     file.seek(at)
     held = b""
-    count = 1 << 9  # it is mostly near
+    count = 1 << 9  # usually near
     while piece := file.read(count):
         count = min(2 * count, 1 << 16)
-        place = (held + piece).find(what)
-        if place >= 0:
-            return at - len(held) + place
+        index = (held + piece).find(what)
+        if index >= 0:
+            return at - len(held) + index
         at += len(piece)
         held = (held + piece)[-len(what) + 1 :]
     return None
@@ -329,7 +329,7 @@ def _matroska(file: BinaryIO, size: int) -> Payload | None:
         if not name or not length:
             break
         body = at + name[1] + length[1]
-        if name[0] == 0x18538067:  # Segment: its parts are looked at
+        if name[0] == 0x18538067:  # Segment: parse its children
             at = body
             if not length[2]:
                 end = body + length[0]
@@ -343,7 +343,7 @@ def _matroska(file: BinaryIO, size: int) -> Payload | None:
 
 
 def _ebml(data: bytes, *, keep_marker: bool) -> tuple[int, int, bool] | None:
-    """Return a number, its bytes, and whether it says that nobody knows it."""
+    """Return a number, its size in bytes, and whether it means unknown."""
     if not data or not data[0]:
         return None
     count = 9 - data[0].bit_length()
@@ -357,12 +357,12 @@ def _ebml(data: bytes, *, keep_marker: bool) -> tuple[int, int, bool] | None:
 
 
 def _is_sync(head: bytes) -> bool:
-    """Return whether an MPEG frame begins so."""
+    """Return whether a header is an MPEG frame's."""
     return len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0
 
 
 def _skip_id3(file: BinaryIO, size: int) -> int:
-    """Return where a file begins behind its ID3v2 tags."""
+    """Return the position after the ID3v2 tags."""
     at = 0
     for _ in range(MAX_TAGS):
         head = _read(file, at, 10)
@@ -373,11 +373,11 @@ def _skip_id3(file: BinaryIO, size: int) -> int:
 
 
 def _synchsafe(data: bytes) -> int:
-    return sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(reversed(data)))
+    return sum((byte & 0x7F) << (7 * index) for index, byte in enumerate(reversed(data)))
 
 
 def _without_end_tags(file: BinaryIO, start: int, size: int) -> int:
-    """Return where the sound ends before tags of any kind."""
+    """Return the end of the sound, before tags of any kind."""
     end = size
     for _ in range(MAX_TAGS):
         shorter = next(filter(None, (tag(file, end) for tag in _END_TAGS)), 0)

@@ -1,4 +1,4 @@
-"""Where a library keeps what, and what is there; nothing is made or changed here.
+"""The paths of a library.
 
 ::
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfa_engine.library.fault import blamed_files
+from sfa_engine.library.sqlite_errors import os_errors_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ class Places:
         return self.bundles / ".trash"
 
     def has(self, bundle: Path) -> bool:
-        """Return whether a folder lies among the bundles; looks at the disk."""
+        """Return whether a folder is in the folder of bundles, links resolved."""
         return bundle.resolve().parent == self.bundles.resolve()
 
 
 def entries(folder: Path) -> list[Path]:
-    """Return what is in a folder; nothing, if it is not there.
+    """Return the sorted content of a folder; empty if it does not exist.
 
     Raises
     ------
@@ -66,5 +66,5 @@ def entries(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         return []
-    with blamed_files(f'cannot read "{folder}"'):
+    with os_errors_as(f'cannot read "{folder}"'):
         return sorted(folder.iterdir())

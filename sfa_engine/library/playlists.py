@@ -1,7 +1,7 @@
-"""Playlists: tracks in an order, the same one twice if you like.
+"""Playlists: ordered lists of tracks; duplicates are allowed.
 
-Tracks that were removed keep their places, unseen, so that a restored one is where it was. All
-functions take a connection that `Database` lent; changes want a durable transaction.
+Removed tracks keep their hidden entries, so that a restored one is where it was. All functions
+take a connection of `Database`; changes need a durable transaction.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sfa_engine.library.database import Connection, change, insert, row, rows
 from sfa_engine.library.track import SELECT, Track, track_of
 from sfa_engine.library.tracks import get
 
-MOST_NAME = 200  # characters
+MAX_NAME = 200  # characters
 
 _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _SEEN = "FROM playlist_entries AS e JOIN tracks AS t ON t.id = e.track_id AND t.deleted_at IS NULL"
@@ -24,10 +24,14 @@ _SEEN = "FROM playlist_entries AS e JOIN tracks AS t ON t.id = e.track_id AND t.
 
 @dataclass(frozen=True, slots=True)
 class Playlist:
-    """A playlist: number, name, how many tracks it has, and how long they last in seconds."""
+    """A playlist: number, name, how many tracks it has, and how long they last in seconds.
+
+    `source` is the address of the service's playlist that it follows, None for others.
+    """
 
     id: int
     name: str
+    source: str | None
     tracks: int
     duration_s: float
     changed_at: float
@@ -35,7 +39,7 @@ class Playlist:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A track's place in a playlist; `id` names the place itself, whatever moves."""
+    """An entry of a playlist; `id` is that of the entry, wherever it moves."""
 
     id: int
     track: Track
@@ -45,7 +49,7 @@ async def playlists(connection: Connection) -> list[Playlist]:
     """Return all playlists by name."""
     found = await rows(
         connection,
-        "SELECT p.id, p.name, p.changed_at,"  # noqa: S608 - a constant
+        "SELECT p.id, p.name, p.source, p.changed_at,"  # noqa: S608 - a constant
         f" (SELECT count(*) {_SEEN} WHERE e.playlist_id = p.id) AS tracks,"
         f" (SELECT total(t.duration_s) {_SEEN} WHERE e.playlist_id = p.id) AS duration_s"
         " FROM playlists AS p ORDER BY p.name",
@@ -54,18 +58,18 @@ async def playlists(connection: Connection) -> list[Playlist]:
 
 
 async def find(connection: Connection, name: str) -> Playlist:
-    """Return the playlist of a name, in capitals or not; Refused if there is none."""
+    """Return the playlist of a name, ignoring case; Refused if there is none."""
     known = {playlist.name.casefold(): playlist for playlist in await playlists(connection)}
     if name.casefold() not in known:
         names = [playlist.name for playlist in known.values()]
         raise Refused(
-            f'no playlist "{name:.80}"', did_you_mean(name, names) or "list them, or make it"
+            f'no playlist "{name:.80}"', did_you_mean(name, names) or "list them, or create it"
         )
     return known[name.casefold()]
 
 
 async def create(connection: Connection, name: str) -> int:
-    """Make an empty playlist; return its number."""
+    """Create an empty playlist; return its number."""
     name = await _free_name(connection, name)
     return await insert(
         connection, "INSERT INTO playlists (name, changed_at) VALUES (?, ?)", (name, time.time())
@@ -73,7 +77,7 @@ async def create(connection: Connection, name: str) -> int:
 
 
 async def rename(connection: Connection, playlist_id: int, name: str) -> None:
-    """Give a playlist another name."""
+    """Rename a playlist."""
     await _get(connection, playlist_id)
     name = await _free_name(connection, name, but=playlist_id)
     await change(connection, "UPDATE playlists SET name = ? WHERE id = ?", (name, playlist_id))
@@ -81,7 +85,7 @@ async def rename(connection: Connection, playlist_id: int, name: str) -> None:
 
 
 async def drop(connection: Connection, playlist_id: int) -> None:
-    """Forget a playlist; its tracks stay in the library."""
+    """Delete a playlist; its tracks stay in the library."""
     await _get(connection, playlist_id)
     await change(connection, "DELETE FROM playlists WHERE id = ?", (playlist_id,))
 
@@ -89,7 +93,7 @@ async def drop(connection: Connection, playlist_id: int) -> None:
 async def entries(
     connection: Connection, playlist_id: int, limit: int = -1, offset: int = 0
 ) -> list[Entry]:
-    """Return what is in a playlist, in its order; a part of it, if a limit is given."""
+    """Return a page of a playlist, in order."""
     await _get(connection, playlist_id)
     found = await rows(
         connection,
@@ -104,14 +108,14 @@ async def entries(
 async def append(
     connection: Connection, playlist_id: int, track_ids: Sequence[int], at: int | None = None
 ) -> list[int]:
-    """Put tracks into a playlist, at its end or before the entry at a place counted from 0.
+    """Insert tracks into a playlist, at its end or before the entry at an index from 0.
 
     Returns
     -------
     list of int
         The numbers of the new entries.
     """
-    order = await _order(connection, playlist_id)
+    order = await order_of(connection, playlist_id)
     new: list[int] = []
     for track_id in track_ids:
         await get(connection, track_id)
@@ -122,25 +126,25 @@ async def append(
                 (playlist_id, len(order) + len(new), track_id),
             )
         )
-    place = len(order) if at is None else await _place(connection, playlist_id, order, at)
-    await _arrange(connection, playlist_id, order[:place] + new + order[place:])
+    place = len(order) if at is None else await _index(connection, playlist_id, order, at)
+    await arrange(connection, playlist_id, order[:place] + new + order[place:])
     return new
 
 
 async def move(connection: Connection, entry_id: int, to: int) -> None:
-    """Move an entry so that it is at a place counted from 0."""
+    """Move an entry to an index from 0."""
     playlist_id = await _playlist_of(connection, entry_id)
-    order = await _order(connection, playlist_id)
+    order = await order_of(connection, playlist_id)
     order.remove(entry_id)
-    place = await _place(connection, playlist_id, order, to)
-    await _arrange(connection, playlist_id, [*order[:place], entry_id, *order[place:]])
+    place = await _index(connection, playlist_id, order, to)
+    await arrange(connection, playlist_id, [*order[:place], entry_id, *order[place:]])
 
 
 async def take_out(connection: Connection, entry_id: int) -> None:
-    """Take an entry out of its playlist."""
+    """Remove an entry from its playlist."""
     playlist_id = await _playlist_of(connection, entry_id)
     await change(connection, "DELETE FROM playlist_entries WHERE id = ?", (entry_id,))
-    await _arrange(connection, playlist_id, await _order(connection, playlist_id))
+    await arrange(connection, playlist_id, await order_of(connection, playlist_id))
 
 
 async def _get(connection: Connection, playlist_id: int) -> None:
@@ -153,23 +157,25 @@ async def _playlist_of(connection: Connection, entry_id: int) -> int:
         connection, "SELECT playlist_id FROM playlist_entries WHERE id = ?", (entry_id,)
     )
     if found is None:
-        raise Refused(f"no entry {entry_id} in any playlist", "look at the playlist again")
+        raise Refused(f"no entry {entry_id} in any playlist", "list the playlist again")
     return int(found["playlist_id"])
 
 
 async def _free_name(connection: Connection, name: str, but: int | None = None) -> str:
-    """Return a name that a playlist can have; Refused if another has it."""
+    """Return a valid, free name; Refused otherwise."""
     name = name.strip()
-    if not name or len(name) > MOST_NAME or _UNFIT.search(name):
-        raise Refused(f"{name!r:.80} is no name for a playlist", f"give up to {MOST_NAME} letters")
+    if not name or len(name) > MAX_NAME or _UNFIT.search(name):
+        raise Refused(
+            f"{name!r:.80} is not a valid name for a playlist", f"give up to {MAX_NAME} letters"
+        )
     known = {p.name.casefold(): p.id for p in await playlists(connection)}
     if known.get(name.casefold(), but) != but:
-        raise Refused(f'there is a playlist "{name}" already', "choose another name")
+        raise Refused(f'playlist "{name}" exists', "choose another name")
     return name
 
 
-async def _order(connection: Connection, playlist_id: int) -> list[int]:
-    """Return the numbers of all entries, those of removed tracks too, in order."""
+async def order_of(connection: Connection, playlist_id: int) -> list[int]:
+    """Return the numbers of all entries in order, those of removed tracks included."""
     await _get(connection, playlist_id)
     found = await rows(
         connection,
@@ -179,8 +185,8 @@ async def _order(connection: Connection, playlist_id: int) -> list[int]:
     return [entry["id"] for entry in found]
 
 
-async def _place(connection: Connection, playlist_id: int, order: list[int], seen: int) -> int:
-    """Return where in `order` the entry goes that is to be the `seen`-th of those seen."""
+async def _index(connection: Connection, playlist_id: int, order: list[int], seen: int) -> int:
+    """Return the index in `order` of the `seen`-th visible entry."""
     shown = {
         entry["id"]
         for entry in await rows(
@@ -189,11 +195,12 @@ async def _place(connection: Connection, playlist_id: int, order: list[int], see
     }
     visible = [place for place, entry in enumerate(order) if entry in shown]
     if not 0 <= seen <= len(visible):
-        raise Refused(f"place {seen} of {len(visible)} tracks", f"give 0 to {len(visible)}")
+        raise Refused(f"invalid index {seen} in {len(visible)} tracks", f"give 0 to {len(visible)}")
     return visible[seen] if seen < len(visible) else len(order)
 
 
-async def _arrange(connection: Connection, playlist_id: int, order: list[int]) -> None:
+async def arrange(connection: Connection, playlist_id: int, order: list[int]) -> None:
+    """Put the entries of a playlist into an order of their numbers."""
     await connection.executemany(
         "UPDATE playlist_entries SET place = ? WHERE id = ?",
         [(place, entry) for place, entry in enumerate(order)],

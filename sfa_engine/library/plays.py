@@ -1,9 +1,9 @@
-"""What was played: a row for each load that was heard.
+"""The history of plays: one row for each load that was heard.
 
 A play counts when a track was audible on a deck for 30 seconds, or for half of its length where
 that is shorter; once a load. The stage observes that (`sfa_engine.stage.plays`), and gives each
-play a uuid, so that one that is told twice is one. Functions take a connection that `Database`
-lent.
+play a uuid, so that one that is reported twice counts once. Functions take a connection of
+`Database`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Play:
 async def record(
     connection: Connection, track: Track, identity: str, deck: int, played_at: float
 ) -> bool:
-    """Note that a track was played, unless that is known; return whether it was not.
+    """Record a play, unless its uuid is known; return whether it was new.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ async def record(
     deck : int
         From 1.
     played_at : float
-        When it began to be heard, in seconds since 1970.
+        When it became audible, in seconds since 1970.
     """
     changed = await change(
         connection,
@@ -65,7 +65,7 @@ async def history(
     limit: int = 100,
     offset: int = 0,
 ) -> list[Play]:
-    """Return plays, the latest first; of one track, if one is named."""
+    """Return plays, latest first, optionally of one track."""
     condition, values = _condition(track_id, since)
     found = await rows(
         connection,
@@ -77,7 +77,7 @@ async def history(
 
 
 async def count(connection: Connection, track_id: int | None = None, since: float = 0.0) -> int:
-    """Return how many plays `history` has."""
+    """Return the number of plays of `history`."""
     condition, values = _condition(track_id, since)
     found = await row(
         connection,

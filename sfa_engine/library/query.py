@@ -1,16 +1,16 @@
-"""What a person may ask the library, as text: words, phrases, and operators such as ``bpm:>124``.
+"""The query language of the library: words, phrases, and operators such as ``bpm:>124``.
 
 ::
 
     aphex "window licker" bpm:120-128 key:~8A -genre:ambient
       │          │             │         │          └─ not
-      │          │             │         └─ goes well with 8A
+      │          │             │         └─ compatible with 8A
       │          │             └─ operator:value
       │          └─ these words in this order
-      └─ a word, or the beginning of one
+      └─ a word, or its beginning
 
-`OPERATORS` declares them; the manual's table is made from it. Pure: text in, `Query` out, or
-`Refused` with what was meant. Knows no database.
+`OPERATORS` declares them; the manual's table is generated from it. Pure: text in, `Query` out, or
+`Refused` with a hint. Knows no database.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sfa_engine.library.folding import fold
 from sfa_engine.library.key import camelot
 from sfa_engine.library.track import STATES
 
-MOST_TEXT = 1000  # characters
+MAX_TEXT = 1000  # characters
 SECONDS = {"h": 3600.0, "d": 86_400.0, "w": 604_800.0, "m": 2_629_800.0, "y": 31_557_600.0}
 
 Kind = Literal["text", "number", "length", "age", "key", "color", "word"]
@@ -41,13 +41,13 @@ class Operator:
     Parameters
     ----------
     kind : str
-        How its value is read.
+        How its value is parsed.
     sentence : str
-        What it asks for.
+        For the manual.
     example : str
-        To copy.
+        For the manual and errors.
     tolerance : float
-        How far from a plain number a value may be.
+        Half width of a plain number's range.
     words : tuple of str
         The values of a ``word``.
     """
@@ -67,7 +67,7 @@ OPERATORS: Mapping[str, Operator] = {
     "bpm": Operator("number", "Tempo; a plain number takes half a BPM to each side.",
                     "bpm:120-128", 0.5),
     "key": Operator("key", "Key, in any spelling or as Camelot code; several with commas between"
-                    " them. `~` takes all that mix well with it.", "key:~8A"),
+                    " them. `~` matches all compatible keys.", "key:~8A"),
     "energy": Operator("number", "Energy from 0 to 1; a plain number takes 0.05 to each side.",
                        "energy:>0.6", 0.05),
     "year": Operator("number", "Year.", "year:1994-1999"),
@@ -75,14 +75,16 @@ OPERATORS: Mapping[str, Operator] = {
                          1.0),
     "added": Operator("age", "How long ago it was added: hours, days, weeks, months, years as"
                       " `h d w m y`.", "added:<7d"),
-    "stems": Operator("word", "Whether it was separated; or a stem that it has.", "stems:yes",
-                      words=("yes", "no", *STEMS)),
-    "cues": Operator("word", "Whether somebody has set cues.", "cues:no", words=("yes", "no")),
+    "stems": Operator("word", "Whether it was separated, or a preview of it was; or a stem of it.",
+                      "stems:yes", words=("yes", "no", "preview", *STEMS)),
+    "grid": Operator("word", "Whether the analysis is not sure of the grid, whether it is by hand,"
+                     " or that there is none.", "grid:check", words=("check", "hand", "no")),
+    "cues": Operator("word", "Whether it has cues set by hand.", "cues:no", words=("yes", "no")),
     "rating": Operator("number", "Stars from 1 to 5; 0 is not rated.", "rating:>=4"),
     "comment": Operator("text", "Words of the comment, which plain words do not find.",
                         'comment:"peak time"'),
-    "colour": Operator("color", f"Colour of the track, as #rrggbb, or {', '.join(COLORS)}; yes or"
-                       " no: whether it has one.", "colour:red"),
+    "color": Operator("color", f"Colour of the track, as #rrggbb, or {', '.join(COLORS)}; yes or"
+                       " no: whether it has one.", "color:red"),
     "plays": Operator("number", "How often it was played.", "plays:0"),
     "played": Operator("age", "How long ago it was played last, as `added:`.", "played:<30d"),
     "state": Operator("word", "How far its preparation is.", "state:failed", words=STATES),
@@ -93,12 +95,12 @@ OPERATORS: Mapping[str, Operator] = {
                      words=("artist", "title", "album", "bpm", "key", "energy", "year", "duration",
                             "added", "rating", "plays", "played")),
 }  # fmt: skip
-ALIASES = {"color": "colour"}
+ALIASES = {"colour": "color"}
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Words to find, in `field` or anywhere; the last may be a beginning unless a phrase."""
+    """Words to find, in `field` or anywhere; a prefix unless a phrase."""
 
     text: str
     is_phrase: bool
@@ -108,7 +110,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Numbers between two limits, or beyond one; a limit that is open is left out itself."""
+    """A range of numbers; an open limit is excluded."""
 
     field: str
     low: float | None
@@ -120,7 +122,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Camelot codes, one of which is to be the track's."""
+    """Camelot codes, one of which the track must have."""
 
     codes: tuple[str, ...]
     negated: bool
@@ -128,7 +130,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A word out of those that an operator has, a colour, or the whole name of a playlist."""
+    """One of an operator's words, a colour, or the name of a playlist."""
 
     field: str
     word: str
@@ -140,7 +142,7 @@ Term = Words | Span | Keys | Choice
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """What comes first, or with `reverse` last; where several are given, the first counts most."""
+    """A sort key; of several, the first has precedence."""
 
     field: str
     reverse: bool
@@ -148,7 +150,7 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What was asked: all of these `terms` together, in the order that `sorts` say."""
+    """A parsed query: all `terms` must match."""
 
     terms: tuple[Term, ...]
     sorts: tuple[Sort, ...] = ()
@@ -163,25 +165,25 @@ _SIGNS = "<=|>=|<|>|="
 
 
 def parse_query(text: str) -> Query:
-    """Read what somebody asks for.
+    """Parse a query.
 
     Parameters
     ----------
     text : str
-        As in the picture above.
+        As above.
 
     Returns
     -------
     Query
-        All that was asked, in order.
+        Its terms, in order.
 
     Raises
     ------
     Refused
-        An operator or its value cannot be; the hint says what would do.
+        An operator or its value is invalid.
     """
-    if len(text) > MOST_TEXT:
-        raise Refused(f"the search is {len(text)} characters long", f"give up to {MOST_TEXT}")
+    if len(text) > MAX_TEXT:
+        raise Refused(f"the search is {len(text)} characters long", f"give up to {MAX_TEXT}")
     terms: list[Term] = []
     sorts: list[Sort] = []
     at = 0
@@ -201,7 +203,7 @@ def parse_query(text: str) -> Query:
 
 
 def compatible(key: str) -> tuple[str, ...]:
-    """Return the Camelot codes that mix well with a key: itself, its neighbours, its relative."""
+    """Return the Camelot codes compatible with a key: itself, its neighbours, its relative."""
     code = camelot(key)
     number, letter = int(code[:-1]), code[-1]
     other = "B" if letter == "A" else "A"
@@ -210,26 +212,26 @@ def compatible(key: str) -> tuple[str, ...]:
 
 
 def has_letters(text: str) -> bool:
-    """Return whether a full-text search sees anything in a text."""
+    """Return whether a text has tokens for a full-text search."""
     return bool(fold(text))
 
 
 def _term(negated: bool, name: str | None, phrase: str | None, bare: str | None) -> Term | None:
     value = phrase if phrase is not None else bare or ""
     if re.search("[\ud800-\udfff]", value):
-        raise Refused("the search has half a character in it", "type it again")
+        raise Refused("the search has an invalid character", "type it again")
     value = value.replace("\0", " ").strip()
     if name is None:
         words = Words(value, phrase is not None, None, negated)
-        return words if has_letters(value) else None  # "&" or "-" alone asks for nothing
+        return words if has_letters(value) else None  # "&" or "-" alone has no effect
     field = ALIASES.get(name.lower(), name.lower())
     operator = OPERATORS.get(field)
     if operator is None:
-        meant = did_you_mean(field, OPERATORS)
-        if meant and value:
+        hint = did_you_mean(field, OPERATORS)
+        if hint and value:
             raise Refused(
                 f'no search operator "{name:.40}:"',
-                f'{meant} Put "quotes" around a text that has a colon',
+                f'{hint} Put "quotes" around a text that has a colon',
             )
         # "Mission: Impossible Theme" has a colon, and so has "Re:Stacks".
         text = f"{name}:{value}" if phrase is None else f"{name} {value}"
@@ -251,8 +253,9 @@ def _term(negated: bool, name: str | None, phrase: str | None, bare: str | None)
     if operator.kind == "word":
         if value.lower() not in operator.words:
             raise Refused(
-                f'"{name}:{value:.40}" cannot be',
-                did_you_mean(value.lower(), operator.words) or f"say {', '.join(operator.words)}",
+                f'invalid value "{name}:{value:.40}"',
+                did_you_mean(value.lower(), operator.words)
+                or f"give one of {', '.join(operator.words)}",
             )
         return Choice(name, value.lower(), negated)
     return _span(name, operator, value, negated)
@@ -283,25 +286,25 @@ def _span(name: str, operator: Operator, value: str, negated: bool) -> Span:
         return Span(name, low, high, False, False, negated)
     if found := re.fullmatch(form, value):
         number = _number(found[0])
-        if operator.kind == "age":  # "added:7d" is: within
+        if operator.kind == "age":  # "added:7d" means within 7 days
             return Span(name, None, number, False, False, negated)
-        wide = operator.tolerance
-        return Span(name, number - wide, number + wide, False, False, negated)
+        tolerance = operator.tolerance
+        return Span(name, number - tolerance, number + tolerance, False, False, negated)
     raise Refused(
-        f'"{name}:{value:.40}" is no range of values',
+        f'"{name}:{value:.40}" is not a valid range',
         f"write it like {operator.example}; with < <= > >= = or a - between two",
     )
 
 
 def age_of(text: str) -> float:
-    """Return an age as ``7d`` in seconds."""
+    """Parse an age such as ``7d`` to seconds."""
     if not re.fullmatch(_AGE, text):
-        raise Refused(f'"{text:.40}" is no length of time', "write it like 12h, 7d, 4w, 6m or 1y")
+        raise Refused(f'"{text:.40}" is not a valid age', "write it like 12h, 7d, 4w, 6m or 1y")
     return _number(text)
 
 
 def _number(text: str) -> float:
-    """Return a number, a length as seconds, or an age as seconds."""
+    """Parse a number, or a length or age to seconds."""
     if text[-1] in SECONDS:
         return float(text[:-1]) * SECONDS[text[-1]]
     minutes, _, seconds = text.rpartition(":")

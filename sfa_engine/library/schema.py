@@ -332,3 +332,46 @@ UPDATE tracks SET source_path = (SELECT location FROM sources
     WHERE source_path IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sources
         WHERE track_id = tracks.id AND location = source_path);
 """
+
+# SQLite changes no CHECK of a table: a new one takes its place, and its name. The sequence goes
+# with it, so that no number of a deleted cue is given again.
+CUE_BANKS = """
+CREATE TABLE banked_cues (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    track_id INTEGER NOT NULL REFERENCES tracks ON DELETE CASCADE,
+    origin TEXT NOT NULL CHECK (origin IN ('automatic', 'hand')),
+    kind TEXT NOT NULL,
+    position_s REAL NOT NULL CHECK (position_s >= 0),
+    end_s REAL CHECK (end_s > position_s), -- of a loop
+    slot INTEGER CHECK (slot BETWEEN 1 AND 32), -- hot cue
+    label TEXT NOT NULL DEFAULT '',
+    color TEXT NOT NULL DEFAULT '', -- #rrggbb
+    stem TEXT, -- of a loop of one stem
+    changed_at REAL NOT NULL
+);
+INSERT INTO banked_cues SELECT id, track_id, origin, kind, position_s, end_s, slot, label, color,
+    stem, changed_at FROM cues;
+DELETE FROM sqlite_sequence WHERE name = 'banked_cues';
+INSERT INTO sqlite_sequence (name, seq)
+    SELECT 'banked_cues', seq FROM sqlite_sequence WHERE name = 'cues';
+DROP TABLE cues;
+ALTER TABLE banked_cues RENAME TO cues;
+CREATE INDEX cues_place ON cues (track_id, position_s);
+CREATE UNIQUE INDEX cues_slot ON cues (track_id, slot) WHERE slot IS NOT NULL;
+"""
+
+# The order of a service's playlist, kept until its tracks are here. An entry that a person removed
+# takes its row with it.
+FOLLOWED = """
+ALTER TABLE playlists ADD COLUMN source TEXT; -- address of the service's playlist that it follows
+CREATE UNIQUE INDEX playlists_source ON playlists (source) WHERE source IS NOT NULL;
+CREATE TABLE followed_entries (
+    playlist_id INTEGER NOT NULL REFERENCES playlists ON DELETE CASCADE,
+    place INTEGER NOT NULL, -- 0 is the first
+    location TEXT NOT NULL, -- address of the track
+    entry_id INTEGER REFERENCES playlist_entries ON DELETE CASCADE, -- NULL until the track is here
+    PRIMARY KEY (playlist_id, place)
+) WITHOUT ROWID;
+CREATE INDEX followed_entries_location ON followed_entries (location) WHERE entry_id IS NULL;
+CREATE INDEX followed_entries_entry ON followed_entries (entry_id) WHERE entry_id IS NOT NULL;
+"""

@@ -1,7 +1,6 @@
-"""Tracks found by what somebody asks: the query as SQL, with full-text search where it has words.
+"""Search: a parsed query as SQL, with full-text search for its words.
 
-`sfa_engine.library.query` says what may be asked. All functions take a connection that `Database`
-lent.
+`sfa_engine.library.query` defines the language. All functions take a connection of `Database`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from sfa_engine.library import playlists
 from sfa_engine.library.database import Connection, row, rows
 from sfa_engine.library.folding import fold
 from sfa_engine.library.query import (
-    MOST_TEXT,
+    MAX_TEXT,
     Choice,
     Keys,
     Query,
@@ -26,11 +25,11 @@ from sfa_engine.library.query import (
     Words,
     parse_query,
 )
-from sfa_engine.library.track import Track
+from sfa_engine.library.track import CHECK_GRID, GRID_BY_HAND, PREVIEW, Track
 from sfa_engine.library.tracks import by_uuid, get, listed
 
-MOST_RESULTS = 1000
-MOST_NAMED = 5  # candidates in an error
+MAX_RESULTS = 1000
+MAX_CANDIDATES = 5  # in an error
 
 _COLUMNS = {
     "bpm": "bpm", "energy": "energy", "year": "year", "duration": "duration_s",
@@ -38,12 +37,12 @@ _COLUMNS = {
 }  # fmt: skip
 _AGES = {"added", "played"}
 _NAMES = {"artist", "title", "album"}
-# Stars, plays and times come with the highest first; what is not known comes last either way.
-_FALLING = {"rating", "plays", "added", "played"}
-# The title counts most; bm25 is the lower the better.
+# Sorted highest first by default; unknown values come last either way.
+_DESCENDING = {"rating", "plays", "added", "played"}
+# The title counts most; a lower bm25 is better.
 _BEST = "bm25(track_words, 4.0, 3.0, 1.5, 1.0, 0.5), "
 _BY_NAME = "tracks.artist COLLATE NOCASE, tracks.title COLLATE NOCASE, tracks.id"
-# Plain words are not looked for in comments: "not the Orbital remix" is no track of Orbital's.
+# Plain words do not match comments: "not the Orbital remix" is not a track of Orbital.
 _ANYWHERE = "{title artist album genre}"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -53,7 +52,7 @@ Condition = tuple[str, list[Any]]
 async def search(
     connection: Connection, text: str, *, limit: int = 100, offset: int = 0
 ) -> list[Track]:
-    """Return the tracks that a query finds.
+    """Return the tracks of a query.
 
     Parameters
     ----------
@@ -61,64 +60,79 @@ async def search(
     text : str
         As `query.parse_query` reads it; empty: all tracks.
     limit, offset : int
-        Which part of the results, at most 1000 at once.
+        Page of the results, of at most 1000.
 
     Returns
     -------
     list of Track
-        The best first if there are words, else by artist and title. None that was removed.
+        Best match first if there are words, else by artist and title; without removed tracks.
 
     Raises
     ------
     Refused
-        The query, or the part, cannot be; or there is no such playlist.
+        The query or the page is invalid, or there is no such playlist.
     """
-    if not (1 <= limit <= MOST_RESULTS and 0 <= offset < 1 << 62):
-        raise Refused(f"results {offset} to {offset + limit}", f"ask for 1 to {MOST_RESULTS}")
+    if not (1 <= limit <= MAX_RESULTS and 0 <= offset < 1 << 62):
+        raise Refused(
+            f"invalid page of {limit} results from {offset}", f"give a limit of 1 to {MAX_RESULTS}"
+        )
     try:
         query = parse_query(text)
     except Refused:
         # A title may look like an operator: "Key: The Sequel".
-        if exact := await _called(connection, text):
+        if exact := await _exact(connection, text):
             return exact[offset : offset + limit]
         raise
-    sql, arguments = select(await _known(connection, query))
+    sql, arguments = select(await _with_playlists(connection, query))
     found = await rows(connection, f"{sql} LIMIT ? OFFSET ?", (*arguments, limit, offset))
     return await listed(connection, [track["id"] for track in found])
 
 
 async def count(connection: Connection, text: str) -> int:
-    """Return how many tracks a query finds."""
+    """Return the number of tracks of a query."""
     try:
         query = parse_query(text)
     except Refused:
-        if exact := await _called(connection, text):
+        if exact := await _exact(connection, text):
             return len(exact)
         raise
-    sql, arguments = select(await _known(connection, query), ordered=False)
+    sql, arguments = select(await _with_playlists(connection, query), ordered=False)
     found = await row(connection, f"SELECT count(*) AS n FROM ({sql})", arguments)  # noqa: S608
     assert found is not None
     return int(found["n"])
 
 
+async def numbers(connection: Connection, text: str) -> list[int]:
+    """Return the numbers of all tracks of a query, in no order."""
+    try:
+        query = parse_query(text)
+    except Refused:
+        if exact := await _exact(connection, text):
+            return [track.id for track in exact]
+        raise
+    sql, arguments = select(await _with_playlists(connection, query), ordered=False)
+    return [int(track["id"]) for track in await rows(connection, sql, arguments)]
+
+
 async def find_one(connection: Connection, text: str) -> Track:
-    """Return the one track that is meant.
+    """Return the one track that a text names.
 
     Parameters
     ----------
     connection : Connection
     text : str
-        A number as ``#12``, a uuid, or a query; a track whose title, or artist and title, is
-        exactly this comes before those that merely have the words.
+        A number as ``#12``, a uuid, or a query. An exact title, or artist and title, has
+        precedence over a number as ``12``, and that over tracks that have the words.
 
     Raises
     ------
     Refused
-        None is, or several may be: they are named, with their numbers.
+        It names no track, or several: the error lists them with their numbers.
     """
     text = text.strip()
-    if re.fullmatch("#[0-9]{1,18}", text):
-        track = await get(connection, int(text[1:]))
+    has_number = re.fullmatch("#?[0-9]{1,18}", text)
+    if has_number and (text[0] == "#" or await _is_number(connection, text)):
+        track = await get(connection, int(text.removeprefix("#")))
         if track.deleted_at is not None:
             raise Refused(f'"{track.name}" was removed', "restore it first")
         return track
@@ -126,24 +140,34 @@ async def find_one(connection: Connection, text: str) -> Track:
         named = await by_uuid(connection, text.lower())
         found = [named] if named is not None and named.deleted_at is None else []
     else:
-        found = await _called(connection, text)
+        found = await _exact(connection, text)
     if not found:
         if not parse_query(text).terms:
-            raise Refused(f'"{text:.80}" names no track', "give its title, or artist and title")
+            raise Refused(f'"{text:.80}" names no track', "give a title, or artist and title")
         found = await search(connection, text, limit=200)
     if not found:
-        raise Refused(f'no track "{text:.80}" in the library', await _near(connection, text))
-    exact = [track for track in found if _is_called(track, text)]
-    some = exact or found
-    if len(some) == 1:
-        return some[0]
-    names = "; ".join(f'"{track.name}" (#{track.id})' for track in some[:MOST_NAMED])
-    more = f" and {len(some) - MOST_NAMED} more" if len(some) > MOST_NAMED else ""
-    raise Refused(f'"{text:.80}" may be {names}{more}', "say more of it, or give the number")
+        raise Refused(f'no track "{text:.80}" in the library', await _hint(connection, text))
+    exact = [track for track in found if _is_named(track, text)]
+    candidates = exact or found
+    if len(candidates) == 1:
+        return candidates[0]
+    names = "; ".join(f'"{track.name}" (#{track.id})' for track in candidates[:MAX_CANDIDATES])
+    more = (
+        f" and {len(candidates) - MAX_CANDIDATES} more" if len(candidates) > MAX_CANDIDATES else ""
+    )
+    raise Refused(f'"{text:.80}" may be {names}{more}', "add words, or give the number")
 
 
-async def _known(connection: Connection, query: Query) -> Query:
-    """Return a query whose playlists are there, each by the name that it has."""
+async def _is_number(connection: Connection, text: str) -> bool:
+    """Tell whether a text is a track's number, and no track's title."""
+    found = await row(
+        connection, "SELECT 1 FROM tracks WHERE id = ? AND deleted_at IS NULL", (int(text),)
+    )
+    return found is not None and not await _exact(connection, text)
+
+
+async def _with_playlists(connection: Connection, query: Query) -> Query:
+    """Return a query with the stored names of its playlists; Refused if one does not exist."""
     terms = [
         replace(term, word=(await playlists.find(connection, term.word)).name)
         if isinstance(term, Choice) and term.field == "playlist"
@@ -153,19 +177,19 @@ async def _known(connection: Connection, query: Query) -> Query:
     return replace(query, terms=tuple(terms))
 
 
-async def _called(connection: Connection, text: str) -> list[Track]:
-    """Return the tracks whose title, or artist and title, is a text: capitals and accents aside.
+async def _exact(connection: Connection, text: str) -> list[Track]:
+    """Return the tracks whose title, or artist and title, is a text, ignoring case and accents.
 
-    The text is not read as a query: a title may have a colon, a dash or quotes in it.
+    The text is not parsed as a query: a title may contain a colon, a dash or quotes.
     """
     folded = fold(text.strip())
-    if not folded or len(folded) > MOST_TEXT:
+    if not folded or len(folded) > MAX_TEXT:
         found = await rows(
             connection,
             "SELECT id FROM tracks WHERE deleted_at IS NULL"  # noqa: S608 - a constant
             " AND ?1 IN (title, artist || ' ' || title, artist || ' - ' || title)"
             f" ORDER BY {_BY_NAME} LIMIT ?2",
-            (text.strip(), MOST_RESULTS),
+            (text.strip(), MAX_RESULTS),
         )
         return await listed(connection, [track["id"] for track in found])
     every = " AND ".join(f'"{word}"' for word in dict.fromkeys(folded.split()))
@@ -175,13 +199,13 @@ async def _called(connection: Connection, text: str) -> list[Track]:
         " WHERE w.track_words MATCH ?1 AND tracks.deleted_at IS NULL"
         " AND ?2 IN (w.title, w.artist || ' ' || w.title)"
         f" ORDER BY {_BY_NAME} LIMIT ?3",
-        (f"{{title artist}} : ({every})", folded, MOST_RESULTS),
+        (f"{{title artist}} : ({every})", folded, MAX_RESULTS),
     )
     return await listed(connection, [track["id"] for track in found])
 
 
 def select(query: Query, *, ordered: bool = True) -> Condition:
-    """Return the SQL that finds the ids of a query's tracks, and its arguments."""
+    """Return SQL for the ids of a query's tracks, and its arguments."""
     wanted = [t for t in query.terms if isinstance(t, Words) and not t.negated]
     sql = "SELECT tracks.id FROM tracks"
     conditions: list[Condition] = [("tracks.deleted_at IS NULL", [])]
@@ -198,7 +222,7 @@ def select(query: Query, *, ordered: bool = True) -> Condition:
 
 
 def _sorted_by(sort: Sort) -> str:
-    """Return a part of an ``ORDER BY``; what is not known comes last."""
+    """Return a term of an ``ORDER BY``; unknown values come last."""
     if sort.field in _NAMES:
         column = f"tracks.{sort.field} COLLATE NOCASE"
         unknown = f"tracks.{sort.field} = ''"
@@ -208,12 +232,12 @@ def _sorted_by(sort: Sort) -> str:
     else:
         column = f"tracks.{_COLUMNS[sort.field]}"
         unknown = f"{column} IS NULL"
-    falls = (sort.field in _FALLING) is not sort.reverse
-    return f"{unknown}, {column} {'DESC' if falls else 'ASC'}, "
+    descending = (sort.field in _DESCENDING) is not sort.reverse
+    return f"{unknown}, {column} {'DESC' if descending else 'ASC'}, "
 
 
 def _match(words: Words) -> str:
-    """Return words in FTS5's language; a bare word may be the beginning of one."""
+    """Return words in FTS5's language; a bare word is a prefix."""
     field = words.field or _ANYWHERE
     return f'{field} : "{fold(words.text)}"' + ("" if words.is_phrase else " *")
 
@@ -225,7 +249,7 @@ def _condition(term: Term) -> Condition:
             [_match(term)],
         )
     condition, values = _positive(term)
-    # What is not known is not so: a track without a tempo has none from 120 to 128.
+    # NULL is not a match: a track without a tempo is not within 120-128.
     return (f"({condition}) IS NOT 1" if term.negated else condition), values
 
 
@@ -236,7 +260,7 @@ def _positive(term: Span | Keys | Choice) -> Condition:
         return _choice(term)
     low, high, low_open, high_open = term.low, term.high, term.low_open, term.high_open
     column = _COLUMNS[term.field]
-    if term.field in _AGES:  # an age: the younger, the later
+    if term.field in _AGES:  # a lower age is a later time
         now = time.time()
         low, high = (None if age is None else now - age for age in (high, low))
         low_open, high_open = high_open, low_open
@@ -251,7 +275,7 @@ def _positive(term: Span | Keys | Choice) -> Condition:
 def _choice(term: Choice) -> Condition:
     if term.field == "state":
         return "tracks.state = ?", [term.word]
-    if term.field == "colour":
+    if term.field == "color":
         there = "tracks.color <> ''"
         wanted = {"yes": there, "no": "tracks.color = ''"}.get(term.word)
         return (wanted, []) if wanted else ("tracks.color = ?", [term.word])
@@ -261,22 +285,27 @@ def _choice(term: Choice) -> Condition:
             " JOIN playlists AS p ON p.id = e.playlist_id WHERE p.name = ?)"
         )
         return there, [term.word]
+    if term.field == "grid":
+        there = "EXISTS (SELECT 1 FROM grids WHERE track_id = tracks.id)"
+        return {"check": CHECK_GRID, "hand": GRID_BY_HAND, "no": f"NOT {there}"}[term.word], []
     if term.field == "cues":
         there = "EXISTS (SELECT 1 FROM cues WHERE track_id = tracks.id AND origin = 'hand')"
         return (there if term.word == "yes" else f"NOT {there}"), []
+    if term.word == "preview":
+        return PREVIEW, []
     if term.word in {"yes", "no"}:
         there = "EXISTS (SELECT 1 FROM stems WHERE track_id = tracks.id AND name <> 'mix')"
         return (there if term.word == "yes" else f"NOT {there}"), []
     return "EXISTS (SELECT 1 FROM stems WHERE track_id = tracks.id AND name = ?)", [term.word]
 
 
-def _is_called(track: Track, text: str) -> bool:
+def _is_named(track: Track, text: str) -> bool:
     names = (track.title, track.name, f"{track.artist} {track.title}")
     return text.casefold() in {name.casefold() for name in names}
 
 
-async def _near(connection: Connection, text: str) -> str:
-    """Return a hint: the track that has most of the words, or their beginnings."""
+async def _hint(connection: Connection, text: str) -> str:
+    """Return a hint with the best match for the words or their beginnings."""
     words = [term.text for term in parse_query(text).terms if isinstance(term, Words)]
     pieces = [word[:4] for word in fold(" ".join(words)).split()[:20]]
     match = " OR ".join(f'{_ANYWHERE} : "{piece}" *' for piece in pieces)
@@ -292,4 +321,4 @@ async def _near(connection: Connection, text: str) -> str:
         if best is not None:
             track = await get(connection, best["id"])
             return f'did you mean "{track.name}" (#{track.id})?'
-    return "look what there is with a search"
+    return "search for a part of its name"

@@ -5,32 +5,29 @@
     DATA/secret.key      a random key, readable by its owner only (0600)
     DATA/secrets.json    {"lalalai": "gAAAA…"}: each value encrypted with it (Fernet)
 
-So a copy of the settings alone, in a backup or a bug report, gives nothing away; whoever can read
-both files can read the secrets. Writing is by rename. Knows no service.
+A copy of the secrets alone, in a backup or a bug report, reveals nothing; both files together do.
+Writes are atomic. Knows no service.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
 from cryptography.fernet import Fernet, InvalidToken
 
-from sfa_engine.durable import sync
 from sfa_engine.errors import LibraryError, Refused
-from sfa_engine.library.draft import alone
-from sfa_engine.library.fault import blamed_files
+from sfa_engine.library.sqlite_errors import os_errors_as
+from sfa_engine.system.atomic import folder_lock, write_durably
 
 KEY_FILE = "secret.key"
 SECRETS_FILE = "secrets.json"
-LONGEST_BYTES = 4096
+MAX_BYTES = 4096
 _NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
 
@@ -40,20 +37,19 @@ class Secrets:
     Parameters
     ----------
     folder : Path, optional
-        The user's data folder if left out; made when the first secret is kept.
+        By default the user's data folder; created with the first secret.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or platformdirs.user_data_path("sfa")
 
     def get(self, name: str) -> str | None:
-        """Return a secret, or None if there is none of that name.
+        """Return a secret, or None.
 
         Raises
         ------
         LibraryError
-            If the files cannot be read, others may read the key, or it is not the key of these
-            secrets.
+            The files cannot be read, other users may read the key, or it does not fit.
         """
         token = self._tokens().get(name)
         if token is None:
@@ -69,44 +65,49 @@ class Secrets:
             ) from problem
 
     def set(self, name: str, value: str) -> None:
-        """Keep a secret; one of that name is replaced.
+        """Store or replace a secret.
 
         Raises
         ------
         Refused
-            If the name or the value cannot be one.
+            The name or the value is invalid.
         LibraryError
-            As in `get`, and if nothing can be written.
+            As in `get`, or nothing can be written.
         """
         if not _NAME.fullmatch(name):
-            raise Refused(f"{name!r:.80} is no name of a secret", "small letters, digits, _ . -")
-        if not value.strip() or len(value.encode()) > LONGEST_BYTES:
-            raise Refused(f'secret "{name}" is empty or too long', f"1..{LONGEST_BYTES} bytes")
-        with self._alone():
+            raise Refused(
+                f"{name!r:.80} is not a valid name of a secret", "use small letters, digits, _ . -"
+            )
+        if not value.strip() or len(value.encode()) > MAX_BYTES:
+            raise Refused(f'secret "{name}" is empty or too long', f"1..{MAX_BYTES} bytes")
+        with self._exclusive():
             key = self._key() or self._new_key()
             token = Fernet(key).encrypt(value.strip().encode()).decode()
             self._write(self._tokens() | {name: token})
 
     def remove(self, name: str) -> bool:
-        """Forget a secret; return whether there was one."""
+        """Delete a secret; return whether there was one."""
         if name not in self._tokens():
             return False
-        with self._alone():
+        with self._exclusive():
             tokens = self._tokens()
             there = tokens.pop(name, None) is not None
             self._write(tokens)
         return there
 
     def names(self) -> list[str]:
-        """Return the names of the secrets that are kept."""
+        """Return the names of the stored secrets."""
         return sorted(self._tokens())
 
+    def _write(self, tokens: dict[str, str]) -> None:
+        self._put(SECRETS_FILE, json.dumps(tokens, indent=1, sort_keys=True).encode())
+
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other processes from writing meanwhile: what they read would be old."""
-        with blamed_files(f'cannot write "{self._folder}"'):
+    def _exclusive(self) -> Iterator[None]:
+        """Exclude other writers: what they read would be outdated."""
+        with os_errors_as(f'cannot write "{self._folder}"'):
             self._folder.mkdir(parents=True, exist_ok=True)
-            with alone(self._folder):
+            with folder_lock(self._folder):
                 yield
 
     def _tokens(self) -> dict[str, str]:
@@ -123,7 +124,7 @@ class Secrets:
         return tokens
 
     def _key(self) -> bytes | None:
-        """Return the key, or None if there is none yet."""
+        """Return the key, or None before the first secret."""
         path = self._folder / KEY_FILE
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
@@ -140,32 +141,14 @@ class Secrets:
             ) from problem
 
     def _new_key(self) -> bytes:
-        """Make the key; if another process was faster, return that one's."""
-        self._put(KEY_FILE, Fernet.generate_key(), replace=False)
-        key = self._key()
-        assert key
+        key = Fernet.generate_key()
+        self._put(KEY_FILE, key)
         return key
 
-    def _write(self, tokens: dict[str, str]) -> None:
-        self._put(SECRETS_FILE, json.dumps(tokens, indent=1, sort_keys=True).encode(), replace=True)
-
-    def _put(self, name: str, content: bytes, *, replace: bool) -> None:
-        """Write a file of mode 0600 whole."""
-        with blamed_files(f'cannot write "{self._folder / name}"'), suppress(FileExistsError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            descriptor, draft = tempfile.mkstemp(dir=self._folder, prefix=f".{name}.")
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                if replace:
-                    Path(draft).replace(self._folder / name)
-                elif not (self._folder / name).exists():
-                    os.link(draft, self._folder / name)
-                sync(self._folder)
-            finally:
-                Path(draft).unlink(missing_ok=True)
+    def _put(self, name: str, content: bytes) -> None:
+        """Write a file of mode 0600; the caller holds the folder's lock."""
+        with os_errors_as(f'cannot write "{self._folder / name}"'):
+            write_durably(self._folder / name, content, mode=0o600)
 
 
 def _again(name: str) -> str:

@@ -1,13 +1,13 @@
-"""Which sound file is which stem: told by their names. Reads folders, no sound."""
+"""Recognises stems by the names of sound files. Reads folders, no sound."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from sfa_engine.audio.media import DESCRIPTION, WHOLE
 from sfa_engine.desk.deck import STEMS
 from sfa_engine.errors import MediaError
+from sfa_engine.track.media import MANIFEST, WHOLE
 
 SOUND_FILES = {".wav", ".w64", ".aif", ".aiff", ".caf", ".flac", ".ogg", ".oga", ".opus", ".mp3"}
 SOUND_FILES |= {".m4a", ".mp4", ".aac", ".mka", ".webm"}
@@ -25,7 +25,7 @@ _NO_VOCALS = re.compile("no[ _-]?vocals?")  # what separators call all the rest
 
 
 def stem_sources(path: str | Path) -> dict[str, Path]:
-    """Return the sound file of each stem that a path offers.
+    """Return the sound file of each stem at a path.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def stem_sources(path: str | Path) -> dict[str, Path]:
     Raises
     ------
     MediaError
-        If no stem is recognised, two files are one stem, or a sound file is left over that is
-        not the whole song beside its stems.
+        No stem is recognised, two files are the same stem, or a file is neither a stem nor the
+        whole song beside its stems.
     """
     path = Path(path)
     files = _sound_files(path)
@@ -76,11 +76,11 @@ def stem_sources(path: str | Path) -> dict[str, Path]:
 
 
 def _sound_files(path: Path) -> list[Path]:
-    """Return a file itself, or the sound files in a folder that is no bundle."""
+    """Return a file itself, or the sound files in a folder that is not a bundle."""
     try:
         if path.is_file():
             return [path]
-        if (path / DESCRIPTION).exists():
+        if (path / MANIFEST).exists():
             raise MediaError(f'"{path}" is a bundle already', "load it as it is")
         return sorted(
             file

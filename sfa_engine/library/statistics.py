@@ -1,4 +1,4 @@
-"""How much there is: tracks by state, and bytes by kind. Reads names and sizes alone."""
+"""Counts: tracks by state, and bytes by kind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sfa_engine.library.track import STATES
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Bytes on the disk, of each kind, and what is free beside the bundles."""
+    """Bytes on the disk by kind, and free space beside the bundles."""
 
     bundles_bytes: int
     trash_bytes: int
@@ -27,7 +27,7 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """How many there are; `states` has every state, `duration_s` is of all tracks together."""
+    """Counts; `states` has every state, `duration_s` is the sum of all tracks."""
 
     tracks: int
     states: Mapping[str, int]
@@ -40,7 +40,7 @@ class Numbers:
 
 
 async def numbers(database: Database) -> Numbers:
-    """Count what the library has."""
+    """Count the content of the library."""
     async with database.reading() as connection:
         states = dict.fromkeys(STATES, 0) | {
             found["state"]: found["n"]
@@ -62,15 +62,15 @@ async def numbers(database: Database) -> Numbers:
 
 
 async def storage(places: Places) -> Storage:
-    """Measure what lies on the disk."""
+    """Measure the space on the disk."""
     return await asyncio.to_thread(_storage, places)
 
 
 def _storage(places: Places) -> Storage:
     trash = _size_bytes(places.trash)
     files = [Path(f"{places.database}{end}") for end in ("", "-wal", "-shm")]
-    there = next(p for p in (places.bundles, *places.bundles.absolute().parents) if p.exists())
-    room = os.statvfs(there)
+    existing = next(p for p in (places.bundles, *places.bundles.absolute().parents) if p.exists())
+    room = os.statvfs(existing)
     return Storage(
         bundles_bytes=_size_bytes(places.bundles) - trash,
         trash_bytes=trash,
@@ -82,12 +82,12 @@ def _storage(places: Places) -> Storage:
 
 
 def _size_bytes(folder: Path) -> int:
-    """Return the sizes of all files below a folder together; 0 if it is not there."""
+    """Return the size of all files below a folder; 0 if it does not exist."""
     total = 0
-    for place, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         for name in names:
             try:
-                total += Path(place, name).lstat().st_size
+                total += Path(parent, name).lstat().st_size
             except FileNotFoundError:  # gone meanwhile
                 continue
     return total

@@ -1,7 +1,7 @@
-"""What a sound file says of itself: title, artist, album, genre, year, tempo, key, cover.
+"""Tags of sound files: title, artist, album, genre, year, tempo, key, cover.
 
-mutagen reads, but for what RIFF, AIFF and CAF files say in chunks of their own; files by anybody
-come in, so that whatever it makes of one, at the worst nothing is known. Knows no database.
+Read by mutagen, except for RIFF, AIFF and CAF files' own chunks. Files are untrusted: whatever
+fails, at worst there are no tags. Knows no database.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from sfa_engine.errors import MediaError
 from sfa_engine.library.key import parse_key
 from sfa_engine.library.payload import Chunk, chunks
 
-MOST_COVER_BYTES = 32 << 20
-MOST_TEXT = 500  # characters; a text of a megabyte is no title
+MAX_COVER_BYTES = 32 << 20
+MAX_TEXT = 500  # characters
 TEMPOS = (20.0, 400.0)  # BPM
 
 # Names of ID3 frames, MP4 atoms, Vorbis comments, APE items, RIFF, AIFF and CAF infos, as `_named`
@@ -40,8 +40,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "bpm": ("fbpm", "tbpm", "bpm", "tmpo", "tempo", "wm/beatsperminute", "ibpm"),
     "key": ("tkey", "initialkey", "key", "wm/initialkey", "ikey", "keysignature"),
 }  # fmt: skip
-MOST_INFO_BYTES = 1 << 16  # of a RIFF, AIFF or CAF file
-MOST_VALUES = 50  # of one tag
+MAX_INFO_BYTES = 1 << 16  # of a RIFF, AIFF or CAF file
+MAX_VALUES = 50  # of one tag
 _FREEFORM = "----:"
 # "01 - ", "7. ", "1-03 ", "[12] ", "04_"; or "02 ": a bare number counts if it begins with a zero,
 # because of "50 Cent", "99 Problems" and "808 State".
@@ -57,7 +57,7 @@ _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]+")
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """A picture: its `content`, and the `kind` that its first bytes tell (``jpg`` …)."""
+    """A picture and its kind by the first bytes (``jpg`` …)."""
 
     content: bytes
     kind: str
@@ -65,7 +65,7 @@ class Cover:
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What is known of a file; what is not is empty or None.
+    """The tags of a file; unknown ones are empty or None.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Tags:
     key : str, optional
         In the usual spelling, ``A minor``.
     duration_s : float, optional
-        As the file's header says; the sound itself may differ.
+        From the file's header; the sound may differ.
     cover : Cover, optional
     """
 
@@ -92,14 +92,14 @@ class Tags:
 
 
 def read_tags(path: str | Path) -> Tags:
-    """Return what a file says of itself; nothing, if it is no sound file or is damaged.
+    """Read the tags of a file; empty if it is damaged or not a sound file.
 
     Several artists or genres are one text, with commas between them.
 
     Parameters
     ----------
     path : str or Path
-        The kind of file is told by its content, then by its name.
+        The format is recognised by content, then by name.
     """
     file = _opened(Path(path))
     texts = list(_texts(Path(path), file))
@@ -107,13 +107,13 @@ def read_tags(path: str | Path) -> Tags:
     if file is None:
         return known
     for part in (_length, _picture):
-        with contextlib.suppress(Exception):  # one odd tag does not take the others along
+        with contextlib.suppress(Exception):  # an invalid tag must not hide the others
             known = part(file, known)
     return known
 
 
 def names_of(stem: str) -> tuple[str, str]:
-    """Return the artist, perhaps none, and the title that the name of a file tells.
+    """Parse a file name to artist, which may be empty, and title.
 
     Parameters
     ----------
@@ -127,12 +127,12 @@ def names_of(stem: str) -> tuple[str, str]:
     name = _TRACK_NUMBER.sub("", name, count=1) if _TRACK_NUMBER.match(name) else name
     parts = [part.strip() for part in _DASH.split(name, maxsplit=1)]
     if len(parts) == 2 and all(parts):
-        return parts[0][:MOST_TEXT], parts[1][:MOST_TEXT]
-    return "", name[:MOST_TEXT] or stem.strip()[:MOST_TEXT]
+        return parts[0][:MAX_TEXT], parts[1][:MAX_TEXT]
+    return "", name[:MAX_TEXT] or stem.strip()[:MAX_TEXT]
 
 
 def with_names(tags: Tags, stem: str) -> Tags:
-    """Return tags with what the name of their file tells, where they say no title or artist."""
+    """Fill a missing title or artist from the file name."""
     artist, title = names_of(stem)
     if not tags.title:
         is_same = not tags.artist or not artist or _alike(artist, tags.artist)
@@ -144,8 +144,8 @@ def with_names(tags: Tags, stem: str) -> Tags:
 
 
 def in_one_line(text: str) -> str:
-    """Return a text as a tag may be: without line breaks and other control characters."""
-    return _UNFIT.sub(" ", text).strip()[:MOST_TEXT]
+    """Return a text without line breaks and other control characters."""
+    return _UNFIT.sub(" ", text).strip()[:MAX_TEXT]
 
 
 def _alike(one: str, other: str) -> bool:
@@ -153,7 +153,7 @@ def _alike(one: str, other: str) -> bool:
 
 
 def _opened(path: Path) -> Any:
-    """Return a file as mutagen knows it, or None."""
+    """Open a file with mutagen; None if it fails."""
     import mutagen
 
     # mutagen lets KeyError, struct.error and the like of odd files through.
@@ -161,7 +161,7 @@ def _opened(path: Path) -> Any:
         if not path.is_file():  # a pipe would be waited for
             return None
         with path.open("rb") as file, open(os.dup(file.fileno()), "rb") as nameless:  # noqa: PTH123
-            if (known := mutagen.File(nameless)) is not None:  # told by its content alone
+            if (known := mutagen.File(nameless)) is not None:  # by content alone
                 return known
     with contextlib.suppress(Exception):
         return mutagen.File(path)
@@ -169,7 +169,7 @@ def _opened(path: Path) -> Any:
 
 
 def _texts(path: Path, file: Any) -> Iterator[dict[str, list[str]]]:
-    """Yield the texts of each of a file's forms of tags, by the names of `_NAMES`."""
+    """Yield the texts of each tag format in a file, by the names of `_NAMES`."""
     with contextlib.suppress(Exception):
         yield _of_tags(file.tags)
     with contextlib.suppress(Exception):
@@ -187,7 +187,7 @@ def _of_tags(tags: Any) -> dict[str, list[str]]:
     for key in list(tags.keys()):
         with contextlib.suppress(Exception):
             name = _named(key)
-            values = [_plain(value) for value in _values(tags, key)[:MOST_VALUES]]
+            values = [_plain(value) for value in _values(tags, key)[:MAX_VALUES]]
             found.setdefault(name, []).extend(filter(None, values))
     return found
 
@@ -220,7 +220,7 @@ def _of_chunks(file: BinaryIO) -> dict[str, list[str]]:
 
 def _body(file: BinaryIO, chunk: Chunk) -> bytes:
     file.seek(chunk.offset)
-    return file.read(min(chunk.length, MOST_INFO_BYTES))
+    return file.read(min(chunk.length, MAX_INFO_BYTES))
 
 
 def _info(body: bytes) -> list[tuple[bytes, bytes]]:
@@ -257,7 +257,7 @@ def _values_of(texts: list[dict[str, list[str]]], what: str) -> Iterator[list[st
 
 def _words(texts: list[dict[str, list[str]]], known: Tags) -> Tags:
     def all_of(what: str) -> str:
-        return ", ".join(next(_values_of(texts, what), []))[:MOST_TEXT].strip()
+        return ", ".join(next(_values_of(texts, what), []))[:MAX_TEXT].strip()
 
     return replace(
         known,
@@ -301,12 +301,21 @@ def _length(file: Any, known: Tags) -> Tags:
     return replace(known, duration_s=length) if 0.0 < length < 86_400.0 * 7 else known
 
 
+def cover_of(content: bytes) -> Cover | None:
+    """Return a picture with its kind, by its first bytes; None for anything else."""
+    if not 0 < len(content) <= MAX_COVER_BYTES:
+        return None
+    for beginning, kind in _PICTURES.items():
+        # RIFF is a WAV too
+        if content.startswith(beginning) and (kind != "webp" or content[8:12] == b"WEBP"):
+            return Cover(bytes(content), kind)
+    return None
+
+
 def _picture(file: Any, known: Tags) -> Tags:
     for content in _pictures(file):
-        if 0 < len(content) <= MOST_COVER_BYTES:
-            for beginning, kind in _PICTURES.items():
-                if content.startswith(beginning):
-                    return replace(known, cover=Cover(bytes(content), kind))
+        if cover := cover_of(content):
+            return replace(known, cover=cover)
     return known
 
 
@@ -319,7 +328,7 @@ def _pictures(file: Any) -> Iterator[bytes]:
     if hasattr(tags, "getall"):
         pictures += tags.getall("APIC")
     for text in _values(tags, "metadata_block_picture"):
-        with contextlib.suppress(Exception):  # one odd picture does not take the others along
+        with contextlib.suppress(Exception):  # an invalid picture must not hide the others
             picture: Any = flac.Picture
             pictures.append(picture(base64.b64decode(text)))
     front = 3  # the type of a front cover, in ID3 and FLAC

@@ -1,6 +1,6 @@
-"""A track as the library knows it: the row, in the words of those who ask for it.
+"""A track of the library: a row with its derived columns.
 
-What lies on the disk for it is `sfa_engine.audio.media`. Knows no query.
+Its form on the disk is `sfa_engine.track.media`. Knows no query.
 """
 
 from __future__ import annotations
@@ -9,23 +9,31 @@ import sqlite3
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from sfa_engine.clock import clock
 from sfa_engine.errors import Refused
+from sfa_engine.system.timecode import clock
 
 State = Literal["added", "preparing", "ready", "failed"]
 STATES: tuple[State, ...] = ("added", "preparing", "ready", "failed")
-_ROUNDED_S = 0.0005  # by which the length that is told may be too long
+_ROUNDING_S = 0.0005  # of a length that is displayed
 
-# Everything that a `Track` has; followed by its conditions.
-SELECT = """
+SURE = 0.5  # confidence from which on a grid need not be checked
+
+# Conditions on a row of `tracks`.
+GRID_BY_HAND = "EXISTS (SELECT 1 FROM grids WHERE track_id = tracks.id AND origin = 'hand')"
+CHECK_GRID = f"""(EXISTS (SELECT 1 FROM analyses WHERE track_id = tracks.id AND bpm IS NOT NULL
+    AND confidence < {SURE}) AND NOT {GRID_BY_HAND})"""  # noqa: S608 - constants
+PREVIEW = "EXISTS (SELECT 1 FROM stems WHERE track_id = tracks.id AND preview)"
+
+# All columns of a `Track`; conditions are appended.
+SELECT = f"""
 SELECT tracks.*,
     coalesce((SELECT location FROM sources WHERE track_id = tracks.id ORDER BY id LIMIT 1), '')
         AS source,
     coalesce((SELECT group_concat(name, ' ') FROM stems WHERE track_id = tracks.id), '') AS stems,
     (SELECT lufs FROM analyses WHERE track_id = tracks.id) AS lufs,
-    EXISTS (SELECT 1 FROM grids WHERE track_id = tracks.id AND origin = 'hand') AS grid_by_hand
+    {GRID_BY_HAND} AS grid_by_hand, {CHECK_GRID} AS check_grid, {PREVIEW} AS preview
 FROM tracks
-"""
+"""  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +43,13 @@ class Track:
     Parameters
     ----------
     id : int
-        Its number; never given to another.
+        Its number; never reused.
     uuid : str
-        Its name among libraries.
+        Unique among libraries.
     content_hash : str, optional
-        What identifies the sound of the file it came from; None until that is here.
+        Identity of its sound; None until the file is imported.
     source : str
-        The path or address that it came from first.
+        The path or address of its first import.
     title, artist, album, genre : str
         May be empty.
     year : int, optional
@@ -55,12 +63,15 @@ class Track:
     problem : str
         Why it failed.
     bpm, key, camelot, energy, lufs : optional
-        In force: by hand, else analysed, else from the tags. Beats a minute, ``A minor``, ``8A``,
-        0..1, LUFS.
+        In force: by hand, else analysed, else from the tags. BPM, ``A minor``, ``8A``, 0..1, LUFS.
     stems : tuple of str
-        Names of the stems that were made.
+        Names of its separated stems.
     grid_by_hand : bool
-        Whether a person set the grid that is in force.
+        Whether the grid in force is by hand.
+    check_grid : bool
+        Whether the grid is the analysed one, with a confidence below `SURE`.
+    preview : bool
+        Whether only a part of it was separated, to audition the stems.
     rating : int
         Stars from 1 to 5; 0 is not rated.
     comment : str
@@ -70,13 +81,13 @@ class Track:
     played_at : float, optional
         When it was played last.
     source_path : str, optional
-        Where its file was seen last.
+        Where its file was last seen.
     account : str, optional
-        The owner's; None: everybody's.
+        Its owner; None: everyone's.
     added_at, changed_at : float
         Seconds since 1970, UTC.
     deleted_at : float, optional
-        When it was removed; it can be restored until clean-up.
+        When it was moved to the trash.
     """
 
     id: int
@@ -100,6 +111,8 @@ class Track:
     lufs: float | None
     stems: tuple[str, ...]
     grid_by_hand: bool
+    check_grid: bool
+    preview: bool
     rating: int
     comment: str
     color: str
@@ -117,16 +130,16 @@ class Track:
         return " - ".join(filter(None, (self.artist, self.title))) or f"track {self.id}"
 
 
-def check_places(track: Track, **places_s: float | None) -> None:
-    """Refuse places, in seconds by their names, that lie behind the end of a track."""
+def check_within(track: Track, **positions_s: float | None) -> None:
+    """Raise Refused for positions, in seconds by name, after the end of a track."""
     length_s = track.duration_s
     if length_s is None:
         return
-    for place_s in places_s.values():
-        if place_s is not None and place_s > length_s + _ROUNDED_S:
+    for position_s in positions_s.values():
+        if position_s is not None and position_s > length_s + _ROUNDING_S:
             raise Refused(
-                f'{clock(place_s, 3)} is behind the end of "{track.name}", {clock(length_s, 3)}',
-                "give a place before its end",
+                f'{clock(position_s, 3)} is after the end of "{track.name}", {clock(length_s, 3)}',
+                "give a position before its end",
             )
 
 
@@ -137,5 +150,6 @@ def track_of(row: sqlite3.Row) -> Track:
     """Return the track of a row that `SELECT` gave."""
     values = {name: row[name] for name in _FIELDS}
     values["stems"] = tuple(values["stems"].split())
-    values["grid_by_hand"] = bool(values["grid_by_hand"])
+    for name in ("grid_by_hand", "check_grid", "preview"):
+        values[name] = bool(values[name])
     return Track(**values)

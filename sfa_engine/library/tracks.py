@@ -1,7 +1,7 @@
-"""Tracks: added once whatever their number of copies, described, edited, found by number.
+"""Tracks: one row for each content, however many copies it has.
 
-All functions take a connection that `Database` lent. Removal is `sfa_engine.library.trash`,
-search is `sfa_engine.library.search`. Knows no file.
+All functions take a connection of `Database`. Removal is `sfa_engine.library.trash`, search is
+`sfa_engine.library.search`. Knows no file.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sfa_engine.audio.media import MOST_STARS
 from sfa_engine.errors import Refused, did_you_mean
-from sfa_engine.library.bundle import MOST_NAME_BYTES, SUFFIX
+from sfa_engine.library.bundle import MAX_NAME_BYTES, SUFFIX
 from sfa_engine.library.color import color_of
 from sfa_engine.library.database import Connection, change, insert, row, rows
 from sfa_engine.library.key import camelot, parse_key
-from sfa_engine.library.tags import MOST_TEXT, Tags, in_one_line
+from sfa_engine.library.tags import MAX_TEXT, Tags, in_one_line
 from sfa_engine.library.track import SELECT, STATES, State, Track, track_of
+from sfa_engine.track.media import MAX_STARS
 
 EDITABLE = ("title", "artist", "album", "genre", "year", "key", "rating", "comment", "color")
 
@@ -35,45 +35,45 @@ async def add(
     tags: Tags | None = None,
     identity: str | None = None,
 ) -> tuple[Track, bool]:
-    """Add what a path or an address has, unless it is there.
+    """Add the track of a path or an address, unless it exists.
 
     Parameters
     ----------
     connection : Connection
         Of a transaction.
     source : str
-        Path or address; empty if nobody knows.
+        Path or address; empty if unknown.
     content_hash : str, optional
-        What identifies its sound, see `content`; None while it is not here.
+        Identity of its sound, see `content`; None before the download.
     tags : Tags, optional
-        What the file says of itself.
+        Of the file.
     identity : str, optional
-        Its uuid, where it has one from before.
+        Its uuid, if it has one.
 
     Returns
     -------
     track : Track
-        The new one, or the one that is there.
+        The new track, or the existing one.
     is_new : bool
-        False: the library has this content, and remembers now that it is at `source` too.
+        False: the library has this content, and now also `source` as a location of it.
     """
-    there = None
+    existing = None
     if content_hash is not None:
-        there = await with_content(connection, content_hash)
+        existing = await with_content(connection, content_hash)
     elif source:
-        there = await with_source(connection, source)
-    if there is not None:
-        await add_source(connection, there.id, source)
-        return await get(connection, there.id), False
+        existing = await with_source(connection, source)
+    if existing is not None:
+        await add_source(connection, existing.id, source)
+        return await get(connection, existing.id), False
     now = time.time()
-    told = tags or Tags()
+    tags = tags or Tags()
     number = await insert(
         connection,
         "INSERT INTO tracks (uuid, content_hash, title, artist, album, genre, year, duration_s,"
         " tag_bpm, tag_key, added_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            identity or str(uuid.uuid4()), content_hash, told.title, told.artist, told.album,
-            told.genre, told.year, told.duration_s, told.bpm, told.key, now, now,
+            identity or str(uuid.uuid4()), content_hash, tags.title, tags.artist, tags.album,
+            tags.genre, tags.year, tags.duration_s, tags.bpm, tags.key, now, now,
         ),
     )  # fmt: skip
     await add_source(connection, number, source)
@@ -82,10 +82,10 @@ async def add(
 
 
 async def get(connection: Connection, track_id: int) -> Track:
-    """Return a track, removed or not; Refused if there is none of that number."""
+    """Return a track, removed or not; raise Refused if it does not exist."""
     found = await row(connection, f"{SELECT} WHERE tracks.id = ?", (track_id,))
     if found is None:
-        raise Refused(f"no track {track_id}", "look for it by its title")
+        raise Refused(f"no track {track_id}", "search for its title")
     return track_of(found)
 
 
@@ -96,13 +96,13 @@ async def by_uuid(connection: Connection, identity: str) -> Track | None:
 
 
 async def by_bundle(connection: Connection, bundle: str) -> Track | None:
-    """Return the track that has a bundle of this name, removed or not."""
+    """Return the track of a bundle name, removed or not."""
     found = await row(connection, f"{SELECT} WHERE tracks.bundle = ?", (bundle,))
     return None if found is None else track_of(found)
 
 
 async def with_content(connection: Connection, content_hash: str) -> Track | None:
-    """Return the track that came of a file's content, unless it was removed."""
+    """Return the track of a content, unless it was removed."""
     found = await row(
         connection, f"{SELECT} WHERE content_hash = ? AND deleted_at IS NULL", (content_hash,)
     )
@@ -110,12 +110,12 @@ async def with_content(connection: Connection, content_hash: str) -> Track | Non
 
 
 async def with_source(connection: Connection, source: str) -> Track | None:
-    """Return the newest track that was found at a path or an address."""
+    """Return the newest track of a path or an address."""
     return next(iter(await at_source(connection, source)), None)
 
 
 async def add_source(connection: Connection, track_id: int, source: str) -> None:
-    """Remember a place where a track's content is, and that it was seen there just now."""
+    """Store a location of a track's content, seen now."""
     if not source:
         return
     await change(
@@ -131,7 +131,7 @@ async def add_source(connection: Connection, track_id: int, source: str) -> None
 
 
 async def at_source(connection: Connection, source: str) -> list[Track]:
-    """Return the tracks that were found at a path or an address, the newest first."""
+    """Return the tracks of a path or an address, newest first."""
     found = await rows(
         connection,
         f"{SELECT} WHERE tracks.id IN "  # noqa: S608 - a constant
@@ -143,7 +143,7 @@ async def at_source(connection: Connection, source: str) -> list[Track]:
 
 
 async def forget_source(connection: Connection, track_id: int, source: str) -> None:
-    """Forget a place where something else is now."""
+    """Delete a location where another file is now."""
     await change(
         connection,
         "DELETE FROM sources WHERE track_id = ? AND location = ?",
@@ -159,7 +159,7 @@ async def forget_source(connection: Connection, track_id: int, source: str) -> N
 
 
 async def seen_at(connection: Connection, track_id: int, source: str) -> float:
-    """Return when a track's content was last seen at a place, in seconds since 1970."""
+    """Return when a track's content was last seen at a location, in seconds since 1970."""
     found = await row(
         connection,
         "SELECT added_at FROM sources WHERE track_id = ? AND location = ?",
@@ -169,28 +169,28 @@ async def seen_at(connection: Connection, track_id: int, source: str) -> float:
 
 
 async def rename(connection: Connection, track_id: int, tags: Tags) -> None:
-    """Give a track the names that its file says, where it had only that of the file."""
+    """Set title and artist from tags, where they came from the file name."""
     await _set(connection, track_id, title=tags.title, artist=tags.artist)
 
 
 async def sources(connection: Connection, track_id: int) -> list[str]:
-    """Return every place where a track's content was found, the first one first."""
+    """Return all locations of a track's content, in order of discovery."""
     found = await rows(
         connection, "SELECT location FROM sources WHERE track_id = ? ORDER BY id", (track_id,)
     )
-    return [place["location"] for place in found]
+    return [each["location"] for each in found]
 
 
-async def places_of(connection: Connection, source: str) -> list[str]:
-    """Return every place where the content is that a path or an address has; none if unknown."""
-    there = await with_source(connection, source)
-    return [] if there is None else await sources(connection, there.id)
+async def locations_of(connection: Connection, source: str) -> list[str]:
+    """Return all locations of the content of a path or an address; none if unknown."""
+    track = await with_source(connection, source)
+    return [] if track is None else await sources(connection, track.id)
 
 
-async def take_back(connection: Connection, track_id: int) -> None:
-    """Forget a track that was added for a file which turned out to have no sound.
+async def delete_unprepared(connection: Connection, track_id: int) -> None:
+    """Delete a track that was added for a file without sound.
 
-    One that ever had sound stays, and one that somebody has put on a playlist, marked or rated.
+    A track that ever had sound stays, and one with playlist entries, cues or edits of the user.
     """
     await change(
         connection,
@@ -204,28 +204,28 @@ async def take_back(connection: Connection, track_id: int) -> None:
 
 
 async def set_content(connection: Connection, track_id: int, content_hash: str) -> Track:
-    """Say what a download brought; return the track that has this content.
+    """Set the content of a track; return the track that has it.
 
-    That is another, older one if the library had it already: then this one is gone, and its
-    sources are the other's.
+    If another track has that content, this one is merged into it: its locations and playlist
+    entries become the other's.
     """
-    there = await with_content(connection, content_hash)
-    if there is not None and there.id != track_id:
+    other = await with_content(connection, content_hash)
+    if other is not None and other.id != track_id:
         for source in await sources(connection, track_id):
-            await add_source(connection, there.id, source)
+            await add_source(connection, other.id, source)
         await change(
             connection,
             "UPDATE playlist_entries SET track_id = ? WHERE track_id = ?",
-            (there.id, track_id),
+            (other.id, track_id),
         )
         await change(connection, "DELETE FROM tracks WHERE id = ?", (track_id,))
-        return there
+        return other
     await _set(connection, track_id, content_hash=content_hash)
     return await get(connection, track_id)
 
 
 async def fill(connection: Connection, track_id: int, tags: Tags) -> Track:
-    """Take from a file's tags what the track does not say yet; return the track."""
+    """Fill the empty fields of a track from tags; return the track."""
     await get(connection, track_id)
     await change(
         connection,
@@ -245,7 +245,7 @@ async def fill(connection: Connection, track_id: int, tags: Tags) -> Track:
 
 
 async def edit(connection: Connection, track_id: int, **values: Any) -> Track:
-    """Change what a person may state of a track; return it.
+    """Edit a track; return it.
 
     Parameters
     ----------
@@ -257,39 +257,39 @@ async def edit(connection: Connection, track_id: int, **values: Any) -> Track:
         None), ``key`` (any spelling; None or empty: as analysed), ``rating`` (0 to 5), ``color``
         (a name or ``#rrggbb``; empty: none).
     """
-    stated = {}
+    columns = {}
     for name, value in values.items():
         if name not in EDITABLE:
             raise Refused(
-                f'no "{name:.40}" of a track can be edited',
-                did_you_mean(name, EDITABLE) or f"these can: {', '.join(EDITABLE)}",
+                f'a track has no editable "{name:.40}"',
+                did_you_mean(name, EDITABLE) or f"give one of {', '.join(EDITABLE)}",
             )
         if name == "year":
             if value is not None and (type(value) is not int or not 1 <= value <= 9999):
-                raise Refused(f"year is {value!r}", "give a year of four digits")
+                raise Refused(f"invalid year {value!r:.40}", "give a year of four digits")
         elif name == "rating":
-            if type(value) is not int or not 0 <= value <= MOST_STARS:
-                raise Refused(f"invalid rating {value!r:.40}", f"give 0 to {MOST_STARS} stars")
+            if type(value) is not int or not 0 <= value <= MAX_STARS:
+                raise Refused(f"invalid rating {value!r:.40}", f"give 0 to {MAX_STARS} stars")
         elif name == "key" and value is None:
             pass
         elif not isinstance(value, str) or re.search("[\ud800-\udfff]", value):
-            raise Refused(f"{name} is {value!r:.80}", "give a text")
-        elif len(value) > MOST_TEXT:
-            raise Refused(f"{name} has {len(value)} characters", f"give {MOST_TEXT} at most")
+            raise Refused(f"invalid {name} {value!r:.80}", "give a text")
+        elif len(value) > MAX_TEXT:
+            raise Refused(f"{name} has {len(value)} characters", f"give up to {MAX_TEXT}")
         if name == "key":
-            stated["hand_key"] = parse_key(value) if value else None
+            columns["hand_key"] = parse_key(value) if value else None
         elif name == "color":
-            stated[name] = color_of(value) if value else ""
+            columns[name] = color_of(value) if value else ""
         else:
             is_name = isinstance(value, str) and name != "comment"  # that may have several lines
-            stated[name] = in_one_line(value) if is_name else value
-    await _set(connection, track_id, **stated)
+            columns[name] = in_one_line(value) if is_name else value
+    await _set(connection, track_id, **columns)
     await settle(connection, track_id)
     return await get(connection, track_id)
 
 
 async def set_state(connection: Connection, track_id: int, state: State, problem: str = "") -> None:
-    """Say how far the preparation of a track is, and why it failed."""
+    """Set the state of a track's preparation, and why it failed."""
     if state not in STATES:
         raise Refused(f'no state "{state:.40}"', did_you_mean(state, STATES) or ", ".join(STATES))
     await _set(connection, track_id, state=state, problem=problem)
@@ -298,27 +298,33 @@ async def set_state(connection: Connection, track_id: int, state: State, problem
 async def set_bundle(
     connection: Connection, track_id: int, bundle: str, duration_s: float | None = None
 ) -> None:
-    """Say which bundle is a track's, and how long the sound in it lasts."""
+    """Set a track's bundle, and the duration of its sound."""
     length = {} if duration_s is None else {"duration_s": duration_s}
     await _set(connection, track_id, bundle=bundle, **length)
 
 
+async def has_hand_key(connection: Connection, track_id: int) -> bool:
+    """Return whether the user set a track's key."""
+    found = await row(connection, "SELECT hand_key FROM tracks WHERE id = ?", (track_id,))
+    return found is not None and found["hand_key"] is not None
+
+
 async def set_cover(connection: Connection, track_id: int, cover: str | None) -> None:
-    """Say which picture, a name in the folder of covers, is a track's."""
+    """Set a track's cover, a name in the folder of covers."""
     await _set(connection, track_id, cover=cover)
 
 
 async def bundle_name(connection: Connection, track_id: int, taken: Collection[str] = ()) -> str:
-    """Return the name of a track's bundle, or a good one that no other has.
+    """Return the name of a track's bundle, or a free one for it.
 
-    It is ``Artist - Title.sfa``, with a piece of the uuid if that is another's, or among the
-    names that are `taken` by what lies in the folder.
+    It is ``Artist - Title.sfa``, with a part of the uuid if that is another track's or one of
+    the `taken` names of the folder.
     """
     track = await get(connection, track_id)
     if track.bundle is not None:
         return track.bundle
     name = unicodedata.normalize("NFC", _UNFIT.sub(" ", track.name)).strip(". ")
-    name = name.encode()[: MOST_NAME_BYTES - 20].decode(errors="ignore").strip(". ")
+    name = name.encode()[: MAX_NAME_BYTES - 20].decode(errors="ignore").strip(". ")
     for end in ("", f" {track.uuid[:8]}", f" {track.uuid}"):
         candidate = f"{name or 'track'}{end}{SUFFIX}"
         if candidate not in taken and await by_bundle(connection, candidate) is None:
@@ -327,17 +333,17 @@ async def bundle_name(connection: Connection, track_id: int, taken: Collection[s
 
 
 async def listed(connection: Connection, ids: Sequence[int]) -> list[Track]:
-    """Return some tracks in the order of their numbers given; those that are gone are left out."""
-    marks = ", ".join("?" * len(ids))
-    found = await rows(connection, f"{SELECT} WHERE tracks.id IN ({marks})", ids)
+    """Return tracks in the order of their numbers, without those that do not exist."""
+    slots = ", ".join("?" * len(ids))
+    found = await rows(connection, f"{SELECT} WHERE tracks.id IN ({slots})", ids)
     tracks = {track["id"]: track_of(track) for track in found}
     return [tracks[number] for number in ids if number in tracks]
 
 
 async def settle(connection: Connection, track_id: int) -> None:
-    """Choose the tempo, key and energy in force, and note that the track changed.
+    """Update the tempo, key and energy in force, and the time of change.
 
-    By hand before analysed, analysed before what the tags say.
+    By hand before analysed, analysed before tags.
     """
     found = await row(
         connection,
@@ -349,7 +355,7 @@ async def settle(connection: Connection, track_id: int) -> None:
         (track_id,),
     )
     if found is None:
-        raise Refused(f"no track {track_id}", "look for it by its title")
+        raise Refused(f"no track {track_id}", "search for its title")
     key = found["key"]
     await _set(
         connection,
@@ -362,7 +368,7 @@ async def settle(connection: Connection, track_id: int) -> None:
 
 
 async def _set(connection: Connection, track_id: int, **values: Any) -> None:
-    """Write columns of a track, which are named in this module alone."""
+    """Write columns of a track; the names are constants of this module."""
     columns = ", ".join(f"{name} = ?" for name in (*values, "changed_at"))
     changed = await change(
         connection,
@@ -370,4 +376,4 @@ async def _set(connection: Connection, track_id: int, **values: Any) -> None:
         (*values.values(), time.time(), track_id),
     )
     if not changed:
-        raise Refused(f"no track {track_id}", "look for it by its title")
+        raise Refused(f"no track {track_id}", "search for its title")

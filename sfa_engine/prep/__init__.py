@@ -1,1 +1,1 @@
-"""What is done to music before it is played. The only plane that may import decoders and models."""
+"""The preparation of music, in worker programs. No other plane may import decoders and models."""

@@ -36,7 +36,9 @@ _FORMATS = {  # FFmpeg's names of them: type, zero, full scale
 
 
 def stereo(channels: Block, speakers: tuple[str, ...]) -> Block:
-    """Mix any channels down to two that cannot be louder than the loudest of them.
+    """Mix any channels down to two, front left and right at their level.
+
+    The sum may exceed full scale: a bundle in 16 bits is then stored lower, and its gain is higher.
 
     Parameters
     ----------
@@ -60,18 +62,23 @@ def stereo(channels: Block, speakers: tuple[str, ...]) -> Block:
 
 @cache
 def _downmix(speakers: tuple[str, ...]) -> NDArray[np.float32]:
-    """Return what each speaker gives to left and right; each side's parts sum to 1."""
+    """Return what each speaker gives to left and right; the loudest gives all of it."""
     if "NONE" in speakers and len(speakers) in _UNNAMED:
         layout = av.AudioLayout(_UNNAMED[len(speakers)])
         speakers = tuple(speaker.name for speaker in layout.channels)
     parts = np.array([[_LEFT.get(name, 0.0), _RIGHT.get(name, 0.0)] for name in speakers])
     known = _LEFT.keys() | _RIGHT.keys() | {"LFE", "LFE2"}
-    if not known.issuperset(speakers):
+    if not known.issuperset(speakers):  # of unknown use: the mean on each side
         parts = np.array([[1.0, 0.0], [0.0, 1.0]] * len(speakers))[: len(speakers)]
+        parts /= parts.sum(axis=0)
+        return np.asarray(parts, np.float32)
+    if not parts.any():  # only low-frequency channels
+        parts[:] = 1.0 / len(speakers)
     for side in (0, 1):
         if not parts[:, side].any():
-            parts[:, side] = parts[:, 1 - side] if parts.any() else 1.0
-    shares: NDArray[np.float32] = (parts / parts.sum(axis=0)).astype(np.float32)
+            parts[:, side] = parts[:, 1 - side]
+    # a centre alone is as loud as a mono file; beside left and right it is 3 dB down on both
+    shares: NDArray[np.float32] = (parts / parts.max()).astype(np.float32)
     return shares
 
 

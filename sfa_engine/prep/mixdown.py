@@ -13,11 +13,11 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from sfa_engine.audio.media import WHOLE, Bundle, StemFile, read_bundle
-from sfa_engine.audio.wav import CHANNELS
 from sfa_engine.errors import MediaError
 from sfa_engine.library.bundle import SUFFIX
-from sfa_engine.prep.decode import BLOCK_FRAMES, RATE, Decoding, decode_blocks
+from sfa_engine.prep.decode import BLOCK_FRAMES, Decoding, decode_blocks
+from sfa_engine.track.media import RATE, WHOLE, Bundle, StemFile, read_bundle
+from sfa_engine.track.wav import CHANNELS
 
 Block = NDArray[np.float32]
 Progress = Callable[[float], None]
@@ -43,12 +43,13 @@ def source_blocks(
 
 
 def stem_files(path: str | Path) -> dict[str, Path]:
-    """Return the files of a bundle's separated stems; none for what is in one piece."""
+    """Return the files of a bundle's separated stems; none for what is in one piece, or mostly."""
     if not is_bundle(path):
         return {}
     bundle = read_bundle(path)
     names = [stem.name for stem in bundle.track.stems]
-    if names == [WHOLE]:
+    separation = bundle.track.separation
+    if names == [WHOLE] or (separation is not None and separation.preview is not None):
         return {}
     return {name: stem.path for name, stem in zip(names, bundle.stems, strict=True)}
 
@@ -59,7 +60,7 @@ def is_bundle(path: str | Path) -> bool:
 
 
 class Mixdown:
-    """The sum of a bundle's stems, for one loop over it; a `library.bundle.Part`.
+    """The sum of a bundle's stems, for one loop over it; a `library.bundle.StemSource`.
 
     Parameters
     ----------

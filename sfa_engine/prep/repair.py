@@ -1,15 +1,15 @@
-"""Sound files that FFmpeg would misread, put right on their way to it.
+"""Repairs of sound files that FFmpeg would misread, applied while it reads them.
 
 ::
 
-    WAV, W64 with fewer valid bits than their container has   the header says the container's bits
+    WAV, W64 with fewer valid bits than their container has   the header states the container's bits
     WAV with big-endian samples (RIFX)                        the header of an AIFF
-    MP3, ADTS with damage between their frames                silent frames, as many as are lost
+    MP3, ADTS with damage between their frames                silent frames, as many as were lost
 
-The first would be decoded with the wrong sample size, to noise. In the second FFmpeg looks for the
-next frame and goes on there, so that everything after the damage would come early.
+The first two would be decoded to noise. In the third FFmpeg continues with the next frame, so that
+everything after the damage would be early.
 
-What is given to FFmpeg is a `SplicedFile`; the file itself stays as it is. Decodes nothing.
+FFmpeg reads a `SplicedFile`; the file itself is not changed. Decodes nothing.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from sfa_engine.prep.frames import (
     xing_counts,
 )
 
-MAX_SPLICES = 10_000  # damaged places in a file; one with more is left to FFmpeg
+MAX_SPLICES = 10_000  # damaged ranges in a file; one with more is left to FFmpeg
 MAX_SILENT_BYTES = 1 << 26  # in memory; at 320 kbit/s half an hour
-MAX_TRIES = 100_000  # places in a file that look like a frame; in 100 MB of noise there are 5000
-MAX_STARVED = 64  # frames after damage; at 8 kbit/s 511 bytes of reservoir are 22 of them
-CHAIN = 3  # frames in a row that are no accident
+MAX_TRIES = 100_000  # sync words that are not frames; 100 MB of noise have 5000
+MAX_STARVED = 64  # frames without their reservoir; at 8 kbit/s 511 bytes are 22 frames
+MIN_CHAIN = 3  # frames in a row that are not a coincidence
 
 _PCM, _FLOAT = 1, 3
 _EXTENSIBLE = 0xFFFE
@@ -45,7 +45,7 @@ _GUID_TAIL = bytes.fromhex("1000800000aa00389b71").rjust(12, b"\0")
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """New bytes in the place of those from `begin` to before `end`."""
+    """Bytes that replace those from `begin` to before `end`."""
 
     begin: int
     end: int
@@ -53,22 +53,24 @@ class Splice:
 
 
 class SplicedFile(io.RawIOBase):
-    """A file with some of its bytes replaced, for reading.
+    """A readable file with some bytes of another replaced.
 
     Parameters
     ----------
     file : binary file
-        Seekable; stays open when this is closed.
+        Seekable; not closed with this one.
     splices : sequence of Splice
-        Ascending, apart, within the file.
+        Ascending, not overlapping, within the file.
     """
 
     def __init__(self, file: BinaryIO, splices: Sequence[Splice]) -> None:
         super().__init__()
         self._file = file
         self._at = 0
-        self._pieces: list[tuple[int, bytes | tuple[int, int]]] = []  # where each begins, and what
-        place = at = 0
+        self._pieces: list[
+            tuple[int, bytes | tuple[int, int]]
+        ] = []  # offset here, and content or range of the file
+        offset = at = 0
         size = file.seek(0, os.SEEK_END)
         for splice in [*splices, Splice(size, size, b"")]:
             for length, piece in (
@@ -76,10 +78,10 @@ class SplicedFile(io.RawIOBase):
                 (len(splice.content), splice.content),
             ):
                 if length:
-                    self._pieces.append((place, piece))
-                    place += length
+                    self._pieces.append((offset, piece))
+                    offset += length
             at = splice.end
-        self._size = place
+        self._size = offset
 
     def readable(self) -> bool:
         """Return True."""
@@ -90,24 +92,24 @@ class SplicedFile(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """Return the place in the file as it appears."""
+        """Return the position."""
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place in the file as it appears."""
+        """Set the position."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         self._at = max(0, base + offset)
         return self._at
 
     def read(self, size: int = -1) -> bytes:
-        """Return bytes from here on; fewer at the end."""
+        """Return bytes from the position on; fewer at the end."""
         end = self._size if size is None or size < 0 else min(self._at + size, self._size)
         found = []
-        for place, piece in self._pieces[self._first() :]:
-            if place >= end:
+        for offset, piece in self._pieces[self._first() :]:
+            if offset >= end:
                 break
             length = len(piece) if isinstance(piece, bytes) else piece[1] - piece[0]
-            begin, stop = max(0, self._at - place), min(length, end - place)
+            begin, stop = max(0, self._at - offset), min(length, end - offset)
             if begin >= stop:
                 continue
             if isinstance(piece, bytes):
@@ -122,7 +124,7 @@ class SplicedFile(io.RawIOBase):
         return b"".join(found)
 
     def _first(self) -> int:
-        """Return the number of the piece that the place is in."""
+        """Return the index of the piece at the position."""
         low, high = 0, len(self._pieces)
         while high - low > 1:
             middle = (low + high) // 2
@@ -132,31 +134,31 @@ class SplicedFile(io.RawIOBase):
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """What is to be replaced in a file so that FFmpeg reads it rightly.
+    """The replacements that make FFmpeg read a file correctly.
 
     Parameters
     ----------
     splices : tuple of Splice
-        As `SplicedFile` has them.
+        For `SplicedFile`.
     silent_seconds : Fraction
-        Length of the silence that stands for damaged frames.
+        Length of the silence in place of damaged frames.
     """
 
     splices: tuple[Splice, ...] = ()
     silent_seconds: Fraction = Fraction(0)
 
     def applied(self, file: BinaryIO) -> BinaryIO | SplicedFile:
-        """Return a file as FFmpeg is given it: the file itself if there is nothing to do."""
+        """Return the file for FFmpeg to read, which is the file itself without repairs."""
         return SplicedFile(file, self.splices) if self.splices else file
 
 
 def find_repairs(file: BinaryIO) -> Repairs:
-    """Return what is to be replaced in a sound file.
+    """Find the repairs of a sound file.
 
     Parameters
     ----------
     file : binary file
-        Opened for reading, seekable; it is at its start afterwards.
+        Opened for reading, seekable; rewound afterwards.
     """
     file.seek(0)
     head = file.read(16)
@@ -166,14 +168,14 @@ def find_repairs(file: BinaryIO) -> Repairs:
     elif head[:4] in {b"RIFF", b"RF64", b"BW64", b"riff"}:
         found = Repairs(tuple(_container_bits(file)))
     elif head[:3] == b"ID3" or head[:1] == b"\xff":
-        found = _without_holes(file)
+        found = _fill_holes(file)
     file.seek(0)
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """What the format chunk of a WAV says: `is_float`, or whole numbers; `bits` of a container."""
+    """The format chunk of a WAV: floats or integers, with `bits` of the container."""
 
     at: int
     is_float: bool
@@ -185,7 +187,7 @@ class _Form:
 
 
 def _form(file: BinaryIO, endian: Literal["little", "big"]) -> _Form | None:
-    """Return what a WAV's format is, if it is one of plain samples."""
+    """Parse the format of a WAV of plain samples; None for others."""
     chunk = next((chunk for chunk in chunks(file) if chunk.name == b"fmt "), None)
     if chunk is None or chunk.length < 16:
         return None
@@ -198,7 +200,7 @@ def _form(file: BinaryIO, endian: Literal["little", "big"]) -> _Form | None:
     kind, channels, align, bits = word(0), word(2), word(12), word(14)
     is_extensible = kind == _EXTENSIBLE and chunk.length >= 40
     if is_extensible:
-        # as bytes: of a big-endian file the first word alone is the other way round
+        # as bytes: in a big-endian file only the first word is swapped
         kind = word(24) if body[28:40] == _GUID_TAIL else 0
     if kind not in {_PCM, _FLOAT} or not channels or not bits:
         return None
@@ -212,9 +214,9 @@ def _form(file: BinaryIO, endian: Literal["little", "big"]) -> _Form | None:
 
 
 def _container_bits(file: BinaryIO) -> list[Splice]:
-    """Return what lets a WAVE_FORMAT_EXTENSIBLE say the bits of its container.
+    """Let a WAVE_FORMAT_EXTENSIBLE header state the bits of its container.
 
-    The valid bits are the upper ones of the container: read whole, the sound has its right level.
+    The valid bits are the upper ones of the container: read whole, the level is right.
     """
     form = _form(file, "little")
     if form is None or not form.is_extensible or form.stated == (form.bits, form.bits):
@@ -224,7 +226,7 @@ def _container_bits(file: BinaryIO) -> list[Splice]:
 
 
 def _as_aiff(file: BinaryIO) -> list[Splice]:
-    """Return what makes a big-endian WAV an AIFF: FFmpeg takes its samples for little-endian."""
+    """Turn a big-endian WAV into an AIFF: FFmpeg takes its samples for little-endian."""
     form = _form(file, "big")
     data = next((chunk for chunk in chunks(file) if chunk.name == b"data"), None)
     if form is None or data is None:
@@ -247,8 +249,8 @@ def _as_aiff(file: BinaryIO) -> list[Splice]:
     return [Splice(0, data.offset, whole), Splice(data.offset + length, end, b"")]
 
 
-def _without_holes(file: BinaryIO) -> Repairs:
-    """Return silent frames for what is no frame between those of an MP3 or ADTS file."""
+def _fill_holes(file: BinaryIO) -> Repairs:
+    """Replace damage between the frames of an MP3 or ADTS file by silent frames."""
     payload = find_payload(file)
     if payload is None or len(payload.ranges) != 1:
         return Repairs()
@@ -256,11 +258,11 @@ def _without_holes(file: BinaryIO) -> Repairs:
     for parse in (mp3_frame, adts_frame):
         walk = _Walk(file, begin, begin + length, parse)
         if walk.first is not None:
-            return _filled(walk)
+            return _silence_for(walk)
     return Repairs()
 
 
-def _filled(walk: _Walk) -> Repairs:
+def _silence_for(walk: _Walk) -> Repairs:
     frame = walk.first
     assert frame is not None
     try:
@@ -270,9 +272,9 @@ def _filled(walk: _Walk) -> Repairs:
     if not holes or not frame.silence:
         return Repairs()
     lost_frames = sum(share for _, _, share in holes)
-    # Where the first frame states how many there are, and the end is not missing, that tells how
-    # many are lost, also of what was cut out. Else it is told by what frames take on average; so
-    # it is where the statement does not fit the bytes that are damaged or missing.
+    # If the first frame states the number of frames, and the end is not missing, the number of lost
+    # ones follows, cut-out ones included. Else, or if that does not fit the damaged and missing
+    # bytes, it follows from the average length of a frame.
     lost: float = walk.stated_frames - walk.frames if walk.is_whole else 0
     if not 0 < lost <= 2 * (lost_frames + walk.missing_frames) + 4 or not lost_frames:
         lost = lost_frames
@@ -294,11 +296,11 @@ def _filled(walk: _Walk) -> Repairs:
 
 
 class _TooManyError(Exception):
-    """There is more damage than sound."""
+    """The file has too much damage."""
 
 
 class _Walk:
-    """The frames of a file, one after the other, and the holes between them."""
+    """Walks over the frames of a file and the holes between them."""
 
     def __init__(
         self, file: BinaryIO, begin: int, end: int, parse: Callable[[bytes], Frame | None]
@@ -309,7 +311,7 @@ class _Walk:
         self.frames = 0
         self.stated_frames = self._stated_bytes = 0
         self._tries = 0
-        self.is_whole = False  # whether the last frame ends where the sound does
+        self.is_whole = False  # whether the last frame ends with the sound
         self.first: Frame | None = None
         frame = self._header(begin)
         if frame and self._is_chain(begin, frame.kind):
@@ -319,15 +321,15 @@ class _Walk:
 
     @property
     def missing_frames(self) -> float:
-        """How many frames the bytes are that the first frame states and the file does not have."""
+        """Number of frames in the bytes that the first frame states and the file lacks."""
         length = self.end - self._begin
         return max(0, self._stated_bytes - length) * self.frames / length
 
     def holes(self) -> Iterator[tuple[int, int, float]]:
-        """Yield what is no frame but has frames after it; count the frames.
+        """Yield each hole between frames; count the frames.
 
-        Begin and end, and how many frames there may have been, as they are long around it: none
-        in a tag, which is there where files were joined.
+        A hole is its begin and end and the estimated number of lost frames, from the length of
+        those around it: none in a tag, which stands where files were joined.
         """
         assert self.first is not None
         kind = self.first.kind
@@ -351,7 +353,7 @@ class _Walk:
             holes += 1
             if holes > MAX_SPLICES:
                 raise _TooManyError
-            if found < at:  # the frame before was cut: another begins within it
+            if found < at:  # the previous frame was cut: another begins within it
                 self.frames -= 1
                 at = previous
             yield at, found, 0.0 if self._is_tag(at) else (found - at) / typical
@@ -359,10 +361,10 @@ class _Walk:
         self.is_whole = at == self.end
 
     def starved(self, at: int, limit: int) -> list[Splice]:
-        """Return what silences the MP3 frames from a place to a limit whose data began before.
+        """Silence the MP3 frames up to a limit whose data begins in lost frames.
 
-        A frame's data may begin in those before it (the bit reservoir), which are lost here; it
-        would be decoded to a loud noise. The frame's own bytes stay, as the next may need them.
+        A frame's data may begin in earlier frames (the bit reservoir); without them it would be
+        decoded to loud noise. The frame's own bytes stay, as the next may need them.
         """
         found: list[Splice] = []
         held = 0  # bytes in the reservoir
@@ -398,8 +400,8 @@ class _Walk:
         return None if frame is None or at + frame.length > self.end else frame
 
     def _is_chain(self, at: int, kind: tuple[int, ...]) -> bool:
-        """Return whether several frames of a kind follow each other here, up to the end at most."""
-        for _ in range(CHAIN):
+        """Return whether several frames of a kind follow each other, up to the end at most."""
+        for _ in range(MIN_CHAIN):
             frame = self._header(at)
             if frame is None or frame.kind != kind:
                 return False
@@ -409,19 +411,19 @@ class _Walk:
         return True
 
     def _next(self, at: int, kind: tuple[int, ...]) -> int | None:
-        """Return where frames go on."""
+        """Return the position of the next chain of frames."""
         sync = MP3_SYNC if self._parse is mp3_frame else ADTS_SYNC
         while at < self.end:
             self._file.seek(at)
             piece = self._file.read((1 << 16) + 1)  # a sync may begin with the last byte
             for found in sync.finditer(piece):
-                place = at + found.start()
-                if place >= self.end:
+                position = at + found.start()
+                if position >= self.end:
                     return None
                 self._tries += 1
                 if self._tries > MAX_TRIES:
                     raise _TooManyError
-                if self._is_chain(place, kind):
-                    return place
+                if self._is_chain(position, kind):
+                    return position
             at += 1 << 16
         return None

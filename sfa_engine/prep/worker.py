@@ -1,22 +1,21 @@
-"""What every worker program is: one JSON line in, JSON lines out.
+"""The protocol of worker programs: one JSON line in, JSON lines out.
 
 ::
 
     stdin   {"path": "song.flac", …}                     one line; with "leash" it stays open
-    stdout  {"progress": 0.4, "doing": "listening"}      as often as a hundredth is done, or other
-                                                         words are due, four times a second at most
+    stdout  {"progress": 0.4, "doing": "listening"}      for each hundredth; for other words or
+                                                         less progress four times a second at most
             {"result": {…}}                              or
             {"error": "no file …", "hint": "…", "code": "media"}
     stderr  its log, and whatever libraries print
 
-The exit status is 0 with a result, 1 with an error. On a leash a worker ends, with all that it
-started, as soon as its standard input ends: whoever asked is gone. What a worker makes is written
-beside its place and renamed into it, so that it may be killed at any moment.
+The exit status is 0 with a result, 1 with an error. On a leash a worker kills its process group
+when its standard input ends: the caller is gone. Results are written atomically, so a worker may
+be killed at any moment.
 """
 
 from __future__ import annotations
 
-import ctypes
 import io
 import json
 import os
@@ -31,10 +30,9 @@ from typing import Any, BinaryIO, TextIO, TypeVar
 
 from sfa_engine.errors import Refused, SfaError
 
-LONGEST_REQUEST_BYTES = 1 << 20
+MAX_REQUEST_BYTES = 1 << 20
 PROGRESS_STEP = 0.01
-WORDS_PERIOD_S = 0.25  # between two tellings of no more progress, but of other words, or of less
-PR_SET_PDEATHSIG = 1  # of prctl(2)
+WORDS_PERIOD_S = 0.25  # between messages without more progress
 OOM_SCORE_ADJ = 800  # of -1000 to 1000; above a browser's tabs (300), which may be the user's own
 
 Kind = TypeVar("Kind")
@@ -45,21 +43,21 @@ _REQUIRED: Any = object()
 
 
 def main(work: Work) -> int:
-    """Answer the request on standard input as a program; return the exit status.
+    """Run a worker program on standard input and output; return the exit status.
 
     Parameters
     ----------
     work : callable
-        Is given the request and a function for progress (part done 0..1, what is being done);
-        returns the result, of plain values.
+        Called with the request and a function for progress (part done 0..1, what is being done);
+        returns the result as plain values.
     """
-    _give_way()
+    _raise_oom_score()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
-        os.dup2(2, 1)  # what libraries print is no answer
+        os.dup2(2, 1)  # prints of libraries are not messages
         try:
             return serve(work, io.FileIO(0, closefd=False), answers)
         except BrokenPipeError:
-            os._exit(1)  # nobody listens
+            os._exit(1)  # the caller is gone
 
 
 def serve(
@@ -69,67 +67,67 @@ def serve(
     now_s: Callable[[], float] = time.monotonic,
 ) -> int:
     """Answer the request of one stream on another; return the exit status."""
-    told, told_s, words = -1.0, 0.0, ""
+    sent, sent_s, words = -1.0, 0.0, ""
 
-    def tell(**message: Any) -> None:
+    def send(**message: Any) -> None:
         answers.write(json.dumps(message, ensure_ascii=True, allow_nan=False) + "\n")
         answers.flush()
 
     def progress(share: float, doing: str) -> None:
-        nonlocal told, told_s, words
-        is_other = share < told or doing != words
-        if share - told >= PROGRESS_STEP or (is_other and now_s() - told_s >= WORDS_PERIOD_S):
-            told, told_s, words = share, now_s(), doing
-            tell(progress=round(min(1.0, share), 3), doing=doing)
+        nonlocal sent, sent_s, words
+        is_changed = share < sent or doing != words
+        if share - sent >= PROGRESS_STEP or (is_changed and now_s() - sent_s >= WORDS_PERIOD_S):
+            sent, sent_s, words = share, now_s(), doing
+            send(progress=round(min(1.0, share), 3), doing=doing)
 
     try:
         request = read_request(requests)
         if request.get("leash"):
             _put_on_leash(requests)
-        tell(result=work(request, progress))
+        send(result=work(request, progress))
     except SfaError as error:
-        tell(error=error.message, hint=error.hint, code=error.code)
+        send(error=error.message, hint=error.hint, code=error.code)
         return 1
     except MemoryError:
-        tell(error="not enough memory for this track", hint="free some, or cut it", code="worker")
+        send(error="not enough memory for this track", hint="free some, or cut it", code="worker")
         return 1
     except BrokenPipeError:
         raise
-    except Exception as error:  # noqa: BLE001 - the edge: the asker is told of every fault
+    except Exception as error:  # noqa: BLE001 - the edge: every error is reported
         traceback.print_exc()
-        said = f"a fault in the worker: {type(error).__name__}: {error}"
-        tell(error=said[:1000], hint="see `sfa log backstage`; report it", code="fault")
+        message = f"internal error of the worker: {type(error).__name__}: {error}"
+        send(error=message[:1000], hint="see `sfa log backstage`; report it", code="fault")
         return 1
     return 0
 
 
 def read_request(requests: BinaryIO | io.FileIO) -> dict[str, Any]:
-    """Read the one line of a request.
+    """Read a request, one line.
 
     Raises
     ------
     Refused
-        If it is no JSON object, or too long.
+        It is not a JSON object, or too long.
     """
-    line = requests.readline(LONGEST_REQUEST_BYTES)
+    line = requests.readline(MAX_REQUEST_BYTES)
     try:
         request = json.loads(line)
     except (ValueError, RecursionError):
-        raise Refused(f"the request is no JSON: {line[:60]!r}", 'send {"path": "…"}') from None
+        raise Refused(f"the request is not JSON: {line[:60]!r}", 'send {"path": "…"}') from None
     if not isinstance(request, dict):
-        raise Refused(f"the request is no object: {line[:60]!r}", 'send {"path": "…"}')
+        raise Refused(f"the request is not an object: {line[:60]!r}", 'send {"path": "…"}')
     return request
 
 
 def field(
     request: Mapping[str, Any], name: str, kind: type[Kind], default: Kind = _REQUIRED
 ) -> Kind:
-    """Return a value of a request, checked.
+    """Return a checked value of a request.
 
     Raises
     ------
     Refused
-        If it is missing without a default, or of another type.
+        It is missing without a default, or of another type.
     """
     value: Any = request.get(name, default)
     if value is _REQUIRED:
@@ -146,17 +144,16 @@ def field(
     return result
 
 
-def _give_way() -> None:
-    """Be the first to go when memory is full: a job can be done again, a set cannot."""
-    with suppress(OSError, ValueError):  # a system without it; or it is higher already
+def _raise_oom_score() -> None:
+    """Let the kernel kill us first when memory is full: a job can be retried, a set cannot."""
+    with suppress(OSError, ValueError):  # not available, or higher already
         score = Path("/proc/self/oom_score_adj")
         if int(score.read_text()) < OOM_SCORE_ADJ:
             score.write_text(str(OOM_SCORE_ADJ))
 
 
 def _put_on_leash(requests: BinaryIO | io.FileIO) -> None:
-    """End, with the whole process group, when standard input or the parent ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Kill the process group when standard input ends, which is when the caller does."""
 
     def wait() -> None:
         while requests.read(4096):

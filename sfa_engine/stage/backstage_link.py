@@ -1,4 +1,4 @@
-"""The stage's line to backstage, for one question at a time. The music never waits for it."""
+"""Requests of the stage to backstage, one connection each. The music never waits for them."""
 
 from __future__ import annotations
 
@@ -7,62 +7,35 @@ from typing import Any
 
 import trio
 
-from sfa_engine.errors import EngineError, Refused, SfaError
-from sfa_engine.wire import BACKSTAGE, frames
-from sfa_engine.wire.messages import ANSWER, REQUEST
+from sfa_engine.errors import EngineError
+from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET
+from sfa_engine.wire.caller import Caller
+from sfa_engine.wire.trio_io import ask
 
-ANSWER_S = 10.0
-CHUNK = 65_536
+ANSWER_TIMEOUT_S = 10.0
 
 
 def absent() -> EngineError:
-    """Return what to say when backstage is not there."""
-    return EngineError("backstage does not run", "start it with `sfa start`")
+    """Return the error for a backstage that is not running."""
+    return EngineError("backstage is not running", "start it with `sfa start`")
+
+
+def silent() -> EngineError:
+    """Return the error for a backstage that does not answer."""
+    return EngineError("backstage does not answer", "see `sfa log backstage`")
 
 
 async def ask_backstage(runtime: Path, method: str, /, **params: Any) -> Any:
-    """Ask backstage for something and return its answer.
+    """Send a request to backstage and return the result.
 
     Raises
     ------
-    Refused
-        It said no.
-    EngineError
-        It is not there, does not answer, or cannot just now: its disk is full, its library locked.
+    SfaError
+        What backstage raised; `errors.RETRYABLE` are those that may pass: it is not running, its
+        disk is full, its library locked.
     """
-    message: Any = None
-    with trio.move_on_after(ANSWER_S):
-        try:
-            stream = await trio.open_unix_socket(str(runtime / BACKSTAGE))
-        except OSError:
-            raise absent() from None
-        async with stream:
-            message = await _converse(stream, frames.pack([REQUEST, 1, method, params]))
-    if message is None:
-        raise EngineError("backstage did not answer", "see `sfa log backstage`")
-    if message[2] is not None:
-        said = message[2]
-        # Without the request's number it is no answer to it: too many are connected.
-        passing = said["code"] in {"engine", "fault", "library"} or message[1] is None
-        kind = EngineError if passing else Refused
-        error: SfaError = kind(said["message"], said["hint"])
-        error.code = said["code"]
-        raise error
-    return message[3]
-
-
-async def _converse(stream: trio.SocketStream, request: bytes) -> Any:
-    """Send a request and return the answer; None if the line breaks first."""
-    reader = frames.FrameReader()
-    try:
-        await stream.send_all(request)
-        while True:
-            data = await stream.receive_some(CHUNK)
-            if not data:
-                return None
-            for body in reader.feed(data):
-                message = frames.unpack(body)
-                if message[0] == ANSWER:
-                    return message
-    except trio.BrokenResourceError:
-        return None
+    caller = Caller("backstage", "stage")
+    with trio.move_on_after(ANSWER_TIMEOUT_S):
+        path = runtime / BACKSTAGE_SOCKET
+        return await ask(path, caller, method, params, absent=absent(), lost=silent())
+    raise silent()

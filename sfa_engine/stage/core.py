@@ -1,47 +1,71 @@
-"""The whole stage as surfaces know it: every verb, and nothing of how it is done.
+"""The stage's interface to surfaces: all verbs, delegated to its parts.
 
-Surfaces export the public methods by inspection; ``deck_load`` is ``deck.load`` on the socket.
+Surfaces export the methods that `verb` marks; ``deck_load`` is ``deck.load`` on the socket.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import trio
+from msgspec import Meta
 
-from sfa_engine.audio.command import Source
-from sfa_engine.audio.layout import LATENCY
-from sfa_engine.audio.media import DESCRIPTION, HOT_CUES
-from sfa_engine.audio.memory import Memory
-from sfa_engine.desk import CONTROLS, find
+from sfa_engine.desk import CONTROLS, DECK_NUMBERS, DECKS, find
+from sfa_engine.engine.command import Source
+from sfa_engine.engine.command import When as Timing
+from sfa_engine.engine.intents import Moment, path_of
+from sfa_engine.engine.layout import LATENCY
+from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, Refused, SfaError
+from sfa_engine.stage.audible import is_playing
 from sfa_engine.stage.backstage_link import ask_backstage
+from sfa_engine.stage.browser import Browser
+from sfa_engine.stage.clocks import describe_clocks
 from sfa_engine.stage.conductor import Conductor, Done, readings_of
 from sfa_engine.stage.health import LATELY_S, Facts, Misses, judge
 from sfa_engine.stage.host_link import ask_host
-from sfa_engine.stage.keeper import Keeper
+from sfa_engine.stage.hotcues import HotCueMap, HotCues, bundle_of
+from sfa_engine.stage.midi_link import MidiLink
+from sfa_engine.stage.midi_ports import ExternalPorts
 from sfa_engine.stage.pending_load import PendingLoads
 from sfa_engine.stage.plays import Plays
+from sfa_engine.stage.raw_bus import RawBus
 from sfa_engine.stage.restarts import Restarts
+from sfa_engine.stage.session_lock import SessionLock
 from sfa_engine.stage.state_log import StateLog
+from sfa_engine.stage.track_refresh import TrackRefresh
+from sfa_engine.stage.wake import Wake
+from sfa_engine.system.runtime_files import ENGINE_MEMORY, RESTARTS, STAGE_VALUES
+from sfa_engine.track.media import MANIFEST
+from sfa_engine.wire.verbs import GIVEN, Bound, Text, exported, verb
 
-MEMORY = "engine.memory"
-RESTARTS = "restarts.json"
-SUFFIX = ".sfa"  # of a bundle's folder, as a rule
-PENDING = "marks-pending.json"
+logger = logging.getLogger(__name__)
+SUFFIX = ".sfa"  # of a bundle's folder, usually
+HOTCUES = "hotcues-pending.json"
 PLAYS = "plays-pending.json"
-UNTOLD = frozenset({"cues", "digest", "track_rate"})  # what a status does not need
-PUMP_S = 0.005  # between two looks for reports
-PUMP_SOON_S = 0.0005  # the same while somebody waits for an answer
+OMITTED = frozenset({"digest"})  # of the host's decks in a status
 INFO_S = 1.0
-SAME_S = 0.001  # between a mark on a deck and in a bundle, which counts frames
-SOON_S = 0.05  # till the next question to a host that is not there
+LIBRARY_TIMEOUT_S = 0.25  # for the library's hot cues at a load; then the bundle's are used
+SHORT_RETRY_S = 0.05  # while the host is not running
+
+Deck = Annotated[int, Meta(ge=1, le=DECKS)]
+Value = Annotated[
+    float | int | bool | str | None,
+    Meta(description="a number in the control's unit, true or false, or a text"),
+]
+When = Annotated[
+    str | int | None,
+    Meta(description="a moment: now, an engine frame, or beat, bar or phrase and perhaps a deck"),
+]
+FromServer = Annotated[int, GIVEN]
+CommandId = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class Core:
@@ -51,68 +75,98 @@ class Core:
     ----------
     runtime : pathlib.Path
         Where the engine's memory and the sockets are.
-    wanted : str
-        The device that was asked for.
+    device : str
+        The configured device.
     data : pathlib.Path, optional
-        Folder of what outlives the machine's being switched off; the runtime folder without one.
+        Folder of what survives a reboot; the runtime folder without one.
     """
 
-    def __init__(self, runtime: Path, wanted: str = "default", data: Path | None = None) -> None:
+    def __init__(self, runtime: Path, device: str = "default", data: Path | None = None) -> None:
         self._runtime = runtime
-        self._wanted = wanted
-        self.conductor = Conductor(self._open())
+        self._device = device
+        self.conductor = Conductor(self._open(), runtime / STAGE_VALUES)
+        self.runtime = runtime
+        self.data = data or runtime
+        self.midi = MidiLink(self.conductor)
+        self.surface_verbs: dict[str, Bound] = {}
+        self.surface_errors: list[str] = []
+        self.external_ports = ExternalPorts()
+        self.raw_bus = RawBus()
+        self._wake = Wake(runtime)
         self._host: dict[str, Any] = {}
-        self._followed: dict[str, Any] | None = None  # what the host said last of its tracks
         self._misses = Misses()
         self._log = StateLog()
         self._restarted = Restarts(runtime / RESTARTS)
         self._count_misses()
-        self._loading = (trio.Lock(), trio.Lock())
-        self._asked, self._done = [0, 0], [0, 0]  # requests for each deck: the last, the last done
-        self._keeper = Keeper(runtime, (data or runtime) / PENDING, self.conductor)
+        self._loading = [trio.Lock() for _ in DECK_NUMBERS]
+        # Requests for each deck: the last received, and the last done.
+        self._requested, self._done = [0] * DECKS, [0] * DECKS
+        self._lock = SessionLock(self.conductor)
+        self._browser = Browser(runtime, self.conductor)
+        self._hotcues = HotCues(runtime, (data or runtime) / HOTCUES, self.conductor)
+        self._cue_points: list[float | None] = [None] * DECKS  # from the library
+        self._unseen = set(range(DECKS))  # decks loaded by an earlier stage
         self._plays = Plays(runtime, (data or runtime) / PLAYS, self.conductor)
         self._pending = PendingLoads(runtime, self._load_prepared)
+        self._tracks = TrackRefresh(
+            runtime, lambda: self.conductor.memory, self._refresh, self._browser.library_changed
+        )
+
+        self._nursery: trio.Nursery | None = None
+        for number in DECK_NUMBERS:
+            button = f"deck{number}.load_selected"
+            self.conductor.on_press(button, partial(self._load_selected, number))
 
     def _open(self) -> Memory:
-        memory = Memory.open(self._runtime / MEMORY)
+        memory = Memory.open(self._runtime / ENGINE_MEMORY)
         if not float(memory.engine["sample_rate"]):
             raise EngineError("the audio process is still opening its device", "wait a moment")
         return memory
 
+    def add_verbs(self, owner: object) -> None:
+        """Serve a surface's verbs on the control socket, to clients that connect later."""
+        self.surface_verbs |= exported(owner)
+
     # ------------------------------------------------------------------ life
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Take in reports, and look after the host, for as long as the stage lives."""
+        """Process reports, and poll the host, until cancelled."""
         async with trio.open_nursery() as nursery:
+            self._nursery = nursery
             nursery.start_soon(self._pump)
-            nursery.start_soon(self._keeper.run)
+            nursery.start_soon(self._wake.run)
+            nursery.start_soon(self.midi.run)
+            nursery.start_soon(self._hotcues.run)
             nursery.start_soon(self._plays.run)
             nursery.start_soon(self._pending.run)
-            with trio.move_on_after(INFO_S):  # the first to ask is to hear what is on the decks
-                await self._look()
+            nursery.start_soon(self._browser.run)
+            with trio.move_on_after(INFO_S):  # so that the first status has the decks' tracks
+                await self._poll_host()
+            nursery.start_soon(self._tracks.run)
             task_status.started()
             while True:
-                await trio.sleep(INFO_S if self._host else SOON_S)
-                await self._look()
+                await trio.sleep(INFO_S if self._host else SHORT_RETRY_S)
+                await self._poll_host()
 
     async def _pump(self) -> None:
         while True:
             self.conductor.pump()
-            await trio.sleep(PUMP_SOON_S if self.conductor.waiting else PUMP_S)
+            self.midi.wake()
+            await self._wake.wait(self.conductor.host_started_ns)
 
-    async def _look(self) -> None:
-        """Follow a host that made its memory anew, and keep what it says of itself."""
+    async def _poll_host(self) -> None:
+        """Attach to a new engine memory, and update the host's info."""
         try:
-            if (self._runtime / MEMORY).stat().st_ino != self.conductor.memory.inode:
+            if (self._runtime / ENGINE_MEMORY).stat().st_ino != self.conductor.memory.inode:
                 self.conductor.attach(self._open())
             before = self._host
-            said = await ask_host(self._runtime, "info")
-            if self._host is before:  # else a load came between, and knows more
-                self._host = said
-                self._follow_marks(self._followed, said)
-                self._followed = said
+            info = await ask_host(self._runtime, "info")
+            if self._host is before:  # else a load in between has newer info
+                self._host = info
+                self._show_tracks(info)
         except (OSError, SfaError):
             self._host = {}
+        self._lock.update()  # in case a report was lost
         if self._host:
             self._log.host(self._host)
         self._count_misses()
@@ -127,54 +181,94 @@ class Core:
 
     # ------------------------------------------------------------------ verbs
 
+    @verb(scope="read")
     def describe(self, planned: bool = True) -> dict[str, Any]:
-        """Return every control with its kind, unit, range, rest and sentence."""
-        shown = [c for c in CONTROLS.values() if planned or not c.planned]
-        return {"controls": [control.told() for control in shown]}
+        """Return every control with all that a client needs."""
+        return {"controls": _controls(planned)}
 
-    def get(self, path: str) -> dict[str, Any]:
+    @verb(scope="read")
+    def get(self, path: Text) -> dict[str, Any]:
         """Return a control's value, in its unit and as text."""
         value = self.conductor.get(path)
         control = find(path)
         return {"path": path, "value": control.wire(value), "text": control.text(value)}
 
-    async def set(
-        self, path: str, value: Any, when: Any = None, wait: bool = False, source: int = 0
-    ) -> dict[str, Any]:
+    @verb(scope="perform", slow=lambda given: given["wait"] and given["when"] not in {None, "now"})
+    def set(
+        self,
+        path: Text,
+        value: Value,
+        when: When = None,
+        wait: bool = False,
+        source: FromServer = 0,
+    ) -> dict[str, Any] | Awaitable[dict[str, Any]]:
         """Set a control, now or at a moment; ``wait`` answers when it has been done."""
-        done = await self.conductor.set(path, value, source, when, wait=bool(wait))
-        return _said(path, done)
+        control = find(path)
+        if wait or (control.verb and control.refusable):
+            return self._set(path, value, when, source, wait=wait)
+        return _result(path, self.conductor.set_nowait(path, value, source, when))
 
+    async def _set(
+        self, path: str, value: Any, when: Any, source: int, *, wait: bool
+    ) -> dict[str, Any]:
+        return _result(path, await self.conductor.set(path, value, source, when, wait=wait))
+
+    @verb(scope="perform")
     async def press(
-        self, path: str, value: Any = None, when: Any = None, source: int = 0
+        self, path: Text, value: Value = None, when: When = None, source: FromServer = 0
     ) -> dict[str, Any]:
         """Press a button, now or at a moment."""
         done = await self.conductor.press(path, value, source, when)
-        return _said(path, done)
+        return _result(path, done)
 
+    @verb(scope="read")
+    def commands_waiting(self) -> list[dict[str, Any]]:
+        """Return the commands that wait for their time, in the order of arrival."""
+        return [
+            {
+                "id": number,
+                "path": (path := path_of(command)),
+                "value": CONTROLS[path].wire(command.x) if path else command.x,
+                "when": Moment(Timing(command.when), command.clock, command.frame).text(),
+                "source": command.source,
+            }
+            for number, command in self.conductor.waiting()
+        ]
+
+    @verb(scope="perform", slow=True)
+    async def commands_cancel(
+        self,
+        id: CommandId | None = None,  # noqa: A002 - as `commands.waiting` has it
+        deck: Deck | None = None,
+        source: FromServer = 0,
+    ) -> dict[str, Any]:
+        """Cancel a waiting command by its id, or all, or all of a deck."""
+        index = None if deck is None else deck - 1
+        return {"cancelled": await self.conductor.cancel(id, index, source)}
+
+    @verb(scope="perform", slow=True, restricted={"path": "library"})
     async def deck_load(
         self,
-        deck: int,
-        path: str = "",
-        track: str = "",
-        position_s: float = 0.0,
+        deck: Deck,
+        path: Text = "",
+        track: Text = "",
+        position_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0,
         force: bool = False,
     ) -> dict[str, Any]:
-        """Put a track on a deck: by a bundle's folder, a file, or words that the library knows.
+        """Load a track on a deck: by a bundle's folder, a file, or words that the library knows.
 
-        One that is not prepared yet is prepared: the answer has the number of the job as
-        ``preparing``, and the track is loaded when it is ready, if the deck does not play then.
+        An unprepared track is prepared: the answer has the number of the job as ``preparing``, and
+        the track is loaded when it is ready, unless the deck plays then. ``force`` overrides
+        ``session.lock``.
         """
-        index = self._deck_index(deck)
-        if not isinstance(path, str) or not isinstance(track, str) or bool(path) is bool(track):
+        index = deck - 1
+        if bool(path) is bool(track):
             raise Refused(
                 "one of path and track is needed", "give the folder of a bundle, a file, or words"
             )
-        if not isinstance(position_s, int | float) or not 0 <= position_s <= 86_400:
-            raise Refused(f"{position_s!r:.40} is not a place in a track", "give seconds from 0")
-        self._check_lock(index, force=force)
+        self._lock.check_deck(deck, "loading", force=force)
         ticket = self._ticket(index)
-        # What takes its time comes before the deck's lock: nobody else waits for it.
+        # Slow steps come before the deck's lock: no other request waits for them.
         if track:
             found = await ask_backstage(self._runtime, "library.find", words=track, prepare=True)
         elif await trio.to_thread.run_sync(_is_source, path):
@@ -184,50 +278,109 @@ class Core:
         self._check_ticket(index, ticket)
         self._pending.forget(index)
         if "preparing" in found:
+            self._done[index] = ticket  # a request before this one may still be looked up
             self._pending.add(index, found, float(position_s))
             return {"deck": deck, **found}
         bundle = str(found["bundle"])
         return await self._load(index, ticket, bundle, float(position_s), force=force)
 
-    def _check_lock(self, index: int, *, force: bool) -> None:
-        """Refuse to load onto a deck that plays while its load lock is on."""
-        playing = bool(self.conductor.memory.engine["transport"][index]["playing"])
-        if playing and self.conductor.get(f"deck{index + 1}.load_lock") and not force:
-            raise Refused(
-                f"deck {index + 1} is playing and its load lock is on", "stop it, or force it"
-            )
-
     async def _load(
         self, index: int, ticket: int, bundle: str, position_s: float, *, force: bool
     ) -> dict[str, Any]:
-        """Put a bundle on a deck, with the hot cues that it has."""
+        """Load a bundle on a deck, with its hot cues."""
         async with self._on_deck(index, ticket):
-            self._check_lock(index, force=force)
-            said = await ask_host(
+            self._lock.check_deck(index + 1, "loading", force=force)
+            pending, cues = self._hotcues.pending(), None
+            with trio.move_on_after(LIBRARY_TIMEOUT_S) as patience, suppress(SfaError):
+                cues = await self._library_cues(bundle)
+            loaded = await ask_host(
                 self._runtime, "load", deck=index, path=bundle, position_s=position_s
             )
             self._plays.loaded(index + 1)
-            marks = _marks(index + 1, said)
-            for number, seconds in self._keeper.pending(index + 1).items():
-                marks.pop(place := f"deck{index + 1}.hotcue{number}.position", None)
-                marks |= {} if seconds is None else {place: seconds}
-            for place, seconds in marks.items():
-                self.conductor.set_nowait(place, seconds, source=Source.HOST)
-            return said
+            self._hotcues.loaded(index + 1)
+            self._unseen.discard(index)
+            self._cue_points[index] = self.conductor.get(f"deck{index + 1}.cue_point")
+            of_bundle = {name: loaded.pop(name) for name in ("hotcues", "cue_point")}
+            self._put_cues(index, of_bundle if cues is None else cues, pending)
+            if patience.cancelled_caught:
+                self._tracks.mark(index)
+            return loaded
+
+    def _load_selected(self, deck: int) -> None:
+        """Load the selected track on a deck; an error is logged."""
+
+        async def load() -> None:
+            try:
+                track = await self._browser.selected()
+                await self.deck_load(deck, track=f"#{track}")
+            except SfaError as error:
+                logger.warning("deck %d: the selected track was not loaded: %s", deck, error)
+
+        if self._nursery is not None:
+            self._nursery.start_soon(load)
+
+    async def _library_cues(self, bundle: str) -> dict[str, Any] | None:
+        """Return hot cues and cue point of a bundle; None if the library does not have it.
+
+        None without backstage, too: every deck is refreshed when it is running again.
+        """
+        try:
+            cues: dict[str, Any] = await ask_backstage(
+                self._runtime, "library.hotcues", bundle=bundle
+            )
+        except (Refused, EngineError):
+            return None
+        return cues
+
+    def _put_cues(self, index: int, cues: dict[str, Any], pending: Mapping[str, HotCueMap]) -> None:
+        """Set a deck's hot cues, and its cue point unless the performer has moved it."""
+        hotcues = {int(number): place_s for number, place_s in cues["hotcues"].items()}
+        self._hotcues.put_on_deck(index + 1, hotcues, pending)
+        path, place_s = f"deck{index + 1}.cue_point", cues["cue_point"]
+        if place_s is not None and self.conductor.get(path) == self._cue_points[index] != place_s:
+            self._cue_points[index] = place_s
+            self.conductor.set_nowait(path, place_s, source=Source.HOST)
+
+    async def _refresh(self, index: int) -> bool:
+        """Update a deck to what library and bundle have for its track.
+
+        Return False if the grid could not be replaced yet.
+        """
+        while True:
+            request, bundle = self._done[index], bundle_of(self.conductor.memory, index + 1)
+            if not bundle:
+                return True
+            pending = self._hotcues.pending()
+            cues = await self._library_cues(bundle)
+            refreshed = await ask_host(self._runtime, "refresh", deck=index)
+            async with self._loading[index]:
+                # Else it was loaded meanwhile: the answers may be outdated.
+                if (request, bundle) == (
+                    self._done[index], bundle_of(self.conductor.memory, index + 1),
+                ):  # fmt: skip
+                    break
+        # The previous stage may have died while it loaded a bundle that the library does not have.
+        if cues is None and index in self._unseen and "hotcues" in refreshed:
+            cues = None if self._hotcues.has_any(index + 1) else refreshed
+        self._unseen.discard(index)
+        if cues is not None:
+            self._put_cues(index, cues, pending)
+        await self._poll_host()
+        return bool(refreshed["is_current"])
 
     async def _load_prepared(self, index: int, bundle: str, position_s: float) -> None:
-        """Load what was prepared for a deck, unless the performer has begun to play on it."""
-        if self.conductor.memory.engine["transport"][index]["playing"]:
-            raise Refused(f"deck {index + 1} is playing", "load it again when it stands")
+        """Load a prepared track, unless the deck plays by now."""
+        if is_playing(self.conductor.memory, index + 1, self.conductor.get):
+            raise Refused(f"deck {index + 1} is playing", "load it again when it is stopped")
         await self._load(index, self._ticket(index), bundle, position_s, force=False)
 
     def _ticket(self, index: int) -> int:
-        """Return the number of a request for a deck: they count in the order they came."""
-        self._asked[index] += 1
-        return self._asked[index]
+        """Return the number of a request for a deck, in the order of arrival."""
+        self._requested[index] += 1
+        return self._requested[index]
 
     def _check_ticket(self, index: int, ticket: int) -> None:
-        """Refuse a request whose look-up took longer than a later request for the same deck."""
+        """Refuse a request that a later one for the same deck has overtaken."""
         if ticket < self._done[index]:
             raise Refused(
                 f"deck {index + 1} was loaded or ejected by a later request", "load it again"
@@ -235,85 +388,54 @@ class Core:
 
     @asynccontextmanager
     async def _on_deck(self, index: int, ticket: int) -> AsyncIterator[None]:
-        """Change a deck's track: one at a time, and to the end even if the caller has gone."""
+        """Change a deck's track: one at a time, and to the end even if the caller disconnects."""
         async with self._loading[index]:
             self._check_ticket(index, ticket)
             self._done[index] = ticket
             with trio.CancelScope(shield=True):
-                self.conductor.pump()  # what was marked till now is of the track that goes
                 yield
-                with suppress(SfaError):  # it is asked again in a second
-                    self._host = self._followed = await ask_host(self._runtime, "info")
+                with suppress(SfaError):  # it is polled again in a second
+                    self._host = await ask_host(self._runtime, "info")
+                    self._show_tracks(self._host)
 
-    def _follow_marks(self, before: dict[str, Any] | None, after: dict[str, Any]) -> None:
-        """Put on the decks what the library says anew of their tracks' marks.
+    def _show_tracks(self, host: dict[str, Any]) -> None:
+        """Show the texts of the tracks on the decks."""
+        for number, track in zip(DECK_NUMBERS, host["decks"], strict=True):
+            self.conductor.stage.show_track(number, track, track.get("bpm"))
 
-        What the performer has changed since is newer, and on its way to the library. A stage that
-        is new gives its marks to a deck that has none: the one before may have died in a load.
-        """
-        for index, new in enumerate(after["decks"]):
-            old = before["decks"][index] if before else {}
-            if not new["loaded"] or (before and _sound(old) != _sound(new)):
-                continue
-            if before is None and self._is_marked(index + 1):
-                continue
-            newer = {
-                f"deck{index + 1}.hotcue{number}.position"
-                for number in self._keeper.pending(index + 1)
-            }
-            were, are = _marks(index + 1, old), _marks(index + 1, new)
-            for place in sorted((were.keys() | are.keys()) - newer):
-                rest = CONTROLS[place].scale.rest
-                was, wanted = were.get(place, rest), are.get(place, rest)
-                if was != wanted and abs(self.conductor.get(place) - was) < SAME_S:
-                    self.conductor.set_nowait(place, wanted, source=Source.HOST)
-
-    def _is_marked(self, deck: int) -> bool:
-        """Return whether any hot cue of a deck is set."""
-        places = (f"deck{deck}.hotcue{number}.position" for number in range(1, HOT_CUES + 1))
-        return any(self.conductor.get(place) > CONTROLS[place].scale.rest for place in places)
-
-    async def deck_eject(self, deck: int) -> dict[str, Any]:
-        """Take a deck's track away."""
-        index = self._deck_index(deck)
+    @verb(scope="perform", slow=True)
+    async def deck_eject(self, deck: Deck, force: bool = False) -> dict[str, Any]:
+        """Eject a deck's track; ``force`` overrides ``session.lock``."""
+        index = deck - 1
+        self._lock.check_deck(deck, "ejecting", force=force)
         self._pending.forget(index)
         async with self._on_deck(index, self._ticket(index)):
-            said: dict[str, Any] = await ask_host(self._runtime, "eject", deck=index)
+            self._lock.check_deck(deck, "ejecting", force=force)
+            ejected: dict[str, Any] = await ask_host(self._runtime, "eject", deck=index)
             self._plays.loaded(index + 1)
-            return said
+            self._hotcues.loaded(index + 1)
+            return ejected
 
-    async def engine_advance(self, frames: int) -> dict[str, Any]:
-        """Let so many frames pass, where a file takes the device's place."""
-        return await ask_host(self._runtime, "advance", frames=frames)
-
-    async def engine_finish(self) -> dict[str, Any]:
-        """Finish the file that takes the device's place."""
-        return await ask_host(self._runtime, "finish")
-
-    @staticmethod
-    def _deck_index(deck: Any) -> int:
-        if deck not in (1, 2) or isinstance(deck, bool):
-            raise Refused(f"there is no deck {deck!r:.40}", "say 1 or 2")
-        return int(deck) - 1
-
-    def values(self) -> dict[str, float | None]:
-        """Return every value; null where a position is not set."""
+    @verb(scope="read")
+    def values(self) -> dict[str, Any]:
+        """Return every value, null where a position is not set, and every text."""
         values = self.conductor.values()
         return {path: CONTROLS[path].wire(value) for path, value in values.items()}
 
+    @verb(scope="read")
     def status(self) -> dict[str, Any]:
-        """Return what a person wants to see at a glance."""
+        """Return an overview of the engine."""
         memory = self.conductor.memory
         readings = readings_of(memory)
         word, reasons = self._judge(readings)
         decks = []
-        for number in (1, 2):
+        for number in DECK_NUMBERS:
             prefix = f"deck{number}."
-            described = (self._host.get("decks") or [{}, {}])[number - 1]
+            described = (self._host.get("decks") or [{}] * DECKS)[number - 1]
             decks.append(
                 {
                     "loaded": False,
-                    **{k: v for k, v in described.items() if k not in UNTOLD},
+                    **{k: v for k, v in described.items() if k not in OMITTED},
                     "playing": bool(memory.engine["transport"][number - 1]["playing"]),
                     "position_s": self.conductor.get(prefix + "position"),
                     "tempo": readings[prefix + "tempo"],
@@ -350,6 +472,12 @@ class Core:
             },
         }
 
+    @verb(scope="read")
+    def clock(self) -> dict[str, Any]:
+        """Return the session clock, and the sources that it may follow."""
+        return describe_clocks(self.conductor)
+
+    @verb(scope="read")
     def health(self) -> dict[str, Any]:
         """Return one word and its reasons."""
         word, reasons = self._judge(readings_of(self.conductor.memory))
@@ -358,8 +486,6 @@ class Core:
     def _judge(self, readings: dict[str, float]) -> tuple[str, list[str]]:
         engine = self.conductor.memory.engine
         silent_s = (time.monotonic_ns() - int(engine["monotonic_ns"])) / 1e9
-        if engine["driver"] == b"file":
-            silent_s = 0.0  # time passes when somebody wants it to
         if int(engine["host_pid"]) == 0 or not int(engine["blocks"]):
             silent_s = float("inf")
         described = self._host.get("decks") or []
@@ -375,20 +501,21 @@ class Core:
             locked=bool(engine["locked"]),
             driver=engine["driver"].decode(errors="replace"),
             device=engine["device"].decode(errors="replace"),
-            wanted=self._wanted,
-            trouble=engine["trouble"].decode(errors="replace"),
-            decks=[d.get("trouble", "") for d in described],
-            starved=[int(readings[f"deck{n}.starved"]) for n in (1, 2)],
+            configured=self._device,
+            error=engine["error"].decode(errors="replace"),
+            decks=[d.get("error", "") for d in described],
+            underruns=[int(readings[f"deck{n}.underruns"]) for n in DECK_NUMBERS],
             relinked_ago_s=(time.monotonic_ns() - int(engine["relinked_ns"])) / 1e9
             if engine["relinked_ns"]
             else float("inf"),
             restarts=self._restarts(),
+            surfaces=self.surface_errors,
         )
         return judge(facts)
 
     def _restarts(self) -> dict[str, str]:
-        """Return which process the parent had to start again lately, and why."""
-        self._restarted.look()
+        """Return the processes restarted within `LATELY_S`, and why."""
+        self._restarted.poll()
         return {
             name: why
             for name, (why, at_s) in self._restarted.all.items()
@@ -396,47 +523,30 @@ class Core:
         }
 
 
-def _marks(deck: int, described: dict[str, Any]) -> dict[str, float]:
-    """Return where a track wants its hot cues, and the cue point: on its first downbeat.
-
-    Parameters
-    ----------
-    deck : int
-        From 1.
-    described : dict
-        The track, as the host tells of it.
-
-    Returns
-    -------
-    dict of str to float
-        Seconds, by control.
-    """
-    rate, cues = described.get("track_rate", 0), described.get("cues", ())
-    marks = {
-        f"deck{deck}.hotcue{cue['hot_cue']}.position": cue["position_frames"] / rate
-        for cue in cues
-        if cue["hot_cue"]
-    }
-    begins = [cue["position_frames"] for cue in cues if cue["kind"] == "intro"]
-    return marks | ({f"deck{deck}.cue_point": min(begins) / rate} if begins else {})
+@cache
+def _controls(planned: bool) -> list[dict[str, Any]]:
+    """Return all controls as JSON types; cached, as that takes 12 ms."""
+    return [control.to_dict() for control in CONTROLS.values() if planned or not control.planned]
 
 
 def _is_source(path: str) -> bool:
-    """Return whether a path is of music that a bundle is made of: a file, or a folder of stems."""
+    """Return whether a path is a source for a bundle: a file, or a folder of stems."""
     place = Path(path)
     try:
         if place.is_dir():
-            return place.suffix != SUFFIX and not (place / DESCRIPTION).exists()
+            return place.suffix != SUFFIX and not (place / MANIFEST).exists()
         return place.is_file()
-    except (OSError, ValueError):  # a name that cannot be, or too long: the host says so
+    except (OSError, ValueError):  # an invalid or too long name: the host refuses it
         return False
 
 
-def _sound(described: dict[str, Any]) -> tuple[Any, Any]:
-    """Return what tells a deck's track from another."""
-    return described.get("path"), described.get("digest")
-
-
-def _said(path: str, done: Done) -> dict[str, Any]:
-    """Return what became of an intent, for whoever had it."""
-    return {"path": path, **asdict(done), "value": find(path).wire(done.value)}
+def _result(path: str, done: Done) -> dict[str, Any]:
+    """Return the result of a change, for its caller."""
+    return {
+        "path": path,
+        "value": done.control.wire(done.value),
+        "text": done.text,
+        "ticket": done.ticket,
+        "seq": done.seq,
+        "frame": done.frame,
+    }

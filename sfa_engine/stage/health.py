@@ -1,23 +1,23 @@
-"""One honest word about the engine, and the reasons for it. Pure: facts in, word out.
+"""The engine's health, in one word with its reasons. Pure: facts in, word out.
 
 ======== ==================================================================
 word     meaning
 ======== ==================================================================
 ok       play
-strained it plays, but something eats into its reserve, or has lately
-poor     it plays, but not as it was asked to: no device, a track not whole
+degraded it plays, but something reduces its reserve, or has lately
+failing  it plays, but not as requested: no device, an incomplete track
 down     it does not play
 ======== ==================================================================
 
-A right that the machine does not give (priority, locked memory) is told, and is no strain: it
-becomes one with the first late block.
+A missing right (real-time priority, locked memory) is reported but keeps ``ok``: the first late
+block makes it ``degraded``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-WORDS = ("ok", "strained", "poor", "down")
+WORDS = ("ok", "degraded", "failing", "down")
 STALE_S = 0.5  # without a block; or four blocks, if these are longer
 HEAVY_PCT = 60.0  # of its time, on average: a Pi throttles soon after
 LATELY_S = 60.0
@@ -25,12 +25,12 @@ LATELY_S = 60.0
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known about the engine.
+    """The engine's state.
 
     Parameters
     ----------
     silent_s : float
-        Since the audio thread's last block; infinite if there is no host.
+        Since the audio thread's last block; infinite without a host.
     block_s : float
         How long a block lasts.
     load_pct : float
@@ -42,15 +42,17 @@ class Facts:
     realtime : int
         Priority of the audio thread.
     locked : bool
-    driver, device, trouble : str
+    driver, device, error : str
     decks : list of str
-        Trouble of each deck.
-    starved : list of int
+        Error of each deck.
+    underruns : list of int
         Frames of each deck that were not in memory when they were due.
     relinked_ago_s : float
         Since outputs that had lost their links were linked again.
     restarts : dict of str to str
-        Process and why it was started again, within the last minute.
+        Process and why it was restarted, within the last minute.
+    surfaces : list of str
+        Surfaces that are switched on and could not start, with the reason.
     """
 
     silent_s: float
@@ -64,18 +66,19 @@ class Facts:
     locked: bool = False
     driver: str = ""
     device: str = ""
-    wanted: str = ""
-    trouble: str = ""
+    configured: str = ""
+    error: str = ""
     decks: list[str] = field(default_factory=list)
-    starved: list[int] = field(default_factory=list)
+    underruns: list[int] = field(default_factory=list)
     relinked_ago_s: float = float("inf")
     restarts: dict[str, str] = field(default_factory=dict)
+    surfaces: list[str] = field(default_factory=list)
 
 
 class Misses:
-    """When the last block was late or missed, of the host that runs now.
+    """When the last block of the present host was late or missed.
 
-    A new host counts from 0, and what befell the one before it is told as a new start.
+    A new host counts from 0; what happened to the one before it is reported as a restart.
     """
 
     def __init__(self) -> None:
@@ -84,16 +87,16 @@ class Misses:
         self._at_s = -float("inf")
 
     def count(self, host: int, misses: int, now_s: float) -> None:
-        """Take note of a host's count.
+        """Update the count of a host.
 
         Parameters
         ----------
         host : int
-            What tells it from others: when it was started.
+            Identifies it: its start time.
         misses : int
-            Since it started, late blocks too.
+            Since its start, late blocks too.
         now_s : float
-            On a clock that only goes forward.
+            On a monotonic clock.
         """
         if host != self._host:
             self._at_s = -float("inf")
@@ -103,7 +106,7 @@ class Misses:
         self._count = misses
 
     def ago_s(self, now_s: float) -> float:
-        """Return how long ago the last was; infinite if none has been seen."""
+        """Return the time since the last one; infinite if there was none."""
         return now_s - self._at_s
 
 
@@ -112,18 +115,20 @@ def judge(facts: Facts) -> tuple[str, list[str]]:
     found: list[tuple[int, str]] = []
     stale = facts.silent_s > max(STALE_S, 4 * facts.block_s)
     if stale:
-        since = "there is no audio process"
+        since = "the audio process is not running"
         if facts.silent_s != float("inf"):
-            since = f"no sound was asked for since {facts.silent_s:.1f} s"
+            since = f"no audio block for {facts.silent_s:.1f} s"
         found.append((3, since))
-    if facts.trouble:
-        found.append((2, f"device: {facts.trouble}"))
+    if facts.error:
+        found.append((2, f"device: {facts.error}"))
     elif facts.driver == "timer":
-        found.append((2 if facts.wanted != "none" else 1, "no sound device: a timer runs instead"))
-    for number, trouble in enumerate(facts.decks, 1):
-        if trouble:
-            found.append((2, f"deck {number}: {trouble}"))
-    for number, frames in enumerate(facts.starved, 1):
+        found.append(
+            (2 if facts.configured != "none" else 1, "no sound device: a timer runs instead")
+        )
+    for number, error in enumerate(facts.decks, 1):
+        if error:
+            found.append((2, f"deck {number}: {error}"))
+    for number, frames in enumerate(facts.underruns, 1):
         if frames:
             found.append((1, f"deck {number}: {frames} frames were not in memory in time"))
     if facts.late_ago_s < LATELY_S:
@@ -143,7 +148,8 @@ def judge(facts: Facts) -> tuple[str, list[str]]:
     if facts.reports_lost:
         found.append((1, f"{facts.reports_lost} reports were not fetched in time"))
     for process, why in facts.restarts.items():
-        found.append((1, f"{process} was started again: {why}"))
+        found.append((1, f"{process} was restarted: {why}"))
+    found += [(1, words) for words in facts.surfaces]
     found.sort(key=lambda item: -item[0])
     worst = found[0][0] if found else 0
     return WORDS[worst], [reason for _, reason in found]

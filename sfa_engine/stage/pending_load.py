@@ -1,6 +1,6 @@
-"""Loads of tracks that are being prepared: done when they are ready, the last one of each deck.
+"""Load tracks that are being prepared when they are ready: the last requested on each deck.
 
-The deck is free meanwhile: any other load or eject takes the place of one that waits.
+The deck is free meanwhile: any other load or eject replaces a pending one.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 import trio
 
-from sfa_engine.audio.layout import DECKS
-from sfa_engine.errors import EngineError, Refused, SfaError
+from sfa_engine.desk import DECKS
+from sfa_engine.errors import RETRYABLE, Refused, SfaError
 from sfa_engine.stage.backstage_link import ask_backstage
 
 logger = logging.getLogger(__name__)
-LOOK_S = 0.5
+POLL_S = 0.5
 ENDED = frozenset({"done", "skipped", "failed", "cancelled"})
 
 Load = Callable[[int, str, float], Awaitable[None]]
@@ -26,7 +26,7 @@ Load = Callable[[int, str, float], Awaitable[None]]
 
 @dataclass(frozen=True)
 class _Pending:
-    """A load that waits for a job, of a track if the library knows it already."""
+    """A load that waits for a job; `track` if the library has it already."""
 
     job: int
     name: str
@@ -42,7 +42,7 @@ class PendingLoads:
     runtime : pathlib.Path
         Where backstage's socket is.
     load : callable
-        Puts a bundle on a deck, from 0, at a position in seconds.
+        Loads a bundle on a deck, from 0, at a position in seconds.
     """
 
     def __init__(self, runtime: Path, load: Load) -> None:
@@ -52,36 +52,36 @@ class PendingLoads:
         self._wake = trio.Event()
 
     def forget(self, deck: int) -> None:
-        """Load nothing more on a deck, counted from 0."""
+        """Cancel the pending load of a deck, from 0."""
         self._waiting[deck] = None
 
     def add(self, deck: int, found: dict[str, Any], position_s: float) -> None:
-        """Load what ``library.find`` prepares on a deck when it is ready."""
+        """Queue a load of the track that ``library.find`` prepares."""
         self._waiting[deck] = _Pending(
             int(found["preparing"]), str(found["name"]), found.get("track"), position_s
         )
         self._wake.set()
 
     async def run(self) -> None:
-        """Load what gets ready, until the stage ends."""
+        """Load tracks as they become ready, until cancelled."""
         while True:
             await self._wake.wait()
             self._wake = trio.Event()
             while any(self._waiting):
                 for deck, pending in enumerate(self._waiting):
                     if pending is not None:
-                        await self._look(deck, pending)
-                await trio.sleep(LOOK_S)
+                        await self._check(deck, pending)
+                await trio.sleep(POLL_S)
 
-    async def _look(self, deck: int, pending: _Pending) -> None:
-        """Load a track whose job has ended well; give up one whose job has not."""
+    async def _check(self, deck: int, pending: _Pending) -> None:
+        """Load a track whose job has succeeded; give up one whose job has failed."""
         try:
             job = await ask_backstage(self._runtime, "jobs.show", job=pending.job)
             if job["state"] not in ENDED:
                 return
             found = {}
             if pending.track is not None and job["track"] not in {None, pending.track}:
-                raise Refused("another track is at its place now", f"load #{job['track']} for it")
+                raise Refused("another track replaced it", f"load #{job['track']} instead")
             if job["track"] is not None:
                 found = await ask_backstage(self._runtime, "library.find", words=f"#{job['track']}")
             if self._waiting[deck] is not pending:
@@ -89,14 +89,13 @@ class PendingLoads:
             if found:
                 await self._load(deck, found["bundle"], pending.position_s)
             self._done(deck, pending)
-        except EngineError:  # backstage or the host is due again
+        except RETRYABLE:  # backstage or the host restarts
             return
         except SfaError as error:
             self._done(deck, pending)
-            said = f"deck {deck + 1}: {pending.name} was not loaded: {error}"
-            logger.warning("%s", said)
+            logger.warning("deck %d: %s was not loaded: %s", deck + 1, pending.name, error)
 
     def _done(self, deck: int, pending: _Pending) -> None:
-        """Wait no more for a load, unless another took its place."""
+        """Remove a pending load, unless another has replaced it."""
         if self._waiting[deck] is pending:
             self._waiting[deck] = None

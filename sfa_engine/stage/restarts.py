@@ -1,4 +1,4 @@
-"""Which process the supervisor had to start again: read when the file has changed, not before."""
+"""The supervisor's record of restarts, read when its file has changed."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ MAX_BYTES = 65_536
 
 
 class Restarts:
-    """What the supervisor's note says.
+    """The recorded restarts.
 
     Parameters
     ----------
     path : pathlib.Path
-        Of the note, which lies in memory: looking at its time waits for no disk.
+        Of the file, which is in memory: its status needs no disk.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._version: tuple[int, int] = (0, 0)
-        self.all: dict[str, tuple[str, float]] = {}  # process: why, and when since 1970
+        self.all: dict[str, tuple[str, float]] = {}  # process: reason, and seconds since 1970
 
-    def look(self) -> None:
-        """Read the note if it is another than before."""
+    def poll(self) -> None:
+        """Read the file if it has changed."""
         try:
             status = self._path.stat()
         except OSError:
@@ -36,7 +36,7 @@ class Restarts:
     def _read(self) -> dict[str, tuple[str, float]]:
         try:
             with self._path.open("rb") as file:
-                said = json.loads(file.read(MAX_BYTES))
-            return {name: (str(entry["why"]), float(entry["at"])) for name, entry in said.items()}
+                found = json.loads(file.read(MAX_BYTES))
+            return {name: (str(entry["why"]), float(entry["at"])) for name, entry in found.items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}

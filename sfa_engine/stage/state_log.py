@@ -1,4 +1,4 @@
-"""What happens to the sound, for the log: changes of health, device and decks. Knows no surface."""
+"""Log changes of health, device and decks. Knows no surface."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 logger = logging.getLogger(__name__)
-LEVELS = {"ok": logging.INFO, "strained": logging.WARNING}  # what is worse is an error
+LEVELS = {"ok": logging.INFO, "degraded": logging.WARNING}  # others are errors
 
 
 class StateLog:
-    """Logs what has changed since the last look."""
+    """Logs what has changed since the last call."""
 
     def __init__(self) -> None:
         self._health = ""
@@ -20,13 +20,14 @@ class StateLog:
         self._misses = (0, 0, 0)
 
     def health(self, word: str, reasons: Sequence[str]) -> None:
-        """Log a word that is another than before, with its reasons."""
+        """Log a changed word with its reasons."""
         if word != self._health:
             self._health = word
-            logger.log(LEVELS.get(word, logging.ERROR), "health %s: %s", word, "; ".join(reasons))
+            text = f"health {word}: {'; '.join(reasons)}" if reasons else f"health {word}"
+            logger.log(LEVELS.get(word, logging.ERROR), "%s", text)
 
     def misses(self, host: int, late: int, missed: int) -> None:
-        """Log blocks that were late, or missed by the device, since the last look at this host."""
+        """Log blocks that were late, or missed by the device, since the last call for this host."""
         before_host, before_late, before_missed = self._misses
         if host != before_host:
             before_late, before_missed = late, missed
@@ -38,18 +39,18 @@ class StateLog:
             )
         self._misses = (host, late, missed)
 
-    def host(self, said: Mapping[str, Any]) -> None:
-        """Log a device, or a track on a deck, that is another than before."""
-        device = tuple(said.get(name) for name in ("driver", "device", "rate", "block", "trouble"))
+    def host(self, info: Mapping[str, Any]) -> None:
+        """Log a changed device, or a changed track on a deck."""
+        device = tuple(info.get(name) for name in ("driver", "device", "rate", "block", "error"))
         if device != self._device:
             self._device = device
-            driver, name, rate, block, trouble = device
+            driver, name, rate, block, error = device
             words = f"device: {driver} {name}, {rate:g} Hz, blocks of {block}"
             logger.log(
-                logging.WARNING if trouble else logging.INFO, "%s", f"{words}; {trouble or 'ok'}"
+                logging.WARNING if error else logging.INFO, "%s", f"{words}; {error or 'ok'}"
             )
-        for number, deck in enumerate(said.get("decks", ()), 1):
-            track = deck.get("path"), deck.get("trouble")
+        for number, deck in enumerate(info.get("decks", ()), 1):
+            track = deck.get("path"), deck.get("error")
             if track != self._tracks.get(number, (None, "")):
                 self._tracks[number] = track
                 level = logging.WARNING if track[1] else logging.INFO

@@ -1,1 +1,1 @@
-"""Protocols to controls and back. No surface knows another, and none decides anything."""
+"""Protocols for the controls. No surface knows another, and none decides anything."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from house import House, house
 
-from sfa_engine.surfaces.socket.client import SocketClient
+from sfa_engine.wire.blocking import SocketClient
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A real backstage process in folders of its own, or a workshop alone, and music for them."""
+"""A real backstage process in folders of its own, or a prep_context alone, and music for them."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from sfa_engine.backstage.courtesy import Courtesy
+from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.executor import Local
+from sfa_engine.backstage.niceness import Niceness
 from sfa_engine.backstage.queue import Queue
 from sfa_engine.backstage.settings import Settings
-from sfa_engine.backstage.workshop import Workshop
-from sfa_engine.cli.folders import memory_path
 from sfa_engine.errors import EngineError
-from sfa_engine.library.database import BUSY_S, Database
+from sfa_engine.library.database import BUSY_TIMEOUT_S, Database
 from sfa_engine.library.places import Places
-from sfa_engine.surfaces.socket.client import SocketClient
-from sfa_engine.wire import BACKSTAGE
+from sfa_engine.run.folders import memory_path
+from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET
+from sfa_engine.wire.blocking import SocketClient
 
 RATE = 48_000
 
 
 def beat(seconds: float = 16.0, bpm: float = 120.0, seed: int = 1) -> np.ndarray:
     """Return kicks on the beats, hats between and a chord: float32[frames, 2]."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     sound = np.zeros((round(seconds * RATE), 2), np.float32)
     step = 60.0 / bpm
     decay = np.exp(-np.arange(4800) / 900.0)
     kick = 0.7 * np.sin(2 * np.pi * 55.0 * np.arange(4800) / RATE) * decay
-    hat = 0.1 * chance.standard_normal(1200) * np.exp(-np.arange(1200) / 200.0)
+    hat = 0.1 * rng.standard_normal(1200) * np.exp(-np.arange(1200) / 200.0)
     for number in range(int(seconds / step)):
         at = round(number * step * RATE)
         sound[at : at + 4800] += kick[: len(sound) - at, None].astype(np.float32)
@@ -58,15 +58,15 @@ def song(path: Path, **of: Any) -> Path:
 
 
 @asynccontextmanager
-async def workshop(folder: Path, busy_s: float = BUSY_S) -> AsyncIterator[Workshop]:
+async def prep_context(folder: Path, busy_s: float = BUSY_TIMEOUT_S) -> AsyncIterator[PrepContext]:
     """Lend what the steps of jobs work with, on a new library, and nobody at work."""
     places = Places(folder, folder / "tracks")
     settings = Settings(folder, places.bundles, folder / "models")
     async with await Database.open(places.database, busy_s=busy_s) as database:
-        local = Local(Courtesy())
+        local = Local(Niceness())
         # Workers are marked with the owner's name: other tests' are not to be ended with them.
         queue = Queue(database, f"test-{uuid.uuid4()}")
-        yield Workshop(settings, places, database, queue, local, local)
+        yield PrepContext(settings, places, database, queue, local, local)
 
 
 class House:
@@ -105,7 +105,7 @@ class House:
         with (self.folder / "backstage.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "sfa_engine.cli.backstage_process"),
+                    *(sys.executable, "-m", "sfa_engine.run.backstage_process"),
                     *("--runtime", str(self.runtime)),
                 ],
                 env=self.env,
@@ -124,7 +124,7 @@ class House:
 
     def connect(self) -> SocketClient:
         """Return another client."""
-        return SocketClient(self.runtime / BACKSTAGE, 30.0, "backstage")
+        return SocketClient(self.runtime / BACKSTAGE_SOCKET, 30.0, "backstage")
 
     @property
     def log(self) -> str:
@@ -164,10 +164,10 @@ def house(folder: Path) -> Iterator[House]:
         here.close()
 
 
-def prepared(client: SocketClient, *sources: Path | str, **wish: Any) -> dict[str, Any]:
+def prepared(client: SocketClient, *sources: Path | str, **options: Any) -> dict[str, Any]:
     """Have sources prepared, and return what became of them."""
     words = [str(source) for source in sources]
-    said = client.call("prep.add", sources=words, **{"engine": "none", **wish})
+    said = client.call("prep.add", sources=words, **{"engine": "none", **options})
     return until_ended(client, said["batch"])
 
 

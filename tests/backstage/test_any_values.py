@@ -1,14 +1,14 @@
 """Every verb of backstage refuses what it cannot take: no value makes a fault of ours."""
 
 import pytest
-from any_values import faults, of_class, parameters
+from any_values import faults, parameters
 from house import house
 
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 
-VERBS = parameters(of_class(JobVerbs), of_class(PrepVerbs), of_class(LibraryVerbs))
+VERBS = parameters(JobVerbs, PrepVerbs, LibraryVerbs)
 
 
 @pytest.mark.slow

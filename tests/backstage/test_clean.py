@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from house import workshop
+from house import prep_context
 
 from sfa_engine.backstage.job import Kind, Plan, State
 from sfa_engine.backstage.steps.clean import Clean
@@ -19,8 +19,8 @@ LONG_AGO_S = time.time() - 40 * 86_400.0
 
 def test_what_cannot_be_cleaned_holds_up_nothing_else(tmp_path: Path) -> None:
     async def main() -> None:
-        async with workshop(tmp_path) as shop:
-            places, database, queue = shop.places, shop.database, shop.queue
+        async with prep_context(tmp_path) as context:
+            places, database, queue = context.places, context.database, context.queue
             places.trash.mkdir(parents=True)
             async with database.transaction() as connection:
                 stuck, _ = await tracks.add(connection, "/stuck.wav")
@@ -40,7 +40,7 @@ def test_what_cannot_be_cleaned_holds_up_nothing_else(tmp_path: Path) -> None:
             (places.bundles / ".sfa-part-00000000-1-0-x.sfa").mkdir()
             (job,) = await queue.list([State.WAITING])
             with pytest.raises(LibraryError, match="cannot write a backup"):
-                await Clean(shop)(job, lambda _share, _doing: None)
+                await Clean(context)(job, lambda _share, _doing: None)
             assert [each.id for each in await queue.list()] == [job.id]
             assert list(places.bundles.glob(".sfa-part-*")) == []
             assert [each.name for each in places.trash.iterdir()] == [f"{stuck.uuid}.sfa"]

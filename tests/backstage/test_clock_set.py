@@ -8,17 +8,17 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from house import workshop
+from house import prep_context
 
 from sfa_engine.backstage import housekeeping
-from sfa_engine.backstage.job import LONGEST_WAIT_S, Kind, Plan, State
+from sfa_engine.backstage.job import MAX_RETRY_S, Kind, Plan, State
 from sfa_engine.backstage.queue import Queue
 from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.errors import MediaError, WorkerError
 from sfa_engine.library import tracks as library_tracks
 from sfa_engine.library import trash
 from sfa_engine.library.database import Database, change
-from sfa_engine.library.trash import LONGEST_GAP_S
+from sfa_engine.library.trash import MAX_GAP_S
 
 HOUR_S = 3600.0
 DAY_S = 86_400.0
@@ -49,7 +49,7 @@ async def put(queue: Queue) -> int:
     return number
 
 
-@pytest.mark.parametrize("back_s", [1.0, 60.0, LONGEST_WAIT_S, 5 * HOUR_S, 3650 * DAY_S])
+@pytest.mark.parametrize("back_s", [1.0, 60.0, MAX_RETRY_S, 5 * HOUR_S, 3650 * DAY_S])
 def test_what_was_queued_before_the_clock_was_set_back_is_due(tmp_path: Path, back_s: float):
     async def body(queue: Queue, clock: Clock) -> None:
         number = await put(queue)
@@ -105,7 +105,7 @@ def test_a_retried_job_is_due_although_the_clock_is_set_back(tmp_path: Path):
         assert job is not None
         await queue.fail(job, MediaError("no sound"))
         await queue.retry([number])
-        clock.now_s -= LONGEST_WAIT_S / 2
+        clock.now_s -= MAX_RETRY_S / 2
         assert await queue.claim("import") is not None
 
     with_queue(tmp_path, body)
@@ -115,31 +115,31 @@ def clean_nights(path: Path, nights: list[float]) -> tuple[int, int]:
     """Clean up at some times of the clock; return how many removed tracks and jobs are left."""
 
     async def main() -> tuple[int, int]:
-        async with workshop(path) as shop:
+        async with prep_context(path) as context:
             clock = Clock()
-            shop.queue.now = clock
-            async with shop.database.transaction() as connection:
+            context.queue.now = clock
+            async with context.database.transaction() as connection:
                 track, _ = await library_tracks.add(connection, "/m/x")
-                await shop.queue.add_chain(connection, [Plan(Kind.ANALYSE)])
-            await trash.remove(shop.database, shop.places, track.id)
-            async with shop.database.transaction() as connection:
+                await context.queue.add_chain(connection, [Plan(Kind.ANALYSE)])
+            await trash.remove(context.database, context.places, track.id)
+            async with context.database.transaction() as connection:
                 await change(connection, "UPDATE tracks SET deleted_at = ?", (clock.now_s,))
-            job = await shop.queue.claim("analysis")
+            job = await context.queue.claim("analysis")
             assert job is not None
-            async with shop.database.transaction() as connection:
-                await shop.queue.finish(connection, job, {})
+            async with context.database.transaction() as connection:
+                await context.queue.finish(connection, job, {})
             for now_s in nights:
                 clock.now_s = Clock.now_s + now_s
-                async with shop.database.transaction() as connection:
-                    await shop.queue.add_chain(connection, [Plan(Kind.CLEAN)])
-                cleaning = await shop.queue.claim("import")
+                async with context.database.transaction() as connection:
+                    await context.queue.add_chain(connection, [Plan(Kind.CLEAN)])
+                cleaning = await context.queue.claim("import")
                 assert cleaning is not None
-                await Clean(shop)(cleaning, lambda _share, _doing: None)
-                async with shop.database.transaction() as connection:
-                    await shop.queue.finish(connection, cleaning, {})
-            async with shop.database.reading() as connection:
+                await Clean(context)(cleaning, lambda _share, _doing: None)
+                async with context.database.transaction() as connection:
+                    await context.queue.finish(connection, cleaning, {})
+            async with context.database.reading() as connection:
                 left = await trash.count(connection)
-            jobs = await shop.queue.list([State.DONE])
+            jobs = await context.queue.list([State.DONE])
             return left, sum(each.kind is Kind.ANALYSE for each in jobs)
 
     return asyncio.run(main())
@@ -163,14 +163,14 @@ def test_what_was_in_the_trash_for_a_month_of_nights_goes(tmp_path: Path):
 
 @pytest.mark.slow
 def test_a_machine_that_runs_at_weekends_empties_its_trash_too(tmp_path: Path):
-    assert clean_nights(tmp_path, [n * LONGEST_GAP_S for n in range(1, 7)]) == (0, 0)
+    assert clean_nights(tmp_path, [n * MAX_GAP_S for n in range(1, 7)]) == (0, 0)
 
 
 @pytest.mark.parametrize(("last_s", "cleans"), [(-2 * DAY_S, 1), (-HOUR_S, 0), (5 * DAY_S, 1)])
 def test_a_clean_up_is_due_when_the_last_was_long_ago_or_by_another_clock(
     monkeypatch: pytest.MonkeyPatch, last_s: float, cleans: int
 ):
-    monkeypatch.setattr(housekeeping, "FIRST_S", 0.0)
+    monkeypatch.setattr(housekeeping, "MISSED_DELAY_S", 0.0)
     monkeypatch.setattr(housekeeping.time, "time", lambda: Clock.now_s)
     cleaned = []
 
@@ -178,7 +178,7 @@ def test_a_clean_up_is_due_when_the_last_was_long_ago_or_by_another_clock(
         cleaned.append(True)
 
     async def main() -> None:
-        keeping = asyncio.create_task(housekeeping.keep_house(Clock.now_s + last_s, clean))
+        keeping = asyncio.create_task(housekeeping.clean_nightly(Clock.now_s + last_s, clean))
         for _ in range(5):
             await asyncio.sleep(0)
         keeping.cancel()

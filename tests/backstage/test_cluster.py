@@ -20,9 +20,9 @@ from distributed import Client, LocalCluster
 
 from sfa_engine.backstage.cluster import Cluster
 from sfa_engine.backstage.executor import Remote
-from sfa_engine.backstage.runner import Order
+from sfa_engine.backstage.runner import WorkerRequest
 from sfa_engine.errors import MediaError, WorkerError
-from sfa_engine.library.draft import clean_leftovers
+from sfa_engine.system.atomic import clean_leftovers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -73,12 +73,12 @@ async def cluster(shared: Path) -> AsyncIterator[Cluster]:
             await sent.close()
 
 
-def order(body: str, tmp_path: Path, name: str = "one", **request: Any) -> Order:
+def order(body: str, tmp_path: Path, name: str = "one", **request: Any) -> WorkerRequest:
     source = tmp_path / "song.txt"
     source.write_text("la la la")
     given = {"path": str(source), "out": str(tmp_path / "made"), **request}
     mark = f"{name}-{uuid.uuid4()}"  # whoever has the same is ended with it
-    return Order(("-c", HEAD + textwrap.dedent(body)), given, mark, 60.0, ("path",), "out")
+    return WorkerRequest(("-c", HEAD + textwrap.dedent(body)), given, mark, 60.0, ("path",), "out")
 
 
 def shared_is_empty(folder: Path) -> bool:
@@ -143,7 +143,7 @@ def test_storage_that_gives_no_reason_is_told_by_the_kind_of_its_error(tmp_path:
     here = Cluster(Client(), str(tmp_path))
     here._files = Storage()
     with pytest.raises(WorkerError, match="shared storage: FileNotFoundError"):
-        asyncio.run(here.end("sfa"))
+        asyncio.run(here.kill("sfa"))
 
 
 def test_a_killed_worker_of_the_cluster_loses_nothing(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_cancelled_order_ends_its_worker_wherever_it_runs(
             pid = int(await begun.get())
             descriptor = os.pidfd_open(pid)
             if is_cleared:  # by somebody who tidied the storage up
-                shutil.rmtree(shared / asked.mark)
+                shutil.rmtree(shared / asked.tag)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -227,9 +227,9 @@ def test_orders_that_nobody_took_up_are_told_to_end_and_then_cleared_away(tmp_pa
 
     async def main() -> None:
         async with cluster(shared) as here:
-            await here.end("sfa-ours")
+            await here.kill("sfa-ours")
             assert (shared / "sfa-ours-1" / "cancel").exists()
-            await here.end("sfa-ours")
+            await here.kill("sfa-ours")
 
     asyncio.run(main())
     assert [entry.name for entry in shared.iterdir()] == ["sfa-theirs-1"]
@@ -286,7 +286,7 @@ def test_a_cluster_without_tls_is_refused_unless_that_is_allowed(
 
 def test_a_cluster_with_tls_is_gone_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sfa_engine.backstage.cluster.CONNECT_S", 0.5)
-    with pytest.raises(WorkerError, match="no Dask scheduler answers at tls://"):
+    with pytest.raises(WorkerError, match="no Dask scheduler at tls://"):
         asyncio.run(Cluster.connect("tls://127.0.0.1:9", str(tmp_path)))
 
 
@@ -294,7 +294,7 @@ def test_a_scheduler_that_does_not_answer_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sfa_engine.backstage.cluster.CONNECT_S", 0.5)
-    with pytest.raises(WorkerError, match="no Dask scheduler answers"):
+    with pytest.raises(WorkerError, match="no Dask scheduler"):
         asyncio.run(Cluster.connect("tcp://127.0.0.1:9", str(tmp_path), insecure=True))
 
 
@@ -303,7 +303,7 @@ def test_an_address_that_is_none_is_told_and_nothing_stays_open(
     tmp_path: Path, address: str
 ) -> None:
     async def main() -> list[Client]:
-        with pytest.raises(WorkerError, match="no Dask scheduler answers"):
+        with pytest.raises(WorkerError, match="no Dask scheduler"):
             await Cluster.connect(address, str(tmp_path), insecure=True)
         return [client for client in Client._instances if client.status != "closed"]
 
@@ -344,7 +344,7 @@ def test_storage_that_cannot_be_cleared_costs_no_result(
 
     assert asyncio.run(main())["length"] == 8
     assert (tmp_path / "made" / "copy.txt").read_text() == "LA LA LA"
-    assert "stays on shared storage: [Errno 13] Permission denied" in caplog.text
+    assert "is left on shared storage: [Errno 13] Permission denied" in caplog.text
 
 
 def test_a_cluster_is_gone_to_with_the_first_order_and_tried_again_with_the_next(
@@ -357,8 +357,8 @@ def test_a_cluster_is_gone_to_with_the_first_order_and_tried_again_with_the_next
     remote = Remote(lambda: Cluster.connect(addresses[-1], str(shared), insecure=True))
 
     async def main() -> list[dict[str, Any]]:
-        await remote.end("sfa")
-        with pytest.raises(WorkerError, match="no Dask scheduler answers"):
+        await remote.kill("sfa")
+        with pytest.raises(WorkerError, match="no Dask scheduler"):
             await remote.run(order(COPY, tmp_path), lambda *_: None)
         async with two_workers(shared) as there:
             monkeypatch.setattr("sfa_engine.backstage.cluster.CONNECT_S", 10.0)

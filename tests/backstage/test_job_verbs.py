@@ -7,21 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from house import workshop
+from house import prep_context
 
-from sfa_engine.backstage.foreman import Foreman
+from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.job import Kind, Plan
-from sfa_engine.backstage.ledger import MOST_LISTED
+from sfa_engine.backstage.job_store import MAX_LISTED
 from sfa_engine.backstage.queue import Queue
-from sfa_engine.backstage.steps.chain import Find, Wish, import_file
+from sfa_engine.backstage.steps.plans import ImportSource, PrepOptions, import_file
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
-from sfa_engine.backstage.watching import Watching
+from sfa_engine.backstage.watch_folders import FolderWatcher
 from sfa_engine.errors import Refused
 from sfa_engine.library.database import Database
 from sfa_engine.wire import frames
 
-MANY = MOST_LISTED + 20
+MANY = MAX_LISTED + 20
 
 
 @pytest.mark.slow
@@ -29,12 +29,12 @@ def test_all_jobs_are_all_jobs_however_many_are_listed(tmp_path: Path) -> None:
     async def main() -> None:
         async with await Database.open(tmp_path / "library.db") as database:
             queue = Queue(database, "me")
-            verbs = JobVerbs(queue, Foreman(queue, {}, {}))
+            verbs = JobVerbs(queue, Dispatcher(queue, {}, {}))
             async with database.transaction(durable=False) as connection:
                 for _ in range(MANY):
                     await queue.add_chain(connection, [Plan(Kind.ANALYSE)])
             assert (await verbs.jobs_cancel(everything=True))["count"] == MANY
-            assert len((await verbs.jobs_list())["jobs"]) == MOST_LISTED
+            assert len((await verbs.jobs_list())["jobs"]) == MAX_LISTED
             async with database.transaction(durable=False) as connection:
                 await connection.execute("UPDATE jobs SET state = 'failed'")
             again = await verbs.jobs_retry(failed=True)
@@ -49,10 +49,10 @@ def test_a_job_with_names_that_are_no_utf_8_is_told_in_words_that_can_be_sent(
     async def main() -> None:
         async with await Database.open(tmp_path / "library.db") as database:
             queue = Queue(database, "me")
-            find = Find("/m/caf\udce9", {"drums": "/m/caf\udce9/drums.wav"})
+            find = ImportSource("/m/caf\udce9", {"drums": "/m/caf\udce9/drums.wav"})
             async with database.transaction(durable=False) as connection:
-                (job,) = await queue.add_chain(connection, [import_file(find, Wish())])
-            told = await JobVerbs(queue, Foreman(queue, {}, {})).jobs_show(job)
+                (job,) = await queue.add_chain(connection, [import_file(find, PrepOptions())])
+            told = await JobVerbs(queue, Dispatcher(queue, {}, {})).jobs_show(job)
             assert told["args"]["path"] == "/m/caf\\udce9"
             assert told["args"]["sources"] == {"drums": "/m/caf\\udce9/drums.wav"}
             assert told["state"] == "waiting"
@@ -76,9 +76,9 @@ def test_folders_that_cannot_be_read_are_told(
     monkeypatch.setattr(Path, "iterdir", iterdir)
 
     async def main() -> None:
-        async with workshop(tmp_path / "data") as shop:
-            foreman = Foreman(shop.queue, {}, {})
-            verbs = PrepVerbs(shop, foreman, Watching(shop, foreman))
+        async with prep_context(tmp_path / "data") as context:
+            dispatcher = Dispatcher(context.queue, {}, {})
+            verbs = PrepVerbs(context, dispatcher, FolderWatcher(context, dispatcher))
             with pytest.raises(Refused, match=r"no sound file in .*udce9\" cannot be read"):
                 await verbs.prep_add([str(closed.parent)])
             (closed.parent / "a.wav").write_bytes(b"sound")

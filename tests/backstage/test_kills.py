@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 from house import House, house, song, until_ended
 
-from sfa_engine.audio.media import read_bundle
-from sfa_engine.backstage.core import marks_of
-from sfa_engine.backstage.runner import MARK
+from sfa_engine.backstage.core import tag_prefix
+from sfa_engine.backstage.runner import TAG_VARIABLE
 from sfa_engine.errors import EngineError, Refused, SfaError
-from sfa_engine.surfaces.socket.client import SocketClient
+from sfa_engine.track.media import read_bundle
+from sfa_engine.wire.blocking import SocketClient
 
 ROUNDS = int(os.environ.get("SFA_KILL_ROUNDS", "12"))
 TRACKS = 6
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 10 * ROUNDS)]
 
 def workers(here: House) -> list[int]:
     """Return the processes that the house's backstage has started, or theirs."""
-    mark = f"{MARK}={marks_of(here.data)}".encode()
+    mark = f"{TAG_VARIABLE}={tag_prefix(here.data)}".encode()
     found = []
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
@@ -47,7 +47,7 @@ class Performer(threading.Thread):
     def __init__(self, here: House, seed: int) -> None:
         super().__init__(daemon=True)
         self.here = here
-        self.chance = random.Random(seed)
+        self.rng = random.Random(seed)
         self.kept: dict[tuple[int, int], float] = {}  # track and button: seconds
         self.doubtful: dict[tuple[int, int], set[float]] = {}  # sent, and no answer came
         self.marked = 0
@@ -68,16 +68,17 @@ class Performer(threading.Thread):
                     if track["bundle"] and Path(track["bundle"]).exists()
                 ]
                 if tracks:
-                    self._mark(client, self.chance.choice(tracks))
+                    self._mark(client, self.rng.choice(tracks))
                 self.over.wait(0.01)
 
     def _mark(self, client: SocketClient, track: dict[str, object]) -> None:
-        button = self.chance.randint(1, 8)
-        place_s = round(self.chance.uniform(0.0, 8.0), 3)
+        button = self.rng.randint(1, 8)
+        place_s = round(self.rng.uniform(0.0, 8.0), 3)
         where = (int(str(track["id"])), button)
         self.doubtful.setdefault(where, set()).add(place_s)
         try:
-            client.call("library.keep", bundle=track["bundle"], hotcues={str(button): place_s})
+            hotcues = {str(button): place_s}
+            client.call("library.save_hotcues", bundle=track["bundle"], hotcues=hotcues)
         except Refused:  # its bundle was being replaced: said, and not kept
             return
         except SfaError as error:
@@ -91,7 +92,7 @@ class Performer(threading.Thread):
 
 
 def test_nothing_is_lost_when_anything_dies(tmp_path: Path) -> None:
-    chance = random.Random(7)
+    rng = random.Random(7)
     music = [
         song(tmp_path / "music" / f"song {n}.wav", seed=n, bpm=100.0 + 7 * n) for n in range(TRACKS)
     ]
@@ -103,18 +104,18 @@ def test_nothing_is_lost_when_anything_dies(tmp_path: Path) -> None:
         performer.start()
         for _ in range(ROUNDS):
             with suppress(EngineError), here.connect() as client:
-                path = str(chance.choice(music))
-                engine = chance.choice(["none", "sketch"])
+                path = str(rng.choice(music))
+                engine = rng.choice(["none", "sketch"])
                 said = client.call(
-                    "prep.add", sources=[path], engine=engine, again=chance.random() < 0.5
+                    "prep.add", sources=[path], engine=engine, again=rng.random() < 0.5
                 )
                 batches.append(said["batch"])
                 asked.add(path)
-            time.sleep(chance.uniform(0.0, 1.5))
+            time.sleep(rng.uniform(0.0, 1.5))
             victims = workers(here)
-            if victims and chance.random() < 0.5:
+            if victims and rng.random() < 0.5:
                 with suppress(ProcessLookupError):
-                    os.kill(chance.choice(victims), signal.SIGKILL)
+                    os.kill(rng.choice(victims), signal.SIGKILL)
             else:
                 here.kill()
                 here.start().close()
@@ -169,7 +170,7 @@ def test_a_backstage_that_cannot_start_twice_says_so(tmp_path: Path) -> None:
         here.start().close()
         second = subprocess.run(
             [
-                *(sys.executable, "-m", "sfa_engine.cli.backstage_process"),
+                *(sys.executable, "-m", "sfa_engine.run.backstage_process"),
                 *("--runtime", str(here.runtime), "--log", str(tmp_path / "second")),
             ],
             env=here.env,

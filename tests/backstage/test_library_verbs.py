@@ -1,4 +1,4 @@
-"""``library.*`` on a real backstage: marks, corrections, playlists, removal; and odd requests."""
+"""``library.*`` on a real backstage: hot cues, corrections, playlists, removal; odd requests."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from house import House, prepared, song
 
-from sfa_engine.audio.media import MOST_CUES, read_bundle
 from sfa_engine.errors import Refused
-from sfa_engine.surfaces.socket.client import SocketClient
+from sfa_engine.track.media import MAX_CUES, read_bundle
+from sfa_engine.wire.blocking import SocketClient
 
 pytestmark = pytest.mark.slow
 
@@ -37,11 +37,13 @@ def test_a_correction_and_a_cue_by_hand_survive_another_analysis(
     assert (kept.position_frames, kept.hot_cue) == (round(3.25 * 48_000), 1)
 
 
-def test_marks_of_a_performer_are_kept_and_cleared(client: SocketClient, tmp_path: Path) -> None:
+def test_hot_cues_of_a_performer_are_saved_and_cleared(
+    client: SocketClient, tmp_path: Path
+) -> None:
     prepared(client, song(tmp_path / "song.wav"))
     bundle = client.call("library.find", words="song")["bundle"]
-    client.call("library.keep", bundle=bundle, hotcues={"8": 4.5, "7": 1.0})
-    client.call("library.keep", bundle=bundle, hotcues={"7": None})
+    client.call("library.save_hotcues", bundle=bundle, hotcues={"8": 4.5, "7": 1.0})
+    client.call("library.save_hotcues", bundle=bundle, hotcues={"7": None})
     cues = client.call("library.show", track="song")["cues"]
     by_slot = {cue["slot"]: cue for cue in cues if cue["slot"]}
     assert by_slot[8]["position_s"] == 4.5
@@ -66,14 +68,14 @@ def test_marks_of_a_performer_are_kept_and_cleared(client: SocketClient, tmp_pat
         ("jobs.list", {"states": None}),
         ("library.playlist_add", {"name": "x", "tracks": 5}),
         ("library.edit", {"track": 1, "values": {"title": 5}}),
-        ("library.keep", {"bundle": "a" * 4096, "hotcues": {"1": 1.0}}),
+        ("library.save_hotcues", {"bundle": "a" * 4096, "hotcues": {"1": 1.0}}),
         ("library.search", {"words": "bpm:" + "9" * 400}),
         ("library.search", {"words": "bmp:120"}),
         ("library.search", {"words": "", "limit": 0}),
         ("library.find", {"words": "nothing"}),
         ("library.grid", {"track": 1, "shift": 1, "bpm": 120}),
-        ("library.keep", {"bundle": "/etc", "hotcues": {"1": 1.0}}),
-        ("library.keep", {"bundle": "/etc", "hotcues": {"9": 1.0}}),
+        ("library.save_hotcues", {"bundle": "/etc", "hotcues": {"1": 1.0}}),
+        ("library.save_hotcues", {"bundle": "/etc", "hotcues": {"33": 1.0}}),
         ("library.restore", {"track": 12}),
         ("library.playlist", {"name": "none"}),
         ("library.cue", {"track": 1, "position_s": float("nan")}),
@@ -98,7 +100,7 @@ def test_a_track_that_is_removed_while_it_is_prepared_can_be_restored(
     prepared(client, path)
     client.call("jobs.watch")
     client.call("prep.add", sources=[str(path)], engine="none", again=True)
-    for _, event in client.notices():
+    for _, event in client.notifications():
         if event["kind"] == "analyse" and event["state"] == "running":
             break
     gone = client.call("library.remove", track=event["track"])
@@ -119,7 +121,7 @@ def test_a_track_may_have_as_many_cues_as_its_bundle(
         library.executemany(
             "INSERT INTO cues (track_id, origin, kind, position_s, changed_at)"
             " VALUES (1, 'hand', 'cue', ?, 0)",
-            [(1 + number / 1000,) for number in range(MOST_CUES - 1 - there)],
+            [(1 + number / 1000,) for number in range(MAX_CUES - 1 - there)],
         )
         library.execute("COMMIT")
     client.call("library.cue", track="song", position_s=3.0)

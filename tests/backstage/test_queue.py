@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa_engine.backstage.job import (
-    FIRST_WAIT_S,
-    LONGEST_WAIT_S,
+    FIRST_RETRY_S,
+    MAX_RETRY_S,
     Job,
     Kind,
     Plan,
     State,
-    wait_before,
+    backoff_s,
 )
 from sfa_engine.backstage.queue import Event, Queue, StaleError
 from sfa_engine.backstage.runner import error_of
@@ -131,7 +131,7 @@ def test_a_unique_job_is_there_once_while_it_lives(tmp_path: Path) -> None:
 
 def test_a_failed_attempt_waits_longer_each_time_and_the_last_ends_it(tmp_path: Path) -> None:
     async def body(queue: Queue, clock: Clock) -> None:
-        (number,) = await put(queue, replace(IMPORT, most_attempts=3))
+        (number,) = await put(queue, replace(IMPORT, max_attempts=3))
         waits = []
         for attempt in (1, 2, 3):
             job = await take(queue, "import")
@@ -146,16 +146,16 @@ def test_a_failed_attempt_waits_longer_each_time_and_the_last_ends_it(tmp_path: 
                 waits.append(job.due_s - clock.now_s)
                 clock.now_s = job.due_s
         assert job.state is State.FAILED
-        assert FIRST_WAIT_S / 2 <= waits[0] <= FIRST_WAIT_S
-        assert FIRST_WAIT_S <= waits[1] <= 2 * FIRST_WAIT_S
+        assert FIRST_RETRY_S / 2 <= waits[0] <= FIRST_RETRY_S
+        assert FIRST_RETRY_S <= waits[1] <= 2 * FIRST_RETRY_S
 
     with_queue(tmp_path, body)
 
 
 @given(st.integers(2, 1000), st.integers())
 def test_a_wait_is_within_its_bounds(attempt: int, seed: int) -> None:
-    wait_s = wait_before(attempt, random.Random(seed))
-    assert FIRST_WAIT_S / 2 <= wait_s <= LONGEST_WAIT_S
+    wait_s = backoff_s(attempt, random.Random(seed))
+    assert FIRST_RETRY_S / 2 <= wait_s <= MAX_RETRY_S
 
 
 @pytest.mark.parametrize(
@@ -338,9 +338,9 @@ def test_listeners_hear_of_every_change(tmp_path: Path) -> None:
         end = queue.listen(heard.append)
         await put(queue, IMPORT, batch="b")
         job = await take(queue, "import")
-        queue.tell_progress(job, 0.5, "reading")
+        queue.notify_progress(job, 0.5, "reading")
         await finish(queue, job)
-        queue.tell_ended(await queue.get(job.id))
+        queue.notify_ended(await queue.get(job.id))
         end()
         await put(queue, IMPORT)
         await take(queue, "import")
@@ -437,25 +437,25 @@ async def is_told_who_is_held(queue: Queue) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_a_job_is_held_while_the_one_before_it_has_not_ended(tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)
+    rng = random.Random(seed)
 
     async def body(queue: Queue, clock: Clock) -> None:
         seen: set[str] = set()
         await put(queue, IMPORT)
         for _ in range(120):
             known = [int(row[0]) for row in await queue.database.fetch("SELECT id FROM jobs")]
-            some = chance.sample(known, min(3, len(known)))
-            what = chance.choice(
+            some = rng.sample(known, min(3, len(known)))
+            what = rng.choice(
                 ["put", "finish", "fail", "cancel", "retry", "prune", "again", "forget"]
             )
             if what == "put":
-                await put(queue, *chance.sample([IMPORT, SEPARATE, ANALYSE, CUE], 3))
+                await put(queue, *rng.sample([IMPORT, SEPARATE, ANALYSE, CUE], 3))
             elif what in {"finish", "fail"}:
-                job = await queue.claim(chance.choice(["import", "separation", "analysis"]))
+                job = await queue.claim(rng.choice(["import", "separation", "analysis"]))
                 if job and what == "finish":
                     await finish(queue, job)
                 elif job:
-                    why = chance.choice([WorkerError("killed"), MediaError("no sound")])
+                    why = rng.choice([WorkerError("killed"), MediaError("no sound")])
                     await queue.fail(job, why)
             elif what == "cancel":
                 await queue.cancel(some)
@@ -467,7 +467,7 @@ def test_a_job_is_held_while_the_one_before_it_has_not_ended(tmp_path: Path, see
             elif what == "forget":
                 async with queue.database.transaction() as connection:
                     await connection.execute(
-                        "DELETE FROM jobs WHERE id = ?", (chance.choice([*known, 0]),)
+                        "DELETE FROM jobs WHERE id = ?", (rng.choice([*known, 0]),)
                     )
             elif await queue.claim("import"):
                 queue.owner += "'"

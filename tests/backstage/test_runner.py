@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from sfa_engine.backstage import runner
-from sfa_engine.backstage.courtesy import NICE, NICE_PLAYING, Courtesy
-from sfa_engine.backstage.runner import Order, end_marked, run_worker
+from sfa_engine.backstage.niceness import NICE, NICE_PLAYING, Niceness
+from sfa_engine.backstage.runner import WorkerRequest, kill_tagged, run_worker
 from sfa_engine.errors import MediaError, WorkerError
 
 HEAD = (
@@ -49,9 +49,9 @@ def run(body: str, time_limit_s: float = 60.0, **request: Any) -> dict[str, Any]
     return asyncio.run(run_worker(order(body, time_limit_s, **request)))
 
 
-def order(body: str, time_limit_s: float = 60.0, **request: Any) -> Order:
+def order(body: str, time_limit_s: float = 60.0, **request: Any) -> WorkerRequest:
     program = ("-c", HEAD + textwrap.dedent(body))
-    return Order(program, request, f"test-{uuid.uuid4()}", time_limit_s)
+    return WorkerRequest(program, request, f"test-{uuid.uuid4()}", time_limit_s)
 
 
 def is_alive(pid: int) -> bool:
@@ -118,7 +118,7 @@ def test_a_machine_without_threads_to_spare_is_an_error_and_leaves_no_worker(
 
 
 def test_a_line_without_end_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "LONGEST_LINE_BYTES", 200_000)
+    monkeypatch.setattr(runner, "MAX_LINE_BYTES", 200_000)
     body = """
         for _ in range(10): sys.stdout.write("{" + "a" * 100000)
         print()
@@ -222,7 +222,7 @@ def test_nothing_is_alive_however_often_a_worker_is_cancelled(tmp_path: Path) ->
     """Also while what it left is being ended, and while all threads wait for a disk."""
     body = DAEMON + "print('{\"progress\": 1}', flush=True)\ntime.sleep(60)"
     pid = tmp_path / "pid"
-    end, alive = runner.end_marked, []
+    end, alive = runner.kill_tagged, []
     over = threading.Event()
 
     def end_slowly(*given: Any) -> int:
@@ -230,7 +230,7 @@ def test_nothing_is_alive_however_often_a_worker_is_cancelled(tmp_path: Path) ->
         return end(*given)
 
     async def main(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(runner, "end_marked", end_slowly)
+        patch.setattr(runner, "kill_tagged", end_slowly)
         for _ in range(100):
             asyncio.get_running_loop().run_in_executor(None, over.wait)
         begun = asyncio.Event()
@@ -259,11 +259,11 @@ def test_a_process_is_killed_though_too_many_files_are_open(
 
     monkeypatch.setattr(os, "pidfd_open", full)
     mark = f"test-{uuid.uuid4()}"
-    left = subprocess.Popen(["sleep", "60"], env={**os.environ, runner.MARK: mark})
+    left = subprocess.Popen(["sleep", "60"], env={**os.environ, runner.TAG_VARIABLE: mark})
     try:
         while not Path(f"/proc/{left.pid}/cmdline").read_bytes().startswith(b"sleep"):
             time.sleep(0.01)
-        assert end_marked(mark) == 1
+        assert kill_tagged(mark) == 1
     finally:
         left.kill()
         assert left.wait(30) == -signal.SIGKILL
@@ -271,13 +271,13 @@ def test_a_process_is_killed_though_too_many_files_are_open(
 
 CROWDED = """
 import asyncio, os, resource, sys
-from sfa_engine.backstage.runner import Order, run_worker
+from sfa_engine.backstage.runner import WorkerRequest, run_worker
 
 async def main():
     loop = asyncio.get_running_loop()
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     said = loop.create_future()
-    order = Order(("-c", sys.argv[1]), {"pid": sys.argv[2]}, sys.argv[3], 60.0)
+    order = WorkerRequest(("-c", sys.argv[1]), {"pid": sys.argv[2]}, sys.argv[3], 60.0)
     task = asyncio.create_task(run_worker(order, lambda *_: said.set_result(None)))
     await said
     full = []
@@ -316,14 +316,14 @@ def test_a_worker_is_killed_and_its_cancellation_told_though_no_file_can_be_open
 
 def test_a_worker_that_does_not_read_its_request_is_no_trouble() -> None:
     program = ("-c", "print('{\"result\": {}}')")
-    wanted = Order(program, {"long": "x" * 500_000}, f"test-{uuid.uuid4()}", 60.0)
+    wanted = WorkerRequest(program, {"long": "x" * 500_000}, f"test-{uuid.uuid4()}", 60.0)
     assert asyncio.run(run_worker(wanted)) == {}
 
 
 @pytest.mark.slow
 def test_a_worker_that_hangs_before_it_reads_is_ended_when_its_time_is_up() -> None:
     program = ("-c", "import time\ntime.sleep(60)")
-    wanted = Order(program, {"long": "x" * 500_000}, f"test-{uuid.uuid4()}", 0.5)
+    wanted = WorkerRequest(program, {"long": "x" * 500_000}, f"test-{uuid.uuid4()}", 0.5)
 
     async def main() -> None:
         async with asyncio.timeout(60):
@@ -335,11 +335,11 @@ def test_a_worker_that_hangs_before_it_reads_is_ended_when_its_time_is_up() -> N
 
 def test_a_module_that_is_not_there_is_an_error() -> None:
     with pytest.raises(WorkerError, match="No module named no_such"):
-        asyncio.run(run_worker(Order(("-m", "no_such"), {}, "test-none", 60.0)))
+        asyncio.run(run_worker(WorkerRequest(("-m", "no_such"), {}, "test-none", 60.0)))
 
 
 def test_nothing_is_ended_without_the_mark() -> None:
-    assert end_marked(f"test-{uuid.uuid4()}") == 0
+    assert kill_tagged(f"test-{uuid.uuid4()}") == 0
 
 
 def test_workers_give_way_to_a_set_that_plays() -> None:
@@ -350,21 +350,21 @@ def test_workers_give_way_to_a_set_that_plays() -> None:
     cores = os.sched_getaffinity(0)
 
     async def main() -> None:
-        courtesy = Courtesy()
+        niceness = Niceness()
         begun = asyncio.Event()
-        task = asyncio.create_task(run_worker(order(body), lambda *_: begun.set(), courtesy))
+        task = asyncio.create_task(run_worker(order(body), lambda *_: begun.set(), niceness))
         await begun.wait()
-        (pid,) = courtesy.groups
+        (pid,) = niceness.groups
         assert os.getpriority(os.PRIO_PROCESS, pid) == NICE
         assert os.sched_getaffinity(pid) == cores
-        courtesy.playing = True
+        niceness.playing = True
         assert os.getpriority(os.PRIO_PROCESS, pid) == NICE_PLAYING
         assert os.sched_getaffinity(pid) == (cores - {min(cores)} or cores)
-        courtesy.playing = False
+        niceness.playing = False
         assert os.sched_getaffinity(pid) == cores
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not courtesy.groups
+        assert not niceness.groups
 
     asyncio.run(main())

@@ -14,17 +14,39 @@ import pytest
 from house import house
 
 from sfa_engine.backstage import server
-from sfa_engine.wire import BACKSTAGE, frames
-from sfa_engine.wire.messages import REQUEST
+from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET
+from sfa_engine.wire import frames, protocol
+from sfa_engine.wire.connection import Connection
+from sfa_engine.wire.stream import REQUEST, Answer
+from sfa_engine.wire.verbs import exported, verb
 
 pytestmark = pytest.mark.slow
+
+
+class Verbs:
+    """What the servers of this process can do."""
+
+    @verb(scope="read")
+    def seven(self, long: str = "") -> int:  # noqa: ARG002 - the request is to be long
+        """Return seven."""
+        return 7
+
+
+def answers_in(connection: Connection, data: bytes) -> list[Answer]:
+    """Return the answers that are whole with these bytes."""
+    connection.receive_data(data)
+    found = []
+    while (event := connection.next_event()) is not None:
+        assert isinstance(event, Answer)
+        found.append(event)
+    return found
 
 
 def test_what_a_client_asked_for_is_done_though_it_left_at_once(tmp_path: Path) -> None:
     with house(tmp_path) as here, here.start() as client:
         for number in range(5):
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-                line.connect(str(here.runtime / BACKSTAGE))
+                line.connect(str(here.runtime / BACKSTAGE_SOCKET))
                 asked = {"name": f"list {number}"}
                 line.sendall(frames.pack([REQUEST, 1, "library.playlist_add", asked]))
         give_up = time.monotonic() + 10.0
@@ -37,13 +59,13 @@ def test_what_a_client_asked_for_is_done_though_it_left_at_once(tmp_path: Path) 
 def test_a_request_before_a_broken_frame_is_answered_and_what_trickles_is_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "HALF_FRAME_S", 0.5)
+    monkeypatch.setattr(protocol, "FRAME_TIMEOUT_S", 0.5)
     request = frames.pack([REQUEST, 1, "seven", {}])
     path = tmp_path / "socket"
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        verbs = SimpleNamespace(verbs={"seven": lambda: 7})
-        await server.Client(verbs, reader, writer).run()  # type: ignore[arg-type]
+        core = SimpleNamespace(verbs=exported(Verbs()))
+        await server.Client(core, reader, writer, lambda: None).run()  # type: ignore[arg-type]
         writer.close()
 
     async def said(send: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> list[Any]:
@@ -52,7 +74,7 @@ def test_a_request_before_a_broken_frame_is_answered_and_what_trickles_is_let_go
         heard = await asyncio.wait_for(reader.read(), 60)
         writer.close()
         await asyncio.gather(sending, return_exceptions=True)
-        return [frames.unpack(body) for body in frames.FrameReader().feed(heard)]
+        return answers_in(Connection(), heard)
 
     async def at_once(writer: asyncio.StreamWriter) -> None:
         writer.write(request + b"\xff" * 8)
@@ -66,10 +88,10 @@ def test_a_request_before_a_broken_frame_is_answered_and_what_trickles_is_let_go
 
     async def main() -> None:
         async with await asyncio.start_unix_server(serve, path):
-            for send, why in ((at_once, "is announced"), (trickle, "did not come")):
+            for send, why in ((at_once, "is announced"), (trickle, "did not arrive")):
                 answers = await said(send)
-                assert [answer[3] for answer in answers if answer[1] == 1] == [7]
-                assert [why in answer[2]["message"] for answer in answers if answer[1] is None]
+                assert [frames.unpack(one.result) for one in answers if one.id == 1] == [7]
+                assert [why in str(one.error) for one in answers if one.id is None] == [True]
 
     asyncio.run(main())
 
@@ -92,18 +114,20 @@ def test_of_a_client_that_reads_nothing_so_many_requests_are_under_way_and_no_mo
     served: list[server.Client] = []
     many = asyncio.Event()
 
-    async def work() -> str:
-        nonlocal begun, most
-        begun += 1
-        if begun == server.MOST_ASKED:
-            many.set()
-        most = max(most, *(len(client._asked) for client in served))
-        await asyncio.sleep(0)
-        return "x" * 100_000
+    class Work:
+        @verb(scope="read")
+        async def work(self) -> str:
+            nonlocal begun, most
+            begun += 1
+            if begun == protocol.MAX_CONCURRENT:
+                many.set()
+            most = max(most, *(len(client.peer.requests) for client in served))
+            await asyncio.sleep(0)
+            return "x" * 100_000
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        verbs = SimpleNamespace(verbs={"work": work})
-        served.append(server.Client(verbs, reader, writer))  # type: ignore[arg-type]
+        core = SimpleNamespace(verbs=exported(Work()))
+        served.append(server.Client(core, reader, writer, lambda: None))  # type: ignore[arg-type]
         await served[0].run()
         writer.close()
 
@@ -115,16 +139,32 @@ def test_of_a_client_that_reads_nothing_so_many_requests_are_under_way_and_no_mo
             async with asyncio.timeout(30):
                 await many.wait()
                 await asyncio.sleep(0.3)  # it does not go on
-                assert begun < 2 * server.MOST_ASKED
+                assert begun < 2 * protocol.MAX_CONCURRENT
                 answers: set[int] = set()
-                frame_reader = frames.FrameReader()
+                connection = Connection()
                 while len(answers) < 1000:  # and none is lost when the client reads
-                    data = await reader.read(1 << 20)
-                    while bodies := frame_reader.feed(data):
-                        data = b""
-                        answers.update(frames.unpack(body)[1] for body in bodies)
+                    came = answers_in(connection, await reader.read(1 << 20))
+                    answers.update(one.id for one in came if one.id is not None)
             writer.close()
-        assert most <= server.MOST_ASKED
+        assert most <= protocol.MAX_CONCURRENT
         assert answers == set(range(1000))
+
+    asyncio.run(main())
+
+
+def test_what_waits_to_be_pushed_is_dropped_when_a_client_watches_no_more() -> None:
+    async def main() -> None:
+        listeners: list[Any] = []
+        core = SimpleNamespace(
+            verbs={},
+            track_listeners=listeners,
+            queue=SimpleNamespace(listen=lambda _: lambda: None),
+        )
+        client = server.Client(core, None, None, lambda: None)  # type: ignore[arg-type]
+        client.jobs_watch()
+        client.library_watch()
+        listeners[0](1, "a.sfa")
+        client.library_unwatch()
+        assert (listeners, client._news) == ([], {})
 
     asyncio.run(main())

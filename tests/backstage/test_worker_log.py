@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from sfa_engine.backstage.runner import LOG_BYTES, Order, run_worker
+from sfa_engine.backstage.runner import LOG_BYTES, WorkerRequest, run_worker
 from sfa_engine.errors import WorkerError
 
 HEAD = "import json, os, signal, sys\njson.loads(sys.stdin.readline())\n"
@@ -20,7 +20,7 @@ def logged(body: str, caplog: pytest.LogCaptureFixture) -> list[str]:
     caplog.set_level(logging.INFO, "sfa_engine")
     program = ("-c", HEAD + textwrap.dedent(body))
     with suppress(WorkerError):
-        asyncio.run(run_worker(Order(program, {}, f"test-{uuid.uuid4()}", 60.0)))
+        asyncio.run(run_worker(WorkerRequest(program, {}, f"test-{uuid.uuid4()}", 60.0)))
     said = [record.getMessage() for record in caplog.records if record.name.startswith("sfa_")]
     return [each.partition("]: ")[2] for each in said]
 

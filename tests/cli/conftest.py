@@ -13,19 +13,19 @@ from click.testing import CliRunner
 from engine_process import bundles, silent_engine  # noqa: F401 - fixtures, found by their names
 from open_library import with_bundle
 
-from sfa_engine.audio.grid import Anchor, Grid
-from sfa_engine.cli.folders import memory_path
 from sfa_engine.cli.main import main
 from sfa_engine.errors import EngineError
 from sfa_engine.library.analysis import Analysis, StemOrigin, set_stems, store
 from sfa_engine.library.cues import Cue
 from sfa_engine.library.database import Database
-from sfa_engine.library.description import follow
+from sfa_engine.library.manifest import update
 from sfa_engine.library.places import Places
 from sfa_engine.library.tags import Tags
 from sfa_engine.library.tracks import add
-from sfa_engine.surfaces.socket.client import SocketClient
-from sfa_engine.wire import BACKSTAGE
+from sfa_engine.run.folders import memory_path
+from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET
+from sfa_engine.track.grid import Anchor, Grid
+from sfa_engine.wire.blocking import SocketClient
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ async def _fill(data):
             ],
         )
         await set_stems(connection, track.id, [StemOrigin("mix", "sketch", "sketch", sketch=True)])
-    await follow(database, places, track.id)
+    await update(database, places, track.id)
     await database.close()
 
 
@@ -93,13 +93,13 @@ def backstage(tmp_path_factory):
     (folder / "config.toml").touch()
     asyncio.run(_fill(folder / "data" / "sfa"))
     process = subprocess.Popen(
-        [sys.executable, "-m", "sfa_engine.cli.backstage_process", "--runtime", runtime],
+        [sys.executable, "-m", "sfa_engine.run.backstage_process", "--runtime", runtime],
         env={**os.environ, **environment},
     )
     give_up = time.monotonic() + 30.0
     while True:
         try:
-            SocketClient(runtime / BACKSTAGE, 30.0, "backstage").close()
+            SocketClient(runtime / BACKSTAGE_SOCKET, 30.0, "backstage").close()
             break
         except EngineError:
             assert process.poll() is None

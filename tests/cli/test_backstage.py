@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from sfa_engine.audio.lock import lock_holder, take_lock
-from sfa_engine.cli.backstage import LOCK
-from sfa_engine.cli.folders import memory_path
+from sfa_engine.run.folders import memory_path
+from sfa_engine.system.process_lock import lock_holder, take_lock
+from sfa_engine.system.runtime_files import BACKSTAGE_LOCK
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ for pause_s in sys.argv[2:]:
 def runtime() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="sfa-", dir=memory_path()) as folder:
         yield Path(folder)
-        while lock_holder(Path(folder) / LOCK):  # the last one ends with its last client
+        while lock_holder(Path(folder) / BACKSTAGE_LOCK):  # the last one ends with its last client
             time.sleep(0.05)
 
 
@@ -56,13 +56,14 @@ def answers(runtime: Path, data: Path, *pauses_s: float) -> list[str]:
 
 
 def test_one_that_is_ending_is_waited_for(runtime: Path, tmp_path: Path) -> None:
-    held = take_lock(runtime / LOCK, "backstage", "wait")
+    held = take_lock(runtime / BACKSTAGE_LOCK, "backstage", "wait")
     ending = threading.Timer(1.0, os.close, [held])
     ending.start()
     assert answers(runtime, tmp_path, 0.0) == ["0"]
     ending.join()
 
 
+@pytest.mark.nightly
 def test_who_comes_just_when_it_ends_is_served_all_the_same(runtime: Path, tmp_path: Path) -> None:
     pauses_s = [0.0, *(0.99 + 0.002 * number for number in range(12))]
     assert answers(runtime, tmp_path, *pauses_s) == ["0"] * 13

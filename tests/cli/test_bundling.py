@@ -8,10 +8,10 @@ import pytest
 import soundfile
 from open_library import with_bundle
 
-from sfa_engine.audio.media import read_bundle
 from sfa_engine.library.database import Database
 from sfa_engine.library.places import Places
 from sfa_engine.library.tracks import add, edit
+from sfa_engine.track.media import read_bundle
 
 pytestmark = pytest.mark.slow
 RATE = 8_000
@@ -54,7 +54,7 @@ def test_a_bundle_made_by_hand_is_replaced_when_that_is_asked_for(sfa, song, pla
     assert sfa("bundle", song, "--quiet", "--title", "first")[0] == 0
     status, _, err = sfa("bundle", song, "--title", "second")
     assert status == 1
-    assert "is there already; add --replace" in err
+    assert "exists; add --replace" in err
     assert read_bundle(places.bundles / "song.sfa").track.title == "first"
     assert sfa("bundle", song, "--quiet", "--title", "second", "--replace")[0] == 0
     assert read_bundle(places.bundles / "song.sfa").track.title == "second"
@@ -81,7 +81,7 @@ def test_stems_replace_a_bundle_when_that_is_asked_for_and_no_file_is_begun_befo
     assert sfa(*separate, song)[0] == 0
     status, _, err = sfa(*separate, "new.wav", song)
     assert status == 1
-    assert "out/song.sfa is there already; add --replace" in err
+    assert "out/song.sfa exists; add --replace" in err
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["song.sfa"]
     assert sfa(*separate, "new.wav", song, "--replace")[0] == 0
 

@@ -1,14 +1,13 @@
 """`sfa get`, `set`, `press` and `describe`, and the status at any width."""
 
-import io
 import json
 import os
-import re
 import select
 import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,12 @@ import soundfile
 from engine_process import until
 from rich.cells import cell_len
 
-from sfa_engine.audio.lock import lock_holder
-from sfa_engine.cli.screen import SafeConsole, status_view
-from sfa_engine.cli.verdict import tell_health
+from sfa_engine.cli.startup_health import report_health
+from sfa_engine.cli.status import status_lines
+from sfa_engine.script.script import parse_script
 from sfa_engine.stage.core import Core
-from sfa_engine.studio.script import parse_script
-from sfa_engine.surfaces.socket.client import SocketClient
+from sfa_engine.system.process_lock import lock_holder
+from sfa_engine.wire.blocking import SocketClient
 
 TITLE = "Sleater Kinney - Modern Girl"
 
@@ -46,12 +45,10 @@ def status(**of):
 
 @pytest.mark.parametrize("width", [40, 50, 60, 72, 80, 120])
 def test_the_status_shows_titles_at_every_width(width):
-    file = io.StringIO()
-    SafeConsole(file=file, width=width).print(status_view(status(), width))
-    (line,) = [line for line in file.getvalue().splitlines() if line.startswith("1 ▶")]
+    lines = ["".join(text for text, _ in line) for line in status_lines(status(), width)]
+    (line,) = [line for line in lines if line.startswith("1 ▶")]
     shown = line.removeprefix("1 ▶  ").partition("…")[0].partition("  ")[0].strip()
-    assert TITLE.startswith(shown)
-    assert len(shown) >= 14
+    assert shown in {TITLE, TITLE.partition(" - ")[2]}  # never a piece of the artist alone
     assert cell_len(line) <= width
     assert "1:01.0" in line
     assert "120.00" in line
@@ -103,9 +100,9 @@ def test_values_are_read_set_and_pressed(silent_engine, bundles):
     assert len(every) > 80
     for wrong in ("deck1.bpm.*", "deck1.hotcue1.pr*"):
         assert run("get", wrong)[::2] == (
-            1, f'sfa: no value or reading fits "{wrong}"; see `sfa describe` for all controls\n'
+            1, f'sfa: no value or reading matches "{wrong}"; see `sfa describe` for all controls\n'
         )  # fmt: skip
-    assert 'did you mean "deck1.tempo"?' in run("get", "crossfader", "deck1.bpm")[2]
+    assert 'did you mean "deck1.tempo"?' in run("get", "crossfader", "deck1.tempoo")[2]
 
     # A press of a hot cue says whether it stored or jumped.
     assert run("load", "1", str(bundles[0]))[0] == 0
@@ -114,7 +111,7 @@ def test_values_are_read_set_and_pressed(silent_engine, bundles):
     assert run("set", "deck1.position", "0:01")[0] == 0
     assert run("press", "deck1.hotcue7.press")[1] == "jumped to 0:02.0\n"
     assert run("get", "deck1.position")[1] == "2.000 s\n"
-    for quiet in ("deck1.hotcue7.clear", "deck1.hotcue6.store", "deck1.loop.auto"):
+    for quiet in ("deck1.hotcue7.clear", "deck1.hotcue6.store", "deck1.loop.beatloop"):
         assert run("press", quiet)[:2] == (0, "")
     assert run("press", "deck1.hotcue7.press")[1] == "stored at 0:02.0\n"
 
@@ -130,13 +127,13 @@ def test_health_is_told_in_one_line_with_all_its_reasons(silent_engine):
     told = [line for line in silent_engine.said().splitlines() if line.startswith("health ")]
     with silent_engine.connect() as client:
         reasons = client.call("health")["reasons"]
-    assert told == [f"health strained: {'; '.join(reasons)}"]
+    assert told == [f"health degraded: {'; '.join(reasons)}"]
 
 
 def test_health_of_nothing_is_one_line_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("sfa_engine.cli.verdict.PATIENCE_S", 0.0)
+    monkeypatch.setattr("sfa_engine.cli.startup_health.START_TIMEOUT_S", 0.0)
     said, heard = [], threading.Event()
-    tell_health(tmp_path, lambda line: (said.append(line), heard.set()))
+    report_health(tmp_path, lambda line: (said.append(line), heard.set()))
     assert heard.wait(10.0)
     assert len(said) == 1
     assert said[0].startswith("health down: the engine does not answer")
@@ -177,17 +174,9 @@ def workers_of(parent):
 
     Whoever starts a program waits until it has begun: a stop before that would stop both.
     """
-    tasks = Path(f"/proc/{parent}/task").iterdir()
-    pids = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    pids = []
+    for task in Path(f"/proc/{parent}/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            pids += map(int, (task / "children").read_text().split())
     programs = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
     return [pid for pid, words in programs.items() if b"sfa_engine.prep" in words]
-
-
-def test_the_command_loads_neither_numpy_nor_rich_for_a_value():
-    code = (
-        "import sys; import sfa_engine.cli.main; import sfa_engine.surfaces.socket.client; "
-        "print(*sorted(m for m in ('numpy', 'rich', 'asyncio', 'trio', 'llvmlite', 'tomllib', "
-        "'sfa_engine.cli.config', 'sfa_engine.desk') if m in sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert re.fullmatch(r"\s*", done.stdout)

@@ -10,7 +10,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from sfa_engine.cli.board import job_table
+from sfa_engine.cli.job_progress import job_table
 
 WHY = "the sound of this file breaks off after 12.4 s and is not what its header promises"
 
@@ -63,8 +63,8 @@ def test_a_job_that_runs_says_below_its_title_what_it_does():
     ("words", "hint"),
     [
         (["cancel"], "sfa: no job is named; give numbers, or --all for every one\n"),
-        (["retry"], "sfa: no job is named; give numbers, or --failed for all that failed\n"),
-        (["cancel", "99"], "sfa: there is no job 99; see `sfa jobs list --all`\n"),
+        (["retry"], "sfa: no job is named; give numbers, or --failed for all failed jobs\n"),
+        (["cancel", "99"], "sfa: no job 99; see `sfa jobs list --all`\n"),
     ],
 )
 def test_a_job_that_is_not_named_is_a_mistake(ask, words, hint):
@@ -91,7 +91,7 @@ def test_a_file_whose_name_is_no_utf_8_is_refused_and_told_of(ask, tmp_path):
     odd.write_bytes(b"sound")
     status, out, err = ask("prep", odd)
     assert (status, out) == (1, "")
-    assert err == f'sfa: "{tmp_path}/music/caf\\udce9.wav" is no name in UTF-8; rename it\n'
+    assert err == f'sfa: "{tmp_path}/music/caf\\udce9.wav" is not a UTF-8 name; rename it\n'
     assert ask("prep", odd.parent, "--quiet")[0] == 1
     listed = json.loads(ask("jobs", "list", "--failed", "--json")[1])["jobs"]
     status, out, _ = ask("jobs", "show", listed[0]["id"])

@@ -68,11 +68,11 @@ def test_a_check_shows_how_far_it_is_and_tells_the_first_of_each_kind(ask):
     assert status == 1
     assert "checking the library" in err
     lines = out.splitlines()
-    assert lines[-2] == "no-bundle: 1280 more; --json tells them all"
+    assert lines[-2] == "no-bundle: 1280 more; --json lists them all"
     assert lines[-1].startswith("1300 found, 1300 left")
     assert len(lines) == 22
     assert len(json.loads(ask("library", "check", "--json")[1])) == MANY
-    assert len(ask("library", "check", "--mend")[1].splitlines()) == MANY + 1
+    assert len(ask("library", "check", "--repair")[1].splitlines()) == MANY + 1
 
 
 def test_all_jobs_are_cancelled_and_retried_however_many(ask, tmp_path):

@@ -11,11 +11,11 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 
-from sfa_engine import log as process_log
 from sfa_engine.cli import log
 from sfa_engine.cli.main import main
 from sfa_engine.errors import Refused
-from sfa_engine.log import LogFile, numbered
+from sfa_engine.system import log as process_log
+from sfa_engine.system.log import LogFile, numbered
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_rotated_files_are_read_too_the_oldest_first(folder):
 
 def test_following_misses_nothing_while_the_writer_rotates(tmp_path, monkeypatch):
     monkeypatch.setattr(process_log, "MAX_FILE_BYTES", 5000)
-    monkeypatch.setattr(log, "FOLLOW_S", 0.001)
+    monkeypatch.setattr(log, "FOLLOW_POLL_S", 0.001)
     file = LogFile("host", tmp_path)
     tail = log.Tail(tmp_path / "host.log")
     seen = []
@@ -152,7 +152,7 @@ def test_on_a_terminal_a_traceback_has_lines_and_following_shows_what_comes(fold
 
 def test_the_last_words_of_a_log_are_without_their_time(tmp_path):
     file = LogFile("host", tmp_path)
-    assert log.last_words(tmp_path / "host.log") == ""
+    assert process_log.last_message(tmp_path / "host.log") == ""
     file.write("info", "begun")
     file.write("error", "Traceback …\n  in x\nKeyError: 'y'")
-    assert log.last_words(tmp_path / "host.log") == "KeyError: 'y'"
+    assert process_log.last_message(tmp_path / "host.log") == "KeyError: 'y'"

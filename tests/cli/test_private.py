@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from sfa_engine.cli.config import load_config
-from sfa_engine.cli.folders import closed_folder, private_folder, runtime_path
 from sfa_engine.errors import Refused
 from sfa_engine.library.database import Database
 from sfa_engine.library.places import Places
+from sfa_engine.run.config import load_config
+from sfa_engine.run.folders import closed_folder, private_folder, runtime_path
 
 SFA = [sys.executable, "-m", "sfa_engine.cli.main"]
 
@@ -164,7 +164,7 @@ def test_a_data_folder_that_cannot_be_made_is_one_line(sfa, tmp_path, words):
     (tmp_path / "file").touch()
     status, _, err = sfa(*words, stdin="x", XDG_DATA_HOME=str(tmp_path / "file"))
     assert (status, len(err.splitlines())) == (1, 1)
-    assert "Not a directory; look at the rights and the space there" in err
+    assert "Not a directory; check its permissions and the free space" in err
 
 
 @pytest.mark.slow

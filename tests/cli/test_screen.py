@@ -6,8 +6,10 @@ import pytest
 from rich.console import Console
 
 from sfa_engine.cli import screen
-from sfa_engine.cli.board import Board
-from sfa_engine.cli.screen import progress_bar, status_view, track_table
+from sfa_engine.cli.job_progress import JobProgress
+from sfa_engine.cli.screen import progress_bar, track_table
+from sfa_engine.cli.status import status_lines
+from sfa_engine.cli.terminal import cell_len, fit, print_styled
 
 ODD = "Come [/x] Together [Original Mix] :drum:"  # rich knows such marks and names
 
@@ -43,18 +45,18 @@ def test_a_title_stands_on_a_progress_bar_as_it_is(terminal):
 
 def test_a_title_stands_on_the_board_as_it_is_while_its_job_runs_and_after(terminal):
     event = {"job": 1, "kind": "cue", "title": ODD, "progress": 0.5, "doing": "[y]", "error": None}
-    with Board() as board:
+    with JobProgress() as board:
         board.show(event | {"state": "running"})
     assert ODD in terminal.getvalue()
     assert "[y]" in terminal.getvalue()
     terminal.truncate(0)
     terminal.seek(0)
-    with Board() as board:
+    with JobProgress() as board:
         board.show(event | {"state": "done"})
     assert ODD in terminal.getvalue()
 
 
-def test_a_title_stands_in_the_status_as_it_is():
+def test_a_title_stands_in_the_status_as_it_is(capsys):
     deck = {
         "loaded": True, "playing": True, "artist": "[b]", "title": ODD, "tempo": 120.0,
         "position_s": 1.0, "duration_s": 2.0, "key": "A minor", "beat": 3.0, "level_db": -6.0,
@@ -67,7 +69,20 @@ def test_a_title_stands_in_the_status_as_it_is():
         "engine": engine, "health": "ok", "reasons": ["[/y]"], "decks": [deck],
         "master_db": -6.0, "reduction_db": 0.0, "crossfader": 0.0,
     }  # fmt: skip
-    file = io.StringIO()
-    Console(file=file, width=160).print(status_view(status))
-    assert f"[b] - {ODD}" in file.getvalue()
-    assert "[/y]" in file.getvalue()
+    print_styled(status_lines(status, 160))
+    shown = capsys.readouterr().out
+    assert f"[b] - {ODD}" in shown
+    assert "[/y]" in shown
+    assert "\x1b" not in shown  # the output is not a terminal
+
+
+@pytest.mark.parametrize(
+    "text", ["", "short", "exactly 10", "longer than ten", "日本語の曲名です", "e\u0301" * 12]
+)
+def test_a_cell_is_as_wide_as_its_column_for_every_script(text):
+    assert cell_len(fit(text, 10)) == 10
+
+
+def test_a_control_character_in_a_title_does_not_reach_the_terminal(capsys):
+    print_styled([[("\x1b[31mred\n", "bold")]])
+    assert capsys.readouterr().out == "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}\n"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from sfa_engine.cli.bench_separate import bench_quality, sdr_db
-from sfa_engine.cli.errand import ask
+from sfa_engine.bench.separate import bench_quality, sdr_db
+from sfa_engine.cli.run_worker import run_worker
 from sfa_engine.errors import MediaError, Refused, WorkerError
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,7 @@ def test_a_song_whose_name_is_no_utf_8_becomes_a_folder_of_that_name(sfa, song, 
     assert told["stems"]["bass"] == "more/caf\udce9/bass.wav"
     status, out, err = sfa(*separate, "--bundle")
     assert (status, out, len(err.splitlines())) == (1, "", 1)
-    assert "is no name for a bundle" in err
+    assert "is not a valid name for a bundle" in err
 
 
 def test_one_bad_file_of_a_batch_does_not_stop_the_others(sfa, song, tmp_path):
@@ -102,7 +102,7 @@ def test_a_secret_is_read_from_standard_input_and_listed_by_name_only(sfa):
 def test_an_errand_gives_the_result_and_tells_of_progress(song, tmp_path):
     heard = []
     request = {"path": str(song), "out": str(tmp_path / "out"), "engine": "sketch"}
-    told = ask("sfa_engine.prep.separate", request, lambda _, doing: heard.append(doing))
+    told = run_worker("sfa_engine.prep.separate", request, lambda _, doing: heard.append(doing))
     assert told["engine"] == "sketch"
     assert {"decoding", "balancing", "done"} <= set(heard)
 
@@ -118,7 +118,7 @@ def test_an_errand_raises_what_the_worker_says(tmp_path, monkeypatch, request_, 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     with pytest.raises(kind) as caught:
-        ask("sfa_engine.prep.separate", request_, quiet)
+        run_worker("sfa_engine.prep.separate", request_, quiet)
     assert caught.value.hint
 
 
@@ -126,7 +126,7 @@ def test_a_worker_that_ends_without_a_word_is_told_with_its_last_line(tmp_path, 
     (tmp_path / "broken.py").write_text("import sys; sys.exit('the disk is made of cheese')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(WorkerError, match=r"status 1 without a result: the disk is made of cheese"):
-        ask("broken", {}, quiet)
+        run_worker("broken", {}, quiet)
 
 
 def test_an_errand_that_is_given_up_ends_its_worker(tmp_path, monkeypatch):
@@ -145,7 +145,7 @@ time.sleep(60)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ask("sleeper", {}, give_up)
+        run_worker("sleeper", {}, give_up)
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
 

@@ -124,7 +124,13 @@ def test_a_track_with_controls_in_its_name_is_listed_without_them(ask, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("coding", ["ascii", "latin-1", "ascii:strict", "utf-8:strict"])
+@pytest.mark.parametrize(
+    "coding",
+    [
+        "ascii:strict",
+        *(pytest.param(c, marks=pytest.mark.nightly) for c in ("ascii", "latin-1", "utf-8:strict")),
+    ],
+)
 def test_a_terminal_of_any_encoding_is_no_traceback(silent_engine, coding):
     silent_engine.environment["PYTHONIOENCODING"] = coding
     for words in (["status"], ["describe"], ["library", "search"], ["health"], ["--help"]):

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from sfa_engine.audio.lock import lock_holder
 from sfa_engine.cli.confirm import confirm
+from sfa_engine.system.process_lock import lock_holder
 
 pytestmark = pytest.mark.slow
 
@@ -46,8 +46,8 @@ def test_without_a_terminal_a_question_is_refused_unless_it_is_answered(ask):
 
 def test_what_somebody_set_by_hand_is_not_deleted_unasked(ask):
     number = ask("library", "cue", "#1", "2.5")[1].split()[1]
-    assert ask("library", "uncue", number)[0] == 1
-    assert ask("library", "uncue", number, "--yes")[0] == 0
+    assert ask("library", "delete-cue", number)[0] == 1
+    assert ask("library", "delete-cue", number, "--yes")[0] == 0
     assert ask("library", "grid", "#1", "--automatic")[0] == 0  # there is none by hand
     assert ask("library", "grid", "#1", "--halve")[0] == 0
     status, _, err = ask("library", "grid", "#1", "--automatic")
@@ -120,14 +120,14 @@ def test_a_missing_stem_is_no_repair_and_show_and_search_tell_it(sfa, song):
     (bundle / "mix.wav").unlink()
     assert "damaged: " in sfa("library", "show", "song")[1]
     for _ in range(2):
-        status, out, _ = sfa("library", "check", "--mend")
+        status, out, _ = sfa("library", "check", "--repair")
         assert status == 1
         assert out.splitlines()[0].endswith("; cannot be repaired: prepare it again")
         assert out.splitlines()[-1] == "1 found, 1 left"
     assert "  failed: check: its bundle cannot be read" in sfa("library", "show", "song")[1]
     assert "failed" in sfa("library", "search", "song")[1].splitlines()[1]
     assert sfa("prep", "--no-stems", "--quiet", song)[0] == 0
-    assert sfa("library", "check", "--mend")[:2] == (0, "all is well\n")
+    assert sfa("library", "check", "--repair")[:2] == (0, "all is well\n")
     assert "failed" not in sfa("library", "search", "song")[1]
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from sfa_engine.cli.board import Board, Lines
+from sfa_engine.cli.job_progress import JobLines, JobProgress
 
 PUT_OFF = {
     "id": 5, "kind": "download", "title": "a song", "wait_s": 240.4,
@@ -11,12 +11,12 @@ PUT_OFF = {
 
 
 def test_a_job_that_is_put_off_is_told_with_its_time_and_reason(capfd):
-    with Board() as board:
+    with JobProgress() as board:
         board.wait([PUT_OFF])
     said = " ".join(capfd.readouterr().err.split())
     assert "download a song: next attempt in 240 s after: the service rests" in said
 
 
 def test_programs_get_it_as_a_line(capsys):
-    Lines().wait([PUT_OFF])
+    JobLines().wait([PUT_OFF])
     assert json.loads(capsys.readouterr().out)["wait_s"] == 240.4

@@ -7,8 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from sfa_engine.desk import CONTROLS, DESK, Button, Choice, Control, Desk, Meter, find
-from sfa_engine.desk.deck import BANDS, STEMS
+from sfa_engine.desk import (
+    CONTROLS,
+    DECKS,
+    DESK,
+    HOT_CUES,
+    Button,
+    Choice,
+    Control,
+    Desk,
+    Meter,
+    Text,
+    find,
+)
+from sfa_engine.desk.deck import BANDS, BANKS, HOT_CUES_IN_BANK, STEMS
 from sfa_engine.errors import Planned, Refused
 
 GOLDEN = Path(__file__).parent / "controls.txt"
@@ -18,11 +30,14 @@ PATH = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 def line(control: Control) -> str:
     """Return all that others rely on: a change of it breaks somebody's mapping or set."""
     scale = control.scale
-    if isinstance(control, Choice):
+    if isinstance(control, Text):
+        span, rest = "-", "-"
+    elif isinstance(control, Choice):
         span, rest = "|".join(control.options), control.text(scale.rest)
     else:
         span, rest = f"{scale.low:.12g}..{scale.high:.12g}", f"{scale.rest:.12g}"
     fields = [control.path, control.kind, scale.unit or "-", span, f"rest {rest}"]
+    fields += ["stage"] * (control.owner == "stage")
     return "  ".join(fields + ["planned"] * control.planned)
 
 
@@ -59,7 +74,7 @@ def test_every_choice_has_words_that_differ():
     for control in CONTROLS.values():
         if isinstance(control, Choice):
             assert len(set(control.options)) == len(control.options) >= 2
-            assert all(re.fullmatch(r"[a-z][a-z0-9_]*", word) for word in control.options)
+            assert all(re.fullmatch(r"[a-z][a-z0-9_]*|[0-9]+%", word) for word in control.options)
 
 
 def test_nothing_takes_longer_than_a_second_to_glide():
@@ -79,10 +94,13 @@ def test_python_and_the_protocol_say_the_same_name():
 
 def test_the_desk_has_the_decks_stems_bands_cues_and_pads_of_the_design():
     assert list(DESK.deck) == [1, 2]
+    assert DECKS == 2
     assert list(DESK.deck[1].stem) == list(STEMS)
     assert set(STEMS) == {"vocals", "drums", "bass", "other", "guitar", "piano", "mix"}
     assert list(DESK.deck[1].eq) == list(BANDS) == ["low", "mid", "high"]
-    assert list(DESK.deck[1].hotcue) == list(range(1, 9))
+    assert list(DESK.deck[1].hotcue) == list(range(1, 33))
+    assert BANKS * HOT_CUES_IN_BANK == HOT_CUES == 32
+    assert DESK.deck[1].hotcue_bank.scale.high == 4
     assert len(DESK.pad) == 64
 
 

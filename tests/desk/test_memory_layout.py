@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfa_engine.audio.layout import (
+from sfa_engine.desk import CONTROLS, DESK, Control, Meter, Section
+from sfa_engine.engine.layout import (
     READING,
     READING_INDEX,
     READING_PATHS,
@@ -16,15 +17,14 @@ from sfa_engine.audio.layout import (
     VALUE_INDEX,
     VALUE_PATHS,
 )
-from sfa_engine.desk import CONTROLS, DESK, Control, Meter, Section
 
 
 def is_value(control: Control) -> bool:
-    return control.settable and not control.planned
+    return control.settable and not control.planned and control.owner == "engine"
 
 
 def is_reading(control: Control) -> bool:
-    return isinstance(control, Meter) and not control.planned
+    return isinstance(control, Meter) and not control.planned and control.owner == "engine"
 
 
 BOTH = pytest.mark.parametrize(
@@ -85,3 +85,10 @@ def test_planned_controls_buttons_and_meters_have_no_value():
     for path in ("deck1.pitch", "deck1.cue", "deck1.level", "pad1.volume"):
         assert path in CONTROLS
         assert path not in VALUE_INDEX
+
+
+def test_the_engine_holds_nothing_of_the_stage():
+    for path, control in CONTROLS.items():
+        if control.owner == "stage":
+            assert path not in VALUE_INDEX
+            assert path not in READING_INDEX

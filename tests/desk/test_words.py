@@ -47,7 +47,6 @@ def test_the_end_of_a_threshold_is_no_silence():
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
-        ("deck1.bpm", "deck1.tempo"),
         ("deck2.time", "deck2.position"),
         ("deck1.speed", "deck1.rate"),
         ("deck1.volume", "deck1.fader"),

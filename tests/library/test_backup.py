@@ -55,7 +55,7 @@ async def test_what_a_killed_backup_left_is_cleared_away(database, places):
     assert things_in(places.backups) == [backup.name]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @in_asyncio
 async def test_backups_that_are_written_at_once_leave_each_other_alone(database, places):
     async with database.transaction() as connection:
@@ -64,7 +64,7 @@ async def test_backups_that_are_written_at_once_leave_each_other_alone(database,
     first = asyncio.create_task(database.back_up(places.backups))
     while not (list(places.backups.glob("*.part")) or first.done()):  # noqa: ASYNC110 - a file, not an event
         await asyncio.sleep(0.001)
-    others = [check(database, places, mend=True), database.back_up(places.backups)]
+    others = [check(database, places, repair=True), database.back_up(places.backups)]
     await asyncio.gather(first, *others)
     assert things_in(places.backups) == sorted(b.path.name for b in backups(places.backups))
     assert len(backups(places.backups)) == 2

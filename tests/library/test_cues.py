@@ -116,7 +116,7 @@ async def test_every_field_of_a_loop_comes_back(database):
         {"position_s": "1"},
         {"position_s": True},
         {"position_s": 10.0, "end_s": 10.0},
-        {"position_s": 0.0, "slot": 9},
+        {"position_s": 0.0, "slot": 33},
         {"position_s": 0.0, "slot": 1.0},
         {"position_s": 0.0, "color": "red"},
         {"position_s": 0.0, "stem": "vocal"},
@@ -146,12 +146,12 @@ async def test_an_edit_of_what_no_cue_has_is_refused(database):
 async def test_a_place_behind_the_end_is_refused_with_the_length(database):
     async with database.transaction() as connection:
         track, _ = await add_track(connection, "x", tags=Tags(title="Halcyon", duration_s=171.25))
-        with pytest.raises(Refused, match=r'83:20\.000 is behind the end of "Halcyon", 2:51\.250'):
+        with pytest.raises(Refused, match=r'83:20\.000 is after the end of "Halcyon", 2:51\.250'):
             await add(connection, track.id, Cue(5000.0))
-        with pytest.raises(Refused, match=r"3:00\.000 is behind"):
+        with pytest.raises(Refused, match=r"3:00\.000 is after"):
             await set_hot_cue(connection, track.id, 1, 170.0, kind="loop", end_s=180.0)
         loop = await add(connection, track.id, Cue(170.0, "loop", 171.25))
-        with pytest.raises(Refused, match=r"2:51\.300 is behind"):
+        with pytest.raises(Refused, match=r"2:51\.300 is after the end"):
             await edit(connection, loop.id, end_s=171.3)
         assert await cues_of(connection, track.id) == [loop]
 

@@ -328,4 +328,4 @@ async def test_a_folder_that_may_not_be_written_is_named(tmp_path):
 @in_asyncio
 async def test_a_folder_in_whose_place_a_file_lies_is_named(tmp_path):
     (tmp_path / "file").touch()
-    assert "cannot make the library" in await refusal(tmp_path / "file" / "library.db")
+    assert "cannot create the library" in await refusal(tmp_path / "file" / "library.db")

@@ -5,7 +5,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from open_library import in_asyncio
 
-from sfa_engine.audio.grid import Anchor, Grid
 from sfa_engine.errors import MediaError, Refused
 from sfa_engine.library import correction
 from sfa_engine.library.analysis import Analysis, store
@@ -22,6 +21,7 @@ from sfa_engine.library.grids import (
 )
 from sfa_engine.library.tags import Tags
 from sfa_engine.library.tracks import add, get
+from sfa_engine.track.grid import Anchor, Grid
 
 RATE = 48_000
 LIVE = Grid((Anchor(100.25, 0.0), Anchor(48_100.5, 2.0), Anchor(72_100.0, 3.0)), 119.5, 3)
@@ -151,7 +151,7 @@ async def test_a_downbeat_behind_the_end_is_refused_with_the_length(database):
     async with database.transaction() as connection:
         track, _ = await add(connection, "x", tags=Tags(title="Halcyon", duration_s=171.25))
         await set_bpm(connection, track.id, 120.0)
-        with pytest.raises(Refused, match=r'83:20\.000 is behind the end of "Halcyon", 2:51\.250'):
+        with pytest.raises(Refused, match=r'83:20\.000 is after the end of "Halcyon", 2:51\.250'):
             await set_downbeat(connection, track.id, 5000.0)
         await set_downbeat(connection, track.id, 171.25)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from sfa_engine.audio.media import Bundle, read_bundle
 from sfa_engine.library.bundle import MAX_HEADROOM_DB, notes, write_bundle_arrays
+from sfa_engine.prep.bundle_writer import write_bundle
 from sfa_engine.prep.decode import decode
-from sfa_engine.prep.ingest import write_bundle
+from sfa_engine.track.media import Bundle, read_bundle
 
 RATE = 48_000
 

@@ -129,6 +129,7 @@ async def test_results_come_in_parts(filled):
         ("orbital halcyon", 4),
         ("Canada", 6),  # its whole title, though another has the word
         ("#3", 3),
+        ("3", 3),  # as the lists show it
         ("boards of canada roygbiv", 1),
         ("halcyon genre:house", 4),
     ],
@@ -144,13 +145,13 @@ async def test_one_track_is_found_by_what_people_say(filled, text, number):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("halcyon", '"Aphex Fan - Halcyon" (#5); "Orbital - Halcyon" (#4); say more of it'),
+        ("halcyon", '"Aphex Fan - Halcyon" (#5); "Orbital - Halcyon" (#4); add words'),
         ("roygbev", 'did you mean "Boards of Canada - Roygbiv" (#1)?'),
-        ("zzzz", "look what there is"),
+        ("zzzz", "search for a part"),
         ("#99", "no track 99"),
         ("", "names no track"),
         ("!!!", "names no track"),
-        ("\0artist:", "look what there is"),
+        ("\0artist:", "search for a part"),
         ("00000000-0000-0000-0000-000000000000", "no track"),
         ("artst:x", 'did you mean "artist"'),
     ],
@@ -162,6 +163,21 @@ async def test_none_or_several_are_refused_with_names(filled, text, words):
             await find_one(connection, text)
     assert words in str(caught.value)
     assert caught.value.hint
+
+
+@in_asyncio
+async def test_a_title_has_precedence_over_a_number_and_that_over_words(filled, places):
+    async with filled.transaction(durable=False) as connection:
+        titled, _ = await add(connection, "a", tags=Tags(title="2"))
+        worded, _ = await add(connection, "b", tags=Tags(title="99 Problems"))
+    async with filled.reading() as connection:
+        assert (await find_one(connection, "2")).id == titled.id
+        assert (await find_one(connection, "99")).id == worded.id
+        assert (await find_one(connection, "1")).id == 1
+    await trash.remove(filled, places, 1)
+    async with filled.reading() as connection:
+        with pytest.raises(Refused, match='no track "1"'):
+            await find_one(connection, "1")
 
 
 @in_asyncio

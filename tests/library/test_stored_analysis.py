@@ -11,12 +11,11 @@ from sfa_engine.library.analysis import (
     Section,
     StemOrigin,
     analysis_of,
-    outdated,
     set_stems,
     stems_of,
     store,
 )
-from sfa_engine.library.tracks import add, set_bundle
+from sfa_engine.library.tracks import add
 
 
 @in_asyncio
@@ -36,30 +35,16 @@ async def test_an_analysis_comes_back_as_it_was(database):
 
 
 @in_asyncio
-async def test_tracks_of_an_old_analysis_are_listed(database):
-    async with database.transaction(durable=False) as connection:
-        ids = []
-        for number in range(4):
-            track, _ = await add(connection, str(number))
-            ids.append(track.id)
-        for number in ids[:3]:
-            await set_bundle(connection, number, f"{number}.sfa")
-        await store(connection, ids[0], Analysis("2"))
-        await store(connection, ids[1], Analysis("1"))
-        assert await outdated(connection, "2") == ids[1:3]
-
-
-@in_asyncio
 async def test_stems_replace_those_before(database):
     async with database.transaction(durable=False) as connection:
         track, _ = await add(connection, "x")
         await set_stems(connection, track.id, [StemOrigin("mix", "none", sketch=True)])
-        made = [StemOrigin("vocals", "demucs", "htdemucs", "4", preview=True)]
+        made = [StemOrigin("vocals", "demucs", "htdemucs", "4")]
         await set_stems(connection, track.id, made)
         (stem,) = await stems_of(connection, track.id)
         assert (stem.name, stem.engine, stem.model, stem.version) == (
             "vocals", "demucs", "htdemucs", "4",
         )  # fmt: skip
-        assert (stem.preview, stem.sketch) == (True, False)
+        assert stem.sketch is False
         with pytest.raises(MediaError, match='did you mean "drums"'):
             await set_stems(connection, track.id, [StemOrigin("drum", "x")])

@@ -114,14 +114,14 @@ async def test_tags_fill_what_is_empty_and_overwrite_nothing(database):
     ("values", "words"),
     [
         ({"titel": "x"}, 'did you mean "title"?'),
-        ({"bpm": 3}, "these can: title"),
-        ({"title": 3}, "title is 3"),
-        ({"title": None}, "title is None"),
+        ({"bpm": 3}, "give one of title"),
+        ({"title": 3}, "invalid title 3"),
+        ({"title": None}, "invalid title None"),
         ({"title": "\ud800"}, "give a text"),
         ({"title": "x" * 501}, "title has 501 characters"),
-        ({"year": "1999"}, "year is '1999'"),
-        ({"year": True}, "year is True"),
-        ({"key": 8}, "key is 8"),
+        ({"year": "1999"}, "invalid year '1999'"),
+        ({"year": True}, "invalid year True"),
+        ({"key": 8}, "invalid key 8"),
     ],
 )
 @in_asyncio

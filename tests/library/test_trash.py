@@ -5,14 +5,14 @@ import time
 import pytest
 from open_library import in_asyncio, with_bundle
 
-from sfa_engine.audio.media import read_bundle
 from sfa_engine.errors import Refused
 from sfa_engine.library.content import keep_cover
 from sfa_engine.library.cues import Cue, cues_of
 from sfa_engine.library.cues import add as add_cue
 from sfa_engine.library.tags import Cover, Tags
 from sfa_engine.library.tracks import add, get, set_cover
-from sfa_engine.library.trash import DAY_S, age, clean_up, place_in_trash, remove, removed, restore
+from sfa_engine.library.trash import DAY_S, age, clean_up, path_in_trash, remove, removed, restore
+from sfa_engine.track.media import read_bundle
 
 HASH = "ab" * 32
 
@@ -32,7 +32,7 @@ async def test_a_removed_track_comes_back_with_its_bundle_and_its_cues(database,
     gone = await remove(database, places, number)
     assert gone.deleted_at is not None
     assert not folder.exists()
-    assert read_bundle(place_in_trash(places, gone))
+    assert read_bundle(path_in_trash(places, gone))
     async with database.reading() as connection:
         assert [track.id for track in await removed(connection)] == [number]
     back = await restore(database, places, number)
@@ -89,7 +89,7 @@ async def test_what_makes_no_sense_is_refused(database, places):
     with pytest.raises(Refused, match="was not removed"):
         await restore(database, places, number)
     await remove(database, places, number)
-    with pytest.raises(Refused, match="removed already"):
+    with pytest.raises(Refused, match="removed before"):
         await remove(database, places, number)
     with pytest.raises(Refused, match="no track"):
         await remove(database, places, 99)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sfa_engine.errors import MediaError
+from sfa_engine.prep import decode as decode_module
 from sfa_engine.prep.decode import decode
 
 RATE = 48_000
@@ -126,6 +128,26 @@ def test_a_whole_file_has_no_silence_put_in(encoded, tmp_path, name):
     path.write_bytes(encoded(name))
     decoded = decode(path)
     assert (decoded.truncated, decoded.silent_seconds) == (False, 0.0)
+
+
+def test_late_time_stamps_of_vorbis_put_no_silence_in(encoded, tmp_path, monkeypatch):
+    """FFmpeg stamps a few packets of some files up to 448 samples late, and then goes back."""
+    path = tmp_path / "a.ogg"
+    path.write_bytes(encoded("a.ogg"))
+    count = 0
+
+    def late(frame, packet):
+        nonlocal count
+        count += 1
+        return begin_of(frame, packet) + (count % 50 < 5) * Fraction(448, 44_100)
+
+    begin_of = decode_module._begin_of
+    monkeypatch.setattr(decode_module, "_begin_of", late)
+    decoded = decode(path)
+    assert count > 200
+    assert len(decoded.sound) == SECONDS * RATE
+    assert decoded.silent_seconds == 0
+    assert not decoded.truncated
 
 
 @pytest.mark.parametrize("name", ["a.ogg", "a.opus", "flac.ogg", "a.flac", "cbr.mp3", "a.webm"])

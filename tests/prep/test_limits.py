@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from sfa_engine.audio.media import read_bundle
 from sfa_engine.errors import MediaError
-from sfa_engine.prep import ingest
+from sfa_engine.prep import bundle_writer
+from sfa_engine.prep.bundle_writer import write_bundle
 from sfa_engine.prep.decode import decode_blocks
-from sfa_engine.prep.ingest import write_bundle
+from sfa_engine.track.media import read_bundle
 
 ABOUT = {"title": "", "artist": "", "bpm": None}
 
@@ -52,7 +52,7 @@ def test_a_file_of_the_very_length_is_taken(tmp_path, minute):
 
 def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, minute, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=10_000_000)
-    monkeypatch.setattr(ingest.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(bundle_writer.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(MediaError, match="12 MB are wanted, 10 MB free"):
         write_bundle(tmp_path / "x.sfa", {"mix": minute}, **ABOUT)
     assert [*tmp_path.glob("*.sfa*"), *tmp_path.glob(".sfa*")] == []

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa_engine.errors import MediaError, Refused
-from sfa_engine.prep.worker import LONGEST_REQUEST_BYTES, field, serve
+from sfa_engine.prep.worker import MAX_REQUEST_BYTES, field, serve
 
 
 def ask(work: Any, line: bytes) -> tuple[int, list[dict[str, Any]]]:
@@ -98,7 +98,7 @@ def test_any_request_is_answered_or_refused(line: bytes) -> None:
 
 
 def test_a_request_without_end_is_refused() -> None:
-    status, said = ask(lambda _, __: {}, b"[" * (LONGEST_REQUEST_BYTES + 10))
+    status, said = ask(lambda _, __: {}, b"[" * (MAX_REQUEST_BYTES + 10))
     assert status == 1
     assert said[0]["code"] == "refused"
 

@@ -9,7 +9,7 @@ from engine_process import until
 pytestmark = [pytest.mark.realtime, pytest.mark.slow]
 
 UNLINK = """
-from sfa_engine.audio import jack
+from sfa_engine.host import jack
 graph = jack.Graph()
 port = "Sound Forge Alchemy:out_1"
 before = graph.links(port)
@@ -18,7 +18,7 @@ print(before, flush=True)
 graph.close()
 """
 LINKS = """
-from sfa_engine.audio import jack
+from sfa_engine.host import jack
 graph = jack.Graph()
 print(graph.links("Sound Forge Alchemy:out_1"), flush=True)
 graph.close()
@@ -39,6 +39,6 @@ def test_an_output_that_loses_its_link_on_a_jack_server_is_told_and_linked_again
     with engine.connect() as client:
         before = run(UNLINK)
         assert "playback_2" in before
-        until(lambda: says("poor", 'out_1: no link to "system"'), "a word of it")
-        until(lambda: says("strained", "linked again"), "the link")
+        until(lambda: says("failing", 'out_1: no link to "system"'), "a word of it")
+        until(lambda: says("degraded", "linked again"), "the link")
         assert run(LINKS) == before

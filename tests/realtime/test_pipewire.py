@@ -11,12 +11,13 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from engine_process import show, until
 
-from sfa_engine.cli.folders import memory_path
+from sfa_engine.run.folders import memory_path
 
 pytestmark = [pytest.mark.realtime, pytest.mark.slow]
 
@@ -80,7 +81,8 @@ class PipeWire:
             self.begin("dbus-daemon", "--session", f"--address={address}", "--nofork")
             until((self.folder / "bus").exists, "the bus")
         self.server = self.begin("pipewire")
-        until((self.folder / "pipewire-0").exists, "PipeWire")
+        # The socket of a killed server is still there; a manager that cannot connect to it ends.
+        until(lambda: self.run("pw-cli", "info", "0"), "PipeWire")
         self.manager = self.begin("wireplumber")
         until(lambda: "Main Output" in self.run("pw-cli", "ls", "Node"), "the sink")
         until(lambda: "default.audio.sink" in self.run("pw-metadata", "0"), "a default sink")
@@ -100,17 +102,41 @@ class PipeWire:
                 process.kill()
                 process.wait()
 
-    def run(self, *command):
-        done = subprocess.run(
+    def _run(self, *command):
+        return subprocess.run(
             command, env=self._environment, capture_output=True, text=True, check=False, timeout=30
         )
-        return done.stdout
+
+    def run(self, *command):
+        return self._run(*command).stdout
 
     def set(self, name, value):
-        self.run("pw-metadata", "-n", "settings", "0", name, str(value))
+        """Set a value of the settings; on a busy machine pw-metadata may end before it did."""
 
-    def links(self, node=NODE):
+        def is_set():
+            self.run("pw-metadata", "-n", "settings", "0", name, str(value))
+            shown = self.run("pw-metadata", "-n", "settings", "0", name)
+            return f"key:'{name}' value:'{value}'" in shown
+
+        until(is_set, f"{name} {value}")
+
+    def unlink(self, output, to):
+        """Part two ports; on a busy machine pw-link may not find them at once."""
+        until(lambda: self._run("pw-link", "-d", output, to).returncode == 0, "pw-link")
+
+    def engines(self):
+        """Return the names of the engines that have outputs."""
+        ports = self.run("pw-link", "-o").splitlines()
+        return {port.removesuffix(":out_0") for port in ports if port.endswith(":out_0")}
+
+    @property
+    def node(self):
+        """Name of the one engine that runs: one that was started again may have a number."""
+        return min(self.engines(), default=NODE)
+
+    def links(self, node=""):
         """Return what each output of an engine is linked to."""
+        node = node or self.node
         found = {}
         port = ""
         for line in self.run("pw-link", "-o", "-l").splitlines():
@@ -131,8 +157,9 @@ class PipeWire:
                 self.run("pw-cli", "destroy", block.split(",")[0])
 
 
-@pytest.fixture(scope="module")
-def pipewire():
+@contextmanager
+def pipewire_server():
+    """A PipeWire of the tests' own."""
     for program, package in PROGRAMS.items():
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed: apt-get install {package}")
@@ -143,6 +170,12 @@ def pipewire():
             yield server
         finally:
             server.stop()
+
+
+@pytest.fixture(scope="module")
+def pipewire():
+    with pipewire_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -251,20 +284,21 @@ def test_another_rate_of_the_graph_is_followed_and_the_track_plays_at_its_own_sp
 
 
 def test_an_output_without_a_link_is_told_and_linked_again(pipewire, client):
-    pipewire.run("pw-link", "-d", f"{NODE}:out_0", "main-sink:playback_FL")
-    until(lambda: 'poor device: out_0: no link to "Main Output"' in trouble(client), "a word of it")
+    pipewire.unlink(f"{pipewire.node}:out_0", "main-sink:playback_FL")
+    lost = 'failing device: out_0: no link to "Main Output"'
+    until(lambda: lost in trouble(client), "health")
     until(lambda: pipewire.links() == linked_to("main-sink"), "the link")
-    until(lambda: trouble(client).startswith("strained"), "health")
+    until(lambda: trouble(client).startswith("degraded"), "health")
     assert "linked again" in trouble(client)
 
 
 def test_a_sink_that_is_gone_is_told_and_linked_when_it_is_back(pipewire, client):
     pipewire.remove("main-sink")
-    gone = 'poor device: "Main Output" is gone: nothing is heard until it is back'
+    gone = 'failing device: "Main Output" is gone: nothing is heard until it is back'
     until(lambda: gone in trouble(client), "a word of it")
     pipewire.add(MAIN)
     until(lambda: pipewire.links() == linked_to("main-sink"), "the links")
-    until(lambda: not trouble(client).startswith("poor"), "health")
+    until(lambda: not trouble(client).startswith("failing"), "health")
 
 
 def test_the_default_sink_plays_while_the_one_that_was_opened_is_gone(pipewire, client):
@@ -283,13 +317,13 @@ def test_a_recorder_that_is_linked_to_us_is_no_speaker_and_stays_linked(pipewire
     recorder = pipewire.begin("pw-record", "--channels", "2", "-P", name, "/dev/null")
     until(lambda: "recorder:input_FR" in pipewire.run("pw-link", "-i"), "a recorder")
     for port, side in (("out_0", "FL"), ("out_1", "FR")):
-        pipewire.run("pw-link", f"{NODE}:{port}", f"recorder:input_{side}")
+        pipewire.run("pw-link", f"{pipewire.node}:{port}", f"recorder:input_{side}")
     pipewire.remove("main-sink")
     recorded = linked_to("recorder")
     recorded = {
         port: [to.replace("playback", "input") for to in tos] for port, tos in recorded.items()
     }
-    gone = 'poor device: "Main Output" is gone: nothing is heard until it is back'
+    gone = 'failing device: "Main Output" is gone: nothing is heard until it is back'
     until(lambda: gone in trouble(client), "a word of it")
     pipewire.add(SPARE)
     until(lambda: '"Spare Output" plays in its place' in trouble(client), "a word of it")
@@ -320,25 +354,31 @@ def test_a_fixed_rate_that_the_graph_leaves_keeps_the_music_playing(pipewire, cl
                 until(lambda: engine_says(client, **now), "the graph's rate")
                 until(lambda: fixed.memory().reading("master.level") > 0.001, "music")
             finally:
-                pipewire.set("clock.force-rate", 0)
+                # Without a rate that is forced, PipeWire may keep the last one while clients run.
+                pipewire.set("clock.force-rate", 48_000)
                 until(lambda: engine_says(client, rate=48_000), "the rate that was asked for")
     until(lambda: engine_says(other, rate=48_000), "the other engine")
-    until(lambda: "poor" not in trouble(other), "its health")
+    pipewire.set("clock.force-rate", 0)
+    until(lambda: "failing" not in trouble(other), "its health")
 
 
 def test_a_second_engine_has_a_name_of_its_own_and_watches_its_own_links(pipewire, client):
+    before = pipewire.engines()  # one that was started again may have the number 2
     with show(pipewire.environment, "default") as second, second.connect() as other:
-        node = f"{NODE} 2"
+        until(lambda: pipewire.engines() - before, "its outputs")
+        (node,) = pipewire.engines() - before
         until(lambda: pipewire.links(node) == linked_to("main-sink"), "links")
-        pipewire.run("pw-link", "-d", f"{node}:out_1", "main-sink:playback_FR")
-        until(lambda: trouble(other).startswith("poor device: out_1"), "a word of it")
-        assert "poor" not in trouble(client)
+        pipewire.unlink(f"{node}:out_1", "main-sink:playback_FR")
+        # pw-link may end seconds after it has parted them, when the link is there again.
+        words = ("device: out_1", "linked again")
+        until(lambda: any(word in trouble(other) for word in words), "a word of the lost link")
+        assert "device: out_1" not in trouble(client)
 
 
 def test_a_server_that_dies_leaves_a_timer_and_the_next_one_is_played_on(pipewire, client):
     pipewire.kill()
     until(lambda: engine_says(client, driver="timer"), "the timer")
-    until(lambda: trouble(client).startswith("poor"), "the timer's first block")
+    until(lambda: trouble(client).startswith("failing"), "the timer's first block")
     pipewire.start()
     until(lambda: engine_says(client, driver="portaudio"), "the device")
     until(lambda: pipewire.links() == linked_to("main-sink"), "links")

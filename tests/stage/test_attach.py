@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from sfa_engine.audio.memory import Memory
+from sfa_engine.engine.memory import Memory
 from sfa_engine.stage.core import Core
 
 
@@ -40,5 +40,5 @@ def test_a_stage_follows_a_host_that_replaced_the_memory_as_it_was_opened(path, 
     monkeypatch.setattr(Memory, "open", overtaken)
     core = Core(path.parent, "default", path.parent)
     assert core.conductor.memory.inode != path.stat().st_ino
-    trio.run(core._look)
+    trio.run(core._poll_host)
     assert core.conductor.memory.inode == path.stat().st_ino

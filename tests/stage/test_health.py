@@ -19,22 +19,23 @@ def test_an_engine_that_plays_well_is_ok_and_needs_no_reasons():
 @pytest.mark.parametrize(
     ("facts", "word", "reason"),
     [
-        ({"silent_s": float("inf")}, "down", "no audio process"),
-        ({"silent_s": 2.0}, "down", "since 2.0 s"),
-        ({"silent_s": 2.0, "block_s": 0.4}, "down", "since 2.0 s"),
-        ({"trouble": 'no device "x"'}, "poor", 'no device "x"'),
-        ({"driver": "timer", "wanted": "default"}, "poor", "timer"),
-        ({"driver": "timer", "wanted": "none"}, "strained", "timer"),
-        ({"decks": ["", "is gone"]}, "poor", "deck 2: is gone"),
-        ({"starved": [7, 0]}, "strained", "deck 1: 7 frames"),
-        ({"late": 3, "late_ago_s": 5.0}, "strained", "3 late blocks"),
-        ({"load_pct": 80.0}, "strained", "80 %"),
+        ({"silent_s": float("inf")}, "down", "audio process is not running"),
+        ({"silent_s": 2.0}, "down", "no audio block for 2.0 s"),
+        ({"silent_s": 2.0, "block_s": 0.4}, "down", "no audio block for 2.0 s"),
+        ({"error": 'no device "x"'}, "failing", 'no device "x"'),
+        ({"driver": "timer", "configured": "default"}, "failing", "timer"),
+        ({"driver": "timer", "configured": "none"}, "degraded", "timer"),
+        ({"decks": ["", "is gone"]}, "failing", "deck 2: is gone"),
+        ({"underruns": [7, 0]}, "degraded", "deck 1: 7 frames"),
+        ({"late": 3, "late_ago_s": 5.0}, "degraded", "3 late blocks"),
+        ({"load_pct": 80.0}, "degraded", "80 %"),
         ({"realtime": 0}, "ok", "real-time priority"),
         ({"locked": False}, "ok", "not locked"),
-        ({"realtime": 0, "late": 1, "late_ago_s": 5.0}, "strained", "real-time priority"),
-        ({"relinked_ago_s": 5.0}, "strained", "linked again 5 s ago"),
-        ({"reports_lost": 2}, "strained", "2 reports"),
-        ({"restarts": {"stage": "SIGKILL"}}, "strained", "stage was started again: SIGKILL"),
+        ({"realtime": 0, "late": 1, "late_ago_s": 5.0}, "degraded", "real-time priority"),
+        ({"relinked_ago_s": 5.0}, "degraded", "linked again 5 s ago"),
+        ({"reports_lost": 2}, "degraded", "2 reports"),
+        ({"restarts": {"stage": "SIGKILL"}}, "degraded", "stage was restarted: SIGKILL"),
+        ({"surfaces": ["OSC is off: taken"]}, "degraded", "OSC is off: taken"),
     ],
 )
 def test_each_trouble_has_its_word_and_its_reason(facts, word, reason):
@@ -48,8 +49,8 @@ def test_a_link_that_was_lost_is_forgotten_after_a_minute():
 
 
 def test_the_worst_trouble_gives_the_word_and_comes_first():
-    said, reasons = judge(changed(load_pct=90.0, trouble="gone", realtime=0))
-    assert said == "poor"
+    said, reasons = judge(changed(load_pct=90.0, error="gone", realtime=0))
+    assert said == "failing"
     assert "gone" in reasons[0]
     assert WORDS.index(said) == 2
 

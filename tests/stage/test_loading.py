@@ -16,9 +16,9 @@ import pytest
 import soundfile
 from engine_process import Show, show, until
 
-from sfa_engine.audio.lock import lock_holder
 from sfa_engine.errors import SfaError
 from sfa_engine.library.bundle import write_bundle_arrays
+from sfa_engine.system.process_lock import lock_holder
 
 pytestmark = pytest.mark.slow
 
@@ -133,7 +133,7 @@ def test_a_folder_of_stems_is_loaded_as_the_track_that_was_made_of_it(
         assert client.call("deck.load", deck=1, path=str(folder))["title"] == "in parts"
 
 
-def test_what_cannot_be_prepared_is_told(engine: Show, tmp_path: Path) -> None:
+def test_a_track_that_cannot_be_prepared_is_refused(engine: Show, tmp_path: Path) -> None:
     (tmp_path / "noise.wav").write_bytes(b"no sound at all")
     status, out, err = engine.command("load", "1", str(tmp_path / "noise.wav"))
     assert (status, out) == (1, "")
@@ -172,7 +172,7 @@ def test_a_track_at_whose_place_another_is_now_is_not_loaded_as_that(
     soundfile.write(song, other, RATE)
     status, _, err = engine.command("load", "1", song.stem)
     assert status == 1
-    assert "another track is at its place" in err
+    assert "another track has replaced it" in err
     time.sleep(1.0)  # the time of two looks
     assert loaded(engine) == ""
     with engine.connect() as client:  # by its place it is meant

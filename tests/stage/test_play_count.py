@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import trio
 from engine_process import Show, until
 
-from sfa_engine.audio.layout import READING_INDEX, VALUE_INDEX
-from sfa_engine.audio.lock import lock_holder
-from sfa_engine.audio.memory import Memory
+from sfa_engine.engine.layout import READING_INDEX, VALUE_INDEX
+from sfa_engine.engine.memory import Memory
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.stage.conductor import Conductor
-from sfa_engine.stage.plays import LOOK_S, Plays
+from sfa_engine.stage.plays import POLL_S, Plays
+from sfa_engine.system.process_lock import lock_holder
 
 RATE = 48_000
 
@@ -51,10 +50,10 @@ class Decks:
 
     def pass_s(self, seconds: float) -> int:
         """Let time pass; return how many plays were counted till now."""
-        for _ in range(round(seconds / LOOK_S)):
-            self.memory.engine["emitted"] += round(LOOK_S * RATE)
-            self.plays.look()
-        return len(self.plays._waiting)
+        for _ in range(round(seconds / POLL_S)):
+            self.memory.engine["emitted"] += round(POLL_S * RATE)
+            self.plays.poll()
+        return len(self.plays.outbox.messages)
 
 
 @pytest.fixture
@@ -66,7 +65,7 @@ def test_a_track_counts_after_half_a_minute_and_once(decks: Decks):
     assert decks.pass_s(29.5) == 0
     assert decks.pass_s(0.5) == 1
     assert decks.pass_s(300.0) == 1
-    (play,) = decks.plays._waiting
+    (play,) = decks.plays.outbox.messages.values()
     assert (play.bundle, play.deck) == ("/tracks/a.sfa", 1)
 
 
@@ -98,7 +97,7 @@ def test_another_track_begins_at_nothing(decks: Decks):
         ("deck1.assign", 3.0),  # right, with the crossfader on the left
     ],
 )
-def test_what_the_mixer_does_not_let_through_is_not_heard(decks: Decks, path: str, value: float):
+def test_a_deck_that_the_mixer_cuts_off_is_not_audible(decks: Decks, path: str, value: float):
     if path == "deck1.assign":
         decks.set("crossfader", -100.0)
     decks.set(path, value)
@@ -111,7 +110,7 @@ def test_a_reversed_crossfader_lets_the_other_side_through(decks: Decks):
     assert decks.pass_s(30.0) == 1
 
 
-def test_a_deck_that_stands_or_is_silent_is_not_heard_and_time_adds_up(decks: Decks):
+def test_a_stopped_or_silent_deck_is_not_audible_and_time_adds_up(decks: Decks):
     assert decks.pass_s(20.0) == 0
     decks.hear(1, 0.0)
     assert decks.pass_s(60.0) == 0
@@ -121,7 +120,7 @@ def test_a_deck_that_stands_or_is_silent_is_not_heard_and_time_adds_up(decks: De
     assert decks.pass_s(10.0) == 1
 
 
-def test_a_host_that_begins_anew_takes_no_time_away(decks: Decks):
+def test_a_new_host_takes_no_time_away(decks: Decks):
     assert decks.pass_s(20.0) == 0
     decks.memory.engine["emitted"] = 0
     assert decks.pass_s(10.5) == 1
@@ -136,17 +135,19 @@ def test_both_decks_count_for_themselves(decks: Decks):
 
 def test_a_new_stage_counts_a_load_no_second_time_and_hands_over_what_was_left(decks: Decks):
     assert decks.pass_s(30.0) == 1
-    trio.run(decks.plays._outbox.save, decks.plays._content())
-    before = decks.plays._waiting
+    decks.plays.outbox.save()
+    before = decks.plays.outbox.messages
     decks.plays = decks.counter()
-    assert decks.plays._waiting == before
+    assert decks.plays.outbox.messages == before
     assert decks.pass_s(60.0) == 1
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"plays": [{"x": 1}], "counted": {}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"messages": {"x": {"x": 1}}}', '{"state": {"1": 2}}']
+)
 def test_a_damaged_outbox_is_put_aside(tmp_path: Path, text: str):
     (tmp_path / "plays.json").write_text(text)
-    assert Decks(tmp_path).plays._waiting == []
+    assert Decks(tmp_path).plays.outbox.messages == {}
     assert (tmp_path / "plays.damaged").exists()
 
 
@@ -154,7 +155,7 @@ def test_a_damaged_outbox_is_put_aside(tmp_path: Path, text: str):
 
 
 @pytest.mark.slow
-def test_a_play_is_told_to_the_library_although_backstage_and_stage_die(silent_engine: Show):
+def test_a_play_is_reported_to_the_library_although_backstage_and_stage_die(silent_engine: Show):
     engine = silent_engine
     until((engine.runtime / "backstage.sock").exists, "backstage")
     sound = (np.random.default_rng(1).standard_normal((3 * RATE, 2)) * 0.1).astype(np.float32)

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from sfa_engine.audio.command import Source
-from sfa_engine.audio.layout import REPORTS, VALUE_INDEX
-from sfa_engine.audio.offline import Offline
+from sfa_engine.engine.command import Ring, Source
+from sfa_engine.engine.layout import REPORTS, VALUE_INDEX
+from sfa_engine.host.offline import Offline
 from sfa_engine.stage.conductor import Conductor
 from sfa_engine.stage.restarts import Restarts
 
@@ -47,7 +47,7 @@ def pump_between_all(conductor):
 @pytest.mark.parametrize("when", [None, 640])
 @pytest.mark.parametrize("value", [True, False])
 @pytest.mark.parametrize("path", ["deck1.play", "deck1.loop.active"])
-def test_a_change_is_told_once_as_its_senders_wherever_the_stage_looks(
+def test_a_change_is_notified_once_as_its_senders_wherever_the_stage_polls(
     kernel, conductor, heard, path, value, when
 ):
     conductor.set_nowait("deck1.loop.start", 0.2)
@@ -73,7 +73,7 @@ def test_so_is_what_the_kernel_only_sets(kernel, conductor, heard, path, value, 
     assert heard == [(path, value, HERE)]
 
 
-def test_what_follows_for_another_control_is_told_to_its_cause_too(kernel, conductor, heard):
+def test_a_consequence_for_another_control_is_notified_to_its_source_too(kernel, conductor, heard):
     conductor.set_nowait("deck1.leader", True, THERE)
     kernel.render(64)
     pump_between_all(conductor)
@@ -84,12 +84,26 @@ def test_what_follows_for_another_control_is_told_to_its_cause_too(kernel, condu
     assert heard == [("deck2.leader", 1.0, HERE), ("deck1.leader", 0.0, Source.ENGINE)]
 
 
-def test_a_deck_that_starts_already_tells_nothing_twice(kernel, conductor, heard):
+def test_a_deck_that_starts_already_notifies_nothing_twice(kernel, conductor, heard):
     for source in (HERE, THERE):
         conductor.set_nowait("deck1.play", True, source)
         kernel.render(64)
         pump_between_all(conductor)
     assert heard == [("deck1.play", 1.0, HERE)]
+
+
+def test_a_change_of_the_kernels_is_notified_although_the_same_was_set_before_its_report(
+    kernel, conductor, heard
+):
+    conductor.set_nowait("deck1.leader", True, THERE)
+    kernel.render(64)
+    conductor.pump()
+    conductor.set_nowait("deck2.leader", True, THERE)
+    kernel.render(64)  # deck 1's is off again, and nobody has heard of it
+    conductor.set_nowait("deck1.leader", False, HERE)
+    kernel.render(64)
+    conductor.pump()
+    assert ("deck1.leader", 0.0, HERE) in heard
 
 
 # ---------------------------------------------------------------------- what is on its way
@@ -120,10 +134,11 @@ def test_a_value_whose_report_found_no_room_is_the_kernels_again(kernel, conduct
     assert ("deck1.trim", -3.0, HERE) in heard
 
 
-def test_a_value_that_a_dead_host_took_and_never_set_is_told_as_it_is(kernel, conductor, heard):
+def test_a_value_that_a_dead_host_took_and_never_set_is_notified_as_it_is(kernel, conductor, heard):
     engine = kernel.memory.engine
     conductor.set_nowait("deck1.trim", -3.0, HERE)
-    engine["command_tail"] = engine["command_head"]  # taken off the ring, and dead
+    ring = engine["rings"][Ring.STAGE]
+    ring["tail"] = ring["head"]  # taken off the ring, and dead
     engine["host_started_ns"] += 1
     conductor.pump()
     assert conductor.get("deck1.trim") == -3.0  # the next host may still do it
@@ -153,23 +168,23 @@ def test_what_waits_on_the_ring_for_the_next_host_is_kept(kernel, conductor, hea
 def test_a_note_is_read_when_it_has_changed_and_else_not(tmp_path, monkeypatch):
     path = tmp_path / "restarts.json"
     restarts = Restarts(path)
-    restarts.look()
+    restarts.poll()
     assert restarts.all == {}
     path.write_text(json.dumps({"host": {"why": "SIGKILL", "at": 5.0, "times": 0}}))
     reads = []
     read = Restarts._read
     monkeypatch.setattr(Restarts, "_read", lambda self: reads.append(1) or read(self))
     for _ in range(100):
-        restarts.look()
+        restarts.poll()
     assert restarts.all == {"host": ("SIGKILL", 5.0)}
     assert len(reads) == 1
     beside = tmp_path / "beside"
     beside.write_text(json.dumps({"stage": {"why": "hung", "at": 6.0}}))
     beside.replace(path)
-    restarts.look()
+    restarts.poll()
     assert restarts.all == {"stage": ("hung", 6.0)}
     path.unlink()
-    restarts.look()
+    restarts.poll()
     assert restarts.all == {}
 
 
@@ -180,5 +195,5 @@ def test_a_note_that_is_damaged_is_none(tmp_path, text):
     path = tmp_path / "restarts.json"
     path.write_bytes(text.encode("latin-1"))
     restarts = Restarts(path)
-    restarts.look()
+    restarts.poll()
     assert restarts.all == {}

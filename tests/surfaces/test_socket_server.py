@@ -2,14 +2,19 @@
 
 import contextlib
 import struct
+from typing import Annotated
 
 import pytest
 import trio
 
-from sfa_engine.audio.offline import Offline
+from sfa_engine.host.offline import Offline
 from sfa_engine.stage.conductor import Conductor
 from sfa_engine.surfaces.socket import server
-from sfa_engine.wire import BACKSTAGE, frames
+from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET
+from sfa_engine.wire import frames, protocol
+from sfa_engine.wire.connection import Connection
+from sfa_engine.wire.stream import Answer, Notification
+from sfa_engine.wire.verbs import GIVEN, verb
 
 
 def framed(body):
@@ -23,24 +28,30 @@ class Stage:
         self.kernel = Offline()
         self.kernel.render(64)
         self.conductor = Conductor(self.kernel.memory)
+        self.surface_verbs = {}
         self.described = 0
         self.disk = trio.Event()
         self.loading = []
 
+    @verb(scope="read")
     def values(self):
-        return "x" * (frames.MOST_BYTES + 1)
+        return "x" * (protocol.MAX_BYTES + 1)
 
-    def describe(self):
+    @verb(scope="read")
+    def status(self):
         self.described += 1
         return "x" * 900_000
 
+    @verb(scope="read")
     def health(self):
         return "ok"
 
-    async def set(self, path, value, source=0):
+    @verb(scope="perform")
+    async def set(self, path: str, value: float, source: Annotated[int, GIVEN] = 0):
         return self.conductor.set_nowait(path, value, source).value
 
-    async def deck_load(self, deck):
+    @verb(scope="perform", slow=True)
+    async def deck_load(self, deck: int):
         """Take as long as a disk that hangs."""
         self.loading.append(deck)
         try:
@@ -65,20 +76,23 @@ class Line:
 
     def __init__(self, stream):
         self.stream = stream
-        self.reader = frames.FrameReader()
-        self.bodies = []
+        self.reader = Connection()
 
     async def ask(self, number, method, **params):
         await self.stream.send_all(frames.pack([0, number, method, params]))
 
     async def read(self):
         """Return the next message; None if there will be none."""
-        while not self.bodies:
+        while (event := self.reader.next_event()) is None:
             data = await self.stream.receive_some()
             if not data:
                 return None
-            self.bodies = self.reader.feed(data)
-        return frames.unpack(self.bodies.pop(0))
+            self.reader.receive_data(data)
+        if isinstance(event, Answer):
+            error = event.error.to_wire() if event.error else None
+            return [1, event.id, error and error["message"], frames.unpack(event.result)]
+        assert isinstance(event, Notification)
+        return [2, event.method, frames.unpack(event.params)]
 
 
 @contextlib.asynccontextmanager
@@ -91,7 +105,7 @@ async def connected(stage):
 async def test_an_answer_that_is_too_long_is_said_to_be(stage):
     async with connected(stage) as line:
         await line.ask(1, "values")
-        assert "bytes" in (await line.read())[2]["message"]
+        assert "bytes" in (await line.read())[2]
         await line.ask(2, "health")
         assert (await line.read())[1:] == [2, None, "ok"]
 
@@ -100,7 +114,7 @@ async def test_a_fault_ends_its_client_and_no_other(stage, monkeypatch, caplog):
     async with connected(stage) as line, connected(stage) as other:
         await other.ask(1, "health")
         await other.read()
-        monkeypatch.setattr(server, "readings_of", None)
+        monkeypatch.setattr(stage.conductor, "readings", None)
         await line.ask(1, "watch", paths=["deck1.level"])
         while await line.read() is not None:
             pass
@@ -121,7 +135,7 @@ async def test_requests_are_answered_while_a_load_takes_its_time(stage):
 
 async def test_requests_are_answered_while_backstage_takes_none(stage):
     with trio.socket.socket(trio.socket.AF_UNIX) as door:
-        await door.bind(str(stage.path.parent / BACKSTAGE))
+        await door.bind(str(stage.path.parent / BACKSTAGE_SOCKET))
         door.listen()
         async with connected(stage) as line:
             await line.ask(1, "jobs.list", text="x" * 900_000)
@@ -131,14 +145,14 @@ async def test_requests_are_answered_while_backstage_takes_none(stage):
 
 async def test_a_client_may_have_so_many_loads_under_way(stage):
     async with connected(stage) as line:
-        for number in range(server.MOST_ASIDE + 1):
+        for number in range(protocol.MAX_CONCURRENT + 1):
             await line.ask(number, "deck.load", deck=number)
         _, number, error, _ = await line.read()
-        assert number == server.MOST_ASIDE
-        assert "under way" in error["message"]
-        assert stage.loading == list(range(server.MOST_ASIDE))
+        assert number == protocol.MAX_CONCURRENT
+        assert "in progress already" in error
+        assert stage.loading == list(range(protocol.MAX_CONCURRENT))
         stage.disk.set()
-        numbers = range(server.MOST_ASIDE)
+        numbers = range(protocol.MAX_CONCURRENT)
         assert {(await line.read())[1] for _ in numbers} == set(numbers)
         await line.ask(100, "deck.load", deck=1)
         assert (await line.read())[1] == 100
@@ -204,7 +218,7 @@ async def test_a_client_is_not_told_what_was_before_its_own_change(stage):
 
 
 async def test_a_frame_that_comes_byte_by_byte_is_not_waited_for_for_ever(stage, monkeypatch):
-    monkeypatch.setattr(server, "HALF_FRAME_S", 0.3)
+    monkeypatch.setattr(protocol, "FRAME_TIMEOUT_S", 0.3)
     async with connected(stage) as line, trio.open_nursery() as nursery:
 
         async def trickle():
@@ -216,12 +230,12 @@ async def test_a_frame_that_comes_byte_by_byte_is_not_waited_for_for_ever(stage,
 
         nursery.start_soon(trickle)
         assert (await line.read())[1] == 1
-        assert "did not come" in (await line.read())[2]["message"]
+        assert "did not arrive" in (await line.read())[2]
         nursery.cancel_scope.cancel()
 
 
 async def test_a_frame_that_comes_in_time_is_heard_after_others_that_took_long(stage, monkeypatch):
-    monkeypatch.setattr(server, "HALF_FRAME_S", 0.3)
+    monkeypatch.setattr(protocol, "FRAME_TIMEOUT_S", 0.3)
     frame = frames.pack([0, 1, "health", {}])
     async with connected(stage) as line:
         for _ in range(4):
@@ -234,13 +248,13 @@ async def test_a_frame_that_comes_in_time_is_heard_after_others_that_took_long(s
 
 
 async def test_a_client_that_reads_nothing_is_let_go_all_the_same(stage, monkeypatch):
-    monkeypatch.setattr(server, "DISMISS_S", 0.1)
+    monkeypatch.setattr(protocol, "CLOSE_TIMEOUT_S", 0.1)
     async with connected(stage) as line:
         await line.ask(1, "health")
         await line.read()
-        for number in range(server.MOST_ANSWERS + 1):
-            await line.ask(number, "describe")
-        while stage.described <= server.MOST_ANSWERS:
+        for number in range(protocol.MAX_ANSWERS + 1):
+            await line.ask(number, "status")
+        while stage.described <= protocol.MAX_ANSWERS:
             await trio.lowlevel.checkpoint()
         await line.stream.send_all(b"\xff\xff\xff\xff")
         while stage.server.clients:

@@ -1,1 +1,1 @@
-"""The world outside: what a word, a link or an address stands for. Downloads nothing itself."""
+"""Clients of outside services, and what a path, a link or an address names. Downloads nothing."""

@@ -1,4 +1,4 @@
-"""A circuit breaker: a service that fails is left alone for a while. It never waits itself.
+"""A circuit breaker: a service that keeps failing is not called for a while. Never waits itself.
 
 ::
 
@@ -13,21 +13,21 @@ import math
 import time
 from collections.abc import Callable
 
-from sfa_engine.backstage.services.fault import ServiceError
+from sfa_engine.backstage.services.errors import ServiceError
 
-FAILURES = 5  # in a row
+MAX_FAILURES = 5  # in a row
 REST_S = 30.0
 
 
 class Breaker:
-    """Stands before one service. Each `admit` is followed by one of the three outcomes.
+    """Guards one service. Each `admit` is followed by one of the three outcomes.
 
     Parameters
     ----------
     service : str
-        The service's name, for the error.
+        Its name, for errors.
     failures : int
-        As many in a row open it.
+        So many in a row open it.
     rest_s : float
         Seconds for which it stays open.
     clock : callable
@@ -37,12 +37,12 @@ class Breaker:
     def __init__(
         self,
         service: str,
-        failures: int = FAILURES,
+        failures: int = MAX_FAILURES,
         rest_s: float = REST_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.service = service
-        self._most = failures
+        self._max_failures = failures
         self._rest_s = rest_s
         self._clock = clock
         self._failures = 0
@@ -51,18 +51,18 @@ class Breaker:
 
     @property
     def state(self) -> str:
-        """``closed``, ``open``, or ``trial`` while one call may, or does, find out."""
-        if self._failures < self._most:
+        """``closed``, ``open``, or ``trial`` while one call is allowed."""
+        if self._failures < self._max_failures:
             return "closed"
         return "open" if self._clock() < self._opened_s + self._rest_s else "trial"
 
     def admit(self) -> None:
-        """Let a call through.
+        """Allow a call.
 
         Raises
         ------
         ServiceError
-            If the service is resting, or another call is finding out whether it is back.
+            The breaker is open, or another call is the trial.
         """
         state = self.state
         if state == "closed":
@@ -73,22 +73,22 @@ class Breaker:
         left_s = max(0.0, self._opened_s + self._rest_s - self._clock())
         raise ServiceError(
             f"{self.service} failed {self._failures} times in a row",
-            f"it is tried again in {math.ceil(left_s)} s" if left_s else "it is being tried now",
+            f"retried in {math.ceil(left_s)} s" if left_s else "being retried now",
             retry_after_s=left_s or 1.0,
         )
 
     def succeeded(self) -> None:
-        """Note that a call was answered."""
+        """Record that a call was answered."""
         self._failures = 0
         self._on_trial = False
 
     def failed(self) -> None:
-        """Note that a call failed by the service's fault."""
+        """Record that a call failed by the service's fault."""
         self._failures += 1
         self._on_trial = False
-        if self._failures >= self._most:
+        if self._failures >= self._max_failures:
             self._opened_s = self._clock()
 
     def abandoned(self) -> None:
-        """Note that a call was given up before its end: it tells nothing of the service."""
+        """Record that a call was cancelled, which says nothing about the service."""
         self._on_trial = False

@@ -1,19 +1,19 @@
-"""Logging in at Spotify, from the address that a person opens to the tokens that are kept.
+"""Login at Spotify, from the address that the user opens to the stored tokens.
 
-Opens no browser and asks nobody itself: who calls shows the address.
+Opens no browser: the caller shows the address.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from sfa_engine.backstage.services.api import Api, Bearer
-from sfa_engine.backstage.services.loopback import LOGIN_S, loopback
+from sfa_engine.backstage.services.json_api import Bearer, JsonApi
+from sfa_engine.backstage.services.loopback import LOGIN_TIMEOUT_S, loopback
 from sfa_engine.backstage.services.oauth import (
     Challenge,
     UserToken,
     Vault,
-    authorise_url,
+    authorize_url,
     exchange,
     logged_in,
 )
@@ -22,67 +22,67 @@ from sfa_engine.errors import Refused
 
 
 async def log_in(
-    accounts: Api,
+    accounts: JsonApi,
     vault: Vault,
     client_id: str,
     show: Callable[[str], None],
     *,
     port: int = 0,
-    limit_s: float = LOGIN_S,
+    limit_s: float = LOGIN_TIMEOUT_S,
 ) -> None:
-    """Wait until a person has logged in, and keep the tokens.
+    """Wait until the user has logged in, and store the tokens.
 
     Parameters
     ----------
-    accounts : Api
+    accounts : JsonApi
         Spotify's accounts service.
     vault : Vault
-        Gets the tokens.
+        For the tokens.
     client_id : str
         Of the application in Spotify's dashboard; its redirect URIs have
         ``http://127.0.0.1/callback``, or one with `port`.
     show : callable
-        Is given the address that the person opens, on this machine or through a tunnel to it.
+        Called with the address to open, on this machine or through a tunnel to it.
     port : int
-        Of the loopback server; 0: any that is free.
+        Of the loopback server; 0: any free one.
     limit_s : float
-        Seconds that the person has.
+        Timeout in seconds.
 
     Raises
     ------
     Refused
-        If the person said no, or did not answer; or Spotify did not accept it.
+        The user declined or did not answer, or Spotify did not accept the code.
     ServiceError
-        If Spotify fails.
+        Spotify fails.
     """
     if not client_id:
         raise Refused(
             "no client_id for Spotify",
             f"make an application at {DASHBOARD} and set client_id under [spotify]",
         )
-    challenge = Challenge.made()
+    challenge = Challenge.new()
     async with loopback(challenge.state, port) as waiting:
-        show(authorise_url(client_id, waiting.redirect_uri, challenge, accounts.base_url))
+        show(authorize_url(client_id, waiting.redirect_uri, challenge, accounts.base_url))
         code = await waiting.code(limit_s)
     await exchange(accounts, vault, client_id, code, waiting.redirect_uri, challenge)
 
 
-def bearer_for(accounts: Api, vault: Vault, client_id: str, client_secret: str) -> Bearer:
-    """Return the person's tokens if somebody is logged in, else the application's own.
+def bearer_for(accounts: JsonApi, vault: Vault, client_id: str, client_secret: str) -> Bearer:
+    """Return the user's token source if one is logged in, else the application's.
 
     Parameters
     ----------
-    accounts : Api
+    accounts : JsonApi
         Spotify's accounts service.
     vault : Vault
-        Where a login is kept.
+        With the tokens of a login.
     client_id, client_secret : str
-        Of the application; the secret is not needed while somebody is logged in.
+        Of the application; the secret is not needed while a user is logged in.
 
     Raises
     ------
     Refused
-        If nobody is logged in and there are no credentials.
+        No user is logged in and there are no credentials.
     """
     if logged_in(vault):
         return UserToken(accounts, vault, client_id)

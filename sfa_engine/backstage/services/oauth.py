@@ -1,18 +1,17 @@
-"""A person's login at Spotify: authorisation code with proof key (RFC 7636), no client secret.
+"""A user's login at Spotify: authorization code with PKCE (RFC 7636), no client secret.
 
 ::
 
-    authorise_url ──► the person's browser ──► Spotify ──► http://127.0.0.1:PORT/callback
-                                                              │ code, state
-    vault ◄── tokens ◄── exchange(code, verifier) ◄───────────┘
+    authorize_url ──► the user's browser ──► Spotify ──► http://127.0.0.1:PORT/callback
+                                                             │ code, state
+    vault ◄── tokens ◄── exchange(code, verifier) ◄──────────┘
 
-What is kept of it goes through a `Vault`, which encrypts. The refresh token changes with each use:
-the new one is stored before the access token is handed out.
+Tokens are stored through a `Vault`, which encrypts. A refresh token is valid once: the new one is
+stored before the access token is used.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import json
@@ -23,53 +22,54 @@ from dataclasses import asdict, dataclass, field
 from typing import Protocol
 from urllib.parse import urlencode
 
-from sfa_engine.backstage.services.api import Api
+from sfa_engine.backstage.services.json_api import JsonApi
 from sfa_engine.backstage.services.token import (
     ACCOUNTS_URL,
     LoginEnded,
     Token,
-    ask_for_token,
-    token_of,
+    TokenSource,
+    parse_token,
+    request_token,
 )
 from sfa_engine.errors import Refused
 
 SCOPES = "playlist-read-private playlist-read-collaborative"
 NAME = "spotify.login"  # of the entry in the vault
-VERIFIER_BYTES = 72  # of chance: 96 characters; 43..128 are allowed
-AGAIN = "log in at Spotify again"
+VERIFIER_BYTES = 72  # 96 characters; 43..128 are allowed
+RETRY_HINT = "log in at Spotify again"
 
 
 class Vault(Protocol):
-    """Where secrets are kept, encrypted."""
+    """Stores secrets, encrypted."""
 
     def get(self, name: str) -> str | None:
-        """Return a secret, or None if there is none of that name."""
+        """Return a secret, or None."""
 
     def set(self, name: str, value: str) -> None:
-        """Keep a secret in the place of the one that was there."""
+        """Store or replace a secret."""
 
     def remove(self, name: str) -> bool:
-        """Forget a secret; return whether there was one."""
+        """Delete a secret; return whether there was one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What one login is recognised by; made of chance, and used once.
+    """The random values of one login.
 
     Parameters
     ----------
     verifier : str
-        Shown to Spotify at the end only.
+        Sent with the code, to prove that both come from the same client.
     state : str
-        Comes back with the code, or the code is not for us.
+        Returned with the code; another one is not for this login.
     """
 
     verifier: str = field(repr=False)
     state: str = field(repr=False)
 
     @classmethod
-    def made(cls) -> Challenge:
-        """Return a new one."""
+    def new(cls) -> Challenge:
+        """Return new random values."""
         return cls(secrets.token_urlsafe(VERIFIER_BYTES), secrets.token_urlsafe(24))
 
     @property
@@ -79,21 +79,21 @@ class Challenge:
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
-def authorise_url(
+def authorize_url(
     client_id: str, redirect_uri: str, challenge: Challenge, accounts_url: str = ACCOUNTS_URL
 ) -> str:
-    """Return the address that the person opens in a browser.
+    """Return the address that the user opens in a browser.
 
     Parameters
     ----------
     client_id : str
         Of the application in Spotify's dashboard.
     redirect_uri : str
-        Of the loopback server; the dashboard has it too, its port may differ.
+        Of the loopback server; also in the dashboard, where the port may differ.
     challenge : Challenge
         Of this login.
     accounts_url : str
-        Where Spotify's accounts service is.
+        Of Spotify's accounts service.
     """
     query = {
         "client_id": client_id,
@@ -108,31 +108,36 @@ def authorise_url(
 
 
 async def exchange(
-    accounts: Api, vault: Vault, client_id: str, code: str, redirect_uri: str, challenge: Challenge
+    accounts: JsonApi,
+    vault: Vault,
+    client_id: str,
+    code: str,
+    redirect_uri: str,
+    challenge: Challenge,
 ) -> None:
-    """Change a code for tokens, and keep them.
+    """Exchange an authorization code for tokens, and store them.
 
     Parameters
     ----------
-    accounts : Api
+    accounts : JsonApi
         Spotify's accounts service.
     vault : Vault
-        Gets the tokens.
+        For the tokens.
     client_id : str
-        As in `authorise_url`.
+        As in `authorize_url`.
     code : str
-        What came to the loopback server.
+        From the loopback server.
     redirect_uri : str
-        As in `authorise_url`.
+        As in `authorize_url`.
     challenge : Challenge
         Of this login.
 
     Raises
     ------
     Refused
-        If Spotify does not accept them.
+        Spotify does not accept the code.
     ServiceError
-        If it cannot be reached, or fails.
+        It cannot be reached, or fails.
     """
     form = {
         "grant_type": "authorization_code",
@@ -141,105 +146,79 @@ async def exchange(
         "client_id": client_id,
         "code_verifier": challenge.verifier,
     }
-    token = token_of(await ask_for_token(accounts, form), time.time())
+    token = parse_token(await request_token(accounts, form), time.time())
     if not token.refresh:
-        raise Refused("Spotify gave a login that cannot be renewed", AGAIN)
-    _keep(vault, token)
+        raise Refused("Spotify gave no refresh token", RETRY_HINT)
+    _store(vault, token)
 
 
 def logged_in(vault: Vault) -> bool:
-    """Return whether somebody is."""
-    return _kept(vault) is not None
+    """Return whether a user is logged in."""
+    return _stored(vault) is not None
 
 
 def forget(vault: Vault) -> None:
-    """Log out: keep no token any more. Spotify's own list of applications is not changed."""
+    """Log out: delete the tokens. Spotify's own list of applications is not changed."""
     vault.remove(NAME)
 
 
-class UserToken:
-    """The token of the person who logged in; renewed as needed, once for all tasks.
+class UserToken(TokenSource):
+    """The token of the logged-in user.
 
     Parameters
     ----------
-    accounts : Api
+    accounts : JsonApi
         Spotify's accounts service.
     vault : Vault
-        Has the tokens of `exchange`.
+        With the tokens of `exchange`.
     client_id : str
-        With which they were got.
+        As in `exchange`.
     clock : callable
         Returns seconds since 1970: tokens outlive the process.
     """
 
     def __init__(
         self,
-        accounts: Api,
+        accounts: JsonApi,
         vault: Vault,
         client_id: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._accounts = accounts
+        super().__init__(accounts, clock)
         self._vault = vault
         self._client_id = client_id
-        self._clock = clock
-        self._lock = asyncio.Lock()
 
-    async def bearer(self) -> str:
-        """Return a token that should be valid now.
-
-        Raises
-        ------
-        Refused
-            If nobody is logged in, or Spotify has ended the login.
-        ServiceError
-            If a new one is needed and Spotify fails.
-        """
-        async with self._lock:
-            token = self._token()
-            if self._clock() >= token.ends_s:
-                token = await self._refresh(token)
-            return token.access
-
-    async def renewed(self, refused: str) -> str:
-        """Return another token than one that was refused; errors are those of `bearer`."""
-        async with self._lock:
-            token = self._token()
-            if token.access == refused:
-                token = await self._refresh(token)
-            return token.access
-
-    def _token(self) -> Token:
-        token = _kept(self._vault)
+    def _current(self) -> Token:
+        token = _stored(self._vault)
         if token is None:
-            raise Refused("nobody is logged in at Spotify", "log in first")
+            raise Refused("not logged in at Spotify", "log in first")
         return token
 
-    async def _refresh(self, token: Token) -> Token:
+    async def _refreshed(self, token: Token) -> Token:
         form: Mapping[str, str] = {
             "grant_type": "refresh_token",
             "refresh_token": token.refresh,
             "client_id": self._client_id,
         }
         try:
-            answer = await ask_for_token(self._accounts, form)
+            answer = await request_token(self._accounts, form)
         except LoginEnded:
-            other = _kept(self._vault)
+            other = _stored(self._vault)
             if other is not None and other.refresh != token.refresh:
-                return other  # another process was faster: a refresh token is good for one use
-            forget(self._vault)  # or it would be tried for ever
+                return other  # another process used the refresh token first
+            forget(self._vault)  # else it would be retried for ever
             raise
-        new = token_of(answer, self._clock(), token.refresh)
-        _keep(self._vault, new)
+        new = parse_token(answer, self._clock(), token.refresh)
+        _store(self._vault, new)
         return new
 
 
-def _keep(vault: Vault, token: Token) -> None:
+def _store(vault: Vault, token: Token) -> None:
     vault.set(NAME, json.dumps(asdict(token)))
 
 
-def _kept(vault: Vault) -> Token | None:
-    """Return what the vault holds, or None if that is no login."""
+def _stored(vault: Vault) -> Token | None:
+    """Return the stored token, or None if there is no valid one."""
     try:
         token = Token(**json.loads(vault.get(NAME) or "null"))
     except (ValueError, TypeError):

@@ -1,8 +1,8 @@
-"""Tracks, albums and playlists of Spotify's Web API, whole. Downloads no sound.
+"""Tracks, albums and playlists of Spotify's Web API. Downloads no sound.
 
-Pages are followed to the end, 50 at a time: that is the API's most since February 2026, for
-albums and for playlists. Since then it gives a playlist's contents to its owner and to those who
-may add to it, and to nobody else, unless the application has an extended quota.
+Pages are followed to the end, 50 items at a time: the API's limit since February 2026, for albums
+and playlists. Since then it gives a playlist's contents to its owner and collaborators only, unless
+the application has an extended quota.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from typing import Any
 
 import httpx
 
-from sfa_engine.backstage.services.api import Api, Bearer
 from sfa_engine.backstage.services.breaker import Breaker
-from sfa_engine.backstage.services.fault import Denied, ServiceError
+from sfa_engine.backstage.services.errors import Denied, ServiceError
+from sfa_engine.backstage.services.json_api import Bearer, JsonApi
 from sfa_engine.backstage.services.spotify_link import SpotifyLink, parse_link
-from sfa_engine.backstage.services.wanted import (
+from sfa_engine.backstage.services.track_info import (
     Skipped,
-    Wanted,
-    entry_of,
+    TrackInfo,
+    parse_available,
+    parse_entry,
     text_of,
-    unless_unavailable,
 )
 from sfa_engine.errors import Refused
 
 API_URL = "https://api.spotify.com/v1"
 SERVICE = "Spotify"
 PAGE = 50  # items
-MOST_PAGES = 400  # a playlist ends at 11 000 items; more pages are a loop
+MAX_PAGES = 400  # a playlist has 11,000 items at most; more pages are a loop
 _MARKET = re.compile("[A-Z]{2}")
 
 Progress = Callable[[int, int], None]
@@ -38,7 +38,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a link stands for.
+    """The tracks of a link.
 
     Parameters
     ----------
@@ -46,30 +46,30 @@ class Listing:
         Of the track, album or playlist.
     url : str
         Its address.
-    wanted : tuple of Wanted
-        In its order; what is in it twice is here twice.
+    tracks : tuple of TrackInfo
+        In order, duplicates included.
     skipped : tuple of Skipped
-        What is in it and cannot be had.
+        What cannot be downloaded.
     """
 
     title: str
     url: str
-    wanted: tuple[Wanted, ...]
+    tracks: tuple[TrackInfo, ...]
     skipped: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class OwnPlaylist:
-    """A playlist in somebody's own library.
+    """A playlist of the logged-in user.
 
     Parameters
     ----------
     title : str
         Its name.
     link : SpotifyLink
-        To be given to `Spotify.listing`.
+        For `Spotify.listing`.
     items : int
-        How many are in it.
+        How many it has.
     """
 
     title: str
@@ -78,22 +78,22 @@ class OwnPlaylist:
 
 
 class Spotify:
-    """Spotify's catalogue, as an application or a person may see it.
+    """Spotify's catalogue, with the rights of an application or a user.
 
     Parameters
     ----------
     client : httpx.AsyncClient
-        Shared, and closed by its owner.
+        Shared; closed by the caller.
     bearer : Bearer
-        `token.ClientToken`, or `oauth.UserToken` for playlists of one's own.
+        `token.ClientToken`, or `oauth.UserToken` for the user's own playlists.
     market : str, optional
-        ISO 3166-1 code of the user's country: what cannot be played there is left out.
+        ISO 3166-1 code of the user's country: tracks unavailable there are skipped.
     base_url : str
-        Where the API is.
+        Of the API.
     breaker : Breaker, optional
-        Shared by all that ask Spotify.
+        Shared by all calls to Spotify.
     **api : Any
-        More for `Api`: ``sleep`` and ``chance``.
+        More for `JsonApi`: ``sleep`` and ``rng``.
     """
 
     def __init__(
@@ -107,12 +107,12 @@ class Spotify:
         **api: Any,
     ) -> None:
         if market and not _MARKET.fullmatch(market):
-            raise Refused(f'"{market}" is no country', "give two capital letters, as DE or GB")
-        self._api = Api(SERVICE, base_url, client, bearer, breaker, **api)
+            raise Refused(f'invalid country "{market}"', "give two capital letters, as DE or GB")
+        self._api = JsonApi(SERVICE, base_url, client, bearer, breaker, **api)
         self._market: dict[str, str | int] = {"market": market} if market else {}
 
     async def listing(self, link: SpotifyLink | str, progress: Progress | None = None) -> Listing:
-        """Return all that a link stands for.
+        """Return the tracks of a link.
 
         Parameters
         ----------
@@ -124,25 +124,25 @@ class Spotify:
         Raises
         ------
         Denied
-            If there is no such thing, or these credentials may not see it.
+            It does not exist, or these credentials may not see it.
         Refused
-            If it is no link.
+            It is not a link.
         ServiceError
-            If Spotify fails; its ``retry_after_s`` tells when to try again, where that is known.
+            Spotify fails; ``retry_after_s`` says when to retry, if known.
         """
         link = parse_link(link) if isinstance(link, str) else link
         read = {"track": self._track, "album": self._album, "playlist": self._playlist}[link.kind]
         return await read(link, progress or (lambda _done, _of: None))
 
     async def own_playlists(self) -> list[OwnPlaylist]:
-        """Return the playlists that the person who logged in owns or may add to.
+        """Return the playlists that the logged-in user owns or may add to.
 
         Raises
         ------
         Denied
-            If nobody logged in.
+            No user is logged in.
         ServiceError
-            If Spotify fails.
+            Spotify fails.
         """
         me = (await self._api.get("/me")).get("id")
         first = await self._api.get("/me/playlists", {"limit": PAGE})
@@ -160,19 +160,19 @@ class Spotify:
     async def _track(self, link: SpotifyLink, progress: Progress) -> Listing:
         track = await self._api.get(f"/tracks/{link.id}", self._market)
         progress(1, 1)
-        return _listing(text_of(track.get("name")), link, [unless_unavailable(track)])
+        return _listing(text_of(track.get("name")), link, [parse_available(track)])
 
     async def _album(self, link: SpotifyLink, progress: Progress) -> Listing:
         album = await self._api.get(f"/albums/{link.id}", self._market)
         first = album.get("tracks")
         if not isinstance(first, dict):
             raise ServiceError("Spotify gave an album without tracks", "try again later")
-        read = [unless_unavailable(track, album) async for track in self._items(first, progress)]
+        read = [parse_available(track, album) async for track in self._items(first, progress)]
         return _listing(text_of(album.get("name")), link, read)
 
     async def _playlist(self, link: SpotifyLink, progress: Progress) -> Listing:
         about = await self._api.get(f"/playlists/{link.id}", {"fields": "name"})
-        # without additional_types an episode would come as a track
+        # without additional_types an episode is returned as a track
         query = {"limit": PAGE, "additional_types": "track,episode", **self._market}
         try:
             first = await self._api.get(f"/playlists/{link.id}/items", query)
@@ -185,15 +185,15 @@ class Spotify:
                 " copy the tracks to a playlist of your own",
                 denied.status,
             ) from None
-        read = [entry_of(entry) async for entry in self._items(first, progress)]
+        read = [parse_entry(entry) async for entry in self._items(first, progress)]
         return _listing(text_of(about.get("name")), link, read)
 
     async def _items(
         self, page: dict[str, Any], progress: Progress
     ) -> AsyncIterator[dict[str, Any]]:
-        """Yield the items of a page and of all that follow it."""
+        """Yield the items of a page and of all following pages."""
         done = 0
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             items, following = page.get("items"), page.get("next")
             if not isinstance(items, list):
                 raise ServiceError("Spotify gave a page without items", "try again later")
@@ -208,7 +208,7 @@ class Spotify:
         raise ServiceError(f"Spotify's pages do not end: {done} items so far", "report it")
 
 
-def _listing(title: str, link: SpotifyLink, read: list[Wanted | Skipped]) -> Listing:
-    wanted = tuple(item for item in read if isinstance(item, Wanted))
+def _listing(title: str, link: SpotifyLink, read: list[TrackInfo | Skipped]) -> Listing:
+    tracks = tuple(item for item in read if isinstance(item, TrackInfo))
     skipped = tuple(item for item in read if isinstance(item, Skipped))
-    return Listing(title, link.url, wanted, skipped)
+    return Listing(title, link.url, tracks, skipped)

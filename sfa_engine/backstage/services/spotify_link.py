@@ -1,4 +1,4 @@
-"""What a Spotify address or URI stands for. Pure: asks nobody.
+"""Parses Spotify addresses and URIs. Pure.
 
 ::
 
@@ -18,8 +18,8 @@ from sfa_engine.errors import Refused
 
 KINDS = ("track", "album", "playlist")
 HOSTS = {"open.spotify.com", "play.spotify.com"}
-SHORT_HOSTS = {"spotify.link", "spotify.app.link"}  # lead on by a redirect, through a tracker
-LONGEST_LINK = 2048
+SHORT_HOSTS = {"spotify.link", "spotify.app.link"}  # redirect through a tracker
+MAX_LINK = 2048
 _ID = re.compile(r"[0-9A-Za-z]{22}")  # base 62
 _INTL = re.compile(r"intl-[a-z-]{2,8}", re.IGNORECASE)
 _HINT = "give a link to a track, an album or a playlist: https://open.spotify.com/track/…"
@@ -42,39 +42,39 @@ class SpotifyLink:
 
     @property
     def url(self) -> str:
-        """Its address for browsers, without any tracking."""
+        """Its address, without tracking parameters."""
         return f"https://open.spotify.com/{self.kind}/{self.id}"
 
     def __str__(self) -> str:
         return self.url
 
 
-def is_spotify(word: str) -> bool:
-    """Return whether a word means something at Spotify, be it right or wrong."""
-    if word[:8].lower() == "spotify:":
+def is_spotify(text: str) -> bool:
+    """Return whether a text is meant for Spotify, valid or not."""
+    if text[:8].lower() == "spotify:":
         return True
     try:
-        address = urlsplit(word)
+        address = urlsplit(text)
         return address.scheme in {"http", "https"} and address.hostname in HOSTS | SHORT_HOSTS
     except ValueError:
         return False
 
 
-def parse_link(word: str) -> SpotifyLink:
-    """Read an address or a URI.
+def parse_link(text: str) -> SpotifyLink:
+    """Parse an address or a URI.
 
     Raises
     ------
     Refused
-        If it is none of Spotify's, or of something that is no music to load.
+        It is not one of Spotify's, or not of a track, album or playlist.
     """
-    shown = word if len(word) <= 100 else word[:97] + "…"
-    if len(word) > LONGEST_LINK or not is_spotify(word):
-        raise Refused(f'"{shown}" is no Spotify link', _HINT)
-    if word[:8].lower() == "spotify:":
-        parts = word.split(":")[1:]
+    shown = text if len(text) <= 100 else text[:97] + "…"
+    if len(text) > MAX_LINK or not is_spotify(text):
+        raise Refused(f'"{shown}" is not a Spotify link', _HINT)
+    if text[:8].lower() == "spotify:":
+        parts = text.split(":")[1:]
     else:
-        address = urlsplit(word)
+        address = urlsplit(text)
         if address.hostname in SHORT_HOSTS:
             raise Refused(
                 f'"{shown}" is a short link',
@@ -89,7 +89,7 @@ def parse_link(word: str) -> SpotifyLink:
         del parts[:2]
     if len(parts) != 2 or parts[0].lower() not in KINDS:
         kind = parts[0].lower() if parts else "nothing"
-        raise Refused(f'"{shown}" is no track, album or playlist, but {kind!r:.20}', _HINT)
+        raise Refused(f'"{shown}" is not a track, album or playlist, but {kind!r:.20}', _HINT)
     if not _ID.fullmatch(parts[1]):
-        raise Refused(f'"{shown}": {parts[1]!r:.40} is no id', "an id has 22 letters and digits")
+        raise Refused(f'"{shown}": invalid id {parts[1]!r:.40}', "an id has 22 letters and digits")
     return SpotifyLink(parts[0].lower(), parts[1])

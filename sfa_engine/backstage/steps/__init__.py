@@ -1,10 +1,10 @@
-"""What is done with a track, step by step; each is one kind of job.
+"""The steps of preparing a track; each is one kind of job.
 
 ::
 
     a link     import ──► download ──► import ──► separate ──► analyse ──► cue
     a file                             import ──► separate ──► analyse ──► cue
 
-A step asks a worker for what is slow or may crash, and writes down what came of it in the
-transaction that ends its job. Done twice, it ends alike. No step knows a client or the socket.
+A step runs a worker for what is slow or may crash, and writes the result in the transaction that
+ends its job. Steps are idempotent. No step knows a client or the socket.
 """

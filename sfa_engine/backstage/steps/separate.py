@@ -1,64 +1,73 @@
-"""The step that takes a track apart: its bundle gets stems in the place of the mix."""
+"""The step that separates a track: its bundle gets stems in place of the mix."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
 
-from sfa_engine.backstage.foreman import Outcome, Progress
+from sfa_engine.backstage.context import PrepContext
+from sfa_engine.backstage.dispatcher import Outcome, Progress
 from sfa_engine.backstage.job import Job
-from sfa_engine.backstage.steps.chain import NONE, Wish
-from sfa_engine.backstage.steps.ground import ground_of
-from sfa_engine.backstage.workshop import Workshop
+from sfa_engine.backstage.steps.plans import PrepOptions
+from sfa_engine.backstage.steps.step_inputs import load_inputs
 from sfa_engine.library import analysis
 from sfa_engine.library.analysis import StemOrigin
 from sfa_engine.library.database import Connection
-from sfa_engine.library.description import GIVEN
+from sfa_engine.library.manifest import GIVEN
+from sfa_engine.prep.options import NO_ENGINE
 
 WORKER = "sfa_engine.prep.separate"
 
 
 @dataclass(frozen=True)
 class Separate:
-    """Takes tracks apart.
+    """Separates tracks.
 
     Parameters
     ----------
-    shop : Workshop
+    context : PrepContext
     """
 
-    shop: Workshop
+    context: PrepContext
 
     async def __call__(self, job: Job, progress: Progress) -> Outcome:
-        """Take the track of a job apart, unless nobody wants that or it has been done."""
-        wish = Wish.of(job.args)
-        settings = self.shop.settings
-        engine = wish.engine or settings.engine
-        if engine == NONE:
-            return Outcome({"why": "no stems are wanted"}, skipped=True)
-        ground = await ground_of(self.shop, job)
-        made = {stem.engine for stem in ground.stems}
-        if made and (made == {GIVEN} or not wish.again):  # those that came apart are not replaced
+        """Separate a job's track, unless it is to have no stems or has them."""
+        options = PrepOptions.of(job.args)
+        settings = self.context.settings
+        engine = options.engine or settings.separation.engine
+        if engine == NO_ENGINE:
+            return Outcome({"why": "no stems were requested"}, skipped=True)
+        inputs = await load_inputs(self.context, job)
+        made = {stem.engine for stem in inputs.stems}
+        # Imported stems are never replaced, those of a preview by all others.
+        has_all = bool(made) and not any(stem.preview for stem in inputs.stems)
+        if made == {GIVEN} or (has_all and (options.preview_s or not options.again)):
             return Outcome({"why": f"it has stems ({', '.join(sorted(made))})"}, skipped=True)
         request = {
-            "path": str(ground.bundle),
-            "bundle": str(ground.bundle),
+            "path": str(inputs.bundle),
+            "bundle": str(inputs.bundle),
             "engine": engine,
-            "model": wish.model or settings.model,
+            "model": options.model or settings.separation.model,
             "models_folder": str(settings.models),
-            "device": settings.device,
-            "url": settings.lalalai_url,
-            "rate": settings.rate,
+            "device": settings.separation.device,
+            "url": settings.separation.lalalai_url,
+            "rate": settings.library.rate,
+            "preview_s": options.preview_s,
         }
-        said = await self.shop.anywhere(job, WORKER, request, progress, output="bundle")
+        answer = await self.context.run(job, WORKER, request, progress, output="bundle")
         origins = [
-            StemOrigin(name, said["engine"], said["model"], said["version"], sketch=said["sketch"])
-            for name in said["stems"]
+            StemOrigin(
+                *(name, answer["engine"], answer["model"], answer["version"]),
+                sketch=answer["sketch"],
+                preview=options.preview_s > 0.0,
+            )
+            for name in answer["stems"]
         ]
 
         async def effect(connection: Connection) -> None:
-            await analysis.set_stems(connection, ground.track.id, origins)
+            await analysis.set_stems(connection, inputs.track.id, origins)
 
-        result = {name: said[name] for name in ("engine", "model", "version", "sketch")}
-        follow = partial(self.shop.follow, ground.track.id)
-        return Outcome({**result, "stems": list(said["stems"])}, effect, follow)
+        shown = ("engine", "model", "version", "sketch", "start_s", "end_s")
+        result = {name: answer[name] for name in shown}
+        update = partial(self.context.update_manifest, inputs.track.id)
+        return Outcome({**result, "stems": list(answer["stems"])}, effect, update)

@@ -1,18 +1,22 @@
-"""``jobs.*``: what is being done, was done, and could not be done."""
+"""``jobs.*``: waiting, running and ended jobs."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
-from sfa_engine.backstage.foreman import Foreman
+from msgspec import Meta
+
+from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.job import LIVE, Job, State
-from sfa_engine.backstage.ledger import LAST, MOST_LISTED
+from sfa_engine.backstage.job_store import LAST, MAX_LISTED
 from sfa_engine.backstage.queue import Event, Queue
-from sfa_engine.backstage.verbs import given
-from sfa_engine.backstage.verbs.answer import fitting, numbered
-from sfa_engine.errors import Refused, did_you_mean
+from sfa_engine.backstage.verbs.paging import fit_in_frame, job_numbers
+from sfa_engine.errors import Refused
 from sfa_engine.wire.frames import sayable
+from sfa_engine.wire.verbs import Count, Text, verb
+
+Numbers = Annotated[list[Count], Meta(max_length=10_000)]
 
 
 class JobVerbs:
@@ -21,76 +25,83 @@ class JobVerbs:
     Parameters
     ----------
     queue : Queue
-    foreman : Foreman
+    dispatcher : Dispatcher
     """
 
-    def __init__(self, queue: Queue, foreman: Foreman) -> None:
+    def __init__(self, queue: Queue, dispatcher: Dispatcher) -> None:
         self._queue = queue
-        self._foreman = foreman
+        self._dispatcher = dispatcher
         self._doing: dict[int, tuple[float, str]] = {}
-        queue.listen(self._hear)
+        queue.listen(self._on_event)
 
-    def _hear(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if event.state is State.RUNNING:
             self._doing[event.job] = (event.progress, event.doing)
         else:
             self._doing.pop(event.job, None)
 
+    @verb(scope="read")
     async def jobs_list(
-        self, states: Any = (), batch: Any = "", limit: Any = MOST_LISTED, before: Any = LAST
+        self,
+        states: list[State] = [],  # noqa: B006 - never changed
+        batch: Text = "",
+        limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = MAX_LISTED,
+        before: Count = LAST,
     ) -> dict[str, Any]:
-        """Return jobs, the newest first, of some states or of one batch, and how many there are."""
-        names = [*State]
-        wanted = given.texts("states", states)
-        for name in wanted:
-            if name not in names:
-                raise Refused(f'no state "{name:.40}"', did_you_mean(name, names))
-        found = await self._queue.list(
-            [State(name) for name in wanted],
-            given.text("batch", batch),
-            given.whole("limit", limit, 1, MOST_LISTED),
-            given.whole("before", before),
-        )
+        """Return jobs, newest first, of some states or one batch, and the counts of all."""
+        found = await self._queue.list(states, batch, limit, before)
         return {
-            "jobs": fitting(self._told(job) for job in found),
+            "jobs": fit_in_frame(self._to_dict(job) for job in found),
             "counts": await self._queue.counts(),
         }
 
-    async def jobs_show(self, job: Any) -> dict[str, Any]:
-        """Return all that is known of a job."""
-        found = await self._queue.get(given.whole("job", job))
-        known: dict[str, Any] = _sayable({**asdict(found), **self._told(found)})
+    @verb(scope="read")
+    async def jobs_show(self, job: Count) -> dict[str, Any]:
+        """Return everything about a job."""
+        found = await self._queue.get(job)
+        known: dict[str, Any] = _sayable({**asdict(found), **self._to_dict(found)})
         return known
 
-    async def jobs_retry(self, jobs: Any = (), failed: Any = False) -> dict[str, Any]:
-        """Let failed or cancelled jobs wait again: those named, or all that failed."""
-        numbers = given.wholes("jobs", jobs)
-        if given.switch("failed", failed):
+    @verb(scope="prepare")
+    async def jobs_retry(
+        self,
+        jobs: Numbers = [],  # noqa: B006 - never changed
+        failed: bool = False,
+    ) -> dict[str, Any]:
+        """Retry failed or cancelled jobs: those named, or all that failed."""
+        numbers = list(jobs)
+        if failed:
             numbers += await self._queue.numbers([State.FAILED])
         elif not numbers:
             raise Refused("no job is named", "name some, or say that all failed ones are meant")
         again = await self._queue.retry(numbers)
-        self._foreman.wake()
-        return numbered(again)
+        self._dispatcher.wake()
+        return job_numbers(again)
 
-    async def jobs_cancel(self, jobs: Any = (), everything: Any = False) -> dict[str, Any]:
-        """Cancel jobs that wait or run: those named, or all."""
-        numbers = given.wholes("jobs", jobs)
-        if given.switch("everything", everything):
+    @verb(scope="prepare")
+    async def jobs_cancel(
+        self,
+        jobs: Numbers = [],  # noqa: B006 - never changed
+        everything: bool = False,
+    ) -> dict[str, Any]:
+        """Cancel waiting or running jobs: those named, or all."""
+        numbers = list(jobs)
+        if everything:
             numbers += await self._queue.numbers(LIVE)
         elif not numbers:
             raise Refused("no job is named", "name some, or say that all are meant")
         cancelled = await self._queue.cancel(numbers)
-        self._foreman.wake()
-        return numbered(cancelled)
+        self._dispatcher.wake()
+        return job_numbers(cancelled)
 
+    @verb(scope="prepare")
     def jobs_finish(self) -> dict[str, Any]:
-        """Go on until nothing waits or runs, although the last client may leave before."""
-        self._foreman.finishes = True
+        """Empty the queue before ending, even without clients."""
+        self._dispatcher.drains = True
         return {}
 
-    def _told(self, job: Job) -> dict[str, Any]:
-        """Return what a list shows of a job."""
+    def _to_dict(self, job: Job) -> dict[str, Any]:
+        """Return a job as an entry of a list."""
         progress, doing = self._doing.get(job.id, (0.0, ""))
         return {
             "id": job.id,
@@ -110,7 +121,7 @@ class JobVerbs:
 
 
 def _sayable(value: Any) -> Any:
-    """Return plain values of which every text can be told, also a path that is no UTF-8."""
+    """Return plain values with all texts valid in UTF-8, also paths."""
     if isinstance(value, str):
         return sayable(value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""``library.*``: tracks, their grids and cues, playlists, and the library's own health."""
+"""``library.*``: tracks, their grids and cues, playlists, and maintenance."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from sfa_engine.audio.media import MOST_CUES, read_bundle
-from sfa_engine.backstage.foreman import Foreman
-from sfa_engine.backstage.verbs import given
-from sfa_engine.backstage.verbs.answer import fitting
-from sfa_engine.backstage.verbs.reimport import plan_for
-from sfa_engine.backstage.workshop import Workshop
-from sfa_engine.desk.deck import LONGEST_S
-from sfa_engine.errors import MediaError, Refused, SfaError, did_you_mean
-from sfa_engine.finished import within_time
+from msgspec import Meta
+
+from sfa_engine.backstage.context import PrepContext
+from sfa_engine.backstage.dispatcher import Dispatcher
+from sfa_engine.backstage.verbs.load_import import plan_import
+from sfa_engine.backstage.verbs.paging import fit_in_frame
+from sfa_engine.desk.deck import HOT_CUES, MAX_LENGTH_S
+from sfa_engine.errors import MediaError, Refused, SfaError
 from sfa_engine.library import (
     analysis,
     check,
     cues,
-    description,
     grids,
+    manifest,
     playlists,
     plays,
     search,
@@ -34,21 +33,33 @@ from sfa_engine.library import (
     trash,
 )
 from sfa_engine.library.bundle import notes
-from sfa_engine.library.content import content_hash, sound_identity
+from sfa_engine.library.content import bundle_cover, content_hash, sound_identity
 from sfa_engine.library.cues import Cue
 from sfa_engine.library.database import Connection
 from sfa_engine.library.grids import TrackGrid
 from sfa_engine.library.query import age_of
 from sfa_engine.library.track import Track
+from sfa_engine.system.aio import within_time
+from sfa_engine.track.media import MAX_CUES, read_bundle
 from sfa_engine.wire.frames import sayable
+from sfa_engine.wire.verbs import Count, Text, Texts, verb
 
 logger = logging.getLogger(__name__)
-MOST_FOUND = 1000
+MAX_FOUND = 1000
+MAX_ALTERNATIVES = 20  # to a grid: an analysis offers five at most
 FIND_S = 60.0  # for the reading of a file that is asked for
-HOTCUES = range(1, 9)
-SHIFTS = (-4.0, 4.0)  # beats
-MOST_DECKS = 16
-LATEST_S = 1e11  # seconds since 1970
+MAX_DECKS = 16
+MAX_TIME_S = 1e11  # since 1970
+TrackWord = Annotated[int | Text, Meta(description="the number of a track, or words")]
+Found = Annotated[int, Meta(ge=1, le=MAX_FOUND)]
+Seconds = Annotated[float, Meta(ge=0, le=MAX_LENGTH_S)]
+Values = Annotated[
+    dict[str, str | int | float | bool | None], Meta(description='a map as {"title": "…"}')
+]
+Hotcues = Annotated[
+    dict[str, Annotated[float, Meta(ge=-60, le=MAX_LENGTH_S)] | None],
+    Meta(description='a map as {"1": 12.5, "2": null}'),
+]
 Change = Callable[[Connection, int], Awaitable[Any]]
 Correct = Callable[[Connection, int], Awaitable[TrackGrid]]
 
@@ -58,56 +69,53 @@ class LibraryVerbs:
 
     Parameters
     ----------
-    shop : Workshop
-    foreman : Foreman
+    context : PrepContext
+    dispatcher : Dispatcher
     """
 
-    def __init__(self, shop: Workshop, foreman: Foreman) -> None:
-        self._shop = shop
-        self._foreman = foreman
+    def __init__(self, context: PrepContext, dispatcher: Dispatcher) -> None:
+        self._context = context
+        self._dispatcher = dispatcher
 
     # ------------------------------------------------------------------ looking
 
+    @verb(scope="read")
     async def library_search(
-        self, words: Any = "", limit: Any = 100, offset: Any = 0
+        self, words: Text = "", limit: Found = 100, offset: Count = 0
     ) -> dict[str, Any]:
-        """Return the tracks that a query finds, the best first, and how many there are."""
-        query = given.text("words", words)
-        first = given.whole("offset", offset)
-        most = given.whole("limit", limit, 1, MOST_FOUND)
-        async with self._shop.database.reading() as connection:
-            found = await search.search(connection, query, limit=most, offset=first)
-            count = await search.count(connection, query)
-        return {"count": count, "tracks": fitting(map(self._told, found))}
+        """Return a page of a query's tracks, best match first, and their number."""
+        async with self._context.database.reading() as connection:
+            found = await search.search(connection, words, limit=limit, offset=offset)
+            count = await search.count(connection, words)
+        return {"count": count, "tracks": fit_in_frame(map(self._to_dict, found))}
 
+    @verb(scope="read", slow=True, restricted={"path": "library", "prepare": "prepare"})
     async def library_find(
-        self, words: Any = "", path: Any = "", prepare: Any = False
+        self, words: Text = "", path: Text = "", prepare: bool = False
     ) -> dict[str, Any]:
-        """Return the one track that is meant, with the folder of its bundle.
+        """Return one track, with the folder of its bundle.
 
-        It is named by words, or by the path of a file that it was imported from. To `prepare` one
-        that cannot be played puts it in the queue, first of all: the answer is the number of the
-        job, as ``preparing``, and its name.
+        It is named by words, or by the path of a file that it was imported from. With `prepare` a
+        track that cannot be played is queued first: the answer is the number of the job, as
+        ``preparing``, and its name.
         """
-        to_prepare = given.switch("prepare", prepare)
-        asked, place = given.text("words", words), given.text("path", path)
-        if bool(asked) is bool(place):
+        if bool(words) is bool(path):
             raise Refused("one of words and path is needed", "name a track, or a file")
-        if asked:
-            async with self._shop.database.reading() as connection:
-                track: Track | None = await search.find_one(connection, asked)
+        if words:
+            async with self._context.database.reading() as connection:
+                track: Track | None = await search.find_one(connection, words)
         else:
-            track = await self._of_file(Path(place))
-        if track is not None and (not to_prepare or await self._is_playable(track)):
+            track = await self._of_file(Path(path))
+        if track is not None and (not prepare or await self._is_playable(track)):
             if track.bundle is None:
                 raise Refused(f'"{track.name}" is not here yet', "see `sfa jobs`")
-            return self._told(track)
-        if track is None and not to_prepare:
-            raise Refused(f'"{sayable(place)}" is not in the library', "prepare it with `sfa prep`")
-        return await self._prepare(track, place)
+            return self._to_dict(track)
+        if track is None and not prepare:
+            raise Refused(f'"{sayable(path)}" is not in the library', "prepare it with `sfa prep`")
+        return await self._prepare(track, path)
 
     async def _of_file(self, file: Path) -> Track | None:
-        """Return the track that was imported from a file, or from one with the same content."""
+        """Return the track of a file, or of one with the same content."""
         try:
             async with asyncio.timeout(FIND_S):
                 return await self._at_place(file) or await self._of_content(file)
@@ -118,10 +126,10 @@ class LibraryVerbs:
             ) from None
 
     async def _at_place(self, file: Path) -> Track | None:
-        """Return the track that a place has, unless the file was written since it was seen."""
+        """Return the track of a path, unless the file was written since."""
         real, changed_s = await within_time(FIND_S, _look_at, file)
         for place in dict.fromkeys((str(file), str(real))):
-            async with self._shop.database.reading() as connection:
+            async with self._context.database.reading() as connection:
                 found = await tracks.with_source(connection, place)
                 if found is None:
                     continue
@@ -134,12 +142,12 @@ class LibraryVerbs:
         return None
 
     async def _of_content(self, file: Path) -> Track | None:
-        """Return the track of a file's content, wherever that was found."""
+        """Return the track of a file's content, whatever its path."""
         if await within_time(FIND_S, file.is_dir):
             return None
         for identify in (sound_identity, content_hash):  # the second in libraries of before
             identity = await within_time(FIND_S, identify, file)
-            async with self._shop.database.reading() as connection:
+            async with self._context.database.reading() as connection:
                 if found := await tracks.with_content(connection, identity):
                     return found
         return None
@@ -150,367 +158,437 @@ class LibraryVerbs:
         return not await asyncio.to_thread(self._damage, track)
 
     async def _prepare(self, track: Track | None, place: str) -> dict[str, Any]:
-        """Put the import of a track, or of a file, in the queue before all others."""
+        """Queue the import of a track or a file before all others."""
         source = place or (track.source_path or track.source if track else "")
         name = track.name if track else Path(place).name
-        plan = await asyncio.to_thread(plan_for, source, name)
-        async with self._shop.database.transaction() as connection:
-            (job,) = await self._shop.queue.add_chain(connection, [plan], uuid.uuid4().hex[:12])
-        self._foreman.wake()
+        plan = await asyncio.to_thread(plan_import, source, name)
+        async with self._context.database.transaction() as connection:
+            (job,) = await self._context.queue.add_chain(connection, [plan], uuid.uuid4().hex[:12])
+        self._dispatcher.wake()
         return {"preparing": job, "name": sayable(name), "track": track.id if track else None}
 
-    async def library_show(self, track: Any) -> dict[str, Any]:
-        """Return all that is known of a track but its features."""
-        async with self._shop.database.reading() as connection:
+    @verb(scope="read")
+    async def library_show(self, track: TrackWord) -> dict[str, Any]:
+        """Return everything about a track but its features."""
+        async with self._context.database.reading() as connection:
             found = await search.find_one(connection, _named(track))
-            told = self._told(found)
+            answer = self._to_dict(found)
             grid = await grids.grid_of(connection, found.id)
             made = await analysis.analysis_of(connection, found.id)
-            told["grid"] = _grid_told(grid) if grid else None
-            told["cues"] = [asdict(cue) for cue in await cues.cues_of(connection, found.id)]
-            told["origins"] = [asdict(s) for s in await analysis.stems_of(connection, found.id)]
-            told["sources"] = await tracks.sources(connection, found.id)
-            told["damage"] = await asyncio.to_thread(self._damage, found)
+            answer["grid"] = _grid_to_dict(grid) if grid else None
+            answer["cues"] = [asdict(cue) for cue in await cues.cues_of(connection, found.id)]
+            answer["origins"] = [asdict(s) for s in await analysis.stems_of(connection, found.id)]
+            answer["sources"] = await tracks.sources(connection, found.id)
             if made:
-                told |= {
+                answer |= {
                     "confidence": made.confidence,
+                    "confidences": made.confidences,
+                    "alternatives": [asdict(each) for each in made.alternatives],
                     "variable": made.variable,
                     "peak_dbtp": made.peak_dbtp,
                     "sections": [asdict(section) for section in made.sections],
                 }
-        told["notes"] = await asyncio.to_thread(_notes, told["bundle"])
-        return told
+        answer["damage"] = await asyncio.to_thread(self._damage, found)
+        answer |= await asyncio.to_thread(_of_manifest, answer["bundle"])
+        cover = await asyncio.to_thread(self._cover, found)
+        answer["cover_path"] = cover["path"] if cover else None
+        return answer
 
+    @verb(scope="read")
+    async def library_cover(self, track: TrackWord) -> dict[str, Any]:
+        """Return the path of a track's cover, its kind (jpg, png, gif, webp) and its size."""
+        async with self._context.database.reading() as connection:
+            found = await search.find_one(connection, _named(track))
+        cover = await asyncio.to_thread(self._cover, found)
+        if cover is None:
+            raise Refused(f'"{found.name}" has no cover', "import a file that has one")
+        return cover
+
+    @verb(scope="read", slow=True)
     async def library_statistics(self) -> dict[str, Any]:
-        """Return how much there is, and how much room it takes."""
-        numbers = await statistics.numbers(self._shop.database)
-        storage = await statistics.storage(self._shop.places)
+        """Return counts and sizes of the library."""
+        numbers = await statistics.numbers(self._context.database)
+        storage = await statistics.storage(self._context.places)
         return {**asdict(numbers), **asdict(storage)}
 
     # ------------------------------------------------------------------ changing
 
-    async def library_edit(self, track: Any, values: Any) -> dict[str, Any]:
-        """State a track's title, artist, album, genre, year, key, rating, comment or color."""
-        if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-            raise Refused(f"values is {values!r:.60}", 'give a map as {"title": "…"}')
+    @verb(scope="library")
+    async def library_edit(self, track: TrackWord, values: Values) -> dict[str, Any]:
+        """Edit a track's title, artist, album, genre, year, key, rating, comment or color."""
 
         async def change(connection: Connection, number: int) -> Track:
             return await tracks.edit(connection, number, **values)
 
-        return self._told(await self._changed(track, change))
+        return self._to_dict(await self._changed(track, change))
 
+    @verb(scope="library")
     async def library_grid(
         self,
-        track: Any,
-        shift: Any = None,
-        downbeat_s: Any = None,
-        bpm: Any = None,
-        tempo: Any = None,
-        automatic: Any = False,
+        track: TrackWord,
+        shift: Annotated[float, Meta(ge=-4, le=4)] | None = None,
+        downbeat_s: Seconds | None = None,
+        bpm: Annotated[float, Meta(ge=20, le=400)] | None = None,
+        tempo: Literal["halve", "double"] | None = None,
+        automatic: bool = False,
+        take: Annotated[int, Meta(ge=1, le=MAX_ALTERNATIVES)] | None = None,
     ) -> dict[str, Any]:
-        """Correct a grid by hand: one of shift (beats), downbeat_s, bpm, tempo (halve, double)."""
+        """Correct a grid by hand: one of shift (beats), downbeat_s, bpm, tempo (halve, double).
+
+        `take` is the number of an alternative that ``library.show`` lists, from 1; `automatic`
+        restores the analysed grid.
+        """
         asked: dict[str, Correct] = {}
         if shift is not None:
-            beats = given.number("shift", shift, *SHIFTS)
-            asked["shift"] = lambda c, n: grids.shift(c, n, beats)
+            asked["shift"] = lambda c, n: grids.shift(c, n, shift)
         if downbeat_s is not None:
-            place_s = given.number("downbeat_s", downbeat_s, 0.0, LONGEST_S)
-            asked["downbeat_s"] = lambda c, n: grids.set_downbeat(c, n, place_s)
+            asked["downbeat_s"] = lambda c, n: grids.set_downbeat(c, n, downbeat_s)
         if bpm is not None:
-            beats_a_minute = given.number("bpm", bpm, 20.0, 400.0)
-            asked["bpm"] = lambda c, n: grids.set_bpm(c, n, beats_a_minute)
+            asked["bpm"] = lambda c, n: grids.set_bpm(c, n, bpm)
         if tempo is not None:
-            ways: dict[str, Correct] = {"halve": grids.halve, "double": grids.double}
-            way = given.text("tempo", tempo)
-            if way not in ways:
-                hint = did_you_mean(way, ways) or "say halve or double"
-                raise Refused(f'tempo is "{way:.40}"', hint)
-            asked["tempo"] = ways[way]
-        if given.switch("automatic", automatic):
+            asked["tempo"] = grids.halve if tempo == "halve" else grids.double
+        if automatic:
             asked["automatic"] = _automatic
+        if take is not None:
+            asked["take"] = lambda c, n: _take(c, n, take)
         if len(asked) != 1:
             raise Refused(
                 f"{len(asked)} corrections are asked for",
-                "give one of shift, downbeat_s, bpm, tempo and automatic",
+                "give one of shift, downbeat_s, bpm, tempo, take and automatic",
             )
         (correct,) = asked.values()
-        return _grid_told(await self._changed(track, correct))
+        return _grid_to_dict(await self._changed(track, correct))
 
+    @verb(scope="library")
     async def library_cue(
         self,
-        track: Any,
-        position_s: Any,
-        hot_cue: Any = None,
-        kind: Any = "cue",
-        label: Any = "",
-        end_s: Any = None,
-        color: Any = "",
-        stem: Any = None,
+        track: TrackWord,
+        position_s: float,
+        hot_cue: int | None = None,
+        kind: Text = "cue",
+        label: Text = "",
+        end_s: float | None = None,
+        color: Text = "",
+        stem: Text | None = None,
     ) -> dict[str, Any]:
         """Set a cue, or a loop with an end, by hand."""
 
         async def change(connection: Connection, number: int) -> Cue:
             cue = Cue(position_s, kind, end_s, hot_cue, label, color, stem)
-            if len(await cues.cues_of(connection, number)) >= MOST_CUES:
-                most = f"{MOST_CUES} are the most that a bundle has"
+            if len(await cues.cues_of(connection, number)) >= MAX_CUES:
+                most = f"{MAX_CUES} are the most that a bundle has"
                 raise Refused("the track has too many cues", most)
             return await cues.add(connection, number, cue)
 
         return asdict(await self._changed(track, change))
 
-    async def library_uncue(self, cue: Any) -> dict[str, Any]:
-        """Forget a cue."""
-        async with self._shop.database.transaction() as connection:
-            track = await cues.remove(connection, given.whole("cue", cue))
-        await self._follow(track)
+    @verb(scope="read")
+    async def library_hotcues(self, bundle: Text) -> dict[str, Any]:
+        """Return the hot cues and the cue point of a bundle, in seconds, for a deck."""
+        async with self._context.database.reading() as connection:
+            track = await self._known(connection, Path(bundle))
+            there = await cues.cues_of(connection, track.id)
+        starts = [cue.position_s for cue in there if cue.kind == "intro"]
+        return {
+            "track": track.id,
+            "hotcues": {str(cue.slot): cue.position_s for cue in there if cue.slot},
+            "cue_point": min(starts, default=None),
+        }
+
+    @verb(scope="library")
+    async def library_delete_cue(self, cue: Count) -> dict[str, Any]:
+        """Delete a cue."""
+        async with self._context.database.transaction() as connection:
+            track = await cues.remove(connection, cue)
+        await self._update_manifest(track)
         return {"track": track}
 
-    async def library_keep(self, bundle: Any, hotcues: Any) -> dict[str, Any]:
-        """Keep what a performer marked: hot cues by number, in seconds, or None for cleared.
+    @verb(scope="perform")
+    async def library_save_hotcues(self, bundle: Text, hotcues: Hotcues) -> dict[str, Any]:
+        """Save hot cues by number, in seconds, or None for cleared.
 
-        A bundle that the library does not know is taken in.
+        A bundle that the library does not know is imported.
         """
-        folder = Path(given.text("bundle", bundle))
-        marks = _marks(hotcues)
-        async with self._shop.database.transaction() as connection:
+        folder = Path(bundle)
+        changes = _by_number(hotcues)
+        async with self._context.database.transaction() as connection:
             track = await self._of_bundle(connection, folder)
             there = {cue.slot: cue for cue in await cues.cues_of(connection, track.id) if cue.slot}
-            for slot, place_s in marks.items():
+            for slot, place_s in changes.items():
                 on_it = there.get(slot)
                 if place_s is None:
                     if on_it is not None:
                         await cues.remove(connection, on_it.id)
                 elif on_it is None or abs(on_it.position_s - place_s) > 1e-4:
-                    place = min(max(place_s, 0.0), track.duration_s or LONGEST_S)
+                    place = min(max(place_s, 0.0), track.duration_s or MAX_LENGTH_S)
                     await cues.set_hot_cue(connection, track.id, slot, place)
-        await self._follow(track.id)
+        await self._update_manifest(track.id)
         return {"track": track.id}
 
+    @verb(scope="perform")
     async def library_played(
-        self, bundle: Any, play: Any, deck: Any, played_at: Any
+        self,
+        bundle: Text,
+        play: uuid.UUID,
+        deck: Annotated[int, Meta(ge=1, le=MAX_DECKS)],
+        played_at: Annotated[float, Meta(ge=0, le=MAX_TIME_S)],
     ) -> dict[str, Any]:
-        """Count a play of a bundle that was heard on a deck; one of the same uuid counts once."""
-        folder = Path(given.text("bundle", bundle))
-        identity = _identity(play)
-        number = given.whole("deck", deck, 1, MOST_DECKS)
-        when_s = given.number("played_at", played_at, 0.0, LATEST_S)
-        async with self._shop.database.transaction() as connection:
-            track = await self._of_bundle(connection, folder)
-            is_new = await plays.record(connection, track, identity, number, when_s)
+        """Record a play of a bundle on a deck; a uuid counts once."""
+        async with self._context.database.transaction() as connection:
+            track = await self._of_bundle(connection, Path(bundle))
+            is_new = await plays.record(connection, track, str(play), deck, played_at)
         return {"track": track.id, "is_new": is_new}
 
+    @verb(scope="read")
     async def library_history(
-        self, track: Any = "", since: Any = "", limit: Any = 100, offset: Any = 0
+        self, track: TrackWord = "", since: Text = "", limit: Found = 100, offset: Count = 0
     ) -> dict[str, Any]:
-        """Return what was played, the latest first: of one track, since an age as `7d`."""
-        age = given.text("since", since)
-        first = given.whole("offset", offset)
-        most = given.whole("limit", limit, 1, MOST_FOUND)
-        begin_s = time.time() - age_of(age) if age else 0.0
-        async with self._shop.database.reading() as connection:
+        """Return plays, latest first: of one track, since an age such as `7d`."""
+        begin_s = time.time() - age_of(since) if since else 0.0
+        async with self._context.database.reading() as connection:
             named = (await search.find_one(connection, _named(track))).id if track != "" else None
-            found = await plays.history(connection, named, begin_s, most, first)
+            found = await plays.history(connection, named, begin_s, limit, offset)
             count = await plays.count(connection, named, begin_s)
         return {
             "count": count,
-            "plays": fitting({**asdict(each), "name": each.name} for each in found),
+            "plays": fit_in_frame({**asdict(each), "name": each.name} for each in found),
         }
 
     async def _of_bundle(self, connection: Connection, folder: Path) -> Track:
-        """Return the track of a bundle; a bundle among ours without a row gets one."""
-        inside = await asyncio.to_thread(self._shop.places.has, folder)
+        """Return the track of a bundle; one of the library's folder without a row gets one."""
+        inside = await asyncio.to_thread(self._context.places.has, folder)
         track = await tracks.by_bundle(connection, folder.name) if inside else None
         if track is None and inside:
-            track = await description.adopt(connection, read_bundle(folder))
+            track = await manifest.import_bundle(
+                connection, read_bundle(folder), self._context.places.covers
+            )
         if track is None:
-            raise Refused(f'"{folder}" is not in the library', "prepare its file with `sfa prep`")
+            raise _unknown(folder)
         return track
 
-    async def _changed(self, track: Any, change: Change) -> Any:
-        """Change a track in a durable transaction, and let its bundle follow."""
-        async with self._shop.database.transaction() as connection:
+    async def _known(self, connection: Connection, folder: Path) -> Track:
+        """Return the track of a bundle that has a row."""
+        inside = await asyncio.to_thread(self._context.places.has, folder)
+        track = await tracks.by_bundle(connection, folder.name) if inside else None
+        if track is None:
+            raise _unknown(folder)
+        return track
+
+    async def _changed(self, track: int | str, change: Change) -> Any:
+        """Change a track in a durable transaction, and update its manifest."""
+        async with self._context.database.transaction() as connection:
             found = await search.find_one(connection, _named(track))
             changed = await change(connection, found.id)
-        await self._follow(found.id)
+        await self._update_manifest(found.id)
         return changed
 
-    async def _follow(self, track: int) -> None:
-        """Let a bundle follow what is committed; where it cannot, `check` will find it.
+    async def _update_manifest(self, track: int) -> None:
+        """Update a manifest after a commit; `library.check` finds one that could not be written.
 
-        The request has had its effect: told that it failed, a person would ask for it again.
+        The request has succeeded: an error would make the client repeat it.
         """
         try:
-            await self._shop.follow(track)
+            await self._context.update_manifest(track)
         except SfaError as error:
             logger.warning("track %s: %s", track, error)
 
     # ------------------------------------------------------------------ playlists
 
+    @verb(scope="read")
     async def library_playlists(self) -> dict[str, Any]:
         """Return all playlists."""
-        async with self._shop.database.reading() as connection:
+        async with self._context.database.reading() as connection:
             found = await playlists.playlists(connection)
         return {"playlists": [asdict(each) for each in found]}
 
-    async def library_playlist(self, name: Any, offset: Any = 0) -> dict[str, Any]:
-        """Return what is in a playlist, as much as fits: from an entry on, counted from 0."""
-        first = given.whole("offset", offset)
-        async with self._shop.database.reading() as connection:
-            found = await playlists.find(connection, given.text("name", name))
-            inside = await playlists.entries(connection, found.id, MOST_FOUND, first)
-        told = ({"entry": each.id, **self._told(each.track)} for each in inside)
-        return {**asdict(found), "entries": fitting(told)}
+    @verb(scope="read")
+    async def library_playlist(self, name: Text, offset: Count = 0) -> dict[str, Any]:
+        """Return a page of a playlist, from an index from 0 on."""
+        async with self._context.database.reading() as connection:
+            found = await playlists.find(connection, name)
+            inside = await playlists.entries(connection, found.id, MAX_FOUND, offset)
+        answer = ({"entry": each.id, **self._to_dict(each.track)} for each in inside)
+        return {**asdict(found), "entries": fit_in_frame(answer)}
 
-    async def library_playlist_add(self, name: Any, tracks: Any = ()) -> dict[str, Any]:
-        """Put tracks at the end of a playlist, which is made if it is not there."""
-        async with self._shop.database.transaction() as connection:
+    @verb(scope="library")
+    async def library_playlist_add(
+        self,
+        name: Text,
+        tracks: Texts = [],  # noqa: B006 - never changed
+    ) -> dict[str, Any]:
+        """Append tracks to a playlist, which is created if missing."""
+        async with self._context.database.transaction() as connection:
             there = {
                 each.name.casefold(): each.id for each in await playlists.playlists(connection)
             }
-            wanted = given.text("name", name)
-            number = there.get(wanted.casefold())
+            number = there.get(name.casefold())
             if number is None:
-                number = await playlists.create(connection, wanted)
-            words = given.texts("tracks", tracks)
-            numbers = [(await search.find_one(connection, word)).id for word in words]
+                number = await playlists.create(connection, name)
+            numbers = [(await search.find_one(connection, word)).id for word in tracks]
             entries = await playlists.append(connection, number, numbers)
         return {"playlist": number, "entries": entries}
 
-    async def library_playlist_move(self, entry: Any, to: Any) -> dict[str, Any]:
-        """Move an entry of a playlist to a place, counted from 0."""
-        async with self._shop.database.transaction() as connection:
-            await playlists.move(connection, given.whole("entry", entry), given.whole("to", to))
+    @verb(scope="library")
+    async def library_playlist_move(self, entry: Count, to: Count) -> dict[str, Any]:
+        """Move an entry of a playlist to an index from 0."""
+        async with self._context.database.transaction() as connection:
+            await playlists.move(connection, entry, to)
         return {}
 
-    async def library_playlist_take(self, entry: Any) -> dict[str, Any]:
-        """Take an entry out of its playlist."""
-        async with self._shop.database.transaction() as connection:
-            await playlists.take_out(connection, given.whole("entry", entry))
+    @verb(scope="library")
+    async def library_playlist_take(self, entry: Count) -> dict[str, Any]:
+        """Remove an entry from its playlist."""
+        async with self._context.database.transaction() as connection:
+            await playlists.take_out(connection, entry)
         return {}
 
-    async def library_playlist_drop(self, name: Any) -> dict[str, Any]:
-        """Forget a playlist; its tracks stay."""
-        async with self._shop.database.transaction() as connection:
-            found = await playlists.find(connection, given.text("name", name))
+    @verb(scope="library")
+    async def library_playlist_drop(self, name: Text) -> dict[str, Any]:
+        """Delete a playlist; its tracks stay."""
+        async with self._context.database.transaction() as connection:
+            found = await playlists.find(connection, name)
             await playlists.drop(connection, found.id)
         return {}
 
     # ------------------------------------------------------------------ keeping
 
-    async def library_remove(self, track: Any) -> dict[str, Any]:
-        """Take a track out; it can be restored until clean-up."""
-        async with self._shop.database.reading() as connection:
+    @verb(scope="library")
+    async def library_remove(self, track: TrackWord, force: bool = False) -> dict[str, Any]:
+        """Remove a track, to be restored until clean-up; ``force`` overrules ``session.lock``."""
+        self._context.session.check("removing a track", force=force)
+        async with self._context.database.reading() as connection:
             found = await search.find_one(connection, _named(track))
-        await self._foreman.leave(found.id)  # or a worker puts a bundle where it was
-        return self._told(await trash.remove(self._shop.database, self._shop.places, found.id))
+        await self._dispatcher.cancel_track(found.id)  # or a worker puts a bundle where it was
+        gone = await trash.remove(self._context.database, self._context.places, found.id)
+        self._context.tell_track(found.id, "")
+        return self._to_dict(gone)
 
-    async def library_restore(self, track: Any) -> dict[str, Any]:
-        """Bring a removed track back, by its number."""
-        number = given.whole("track", track)
-        return self._told(await trash.restore(self._shop.database, self._shop.places, number))
+    @verb(scope="library")
+    async def library_restore(self, track: Count) -> dict[str, Any]:
+        """Restore a removed track, by its number."""
+        back = await trash.restore(self._context.database, self._context.places, track)
+        self._context.tell_track(track, back.bundle or "")
+        return self._to_dict(back)
 
-    async def library_trash(self, offset: Any = 0) -> dict[str, Any]:
-        """Return what was removed and can be restored, and how much: from one on, from 0."""
-        first = given.whole("offset", offset)
-        async with self._shop.database.reading() as connection:
+    @verb(scope="read")
+    async def library_trash(self, offset: Count = 0) -> dict[str, Any]:
+        """Return a page of the trash, and the number of tracks in it."""
+        async with self._context.database.reading() as connection:
             count = await trash.count(connection)
-            found = await trash.removed(connection, MOST_FOUND, first)
-        return {"count": count, "tracks": fitting(map(self._told, found))}
+            found = await trash.removed(connection, MAX_FOUND, offset)
+        return {"count": count, "tracks": fit_in_frame(map(self._to_dict, found))}
 
-    async def library_empty(self) -> dict[str, Any]:
-        """Do away for good with all that was removed; return how much that was."""
-        gone = await trash.clean_up(self._shop.database, self._shop.places, kept_days=0.0)
+    @verb(scope="admin", slow=True)
+    async def library_empty_trash(self, force: bool = False) -> dict[str, Any]:
+        """Delete everything in the trash; ``force`` overrules ``session.lock``."""
+        self._context.session.check("emptying the trash", force=force)
+        gone = await trash.clean_up(self._context.database, self._context.places, kept_days=0.0)
         return {"count": len(gone)}
 
+    @verb(scope="admin", slow=True)
     async def library_check(
-        self, mend: Any = False, deep: Any = False, after: Any = ""
+        self, repair: bool = False, deep: bool = False, after: Text = ""
     ) -> dict[str, Any]:
-        """Compare rows and files both ways, a part at a time; mend what can be, if asked to.
+        """Compare rows and files, a page at a time; with `repair` fix what can be fixed.
 
-        The next part is what comes `after` the end of this one, until that is empty.
+        The next page starts `after` the one that the answer names, until that is empty.
         """
-        part = await check.check_part(
-            self._shop.database,
-            self._shop.places,
-            given.text("after", after),
-            deep=given.switch("deep", deep),
-            mend=given.switch("mend", mend),
+        page = await check.check_page(
+            self._context.database,
+            self._context.places,
+            after,
+            deep=deep,
+            repair=repair,
         )
-        told = [
+        answer = [
             {
                 **asdict(finding),
                 "message": sayable(finding.message),
                 "path": sayable(str(finding.path)) if finding.path else None,
             }
-            for finding in part.findings
+            for finding in page.findings
         ]
-        return {"findings": told, "share": part.share, "after": part.after}
+        return {"findings": answer, "share": page.share, "after": page.after}
 
+    @verb(scope="admin", slow=True)
     async def library_backup(self) -> dict[str, Any]:
-        """Write a backup of the database, and prove it."""
-        made = await self._shop.database.back_up(self._shop.places.backups)
+        """Write and verify a backup of the database."""
+        made = await self._context.database.back_up(self._context.places.backups)
         return {"path": str(made)}
 
+    def _cover(self, track: Track) -> dict[str, Any] | None:
+        """Return path, kind and size of a track's cover: its bundle's, else the library's."""
+        there = bundle_cover(self._context.places.bundles / track.bundle) if track.bundle else None
+        path = there[0] if there else self._context.places.covers / (track.cover or "-")
+        if not path.is_file():
+            return None
+        kind = path.suffix.removeprefix(".")
+        return {"path": sayable(str(path)), "kind": kind, "bytes": path.stat().st_size}
+
     def _damage(self, track: Track) -> str:
-        """Return why the bundle of a track cannot be read, empty if it can or is on its way."""
+        """Return why a track's bundle cannot be read; empty if it can, or is being imported."""
         if track.bundle is None or track.duration_s is None or track.deleted_at is not None:
             return ""
         try:
-            read_bundle(self._shop.places.bundles / track.bundle)
+            read_bundle(self._context.places.bundles / track.bundle)
         except MediaError as error:
             return error.message
         return ""
 
-    def _told(self, track: Track) -> dict[str, Any]:
+    def _to_dict(self, track: Track) -> dict[str, Any]:
         """Return a track as plain values, with the folder of its bundle."""
-        bundle = str(self._shop.places.bundles / track.bundle) if track.bundle else None
+        bundle = str(self._context.places.bundles / track.bundle) if track.bundle else None
         return {**asdict(track), "stems": list(track.stems), "name": track.name, "bundle": bundle}
 
 
+def _unknown(folder: Path) -> Refused:
+    return Refused(f'"{folder}" is not in the library', "prepare its file with `sfa prep`")
+
+
 async def _automatic(connection: Connection, number: int) -> TrackGrid:
-    """Forget the grid by hand."""
+    """Delete the grid by hand."""
     found = await grids.drop_hand_grid(connection, number)
     if found is None:
         raise Refused("no grid was found by analysis", "give a tempo and a downbeat")
     return found
 
 
-def _notes(bundle: str | None) -> list[str]:
-    """Return what befell a track's sound on its way in; nothing if its bundle cannot be read."""
+async def _take(connection: Connection, number: int, alternative: int) -> TrackGrid:
+    """Apply an alternative of the analysis, by its number, to the analysed grid."""
+    made = await analysis.analysis_of(connection, number)
+    if made is None:
+        raise Refused("the track was not analysed", "analyse it first")
+    return await grids.take(connection, number, made.alternative(alternative).change)
+
+
+def _of_manifest(bundle: str | None) -> dict[str, Any]:
+    """Return the notes on a track's import, and the part of it that a preview separated."""
+    nothing: dict[str, Any] = {"notes": [], "preview_s": None}
     try:
-        return notes(read_bundle(bundle).track) if bundle else []
+        track = read_bundle(bundle).track if bundle else None
     except MediaError:
-        return []
+        return nothing
+    if track is None:
+        return nothing
+    span = track.separation.preview if track.separation else None
+    preview_s = None if span is None else [frame / track.rate for frame in span]
+    return {"notes": notes(track), "preview_s": preview_s}
 
 
-def _named(track: Any) -> str:
-    """Return a track, given by number or by words, as words."""
-    return f"#{track}" if type(track) is int else given.text("track", track)
+def _named(track: int | str) -> str:
+    """Return a track, given by number or words, as words."""
+    return f"#{track}" if isinstance(track, int) else track
 
 
-def _identity(play: Any) -> str:
-    """Return the uuid of a play, or refuse it."""
-    try:
-        return str(uuid.UUID(given.text("play", play)))
-    except ValueError:
-        raise Refused(f"play is {play!r:.60}", "give a uuid") from None
-
-
-def _marks(hotcues: Any) -> dict[int, float | None]:
+def _by_number(hotcues: dict[str, float | None]) -> dict[int, float | None]:
     """Return hot cues by number, checked."""
-    if not isinstance(hotcues, dict):
-        raise Refused(f"hotcues is {hotcues!r:.60}", 'give a map as {"1": 12.5, "2": null}')
-    marks: dict[int, float | None] = {}
-    for name, place in hotcues.items():
-        if name not in {str(slot) for slot in HOTCUES}:
-            raise Refused(f"hot cue {name!r:.20}", "they go from 1 to 8")
-        marks[int(name)] = (
-            None if place is None else given.number(f"hot cue {name}", place, -60.0, LONGEST_S)
-        )
-    return marks
+    for name in hotcues:
+        if name not in {str(number) for number in range(1, HOT_CUES + 1)}:
+            raise Refused(f"hot cue {name!r:.20}", f"they go from 1 to {HOT_CUES}")
+    return {int(name): position_s for name, position_s in hotcues.items()}
 
 
-def _grid_told(grid: TrackGrid) -> dict[str, Any]:
+def _grid_to_dict(grid: TrackGrid) -> dict[str, Any]:
     """Return a grid as plain values."""
     return {
         "rate": grid.rate,
@@ -523,7 +601,7 @@ def _grid_told(grid: TrackGrid) -> dict[str, Any]:
 
 
 def _look_at(file: Path) -> tuple[Path, float | None]:
-    """Return where a file really is, and when it was changed; None for a folder, or none there."""
+    """Return a file's resolved path and modification time; None for a folder or a missing file."""
     try:
         about = file.stat()
         changed_s = max(about.st_mtime, about.st_ctime) if file.is_file() else None

@@ -1,137 +1,202 @@
-"""``prep.*``: music in."""
+"""``prep.*``: importing and preparing music."""
 
 from __future__ import annotations
 
 import json
 import uuid
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from sfa_engine.backstage.foreman import Foreman
+from msgspec import Meta
+
+from sfa_engine.backstage.context import PrepContext
+from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.job import Plan, State
-from sfa_engine.backstage.services.links import LocalFile, LocalFolder, meaning, sound_files
-from sfa_engine.backstage.steps.chain import Find, Wish, import_file, import_link
-from sfa_engine.backstage.verbs import given
-from sfa_engine.backstage.verbs.answer import fitting, numbered
-from sfa_engine.backstage.watching import Watching
-from sfa_engine.backstage.workshop import Workshop
+from sfa_engine.backstage.services.input_sources import (
+    LocalFile,
+    LocalFolder,
+    parse_source,
+    sound_files,
+)
+from sfa_engine.backstage.steps.plans import (
+    MAX_PREVIEW_S,
+    ImportSource,
+    PrepOptions,
+    import_file,
+    import_link,
+    prepare,
+)
+from sfa_engine.backstage.verbs.library import TrackWord
+from sfa_engine.backstage.verbs.paging import fit_in_frame, job_numbers
+from sfa_engine.backstage.watch_folders import FolderWatcher
 from sfa_engine.errors import MediaError, Refused, did_you_mean
-from sfa_engine.finished import within_time
-from sfa_engine.library import analysis, cues, tracks
-from sfa_engine.library.bundle import PAD_SECONDS
+from sfa_engine.library import analysis, cues, search, tracks
+from sfa_engine.library.bundle import MAX_PADDING_S
 from sfa_engine.library.database import rows
 from sfa_engine.library.sources import stem_sources
 from sfa_engine.library.tags import read_tags
+from sfa_engine.prep.separate.licence import quota
+from sfa_engine.system.aio import within_time
 from sfa_engine.wire.frames import sayable
+from sfa_engine.wire.verbs import Count, Text, Texts, verb
 
-LEAST_STEMS = 2  # that make a folder one track
-MOST_TOLD = 500  # tracks in an answer
-LOOK_S = 10.0  # for one name; a disk that spins up takes 6 s
+MIN_STEMS = 2  # that make a folder one track
+MAX_LISTED = 500  # tracks in an answer
+POLL_S = 10.0  # for one name; a disk that spins up takes 6 s
+QUOTA_S = 60.0  # for LALAL.AI to answer, with retries
 WALK_S = 600.0  # for a folder with all that is in it
 Seen = TypeVar("Seen")
 
 
 class PrepVerbs:
-    """The verbs that bring music in.
+    """The verbs on preparation.
 
     Parameters
     ----------
-    shop : Workshop
-    foreman : Foreman
-    watching : Watching
+    context : PrepContext
+    dispatcher : Dispatcher
+    watching : FolderWatcher
     """
 
-    def __init__(self, shop: Workshop, foreman: Foreman, watching: Watching) -> None:
-        self._shop = shop
-        self._foreman = foreman
+    def __init__(
+        self, context: PrepContext, dispatcher: Dispatcher, watching: FolderWatcher
+    ) -> None:
+        self._context = context
+        self._dispatcher = dispatcher
         self._watching = watching
 
+    @verb(scope="prepare", slow=True)
     async def prep_add(
         self,
-        sources: Any,
-        engine: Any = None,
-        model: Any = None,
-        again: Any = False,
-        priority: Any = 0,
-        watch: Any = False,
+        sources: Texts,
+        engine: Text | None = None,
+        model: Text | None = None,
+        again: bool = False,
+        priority: Annotated[int, Meta(ge=-100, le=100)] = 0,
+        watch: bool = False,
+        quality: Text | None = None,
     ) -> dict[str, Any]:
-        """Put files, folders and links in the queue; return the batch, jobs, and folders unread."""
-        wish = Wish(
-            given.text("engine", engine or ""),
-            given.text("model", model or ""),
-            given.switch("again", again),
-            given.whole("priority", priority, -100, 100),
-        )
-        watching = given.switch("watch", watch)
+        """Queue files, folders and links; return the batch, its jobs, and unreadable folders.
+
+        `quality` is that of downloads: 128k to 320k, or best; by default as configured.
+        """
+        options = PrepOptions(engine or "", model or "", again, priority, quality or "")
         plans: list[Plan] = []
         folders: list[Path] = []
         unread: list[Path] = []
-        for word in given.texts("sources", sources):
-            meant = await _in_time(word, LOOK_S, meaning, word)
+        for word in sources:
+            meant = await _in_time(word, POLL_S, parse_source, word)
             if isinstance(meant, LocalFolder):
                 found, closed = await _in_time(
-                    word, WALK_S, partial(_in_folder, meant.path, wish, watched=watching)
+                    word, WALK_S, partial(_in_folder, meant.path, options, watched=watch)
                 )
                 plans += found
                 unread += closed
                 folders.append(meant.path)
             elif isinstance(meant, LocalFile):
-                plans.append(import_file(Find(str(meant.path)), wish))
+                plans.append(import_file(ImportSource(str(meant.path)), options))
             else:
-                plans.append(import_link(word, wish))
-        if watching and not folders:
+                plans.append(import_link(word, options))
+        if watch and not folders:
             raise Refused("only folders can be watched", "name one")
         batch = uuid.uuid4().hex[:12]
-        async with self._shop.database.transaction() as connection:
-            jobs = await self._shop.queue.add_all(connection, plans, batch)
-        self._foreman.wake()
-        if watching:
+        async with self._context.database.transaction() as connection:
+            jobs = await self._context.queue.add_all(connection, plans, batch)
+        self._dispatcher.wake()
+        if watch:
             for folder in folders:
-                self._watching.add(folder, wish)
-        told = [sayable(str(each)) for each in unread[:MOST_TOLD]]
-        return {"batch": batch, **numbered(jobs), "unread": told}
+                self._watching.add(folder, options)
+        answer = [sayable(str(each)) for each in unread[:MAX_LISTED]]
+        return {"batch": batch, **job_numbers(jobs), "unread": answer}
 
+    @verb(scope="read")
     def prep_watched(self) -> dict[str, Any]:
-        """Return the folders that are watched."""
+        """Return the watched folders."""
         return {"folders": [str(folder) for folder in self._watching.folders]}
 
-    def prep_unwatch(self, folder: Any) -> dict[str, Any]:
-        """Watch a folder no more."""
-        path = Path(given.text("folder", folder))
+    @verb(scope="prepare")
+    def prep_unwatch(self, folder: Text) -> dict[str, Any]:
+        """Stop watching a folder."""
+        path = Path(folder)
         if not self._watching.remove(path):
             known = [str(each) for each in self._watching.folders]
             raise Refused(f'"{path}" is not watched', did_you_mean(str(path), known))
         return {}
 
-    async def prep_batch(self, batch: Any) -> dict[str, Any]:
-        """Return how far a batch is: its jobs by state."""
+    @verb(scope="prepare")
+    async def prep_separate(
+        self,
+        track: TrackWord,
+        engine: Text | None = None,
+        model: Text | None = None,
+        preview_s: Annotated[float, Meta(ge=0, le=MAX_PREVIEW_S)] = 0.0,
+    ) -> dict[str, Any]:
+        """Queue the separation of a track of the library; return the batch and its jobs.
+
+        With `preview_s` only so much of it, where most goes on: stems to audition, which any other
+        separation replaces.
+        """
+        # What a preview leaves as it is, the analysis, is not repeated.
+        again = not preview_s
+        options = PrepOptions(engine or "", model or "", again=again, preview_s=preview_s)
+        batch = uuid.uuid4().hex[:12]
+        async with self._context.database.transaction() as connection:
+            word = f"#{track}" if isinstance(track, int) else track
+            found = await search.find_one(connection, word)
+            if found.bundle is None or found.duration_s is None:
+                raise Refused(f'"{found.name}" is not imported yet', "see `sfa jobs`")
+            plans = prepare(found.id, found.name, options)
+            jobs = await self._context.queue.add_chain(connection, plans, batch)
+        self._dispatcher.wake()
+        return {"track": found.id, "batch": batch, **job_numbers(jobs)}
+
+    @verb(scope="prepare", slow=True)
+    async def prep_quota(self) -> dict[str, Any]:
+        """Return the plan of the LALAL.AI licence, and its minutes: left, and in all."""
+        try:
+            found = await within_time(QUOTA_S, quota, self._context.settings.separation.lalalai_url)
+        except TimeoutError:
+            raise Refused(f"LALAL.AI did not answer in {QUOTA_S:g} s", "try again later") from None
+        return asdict(found)
+
+    @verb(scope="read")
+    async def prep_batch(self, batch: Text) -> dict[str, Any]:
+        """Return the number of a batch's jobs by state, and the playlists that were imported."""
         counts = {state.value: 0 for state in State}
-        found = await self._shop.database.fetch(
+        found = await self._context.database.fetch(
             "SELECT state, count(*) FROM batch_jobs JOIN jobs ON jobs.id = job_id"
             " WHERE batch = ? GROUP BY state",
-            (given.text("batch", batch),),
+            (batch,),
         )
         for each in found:
             counts[each[0]] = each[1]
-        return {"counts": counts}
+        named = await self._context.database.fetch(
+            "SELECT DISTINCT result ->> '$.playlist' FROM batch_jobs JOIN jobs ON jobs.id = job_id"
+            " WHERE batch = ? AND kind = 'import' AND result ->> '$.playlist' IS NOT NULL LIMIT ?",
+            (batch, MAX_LISTED),
+        )
+        return {"counts": counts, "playlists": [each[0] for each in named]}
 
-    async def prep_tracks(self, batch: Any, after: Any = 0) -> dict[str, Any]:
-        """Return the tracks of a batch, a few hundred at a time: those after a number."""
-        wanted = (given.text("batch", batch), given.whole("after", after, 0, 2**62), MOST_TOLD)
-        async with self._shop.database.reading() as connection:
+    @verb(scope="read")
+    async def prep_tracks(self, batch: Text, after: Count = 0) -> dict[str, Any]:
+        """Return a page of a batch's tracks, after a number."""
+        wanted = (batch, after, MAX_LISTED)
+        async with self._context.database.reading() as connection:
             found = await rows(
                 connection,
                 "SELECT track_id, max(coalesce(result ->> '$.truncated', 0)) AS truncated,"
                 " max(coalesce(result ->> '$.repaired_samples', 0)) AS repaired_samples,"
-                " max(coalesce(result ->> '$.notes', '[]')) AS notes"
+                # '["' is less than '[]': the notes of the one job that has some
+                " min(coalesce(result ->> '$.notes', '[]')) AS notes"
                 " FROM batch_jobs JOIN jobs ON jobs.id = job_id WHERE batch = ? AND track_id > ?"
                 " GROUP BY track_id ORDER BY track_id LIMIT ?",
                 wanted,
             )
-            taken_in = {each["track_id"]: each for each in found}
-            told = [
+            imported = {each["track_id"]: each for each in found}
+            answer = [
                 {
                     "id": track.id,
                     "title": track.title,
@@ -141,41 +206,44 @@ class PrepVerbs:
                     "state": track.state,
                     "cues": len(await cues.cues_of(connection, track.id)),
                     "stems": list(track.stems),
+                    "preview": track.preview,
                     "sketch": any(s.sketch for s in await analysis.stems_of(connection, track.id)),
-                    "truncated": bool(taken_in[track.id]["truncated"]),
-                    "repaired_samples": taken_in[track.id]["repaired_samples"],
-                    "notes": json.loads(taken_in[track.id]["notes"]),
+                    "truncated": bool(imported[track.id]["truncated"]),
+                    "repaired_samples": imported[track.id]["repaired_samples"],
+                    "notes": json.loads(imported[track.id]["notes"]),
                 }
-                for track in await tracks.listed(connection, list(taken_in))
+                for track in await tracks.listed(connection, list(imported))
             ]
-        return {"tracks": fitting(told)}
+        return {"tracks": fit_in_frame(answer)}
 
 
 async def _in_time(word: str, limit_s: float, look: Callable[..., Seen], *of: str) -> Seen:
-    """Look at files outside the event loop: a mount that hangs is told of, and stops nothing."""
+    """Call a function on files outside the event loop; a hung mount is an error."""
     try:
         return await within_time(limit_s, look, *of)
     except TimeoutError:
         raise Refused(
-            f'"{word:.200}" did not answer in {limit_s:g} s', "look at its disk or its network"
+            f'"{word:.200}": no answer within {limit_s:g} s', "check its disk or network"
         ) from None
 
 
 def _stems_in(folder: Path) -> dict[str, Path]:
     """Return the files of a folder that are the stems of one song; none if they are songs.
 
-    Names alone may deceive: "Bass Culture" and "Vocal Anthem" are of different length.
+    Names alone are not enough: "Bass Culture" and "Vocal Anthem" differ in length.
     """
     try:
         stems = stem_sources(folder)
     except MediaError:
         return {}
     lengths_s = [read_tags(path).duration_s or 0.0 for path in stems.values()]
-    alike = max(lengths_s) - min(lengths_s) <= PAD_SECONDS
-    return stems if len(stems) >= LEAST_STEMS and alike else {}
+    alike = max(lengths_s) - min(lengths_s) <= MAX_PADDING_S
+    return stems if len(stems) >= MIN_STEMS and alike else {}
 
 
-def _in_folder(folder: Path, wish: Wish, *, watched: bool) -> tuple[list[Plan], tuple[Path, ...]]:
+def _in_folder(
+    folder: Path, options: PrepOptions, *, watched: bool
+) -> tuple[list[Plan], tuple[Path, ...]]:
     """Return the plans for a folder, and the folders in it that cannot be read.
 
     There is one plan for each sound file, or one for all if they are stems.
@@ -183,11 +251,11 @@ def _in_folder(folder: Path, wish: Wish, *, watched: bool) -> tuple[list[Plan], 
     stems = _stems_in(folder)
     if stems:
         found = {name: str(path) for name, path in stems.items()}
-        return [import_file(Find(str(folder), found), wish)], ()
+        return [import_file(ImportSource(str(folder), found), options)], ()
     files = sound_files(folder)
     if not files.paths and not watched:
         hint = "name another folder, or a file"
         if files.unread:
             hint = f'"{sayable(str(files.unread[0]))}" cannot be read, mind its rights'
         raise Refused(f'no sound file in "{folder}"', hint)
-    return [import_file(Find(str(path)), wish) for path in files.paths], files.unread
+    return [import_file(ImportSource(str(path)), options) for path in files.paths], files.unread

@@ -4,18 +4,25 @@
 
     {"path": "song.flac", "stems": {"drums": "song.sfa/drums.wav", …}}  ─►  {"result": {…}}
 
-`stems` may be left out. It writes no file: killed at any moment, it leaves nothing.
+`stems` may be left out, `features` names their engine (``own``, ``librosa``); with the `digest` of
+a bundle's sound the result has its curves. It writes no file: killed at any moment, it leaves
+nothing.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from sfa_engine.errors import Refused
 from sfa_engine.prep import worker
+
+_M_MMAP_THRESHOLD = -3  # malloc.h
+_LARGE_BYTES = 2 << 20  # more than any array of a second's step
 
 
 def work(request: Mapping[str, Any], progress: worker.Progress) -> dict[str, Any]:
@@ -24,7 +31,7 @@ def work(request: Mapping[str, Any], progress: worker.Progress) -> dict[str, Any
     Parameters
     ----------
     request : mapping
-        ``path``, and ``stems``: a map of names to sound files.
+        ``path``, ``stems``: a map of names to sound files, ``features`` and ``digest``.
     progress : callable
         Told the part that is done, 0..1, and what is being done.
 
@@ -36,7 +43,7 @@ def work(request: Mapping[str, Any], progress: worker.Progress) -> dict[str, Any
     Raises
     ------
     Refused
-        If the request names no file.
+        If the request names no file, or an engine that is missing.
     MediaError
         If a file cannot be read.
     """
@@ -45,12 +52,25 @@ def work(request: Mapping[str, Any], progress: worker.Progress) -> dict[str, Any
         raise Refused("the request names no file", 'send {"path": "…"}')
     stems = worker.field(request, "stems", dict, {})
     files = {name: worker.field(stems, name, str) for name in stems}
+    engine = worker.field(request, "features", str, "own")
+    digest = worker.field(request, "digest", str, "") or None
     from sfa_engine.prep.analyse.analysis import analyse
 
-    return analyse(path, progress, files)
+    return analyse(path, progress, files, engine=engine, digest=digest)
+
+
+def _return_large_blocks() -> None:
+    """Have glibc return every large array to the system once it is freed.
+
+    By default it keeps what is below 32 MB for later, in pieces that fit nothing: 60 MB of them
+    after an hour of sound.
+    """
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 if __name__ == "__main__":
+    _return_large_blocks()
     for library in ("OMP", "OPENBLAS"):  # one core a job, whatever the machine has
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     sys.exit(worker.main(work))

@@ -8,26 +8,32 @@ from typing import Any
 
 import numpy as np
 
-from sfa_engine.audio.grid import TEMPOS, Anchor, Grid
-from sfa_engine.audio.media import WHOLE
 from sfa_engine.library.key import camelot
-from sfa_engine.prep.analyse import bar, loudness, waveform
+from sfa_engine.prep.analyse import bar, loudness, picture, splice, waveform
 from sfa_engine.prep.analyse.beat import Beats, bars_of, find_beats
-from sfa_engine.prep.analyse.cue import Cue, find_cues
+from sfa_engine.prep.analyse.confidence import QUESTIONS, Confidence, assess
+from sfa_engine.prep.analyse.cue import find_cues
+from sfa_engine.prep.analyse.engines import OWN, spectra_of
 from sfa_engine.prep.analyse.features import summary
 from sfa_engine.prep.analyse.key import Key, find_key
-from sfa_engine.prep.analyse.listen import RATE, Block, Heard, Levels, listen, listen_to_stem
+from sfa_engine.prep.analyse.levels import Levels
+from sfa_engine.prep.analyse.listen import Block, Heard, listen, listen_to_stem
 from sfa_engine.prep.analyse.loop import find_loops
 from sfa_engine.prep.analyse.onset import find_onsets, is_played, onset_times
 from sfa_engine.prep.analyse.smooth import Floats
 from sfa_engine.prep.analyse.structure import Section, find_sections
+from sfa_engine.prep.analyse.vocal import find_vocals
 from sfa_engine.prep.decode import decode_blocks
+from sfa_engine.prep.hot_cue import Cue
 from sfa_engine.prep.mixdown import source_blocks, stem_files
+from sfa_engine.prep.options import ANALYSIS_VERSION
+from sfa_engine.track.curves import CurvesWriter, packed
+from sfa_engine.track.grid import TEMPOS, Anchor, Grid
+from sfa_engine.track.media import RATE, WHOLE
 
 Progress = Callable[[float, str], None]
 
-VERSION = 2  # rises when the same file would get other values
-DRUMS = "drums"
+DRUMS, VOCALS = "drums", "vocals"
 _LISTENING = 0.9  # of the time, the pass over the sound
 _PHRASE_BARS = 4
 
@@ -36,6 +42,9 @@ def analyse(
     path: str | Path,
     progress: Progress | None = None,
     stems: Mapping[str, str | Path] | None = None,
+    *,
+    engine: str = OWN,
+    digest: str | None = None,
 ) -> dict[str, Any]:
     """Analyse a sound file.
 
@@ -48,6 +57,10 @@ def analyse(
     stems : mapping of str to path, optional
         Sound files of its separated parts, a bundle's own if left out: loops are suggested in
         each, and `DRUMS` say where the beats are.
+    engine : str
+        Of the spectral features: one of `FEATURES`.
+    digest : str, optional
+        Of the sound in its bundle; with it the result has ``curves``: see `track.curves.packed`.
 
     Returns
     -------
@@ -58,7 +71,10 @@ def analyse(
     ------
     MediaError
         If a file cannot be read.
+    Refused
+        If there is no such engine, or it is not installed.
     """
+    spectra = spectra_of(engine)
     files = stems or stem_files(path)
     share = _LISTENING / (1 + 0.5 * len(files))  # a stem takes half as long
 
@@ -66,7 +82,7 @@ def analyse(
         return lambda done: progress(start + part * done, doing) if progress else None
 
     decoding = source_blocks(path, RATE, told_from(0.0, share, "listening"))
-    heard = listen(decoding)
+    heard = listen(decoding, spectra)
     levels: dict[str, Levels] = {}
     for i, (name, file) in enumerate(files.items()):
         told = told_from(share * (1 + 0.5 * i), 0.5 * share, f"listening to {name}")
@@ -76,7 +92,18 @@ def analyse(
     result = judge(heard, levels)
     result["features"]["decoder"] = decoding.decoder
     result["features"]["truncated"] = decoding.truncated
+    result["features"]["engine"] = engine
+    if digest is not None:
+        result["curves"] = packed(_curves(heard, levels, result).file(digest))
     return result
+
+
+def _curves(heard: Heard, stems: Mapping[str, Levels], result: Mapping[str, Any]) -> CurvesWriter:
+    """Return the curves of an analysed track."""
+    onsets = {name: np.array(frames, np.int64) for name, frames in result["onsets"].items()}
+    attacks_s = np.array(result["features"]["onsets_s"], np.float64)
+    splices = np.array(result["splices"], np.int64)
+    return picture.draw(heard, stems, onsets, splices, attacks_s)
 
 
 def analyse_blocks(blocks: Iterable[Block]) -> dict[str, Any]:
@@ -104,24 +131,33 @@ def judge(heard: Heard, stems: Mapping[str, Levels]) -> dict[str, Any]:
     attacks = np.zeros(0) if silent else onset_times(onsets)
     drums = find_onsets(stems[DRUMS]) if is_played(stems.get(DRUMS)) else None
     beats = None if silent else find_beats(onsets, heard, drums)
+    sure = assess(onsets, heard.spectra, beats, drums) if beats else None
     bars_s, first_beats = bars_of(beats, heard) if beats else (np.zeros(0), np.zeros(0, np.int64))
+    sung = find_vocals(stems[VOCALS], heard.levels) if VOCALS in stems else None
+    vocals_s = None if sung is None else [[round(a, 2), round(b, 2)] for a, b in sung]
     key = find_key(heard.pitches, _phrases(bars_s))
+    parts = stems or {WHOLE: heard.levels}
+    known = {DRUMS: drums} if stems else {WHOLE: onsets}
+    stem_attacks = {
+        name: splice.stem_onsets(levels, known.get(name)) for name, levels in parts.items()
+    }
     sections: list[Section] = []
     cues: list[Cue] = []
     if beats:
         rows = bar.stepwise(heard.spectra, beats.places_s)
-        sections = find_sections(onsets, rows, bars_s, first_beats, beats.beats_per_bar)
-        tracks = stems or {WHOLE: heard.levels}
-        loops = {name: find_loops(levels, sections, bars_s) for name, levels in tracks.items()}
-        cues = find_cues(sections, bars_s, loops)
+        sections = find_sections(onsets, rows, bars_s, first_beats, beats.beats_per_bar, stems)
+        loops = {name: find_loops(levels, sections, bars_s) for name, levels in parts.items()}
+        cues = find_cues(sections, bars_s, loops, vocals_s or [])
     key_name = None if silent else key.name
     return {
         "duration_s": round(heard.seconds, 6),
         "bpm": round(beats.bpm, 4) if beats else None,
-        "confidence": round(float(np.clip(beats.confidence, 0, 1)), 3) if beats else 0.0,
+        "confidence": round(sure.beats, 3) if sure else 0.0,
+        **_sureness(sure),
         "variable": beats is not None and beats.variable,
+        "edits_s": _times(np.array(beats.edits_s)) if beats else [],
         "beats": _times(beats.places_s) if beats else [],
-        "downbeats": _times(beats.places_s[beats.first :: beats.beats_per_bar]) if beats else [],
+        "downbeats": _times(beats.places_s[beats.ones]) if beats else [],
         "beats_per_bar": beats.beats_per_bar if beats else 4,
         "grid": _grid(beats) if beats else None,
         "key": key_name,
@@ -133,15 +169,29 @@ def judge(heard: Heard, stems: Mapping[str, Levels]) -> dict[str, Any]:
             {"start_s": round(s.start_s, 6), "end_s": round(s.end_s, 6), "label": s.label}
             for s in sections
         ],
-        "cues": [_told(cue) for cue in cues],
-        "features": _features(heard, loud, key, attacks),
+        "onsets": {name: frames.tolist() for name, frames in stem_attacks.items()},
+        "splices": splice.merge(stem_attacks).tolist(),
+        "vocals_s": vocals_s,
+        "cues": [cue.as_values() for cue in cues],
+        "features": {**_features(heard, loud, key, attacks), "vocals_s": vocals_s},
+    }
+
+
+def _sureness(sure: Confidence | None) -> dict[str, Any]:
+    """Return the confidence in each property of the grid, and what else it may be."""
+    return {
+        "confidences": {q: round(getattr(sure, q), 3) if sure else 0.0 for q in QUESTIONS},
+        "alternatives": [
+            {"change": other.change, "bpm": round(other.bpm, 4), "score": round(other.score, 3)}
+            for other in (sure.alternatives if sure else ())
+        ],
     }
 
 
 def _features(heard: Heard, loud: loudness.Loudness, key: Key, attacks_s: Floats) -> dict[str, Any]:
     """Return what is measured and not judged."""
     return {
-        "version": VERSION,
+        "version": ANALYSIS_VERSION,
         "key_confidence": round(key.confidence, 3),
         "tuning_cents": round(key.tuning_cents, 1),
         "loudness_range_lu": round(loud.range_lu, 2),
@@ -158,16 +208,6 @@ def _phrases(bars_s: Floats) -> Floats:
     return np.stack([starts, (starts + ends) / 2], axis=1)
 
 
-def _told(cue: Cue) -> dict[str, Any]:
-    """Return a cue with those of its fields that say something."""
-    told: dict[str, Any] = {"time_s": round(cue.time_s, 6), "kind": cue.kind, "label": cue.label}
-    if cue.end_s is not None:
-        told |= {"end_s": round(cue.end_s, 6), "stem": cue.stem}
-    if cue.hot_cue is not None:
-        told["hot_cue"] = cue.hot_cue
-    return told
-
-
 def _times(places_s: Floats) -> list[float]:
     return [round(max(0.0, float(t)), 6) for t in places_s]
 
@@ -175,14 +215,7 @@ def _times(places_s: Floats) -> list[float]:
 def _grid(beats: Beats) -> dict[str, Any]:
     """Return the grid as the engine keeps it: frames at 48 kHz, beat 0 a downbeat."""
     bpm = float(np.clip(beats.bpm, *TEMPOS))
-    if beats.variable:
-        numbers = np.arange(len(beats.places_s)) - beats.first
-        anchors = tuple(
-            Anchor(round(float(t) * RATE, 3), float(n))
-            for t, n in zip(beats.places_s, numbers, strict=True)
-        )
-    else:
-        anchors = (Anchor(round(float(beats.places_s[beats.first]) * RATE, 3), 0.0),)
+    anchors = tuple(Anchor(round(float(t) * RATE, 3), round(float(n), 6)) for t, n in beats.anchors)
     kept = Grid(anchors, bpm, beats.beats_per_bar)
     return {
         "rate": RATE,
@@ -194,10 +227,7 @@ def _grid(beats: Beats) -> dict[str, Any]:
 
 def _energy(lufs: float, attacks_a_second: float, heard: Heard) -> float:
     """Return how driving a track is, 0..1: half loudness, the rest attacks and treble."""
-    if lufs <= loudness.SILENCE_LUFS:
-        return 0.0
-    loud = np.clip((lufs + 24) / 18, 0, 1)  # -24..-6 LUFS
-    busy = np.clip(attacks_a_second / 10, 0, 1)
     centroid = heard.spectra.curve("centroid")
-    bright = np.clip(float(np.median(centroid)) / 5000, 0, 1) if len(centroid) else 0.0
-    return round(float(0.5 * loud + 0.3 * busy + 0.2 * bright), 3)
+    bright_hz = float(np.median(centroid)) if len(centroid) else 0.0
+    values = (np.array([value]) for value in (lufs, attacks_a_second, bright_hz))
+    return round(float(picture.driving(*values)[0]), 3)

@@ -18,7 +18,7 @@ import numpy as np
 
 from sfa_engine.prep.analyse.features import Spectra
 from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets
-from sfa_engine.prep.analyse.smooth import Curve, Floats, gaussian, highest, standard
+from sfa_engine.prep.analyse.smooth import Curve, Floats, gaussian, highest, in_parts, standard
 
 _LAG = 12  # ms over which a level has risen
 _WEIGHTS = {
@@ -116,6 +116,65 @@ def sixteenth_phase(strength: Curve, period_s: float) -> float:
     return phase + most * length
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What happens on each sixteenth of a track, or of a part of it.
+
+    Parameters
+    ----------
+    drums : dict of str to float64[bars, steps]
+        Rise of each band.
+    changes : dict of str to float64[bars, steps]
+        Standardised; see `_changes`.
+    votes : dict of str to float64[bars, steps]
+        The highest changes of section and level, 0 elsewhere.
+    beats_per_bar : int
+    """
+
+    drums: dict[str, Floats]
+    changes: dict[str, Floats]
+    votes: dict[str, Floats]
+    beats_per_bar: int
+
+    @property
+    def bars(self) -> int:
+        """Whole bars."""
+        return len(self.drums["low"])
+
+    def part(self, first: int, last: int) -> Layout:
+        """Return some bars."""
+
+        def some(rows: dict[str, Floats]) -> dict[str, Floats]:
+            return {name: row[first:last] for name, row in rows.items()}
+
+        return Layout(some(self.drums), some(self.changes), some(self.votes), self.beats_per_bar)
+
+    def scores(self, step: int = 1) -> tuple[Floats, Floats]:
+        """Return how much speaks for a bar that begins on each sixteenth.
+
+        Parameters
+        ----------
+        step : int
+            How far apart the sixteenths are that are asked about; -inf for the others.
+
+        Returns
+        -------
+        of_drums, of_changes : float64[steps]
+            Their sum decides.
+        """
+        drums = {name: _even(rows.mean(axis=0)) for name, rows in self.drums.items()}
+        changes = {name: rows.mean(axis=0) for name, rows in self.changes.items()}
+        changes |= {name: _share(rows) for name, rows in self.votes.items()}
+        steps = 4 * self.beats_per_bar
+        of_drums, of_changes = np.full(steps, -np.inf), np.zeros(steps)
+        for r in range(0, steps, step):
+            turned = {name: np.roll(row, -r) for name, row in drums.items()}
+            told = _told_by_drums(turned, self.beats_per_bar)
+            of_drums[r] = sum(_WEIGHTS[name] * value for name, value in told.items())
+            of_changes[r] = sum(_WEIGHTS[name] * row[r] for name, row in changes.items())
+        return of_drums, of_changes
+
+
 def find_bar(
     onsets: Onsets, spectra: Spectra, sixteenths_s: Floats, beats_per_bar: int, step: int = 1
 ) -> Bar:
@@ -139,13 +198,7 @@ def find_bar(
     steps = 4 * beats_per_bar
     if len(sixteenths_s) < 2 * steps:
         return Bar(0, 0.0, 0.0)
-    drums = _drums(onsets, sixteenths_s, steps)
-    changes = _changes(onsets, spectra, sixteenths_s, steps)
-    scores = np.full(steps, -np.inf)
-    for r in range(0, steps, step):
-        turned = {name: np.roll(row, -r) for name, row in drums.items()}
-        told = _told_by_drums(turned, beats_per_bar) | {n: float(c[r]) for n, c in changes.items()}
-        scores[r] = sum(_WEIGHTS[name] * value for name, value in told.items())
+    scores = np.sum(lay_out(onsets, spectra, sixteenths_s, beats_per_bar).scores(step), axis=0)
     first = int(np.argmax(scores))
     place = np.arange(steps)
     here = (place - first) % 4 == 0
@@ -157,19 +210,55 @@ def find_bar(
     )
 
 
-def _drums(onsets: Onsets, times_s: Floats, steps: int) -> dict[str, Floats]:
-    """Return the average rise of each band on each sixteenth of a bar, the highest 1."""
-    bars = len(times_s) // steps
+def lay_out(onsets: Onsets, spectra: Spectra, sixteenths_s: Floats, beats_per_bar: int) -> Layout:
+    """Return what happens on each sixteenth.
+
+    Parameters
+    ----------
+    onsets : Onsets
+    spectra : Spectra
+    sixteenths_s : float64[n]
+        Places of the sixteenths, from the first of a bar on; a bar at the least.
+    beats_per_bar : int
+
+    Returns
+    -------
+    Layout
+        Of the whole bars.
+    """
+    steps = 4 * beats_per_bar
+    bars = len(sixteenths_s) // steps
+
+    def in_bars(rows: dict[str, Floats]) -> dict[str, Floats]:
+        return {name: row[: bars * steps].reshape(bars, steps) for name, row in rows.items()}
+
+    changes, votes = _changes(onsets, spectra, sixteenths_s, steps)
+    return Layout(
+        in_bars(_drums(onsets, sixteenths_s)), in_bars(changes), in_bars(votes), beats_per_bar
+    )
+
+
+def _drums(onsets: Onsets, times_s: Floats) -> dict[str, Floats]:
+    """Return the rise of each band on each sixteenth."""
     n = len(onsets.attacks)
-    index = np.clip(np.round(times_s[: bars * steps] * FRAME_HZ).astype(int) + 4, 0, n - 1)
+    index = np.clip(np.round(times_s * FRAME_HZ).astype(int) + 4, 0, n - 1)
     sixteenth = float(np.median(np.diff(times_s)))
     reach = max(1, int(min(0.028, 0.88 * sixteenth) * FRAME_HZ))
     drums = {}
+
+    def risen(level: Curve) -> Curve:
+        before = np.concatenate([np.full(_LAG, level[0]), level[:-_LAG]])[: len(level)]
+        return highest(np.maximum(level - before, 0), 2 * reach + 1)
+
     for name, level in onsets.levels.items():
-        rise = np.maximum(level - np.concatenate([np.full(_LAG, level[0]), level[:-_LAG]])[:n], 0)
-        average = highest(rise, 2 * reach + 1)[index].reshape(bars, steps).mean(axis=0)
-        drums[name] = average.astype(np.float64) / (float(average.max()) + 1e-9)
+        drums[name] = in_parts(level, _LAG + reach, risen)[index].astype(np.float64)
     return drums
+
+
+def _even(average: Floats) -> Floats:
+    """Return the averages of a bar, the highest 1."""
+    even: Floats = average / (float(average.max()) + 1e-9)
+    return even
 
 
 def _told_by_drums(drums: dict[str, Floats], beats_per_bar: int) -> dict[str, float]:
@@ -202,37 +291,42 @@ def _told_by_drums(drums: dict[str, Floats], beats_per_bar: int) -> dict[str, fl
     return {name: float(value) for name, value in told.items()}
 
 
-def _changes(onsets: Onsets, spectra: Spectra, times_s: Floats, steps: int) -> dict[str, Floats]:
-    """Return how much changes on each sixteenth of a bar."""
+def _changes(
+    onsets: Onsets, spectra: Spectra, times_s: Floats, steps: int
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Return how much changes on each sixteenth, and its votes where that is most."""
     rows = stepwise(spectra, times_s)
     edges = np.clip((times_s * FRAME_HZ).astype(int), 0, len(onsets.attacks) - 1)
-    squares = (onsets.levels[name].astype(np.float64) ** 2 for name in onsets.levels)
-    power = np.stack([np.add.reduceat(s, edges) for s in squares], axis=1)
+    squares = (np.square(level, out=level) for level in onsets.levels.values())
+    power = np.stack([np.add.reduceat(s, edges, dtype=np.float64) for s in squares], axis=1)
     levels = 10 * np.log10(np.maximum(power, 1e-6))
-
-    def mean_of(change: Floats) -> Floats:
-        even = standard(change)
-        return np.array([even[r::steps].mean() for r in range(steps)])
-
-    return {
-        "chords": mean_of(novelty(rows.tones, 8)),
-        "timbre": mean_of(novelty(rows.levels_db, steps)),
-        "timbre of a beat": mean_of(novelty(rows.levels_db, 4)),
+    changes = {
+        "chords": standard(novelty(rows.tones, 8)),
+        "timbre": standard(novelty(rows.levels_db, steps)),
+        "timbre of a beat": standard(novelty(rows.levels_db, 4)),
+    }
+    votes = {
         "sections": _votes(novelty(rows.levels_db, 4 * steps), steps),
         "levels": _votes(novelty(np.clip(levels, -50, 0), 4 * steps), steps),
     }
+    return changes, votes
 
 
 def _votes(change: Floats, steps: int) -> Floats:
-    """Return for which sixteenth the highest changes speak, 0 in the mean.
-
-    The votes of one more change, for none, keep a track of few sections from being sure.
-    """
+    """Return the highest changes, over the highest of all; 0 elsewhere."""
     top = (change >= highest(change, 4 * steps + 1)) & (change > np.percentile(change, 75))
     top[: 2 * steps] = top[-2 * steps :] = False
-    votes = np.where(top, change, 0.0)
-    each = np.array([votes[r::steps].sum() for r in range(steps)])
-    share: Floats = (each - votes.sum() / steps) / (votes.sum() + change.max() + 1e-9)
+    votes: Floats = np.where(top, change, 0.0) / (change.max() + 1e-9)
+    return votes
+
+
+def _share(votes: Floats) -> Floats:
+    """Return for which sixteenth of the bar votes speak, 0 in the mean.
+
+    One more vote, for none, keeps a track of few sections from being sure.
+    """
+    each = votes.sum(axis=0)
+    share: Floats = (each - each.mean()) / (each.sum() + 1.0)
     return share
 
 

@@ -2,27 +2,39 @@
 
 ::
 
-    onsets ─► tempo ─► octave ─┬─ steady ─► sixteenths ─► bar ─► grid
-                               └─ varies ─► drift ──────► bar
+    onsets ─► tempo ─► octave ─┬─ steady ───► sixteenths ─► bar ─► grid
+                               ├─ pieces ─► straightened ─┘
+                               └─ varies ─► drift ─► bar
+
+Where a track drifts a little or was edited, its attacks are straightened (`warp`), and what is
+judged of a steady track is judged of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sfa_engine.prep.analyse import bar, drift, grid
 from sfa_engine.prep.analyse.listen import Heard
 from sfa_engine.prep.analyse.octave import choose_octave
-from sfa_engine.prep.analyse.onset import Onsets, lateness
+from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets, lateness, struck
+from sfa_engine.prep.analyse.piece import find_pieces
+from sfa_engine.prep.analyse.seamless import LEAST_KNOWN_S, count_beats
 from sfa_engine.prep.analyse.smooth import Floats, Ints
+from sfa_engine.prep.analyse.step import follow_steps
 from sfa_engine.prep.analyse.tempo import Path, Tempo, count_bar, find_tempo
+from sfa_engine.prep.analyse.warp import Piece, Warp, few
 
 _LEAST_BEATS = 8
 _LEAST_STRENGTH = 0.06  # of what comes back, to call it a beat
+_LEAST_STRUCK = 0.3  # a steady tone reaches 0.1, the softest chords 0.8
 _BEFORE_S = 0.02  # of 0: a file cut on its first beat begins with it
-_CLEAR = 1.0  # margin of the bar at which it was right in 98 of 100
+_SURE_OF_LOOP = 0.9  # confidence where length and attacks of a loop agree
+_MIN_SEPARATION = 0.25  # of a beat before a seam: what is nearer is no beat of its own
+_LEAST_HOLDING = 0.8  # of the attacks that lie where pieces say; else they are not believed
+_WITHIN_S = 0.002  # of the beats that were followed, the anchors' lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +45,36 @@ class Beats:
     ----------
     places_s : float64[n]
         The first may lie a little before the file.
-    first : int
-        Which of them begins the first whole bar.
+    numbers : int64[n]
+        Of each; it jumps at a seam. A bar begins where it is a multiple of `beats_per_bar`.
     beats_per_bar : int
     bpm : float
     variable : bool
-    confidence : float
-        0..1, of beat and bar being where they are said to be.
+        Whether the tempo changes; not for a constant one with seams.
+    holds : float
+        0..1: how much of the track the grid follows, of its worst piece; see `grid.holds`.
+    anchors : float64[k, 2]
+        Times in seconds and beat numbers between which the beats lie evenly; one if constant.
+    edits_s : tuple of float
+        Where a seam is.
+    assured : float, optional
+        0..1: the confidence in a loop, which is too short to be judged by its parts.
     """
 
     places_s: Floats
-    first: int
+    numbers: Ints
     beats_per_bar: int
     bpm: float
     variable: bool
-    confidence: float
+    holds: float
+    anchors: Floats
+    edits_s: tuple[float, ...] = ()
+    assured: float | None = None
+
+    @property
+    def ones(self) -> Ints:
+        """Which beats begin a bar."""
+        return np.flatnonzero(self.numbers % self.beats_per_bar == 0)
 
 
 def find_beats(onsets: Onsets, heard: Heard, drums: Onsets | None = None) -> Beats | None:
@@ -66,44 +93,89 @@ def find_beats(onsets: Onsets, heard: Heard, drums: Onsets | None = None) -> Bea
     Beats or None
         None too where there are less than eight.
     """
+    looped = count_beats(onsets)
+    if looped is not None:
+        return _loop(heard.seconds, looped)
     tempo = find_tempo(onsets.strength)
-    if tempo is None or tempo.strength < _LEAST_STRENGTH:
+    if tempo is None or tempo.strength < _LEAST_STRENGTH or struck(onsets) < _LEAST_STRUCK:
         return None
     tempo = choose_octave(onsets, tempo)
     varies, path = drift.varies(onsets, tempo.period_s)
-    beats_per_bar = count_bar(onsets.strength, tempo.period_s)
+    m = count_bar(onsets.strength, tempo.period_s)
+    placed = drums or onsets
+    stepped = follow_steps(placed, heard.spectra, path) if varies else None
+    if stepped is None:
+        pieces = find_pieces(onsets, heard.spectra, tempo.period_s, m)
+        if pieces is not None:
+            warp, period_s = pieces
+            found = _even(placed, heard, replace(tempo, bpm=60 / period_s), m, warp)
+            if found is not None and found.holds >= _LEAST_HOLDING:
+                return found
     if varies:
-        return _varying(drums or onsets, heard, tempo, beats_per_bar, path)
-    return _constant(drums or onsets, heard, tempo, beats_per_bar)
+        return _varying(placed, heard, m, path, stepped)
+    return _even(placed, heard, tempo, m, Warp.constant(heard.seconds))
 
 
-def _constant(onsets: Onsets, heard: Heard, tempo: Tempo, m: int) -> Beats | None:
-    """Return the beats of a steady track: one period, one phase."""
-    begin = grid.fit(
-        onsets.attacks, tempo.period_s, bar.sixteenth_phase(onsets.strength, tempo.period_s)
-    )
-    sixteenths = np.arange(begin.phase_s % (begin.period_s / 4), heard.seconds, begin.period_s / 4)
-    found = bar.find_bar(onsets, heard.spectra, sixteenths, m)
+def _loop(seconds: float, count: int) -> Beats:
+    """Return the beats of a file that is a loop: it begins with a bar."""
+    places = np.arange(count, dtype=np.float64) * (seconds / count)
+    sure = _SURE_OF_LOOP if seconds >= LEAST_KNOWN_S else 0.5 * _SURE_OF_LOOP
+    anchors = np.zeros((1, 2))
+    bpm = 60 * count / seconds
+    return Beats(places, np.arange(count), 4, bpm, False, 1.0, anchors, assured=sure)
+
+
+def _even(onsets: Onsets, heard: Heard, tempo: Tempo, m: int, warp: Warp) -> Beats | None:
+    """Return the beats of a track that is steady in straight time: one period, one phase."""
+    attacks, strength = warp.straighten(onsets.attacks), warp.straighten(onsets.strength)
+    end_s = len(attacks) / FRAME_HZ
+    begin = grid.fit(attacks, tempo.period_s, bar.sixteenth_phase(strength, tempo.period_s))
+    sixteenths = np.arange(begin.phase_s % (begin.period_s / 4), end_s, begin.period_s / 4)
+    sixteenths = sixteenths[warp.keeps_bars(sixteenths, 4 * m)]
+    found = bar.find_bar(onsets, heard.spectra, warp.real(sixteenths), m)
     if len(sixteenths) <= found.first:
         return None
-    one_s = float(sixteenths[found.first])
-    fitted = grid.snap(grid.fit(onsets.attacks, tempo.period_s, one_s))
-    period = fitted.period_s
-    late_s = lateness(onsets, fitted.phase_s + period * fitted.numbers)
-    phase_s = fitted.phase_s - late_s
-    start = phase_s - np.floor((phase_s + _BEFORE_S) / period) * period
-    places = np.arange(start, heard.seconds, period)
+    fitted = grid.fit(attacks, tempo.period_s, float(sixteenths[found.first]))
+    if warp.is_even:
+        fitted = grid.snap(fitted)
+    period, phase_s = fitted.period_s, fitted.phase_s
+    late_s = lateness(onsets, warp.real(phase_s + period * fitted.numbers))
+    warp = warp.on_beats(phase_s, period, m)
+    count = int((end_s + m * period * len(warp.pieces)) / period)
+    numbers = np.arange(-count, count + 1)
+    straight = phase_s + period * numbers.astype(np.float64)
+    places = warp.real(straight) - late_s
+    good = (places >= -_BEFORE_S) & (places < heard.seconds)
+    good &= warp.sounds(straight, _MIN_SEPARATION * period)
+    places, numbers = places[good], numbers[good]
     if len(places) < _LEAST_BEATS:
         return None
-    first = round((one_s - late_s - start) / period) % m
-    sure = min(1.0, found.margin / _CLEAR) * min(1.0, tempo.coherence / 0.7)
-    sure *= 0.6 + 0.4 * min(1.0, found.one_margin / _CLEAR)
-    return Beats(places, first, m, 60 / period, variable=False, confidence=sure)
+    zero = int(numbers[numbers % m == 0][0]) if (numbers % m == 0).any() else 0
+    numbers = numbers - zero
+    times, lines = warp.points(0.0, heard.seconds)
+    anchors = np.stack([times, (lines - phase_s) / period - zero], axis=1)
+    anchors[:, 0] -= late_s
+    if warp.is_constant:
+        anchors = np.array([[float(phase_s + period * zero) - late_s, 0.0]])
+    spans = [warp.straight(np.array([p.start_s, p.end_s - 0.002])) for p in warp.pieces]
+    holds = min(grid.holds(attacks, fitted, (float(a), float(b))) for a, b in spans)
+    return Beats(
+        places,
+        numbers,
+        m,
+        60 / period,
+        variable=not warp.is_even,
+        holds=holds,
+        anchors=anchors,
+        edits_s=tuple(warp.seams_s),
+    )
 
 
-def _varying(onsets: Onsets, heard: Heard, tempo: Tempo, m: int, path: Path) -> Beats | None:
+def _varying(
+    onsets: Onsets, heard: Heard, m: int, path: Path, stepped: Floats | None
+) -> Beats | None:
     """Return the beats of a track whose tempo changes."""
-    places = drift.follow(onsets, heard.spectra, path)
+    places = drift.follow(onsets, path) if stepped is None else stepped
     if len(places) < _LEAST_BEATS:
         return None
     numbers = np.arange(4 * (len(places) - 1)) / 4
@@ -112,8 +184,20 @@ def _varying(onsets: Onsets, heard: Heard, tempo: Tempo, m: int, path: Path) -> 
     if found.first % 4:  # on the half beat
         places = (places[:-1] + places[1:]) / 2
     bpm = 60 / float(np.median(np.diff(places)))
-    sure = 0.5 * min(1.0, found.margin / _CLEAR) * tempo.strength
-    return Beats(places, found.first // 4, m, bpm, variable=True, confidence=sure)
+    counted = np.arange(len(places)) - found.first // 4
+    times, lines = few(places, counted.astype(np.float64), _WITHIN_S / (60 / bpm))
+    anchors = np.stack([times, lines], axis=1)
+    return Beats(places, counted, m, bpm, True, _followed(onsets, places), anchors)
+
+
+def _followed(onsets: Onsets, places_s: Floats) -> float:
+    """Return how much of a track beats that were drawn follow; see `grid.holds`."""
+    period = float(np.median(np.diff(places_s)))
+    line = period * np.arange(len(places_s), dtype=np.float64)
+    warp = Warp((Piece(0.0, onsets.seconds, places_s, line, is_even=False),))
+    attacks = warp.straighten(onsets.attacks)
+    none = np.zeros(0)
+    return grid.holds(attacks, grid.Fit(period, 0.0, none, none, none, 0.0))
 
 
 def bars_of(beats: Beats, heard: Heard) -> tuple[Floats, Ints]:
@@ -132,7 +216,7 @@ def bars_of(beats: Beats, heard: Heard) -> tuple[Floats, Ints]:
         Which beat each begins with.
     """
     m = beats.beats_per_bar
-    first_beats = np.arange(beats.first, len(beats.places_s), m)
+    first_beats = beats.ones
     starts = beats.places_s[first_beats]
     length = m * float(np.median(np.diff(beats.places_s)))
     edges = np.append(starts, starts[-1] + length) if len(starts) else starts

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfa_engine.prep.analyse.bar import sixteenth_phase
-from sfa_engine.prep.analyse.features import Spectra
 from sfa_engine.prep.analyse.grid import fit, holds
 from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets, near, smooth_attacks
 from sfa_engine.prep.analyse.smooth import Curve, Floats, decimate, gaussian
-from sfa_engine.prep.analyse.step import STEADY_OCTAVES, follow_steps
+from sfa_engine.prep.analyse.step import STEADY_OCTAVES
 from sfa_engine.prep.analyse.tempo import Path, coherence, local_tempi
 
 _LEAST_SHARE, _CERTAIN_SHARE = 0.08, 0.25  # of the sure windows that are at another tempo
@@ -53,11 +52,8 @@ def varies(onsets: Onsets, period_s: float) -> tuple[bool, Path]:
     return coherent < 0.6 or holds(onsets.attacks, fitted) < _LEAST_HOLDING, path
 
 
-def follow(onsets: Onsets, spectra: Spectra, path: Path) -> Floats:
+def follow(onsets: Onsets, path: Path) -> Floats:
     """Return the beats of a track whose tempo changes, in seconds."""
-    beats = follow_steps(onsets, spectra, path)
-    if beats is not None:
-        return beats
     times, bpms, _, _ = path
     return _draw(onsets, _track(onsets.strength, times, bpms))
 

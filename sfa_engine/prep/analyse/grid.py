@@ -82,7 +82,7 @@ def fit(
             places, strength = near(smooth, expected, min(reach, 0.16 * period))
             if len(numbers) < _LEAST:
                 return result
-            good = np.isfinite(places) & (strength > np.percentile(strength, 30))
+            good = np.isfinite(places) & (strength >= np.percentile(strength, 30))
             if good.sum() < _LEAST:
                 return result
             off = places[good] - expected[good]

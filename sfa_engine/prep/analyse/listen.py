@@ -4,11 +4,14 @@ Each second is transformed once, with 0.25 s of what came before. Left and right
 halves of one complex transform, and every filter is a product in it::
 
     left + j right ─► FFT ─┬─► K-weighting ─► energy of each 0.1 s       (loudness)
-                           ├─► mono ─► four bands ─► level of each ms    (attacks)
+                           ├─► mono ─► four bands ─► level of each ms    (attacks, pictures)
                            └─► mono at 12 kHz ─► long spectra ─► peaks   (key)
     mono ─► spectra of 4096 every 50 ms ─► features                      (structure, features)
+    left, right ─► differences ─► RMS of each ms                         (onsets)
+                └► highest sample of each 1/150 s                        (pictures)
 
-The band filters answer as causal ones do: an attack never shows before it sounds.
+The band filters answer as causal ones do: an attack never shows before it sounds. Mono is half of
+left + right, in a second where these cancel half of left - right.
 """
 
 from __future__ import annotations
@@ -21,23 +24,27 @@ from numpy.typing import NDArray
 
 from sfa_engine.prep.analyse.features import Spectra
 from sfa_engine.prep.analyse.key import Pitches
+from sfa_engine.prep.analyse.levels import Levels, halves
 from sfa_engine.prep.analyse.loudness import TruePeak, k_weighting
+from sfa_engine.prep.analyse.rows import Rows
 from sfa_engine.prep.analyse.smooth import Curve, Floats
+from sfa_engine.track.media import RATE
 
-RATE = 48_000  # Hz: the library's, so that a time here is the frame that is played
 NEW = RATE  # frames a step
 OLD = RATE // 4  # of before, which the longest filter (38 Hz) has forgotten by then
 SIZE = NEW + OLD
 MS = 48  # frames a millisecond
 SHORT = 4096  # of the spectra for features: 85 ms
 HOP = 2400  # 50 ms
+COLUMN_HZ = 150  # of a waveform's picture
+COLUMN = RATE // COLUMN_HZ
+CANCELS = 0.1  # of the energy of left - right: below, left + right is not what is heard
 KEY_RATE = RATE // 4
 LONG = 8192  # of the spectra for the key: 0.68 s at 12 kHz
 LONG_HOP = 4096
 
 Complexes = NDArray[np.complex64]
 Block = NDArray[np.float32]
-Levels = dict[str, Curve]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ BANDS = {
     "snare": Band(1_200, 5_000, 12_000, 6, analytic=True),
     "high": Band(6_500, RATE / 2, 12_000, 5, analytic=True),
 }
+_WHOLE, _EDGES = "whole", "edges"  # beside the bands, in the same lists
 _FLOORS = {"snare": 0, "high": 5_000}  # Hz: where the kept part of an analytic band begins
 
 
@@ -81,7 +89,7 @@ class Heard:
     ----------
     frames : int
         Its length at `RATE`.
-    levels : dict of str to float32[ms]
+    levels : Levels
         Peak level of each band in each millisecond.
     power : float64[tenths]
         Mean K-weighted power of both channels together, of each 0.1 s.
@@ -92,7 +100,7 @@ class Heard:
     """
 
     frames: int
-    levels: dict[str, Curve]
+    levels: Levels
     power: Floats
     true_peak: float
     spectra: Spectra
@@ -104,20 +112,22 @@ class Heard:
         return self.frames / RATE
 
 
-def listen(blocks: Iterable[Block]) -> Heard:
+def listen(blocks: Iterable[Block], spectra: Spectra | None = None) -> Heard:
     """Go once through a track.
 
     Parameters
     ----------
     blocks : iterable of float32[n, 2]
         The sound at `RATE`, in pieces of any length.
+    spectra : Spectra, optional
+        Takes the mono sound, frames of `SHORT` every `HOP`; see `features`.
 
     Returns
     -------
     Heard
         What is kept of it.
     """
-    pass_ = _Pass()
+    pass_ = _Pass(spectra or Spectra(RATE, SHORT, HOP))
     for block in blocks:
         pass_.take(block)
     return pass_.finish()
@@ -134,29 +144,28 @@ def listen_to_stem(blocks: Iterable[Block], frames: int) -> Levels:
 
     Returns
     -------
-    dict of str to float32[ms]
+    Levels
         As `Heard.levels`.
     """
-    pass_ = _Pass(whole=False)
+    pass_ = _Pass(None)
     for block in blocks:
         pass_.take(block)
-    ms = max(1, frames // MS)
-    levels = pass_.finish().levels
-    return {n: np.pad(level[:ms], (0, max(0, ms - len(level)))) for n, level in levels.items()}
+    return pass_.levels_of(frames)
 
 
 class _Pass:
     """The state between two seconds."""
 
-    def __init__(self, *, whole: bool = True) -> None:
-        self.whole = whole
+    def __init__(self, spectra: Spectra | None) -> None:
+        """Prepare for a track, or without `spectra` for a stem, of which only levels are kept."""
         self.window = np.zeros((SIZE, 2), np.float32)
         self.filled = OLD
         self.frames = 0
-        self.levels: dict[str, list[Curve]] = {name: [] for name in BANDS}
+        self.cancels = False
+        self.levels = {name: Rows() for name in (*BANDS, _WHOLE, _EDGES)}
         self.power: list[Floats] = []
         self.peak = TruePeak()
-        self.spectra = Spectra(RATE, SHORT, HOP)
+        self.spectra = spectra
         self.pitches = Pitches(KEY_RATE, LONG, LONG_HOP)
         self.weighting = k_weighting(np.fft.fftfreq(SIZE, 1 / RATE).astype(np.float64)).astype(
             np.complex64
@@ -176,41 +185,65 @@ class _Pass:
 
     def finish(self) -> Heard:
         """Go through what is left, and hand over."""
+        levels = self.levels_of(None)
+        assert self.spectra is not None
+        self.spectra.take(np.zeros(SHORT, np.float32))
+        self.pitches.take(np.zeros(LONG, np.float32))
+        self.pitches.flush()
+        power = np.concatenate(self.power) if self.power else np.zeros(1)
+        return Heard(self.frames, levels, power, self.peak.value, self.spectra, self.pitches)
+
+    def levels_of(self, frames: int | None) -> Levels:
+        """Go through what is left; return the levels of so many frames, or of all."""
         left = self.filled - OLD
         if left:
             self.window[self.filled :] = 0.0
             self._step(left)
-        self.spectra.take(np.zeros(SHORT, np.float32))
-        self.pitches.take(np.zeros(LONG, np.float32))
-        ms = max(1, self.frames // MS)
-        levels = {n: _joined(parts, np.float32)[:ms] for n, parts in self.levels.items()}
-        power = np.concatenate(self.power) if self.power else np.zeros(1)
-        return Heard(self.frames, levels, power, self.peak.value, self.spectra, self.pitches)
+        frames = self.frames if frames is None else frames
+        curves = {name: rows.whole((), np.float16) for name, rows in self.levels.items()}
+        whole, edges = curves.pop(_WHOLE), curves.pop(_EDGES)
+        kept = Levels(curves, whole=whole, edges=edges)
+        return kept.cut(max(1, frames // MS), max(1, -(-frames // COLUMN)))
 
     def _step(self, frames: int) -> None:
         """Go through one second, of which `frames` are the track's."""
         self.frames += frames
-        both: Complexes = np.fft.fft(self.window.view(np.complex64)[:, 0]).astype(np.complex64)
-        if self.whole:
-            self._loudness(both, frames)
-        # of z = left + j right: the spectrum of (left + right) / 2
+        # single precision in, single out: astype copies nothing
+        both: Complexes = np.fft.fft(self.window.view(np.complex64)[:, 0]).astype(
+            np.complex64, copy=False
+        )
+        new = self.window[OLD : OLD + frames]
+        energy = new.T @ new
+        alike, unlike = (energy.trace() + sign * 2 * energy[0, 1] for sign in (1, -1))
+        # as it was, until the other one is clearly what is heard
+        self.cancels = alike <= CANCELS * unlike if not self.cancels else unlike > CANCELS * alike
+        self.cancels &= bool(unlike > 0)
+        # of z = left + j right: the spectrum of (left + right) / 2, or (left - right) / 2
         half = both[: SIZE // 2 + 1]
-        mirrored = np.conj(both[-np.arange(SIZE // 2 + 1)])
-        mono = np.complex64(0.25) * ((1 - 1j) * half + (1 + 1j) * mirrored).astype(np.complex64)
+        mirrored = np.conj(np.concatenate([both[:1], both[: SIZE // 2 - 1 : -1]]))
+        turn = np.complex64(0.25 + 0.25j if self.cancels else 0.25 - 0.25j)
+        mono: Complexes = turn * half + np.conj(turn) * mirrored
         ms = -(-frames // MS)
         for name, band in BANDS.items():
-            self.levels[name].append(_level(mono, name, band, self.filters[name])[:ms])
-        if self.whole:
-            self._rest(mono, frames)
+            self.levels[name].append(halves(_level(mono, name, band, self.filters[name])[:ms]))
+        self._note_columns(frames)
+        if self.spectra is not None:
+            self._loudness(both, frames)
+            self.pitches.take(_resampled(mono, KEY_RATE)[: -(-frames * KEY_RATE // RATE)])
+            sign = np.float32(-0.5 if self.cancels else 0.5)
+            self.spectra.take(np.float32(0.5) * new[:, 0] + sign * new[:, 1])
+            self.peak.take(self.window[OLD - 64 : OLD + frames])
         self.window[:OLD] = self.window[NEW:]
         self.filled = OLD
 
-    def _rest(self, mono: Complexes, frames: int) -> None:
-        """Take what key, features and true peak are made of."""
-        self.pitches.take(_resampled(mono, KEY_RATE)[: -(-frames * KEY_RATE // RATE)])
-        new = self.window[OLD : OLD + frames]
-        self.spectra.take(np.float32(0.5) * (new[:, 0] + new[:, 1]))
-        self.peak.take(self.window[OLD - 64 : OLD + frames])
+    def _note_columns(self, frames: int) -> None:
+        """Note the highest sample of each column, and the RMS of the differences of each ms."""
+        columns = np.abs(self.window[OLD:]).reshape(COLUMN_HZ, -1).max(axis=1)
+        steps = self.window[OLD:] - self.window[OLD - 1 : -1]
+        steps *= steps
+        edges = np.sqrt(steps.reshape(1000, -1).mean(axis=1))
+        self.levels[_WHOLE].append(halves(columns[: -(-frames // COLUMN)]))
+        self.levels[_EDGES].append(halves(edges[: -(-frames // MS)]))
 
     def _loudness(self, both: Complexes, frames: int) -> None:
         """Note the energy of each tenth of a second."""
@@ -248,14 +281,21 @@ def _butterworth(hz: Floats, corner_hz: float, *, low_pass: bool) -> NDArray[np.
 def _level(mono: Complexes, name: str, band: Band, answer: Complexes) -> Curve:
     """Return the peak level of a band in each millisecond of the new second."""
     size = SIZE * band.rate // RATE
+    begin = OLD * band.rate // RATE
     if band.analytic:
         first = _FLOORS[name] * SIZE // RATE
-        sound = np.abs(np.fft.ifft(mono[first : first + size] * answer)) * (2 * size / SIZE)
-    else:
-        sound = np.abs(np.fft.irfft(mono[: size // 2 + 1] * answer, size)) * (size / SIZE)
-    new = sound[OLD * band.rate // RATE :].astype(np.float32)
-    level: Curve = new.reshape(1000, -1).max(axis=1)
-    return level
+        turning = np.fft.ifft(mono[first : first + size] * answer)[begin:]
+        power = _highest_of_ms(turning.real**2 + turning.imag**2)
+        return np.sqrt(power) * np.float32(2 * size / SIZE)
+    sound = np.fft.irfft(mono[: size // 2 + 1] * answer, size)[begin:]
+    return _highest_of_ms(np.abs(sound)) * np.float32(size / SIZE)
+
+
+def _highest_of_ms(second: Curve | Floats) -> Curve:
+    """Return the highest value of each millisecond of a second."""
+    # transposed first: ten times as fast as along the short axis
+    highest: Curve = np.ascontiguousarray(second.reshape(1000, -1).T, np.float32).max(axis=0)
+    return highest
 
 
 def _resampled(mono: Complexes, rate: int) -> Curve:
@@ -264,8 +304,3 @@ def _resampled(mono: Complexes, rate: int) -> Curve:
     sound = np.fft.irfft(mono[: size // 2 + 1], size) * (size / SIZE)
     new: Curve = sound[OLD * rate // RATE :].astype(np.float32)
     return new
-
-
-def _joined(parts: list[Curve], kind: type[np.float32]) -> Curve:
-    """Return the parts of a curve as one; a single 0 if there are none."""
-    return np.concatenate(parts) if parts else np.zeros(1, kind)

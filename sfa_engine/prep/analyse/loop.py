@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sfa_engine.prep.analyse.listen import Levels
+from sfa_engine.prep.analyse.levels import Levels
 from sfa_engine.prep.analyse.onset import FRAME_HZ
-from sfa_engine.prep.analyse.smooth import Floats
+from sfa_engine.prep.analyse.smooth import Floats, totals
 from sfa_engine.prep.analyse.structure import Section
 
 LENGTHS_BARS = (16, 8, 4)
@@ -45,7 +45,7 @@ def find_loops(levels: Levels, sections: list[Section], bars_s: Floats) -> list[
 
     Parameters
     ----------
-    levels : dict of str to float32[ms]
+    levels : Levels
         Of the stem.
     sections : list of Section
     bars_s : float64[bars + 1]
@@ -96,7 +96,7 @@ def _describe(levels: Levels, bars_s: Floats) -> tuple[Floats, Floats]:
     rows = []
     power = np.zeros(bars)
     for level in levels.values():
-        total = np.concatenate([[0.0], np.cumsum(level.astype(np.float64) ** 2)])
+        total = totals(np.square(level, out=level))
         width = np.maximum(np.diff(edges), 1)
         mean = (total[edges[:-1] + width] - total[edges[:-1]]) / width
         power += mean.reshape(bars, _STEPS).mean(axis=1)

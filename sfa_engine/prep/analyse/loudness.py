@@ -77,25 +77,25 @@ def measure(power: Floats) -> Loudness:
         Of the whole, and over time.
     """
     blocks = _running(power, TENTHS_MOMENTARY)
-    loud = blocks[_lufs(blocks) > SILENCE_LUFS]
+    loud = blocks[lufs(blocks) > SILENCE_LUFS]
     integrated = SILENCE_LUFS
     if len(loud):
-        gate = float(_lufs(loud.mean())) - 10.0
-        integrated = float(_lufs(loud[_lufs(loud) > gate].mean()))
-    short = _lufs(_running(power, TENTHS_SHORT))
+        gate = float(lufs(loud.mean())) - 10.0
+        integrated = float(lufs(loud[lufs(loud) > gate].mean()))
+    short = lufs(_running(power, TENTHS_SHORT))
     heard = short[short > SILENCE_LUFS]
     spread = 0.0
     if len(heard):
-        gate = float(_lufs((10 ** ((heard + 0.691) / 10)).mean())) - 20.0
+        gate = float(lufs((10 ** ((heard + 0.691) / 10)).mean())) - 20.0
         low, high = np.percentile(heard[heard > gate], [10, 95])
         spread = float(high - low)
     return Loudness(integrated, spread, np.maximum(short[::10], SILENCE_LUFS))
 
 
-def _lufs(power: Floats | np.floating) -> Floats:
+def lufs(power: Floats | np.floating) -> Floats:
     """Return loudness units of a mean square."""
-    lufs: Floats = -0.691 + 10 * np.log10(np.maximum(power, 1e-12))
-    return lufs
+    units: Floats = -0.691 + 10 * np.log10(np.maximum(power, 1e-12))
+    return units
 
 
 def _running(power: Floats, tenths: int) -> Floats:
@@ -127,14 +127,15 @@ class TruePeak:
         for channel in (0, 1):
             x = np.pad(block[:, channel], (0, _REACH + 1))
             size = np.abs(x)
-            self.value = max(self.value, float(size.max()))
-            if self.value < 1e-6:
+            highest = float(size.max())
+            self.value = max(self.value, highest)
+            suspect = _SUSPECT * self.value
+            if self.value < 1e-6 or highest <= suspect:
                 continue
             # an interval is worth a look if either end is loud
-            loud = np.flatnonzero(
-                np.maximum(size[_REACH : -_REACH - 1], size[_REACH + 1 : -_REACH])
-                > _SUSPECT * self.value
-            )
+            is_loud = size > suspect
+            ends = is_loud[_REACH : -_REACH - 1] | is_loud[_REACH + 1 : -_REACH]
+            loud = np.flatnonzero(ends)
             if not len(loud):
                 continue
             rows = np.lib.stride_tricks.sliding_window_view(x, 2 * _REACH)[loud + 1]

@@ -12,18 +12,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sfa_engine.prep.analyse.levels import Levels
 from sfa_engine.prep.analyse.listen import BANDS
-from sfa_engine.prep.analyse.smooth import Curve, Floats, gaussian, highest, mean, peaks
+from sfa_engine.prep.analyse.smooth import Curve, Floats, gaussian, highest, in_parts, mean, peaks
 
 FRAME_HZ = 1000.0
 _AUDIBLE = 0.02  # of the loud level: what rises below that is no attack
 _KNEE = 0.03  # of the loud level: below, the logarithm is a line
 _PLAYED = 0.01  # -40 dB
+_HEARD = 0.003  # of the loudest band: -50 dB; filters leave 0.001 of a bass tone
+_QUICK_MS = 20  # in which what is struck has risen
 _STRENGTH = {"low": 1.0, "mid": 0.6, "snare": 0.5, "high": 0.4}
 _PLACE = {"low": 1.3, "mid": 0.8, "snare": 0.5, "high": 0.4}
 _DELAY_MS = {"low": 3, "mid": 0, "snare": 0, "high": 0}  # of a kick's first rise; measured
 _BEFORE_MS, _AFTER_MS = 60, 120  # of a beat, to see how its attack rises
 _STEP = 1.5  # from before a beat to after it, that is an attack at all
+_SMOOTH_REACH = 230  # ms: of the bell and of the mean, together
 _SHARP_MS = 6.0  # a rise that is placed right
 _LATEST_MS, _SLOW_MS = 10.0, 25.0  # what slower ones are late at most, and how soon
 
@@ -34,9 +38,9 @@ class Onsets:
 
     Parameters
     ----------
-    levels : dict of str to float32[ms]
+    levels : Levels
         Held level of each band, full scale 1.
-    rises : dict of str to float32[ms]
+    rises : Levels
         Rise of its logarithm.
     strength : float32[ms]
         All bands, smooth, without what is always there.
@@ -44,8 +48,8 @@ class Onsets:
         All bands, sharp, placed where the sound begins.
     """
 
-    levels: dict[str, Curve]
-    rises: dict[str, Curve]
+    levels: Levels
+    rises: Levels
     strength: Curve
     attacks: Curve
 
@@ -55,32 +59,39 @@ class Onsets:
         return len(self.attacks) / FRAME_HZ
 
 
-def find_onsets(levels: dict[str, Curve]) -> Onsets:
+def find_onsets(levels: Levels) -> Onsets:
     """Return the attacks in the levels of the bands.
 
     Parameters
     ----------
-    levels : dict of str to float32[ms]
+    levels : Levels
 
     Returns
     -------
     Onsets
         As long as the levels.
     """
-    held, rises = {}, {}
-    for name, level in levels.items():
-        h = highest(level, BANDS[name].hold_ms, trailing=True)
-        loud = np.float32(np.percentile(h, 95) + 1e-6)
-        if loud < 1e-4 and h.max() > loud:  # a few clicks in silence: those are what is loud
-            loud = np.float32(0.5 * h.max() + 1e-6)
-        log = np.log1p(h / (loud * np.float32(_KNEE)))
-        rise = np.maximum(np.diff(log, prepend=log[:1]), 0)
-        held[name] = h
-        rises[name] = np.where(h > loud * np.float32(_AUDIBLE), rise, np.float32(0))
+    held = levels.held({name: BANDS[name].hold_ms for name in levels})
+    rises = Levels({name: _rise(level) for name, level in held.items()})
     return Onsets(held, rises, _strength(rises), _attacks(rises))
 
 
-def is_played(levels: dict[str, Curve] | None) -> bool:
+def _rise(held: Curve) -> Curve:
+    """Return the rise of a held level's logarithm, where it is audible."""
+    loud = np.float32(np.percentile(held, 95) + 1e-6)
+    if loud < 1e-4 and held.max() > loud:  # a few clicks in silence: those are what is loud
+        loud = np.float32(0.5 * held.max() + 1e-6)
+
+    def risen(held: Curve) -> Curve:
+        log = np.log1p(held / (loud * np.float32(_KNEE)))
+        rise = np.maximum(np.diff(log, prepend=log[:1]), 0)
+        kept: Curve = np.where(held > loud * np.float32(_AUDIBLE), rise, np.float32(0))
+        return kept
+
+    return in_parts(held, 1, risen)
+
+
+def is_played(levels: Levels | None) -> bool:
     """Tell whether a stem has sound for at least a quarter of its time."""
     if levels is None:
         return False
@@ -89,18 +100,27 @@ def is_played(levels: dict[str, Curve] | None) -> bool:
     return float(np.mean(seconds > _PLAYED)) >= 0.25
 
 
-def _strength(rises: dict[str, Curve]) -> Curve:
-    total = np.zeros(len(rises["low"]), np.float32)
+def _strength(rises: Levels) -> Curve:
+    total = np.zeros(rises.ms, np.float32)
     for name, weight in _STRENGTH.items():
-        smooth = gaussian(rises[name], 6.0)
-        smooth = np.maximum(smooth - mean(smooth, 400), 0)
-        size = np.sqrt(np.mean(smooth**2)) + 1e-9
-        total += np.float32(weight) * np.minimum(smooth / size, 6).astype(np.float32)
+        smooth = in_parts(rises[name], _SMOOTH_REACH, _smooth_rise)
+        size = np.sqrt(np.mean(np.square(smooth))) + 1e-9
+        smooth /= np.float32(size)
+        np.minimum(smooth, 6, out=smooth)
+        smooth *= np.float32(weight)
+        total += smooth
     return total
 
 
-def _attacks(rises: dict[str, Curve]) -> Curve:
-    total = np.zeros(len(rises["low"]), np.float32)
+def _smooth_rise(rise: Curve) -> Curve:
+    """Return a rise, smooth and without what is always there."""
+    smooth = gaussian(rise, 6.0)
+    above: Curve = smooth - mean(smooth, 400)
+    return np.maximum(above, 0, out=above)
+
+
+def _attacks(rises: Levels) -> Curve:
+    total = np.zeros(rises.ms, np.float32)
     for name, weight in _PLACE.items():
         rise = rises[name]
         strong = np.percentile(rise[rise > 0], 98) if (rise > 0).any() else 1.0
@@ -110,6 +130,28 @@ def _attacks(rises: dict[str, Curve]) -> Curve:
             * np.minimum(rise / np.float32(strong + 1e-9), np.float32(1.5))[delay:]
         )
     return total
+
+
+def struck(onsets: Onsets) -> float:
+    """Return how much the levels of the audible bands rise within 20 ms where they rise most.
+
+    Parameters
+    ----------
+    onsets : Onsets
+
+    Returns
+    -------
+    float
+        The 99th percentile, as a logarithm: 1.5 and more of drums and pianos, 0.7 to 1.2 of noise
+        and pads, below 0.1 of a steady or slowly swelling tone.
+    """
+    loud = {name: float(np.percentile(level, 95)) for name, level in onsets.levels.items()}
+    most = 0.0
+    for name, rise in onsets.rises.items():
+        if loud[name] > _HEARD * max(loud.values()) and len(rise) > _QUICK_MS:
+            total = np.append(0.0, np.cumsum(rise, dtype=np.float64))
+            most = max(most, float(np.percentile(total[_QUICK_MS:] - total[:-_QUICK_MS], 99)))
+    return most
 
 
 def near(attacks: Curve, times_s: Floats, reach_s: float) -> tuple[Floats, Floats]:
@@ -151,7 +193,7 @@ def near(attacks: Curve, times_s: Floats, reach_s: float) -> tuple[Floats, Float
 
 def smooth_attacks(attacks: Curve) -> Curve:
     """Return attacks as `near` wants them."""
-    return gaussian(attacks, 2.0)
+    return in_parts(attacks, 8, lambda part: gaussian(part, 2.0))
 
 
 def lateness(onsets: Onsets, beats_s: Floats) -> float:

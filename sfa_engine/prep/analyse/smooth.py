@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Curve = NDArray[np.float32]
 Ints = NDArray[np.int64]
+_PART = 1 << 18  # points: some MB of arithmetic
 Real = TypeVar("Real", bound=np.floating)
 
 
@@ -28,6 +30,32 @@ def mean(curve: ArrayLike, width: int) -> Curve:
     padded = np.pad(np.asarray(curve, np.float64), (before + 1, width - before - 1), mode="edge")
     total = np.cumsum(padded)
     return ((total[width:] - total[:-width]) / width).astype(np.float32)
+
+
+def in_parts(curve: Curve, reach: int, smoothed: Callable[[Curve], Curve]) -> Curve:
+    """Return a curve smoothed a part at a time, for memory.
+
+    Parameters
+    ----------
+    curve : float32[n]
+    reach : int
+        Points on either side of each that `smoothed` looks at.
+    smoothed : callable
+        Returns a curve of the same length.
+    """
+    whole = np.empty_like(curve)
+    for at in range(0, len(curve), _PART):
+        first = max(0, at - reach)
+        part = smoothed(curve[first : at + _PART + reach])
+        whole[at : at + _PART] = part[at - first : at - first + _PART]
+    return whole
+
+
+def totals(curve: Curve | Floats) -> Floats:
+    """Return the sums of the first 0, 1 … n points, in double precision."""
+    sums = np.zeros(len(curve) + 1)
+    np.cumsum(curve, dtype=np.float64, out=sums[1:])
+    return sums
 
 
 def highest(curve: NDArray[Real], width: int, *, trailing: bool = False) -> NDArray[Real]:

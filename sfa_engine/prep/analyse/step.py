@@ -25,7 +25,7 @@ from sfa_engine.prep.analyse.smooth import Floats, highest
 from sfa_engine.prep.analyse.tempo import Path, find_tempo
 
 STEADY_OCTAVES = 0.012  # 0.8 %: what is nearer is one tempo
-_MOST_PARTS = 6
+_MAX_PARTS = 6
 _SHORTEST_S = 12.0
 _EDGE_S = 5.0  # of a part, beside a seam whose place is not known well yet
 _SEAM_S = 45.0  # how far from where it seems to be a seam may lie
@@ -98,7 +98,7 @@ def _parts(path: Path) -> list[_Part]:
             joined[-1][1] = run[1]
         else:
             joined.append(run)
-    if not 2 <= len(joined) <= _MOST_PARTS:
+    if not 2 <= len(joined) <= _MAX_PARTS:
         return []
     inner = [float(times[a[1] - 1] + times[b[0]]) / 2 for a, b in pairwise(joined)]
     edges = [0.0, *inner, float(times[-1]) + step]

@@ -5,6 +5,7 @@
 bars ─┬► features ─► self-similarity ─► novelty ┐
       ├► levels ─► steps of bass and level ─────┤
       ├► treble ─► crashes ─────────────────────┼► best row of phrases ─► labels
+      ├► what rises and stops ─► ends of builds ┤
       └► chords ─► cycle ─► other chords ───────┘
 
 The cycle of the chords says how long a phrase is, also where a bar of ours is half a bar to a
@@ -13,18 +14,21 @@ musician, or two.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from sfa_engine.prep.analyse.bar import Stepwise
 from sfa_engine.prep.analyse.cycle import chord_cycle, other_chords
+from sfa_engine.prep.analyse.label import BUILT, MAX_BUILD_BARS, Part, name_parts
+from sfa_engine.prep.analyse.levels import Levels
 from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets
-from sfa_engine.prep.analyse.smooth import Floats, Ints, highest, standard
+from sfa_engine.prep.analyse.rise import Rises, find_rises
+from sfa_engine.prep.analyse.smooth import Curve, Floats, Ints, highest, standard, totals
 
-LABELS = ("intro", "verse", "build", "drop", "break", "outro")
-LONGEST_BARS = 64
+MAX_BARS = 64
 _PRICE = 0.5  # of a boundary, in the change at the strongest ones
 _PRICES = (0.9, 1.3)  # at least and at most
 _REACHES = ((2, 0.3), (4, 1.0), (8, 1.3))  # bars on each side that are compared, and weight
@@ -33,12 +37,13 @@ _CRASH_DB = (3.0, 7.0)  # a bar's first quarter over those three bars around: ma
 _NO_CYMBAL_DB = -15.0  # below the loud bars' treble
 _OTHER_CHORDS = 0.5  # weight; a crash counts 1
 _PLAIN = 1.0  # a change of sound that tells the bar, where chords tell one beside it
-_KICK_DB = -9.0  # bass below the loud parts': no kick
-_BASS_RETURNS_DB = 6.0  # at a drop, against the part before it
-_OF_THE_LOUDEST_DB = 2.2  # a drop is no further below the loudest part
-_GOES_ON_DB = 0.8  # a part after a drop that is one still
-_STRAIGHT_DB = 0.3  # straight after the intro, where the first verse also begins, much less
-_RISE_BARS = 16  # a build is no longer
+_BUILD_ENDS = 1.5  # weight: more than an unusual length of two phrases costs
+_SURELY = 0.6  # a build ends
+_BUILD_BARS = (4, 8, 16)  # usual ones
+_STEM_FLOOR_DB = -24.0  # below the stem's loudest bar: it bleeds, or does not play
+_STEM_STEP_DB = 12.0  # that makes two bars as unlike as the usual difference of a feature
+_LONG_BARS = 8  # a longer part may be a build and what was before it
+_BUILD_BEGINS = 0.4  # change
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Section:
     ----------
     start_s, end_s : float
     label : str
-        One of `LABELS`.
+        One of `label.LABELS`.
     energy_db : float
         Level against the loud parts.
     """
@@ -72,25 +77,13 @@ class _Bars:
     features: Floats
 
 
-@dataclass(slots=True)
-class _Part:
-    """A row of bars between two boundaries, before it is named."""
-
-    first: int
-    end: int
-    bass: float
-    level: float
-    slope: float
-    rising: float
-    label: str = ""
-
-    @property
-    def bars(self) -> int:
-        return self.end - self.first
-
-
 def find_sections(
-    onsets: Onsets, beatwise: Stepwise, bars_s: Floats, first_beats: Ints, beats_per_bar: int
+    onsets: Onsets,
+    beatwise: Stepwise,
+    bars_s: Floats,
+    first_beats: Ints,
+    beats_per_bar: int,
+    stems: Mapping[str, Levels] | None = None,
 ) -> list[Section]:
     """Return the sections of a track, without gaps.
 
@@ -103,6 +96,8 @@ def find_sections(
     first_beats : int64[bars]
         Row of `beatwise` of each bar's first beat.
     beats_per_bar : int
+    stems : mapping of str to Levels, optional
+        Drums and bass say where the bass is, and which of all play makes bars alike.
 
     Returns
     -------
@@ -115,10 +110,15 @@ def find_sections(
     if count < 8:
         return [Section(float(bars_s[0]), float(bars_s[-1]), "verse", 0.0)]
     bars = _describe(onsets, beatwise, bars_s, first_beats, beats_per_bar)
+    if stems:
+        bars = _with_stems(bars, stems, bars_s)
     cycle = chord_cycle(bars.tones)
-    edges = _phrases(_change(bars, cycle), cycle)
-    parts = [_part(bars, a, e) for a, e in pairwise(edges)]
-    _name(parts)
+    rises = find_rises(onsets, bars_s)
+    change = _change(bars, cycle)
+    edges = _phrases(_with_ends(change, rises.ends), cycle)
+    edges = _with_builds(edges, rises, change)
+    parts = [_part(bars, a, e, rises) for a, e in pairwise(edges)]
+    name_parts(parts)
     return _joined(parts, bars_s)
 
 
@@ -129,20 +129,20 @@ def _describe(
     edges = np.clip((bars_s * FRAME_HZ).astype(int), 0, len(onsets.attacks) - 1)
     width = np.maximum(np.diff(edges), 1)
 
-    def means(curve: Floats, part: int = 1) -> Floats:
-        total = np.concatenate([[0.0], np.cumsum(curve, dtype=np.float64)])
+    def means(curve: Curve, part: int = 1) -> Floats:
+        total = totals(curve)
         size = np.maximum(width // part, 1)
         rows: Floats = (total[edges[:-1] + size] - total[edges[:-1]]) / size
         return rows
 
-    power = {n: means(level.astype(np.float64) ** 2) for n, level in onsets.levels.items()}
+    power = {n: means(np.square(level, out=level)) for n, level in onsets.levels.items()}
     level = {n: 10 * np.log10(p + 1e-7) for n, p in power.items()}
-    rises = {n: means(rise.astype(np.float64)) * 1e3 for n, rise in onsets.rises.items()}
+    rises = {n: means(rise) * 1e3 for n, rise in onsets.rises.items()}
     beats = np.clip(
         first_beats[:, None] + np.arange(beats_per_bar), 0, len(beatwise.tones) - 1
     ).astype(int)
     tones = beatwise.tones[beats].mean(axis=1)
-    treble = means(onsets.levels["high"].astype(np.float64) ** 2, part=4)
+    treble = means(np.square(onsets.levels["high"]), part=4)
     total_db = 10 * np.log10(sum(power.values()) + 1e-7)
     bass = np.clip(level["low"] - level["low"].max(), -40, 0) / 4
     features = np.concatenate(
@@ -163,6 +163,31 @@ def _describe(
         tones,
         features,
     )
+
+
+def _with_stems(bars: _Bars, stems: Mapping[str, Levels], bars_s: Floats) -> _Bars:
+    """Return the bars with the bass of drums and bass alone, and with the level of each stem."""
+    power = {name: _bar_power(levels, bars_s) for name, levels in stems.items()}
+    levels = [10 * np.log10(sum(each.values()) + 1e-9) for each in power.values()]
+    played = [np.clip(level - level.max(), _STEM_FLOOR_DB, 0) for level in levels]
+    features = np.concatenate([bars.features, np.stack(played, axis=1) / _STEM_STEP_DB], axis=1)
+    low = sum(power[name]["low"] for name in ("drums", "bass") if name in power)
+    if not np.any(low):
+        return replace(bars, features=features)
+    bass_db = 10 * np.log10(low + 1e-7)
+    bass_db = np.clip(bass_db - np.percentile(bass_db, 95), -30, 0)
+    return replace(bars, bass_db=bass_db, features=features)
+
+
+def _bar_power(levels: Levels, bars_s: Floats) -> dict[str, Floats]:
+    """Return the mean power of each band in each bar."""
+    edges = np.clip((bars_s * FRAME_HZ).astype(int), 0, len(levels["low"]) - 1)
+    width = np.maximum(np.diff(edges), 1)
+    power = {}
+    for name, level in levels.items():
+        total = np.concatenate([[0.0], np.cumsum(level.astype(np.float64) ** 2)])
+        power[name] = (total[edges[:-1] + width] - total[edges[:-1]]) / width
+    return power
 
 
 def _change(bars: _Bars, cycle: int) -> Floats:
@@ -239,12 +264,12 @@ def _phrases(change: Floats, cycle: int) -> list[int]:
     """Return the boundaries with the most change in phrases of usual length."""
     n = len(change) - 1
     price = float(np.clip(_PRICE * np.percentile(change[2:-2], 99), *_PRICES))
-    usual = [0.0] + [_phrase(bars, cycle) for bars in range(1, LONGEST_BARS + 1)]
+    usual = [0.0] + [_phrase(bars, cycle) for bars in range(1, MAX_BARS + 1)]
     value, back = np.full(n + 1, -np.inf), np.zeros(n + 1, int)
     value[0] = 0.0
     for end in range(1, n + 1):
         gain = change[end] - price if end < n else 0.0
-        for start in range(max(0, end - LONGEST_BARS), end):
+        for start in range(max(0, end - MAX_BARS), end):
             whole = 1.0 if start and end < n else 0.3  # the ends may be cut
             total = value[start] + gain + whole * usual[end - start]
             if total > value[end]:
@@ -255,61 +280,51 @@ def _phrases(change: Floats, cycle: int) -> list[int]:
     return edges[::-1]
 
 
-def _part(bars: _Bars, first: int, end: int) -> _Part:
+def _with_ends(change: Floats, ends: Floats) -> Floats:
+    """Return the change with the ends of builds; a cymbal there changes less a bar later."""
+    after = np.append(0.0, ends[:-1]) > np.maximum(_SURELY, ends)
+    return np.where(after, _EDGE, 1.0) * change + _BUILD_ENDS * ends
+
+
+def _with_builds(edges: list[int], rises: Rises, change: Floats) -> list[int]:
+    """Return the boundaries with one where a build begins in a part that is longer.
+
+    Its beginning changes little where the drums go on: the most of what changes a whole phrase
+    before its end is taken.
+    """
+    found = set(edges)
+    for before, edge in pairwise(edges):
+        whole = edge - before
+        if edge == edges[-1] or rises.ends[edge] < BUILT or whole <= _LONG_BARS:
+            continue
+        longest = min(MAX_BUILD_BARS, whole - 4)
+        lengths = [bars for bars in _BUILD_BARS if 0.75 * rises.bars[edge] <= bars <= longest]
+        start = edge - max(lengths or [4], key=lambda bars: float(change[edge - bars]))
+        if whole > MAX_BUILD_BARS or change[start] > _BUILD_BEGINS:
+            found.add(start)
+    return sorted(found)
+
+
+def _part(bars: _Bars, first: int, end: int, rises: Rises) -> Part:
     """Return what a row of bars is like."""
     level = bars.level_db[first:end]
     half = first + (end - first) // 2
     slope = float(np.polyfit(np.arange(end - first), level, 1)[0]) if end - first > 2 else 0.0
     rising = float(bars.snare[half:end].mean() - bars.snare[first : half + 1].mean())
-    return _Part(
+    return Part(
         first,
         end,
         float(np.median(bars.bass_db[first:end])),
         float(np.median(level)),
         slope,
         rising,
+        float(rises.ends[first]),
+        int(rises.bars[first]),
+        bars.features[first:end].mean(axis=0),
     )
 
 
-def _name(parts: list[_Part]) -> None:
-    """Label the parts, in their order."""
-    loudest = max(p.level for p in parts)
-    for i, part in enumerate(parts):
-        before = parts[i - 1] if i else None
-        after = parts[i + 1] if i + 1 < len(parts) else None
-        kick = part.bass > _KICK_DB
-        falls_in = before is not None and (
-            part.bass - before.bass > _BASS_RETURNS_DB
-            and part.level > loudest - (_OF_THE_LOUDEST_DB if i > 1 else _STRAIGHT_DB)
-        )
-        goes_on = (
-            before is not None
-            and before.label == "drop"
-            and part.level > before.level - _GOES_ON_DB
-        )
-        if kick and (falls_in or goes_on):
-            part.label = "drop"
-        elif before is None:
-            part.label = "intro"
-        elif after is None:
-            part.label = "outro"
-        elif kick:
-            part.label = "verse"
-        elif (
-            part.bars <= _RISE_BARS
-            and after.bass - part.bass > 6
-            and (part.rising > 0 or part.slope > 0.05)
-        ):
-            part.label = "build"
-        else:
-            part.label = "break"
-    for part, after in pairwise(parts):
-        both = part.label == after.label == "build"
-        if both and after.end - part.first > _RISE_BARS:  # the first is what the next rises from
-            part.label = "break"
-
-
-def _joined(parts: list[_Part], bars_s: Floats) -> list[Section]:
+def _joined(parts: list[Part], bars_s: Floats) -> list[Section]:
     """Return the parts as sections; an intro or outro of two parts is one."""
     sections: list[Section] = []
     for part in parts:

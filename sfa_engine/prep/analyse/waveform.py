@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfa_engine.prep.analyse.smooth import Curve
+from sfa_engine.prep.analyse.levels import Levels
 
 RATE_HZ = 10
-MOST_POINTS = 12_000  # 20 minutes; a longer track has fewer a second
+MAX_POINTS = 12_000  # 20 minutes; a longer track has fewer a second
 _BANDS = {"low": "low", "mid": "mid", "high": "high"}
 
 
-def overview(levels: dict[str, Curve]) -> dict[str, object]:
+def overview(levels: Levels) -> dict[str, object]:
     """Return the peaks of three bands as whole numbers.
 
     Parameters
     ----------
-    levels : dict of str to float32[ms]
+    levels : Levels
 
     Returns
     -------
@@ -25,7 +25,7 @@ def overview(levels: dict[str, Curve]) -> dict[str, object]:
         highest of all three.
     """
     count = len(levels["low"])
-    step = max(1000 // RATE_HZ, -(-count // MOST_POINTS))
+    step = max(1000 // RATE_HZ, -(-count // MAX_POINTS))
     highest = max(float(levels[band].max(initial=0)) for band in _BANDS.values()) or 1.0
     told: dict[str, object] = {"rate_hz": 1000 / step}
     for name, band in _BANDS.items():

@@ -1,4 +1,4 @@
-"""The worker that fetches one piece of music, by programs that are not ours.
+"""The worker that downloads one piece of music, with spotdl and yt-dlp.
 
-Imports neither spotdl nor yt-dlp: they are found, started, listened to, and ended.
+Imports neither spotdl nor yt-dlp: it finds, starts, reads and ends them.
 """

@@ -1,6 +1,6 @@
-"""Why there is no file: read from what spotdl and yt-dlp say. Pure.
+"""The reason of a failed download, from the output of spotdl and yt-dlp. Pure.
 
-Their words change from version to version; what is not recognised is told as they said it.
+Their messages change between versions; an unknown one is reported as it is.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 
 from sfa_engine.errors import SfaError
 
-LEAST_FREE_BYTES = 16 << 20  # with less, a download that failed has failed for that
-PASSING = frozenset({"network", "rate-limited", "stalled"})  # another try may succeed
+MIN_FREE_BYTES = 16 << 20  # with less, the reason of a failure is the disk
+PASSING = frozenset({"network", "rate-limited", "stalled"})  # a retry may succeed
 LONGEST = 300  # characters of a tool's own words
 
 
 class DownloadError(SfaError):
-    """There is no file, and why.
+    """A download failed.
 
     Parameters
     ----------
     code : str
         One of `KINDS`, or ``tool-missing``, ``stalled``, ``unsound``, ``wrong-length``, or
-        ``download`` where nobody knows. Those in `PASSING` may pass by themselves.
+        ``download`` if unknown. Those in `PASSING` may pass by themselves.
     message, hint : str
-        As of every `SfaError`.
+        As in every `SfaError`.
     """
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
@@ -40,9 +40,9 @@ class Kind:
     Parameters
     ----------
     words : str
-        A regular expression, whatever the case.
+        A regular expression; case is ignored.
     sentence, hint : str
-        What is told.
+        Of the error.
     """
 
     words: str
@@ -50,7 +50,7 @@ class Kind:
     hint: str
 
 
-# In the order of asking: the first that fits is it.
+# In the order of tests: the first match counts.
 KINDS: dict[str, Kind] = {
     "disk-full": Kind(
         r"no space left on device|errno 28\b|disk quota exceeded",
@@ -75,7 +75,7 @@ KINDS: dict[str, Kind] = {
     ),
     "rate-limited": Kind(
         r"http error 429|too many requests|not a bot|rate.?limit",
-        "the site wants fewer requests",
+        "the site limits the number of requests",
         "wait an hour, then try again",
     ),
     "login-needed": Kind(
@@ -105,42 +105,42 @@ KINDS: dict[str, Kind] = {
     ),
 }
 
-_TOLD = re.compile(r"^(?:ERROR:\s*|\w*(?:Error|Exception|Exit)\b:\s*)", re.MULTILINE)
+_ERROR = re.compile(r"^(?:ERROR:\s*|\w*(?:Error|Exception|Exit)\b:\s*)", re.MULTILINE)
 _SONG = re.compile(r"(No results found for song): .*")  # whose name may be anything
 
 
 def why(tool: str, lines: Sequence[str], free_bytes: int) -> DownloadError:
-    """Return why a tool made no file.
+    """Return the error of a tool that made no file.
 
     Parameters
     ----------
     tool : str
         Its name.
     lines : sequence of str
-        The end of what it wrote. Only errors count: a song may well be called "DRM".
+        The end of its output. Only errors count: a song may be called "DRM".
     free_bytes : int
         On the disk.
     """
-    said = _errors(lines)
-    if free_bytes < LEAST_FREE_BYTES:
+    error = _errors(lines)
+    if free_bytes < MIN_FREE_BYTES:
         kind = KINDS["disk-full"]
         return DownloadError("disk-full", f"{tool}: {kind.sentence}", kind.hint)
     for code, kind in KINDS.items():
-        if re.search(kind.words, said, re.IGNORECASE):
-            return DownloadError(code, f"{tool}: {kind.sentence} ({said})", kind.hint)
-    if not said:
+        if re.search(kind.words, error, re.IGNORECASE):
+            return DownloadError(code, f"{tool}: {kind.sentence} ({error})", kind.hint)
+    if not error:
         return DownloadError("no-result", f"{tool}: nothing was found", KINDS["no-result"].hint)
     return DownloadError(
-        "download", f"{tool} failed: {said}", "a newer version often helps: pip install --upgrade"
+        "download", f"{tool} failed: {error}", "a newer version often helps: pip install --upgrade"
     )
 
 
 def _errors(lines: Sequence[str]) -> str:
     """Return the last error in a tool's output, on one line; of a traceback, its last exception."""
-    errors = [n for n, line in enumerate(lines) if _TOLD.match(line)]
+    errors = [n for n, line in enumerate(lines) if _ERROR.match(line)]
     if not errors:
         return ""
     last = " ".join(" ".join(lines[errors[-1] : errors[-1] + 5]).split())
     last = _SONG.sub(r"\1", last)
-    last = _TOLD.sub("", last, count=1) if last.startswith("ERROR") else last
+    last = _ERROR.sub("", last, count=1) if last.startswith("ERROR") else last
     return last if len(last) <= LONGEST else last[: LONGEST - 1] + "…"

@@ -1,9 +1,9 @@
-"""One piece of music, fetched: tool after tool, until a file is sound and of the right length.
+"""Download one piece of music: tool after tool, until a file is valid and of the right length.
 
 ::
 
     spotdl ──no file, or not the right one──► yt-dlp ──► error of the last
-       └────────── file ─────────────────────────┴─────► checked ──► renamed into its place
+       └────────── file ─────────────────────────┴─────► checked ──► renamed to its final name
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from sfa_engine.errors import MediaError
 from sfa_engine.library.sources import SOUND_FILES
 from sfa_engine.prep.decode import decode_blocks
 from sfa_engine.prep.download.failure import PASSING, DownloadError, why
-from sfa_engine.prep.download.order import Order, order_of
+from sfa_engine.prep.download.request import DownloadRequest, parse_request
 from sfa_engine.prep.download.running import Running, adopt_orphans
 from sfa_engine.prep.download.shelf import part_folder, put
 from sfa_engine.prep.download.tool import TOOLS, Tool, found, search_path
 from sfa_engine.prep.worker import Progress
 
-LINES_KEPT = 200  # of a tool's output, to find the reason in
+LINES_KEPT = 200  # of a tool's output, to find the reason of a failure
 VERSION_S = 60.0  # spotdl takes some seconds on a Pi
-FETCHED_SHARE = 0.9  # of the work; the rest is listening to it
-WIDE = "4096"  # columns: what draws for a terminal would break its lines
-_HOPELESS = frozenset({"disk-full", "ffmpeg-missing"})  # whichever tool is next
+FETCHED_SHARE = 0.9  # of the work; the rest is decoding
+WIDE = "4096"  # columns: output for a narrower terminal would break its lines
+_HOPELESS = frozenset({"disk-full", "ffmpeg-missing"})  # with any tool
 
 
 @dataclass
 class Catch:
-    """A file that a tool made, and what is known of it."""
+    """A file that a tool made, and its metadata."""
 
     path: Path
     facts: dict[str, str] = field(default_factory=dict)
@@ -45,17 +45,17 @@ class Catch:
 
 
 def fetch(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """Answer a request; see docs/importing.md.
+    """Execute a request; see docs/importing.md.
 
-    For a process of its own: what a tool leaves behind is ended with all children of the process.
+    For a separate process: a tool's leftovers are killed with all children of the process.
 
     Parameters
     ----------
     request : mapping
         ``url``, ``out``, and optionally ``wanted``, ``quality``, ``tools``, ``attempts``,
-        ``stall_s``: see `Order`.
+        ``stall_s``: see `DownloadRequest`.
     progress : callable
-        Is told how much is done.
+        Called with the share done.
 
     Returns
     -------
@@ -66,11 +66,11 @@ def fetch(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     Raises
     ------
     Refused
-        If the request is wrong.
+        The request is invalid.
     DownloadError
-        If there is no file; its code says why.
+        The download failed; its code is the reason.
     """
-    order = order_of(request)
+    order = parse_request(request)
     adopt_orphans()
     failures: list[DownloadError] = []
     with part_folder(order.out) as part:
@@ -83,22 +83,22 @@ def fetch(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
                 failures.append(failure)
                 if failure.code in _HOPELESS:
                     break
-    raise _told(order, failures)
+    raise _summary(order, failures)
 
 
-def _fetched(tool: Tool, order: Order, part: Path, progress: Progress) -> dict[str, Any]:
-    """Fetch with one tool, and put the file into its place."""
+def _fetched(tool: Tool, order: DownloadRequest, part: Path, progress: Progress) -> dict[str, Any]:
+    """Fetch with one tool, and move the file to its final name."""
     program = found(tool, order)
     for attempt in range(1, order.attempts + 1):
         folder = part / f"{tool.name}-{attempt}"
         folder.mkdir()
         try:
-            catch = _caught(tool, program, order, folder, progress)
+            catch = _run(tool, program, order, folder, progress)
             break
         except DownloadError as failure:
             if failure.code not in PASSING or attempt == order.attempts:
                 raise
-    _listen(tool, order, catch, progress)
+    _check(tool, order, catch, progress)
     title = order.title or catch.facts.get("title", "")
     artist = ", ".join(order.artists) or catch.facts.get("artist", "")
     bitrate = catch.path.stat().st_size * 8 / catch.seconds / 1000
@@ -114,21 +114,23 @@ def _fetched(tool: Tool, order: Order, part: Path, progress: Progress) -> dict[s
     }
 
 
-def _caught(tool: Tool, program: Path, order: Order, folder: Path, progress: Progress) -> Catch:
-    """Run a tool to its end; return the file that it made."""
+def _run(
+    tool: Tool, program: Path, order: DownloadRequest, folder: Path, progress: Progress
+) -> Catch:
+    """Run a tool; return the file that it made."""
     kept: deque[str] = deque(maxlen=LINES_KEPT)
     facts: dict[str, str] = {}
-    progress(0.0, f"asking {tool.name}")
+    progress(0.0, f"starting {tool.name}")
     command = [str(program), *tool.arguments(order)]
     with Running(command, folder, _environment(), order.stall_s) as running:
         for line in running.lines():
-            heard = tool.heard(line)
-            facts.update(heard.facts or {})
-            if heard.share is None:
+            parsed = tool.parse(line)
+            facts.update(parsed.facts or {})
+            if parsed.share is None:
                 kept.append(line)
                 print(line, file=sys.stderr)
             else:
-                progress(FETCHED_SHARE * heard.share, "downloading")
+                progress(FETCHED_SHARE * parsed.share, "downloading")
         status = running.status
     path = _made(folder)
     if path is None or status not in tool.success:
@@ -136,18 +138,18 @@ def _caught(tool: Tool, program: Path, order: Order, folder: Path, progress: Pro
         if failure.code == "no-result" and status not in tool.success and not kept:
             raise DownloadError(
                 "download",
-                f"{tool.name} ended without a word: status {status}",
+                f"{tool.name} ended without output: status {status}",
                 "see `sfa log backstage`",
             )
         raise failure
     return Catch(path, facts)
 
 
-def _listen(tool: Tool, order: Order, catch: Catch, progress: Progress) -> None:
-    """Decode the whole file: it must be sound, whole, and of about the length that was said."""
+def _check(tool: Tool, order: DownloadRequest, catch: Catch, progress: Progress) -> None:
+    """Decode the whole file: it must be audio, complete, and of about the requested length."""
 
     def share(part: float) -> None:
-        progress(FETCHED_SHARE + (1 - FETCHED_SHARE) * part, "listening")
+        progress(FETCHED_SHARE + (1 - FETCHED_SHARE) * part, "checking")
 
     decoding = decode_blocks(catch.path, progress=share)
     try:
@@ -155,17 +157,17 @@ def _listen(tool: Tool, order: Order, catch: Catch, progress: Progress) -> None:
             pass
     except MediaError as problem:
         raise DownloadError(
-            "unsound", f"what {tool.name} brought is no sound: {problem.message}", problem.hint
+            "unsound", f"the file of {tool.name} is not audio: {problem.message}", problem.hint
         ) from problem
     catch.seconds = decoding.frames / decoding.rate
     if decoding.truncated:
         raise DownloadError(
-            "unsound", f"what {tool.name} brought is damaged or ends early", "try again"
+            "unsound", f"the file of {tool.name} is damaged or ends early", "try again"
         )
     if order.span_s and not order.span_s[0] <= catch.seconds <= order.span_s[1]:
         raise DownloadError(
             "wrong-length",
-            f"what {tool.name} brought is {catch.seconds:.0f} s long, not {order.duration_s:.0f} s",
+            f"the file of {tool.name} is {catch.seconds:.0f} s long, not {order.duration_s:.0f} s",
             "it is another recording; give a link to the right one",
         )
     catch.facts.setdefault("title", decoding.title)
@@ -173,7 +175,7 @@ def _listen(tool: Tool, order: Order, catch: Catch, progress: Progress) -> None:
 
 
 def _made(folder: Path) -> Path | None:
-    """Return the largest sound file in a folder that is not a piece of one."""
+    """Return the largest complete sound file in a folder."""
     made = [
         path
         for path in folder.iterdir()
@@ -185,7 +187,7 @@ def _made(folder: Path) -> Path | None:
 
 
 def _environment() -> dict[str, str]:
-    """Return the tools' environment: ours, but no Python path of ours and no screen."""
+    """Return the tools' environment: this process's, without its Python path and without colour."""
     ours = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONHOME"}}
     return ours | {
         "PATH": search_path(),
@@ -197,9 +199,9 @@ def _environment() -> dict[str, str]:
 
 
 def _version(program: Path) -> str:
-    """Return what a tool says of its version; empty if it says nothing."""
+    """Return a tool's version; empty if it has none."""
     try:
-        asked = subprocess.run(
+        process = subprocess.run(
             [program, "--version"],
             capture_output=True,
             env=_environment(),
@@ -211,11 +213,11 @@ def _version(program: Path) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return (asked.stdout.split() or [""])[-1][:40]
+    return (process.stdout.split() or [""])[-1][:40]
 
 
-def _told(order: Order, failures: list[DownloadError]) -> DownloadError:
-    """Return one error for all that was tried: the code and hint of the last that ran."""
+def _summary(order: DownloadRequest, failures: list[DownloadError]) -> DownloadError:
+    """Return one error for all failures, with code and hint of the last tool that ran."""
     if not failures:
         return DownloadError(
             "no-result", f"no title to search for: {order.url}", "give wanted.title and artists"

@@ -1,8 +1,8 @@
-"""A tool under way: its lines as they come, and its end with all that it started.
+"""A running tool: its lines as they arrive, and its end with all its children.
 
-It stays in the worker's process group, so that who kills that leaves nothing alive. To end a
-tool alone, the worker adopts its orphans (prctl PR_SET_CHILD_SUBREAPER) and ends them too: an
-ffmpeg left behind would write into a folder that is gone.
+It stays in the worker's process group, so that a kill of the group leaves nothing alive. To end
+only a tool, the worker adopts its orphans (prctl PR_SET_CHILD_SUBREAPER) and ends them too: a
+leftover ffmpeg would write into a deleted folder.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from typing import IO, Self
 from sfa_engine.prep.download.failure import DownloadError
 
 PR_SET_CHILD_SUBREAPER = 36  # of prctl(2)
-LONGEST_LINE = 1 << 16
-LINGER_S = 2.0  # for the rest of a line, when the tool has ended and somebody holds its output
+MAX_LINE = 1 << 16
+LINGER_S = 2.0  # for the rest of a line, when the tool has ended and a child holds its output
 
 
 def adopt_orphans() -> None:
-    """Become the parent of whatever our children leave behind."""
+    """Become the parent of the orphans of this process's children."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_children() -> None:
-    """End all our children, and theirs, until there are none."""
+    """Kill all children of this process, and theirs, until none are left."""
     while children := _children():
         for child in children:
             with suppress(ProcessLookupError):
@@ -42,18 +42,18 @@ def end_children() -> None:
 
 
 class Running:
-    """A tool that has been started; leave its block, and it has ended.
+    """A started tool; it is killed at the end of the block.
 
     Parameters
     ----------
     command : list of str
         Program and arguments.
     folder : Path
-        Where it works.
+        Its working folder.
     environment : mapping of str to str
-        The whole of it.
+        Complete.
     stall_s : float
-        Seconds without a word after which it is given up.
+        Seconds without output after which it is given up.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class Running:
         return self._process.wait()
 
     def lines(self) -> Iterator[str]:
-        """Yield its lines, without their ends, as they come.
+        """Yield its lines, without line ends, as they arrive.
 
         Raises
         ------
         DownloadError
-            If it says nothing for too long.
+            There was no output for too long.
         """
         output = self._process.stdout
         assert output is not None
@@ -104,13 +104,13 @@ class Running:
             for line in whole:
                 if line.strip():
                     yield line.decode("utf-8", "replace").rstrip()
-            rest = rest[:LONGEST_LINE]
+            rest = rest[:MAX_LINE]
         if rest.strip():
             yield rest.decode("utf-8", "replace").rstrip()
 
     def _chunks(self, output: IO[bytes]) -> Iterator[bytes]:
-        """Yield what is written, until nobody can write any more."""
-        heard_s = time.monotonic()
+        """Yield the output until every writer has closed it."""
+        received_s = time.monotonic()
         with selectors.DefaultSelector() as selector:
             selector.register(output, selectors.EVENT_READ)
             while True:
@@ -120,20 +120,20 @@ class Running:
                     chunk = os.read(output.fileno(), 1 << 16)
                     if not chunk:
                         return
-                    heard_s = now_s
+                    received_s = now_s
                     yield chunk
-                elif self._process.poll() is not None and now_s - heard_s > LINGER_S:
+                elif self._process.poll() is not None and now_s - received_s > LINGER_S:
                     return
-                elif now_s - heard_s >= self._stall_s:
+                elif now_s - received_s >= self._stall_s:
                     raise DownloadError(
                         "stalled",
-                        f"{self._name} has said nothing for {self._stall_s:g} s",
+                        f"no output from {self._name} for {self._stall_s:g} s",
                         "is the network on? try again",
                     )
 
 
 def _children() -> list[int]:
-    """Return the processes whose parent we are."""
+    """Return the children of this process."""
     found = []
     for task in Path("/proc/self/task").iterdir():
         with suppress(OSError):

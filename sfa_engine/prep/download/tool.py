@@ -1,4 +1,4 @@
-"""spotdl and yt-dlp: where they are, what they are given, what their lines mean. Starts neither.
+"""spotdl and yt-dlp: their paths, command lines and output. Starts neither.
 
 Their own parsers check these command lines in the tests.
 """
@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Protocol
 
 from sfa_engine.prep.download.failure import DownloadError
-from sfa_engine.prep.download.order import Order
+from sfa_engine.prep.download.request import DownloadRequest
 
-SEARCHED = 5  # results, of which the first of the right length is taken
+SEARCHED = 5  # results, of which the first of the right length is used
 PROGRESS = "sfa-progress"
 RESULT = "sfa-result"
-# A venv of its own beside our programs: spotdl holds back rich, anyio, websockets and fastapi.
+# A separate venv: spotdl pins old versions of rich, anyio, websockets and fastapi.
 SPOTDL_VENV = Path(sys.prefix) / "spotdl"
 INSTALL = {
     "spotdl": f"install it: {sys.executable} -m venv {SPOTDL_VENV}"
@@ -31,15 +31,15 @@ INSTALL = {
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What one line of a tool's output tells.
+class Line:
+    """The content of one line of a tool's output.
 
     Parameters
     ----------
     share : float or None
-        How much is done, 0..1.
+        Of the work done, 0..1.
     facts : mapping of str to str
-        What is known of the source: ``source_url``, ``title``, ``artist``.
+        Of the source: ``source_url``, ``title``, ``artist``.
     """
 
     share: float | None = None
@@ -52,25 +52,25 @@ class Tool(Protocol):
     name: str
     success: frozenset[int]
 
-    def takes(self, order: Order) -> bool:
-        """Return whether this tool is of any use for an order."""
+    def takes(self, order: DownloadRequest) -> bool:
+        """Return whether this tool can handle an order."""
 
-    def arguments(self, order: Order) -> list[str]:
-        """Return its command line without its name; it writes into the current folder."""
+    def arguments(self, order: DownloadRequest) -> list[str]:
+        """Return its arguments; it writes into the working folder."""
 
-    def heard(self, line: str) -> Heard:
-        """Return what a line means."""
+    def parse(self, line: str) -> Line:
+        """Parse a line of its output."""
 
 
 class Spotdl:
-    """spotdl 4: finds the recording of a Spotify track elsewhere, by its data.
+    """spotdl 4: finds the recording of a Spotify track on other sites, by its metadata.
 
-    It ends with status 0 when it finds nothing: only the file counts.
+    Its status is 0 when it finds nothing: only the file counts.
     """
 
     name = "spotdl"
     success = frozenset({0})
-    # of its SongTracker, at --simple-tui; its own shares of the work
+    # messages of its SongTracker, with --simple-tui, and its shares of the work
     _STEPS: Mapping[str, float] = {
         "Searching for song": 0.25,
         "Getting audio meta": 0.40,
@@ -81,10 +81,10 @@ class Spotdl:
     }
     _DOWNLOADED = re.compile(r'Downloaded ".*": (https?://\S+)')
 
-    def takes(self, order: Order) -> bool:
+    def takes(self, order: DownloadRequest) -> bool:
         return order.of_spotify
 
-    def arguments(self, order: Order) -> list[str]:
+    def arguments(self, order: DownloadRequest) -> list[str]:
         if order.quality == "best":
             sound = ["--format", "opus", "--bitrate", "disable"]
         else:
@@ -98,26 +98,26 @@ class Spotdl:
             *("--log-level", "INFO"),
             "--simple-tui",
             "--print-errors",
-            "--lyrics",  # from nowhere: nobody reads them here
+            "--lyrics",  # no provider: lyrics are not used
         ]
 
-    def heard(self, line: str) -> Heard:
+    def parse(self, line: str) -> Line:
         if found := self._DOWNLOADED.search(line):
-            return Heard(1.0, {"source_url": found[1]})
-        return Heard(self._STEPS.get(line.rpartition(": ")[2].strip()))
+            return Line(1.0, {"source_url": found[1]})
+        return Line(self._STEPS.get(line.rpartition(": ")[2].strip()))
 
 
 class YtDlp:
-    """yt-dlp: an address of any site it knows, or a search at YouTube."""
+    """yt-dlp: an address of any supported site, or a search on YouTube."""
 
     name = "yt-dlp"
-    success = frozenset({0, 101})  # 101: --max-downloads is reached, as it should be
+    success = frozenset({0, 101})  # 101: --max-downloads reached, as expected
     _PROGRESS = re.compile(rf"{PROGRESS} (\d+) (\S+) (\S+)")
 
-    def takes(self, order: Order) -> bool:
+    def takes(self, order: DownloadRequest) -> bool:
         return not order.of_spotify or bool(order.title)
 
-    def arguments(self, order: Order) -> list[str]:
+    def arguments(self, order: DownloadRequest) -> list[str]:
         convert = ["--audio-format", "mp3", "--audio-quality", order.quality.upper()]
         progress = "%(progress.downloaded_bytes)s %(progress.total_bytes)s"
         progress += " %(progress.total_bytes_estimate)s"
@@ -145,51 +145,51 @@ class YtDlp:
             _source(order),
         ]
 
-    def heard(self, line: str) -> Heard:
+    def parse(self, line: str) -> Line:
         if found := self._PROGRESS.search(line):
             done, *totals = found.groups()
             for total in totals:
                 if re.fullmatch(r"\d+(\.\d+)?", total) and float(total) > 0:
-                    return Heard(min(1.0, int(done) / float(total)))
-            return Heard()
+                    return Line(min(1.0, int(done) / float(total)))
+            return Line()
         if line.startswith(RESULT):
-            return Heard(1.0, _facts(line.removeprefix(RESULT)))
-        return Heard()
+            return Line(1.0, _facts(line.removeprefix(RESULT)))
+        return Line()
 
 
 TOOLS: tuple[Tool, ...] = (Spotdl(), YtDlp())
 
 
-def found(tool: Tool, order: Order) -> Path:
-    """Return where a tool is: where the order says, beside our Python, or on PATH.
+def found(tool: Tool, order: DownloadRequest) -> Path:
+    """Return the path of a tool: from the order, beside this Python, or on PATH.
 
     Raises
     ------
     DownloadError
-        If it is nowhere.
+        It is not installed.
     """
     given = order.tools.get(tool.name)
     path = shutil.which(given or tool.name, path=None if given else search_path())
     if path is None:
-        said = f'no program "{given}"' if given else f"{tool.name} is not installed"
-        raise DownloadError("tool-missing", said, INSTALL[tool.name])
+        why = f'no program "{given}"' if given else f"{tool.name} is not installed"
+        raise DownloadError("tool-missing", why, INSTALL[tool.name])
     return Path(path).absolute()
 
 
 def search_path() -> str:
-    """Return PATH, and after it the folders of our own programs."""
+    """Return PATH, followed by the product's own folders of programs."""
     own = [str(Path(sys.executable).parent), str(SPOTDL_VENV / "bin")]
     return os.pathsep.join([os.environ.get("PATH", os.defpath), *own])
 
 
-def _source(order: Order) -> str:
+def _source(order: DownloadRequest) -> str:
     if not order.of_spotify:
         return order.url
     return f"ytsearch{SEARCHED if order.span_s else 1}:{order.words}"
 
 
-def _filter(order: Order) -> str:
-    """Return what a result must be like: no broadcast that does not end, of a search the length."""
+def _filter(order: DownloadRequest) -> str:
+    """Return the filter of results: no endless broadcast; for a search, of the right length."""
     span_s = order.span_s
     if span_s is None or not order.of_spotify:
         return "!is_live"
@@ -197,7 +197,7 @@ def _filter(order: Order) -> str:
 
 
 def _facts(text: str) -> dict[str, str]:
-    """Read the JSON of a result; what is none tells nothing."""
+    """Parse the JSON of a result; empty if it is invalid."""
     try:
         given = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Stem separation: engines behind one interface, a worker program. Nobody but workers imports it.
+"""Stem separation: engines behind one interface, a worker program. Only workers import it.
 
 What comes out sums to what went in, whatever the engine; `separation` sees to that.
 """

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from sfa_engine.errors import Refused
-from sfa_engine.prep.decode import RATE
-from sfa_engine.prep.separate.choice import Wish
+from sfa_engine.prep.separate.choice import EngineChoice
 from sfa_engine.prep.separate.models import default_folder
-from sfa_engine.prep.separate.separation import Order, separate
+from sfa_engine.prep.separate.separation import SeparationRequest, separate
 from sfa_engine.prep.worker import Progress, field, main
+from sfa_engine.track.media import RATE
 
 FACTS: Mapping[str, type] = {
     "title": str,
@@ -29,13 +29,13 @@ FACTS: Mapping[str, type] = {
 
 
 def work(request: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
-    """Separate as a request says: its fields are those of `Order`, `Wish` and `FACTS`."""
+    """Separate; a request has the fields of `SeparationRequest`, `EngineChoice` and `FACTS`."""
     unknown = set(request) - FACTS.keys() - {"path", "out", "bundle", "engine", "model", "leash"}
     unknown -= {"models_folder", "device", "fetch", "url", "format", "preview_s", "rate"}
     if unknown:
         raise Refused(f"the request has unknown fields: {', '.join(sorted(unknown))[:200]}")
     folder = field(request, "models_folder", str, "")
-    wish = Wish(
+    choice = EngineChoice(
         engine=field(request, "engine", str, "auto"),
         model=field(request, "model", str, ""),
         models_folder=Path(folder).expanduser() if folder else default_folder(),
@@ -44,22 +44,22 @@ def work(request: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
         url=field(request, "url", str, ""),
     )
     given = {name: request[name] for name in FACTS if request.get(name) is not None}
-    order = Order(
+    wanted = SeparationRequest(
         path=Path(field(request, "path", str)),
         out=_path(request, "out"),
         bundle=_path(request, "bundle"),
-        wish=wish,
+        choice=choice,
         form=field(request, "format", str, "wav"),
         preview_s=field(request, "preview_s", float, 0.0),
         rate=field(request, "rate", int, RATE),
         facts={name: field(given, name, FACTS[name]) for name in given},
     )
-    return separate(order, progress)
+    return separate(wanted, progress)
 
 
 def _path(request: Mapping[str, Any], name: str) -> Path | None:
-    said = field(request, name, str, "")
-    return Path(said) if said else None
+    path = field(request, name, str, "")
+    return Path(path) if path else None
 
 
 if __name__ == "__main__":

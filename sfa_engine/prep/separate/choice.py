@@ -1,4 +1,4 @@
-"""Which engine it is to be: by name, by model, or the best that is at hand."""
+"""The choice of a separation engine: by name, by model, or the best available."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sfa_engine.errors import Refused, WorkerError, did_you_mean
+from sfa_engine.prep.options import DEVICES, ENGINES
 from sfa_engine.prep.separate import models
 from sfa_engine.prep.separate.chunks import Progress
-from sfa_engine.prep.separate.engine import DEVICES, Engine
+from sfa_engine.prep.separate.engine import Engine
 
-ENGINES = ("auto", "demucs", "embedded", "sketch", "lalalai")
 STANDARD = "htdemucs"  # of Demucs's models
 
 
 class EngineMissingError(WorkerError):
-    """An engine's packages are not installed: trying again would end alike."""
+    """An engine's packages are not installed; a retry would fail alike."""
 
     code = "engine-missing"
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is asked for.
+class EngineChoice:
+    """The requested engine and model.
 
     Parameters
     ----------
@@ -49,15 +49,15 @@ class Wish:
     url: str = ""
 
 
-def resolve(wish: Wish) -> tuple[str, str]:
-    """Return names of the engine and the model that a wish means.
+def resolve(choice: EngineChoice) -> tuple[str, str]:
+    """Return the names of the engine and the model of a choice.
 
     Raises
     ------
     Refused
-        If there is no such engine.
+        There is no such engine.
     """
-    engine, model = wish.engine, wish.model
+    engine, model = choice.engine, choice.model
     if engine not in ENGINES:
         raise Refused(
             f'no engine "{engine:.40}"', did_you_mean(engine, ENGINES) or ", ".join(ENGINES)
@@ -68,7 +68,7 @@ def resolve(wish: Wish) -> tuple[str, str]:
             return head, rest or (STANDARD if head == "demucs" else "")
         if model:
             return "demucs", model
-        return _best(wish.models_folder)
+        return _best(choice.models_folder)
     if engine == "demucs":
         return engine, model or STANDARD
     if model and engine != "lalalai":
@@ -76,26 +76,26 @@ def resolve(wish: Wish) -> tuple[str, str]:
     return engine, model
 
 
-def make_engine(wish: Wish, work: Path, progress: Progress) -> Engine:
-    """Make the engine that a wish means, ready to separate.
+def make_engine(choice: EngineChoice, work: Path, progress: Progress) -> Engine:
+    """Return the engine of a choice, ready to separate.
 
     Parameters
     ----------
-    wish : Wish
+    choice : EngineChoice
     work : Path
-        A folder for what it needs meanwhile.
+        A folder for temporary files.
     progress : callable
-        Told the part of downloads that is done, 0..1.
+        Called with the part of downloads done, 0..1.
 
     Raises
     ------
     Refused
-        If there is no such engine, model or device.
+        There is no such engine, model or device.
     WorkerError
-        If something that it needs is missing.
+        Something that it needs is missing.
     """
-    engine, model = resolve(wish)
-    _check_device(engine, wish.device)
+    engine, model = resolve(choice)
+    _check_device(engine, choice.device)
     if engine == "sketch":
         from sfa_engine.prep.separate.sketch import Sketch
 
@@ -103,7 +103,7 @@ def make_engine(wish: Wish, work: Path, progress: Progress) -> Engine:
     if engine == "lalalai":
         from sfa_engine.prep.separate.lalalai import Lalalai
 
-        return Lalalai(model, work, wish.url)
+        return Lalalai(model, work, choice.url)
     if not importlib.util.find_spec("torch"):
         raise EngineMissingError(
             f'engine "{engine}" needs torch, which is not installed',
@@ -115,23 +115,23 @@ def make_engine(wish: Wish, work: Path, progress: Progress) -> Engine:
         return Embedded()
     from sfa_engine.prep.separate.hybrid import Demucs
 
-    return Demucs(model, wish.models_folder, wish.device, fetch=wish.fetch, progress=progress)
+    return Demucs(model, choice.models_folder, choice.device, fetch=choice.fetch, progress=progress)
 
 
 def _check_device(engine: str, device: str) -> None:
-    """Refuse a device that an engine cannot compute on; Demucs looks for itself what is there."""
+    """Refuse a device that an engine does not support; Demucs checks availability itself."""
     if device not in DEVICES:
-        hint = did_you_mean(device, DEVICES) or f"say {', '.join(DEVICES)}"
+        hint = did_you_mean(device, DEVICES) or f"give one of {', '.join(DEVICES)}"
         raise Refused(f'no device "{device:.40}"', hint)
     if engine in {"sketch", "embedded"} and device not in {"auto", "cpu"}:
         raise Refused(
             f'engine {engine} computes on the cpu only, not on "{device}"',
-            "take the device auto or cpu; the models of Demucs can use others",
+            "use the device auto or cpu; the models of Demucs support others",
         )
 
 
 def _best(folder: Path) -> tuple[str, str]:
-    """Return engine and model of the best that could begin at once."""
+    """Return the best engine and model that are installed."""
     if not importlib.util.find_spec("torch"):
         return "sketch", ""
     from sfa_engine.prep.separate.hybrid import at_hand

@@ -1,4 +1,4 @@
-"""What an engine is: something that parts a mix into stems. Knows none of them."""
+"""The interface of separation engines."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from typing import Protocol
 
 from sfa_engine.prep.separate.chunks import Progress, Sound
 
-DEVICES = ("auto", "cpu", "cuda", "mps")  # that one may be asked to compute on
-
 
 class Engine(Protocol):
-    """One way to separate.
+    """Separates a mix into stems.
 
     Attributes
     ----------
     name, model, version : str
-        What is written beside the stems, so that they can be made again.
+        Stored with the stems, so that they can be made again.
     sketch : bool
-        Whether the stems are a help for the ear only, and are to be called that.
+        Whether the stems are of low quality, and labelled so.
     rate : int
-        Hz, of what it is given and gives.
+        Hz, of its input and output.
     stems : tuple of str
-        Names of the stems it gives, in our words.
+        Names of its stems.
     """
 
     @property

@@ -23,9 +23,9 @@ import torch
 
 from sfa_engine.errors import Refused, WorkerError, did_you_mean
 from sfa_engine.library.sources import STEM_WORDS
+from sfa_engine.prep.options import DEVICES
 from sfa_engine.prep.separate import models
 from sfa_engine.prep.separate.chunks import Chunking, Progress, Sound, forget, in_chunks
-from sfa_engine.prep.separate.engine import DEVICES
 
 PACKAGES = {"demucs": "demucs", "demucs_infer": "demucs-infer"}  # module: distribution
 _SAFETENSORS = {"demucs": "demucs.hf", "demucs_infer": "demucs_infer.safetensors"}
@@ -150,7 +150,7 @@ class Demucs:
         if path is None and source is None:
             raise WorkerError(
                 f'model "{self.model}" needs {signature}-….th, which is not in "{folder}"',
-                "put it there; where it is from is known to whoever made the model",
+                "put it there; its author says where to get it",
             )
         if path is None:
             assert source

@@ -29,19 +29,19 @@ from urllib.parse import quote
 import httpx
 
 from sfa_engine.errors import Refused, WorkerError
-from sfa_engine.network import opened
+from sfa_engine.system.http import open_client
 
 NAME = "LALAL.AI"
 URL = "https://www.lalal.ai"
 TRIES = 5
 FIRST_WAIT_S = 1.0  # then twice as long each time
-LONGEST_WAIT_S = 60.0
+MAX_WAIT_S = 60.0
 FIRST_POLL_S = 2.0
-LONGEST_POLL_S = 15.0  # what the service's own example waits
-LONGEST_JOB_S = 3600.0
+MAX_POLL_S = 15.0  # what the service's own example waits
+MAX_JOB_S = 3600.0
 TIMEOUT_S = 60.0
 PIECE_BYTES = 1 << 16
-MOST_ANSWER_BYTES = 1 << 20
+MAX_ANSWER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Service:
         self._licence = licence
         self._wait = wait
         self.taken = False
-        self._http = opened(
+        self._http = open_client(
             httpx.Client,
             NAME,
             WorkerError,
@@ -86,7 +86,7 @@ class Service:
             timeout=TIMEOUT_S,
         )
         # the licence is for the service alone, not for where its files lie
-        self._files = opened(
+        self._files = open_client(
             httpx.Client, NAME, WorkerError, timeout=TIMEOUT_S, follow_redirects=True
         )
 
@@ -144,7 +144,7 @@ class Service:
         params = json.dumps([{"id": file, "stem": stem}])
         self._ask("POST", "/api/split/", data={"params": params}, repeatable=False)
 
-    def finished(self, file: str, progress: Callable[[float], None]) -> dict[str, str]:
+    def run_to_completion(self, file: str, progress: Callable[[float], None]) -> dict[str, str]:
         """Wait until a split is done; return the addresses of ``stem_track`` and ``back_track``.
 
         Raises
@@ -153,7 +153,7 @@ class Service:
             If it failed, was cancelled, or takes longer than an hour.
         """
         pause_s, waited_s = FIRST_POLL_S, 0.0
-        while waited_s < LONGEST_JOB_S:
+        while waited_s < MAX_JOB_S:
             said = self._ask("POST", "/api/check/", data={"id": file})
             try:
                 job = said["result"][file]
@@ -169,8 +169,8 @@ class Service:
                 raise _odd("check", said) from None
             self._wait(pause_s)
             waited_s += pause_s
-            pause_s = min(LONGEST_POLL_S, pause_s * 1.5)
-        raise WorkerError("LALAL.AI has not finished after an hour", "try it again later")
+            pause_s = min(MAX_POLL_S, pause_s * 1.5)
+        raise WorkerError("LALAL.AI has not run_to_completion after an hour", "try it again later")
 
     def cancel(self, file: str) -> None:
         """Have the work on a file ended; whether that succeeds does not matter any more."""
@@ -204,7 +204,7 @@ class Service:
 
         answer = self._persist(attempt, path, repeatable=repeatable)
         try:
-            said = json.loads(answer.content[:MOST_ANSWER_BYTES])
+            said = json.loads(answer.content[:MAX_ANSWER_BYTES])
         except ValueError:
             raise _odd(path, answer.text) from None
         if not isinstance(said, dict):
@@ -227,8 +227,9 @@ class Service:
                 sent = not isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout)
                 self.taken |= sent and not repeatable
                 if not left or (sent and not repeatable):
+                    why = str(problem) or type(problem).__name__
                     raise WorkerError(
-                        f"LALAL.AI does not answer ({what}): {problem or type(problem).__name__}",
+                        f"LALAL.AI does not answer ({what}): {why}",
                         "look at the network; try it again",
                     ) from problem
                 wait_s = pause_s
@@ -243,7 +244,7 @@ class Service:
                     )
                 wait_s = max(pause_s, _retry_after_s(answer))
             # a little apart, so that many who were turned away do not come back as one
-            self._wait(min(LONGEST_WAIT_S, wait_s) * (1.0 + 0.1 * random.random()))  # noqa: S311
+            self._wait(min(MAX_WAIT_S, wait_s) * (1.0 + 0.1 * random.random()))  # noqa: S311
             pause_s *= 2.0
         raise AssertionError("unreachable")
 

@@ -1,4 +1,4 @@
-"""The folder of model weights: finding them, trusting them, fetching them when asked to.
+"""The folder of model weights: lookup, verification, download on request.
 
 ::
 
@@ -7,10 +7,10 @@
         955717e8-8726e21a.th          name and first digits of the file's SHA-256
 
 A ``.th`` is a pickle: loading it may run what is in it. So it is loaded only from this folder,
-only if nobody else can write there, and only if its SHA-256 is right: the whole of it for the
+only if no other user can write there, and only if its SHA-256 is right: the whole of it for the
 models that Demucs's authors published, the digits in its name for any other. Eight digits keep
-out damage, not an attacker, who needs 2**32 tries; so `hybrid` lets only those that are known as a
-whole be unpickled, and reads others as plain tensors of Demucs's own classes. Imports no torch.
+out damage, not an attacker, who needs 2**32 tries; so `hybrid` unpickles only those whose
+whole digest is known, and reads others as plain tensors of Demucs's own classes. Imports no torch.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from pathlib import Path
 
 import platformdirs
 
-from sfa_engine.errors import Refused, WorkerError
-from sfa_engine.library.draft import drafted_file
+from sfa_engine.errors import MediaError, Refused, WorkerError
+from sfa_engine.system.atomic import atomic_file
 
 PIECE_BYTES = 1 << 20
 TIMEOUT_S = 30.0
@@ -73,7 +73,9 @@ def default_folder() -> Path:
 def check_name(name: str) -> str:
     """Return the name of a model, or raise Refused if it could lead out of the folder."""
     if not _NAME.fullmatch(name):
-        raise Refused(f"{name!r:.80} is no name of a model", "letters, digits, _ . and - make one")
+        raise Refused(
+            f"{name!r:.80} is not a valid name of a model", "use letters, digits, _ . and -"
+        )
     return name
 
 
@@ -97,7 +99,7 @@ def checked(path: Path, digest: str, cure: str) -> Path:
         raise WorkerError(f'model file "{path}": {problem.strerror}', cure) from problem
     if not found.startswith(digest):
         raise WorkerError(
-            f'model file "{path}" is damaged or another: its SHA-256 begins '
+            f'model file "{path}" is damaged or not the right one: its SHA-256 begins '
             f"{found[: len(digest)][:SHOWN]}, not {digest[:SHOWN]}",
             cure,
         )
@@ -134,12 +136,12 @@ def trusted(path: Path, cure: str) -> Path:
     WorkerError
         If another user can write it or its folder, or its SHA-256 is another.
     """
-    for place in (path, path.parent):
-        status = place.stat()
+    for owned in (path, path.parent):
+        status = owned.stat()
         if status.st_uid not in (0, os.geteuid()) or status.st_mode & stat.S_IWOTH:
             raise WorkerError(
-                f'"{place}" can be written by others, and loading a model runs what is in it',
-                f"look where it comes from, then `chown $USER` and `chmod o-w` {place}",
+                f'"{owned}" can be written by others, and loading a model runs what is in it',
+                f"look where it comes from, then `chown $USER` and `chmod o-w` {owned}",
             )
     return checked(path, digest_of(path.name), cure)
 
@@ -183,7 +185,7 @@ def fetch(source: str, target: Path, progress: Callable[[float], None]) -> Path:
     """
     import httpx
 
-    from sfa_engine.network import opened
+    from sfa_engine.system.http import open_client
 
     by_hand = f"download it by hand and put it into {target.parent}"
     try:
@@ -194,9 +196,9 @@ def fetch(source: str, target: Path, progress: Callable[[float], None]) -> Path:
         ) from problem
     try:
         with (
-            drafted_file(target) as draft,
-            draft.open("wb") as file,
-            opened(
+            atomic_file(target, mode=0o644) as part,
+            part.open("wb") as file,
+            open_client(
                 httpx.Client, source, WorkerError, timeout=TIMEOUT_S, follow_redirects=True
             ) as client,
             client.stream("GET", source) as answer,
@@ -207,9 +209,12 @@ def fetch(source: str, target: Path, progress: Callable[[float], None]) -> Path:
                 file.write(piece)
                 progress(min(1.0, file.tell() / expected) if expected else 0.0)
             file.flush()
-            os.fsync(file.fileno())
-            checked(draft, digest_of(target.name), f"what {source} gives is not it; {by_hand}")
-            draft.chmod(0o644)
+            checked(part, digest_of(target.name), f"what {source} gives is not it; {by_hand}")
     except httpx.HTTPError as problem:
         raise WorkerError(f"cannot fetch {source}: {problem}", by_hand) from problem
+    except OSError as problem:
+        raise MediaError(
+            f'cannot write "{target}": {problem.strerror or problem}',
+            "check the free space and the permissions there",
+        ) from problem
     return target

@@ -1,22 +1,23 @@
-"""Stems on their way out: a folder of files, or a bundle; it appears whole or not at all."""
+"""Writes stems as a folder of files or as a bundle, whole or not at all."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
+from msgspec.structs import asdict, replace
 
-from sfa_engine.audio.media import DESCRIPTION, Cue, Separation, Track
-from sfa_engine.audio.wav import wav_header
 from sfa_engine.errors import MediaError, Refused, did_you_mean
-from sfa_engine.library.bundle import check_name, write_parts
-from sfa_engine.library.draft import check_place, drafted
+from sfa_engine.library.bundle import check_name, write_stems
 from sfa_engine.prep.separate.chunks import Sound, forget
+from sfa_engine.system.atomic import atomic_directory, check_replaceable
+from sfa_engine.track.media import MANIFEST, Cue, Separation, Track
+from sfa_engine.track.wav import wav_header
 
 SIGN = "separation.json"  # what a folder of stems has, and no other
 FORMATS = ("wav", "flac")
@@ -35,13 +36,13 @@ class Stems:
     rate : int
         Hz.
     separation : Separation
-        What parted them.
+        The engine, model and version.
     decoder : mapping of str to str
         What decoded the track.
     title, artist : str
         From the track's tags.
     repaired_samples : int
-        Samples of the track that were not numbers.
+        Samples of the track that were not finite.
     truncated : bool
         Whether the track was damaged.
     silent_seconds : float
@@ -59,8 +60,8 @@ class Stems:
     silent_seconds: float = 0.0
 
 
-class _Part:
-    """One of the stems, as `sfa_engine.library.bundle.Part`."""
+class _StemSource:
+    """One of the stems, as `sfa_engine.library.bundle.StemSource`."""
 
     def __init__(self, stems: Stems, name: str) -> None:
         self.title, self.artist = stems.title, stems.artist
@@ -85,17 +86,17 @@ def check_format(form: str) -> str:
 
 def check_folder(target: Path) -> None:
     """Raise MediaError if `write_folder` may not put its folder there."""
-    check_place(target, SIGN, _KIND)
+    check_replaceable(target, SIGN, _KIND)
 
 
 def check_bundle(target: Path) -> None:
     """Raise MediaError if `write_bundle` may not put its bundle there."""
     check_name(target)
-    check_place(target, DESCRIPTION, "bundle")
+    check_replaceable(target, MANIFEST, "bundle")
 
 
 def write_folder(target: Path, stems: Stems, form: str, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Write stems as sound files into a folder, which takes its place whole.
+    """Write stems as sound files into a folder, atomically.
 
     Parameters
     ----------
@@ -105,27 +106,28 @@ def write_folder(target: Path, stems: Stems, form: str, facts: Mapping[str, Any]
     form : str
         ``wav``: 32-bit floats, as separated. ``flac``: 24 bits, clipped at full scale.
     facts : mapping
-        What is written into ``separation.json`` besides.
+        More values for ``separation.json``.
 
     Returns
     -------
     dict of str to str
         The file of each stem.
     """
-    with drafted(target, SIGN, _KIND) as draft:
+    with atomic_directory(target, SIGN, _KIND) as folder:
         clipped = {}
         for name in stems.sounds:
             write = _write_wav if form == "wav" else _write_flac
-            clipped[name] = write(draft / f"{name}.{form}", _Part(stems, name), stems)
-        told = {
+            clipped[name] = write(folder / f"{name}.{form}", _StemSource(stems, name), stems)
+        made = asdict(stems.separation)
+        facts_written = {
             "title": stems.title,
             "artist": stems.artist,
-            **asdict(stems.separation),
+            **{name: value for name, value in made.items() if value is not None},
             **facts,
             "clipped_samples": clipped,
         }
-        text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
-        (draft / SIGN).write_bytes(text.encode("utf-8", "replace"))
+        text = json.dumps(facts_written, ensure_ascii=False, indent=1) + "\n"
+        (folder / SIGN).write_bytes(text.encode("utf-8", "replace"))
     return {name: str(target / f"{name}.{form}") for name in stems.sounds}
 
 
@@ -133,17 +135,20 @@ def write_bundle(
     target: Path, stems: Stems, facts: Track, cues: Sequence[Cue] = ()
 ) -> dict[str, str]:
     """Write stems as a bundle, with tags where the facts have none; return the file of each."""
+    frames = len(next(iter(stems.sounds.values())))
     track = replace(
         facts,
+        frames=frames,
+        stems=tuple(replace(stem, frames=frames) for stem in facts.stems),
         title=facts.title or stems.title,
         artist=facts.artist or stems.artist,
         separation=stems.separation,
     )
-    write_parts(target, {name: _Part(stems, name) for name in stems.sounds}, track, cues)
+    write_stems(target, {name: _StemSource(stems, name) for name in stems.sounds}, track, cues)
     return {stem.name: str(target / stem.file) for stem in facts.stems}
 
 
-def _write_wav(path: Path, part: _Part, stems: Stems) -> int:
+def _write_wav(path: Path, part: _StemSource, stems: Stems) -> int:
     """Write 32-bit floats; nothing clips."""
     frames = len(next(iter(stems.sounds.values())))
     with path.open("wb") as file:
@@ -153,7 +158,7 @@ def _write_wav(path: Path, part: _Part, stems: Stems) -> int:
     return 0
 
 
-def _write_flac(path: Path, part: _Part, stems: Stems) -> int:
+def _write_flac(path: Path, part: _StemSource, stems: Stems) -> int:
     """Write 24-bit FLAC; return how many samples were beyond full scale."""
     clipped = 0
     try:

@@ -1,12 +1,12 @@
-"""A track into stems, from file to files.
+"""Separation of a track, from file to files.
 
 ::
 
     file ─► decode ─► mix ─► soxr ─► engine ─► soxr ─► consistent ─► folder of files, or bundle
                       library rate   its rate          they sum to the mix
 
-Between the arrows are mapped files in a hidden folder beside the target: memory does not grow with
-the track, and a run that is killed leaves that folder, which the next one removes.
+Between the steps are mapped files in a temporary folder beside the target: memory does not grow
+with the track, and the folder of a killed run is deleted by the next.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sfa_engine.audio.media import Cue, Separation, Track, read_bundle
+from msgspec import structs
+
 from sfa_engine.errors import MediaError, Refused
-from sfa_engine.library.bundle import constant_grid, facts_of, in_order
-from sfa_engine.library.draft import scratch
-from sfa_engine.prep.decode import RATE, Decoding
+from sfa_engine.library.bundle import constant_grid, in_order, new_track
+from sfa_engine.prep.decode import Decoding
 from sfa_engine.prep.mixdown import Mixdown, is_bundle, source_blocks
 from sfa_engine.prep.separate import output, raw
-from sfa_engine.prep.separate.choice import Wish, make_engine, resolve
+from sfa_engine.prep.separate.choice import EngineChoice, make_engine, resolve
 from sfa_engine.prep.separate.chunks import Sound, forget
 from sfa_engine.prep.separate.consistency import BLOCK_FRAMES, Null, make_consistent
 from sfa_engine.prep.separate.engine import Engine
-from sfa_engine.prep.separate.preview import best_place
+from sfa_engine.prep.separate.preview import best_place, within_whole
+from sfa_engine.system.atomic import temporary_directory
+from sfa_engine.track.media import RATE, Cue, Separation, Track, read_bundle
 
 Report = Callable[[float, str], None]
 
@@ -38,7 +40,7 @@ _DECODED, _SEPARATED, _CONSISTENT = 0.05, 0.85, 0.93
 
 
 @dataclass(frozen=True)
-class Order:
+class SeparationRequest:
     """What to separate, and where to.
 
     Parameters
@@ -49,99 +51,103 @@ class Order:
         A folder to make, with a file for each stem.
     bundle : Path, optional
         A bundle to make instead, ``NAME.sfa``.
-    wish : Wish
+    choice : EngineChoice
         Which engine.
     form : str
         ``wav`` or ``flac``, of files.
     preview_s : float
-        Seconds of the track to take, from where most goes on; 0 for all.
+        Length of the busiest part to separate; 0 for all. Stems of a bundle that go into a bundle
+        have its whole length: outside the part, `other` is the mix.
     rate : int
-        Hz, of the stems; a bundle that is taken apart keeps its own.
+        Hz, of the stems; a bundle keeps its own.
     facts : mapping
         Of the bundle: ``title, artist, bpm, first_beat_s, beats_per_bar, key, gain_db, pcm`` and
-        ``cues``, as in `sfa_engine.prep.ingest.write_bundle`.
+        ``cues``, as in `sfa_engine.prep.bundle_writer.write_bundle`.
     """
 
     path: Path
     out: Path | None = None
     bundle: Path | None = None
-    wish: Wish = field(default_factory=Wish)
+    choice: EngineChoice = field(default_factory=EngineChoice)
     form: str = "wav"
     preview_s: float = 0.0
     rate: int = RATE
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def separate(order: Order, report: Report) -> dict[str, Any]:
-    """Separate a track; the stems are there when this returns, and not before.
+def separate(request: SeparationRequest, report: Report) -> dict[str, Any]:
+    """Separate a track; the stems appear together at the end.
 
     Parameters
     ----------
-    order : Order
+    request : SeparationRequest
     report : callable
-        Told the part that is done, 0..1, and what is being done.
+        Called with the part done, 0..1, and what is being done.
 
     Returns
     -------
     dict
         ``engine, model, version, sketch, words, stems`` (name: path), ``frames, rate, start_s,
-        null_db``, and ``quota`` where the engine has one.
+        end_s, null_db``, and ``quota`` where the engine has one.
 
     Raises
     ------
     SfaError
-        Whose sentence says what is wrong with the request, the track, the model or the service.
+        The request, the track, the model or the service is invalid.
     """
-    target = order.bundle or order.out
-    if target is None or (order.bundle and order.out):
-        raise Refused("it is not clear where the stems go", 'give either "out" or "bundle"')
-    output.check_format(order.form)
-    resolve(order.wish)
-    if order.preview_s and not PREVIEWS_S[0] <= order.preview_s <= PREVIEWS_S[1]:
+    target = request.bundle or request.out
+    if target is None or (request.bundle and request.out):
+        raise Refused("no single target for the stems", 'give either "out" or "bundle"')
+    output.check_format(request.form)
+    resolve(request.choice)
+    if request.preview_s and not PREVIEWS_S[0] <= request.preview_s <= PREVIEWS_S[1]:
         low, high = PREVIEWS_S
-        raise Refused(f"a preview of {order.preview_s:g} s", f"give {low:g}..{high:g} s, or 0")
-    if order.preview_s and order.bundle and is_bundle(order.path):
         raise Refused(
-            "the grid and the cues of a bundle do not fit a preview of it",
-            "make a folder of stems, or take the whole",
+            f"invalid preview of {request.preview_s:g} s", f"give {low:g}..{high:g} s, or 0"
         )
-    if order.bundle and is_bundle(order.path):  # its grid and its cues are in frames
-        order = replace(order, rate=read_bundle(order.path).track.rate)
-    with scratch(target) as work:
-        if order.bundle:
+    if request.bundle and is_bundle(request.path):  # its grid and its cues are in frames
+        request = replace(request, rate=read_bundle(request.path).track.rate)
+    with temporary_directory(target) as work:
+        if request.bundle:
             output.check_bundle(target)
         else:
             output.check_folder(target)
-        engine = make_engine(order.wish, work, lambda part: report(0.0, _fetching(part)))
-        facts, cues = _facts(order, engine)
-        decoding, mix, start_s = _decoded(order, work, report)
-        stems = _stems(engine, mix, order.rate, work, report)
+        engine = make_engine(request.choice, work, lambda part: report(0.0, _fetching(part)))
+        facts, cues = _facts(request, engine)
+        decoding, whole, (begin, end) = _decoded(request, work, report)
+        mix, start_s = whole[begin:end], begin / request.rate
+        stems = _stems(engine, mix, request.rate, work, report)
         make_consistent(
             mix,
             stems,
             lambda part: report(_SEPARATED + (_CONSISTENT - _SEPARATED) * part, "balancing"),
         )
-        parted = output.Stems(
+        span = None
+        if request.preview_s and request.bundle and is_bundle(request.path):
+            # Its grid and its cues are those of the whole track.
+            mix, stems = whole, within_whole(whole, stems, begin, request.rate, work)
+            span = (begin, end)
+        separated = output.Stems(
             stems,
-            order.rate,
-            Separation(engine.name, engine.model, engine.version, engine.sketch),
+            request.rate,
+            Separation(engine.name, engine.model, engine.version, engine.sketch, span),
             decoding.decoder,
-            str(order.facts.get("title") or decoding.title or order.path.stem),
-            str(order.facts.get("artist") or decoding.artist),
+            str(request.facts.get("title") or decoding.title or request.path.stem),
+            str(request.facts.get("artist") or decoding.artist),
             decoding.repaired_samples,
             decoding.truncated,
             decoding.silent_seconds,
         )
         if facts:
-            found = output.write_bundle(target, parted, facts, cues)
+            found = output.write_bundle(target, separated, facts, cues)
         else:
-            known = {"source": order.path.name, "start_s": start_s}
-            found = output.write_folder(target, parted, order.form, known)
+            known = {"source": request.path.name, "start_s": start_s}
+            found = output.write_folder(target, separated, request.form, known)
         report(0.99, "checking")
         null_db = _null_db(mix, stems)
         report(1.0, "done")
     words = SKETCH_WORDS if engine.sketch else ""
-    told: dict[str, Any] = {
+    answer: dict[str, Any] = {
         "engine": engine.name,
         "model": engine.model,
         "version": engine.version,
@@ -149,27 +155,30 @@ def separate(order: Order, report: Report) -> dict[str, Any]:
         "words": words,
         "stems": found,
         "frames": len(mix),
-        "rate": order.rate,
+        "rate": request.rate,
         "start_s": start_s,
+        "end_s": end / request.rate,
         "null_db": round(null_db, 1),
     }
     quota = getattr(engine, "quota", None)
     if quota is not None:
-        told["quota"] = {"plan": quota.plan, "left_min": quota.left_min}
-    return told
+        answer["quota"] = {"plan": quota.plan, "left_min": quota.left_min}
+    return answer
 
 
-def _decoded(order: Order, work: Path, report: Report) -> tuple[Decoding | Mixdown, Sound, float]:
-    """Return what is known of the track, its sound, and where in it that begins, in seconds."""
+def _decoded(
+    request: SeparationRequest, work: Path, report: Report
+) -> tuple[Decoding | Mixdown, Sound, tuple[int, int]]:
+    """Return what is known of the track, its sound, and the part of it to separate, in frames."""
     decoding = source_blocks(
-        order.path, order.rate, lambda part: report(_DECODED * part, "decoding")
+        request.path, request.rate, lambda part: report(_DECODED * part, "decoding")
     )
     mix = raw.write_blocks(work / "mix.raw", decoding)
-    if not order.preview_s:
-        return decoding, mix, 0.0
-    begin, end = best_place(mix, order.rate, order.preview_s)
+    if not request.preview_s:
+        return decoding, mix, (0, len(mix))
+    span = best_place(mix, request.rate, request.preview_s)
     forget([mix])
-    return decoding, mix[begin:end], begin / order.rate
+    return decoding, mix, span
 
 
 def _stems(engine: Engine, mix: Sound, rate: int, work: Path, report: Report) -> dict[str, Sound]:
@@ -191,9 +200,9 @@ def _stems(engine: Engine, mix: Sound, rate: int, work: Path, report: Report) ->
     stems = {}
     for index, (name, stem) in enumerate(given.items()):
         share = 0.1 / len(given)
-        told = part_of(0.9 + share * index, share)
+        answer = part_of(0.9 + share * index, share)
         path = work / f"{name}.raw"
-        stems[name] = raw.resampled(path, stem, rates[::-1], len(mix), told)
+        stems[name] = raw.resampled(path, stem, rates[::-1], len(mix), answer)
         (work / f"{name}.given").unlink()
     return stems
 
@@ -203,20 +212,20 @@ def _fetching(part: float) -> str:
     return f"fetching the model, {100 * part:.0f} %"
 
 
-def _facts(order: Order, engine: Engine) -> tuple[Track | None, tuple[Cue, ...]]:
+def _facts(request: SeparationRequest, engine: Engine) -> tuple[Track | None, tuple[Cue, ...]]:
     """Return what is known of the bundle that is wanted: refused now, not after the work."""
-    if order.bundle is None:
+    if request.bundle is None:
         return None, ()
-    if is_bundle(order.path):
-        return _facts_there(order, engine)
-    facts = order.facts
+    if is_bundle(request.path):
+        return _facts_there(request, engine)
+    facts = request.facts
     grid = constant_grid(
         facts.get("bpm"),
         float(facts.get("first_beat_s", 0.0)),
         int(facts.get("beats_per_bar", 4)),
-        order.rate,
+        request.rate,
     )
-    track = facts_of(
+    track = new_track(
         in_order(dict.fromkeys(engine.stems)),
         str(facts.get("title", "")),
         str(facts.get("artist", "")),
@@ -224,7 +233,7 @@ def _facts(order: Order, engine: Engine) -> tuple[Track | None, tuple[Cue, ...]]
         facts.get("key"),
         float(facts.get("gain_db", 0.0)),
         str(facts.get("pcm", "s16")),
-        order.rate,
+        request.rate,
     )
     try:
         return track, tuple(Cue(**cue) for cue in facts.get("cues", ()))
@@ -233,11 +242,11 @@ def _facts(order: Order, engine: Engine) -> tuple[Track | None, tuple[Cue, ...]]
         raise MediaError(f"a cue is not as it should be: {problem}", said) from problem
 
 
-def _facts_there(order: Order, engine: Engine) -> tuple[Track, tuple[Cue, ...]]:
-    """Return what a bundle that is taken apart says already; its sections are set anew later."""
-    there = read_bundle(order.path).track
+def _facts_there(request: SeparationRequest, engine: Engine) -> tuple[Track, tuple[Cue, ...]]:
+    """Return the manifest facts and cues of a bundle; its sections are analysed again later."""
+    there = read_bundle(request.path).track
     names = in_order(dict.fromkeys(engine.stems))
-    track = facts_of(
+    track = new_track(
         names,
         there.title,
         there.artist,
@@ -248,7 +257,7 @@ def _facts_there(order: Order, engine: Engine) -> tuple[Track, tuple[Cue, ...]]:
         there.rate,
     )
     known = ("album", "grid_by_hand", "uuid", "content_hash", "headroom_db")
-    return replace(track, **{name: getattr(there, name) for name in known}), there.cues
+    return structs.replace(track, **{name: getattr(there, name) for name in known}), there.cues
 
 
 def _null_db(mix: Sound, stems: Mapping[str, Sound]) -> float:

@@ -21,8 +21,8 @@ from typing import Any
 import soundfile
 
 from sfa_engine.errors import WorkerError
-from sfa_engine.prep.separate.choice import Wish
-from sfa_engine.prep.separate.separation import Order, separate
+from sfa_engine.prep.separate.choice import EngineChoice
+from sfa_engine.prep.separate.separation import SeparationRequest, separate
 from sfa_engine.prep.worker import Progress, field, main
 
 MODEL = "random"
@@ -33,7 +33,7 @@ SOURCES = ("drums", "bass", "other", "vocals")
 def work(request: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
     """Separate a file by each; return the least that each took, and seconds of sound.
 
-    By turns: whoever comes first pays for imports and for memory that is new, and a busy machine
+    By turns: the first one pays for imports and for memory that is new, and a busy machine
     slows one down and not the other.
 
     Returns
@@ -133,8 +133,8 @@ def timed(work: Callable[[], object], network: Stopwatch) -> dict[str, float]:
 
 def _by_engine(path: Path, folder: Path) -> None:
     """Separate as the product does, all in: files in, files out."""
-    wish = Wish(engine="demucs", model=MODEL, models_folder=folder, device="cpu")
-    separate(Order(path=path, out=folder / "engine", wish=wish), lambda *_: None)
+    choice = EngineChoice(engine="demucs", model=MODEL, models_folder=folder, device="cpu")
+    separate(SeparationRequest(path=path, out=folder / "engine", choice=choice), lambda *_: None)
 
 
 def _by_separator(path: Path, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The control socket: MessagePack-RPC in frames with their length. See ``docs/protocol.md``.
+"""The control socket: the stage's verbs, and what is pushed. See ``docs/protocol.md``.
 
-`frames` and `messages` parse without I/O; `server` and `client` do I/O without opinions.
+The protocol itself is `sfa_engine.wire`'s.
 """

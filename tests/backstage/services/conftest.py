@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fake_spotify import CLIENT_ID, CLIENT_SECRET, FakeSpotify
 
-from sfa_engine.backstage.services.api import Api
+from sfa_engine.backstage.services.json_api import JsonApi
 from sfa_engine.backstage.services.spotify import Spotify
 from sfa_engine.backstage.services.token import ClientToken
 from sfa_engine.library.secret import Secrets
@@ -41,8 +41,8 @@ class Road:
         self.accounts = self.api(fake.url)
         self.token = ClientToken(self.accounts, CLIENT_ID, CLIENT_SECRET, clock)
 
-    def api(self, url: str, **more: Any) -> Api:
-        return Api("Spotify", url, self.client, sleep=self.clock.sleep, chance=lambda: 0.5, **more)
+    def api(self, url: str, **more: Any) -> JsonApi:
+        return JsonApi("Spotify", url, self.client, sleep=self.clock.sleep, rng=lambda: 0.5, **more)
 
     def spotify(self, bearer: Any = None, **more: Any) -> Spotify:
         return Spotify(
@@ -50,7 +50,7 @@ class Road:
             bearer or self.token,
             base_url=self.fake.api_url,
             sleep=self.clock.sleep,
-            chance=lambda: 0.5,
+            rng=lambda: 0.5,
             **more,
         )
 

@@ -94,6 +94,8 @@ class FakeSpotify:
         self.albums: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
         self.playlists: dict[str, tuple[str, list[dict[str, Any]]]] = {}
         self.owners: dict[str, str] = {}
+        self.images: dict[str, bytes] = {}  # by path, as /image/large; of another host at Spotify
+        self.image_headers: list[dict[str, str]] = []  # of the requests for them
         self.faults: list[Fault] = []  # of the API, one for each request to come
         self.token_faults: list[Fault] = []
         self.asked: list[str] = []
@@ -133,9 +135,9 @@ class FakeSpotify:
             self.tokens[token] = whose
         return token
 
-    def grant(self, authorise_url: str) -> str:
+    def grant(self, authorize_url: str) -> str:
         """Say yes as a person would; return the code."""
-        query = {k: v[0] for k, v in parse_qs(urlsplit(authorise_url).query).items()}
+        query = {k: v[0] for k, v in parse_qs(urlsplit(authorize_url).query).items()}
         assert query["response_type"] == "code"
         assert query["client_id"] == CLIENT_ID
         assert query["code_challenge_method"] == "S256"
@@ -246,6 +248,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def serve(self) -> None:
         fake = self.spotify
+        if self.path.startswith("/image/"):
+            self.image()
+            return
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         if not scheme:
             self.refuse(401, "No token provided")
@@ -257,6 +262,16 @@ class Handler(BaseHTTPRequestHandler):
             address = urlsplit(self.path)
             query = {k: v[0] for k, v in parse_qs(address.query).items()}
             self.route(address.path.removeprefix("/v1"), query, fake.tokens[token])
+
+    def image(self) -> None:
+        """Answer as the servers of pictures do: without a token, with the type of a picture."""
+        fake = self.spotify
+        fake.image_headers.append(dict(self.headers.items()))
+        content = fake.images.get(self.path)
+        if content is None:
+            self.send(404, b"", "text/plain", {})
+        else:
+            self.send(200, content, "image/jpeg", {"Cache-Control": "public, max-age=31536000"})
 
     def route(self, path: str, query: dict[str, str], who: str) -> None:
         fake = self.spotify

@@ -9,8 +9,8 @@ import pytest
 from fake_spotify import CLIENT_ID, CLIENT_SECRET, FakeSpotify, identity, track_object
 
 from sfa_engine.backstage.services.spotify_link import parse_link
-from sfa_engine.backstage.settings import Settings
-from sfa_engine.backstage.spotify import Catalogue
+from sfa_engine.backstage.settings import Settings, SpotifyConfig
+from sfa_engine.backstage.spotify_session import SpotifySession
 from sfa_engine.errors import Refused
 from sfa_engine.library.secret import Secrets
 
@@ -19,12 +19,12 @@ TRACK = f"https://open.spotify.com/track/{identity(1)}"
 
 def ask(folder: Path, fake: FakeSpotify, secret: str = "") -> str:
     fake.tracks[identity(1)] = track_object(1)
-    settings = Settings(folder, folder, folder, spotify_id=CLIENT_ID, spotify_secret=secret)
+    settings = Settings(folder, folder, folder, spotify=SpotifyConfig(CLIENT_ID, secret))
 
     async def main() -> str:
-        async with Catalogue(settings, Secrets(folder), fake.api_url, fake.url) as catalogue:
+        async with SpotifySession(settings, Secrets(folder), fake.api_url, fake.url) as catalogue:
             found = await catalogue.listing(parse_link(TRACK), lambda _done, _of: None)
-        return found.wanted[0].title
+        return found.tracks[0].title
 
     return asyncio.run(main())
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfa_engine.backstage.services.breaker import FAILURES, REST_S, Breaker
-from sfa_engine.backstage.services.fault import ServiceError
+from sfa_engine.backstage.services.breaker import MAX_FAILURES, REST_S, Breaker
+from sfa_engine.backstage.services.errors import ServiceError
 
 
 class Clock:
@@ -27,7 +27,7 @@ def breaker(clock):
     return Breaker("Spotify", clock=clock)
 
 
-def fail(breaker, times=FAILURES):
+def fail(breaker, times=MAX_FAILURES):
     for _ in range(times):
         breaker.admit()
         breaker.failed()
@@ -35,7 +35,7 @@ def fail(breaker, times=FAILURES):
 
 def test_it_stays_closed_while_failures_do_not_follow_each_other(breaker):
     for _ in range(10):
-        fail(breaker, FAILURES - 1)
+        fail(breaker, MAX_FAILURES - 1)
         breaker.admit()
         breaker.succeeded()
     assert breaker.state == "closed"
@@ -45,7 +45,7 @@ def test_five_failures_in_a_row_open_it_and_it_says_for_how_long(breaker, clock)
     fail(breaker)
     clock.now_s = 10.5
     assert breaker.state == "open"
-    with pytest.raises(ServiceError, match=r"Spotify failed 5 times .* again in 20 s") as refused:
+    with pytest.raises(ServiceError, match=r"Spotify failed 5 times .* retried in 20 s") as refused:
         breaker.admit()
     assert refused.value.retry_after_s == 19.5
 
@@ -55,7 +55,7 @@ def test_after_its_rest_one_call_and_no_other_goes_through(breaker, clock):
     clock.now_s = REST_S
     breaker.admit()
     assert breaker.state == "trial"
-    with pytest.raises(ServiceError, match="being tried now"):
+    with pytest.raises(ServiceError, match="being retried now"):
         breaker.admit()
 
 

@@ -15,14 +15,14 @@ import pytest
 from fake_spotify import CLIENT_ID, CLIENT_SECRET, entry, identity, page_of, status, track_object
 
 from sfa_engine.backstage.services import loopback as loopback_module
-from sfa_engine.backstage.services.fault import ServiceError
+from sfa_engine.backstage.services.errors import ServiceError
 from sfa_engine.backstage.services.login import bearer_for
 from sfa_engine.backstage.services.loopback import loopback
 from sfa_engine.backstage.services.oauth import (
     NAME,
     Challenge,
     UserToken,
-    authorise_url,
+    authorize_url,
     exchange,
     forget,
     logged_in,
@@ -33,9 +33,9 @@ from sfa_engine.errors import Refused
 
 async def log_in(road, vault):
     """Log in, the fake being both the browser and the person."""
-    challenge = Challenge.made()
+    challenge = Challenge.new()
     async with loopback(challenge.state) as waiting:
-        address = authorise_url(CLIENT_ID, waiting.redirect_uri, challenge, road.fake.url)
+        address = authorize_url(CLIENT_ID, waiting.redirect_uri, challenge, road.fake.url)
         code = road.fake.grant(address)
         back = await road.client.get(
             waiting.redirect_uri, params={"code": code, "state": challenge.state}
@@ -62,13 +62,13 @@ def test_who_logs_in_sees_playlists_of_their_own_and_no_others(on_the_road, fake
 
     own, listing = on_the_road(journey)
     assert [(p.title, p.items) for p in own] == [("Mine", 1)]
-    assert [w.title for w in listing.wanted] == ["Song 1"]
+    assert [w.title for w in listing.tracks] == ["Song 1"]
     assert logged_in(vault)
 
 
 def test_the_address_has_what_spotify_asks_for():
-    challenge = Challenge.made()
-    url = authorise_url(CLIENT_ID, "http://127.0.0.1:5/callback", challenge)
+    challenge = Challenge.new()
+    url = authorize_url(CLIENT_ID, "http://127.0.0.1:5/callback", challenge)
     query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     digest = hashlib.sha256(challenge.verifier.encode()).digest()
     assert url.startswith("https://accounts.spotify.com/authorize?")
@@ -84,7 +84,7 @@ def test_the_address_has_what_spotify_asks_for():
 
 
 def test_a_challenge_is_as_the_standard_wants_it_and_never_the_same():
-    made = [Challenge.made() for _ in range(20)]
+    made = [Challenge.new() for _ in range(20)]
     assert len({c.verifier for c in made} | {c.state for c in made}) == 40
     assert all(re.fullmatch(r"[A-Za-z0-9._~-]{43,128}", c.verifier) for c in made)
     # the example of RFC 7636, appendix B
@@ -154,7 +154,7 @@ def test_a_login_that_was_revoked_is_forgotten_and_told(on_the_road, fake, vault
         bearer = user(road, vault)
         with pytest.raises(Refused, match="ended this login: Refresh token revoked; log in again"):
             await bearer.bearer()
-        with pytest.raises(Refused, match="nobody is logged in"):
+        with pytest.raises(Refused, match="not logged in"):
             await bearer.bearer()
         application = bearer_for(road.accounts, vault, CLIENT_ID, CLIENT_SECRET)
         assert isinstance(application, ClientToken)
@@ -177,9 +177,9 @@ def test_a_login_outlives_a_service_that_fails(on_the_road, fake, vault, fault):
 
 def test_a_code_without_its_verifier_is_worth_nothing(on_the_road, fake, vault):
     async def journey(road):
-        challenge = Challenge.made()
+        challenge = Challenge.new()
         redirect = "http://127.0.0.1:1/callback"
-        code = fake.grant(authorise_url(CLIENT_ID, redirect, challenge, fake.url))
+        code = fake.grant(authorize_url(CLIENT_ID, redirect, challenge, fake.url))
         other = Challenge("x" * 64, challenge.state)
         with pytest.raises(Refused, match="code_verifier was incorrect"):
             await exchange(road.accounts, vault, CLIENT_ID, code, redirect, other)
@@ -233,7 +233,7 @@ def test_only_the_right_state_ends_the_wait():
 
 @pytest.mark.parametrize(
     ("error", "said"),
-    [("access_denied", "you said no"), ("server_error", "Spotify says: server_error")],
+    [("access_denied", "you declined"), ("server_error", "Spotify says: server_error")],
 )
 def test_a_no_is_told(error, said):
     async def visits():
@@ -258,7 +258,7 @@ def test_who_does_not_answer_is_not_waited_for():
         async with loopback("right") as waiting:
             await waiting.code(0.01)
 
-    with pytest.raises(Refused, match="nobody logged in"):
+    with pytest.raises(Refused, match="no login within"):
         asyncio.run(wait())
 
 
@@ -275,7 +275,7 @@ def test_a_port_that_is_taken_is_told():
     "said", [b"", b"\r\n\r\n", b"GET", b"x" * 9000, b"GET http://[ HTTP/1.1\r\n\r\n", b"\0" * 40]
 )
 def test_visitors_who_speak_nonsense_do_no_harm(said, monkeypatch):
-    monkeypatch.setattr(loopback_module, "REQUEST_S", 0.05)
+    monkeypatch.setattr(loopback_module, "REQUEST_TIMEOUT_S", 0.05)
 
     async def visits():
         async with loopback("right") as waiting, httpx.AsyncClient() as browser:
@@ -285,7 +285,7 @@ def test_visitors_who_speak_nonsense_do_no_harm(said, monkeypatch):
             with contextlib.suppress(ConnectionResetError):
                 await reader.read()
             writer.close()
-            monkeypatch.setattr(loopback_module, "REQUEST_S", 30.0)
+            monkeypatch.setattr(loopback_module, "REQUEST_TIMEOUT_S", 30.0)
             await browser.get(waiting.redirect_uri, params={"state": "right", "code": "good"})
             return await waiting.code()
 

@@ -13,17 +13,18 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfa_engine.audio.grid import Anchor, Grid
 from sfa_engine.library.key import KEYS
 from sfa_engine.prep.analyse.analysis import analyse, analyse_blocks, judge
 from sfa_engine.prep.analyse.listen import listen, listen_to_stem
+from sfa_engine.track.grid import Anchor, Grid
 
 pytestmark = pytest.mark.slow
 
 RATE = 48_000
 FIELDS = [
-    "duration_s", "bpm", "confidence", "variable", "beats", "downbeats", "beats_per_bar", "grid",
-    "key", "camelot", "lufs", "peak_dbtp", "energy", "sections", "cues", "features",
+    "duration_s", "bpm", "confidence", "confidences", "alternatives", "variable", "edits_s",
+    "beats", "downbeats", "beats_per_bar", "grid", "key", "camelot", "lufs", "peak_dbtp", "energy",
+    "sections", "onsets", "splices", "vocals_s", "cues", "features",
 ]  # fmt: skip
 
 
@@ -119,7 +120,10 @@ def test_any_whole_tempo_is_found_to_the_digit(bpm, first_ms):
     beats = steady(bpm, 24.0, first_ms / 1000)
     told = analysed(band(beats, 24.0))
     assert told["bpm"] in (bpm, bpm / 2)  # such a bare pattern may be counted either way
-    assert np.percentile(off_beat_ms(told, beats), 95) < 5
+    off = off_beat_ms(told, beats)
+    on = off[off < 200]
+    assert len(on) >= len(beats) * told["bpm"] / bpm - 5  # those near the ends are left out
+    assert np.percentile(on, 95) < 5
 
 
 def test_a_bare_click_track_is_steady():
@@ -155,7 +159,7 @@ def test_a_drifting_tempo_is_flagged_and_followed():
     told = analysed(band(beats, float(beats[-1]) + 1))
     assert told["variable"]
     assert np.mean(off_beat_ms(told, beats) < 30) > 0.9
-    assert len(told["grid"]["anchors"]) == len(told["beats"])
+    assert 2 <= len(told["grid"]["anchors"]) < 0.6 * len(told["beats"])
 
 
 def test_a_tempo_step_has_a_seam_of_no_more_than_25_ms():
@@ -221,7 +225,7 @@ def test_ambient_has_no_confident_grid():
     sound = sum(np.sin(2 * np.pi * f * t + i) for i, f in enumerate((110, 164.8, 220, 277.2)))
     told = analysed(0.1 * sound * (1 + 0.3 * np.sin(2 * np.pi * 0.07 * t)))
     assert told["bpm"] is None or told["confidence"] < 0.3
-    assert told["key"] == "A major"
+    assert told["key"] is None  # the four tones of one chord are no key
 
 
 def test_clipping_and_one_sided_sound_do_not_move_the_beats():
@@ -264,8 +268,9 @@ def test_the_drums_stem_says_where_the_beats_are():
     alone = np.repeat(drums[:, None], 2, axis=1).astype(np.float32)
     told = judge(listen([mixed]), {"drums": listen_to_stem([alone], len(alone))})
     holds_its_form(told)
-    assert told["bpm"] == 124
-    assert np.percentile(off_beat_ms(told, beats), 95) < 3
+    assert told["bpm"] in {62, 124}  # the octave is judged by the whole sound
+    off = off_beat_ms(told, beats)
+    assert np.percentile(off[off < 200], 95) < 3
     assert {c["stem"] for c in told["cues"] if c["kind"] == "loop"} <= {"drums"}
 
 
@@ -384,6 +389,7 @@ print(told["bpm"], told["beats"][-1], int(status["VmHWM"].split()[0]) // 1024)
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(600)
 def test_a_quarter_of_an_hour_takes_no_more_than_300_mb_and_does_not_drift():
     ran = subprocess.run(

@@ -8,9 +8,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfa_engine.prep.analyse.cue import HOT_CUES, Cue, find_cues
+from sfa_engine.desk import HOT_CUES_IN_BANK
+from sfa_engine.prep.analyse.cue import find_cues
+from sfa_engine.prep.analyse.label import LABELS
 from sfa_engine.prep.analyse.loop import LENGTHS_BARS, Loop, find_loops
-from sfa_engine.prep.analyse.structure import LABELS, Section
+from sfa_engine.prep.analyse.structure import Section
+from sfa_engine.prep.hot_cue import Cue
 
 STEMS = ("bass", "drums", "other", "vocals")
 BANDS = ("low", "mid", "snare", "high")
@@ -46,7 +49,7 @@ def test_at_most_eight_cues_are_on_pads_and_all_on_bars(parts, starts):
     fitting = [Loop(first, 4) for first in starts if first + 4 < len(bars_s)]
     cues = find_cues(sections, bars_s, {"drums": fitting} if sections else {})
     pads = [c.hot_cue for c in cues if c.hot_cue]
-    assert pads == list(range(1, min(HOT_CUES, len({c.time_s for c in cues})) + 1))
+    assert pads == list(range(1, min(HOT_CUES_IN_BANK, len({c.time_s for c in cues})) + 1))
     places = [c.time_s for c in cues if c.hot_cue]
     assert len(set(places)) == len(places)
     assert {c.time_s for c in cues} <= set(bars_s.tolist())

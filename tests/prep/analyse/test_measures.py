@@ -92,12 +92,14 @@ def test_features_are_librosas_of_the_same_frames():
     for piece in np.array_split(lively(2).mean(axis=1), 7):
         spectra.take(piece)
     with np.load(Path(__file__).parent / "librosa_features.npz") as theirs:
-        for name in ("chroma", "centroid", "rolloff", "contrast", "mel", "crossings"):
+        chosen = features.described(0, len(theirs["mel"]))
+        for name in ("chroma", "centroid", "rolloff", "contrast", "crossings"):
             np.testing.assert_allclose(
-                spectra.curve(name), theirs[name], rtol=2e-3, atol=2e-3, err_msg=name
+                spectra.curve(name), theirs[name][chosen], rtol=2e-3, atol=2e-3, err_msg=name
             )
-        ours = features.mfcc(spectra.curve("mel"))
-        np.testing.assert_allclose(ours, theirs["mfcc"], atol=0.05)
+        mel = 10 ** (spectra.curve("mel") / 1000)
+        np.testing.assert_allclose(mel, theirs["mel"][chosen], rtol=4e-3, atol=2e-3)
+        np.testing.assert_allclose(spectra.mfcc(), theirs["mfcc"][chosen], atol=0.05)
 
 
 @pytest.mark.slow

@@ -55,12 +55,12 @@ def test_it_brings_a_file_with_progress(bench, site, name, quality, ending):
 @pytest.mark.parametrize(
     ("path", "code"), [("/gone.mp3", "no-result"), ("/page.html", "no-result")]
 )
-def test_it_tells_when_there_is_nothing(bench, site, path, code):
+def test_it_reports_that_nothing_was_found(bench, site, path, code):
     assert fetch(bench, site + path)[-1]["code"] == code
     assert bench.everything() == []
 
 
-def test_it_tells_when_the_site_cannot_be_reached(bench):
+def test_it_reports_an_unreachable_site(bench):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     error = fetch(bench, f"http://127.0.0.1:{port}/three.mp3")[-1]

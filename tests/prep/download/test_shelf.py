@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sfa_engine.errors import Refused
 from sfa_engine.prep.download.failure import DownloadError
-from sfa_engine.prep.download.shelf import PART, file_name, part_folder, put, unwritable
+from sfa_engine.prep.download.shelf import file_name, part_folder, put, unwritable
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_many_who_put_at_once_replace_nothing(tmp_path):
 
 
 def test_a_hidden_folder_lives_as_long_as_its_worker(tmp_path):
-    dead = tmp_path / (PART + "dead")
+    dead = tmp_path / ".sfa-part-0123456789ab-download"
     dead.mkdir()
     (dead / "half.part").write_text("x")
     (tmp_path / ".mine").mkdir()
@@ -75,7 +75,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_told_as_that(tmp_path, number):
+def test_a_full_disk_is_reported_as_that(tmp_path, number):
     told = unwritable(tmp_path, OSError(number, "full"))
     assert isinstance(told, DownloadError)
     assert told.code == "disk-full"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa_engine.prep.download.failure import KINDS, why
-from sfa_engine.prep.download.order import QUALITIES, order_of
-from sfa_engine.prep.download.tool import Heard, Spotdl, YtDlp
+from sfa_engine.prep.download.request import QUALITIES, parse_request
+from sfa_engine.prep.download.tool import Line, Spotdl, YtDlp
 
 TRACK = "https://open.spotify.com/track/4uLU6hMCjMI75M1A2tKUQC"
 SITE = "https://site.example/-abc"
@@ -19,7 +19,7 @@ PLENTY = 1 << 40
 
 
 def order(url=TRACK, **more):
-    return order_of({"url": url, "out": "music", "wanted": WANTED} | more)
+    return parse_request({"url": url, "out": "music", "wanted": WANTED} | more)
 
 
 # ---------------------------------------------------------------- command lines
@@ -33,7 +33,7 @@ def yt_dlp():
 @pytest.mark.slow
 @pytest.mark.parametrize("quality", QUALITIES)
 @pytest.mark.parametrize("url", [TRACK, SITE])
-def test_yt_dlp_understands_what_it_is_asked(yt_dlp, url, quality):
+def test_yt_dlp_accepts_its_arguments(yt_dlp, url, quality):
     parsed = yt_dlp.parse_options(YtDlp().arguments(order(url, quality=quality)))
     options = parsed.ydl_opts
     search = "ytsearch5:o x, Ünï \"çødé\" - --exec 'rm -rf ~'"
@@ -70,7 +70,7 @@ def test_yt_dlp_takes_results_of_the_right_length_and_no_endless_ones(yt_dlp):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("quality", QUALITIES)
-def test_spotdl_understands_what_it_is_asked(spotdl_parser, quality):
+def test_spotdl_accepts_its_arguments(spotdl_parser, quality):
     parsed = spotdl_parser(Spotdl().arguments(order(quality=quality)))
     assert parsed
     assert (parsed["operation"], parsed["query"]) == ("download", [TRACK])
@@ -100,35 +100,35 @@ def test_spotdls_parser_would_refuse_what_is_wrong(spotdl_parser):
     ],
 )
 def test_yt_dlps_progress_is_read(line, share):
-    assert YtDlp().heard(line) == Heard(share)
+    assert YtDlp().parse(line) == Line(share)
 
 
 def test_yt_dlps_result_is_read_and_one_cut_off_is_none():
     line = 'sfa-result {"webpage_url": "https://x.example", "title": " A\\nB ", "artist": null}'
-    assert YtDlp().heard(line).facts == {"source_url": "https://x.example", "title": "A B"}
-    assert YtDlp().heard(line[:-1]).facts == {}
+    assert YtDlp().parse(line).facts == {"source_url": "https://x.example", "title": "A B"}
+    assert YtDlp().parse(line[:-1]).facts == {}
 
 
 @pytest.mark.parametrize(
     ("line", "heard"),
     [
-        ("The Band - Song: Getting audio meta", Heard(0.4)),
-        ("Band: The Song - Done: Downloading", Heard(0.55)),
-        ("Processing query: https://open.spotify.com/track/x", Heard()),
+        ("The Band - Song: Getting audio meta", Line(0.4)),
+        ("Band: The Song - Done: Downloading", Line(0.55)),
+        ("Processing query: https://open.spotify.com/track/x", Line()),
         (
             'Downloaded "The Band - "Song"": https://music.youtube.com/watch?v=x',
-            Heard(1.0, {"source_url": "https://music.youtube.com/watch?v=x"}),
+            Line(1.0, {"source_url": "https://music.youtube.com/watch?v=x"}),
         ),
     ],
 )
 def test_spotdls_lines_are_read(line, heard):
-    assert Spotdl().heard(line) == heard
+    assert Spotdl().parse(line) == heard
 
 
 @given(st.text() | st.text().map("sfa-progress ".__add__) | st.text().map("sfa-result ".__add__))
 def test_any_line_is_read_without_a_fault(line):
     for tool in (Spotdl(), YtDlp()):
-        share = tool.heard(line).share
+        share = tool.parse(line).share
         assert share is None or 0.0 <= share <= 1.0
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 
 LICENCE = "14abcde0"
-SHARES = {"vocals": 0.4, "drum": 0.3, "bass": 0.2, "piano": 0.05}
+SHARES = {"vocals": 0.4, "drum": 0.3, "bass": 0.2, "piano": 0.05, "voice": 0.6}
 
 
 class FakeLalalai:
@@ -89,10 +89,11 @@ class FakeLalalai:
                 "process_duration_used": 300.0 - self.left_min,
                 "process_duration_left": self.left_min,
             }
-        _, _, name, stem = path.split("/")
+        _, _, name, stem, *back = path.split("/")
+        share = 1.0 - SHARES[stem] if back else SHARES[stem]
         mix, rate = soundfile.read(io.BytesIO(self.files[name]))
         made = io.BytesIO()
-        soundfile.write(made, mix * SHARES[stem], rate, "PCM_24", format="FLAC")
+        soundfile.write(made, mix * share, rate, "PCM_24", format="FLAC")
         return made.getvalue()
 
 

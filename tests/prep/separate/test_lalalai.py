@@ -16,10 +16,10 @@ from separable import RATE, music, names_in, read
 
 from sfa_engine.errors import Refused, WorkerError
 from sfa_engine.library.secret import Secrets
-from sfa_engine.prep.separate import lalalai
-from sfa_engine.prep.separate.choice import Wish
-from sfa_engine.prep.separate.lalalai_api import LONGEST_POLL_S, Service
-from sfa_engine.prep.separate.separation import Order, separate
+from sfa_engine.prep.separate import licence
+from sfa_engine.prep.separate.choice import EngineChoice
+from sfa_engine.prep.separate.lalalai_api import MAX_POLL_S, Service
+from sfa_engine.prep.separate.separation import SeparationRequest, separate
 
 pytestmark = pytest.mark.slow
 
@@ -44,8 +44,8 @@ def waits(monkeypatch):
 @pytest.fixture
 def order(cloud, song, tmp_path, monkeypatch, waits):  # noqa: ARG001 - time is not to pass
     monkeypatch.setenv("SFA_LALALAI_KEY", LICENCE)
-    wish = Wish(engine="lalalai", url=cloud.url)
-    return Order(path=song, out=tmp_path / "out", wish=wish, rate=RATE)
+    choice = EngineChoice(engine="lalalai", url=cloud.url)
+    return SeparationRequest(path=song, out=tmp_path / "out", choice=choice, rate=RATE)
 
 
 def run(order):
@@ -69,7 +69,7 @@ def test_polling_slows_down_to_a_bound(order, cloud, waits):
     cloud.states.extend({"state": "progress", "progress": k} for k in range(12))
     run(order)
     assert waits[:3] == [2.0, 3.0, 4.5]
-    assert max(waits) == LONGEST_POLL_S
+    assert max(waits) == MAX_POLL_S
 
 
 def test_what_is_busy_is_asked_again_as_late_as_it_says(order, cloud, waits):
@@ -147,7 +147,9 @@ def test_a_service_that_hangs_is_given_up(order, cloud, monkeypatch):
 
 
 def test_a_service_that_is_not_there_is_told(order, waits):
-    gone = Order(order.path, order.out, wish=Wish(engine="lalalai", url="http://127.0.0.1:9"))
+    gone = SeparationRequest(
+        order.path, order.out, choice=EngineChoice(engine="lalalai", url="http://127.0.0.1:9")
+    )
     with pytest.raises(WorkerError, match="does not answer") as caught:
         run(gone)
     assert caught.value.code == "worker"
@@ -156,7 +158,7 @@ def test_a_service_that_is_not_there_is_told(order, waits):
 
 def test_a_proxy_that_cannot_be_used_is_told(order, monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
-    with pytest.raises(WorkerError, match=r"no way to LALAL\.AI .*ALL_PROXY"):
+    with pytest.raises(WorkerError, match=r"cannot connect to LALAL\.AI .*ALL_PROXY"):
         run(order)
 
 
@@ -191,27 +193,31 @@ def test_a_preview_sends_only_the_preview(order, cloud, tmp_path):
 
     path = tmp_path / "long.wav"
     soundfile.write(path, music(4.0), RATE)
-    run(Order(path, order.out, wish=order.wish, rate=RATE, preview_s=2.0))
+    run(SeparationRequest(path, order.out, choice=order.choice, rate=RATE, preview_s=2.0))
     assert soundfile.info(io.BytesIO(cloud.files["file-1"])).frames == 2 * RATE
 
 
 def test_extra_stems_are_asked_for_by_name(order):
-    more = Wish(engine="lalalai", model="vocals,piano", url=order.wish.url)
-    told = run(Order(order.path, order.out, wish=more, rate=RATE))
+    more = EngineChoice(engine="lalalai", model="vocals,piano", url=order.choice.url)
+    told = run(SeparationRequest(order.path, order.out, choice=more, rate=RATE))
     assert list(told["stems"]) == ["vocals", "piano", "other"]
     with pytest.raises(Refused, match='did you mean "strings"'):
-        run(Order(order.path, order.out, wish=Wish(engine="lalalai", model="string")))
+        run(
+            SeparationRequest(
+                order.path, order.out, choice=EngineChoice(engine="lalalai", model="string")
+            )
+        )
 
 
 def test_the_key_is_the_environments_or_the_kept_one(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.delenv("SFA_LALALAI_KEY", raising=False)
     with pytest.raises(Refused, match="sfa secret set lalalai"):
-        lalalai.licence()
+        licence.licence()
     Secrets().set("lalalai", "kept")
-    assert lalalai.licence() == "kept"
+    assert licence.licence() == "kept"
     monkeypatch.setenv("SFA_LALALAI_KEY", "named")
-    assert lalalai.licence() == "named"
+    assert licence.licence() == "named"
 
 
 def test_a_worker_that_is_asked_to_end_cancels_the_job_there(cloud, song, tmp_path):

@@ -14,12 +14,12 @@ import pytest
 import soundfile
 from separable import RATE, music, names_in, read
 
-from sfa_engine.audio.media import read_bundle
 from sfa_engine.errors import MediaError, Refused
-from sfa_engine.prep.separate.choice import Wish
-from sfa_engine.prep.separate.separation import Order, separate
+from sfa_engine.prep.separate.choice import EngineChoice
+from sfa_engine.prep.separate.separation import SeparationRequest, separate
+from sfa_engine.track.media import read_bundle
 
-SKETCH = Wish(engine="sketch")
+SKETCH = EngineChoice(engine="sketch")
 STEMS = ["vocals", "drums", "bass", "other"]
 
 
@@ -28,7 +28,9 @@ def quiet(*_):
 
 
 def sketch(path, tmp_path, **order):
-    return separate(Order(path=path, out=tmp_path / "out", wish=SKETCH, **order), quiet)
+    return separate(
+        SeparationRequest(path=path, out=tmp_path / "out", choice=SKETCH, **order), quiet
+    )
 
 
 def null(told, mix):
@@ -118,7 +120,7 @@ def test_a_bundle_is_made_with_its_facts_and_what_parted_it(song, tmp_path):
         "cues": [{"position_frames": 100, "label": "in", "kind": "intro"}],
     }
     target = tmp_path / "song.sfa"
-    told = separate(Order(path=song, bundle=target, wish=SKETCH, facts=facts), quiet)
+    told = separate(SeparationRequest(path=song, bundle=target, choice=SKETCH, facts=facts), quiet)
     track = read_bundle(target).track
     assert [stem.name for stem in track.stems] == STEMS
     assert (track.title, track.artist, track.key) == ("A Song", "Someone", "A minor")
@@ -133,32 +135,34 @@ def test_a_bundle_is_made_with_its_facts_and_what_parted_it(song, tmp_path):
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ({"wish": Wish(engine="demux")}, 'did you mean "demucs"'),
-        ({"wish": Wish(engine="sketch", model="large")}, "has no model"),
+        ({"choice": EngineChoice(engine="demux")}, 'did you mean "demucs"'),
+        ({"choice": EngineChoice(engine="sketch", model="large")}, "has no model"),
         ({"form": "mp3"}, 'no format "mp3"'),
         ({"preview_s": 0.5}, "preview"),
         ({"preview_s": float("nan")}, "preview"),
-        ({"out": None}, "where the stems go"),
+        ({"out": None}, "no single target"),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_work(song, tmp_path, change, word):
-    order = {"path": song, "out": tmp_path / "out", "wish": SKETCH} | change
+    order = {"path": song, "out": tmp_path / "out", "choice": SKETCH} | change
     with pytest.raises(Refused, match=word):
-        separate(Order(**order), quiet)
+        separate(SeparationRequest(**order), quiet)
     assert names_in(tmp_path) == ["song.wav"]
 
 
 def test_a_bundle_is_not_cut_down_to_a_preview_of_it(song, tmp_path):
     whole = tmp_path / "song.sfa"
-    separate(Order(path=song, bundle=whole, wish=SKETCH), quiet)
-    for target in (whole, tmp_path / "other.sfa"):
-        with pytest.raises(Refused, match="do not fit a preview"):
-            separate(Order(path=whole, bundle=target, wish=SKETCH, preview_s=1.0), quiet)
-    assert names_in(tmp_path) == ["song.sfa", "song.wav"]
+    separate(SeparationRequest(path=song, bundle=whole, choice=SKETCH), quiet)
+    frames = read_bundle(whole).track.frames
+    for target in (tmp_path / "other.sfa", whole):
+        separate(SeparationRequest(path=whole, bundle=target, choice=SKETCH, preview_s=1.0), quiet)
+        assert read_bundle(target).track.frames == frames
 
 
 def test_a_key_that_is_none_is_refused_before_the_work(song, tmp_path):
-    order = Order(path=song, bundle=tmp_path / "x.sfa", wish=SKETCH, facts={"key": "H dur"})
+    order = SeparationRequest(
+        path=song, bundle=tmp_path / "x.sfa", choice=SKETCH, facts={"key": "H dur"}
+    )
     with pytest.raises(MediaError, match="H dur"):
         separate(order, lambda share, doing: pytest.fail(f"{doing} at {share}"))
 
@@ -166,7 +170,7 @@ def test_a_key_that_is_none_is_refused_before_the_work(song, tmp_path):
 def test_a_folder_that_holds_something_else_stays(song, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/letter.txt").write_text("dear")
-    with pytest.raises(MediaError, match="is there and is no folder with"):
+    with pytest.raises(MediaError, match="exists and is not a folder with"):
         sketch(song, tmp_path)
     assert names_in(tmp_path) == ["out", "song.wav"]
 
@@ -178,8 +182,10 @@ def test_a_place_that_cannot_be_is_refused_before_the_work(song, tmp_path, place
     for folder in ("letters", "letters.sfa"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "letter.txt").write_text("dear")
-    order = Order(path=song, wish=SKETCH, **{kind: tmp_path / name for kind, name in place.items()})
-    with pytest.raises(MediaError, match=r"is there and is no|is no name for a bundle"):
+    order = SeparationRequest(
+        path=song, choice=SKETCH, **{kind: tmp_path / name for kind, name in place.items()}
+    )
+    with pytest.raises(MediaError, match=r"exists and is not a|is not a valid name for a bundle"):
         separate(order, lambda share, doing: pytest.fail(f"{doing} at {share}"))
     assert names_in(tmp_path) == ["letters", "letters.sfa", "song.wav"]
 
@@ -213,7 +219,7 @@ def test_a_full_disk_leaves_nothing_behind(song, tmp_path, form, most_bytes):
 
 def test_progress_only_grows_and_ends_at_one(song, tmp_path):
     shares = []
-    order = Order(path=song, out=tmp_path / "out", wish=SKETCH)
+    order = SeparationRequest(path=song, out=tmp_path / "out", choice=SKETCH)
     separate(order, lambda share, _: shares.append(share))
     assert shares == sorted(shares)
     assert shares[-1] == 1.0

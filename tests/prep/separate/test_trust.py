@@ -66,7 +66,7 @@ def test_a_pickle_that_is_not_pinned_runs_nothing(models, harmful):
 def test_a_pinned_file_is_compared_whole_not_by_its_eight_digits(models, harmful, monkeypatch):
     digits = next(models.glob("*.th")).stem.rpartition("-")[2]
     monkeypatch.setitem(trust.DIGESTS, "tiny", digits + "0" * 56)
-    with pytest.raises(WorkerError, match="damaged or another"):
+    with pytest.raises(WorkerError, match="damaged or not the right one"):
         load(models)
     assert not harmful.exists()
 

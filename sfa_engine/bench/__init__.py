@@ -1,0 +1,4 @@
+"""``sfa bench``: measures engine, recovery, preparation, analysis and separation against baselines.
+
+The only plane that may import every other one.
+"""

@@ -1,0 +1,261 @@
+"""A separate engine for the bench: its processes, a sound device, and the do-nothing client."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sfa_engine.bench import null_client
+from sfa_engine.desk import DECK_NUMBERS
+from sfa_engine.engine.layout import BLOCKS
+from sfa_engine.engine.memory import Memory
+from sfa_engine.errors import EngineError, SfaError
+from sfa_engine.library.bundle import write_bundle_arrays
+from sfa_engine.run.folders import memory_path
+from sfa_engine.system.child import spawned, wait_for
+from sfa_engine.system.runtime_files import ENGINE_MEMORY, ENGINE_SOCKET
+from sfa_engine.wire.blocking import SocketClient
+
+RATE = 48_000
+STEMS = ("vocals", "drums", "bass", "other")
+SETTLE_S = 1.0
+Samples = npt.NDArray[np.int16]
+Result = dict[str, Any]
+
+
+def result(name: str, value: float, unit: str, n: int, baseline: float | None = None) -> Result:
+    """Return one figure of a bench."""
+    ratio = value / baseline if baseline else None
+    return {
+        "name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio, "n": n,
+    }  # fmt: skip
+
+
+def noise(seconds: float, seed: int = 1) -> Samples:
+    """Return noise instead of music: it has no silence, which would make filters cheaper."""
+    rng = np.random.default_rng(seed)
+    return (rng.standard_normal((int(seconds * RATE), 2)) * 1500).astype(np.int16)
+
+
+def busy_settings(deck: int) -> dict[str, float]:
+    """Return settings with every band, filter and stem filter of a deck in use."""
+    prefix = f"deck{deck}."
+    return {
+        prefix + "rate": 1.06,
+        prefix + "eq.low.gain": 3.0,
+        prefix + "eq.mid.gain": -2.0,
+        prefix + "eq.high.gain": 1.0,
+        prefix + "filter": 20.0,
+    } | {f"{prefix}stem.{name}.filter": -20.0 for name in STEMS}
+
+
+@dataclass
+class Running:
+    """A process of the bench and its memory."""
+
+    process: subprocess.Popen[bytes]
+    memory: Memory
+
+    @property
+    def thread(self) -> int:
+        """The audio thread's id."""
+        return int(self.memory.engine["thread"])
+
+    def audio_cpu_s(self) -> float:
+        """Return the CPU time of the audio thread."""
+        task = Path(f"/proc/{self.process.pid}/task/{self.thread}")
+        try:
+            return int((task / "schedstat").read_text().split()[0]) / 1e9
+        except (OSError, IndexError, ValueError):
+            words = (task / "stat").read_text().rpartition(")")[2].split()
+            return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+    def rss_mb(self) -> float:
+        """Return the resident memory."""
+        return rss_mb(self.process.pid)
+
+
+def rss_mb(pid: int) -> float:
+    """Return the resident memory of a process, without the server's that libjack maps."""
+    total = 0
+    ours = True
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        words = line.split()
+        if "-" in words[0] and not words[0].endswith(":"):
+            ours = len(words) < 6 or not words[5].startswith("/dev/shm/jack")  # noqa: S108
+        elif ours and words[0] == "Rss:":
+            total += int(words[1])
+    return total / 1024
+
+
+@contextmanager
+def sound(device: str | None, block: int) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield a device to measure on, and the environment that selects it."""
+    if device is not None or not shutil.which("jackd"):
+        yield device or "none", {}
+        return
+    name = f"sfa-bench-{os.getpid()}-{block}"
+    environment = {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
+    command = ["jackd", "-S", "-R", "-P", "60", "-n", name]
+    command += ["-d", "dummy", "-r", str(RATE), "-p", str(block)]
+    with spawned(command, environment) as server:
+        time.sleep(SETTLE_S)
+        if server.poll() is not None:
+            raise EngineError("jackd did not start", "try `--device none`")
+        yield "default", environment
+
+
+class Rig:
+    """A separate engine: host, stage, and the do-nothing client.
+
+    Parameters
+    ----------
+    stack : contextlib.ExitStack
+        Ends everything.
+    hogs : int
+        Threads in each Python process that keep its interpreter busy.
+    supervised : bool
+        Run host and stage under `sfa start`, which restarts them.
+    alone : bool
+        Leave the do-nothing client out, until `start_null`. The first client of a
+        server pays for waking the processor, so two cannot be compared side by side.
+    config : str
+        Configuration; default the user's.
+    """
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        device: str | None,
+        block: int,
+        *,
+        hogs: int = 0,
+        alone: bool = False,
+        supervised: bool = False,
+        config: str = "",
+    ) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="sfa-b-", dir=memory_path())
+        self.runtime = Path(stack.enter_context(folder))
+        name, environment = stack.enter_context(sound(device, block))
+        self._stack = stack
+        self._device = name
+        apart = {
+            "SFA_RUNTIME": str(self.runtime),
+            "XDG_DATA_HOME": str(self.runtime / "data"),
+            "XDG_STATE_HOME": str(self.runtime / "state"),
+        }
+        if config:
+            apart["SFA_CONFIG"] = str(self.runtime / "config.toml")
+            Path(apart["SFA_CONFIG"]).write_text(config)
+        self._environment = environment | apart
+        self._hogs = hogs
+        self.block = block
+        began = time.monotonic()
+        where = ["--runtime", str(self.runtime)]
+        on = ["--device", name, "--block", str(block)]
+        if supervised:
+            host = self._python("sfa_engine.cli.main", "start", "--no-backstage", *on)
+        else:
+            host = self._python("sfa_engine.host.process", *where, *on)
+        path = self.runtime / ENGINE_MEMORY
+        wait_for(lambda: _blocks(path) > 0 or host.poll() is not None, "the first block")
+        self.start_s = time.monotonic() - began
+        if host.poll() is not None:
+            raise EngineError("the host did not start", "see `sfa doctor`")
+        self.host = Running(host, Memory.open(path))
+        self.null_start_s = 0.0
+        if not alone:
+            self.start_null()
+        self.stage = host if supervised else self._python("sfa_engine.run.stage_process", *where)
+        wait_for(self.answers, "the stage")
+        self.client = stack.enter_context(self.connect())
+
+    def start_null(self) -> None:
+        """Start the do-nothing client."""
+        began = time.monotonic()
+        block = str(self.block)
+        null = self._python("sfa_engine.bench.null_client", str(self.runtime), self._device, block)
+        path = self.runtime / null_client.MEMORY
+        wait_for(lambda: _blocks(path) > 0, "the do-nothing client")
+        self.null_start_s = time.monotonic() - began
+        self.null = Running(null, Memory.open(path))
+
+    def end_host(self) -> None:
+        """End the engine's audio process, so that the other client is alone on the device."""
+        self.host.process.terminate()
+        self.host.process.wait(10.0)
+
+    def _python(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        words = [module, *arguments]
+        if self._hogs:
+            words = ["sfa_engine.bench.hog", str(self._hogs), *words]
+        return self._stack.enter_context(spawned([sys.executable, "-m", *words], self._environment))
+
+    def beside(
+        self, module: str, *arguments: str
+    ) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        """Run a program beside the engine, on the same device and without hogs."""
+        return spawned([sys.executable, "-m", module, *arguments], self._environment)
+
+    def connect(self) -> SocketClient:
+        """Return a new client of its socket."""
+        return SocketClient(self.runtime / ENGINE_SOCKET, timeout_s=60.0)
+
+    def answers(self) -> bool:
+        """Return whether the stage answers."""
+        try:
+            with self.connect() as client:
+                return bool(client.call("status"))
+        except SfaError:
+            return False
+
+    def play_busy(self, bundle: Path) -> None:
+        """Play both decks with everything switched on."""
+        for deck in DECK_NUMBERS:
+            self.client.call("deck.load", deck=deck, path=str(bundle))
+            for path, value in busy_settings(deck).items():
+                self.client.call("set", path=path, value=value)
+            self.client.call("set", path=f"deck{deck}.play", value=True)
+
+
+def _blocks(path: Path) -> int:
+    try:
+        return int(Memory.open(path).engine["blocks"])
+    except SfaError:
+        return 0
+
+
+def make_bundle(folder: Path, seconds: float) -> Path:
+    """Write a bundle of four stems of noise."""
+    stems = {
+        name: noise(seconds, seed).astype(np.float32) / 32768 for seed, name in enumerate(STEMS)
+    }
+    return write_bundle_arrays(
+        folder / "bench.sfa", stems, title="bench", artist="", bpm=120.0, rate=RATE
+    )
+
+
+@contextmanager
+def bundle_of(seconds: float) -> Iterator[Path]:
+    """Yield a bundle of noise; delete it after the block."""
+    with tempfile.TemporaryDirectory(prefix="sfa-b-") as folder:
+        yield make_bundle(Path(folder), seconds)
+
+
+def costs_of(running: Running, first: int, last: int) -> npt.NDArray[np.int64]:
+    """Return the costs of blocks `first` to `last`, in ns; the newest of them if too many."""
+    first = max(first, last - BLOCKS + 16)
+    costs: npt.NDArray[np.int64] = running.memory.engine["block_cost_ns"]
+    return costs[np.arange(first, last) % BLOCKS]

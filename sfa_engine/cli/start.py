@@ -1,0 +1,54 @@
+"""`sfa start`: the engine in the foreground, supervised."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+import click
+
+from sfa_engine.cli import terminal
+from sfa_engine.cli.options import RATE, device_option
+from sfa_engine.run.folders import PRIVATE_UMASK, runtime_path
+
+
+@click.command()
+@device_option
+@click.option("--rate", type=RATE, help="Frames a second; the device's own if left out.")
+@click.option("--block", type=click.IntRange(16, 8192), help="Frames a block; JACK has its own.")
+@click.option("--channels", type=click.Choice(["2", "4"]), help="4 has headphones on 3 and 4.")
+@click.option("--no-backstage", is_flag=True, help="Perform only: no library, no preparation.")
+def start(
+    device: str | None,
+    rate: int | None,
+    block: int | None,
+    channels: str | None,
+    no_backstage: bool,
+) -> None:
+    """Start the engine here, and supervise it until Ctrl-C or `sfa stop`."""
+    from dataclasses import replace
+
+    from sfa_engine.cli import screen
+    from sfa_engine.cli.startup_health import report_health
+    from sfa_engine.run.config import load_config
+    from sfa_engine.run.supervise import Supervisor
+
+    os.umask(PRIVATE_UMASK)  # inherited by its children
+    audio = load_config().audio
+    audio = replace(
+        audio,
+        device=audio.device if device is None else device,
+        rate=audio.rate if rate is None else rate,
+        block=block or audio.block,
+        channels=int(channels or audio.channels),
+    )
+    runtime = runtime_path()
+    screen.build_kernel()
+
+    def say(line: str) -> None:
+        with suppress(terminal.OutputError):  # the terminal was closed
+            screen.errors.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    supervisor = Supervisor(runtime, audio, say, backstage=not no_backstage)
+    say(f"engine starting in {runtime}; Ctrl-C or `sfa stop` ends it")
+    supervisor.run(lambda: report_health(runtime, say))

@@ -1,0 +1,488 @@
+"""The engine's memory, laid out from the desk as nested records.
+
+Two blocks of memory. The *engine* is a mapped file: state that outlives a process, and no
+pointers. The *dsp* is the host's own: media, filter states, tables and scratch; it begins
+empty with each host. Knows the desk and NumPy, nothing else.
+
+======== ==================================================================
+engine   header · command rings · waiting · reports · values · transport · readings
+dsp      media slots · gliding values · tables · filter states · buffers
+======== ==================================================================
+
+A control's *value* is in its unit, as it was set (``-6`` dB). Its *goal* is what the sound
+works with (``0.5``); the sound goes ``from`` one number ``to`` another within a segment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from sfa_engine.desk import CONTROLS, DESK, Control, Meter, Section
+from sfa_engine.desk.control import Each
+from sfa_engine.desk.deck import STEMS
+from sfa_engine.engine.command import ClockSource, Op, Ring
+from sfa_engine.engine.midi import EVENT, EVENTS, FEED, FEEDS, SLOT, TABLE
+from sfa_engine.engine.midi import SLOTS as MIDI_SLOTS
+from sfa_engine.engine.midi_clock import MIDI_CLOCK
+
+TICK = 32  # frames; every smoothing runs on this raster of the global frame counter
+DECKS = len(DESK.deck)
+STRIPS = len(STEMS)
+HEADS = 4  # the playing head of a deck and three that fade out behind jumps
+FADE = 96  # frames, 2 ms: how long a jump, a start or a stop takes to fade
+SLOTS = 8  # tracks in memory: one a deck, one fading out, the rest being loaded
+RINGS = len(Ring)
+COMMANDS = 1024  # on each ring
+REPORTS = 8192
+MAX_WAITING = 256
+BLOCKS = 8192  # recent blocks whose times are kept
+BINS = 64  # of the cost histogram; bin k ends at 2**((k + 1) / 4 - 12) of a block's time
+
+TAPS = 24  # of the interpolator
+PHASES = 256
+CUTOFFS = (1.0, 0.94, 0.88, 0.8, 0.7, 0.58, 0.45, 0.35, 0.25)
+FASTEST = 8.0  # track frames per engine frame, beyond any rate times any ratio of rates
+SPAN = int(TICK * FASTEST) + TAPS + 8
+
+TEMPO_TAPS = 8  # the newest, that a tapped tempo is taken from
+
+LOOKAHEAD = 20  # frames, 0.4 ms, over which the limiter lets itself down
+OVERSAMPLE_TAPS = 24  # of each phase of the true-peak detector
+LATENCY = LOOKAHEAD - 1 + OVERSAMPLE_TAPS // 2  # frames from the mix to the device
+
+MAGIC = 0x5FA0A1C4E3
+
+
+def _record(section: Section, keep: Callable[[Control], bool]) -> list[tuple[Any, ...]]:
+    """Return the fields of a section's record: a float64 for each control that is kept."""
+    fields: list[tuple[Any, ...]] = []
+    for name, _ in section.declared():
+        part = getattr(section, name)
+        if isinstance(part, Control):
+            if keep(part):
+                fields.append((name, "f8"))
+            continue
+        inner = next(iter(part.values())) if isinstance(part, Each) else part
+        below = _record(inner, keep)
+        if below and isinstance(part, Each):
+            fields.append((name, below, (len(part),)))
+        elif below:
+            fields.append((name, below))
+    return fields
+
+
+def _is_value(control: Control) -> bool:
+    return control.settable and not control.planned and control.owner == "engine"
+
+
+def _is_reading(control: Control) -> bool:
+    return isinstance(control, Meter) and not control.planned and control.owner == "engine"
+
+
+VALUE = np.dtype(_record(DESK, _is_value))
+READING = np.dtype(_record(DESK, _is_reading))
+# Records of float64 alone have no gaps: a control's index is its place in the order of the desk.
+VALUE_PATHS = tuple(path for path, control in CONTROLS.items() if _is_value(control))
+READING_PATHS = tuple(path for path, control in CONTROLS.items() if _is_reading(control))
+VALUE_INDEX = {path: index for index, path in enumerate(VALUE_PATHS)}
+READING_INDEX = {path: index for index, path in enumerate(READING_PATHS)}
+VALUES = len(VALUE_PATHS)
+READINGS = len(READING_PATHS)
+DECK_STRIDE = VALUE_INDEX["deck2.play"] - VALUE_INDEX["deck1.play"]
+
+COMMAND = np.dtype(  # 64 bytes; `ring` packs and unpacks them in this order
+    [
+        ("op", "i4"),
+        ("source", "i4"),
+        ("deck", "i4"),
+        ("target", "i4"),
+        ("when", "i4"),
+        ("clock", "i4"),
+        ("ring", "i4"),
+        ("spare", "i4"),
+        ("frame", "i8"),
+        ("ticket", "i8"),
+        ("x", "f8"),
+        ("y", "f8"),
+    ]
+)
+REPORT = np.dtype(  # 96 bytes, likewise
+    [
+        ("kind", "i4"),
+        ("reason", "i4"),
+        ("ring", "i4"),
+        ("op", "i4"),
+        ("source", "i4"),
+        ("deck", "i4"),
+        ("target", "i4"),
+        ("when", "i4"),
+        ("clock", "i4"),
+        ("value_index", "i4"),
+        ("at", "i8"),
+        ("ticket", "i8"),
+        ("seq", "i8"),
+        ("frame", "i8"),
+        ("x", "f8"),
+        ("y", "f8"),
+        ("value", "f8"),
+    ]
+)
+HEAD = np.dtype(
+    [
+        ("slot", "i8"),  # -1: silent
+        ("anchor_frame", "i8"),
+        ("anchor_position", "f8"),  # track frames
+        ("speed", "f8"),  # track frames per engine frame
+        ("gain", "f8"),
+        ("slope", "f8"),  # of the gain, per frame
+    ]
+)
+TRANSPORT = np.dtype(
+    [
+        ("head", HEAD, (HEADS,)),  # the first plays, the others fade out
+        ("playing", "i8"),
+        ("cue_held", "i8"),
+        ("position", "f8"),  # track frames, at the frame being rendered
+        ("beat_hint", "i8"),
+        ("underruns", "i8"),
+        # sync: see `kernel.sync`
+        ("following", "i8"),  # number of the deck that this one follows; 0: none
+        ("multiple", "f8"),  # of the followed tempo: 0.5, 1 or 2
+        ("lead_rate", "f8"),  # rate of the followed deck, as last looked at
+        ("nudge", "f8"),  # share of the speed that is added to hold the phase
+        ("started_frame", "i8"),
+        ("steered_frame", "i8"),
+        ("unrolled", "f8"),  # beats that the loop which plays has taken back so far
+        ("rate_moved", "i8"),  # 1: sync moved the rate, and has not reported it yet
+        ("track_rate", "f8"),
+        ("track_frames", "i8"),
+        ("bundle", "S1024"),  # for a new host to load again
+        ("digest", "S64"),
+        ("load_ticket", "i8"),  # of the `Op.LOAD` that put the bundle there
+    ]
+)
+LINE = 64  # bytes; the two ends of a ring live on lines of their own
+
+
+def _lay(*fields: tuple[str, Any] | tuple[str, Any, str]) -> np.dtype[np.void]:
+    """Return a record whose fields lie on 8-byte places; a third item names one to lie upon."""
+    names: list[str] = []
+    formats: list[np.dtype[Any]] = []
+    offsets: list[int] = []
+    end = 0
+    for name, form, *over in fields:
+        dtype = np.dtype(form)
+        offset = offsets[names.index(over[0])] if over else end
+        names.append(name)
+        formats.append(dtype)
+        offsets.append(offset)
+        end = max(end, -(-(offset + dtype.itemsize) // 8) * 8)
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": end})
+
+
+# The session's clock, of which another thread works out frames.
+CLOCK = np.dtype(
+    [
+        ("frame", "i8"),
+        ("beat", "f8"),  # at that frame
+        ("speed", "f8"),  # beats a frame
+        ("downbeat", "i8"),  # a beat that begins a bar
+        ("beats_per_bar", "i8"),
+        ("aligned", "i8"),  # how often `clock.align` was pressed
+    ]
+)
+# A clock from outside, as the last `Op.FOLLOW` has it.
+OUTSIDE = np.dtype(
+    [
+        ("frame", "i8"),
+        ("beat", "f8"),
+        ("speed", "f8"),  # beats a frame; 0: lost
+        ("heard_frame", "i8"),  # when it was last heard
+        ("running", "i8"),
+    ]
+)
+
+SNAPSHOT = _lay(
+    ("frame", "i8"),
+    ("monotonic_ns", "i8"),
+    ("clock", CLOCK),
+    ("values", READING),
+    ("flat", ("f8", (READINGS,)), "values"),
+)
+
+# Of controllers: see `engine.midi`. Addresses are of the fields before them, in the host.
+MIDI = _lay(
+    ("serial", "i8"),  # its last bit names the table in force
+    ("serial_address", "i8"),
+    ("used", "i8"),  # the serial that the resolver works with
+    ("used_address", "i8"),
+    ("slots", (SLOT, (MIDI_SLOTS,))),
+    ("tables", (TABLE, (2,))),
+    ("feed_head", "i8"),  # the stage's
+    ("feed_head_address", "i8"),
+    ("pad0", ("u1", (LINE,))),
+    ("feed_tail", "i8"),  # the resolver's
+    ("feed_tail_address", "i8"),
+    ("pad1", ("u1", (LINE,))),
+    ("feed", (FEED, (FEEDS,))),
+    ("event_head", "i8"),  # the resolver's
+    ("event_head_address", "i8"),
+    ("pad2", ("u1", (LINE,))),
+    ("event_tail", "i8"),  # the stage's
+    ("event_tail_address", "i8"),
+    ("pad3", ("u1", (LINE,))),
+    ("events", (EVENT, (EVENTS,))),
+    ("events_lost", "i8"),
+)
+
+RING = _lay(
+    ("head", "i8"),  # the writer's
+    ("pad0", ("u1", (LINE,))),
+    ("tail", "i8"),  # the kernel's: how many were taken
+    ("done", "i8"),  # how many were done, refused, or put among those that wait
+    ("adopted", "i8"),  # how many had been taken when this host began
+    ("head_address", "i8"),  # of the fields above in the host, for the kernel's atomic access
+    ("tail_address", "i8"),
+    ("done_address", "i8"),
+    ("pad1", ("u1", (LINE,))),
+    ("commands", (COMMAND, (COMMANDS,))),
+)
+
+ENGINE = _lay(
+    # header
+    ("magic", "i8"),
+    ("layout", "i8"),
+    ("size", "i8"),
+    ("host_pid", "i8"),
+    ("host_started_ns", "i8"),
+    ("boot", "S40"),
+    ("sample_rate", "f8"),
+    ("block", "i8"),
+    ("channels", "i8"),
+    ("device", "S120"),
+    ("driver", "S40"),  # portaudio or timer
+    ("error", "S256"),  # why the device is not the one that was asked for
+    ("locked", "i8"),  # memory locked: 1, refused: 0
+    ("realtime", "i8"),  # priority of the audio thread, 0 when it has none
+    ("relinked_ns", "i8"),  # when the outputs were linked again that had lost their links
+    ("reopened_ns", "i8"),  # when the device was reopened, at another rate than it had
+    ("reopened_in_vain", "i8"),  # how often in a row it had the wrong rate afterwards too
+    # rings
+    ("pad0", ("u1", (LINE,))),
+    ("rings", (RING, (RINGS,))),
+    ("waiting_serial", "i8"),  # odd while the kernel changes the waiting commands
+    ("waiting_serial_address", "i8"),
+    ("waiting_count", "i8"),
+    ("waiting", (COMMAND, (MAX_WAITING,))),
+    ("pad1", ("u1", (LINE,))),
+    ("report_head", "i8"),
+    ("report_head_address", "i8"),  # of the line above in the host, for a release store
+    ("pad2", ("u1", (LINE,))),
+    ("report_tail", "i8"),
+    ("pad3", ("u1", (LINE,))),
+    ("reports", (REPORT, (REPORTS,))),
+    # state
+    ("fresh", "i8"),  # 1 until the kernel's first block
+    ("resuming", "i8"),  # 1: a host takes up where another ended, as if no time had been lost
+    ("frame", "i8"),  # next frame to be rendered, on the raster
+    ("emitted", "i8"),  # next frame for the device
+    ("monotonic_ns", "i8"),  # when the last block began
+    ("seq", "i8"),  # how many commands were applied, of all rings
+    ("values", VALUE),
+    ("flat", ("f8", (VALUES,)), "values"),
+    ("transport", (TRANSPORT, (DECKS,))),
+    ("clock_frame", "i8"),
+    ("clock_beat", "f8"),
+    ("clock_speed", "f8"),  # beats a frame
+    ("clock_downbeat", "i8"),  # a beat that begins a bar
+    ("clock_shift", "i8"),  # beats from the bars of the deck that the clock follows to its own
+    ("clock_moved", "i8"),  # 1: a deck moved the tempo, and it is not reported yet
+    ("clock_followed", "i8"),  # `ClockSource` of what the clock follows at present; 0: nothing
+    ("clock_leads", "i8"),  # 1: synced decks follow the clock, as it has followed an outer one
+    ("clock_aligned", "i8"),  # how often `clock.align` was pressed
+    ("outside", (OUTSIDE, (2,))),  # MIDI clock and Link
+    ("taps", "i8"),
+    ("tap_frame", ("i8", (TEMPO_TAPS,))),  # of the newest ones
+    ("lead", "i8"),  # number of the deck that leads; 0: none
+    # readings: two, written in turn; the serial's last bit names the newest
+    ("serial", "i8"),
+    ("serial_address", "i8"),
+    ("snapshots", (SNAPSHOT, (2,))),
+    # how it goes
+    ("thread", "i8"),
+    ("blocks", "i8"),
+    ("late", "i8"),
+    ("device_misses", "i8"),
+    ("reports_lost", "i8"),
+    ("worst_ns", "i8"),
+    ("spent_ns", "i8"),
+    ("histogram", ("i8", (BINS,))),
+    ("block_start_ns", ("i8", (BLOCKS,))),
+    ("block_cost_ns", ("i8", (BLOCKS,))),
+    ("block_frame", ("i8", (BLOCKS,))),
+    ("midi", MIDI),
+    ("midi_clock", (MIDI_CLOCK, (MIDI_SLOTS,))),
+)
+
+MEDIA = np.dtype(
+    [
+        ("heads", "i8"),  # how many heads play it
+        ("address", "i8", (STRIPS,)),  # of each stem's PCM, 0 where there is none
+        ("float32", "i8"),  # else 16-bit
+        ("frames", "i8"),
+        ("rate", "f8"),
+        ("ready_start", "i8"),  # frames in memory: from …
+        ("ready_end", "i8"),  # … up to, not with
+        ("ready_start_address", "i8"),  # of the two above, for an acquire load
+        ("ready_end_address", "i8"),
+        ("beats_address", "i8"),  # float64 positions of beats, in track frames
+        ("beats", "i8"),
+        ("first_beat", "i8"),  # number of the first of them
+        ("beats_per_bar", "i8"),
+        ("gain", "f8"),
+    ]
+)
+FILTER = np.dtype(
+    [
+        ("state", "f8", (2, 2)),  # state, channel
+        ("from", "f8", (4,)),  # g-coefficients a1 a2 a3, and the damping k
+        ("to", "f8", (4,)),
+        ("wet", "f8"),
+        ("high", "i8"),
+        ("place", "f8"),  # what the coefficients were made for
+        ("ring", "f8"),
+    ]
+)
+# Of the isolator: 4 part low L R from the rest L R, 2 turn the low band's phase and let the rest
+# pass, 4 part the rest into mid L R and high L R.
+SECTIONS = 10
+EQUALISER = np.dtype(
+    [
+        ("delays", "f8", (SECTIONS * 2 * 4,)),  # section, delay, lane
+        ("wet", "f8"),
+        ("idle", "i8"),  # ticks that it has been neutral
+    ]
+)
+STRIP = np.dtype([("filter", FILTER), ("mute", "f8"), ("peak", "f8"), ("power", "f8")])
+CHANNEL = np.dtype(
+    [
+        ("strip", STRIP, (STRIPS,)),
+        ("eq", EQUALISER),
+        ("filter", FILTER),
+        ("side_from", "f8"),
+        ("side_to", "f8"),
+        ("peak", "f8"),
+        ("power", "f8"),
+    ]
+)
+HISTORY = LATENCY + TICK
+DETECTOR = OVERSAMPLE_TAPS + TICK
+
+
+class SetRule(IntEnum):
+    """What SET has to see to when it stores a value."""
+
+    STORE = 0  # nothing else
+    RATE = 1  # a deck that follows keeps the rate that it follows
+    TEMPO = 2  # a clock that follows keeps the tempo that it follows
+    CLOCK_SOURCE = 3  # restarts the count of bars
+    LOOP = 4  # a loop whose ends cross is left
+
+
+SET_RULES = {
+    "deck.rate": SetRule.RATE,
+    "clock.tempo": SetRule.TEMPO,
+    "clock.source": SetRule.CLOCK_SOURCE,
+    "deck.loop.start": SetRule.LOOP,
+    "deck.loop.end": SetRule.LOOP,
+}  # by family: the path without its numbers
+
+DSP_STATE = _lay(
+    ("engine_address", "i8"),
+    ("out_channels", "i8"),
+    ("sample_rate", "f8"),
+    ("in_graph", "i8"),  # 1: of JACK or PipeWire, which skip a client that is late
+    ("cycle", "i8"),  # frames of the device's own block, as far as they were asked for
+    ("chunk", "i8"),  # frames of the last call
+    ("lag_ns", "f8"),  # how late the last block was, by the pace of the earliest ones
+    ("skipped_ns", "i8"),  # when a block began that came after skipped ones
+    ("timespec", ("i8", (2,))),
+    ("media", (MEDIA, (SLOTS,))),
+    ("command", COMMAND),  # that is being done; its op is 0 between two
+    ("wake_fd", "i8"),  # eventfd that is written when there are reports; -1: none
+    ("wake_word", ("i8", (1,))),  # 1: what is written to it
+    # gliding: what each control is going to, and where it is
+    ("goal", VALUE),
+    ("goal_flat", ("f8", (VALUES,)), "goal"),
+    ("start", VALUE),
+    ("start_flat", ("f8", (VALUES,)), "start"),
+    ("to", VALUE),
+    ("to_flat", ("f8", (VALUES,)), "to"),
+    ("glide_frames", ("i8", (VALUES,))),  # how long a change takes
+    ("gain_law", ("i8", (VALUES,))),
+    ("low_end", ("f8", (VALUES,))),
+    ("high_end", ("f8", (VALUES,))),
+    ("whole", ("i8", (VALUES,))),  # 1: whole numbers only
+    ("optional", ("i8", (VALUES,))),  # 1: may be `NOT_SET`
+    ("by_verb", ("i8", (VALUES,))),  # 1: changed by a verb of its own, never by SET
+    ("set_rule", ("i8", (VALUES,))),  # what else SET has to do: a `SetRule`
+    ("deck_of", ("i8", (VALUES,))),  # from 0; -1: it is no deck's
+    ("glide_step", ("f8", (VALUES,))),
+    ("glide_left", ("i8", (VALUES,))),
+    ("gliding", ("i8", (VALUES,))),
+    ("glidings", "i8"),
+    # signal
+    ("channel", (CHANNEL, (DECKS,))),
+    ("isolator", ("f8", (SECTIONS, 4, 4))),  # section, coefficient, lane
+    ("sinc", ("f4", (len(CUTOFFS), PHASES + 1, TAPS))),
+    ("cutoffs", ("f8", (len(CUTOFFS),))),
+    ("detector", ("f4", (3, OVERSAMPLE_TAPS // 2))),
+    ("weights", ("f4", (TICK, 2 * TAPS))),  # each twice, for left and right
+    ("offsets", ("i8", (TICK,))),
+    ("span", ("f4", (1, 2 * SPAN))),  # left and right by turns, as in the track
+    ("strip_bus", ("f4", (2, TICK))),
+    ("deck_bus", ("f4", (2, TICK))),
+    ("cue_bus", ("f4", (2, TICK))),
+    ("mix_bus", ("f4", (2, TICK))),
+    ("dry_bus", ("f4", (2, TICK))),
+    ("ramp", ("f4", (TICK,))),
+    ("high_bus", ("f8", (TICK, 4))),
+    ("low_bus", ("f8", (TICK, 4))),
+    ("output", ("f4", (4, TICK))),
+    ("output_left", "i8"),
+    # limiter
+    ("limiter_delay", ("f4", (2, HISTORY))),
+    ("limiter_input", ("f4", (2, DETECTOR))),
+    ("limiter_peak", ("f4", (TICK,))),
+    ("limiter_between", ("f4", (2, TICK + 1))),
+    ("limiter_queue", ("f8", (LOOKAHEAD + 2,))),
+    ("limiter_when", ("i8", (LOOKAHEAD + 2,))),
+    ("limiter_first", "i8"),
+    ("limiter_count", "i8"),
+    ("limiter_time", "i8"),
+    ("limiter_hold", "f8"),
+    ("limiter_window", ("f8", (LOOKAHEAD,))),
+    ("limiter_sum", "f8"),
+    ("limiter_calm", "i8"),  # frames that the gain has been one
+    ("limiter_least", "f8"),
+    ("phones_delay", ("f4", (2, HISTORY))),
+    ("master_peak", "f8"),
+    ("master_power", "f8"),
+    ("load_mean", "f8"),
+    ("load_worst", "f8"),
+)
+
+
+def digest() -> int:
+    """Return a number that names this layout; a file with another is not opened."""
+    ops = [(op.name, op.value) for op in (*Op, *ClockSource)]
+    words = repr((ENGINE, DSP_STATE.itemsize, VALUE_PATHS, READING_PATHS, ops))
+    return int(hashlib.sha256(words.encode()).hexdigest()[:15], 16)
+
+
+LAYOUT = digest()

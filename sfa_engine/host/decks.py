@@ -1,0 +1,231 @@
+"""The tracks on the decks: loaded, ejected, resumed after a restart, and read again when told to.
+
+One lock a deck is held while its track is replaced; requests and the resume thread may want that.
+A disk that hangs therefore holds one deck, never the other or the sound.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+
+from sfa_engine.engine.layout import DECKS
+from sfa_engine.engine.memory import Memory
+from sfa_engine.errors import EngineError, MediaError, Refused
+from sfa_engine.host.loader import Loader, Mounted
+from sfa_engine.host.request_server import in_words
+from sfa_engine.track.media import Bundle, Track, read_bundle
+
+RESUME_TIMEOUT_S = 0.3  # that a device waits for the tracks of the previous host
+# What a bundle may say anew of a track that plays; hot cues are the stage's, sound is read once.
+REFRESHED = ("title", "artist", "album", "key", "grid", "grid_by_hand", "uuid")
+MAX_PATH_BYTES = 1023  # of a bundle, in the engine's memory
+
+
+class Decks:
+    """Owns which track is on which deck.
+
+    Parameters
+    ----------
+    memory : Memory
+    loader : Loader
+    """
+
+    def __init__(self, memory: Memory, loader: Loader) -> None:
+        self.memory = memory
+        self.loader = loader
+        self._tracks: dict[int, Bundle] = {}
+        self._errors: dict[int, str] = {}
+        self._deck_mutex = [threading.Lock() for _ in range(DECKS)]
+
+    # ------------------------------------------------------------------ load
+
+    def load(
+        self, deck: int, path: str, position_s: float = 0.0, deadline: float = math.inf
+    ) -> dict[str, Any]:
+        """Load a bundle onto a deck; return when it is playable, the rest is read afterwards.
+
+        The answer has the hot cues and the cue point that the bundle names, too.
+
+        Parameters
+        ----------
+        deck : int
+            From 0.
+        path : str
+        position_s : float
+            Where it will play.
+        deadline : float
+            When the caller stops waiting, of `time.monotonic`: the deck stays as it is then, for
+            what is on it may play.
+        """
+        began = time.monotonic_ns()
+        try:
+            whole = str(Path(path).resolve()).encode()
+        except ValueError:  # a zero byte, or bytes that are not UTF-8
+            raise Refused(f"invalid path {path!r:.80}", "give a bundle's folder") from None
+        if len(whole) > MAX_PATH_BYTES:
+            raise Refused(f"the path has {len(whole)} bytes", f"give at most {MAX_PATH_BYTES}")
+        with self._deck_mutex[deck]:
+            mounted, bundle = self.loader.mount_bundle(Path(path), position_s)
+            if time.monotonic() > deadline:
+                self.loader.release(mounted)
+                raise EngineError(f"{path} could not be read in time", "check its disk")
+            ticket = self._give(deck, mounted, position_s)
+            transport = self.memory.engine["transport"][deck]
+            transport["load_ticket"] = ticket
+            transport["bundle"] = whole
+            transport["digest"] = bundle.track.digest.encode()
+            transport["track_rate"] = bundle.track.rate
+            transport["track_frames"] = bundle.track.frames
+            self._tracks[deck] = bundle
+            self._errors.pop(deck, None)
+        took_ms = (time.monotonic_ns() - began) / 1e6
+        facts = {**self.describe(deck), **_cues(bundle.track)}
+        return {"playable_ms": took_ms, "ticket": ticket, **facts}
+
+    def eject(self, deck: int, deadline: float = math.inf) -> dict[str, Any]:
+        """Remove a deck's track, unless the caller has stopped waiting."""
+        with self._deck_mutex[deck]:
+            if time.monotonic() > deadline:
+                raise EngineError("the deck was being loaded for too long", "eject it again")
+            ticket = self._give(deck, None, 0.0)
+            transport = self.memory.engine["transport"][deck]
+            transport["bundle"] = b""
+            transport["load_ticket"] = ticket
+            self._tracks.pop(deck, None)
+        return {"ticket": ticket}
+
+    def _give(self, deck: int, mounted: Mounted | None, position_s: float) -> int:
+        """Send a deck its track and wait until the kernel has it; return the ticket."""
+        ticket = self.loader.give_track(deck, mounted, position_s)
+        self.loader.wait_taken(deck)
+        return ticket
+
+    def describe(self, deck: int) -> dict[str, Any]:
+        """Return the facts of the track on a deck."""
+        bundle = self._tracks.get(deck)
+        if bundle is None:
+            return {"loaded": False, "error": self._errors.get(deck, "")}
+        track = bundle.track
+        mounted = self.loader.on_deck(deck)
+        return {
+            "loaded": True,
+            "path": str(bundle.path),
+            "title": track.title,
+            "artist": track.artist,
+            "album": track.album,
+            "key": track.key,
+            "bpm": track.grid.bpm if track.grid else None,
+            "duration_s": track.frames / track.rate,
+            "stems": [stem.name for stem in track.stems],
+            "digest": track.digest,
+            "error": mounted.error if mounted else "",
+        }
+
+    # ------------------------------------------------------------------ resume
+
+    def resume_all(self) -> None:
+        """Load what the previous host had on its decks, where each should be by now.
+
+        A disk that hangs does not hold the device: a late track is heard late.
+        """
+        engine = self.memory.engine
+        gone_s = (time.monotonic_ns() - int(engine["monotonic_ns"])) / 1e9
+        frame = int(engine["emitted"]) + gone_s * float(engine["sample_rate"])
+        readers = []
+        for deck, transport in enumerate(engine["transport"]):
+            path = bytes(transport["bundle"])
+            if not path:
+                continue
+            head = transport["head"][0]
+            position = float(transport["position"])
+            if transport["playing"]:
+                since = frame - int(head["anchor_frame"])
+                position = float(head["anchor_position"]) + since * float(head["speed"])
+            rate = float(transport["track_rate"]) or 48_000.0
+            # A second before, for a head that runs backwards or jumps into a loop.
+            given = (deck, path, position / rate - 1.0)
+            readers.append(
+                threading.Thread(target=self._resume, name="resume", args=given, daemon=True)
+            )
+            readers[-1].start()
+        give_up = time.monotonic() + RESUME_TIMEOUT_S
+        for reader in readers:
+            reader.join(max(0.0, give_up - time.monotonic()))
+
+    def _resume(self, deck: int, path: bytes, position_s: float) -> None:
+        """Load a deck's previous track, unless it has another by then."""
+        transport = self.memory.engine["transport"][deck]
+        mounted, why = None, ""
+        try:
+            mounted, bundle = self.loader.mount_bundle(
+                Path(path.decode(errors="replace")), position_s
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other deck plays on
+            why = str(in_words(error))
+        with self._deck_mutex[deck]:
+            if deck in self._tracks or bytes(transport["bundle"]) != path:
+                if mounted is not None:
+                    self.loader.release(mounted)
+            elif mounted is None:
+                self._errors[deck] = why
+                transport["bundle"] = b""
+                self.loader.give_track(deck, None)
+            else:
+                try:
+                    ticket = self.loader.give_track(deck, mounted, resumed=True)
+                    transport["load_ticket"] = ticket
+                except EngineError as error:
+                    self._errors[deck] = str(error)
+                else:
+                    self._tracks[deck] = bundle
+
+    # ------------------------------------------------------------------ refresh
+
+    def refresh(self, deck: int) -> dict[str, Any]:
+        """Apply what the bundle on a deck says anew: names, key and grid, while it plays.
+
+        Returns
+        -------
+        dict
+            Hot cues and cue point of the bundle, if it is readable and still of the same track;
+            ``is_current``, false if the grid could not be replaced yet: it can when the track is
+            all in memory.
+        """
+        there = self._tracks.get(deck)
+        if there is None:
+            return {"is_current": True}
+        track = there.track
+        try:
+            said = read_bundle(there.path).track
+        except MediaError:  # it was moved, or is not whole: what is in memory goes on
+            return {"is_current": True}
+        with self._deck_mutex[deck]:
+            if self._tracks.get(deck) is not there:
+                return {"is_current": True}  # another was loaded meanwhile
+            # of the same sound, or of stems of it that came since
+            is_same = said.digest == track.digest or (bool(said.uuid) and said.uuid == track.uuid)
+            if not is_same or (said.frames, said.rate) != (track.frames, track.rate):
+                return {"is_current": True}
+            is_current = said.grid == track.grid or self.loader.give_grid(deck, said.grid)
+            if is_current:
+                known = {name: getattr(said, name) for name in REFRESHED}
+                self._tracks[deck] = replace(there, track=structs.replace(track, **known))
+        return {"is_current": is_current, **_cues(said)}
+
+
+def _cues(track: Track) -> dict[str, Any]:
+    """Return the hot cues of a track by number, and its first downbeat as cue point, in seconds."""
+    starts = [cue.position_frames for cue in track.cues if cue.kind == "intro"]
+    return {
+        "hotcues": {
+            str(cue.hot_cue): cue.position_frames / track.rate for cue in track.cues if cue.hot_cue
+        },
+        "cue_point": min(starts) / track.rate if starts else None,
+    }

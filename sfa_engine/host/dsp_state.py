@@ -1,0 +1,223 @@
+"""The host's own memory: tables, filter coefficients and glide times, worked out once."""
+
+from __future__ import annotations
+
+import itertools
+import mmap
+
+import numpy as np
+import numpy.typing as npt
+
+from sfa_engine.desk import CONTROLS
+from sfa_engine.engine.command import Ring
+from sfa_engine.engine.intents import deck_of, family
+from sfa_engine.engine.layout import (
+    CUTOFFS,
+    DSP_STATE,
+    LOOKAHEAD,
+    MEDIA,
+    OVERSAMPLE_TAPS,
+    PHASES,
+    SET_RULES,
+    SLOTS,
+    TAPS,
+    TICK,
+    VALUE_PATHS,
+    SetRule,
+)
+from sfa_engine.engine.memory import Memory
+from sfa_engine.host.elementary import Floats, cos_pi, kaiser, sin_pi, sinc
+
+LOW_HZ = 250.0  # crossovers of the isolator: below the voice, and above its body
+HIGH_HZ = 2500.0
+SINC_BETA = 9.0  # Kaiser: -90 dB
+DETECTOR_BETA = 6.0
+
+
+class DspState:
+    """One dsp, for one engine at one sample rate.
+
+    Parameters
+    ----------
+    memory : Memory
+        Its engine.
+    rate : float
+        Frames a second of the device.
+    channels : int
+        Of the device: 2, or 4 with headphones, or more that stay silent.
+
+    Attributes
+    ----------
+    record : numpy.void of `DSP_STATE`
+    address : int
+    """
+
+    def __init__(self, memory: Memory, rate: float, channels: int) -> None:
+        self._buffer = mmap.mmap(-1, -(-DSP_STATE.itemsize // mmap.PAGESIZE) * mmap.PAGESIZE)
+        self._array = np.frombuffer(self._buffer, dtype=DSP_STATE, count=1)
+        self._array.view("u1")[:] = 0  # every page is there before the audio thread comes
+        self.record = self._array[0]
+        self.address = int(self._array.ctypes.data)
+        self.memory = memory
+        dsp = self.record
+        dsp["engine_address"] = memory.address
+        dsp["out_channels"] = channels
+        dsp["sample_rate"] = rate
+        dsp["wake_fd"] = -1
+        dsp["wake_word"] = 1
+        engine = memory.engine
+        for name in ("report_head", "serial", "waiting_serial"):
+            engine[f"{name}_address"] = memory.field_address(name)
+        self._adopt_rings()
+        for slot in range(SLOTS):
+            for end in ("ready_start", "ready_end"):
+                dsp["media"][slot][f"{end}_address"] = self.media_address(slot, end)
+        self._lay_controls(rate)
+        dsp["sinc"] = sinc_tables()
+        dsp["cutoffs"] = CUTOFFS
+        dsp["detector"] = detector_table()
+        dsp["isolator"] = isolator(rate)
+        dsp["limiter_calm"] = 2 * LOOKAHEAD
+        dsp["limiter_hold"] = 1.0
+        dsp["limiter_least"] = 1.0
+        engine["sample_rate"] = rate
+        engine["channels"] = channels
+        engine["fresh"] = 1
+        # Heads point at slots of this dsp; a new dsp has none.
+        engine["transport"]["head"]["slot"] = -1
+
+    def _adopt_rings(self) -> None:
+        """Take over the command rings as the host before left them.
+
+        Its loader's commands name slots of its own, and go; so do the commands that waited, for a
+        host may have died while it changed them. The stage repeats its own.
+        """
+        engine = self.memory.engine
+        for number, ring in enumerate(engine["rings"]):
+            for name in ("head", "tail", "done"):
+                address = self.memory.address + self.memory.ring_offset(number, name)
+                ring[f"{name}_address"] = address
+            if number == Ring.HOST:
+                ring["tail"] = ring["head"]
+            ring["done"] = ring["adopted"] = ring["tail"]
+        engine["waiting_count"] = 0
+        engine["waiting_serial"] = 2 * (int(engine["waiting_serial"]) // 2 + 1)
+
+    def _lay_controls(self, rate: float) -> None:
+        dsp = self.record
+        for index, path in enumerate(VALUE_PATHS):
+            control = CONTROLS[path]
+            frames = round(control.glide * rate / TICK) * TICK
+            dsp["glide_frames"][index] = max(TICK, frames) if control.glide > 0 else 0
+            dsp["gain_law"][index] = control.scale.law == "gain"
+            dsp["low_end"][index] = control.scale.low
+            dsp["high_end"][index] = control.scale.high
+            dsp["whole"][index] = control.scale.whole
+            dsp["optional"][index] = control.scale.optional
+            dsp["by_verb"][index] = bool(control.verb)
+            dsp["set_rule"][index] = SET_RULES.get(family(path), SetRule.STORE)
+            dsp["deck_of"][index] = deck_of(path)
+
+    def field_address(self, name: str) -> int:
+        """Return the address of a field of the dsp's record."""
+        fields = DSP_STATE.fields
+        assert fields is not None
+        return self.address + int(fields[name][1])
+
+    def media_address(self, slot: int, name: str) -> int:
+        """Return the address of a field of a media slot."""
+        fields = MEDIA.fields
+        assert fields is not None
+        return self.field_address("media") + slot * MEDIA.itemsize + int(fields[name][1])
+
+
+def sinc_tables() -> npt.NDArray[np.float32]:
+    """Return the interpolator's weights: float32[cutoffs, phases + 1, taps].
+
+    Row p of a table is for a place p / `PHASES` of a frame after the middle tap. At cutoff
+    1 and phase 0 a row is one at the middle and exactly zero elsewhere.
+    """
+    half = TAPS // 2
+    place = np.arange(-half + 1, half + 1) - (np.arange(PHASES + 1) / PHASES)[:, None]
+    window = kaiser(place / half, SINC_BETA)
+    tables = np.empty((len(CUTOFFS), PHASES + 1, TAPS))
+    for row, cutoff in enumerate(CUTOFFS):
+        tables[row] = _summing_to_one(cutoff * sinc(cutoff * place) * window)
+    rounded: npt.NDArray[np.float32] = tables.astype(np.float32)
+    return rounded
+
+
+def detector_table() -> npt.NDArray[np.float32]:
+    """Return what `simd.peaks_between` finds what is between two frames with.
+
+    Returns
+    -------
+    float32[3, OVERSAMPLE_TAPS / 2]
+        The first halves of three rows. The first is even about its middle and the second odd:
+        their sum are the taps for a quarter of a frame, their difference those for three
+        quarters. The third are the taps for a half.
+    """
+    half = OVERSAMPLE_TAPS // 2
+    phase = np.array([0.25, 0.5])[:, None]
+    place = np.arange(-half + 1, half + 1) - phase
+    table = sinc(place) * kaiser(place / half, DETECTOR_BETA)
+    quarter, middle = _summing_to_one(table)
+    rows = [0.5 * (quarter + quarter[::-1]), 0.5 * (quarter - quarter[::-1]), middle]
+    return np.array(rows, np.float32)[:, :half]
+
+
+def _summing_to_one(table: Floats) -> Floats:
+    """Return rows divided by their sums, added up from left to right: NumPy's order may change."""
+    total = np.zeros(len(table))
+    for column in table.T:
+        total += column
+    return table / total[:, None]
+
+
+def _section(kind: str, cutoff: float, q: float, rate: float) -> Floats:
+    """Return a second-order section (R. Bristow-Johnson's cookbook) as `equaliser` reads it.
+
+    Returns
+    -------
+    float64[4]
+        Of a low-pass or a high-pass ``b1 -a1 -a2 b0``, with the b divided by b0: 2 or -2, which
+        is 1 in the first and the third. Of an all-pass ``a2 a1 0 0``.
+    """
+    half_w = cutoff / rate  # of pi; below half the rate it is below 0.5
+    sine, cosine = sin_pi(half_w), cos_pi(half_w)
+    alpha = sine * cosine / q
+    a0 = 1.0 + alpha
+    a1, a2 = -2.0 * (2.0 * cosine * cosine - 1.0) / a0, (1.0 - alpha) / a0
+    if kind == "low":
+        return np.array([2.0, -a1, -a2, sine * sine / a0])
+    if kind == "high":
+        return np.array([-2.0, -a1, -a2, cosine * cosine / a0])
+    return np.array([a2, a1, 0.0, 0.0])  # all-pass
+
+
+def isolator(rate: float) -> Floats:
+    """Return the isolator's coefficients for a sample rate.
+
+    Returns
+    -------
+    float64[SECTIONS, 4, 4]
+        Section, coefficient, lane. The first and the last four sections are crossovers, and the
+        last of each four has the gain of them all; the two between them are, for the low band,
+        the all-pass that the upper crossover is in sum.
+    """
+    # A fourth-order Butterworth has these two Qs; twice in a row it is Linkwitz-Riley.
+    qs = [1.0 / (2.0 * cos_pi(k / 8.0)) for k in (1, 3)]
+    as_it_is = np.array([1.0, 0.0, 0.0, 0.0])
+
+    def lanes(first: Floats, second: Floats) -> Floats:
+        return np.stack([first, first, second, second], axis=1)
+
+    def split(cutoff: float) -> list[Floats]:
+        ways = [[_section(kind, cutoff, q, rate) for kind in ("low", "high")] for q in qs * 2]
+        for before, after in itertools.pairwise(ways):
+            for one, other in zip(before, after, strict=True):
+                other[3] *= one[3]
+        return [lanes(low, high) for low, high in ways]
+
+    turn = [lanes(_section("all", HIGH_HZ, q, rate), as_it_is) for q in qs]
+    return np.stack([*split(LOW_HZ), *turn, *split(HIGH_HZ)])

@@ -1,0 +1,275 @@
+"""A block: ticks are rendered on the global raster and handed to the device as it asks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sfa_engine.engine.command import ReportKind
+from sfa_engine.engine.layout import (
+    BINS,
+    BLOCKS,
+    DECK_STRIDE,
+    DECKS,
+    LATENCY,
+    STRIPS,
+    TICK,
+)
+from sfa_engine.host.kernel import clock, grid, mixer, scheduler, sync, transport
+from sfa_engine.host.kernel.glide import advance, settle
+from sfa_engine.host.kernel.intrinsics import gettid, kernel, now_ns, store_release, wake
+from sfa_engine.host.kernel.lead import CLOCK, session_beat
+from sfa_engine.host.kernel.lead import tempo as tempo_of
+from sfa_engine.host.kernel.reports import changed, event
+from sfa_engine.host.kernel.waiting import frames_to_next
+
+F = np.float32
+CHUNK = 1024  # frames: PortAudio hands JACK's longer blocks on in calls of so many
+SAME_MISS_NS = 100_000_000  # JACK tells of a miss in a message that comes after the block
+SLOWEST = 1.02  # lengths between two blocks: no device of the right rate is slower than that
+MISSED = 0.9  # lengths that a block is late which follows a lost one
+MOVED_FRAMES = 64 * TICK  # 43 ms at 48 kHz: as fast as an eye follows a fader
+
+
+@kernel
+def begin(engine, dsp, started_ns):
+    """Take over at the first block of a host: settle the controls, find the thread."""
+    settle(engine, dsp)
+    dsp.output_left = 0
+    dsp.cycle = 0
+    dsp.chunk = 0
+    engine.thread = gettid()
+    if engine.resuming != 0:
+        # Where we would be by now: the frames that the other host did not play are skipped.
+        last = engine.snapshots[engine.serial & 1]
+        gone = np.int64((started_ns - last.monotonic_ns) * dsp.sample_rate / 1e9)
+        frame = max(engine.emitted, last.frame + gone)
+        engine.frame = (frame + TICK - 1) // TICK * TICK
+        engine.emitted = engine.frame
+        engine.resuming = 0
+    for d in range(DECKS):
+        engine.transport[d].steered_frame = engine.frame
+    clock.steer(engine, dsp, engine.frame)
+    for d in range(DECKS):
+        dsp.channel[d].side_to = mixer.side_gain(engine.values, dsp.to, np.int64(d))
+        dsp.channel[d].side_from = dsp.channel[d].side_to
+    engine.fresh = 0
+
+
+@kernel
+def report_moved(engine, dsp, frame):
+    """Report the rates and the tempo that moved because a deck was followed."""
+    for d in range(DECKS):
+        machine = engine.transport[d]
+        if machine.rate_moved != 0:
+            machine.rate_moved = 0
+            changed(engine, dsp, sync.AT_RATE + d * DECK_STRIDE, frame)
+    if engine.clock_moved != 0:
+        engine.clock_moved = 0
+        changed(engine, dsp, clock.AT_TEMPO, frame)
+
+
+@kernel
+def tick(engine, dsp):
+    """Render the next 32 frames, cut wherever something happens."""
+    scheduler.drain(engine)
+    done = np.int64(0)
+    while done < TICK:
+        frame = engine.frame
+        scheduler.run_due(engine, dsp, frame)
+        if done == 0:
+            scheduler.mark_done(engine)
+        frames = TICK - done
+        for d in range(DECKS):
+            # Before the speed may change: how far a loop was run over is known by the old one.
+            if transport.frames_to_event(engine, dsp, np.int64(d), frame) <= 0:
+                transport.happen(engine, dsp, np.int64(d), frame)
+        for d in range(DECKS):
+            sync.steer(engine, dsp, np.int64(d), frame)
+            left = transport.frames_to_event(engine, dsp, np.int64(d), frame)
+            frames = min(frames, max(np.int64(1), left))
+        clock.steer(engine, dsp, frame)
+        frames = min(frames, max(np.int64(1), frames_to_next(engine, dsp, frame)))
+        advance(dsp, frames)
+        mixer.mix(engine, dsp, done, frames, frame)
+        engine.frame = frame + frames
+        done += frames
+    if engine.frame % MOVED_FRAMES == 0:
+        report_moved(engine, dsp, engine.frame)
+
+
+@kernel
+def phase_between(engine, dsp, deck, beat, tempo, frame):
+    """Return how far a deck lags behind the beat that it follows, or could, in its own beats."""
+    lead = sync.leader_of(engine, dsp, deck)
+    if lead < 0:
+        lead = sync.longest_playing(engine, dsp, deck)
+        if lead < 0:
+            return 0.0
+    if lead == CLOCK:
+        lead_beat = session_beat(engine, frame)
+    else:
+        lead_beat, _ = transport.beat_of(engine, dsp, lead, frame)
+    multiple = engine.transport[deck].multiple
+    if engine.transport[deck].following == 0:
+        multiple = sync.fold(tempo_of(engine, dsp, lead, frame) / abs(tempo))
+    return sync.phase_error(lead_beat * multiple, beat)
+
+
+@kernel
+def publish(engine, dsp, started_ns, first_frame):
+    """Write the readings into the older of the two snapshots, then name it the newest."""
+    serial = engine.serial + 1
+    snapshot = engine.snapshots[serial & 1]
+    snapshot.frame = first_frame
+    snapshot.monotonic_ns = started_ns
+    values = snapshot.values
+    frame = engine.frame
+    for d in range(DECKS):
+        reading = values.deck[d]
+        machine = engine.transport[d]
+        channel = dsp.channel[d]
+        main = machine.head[0]
+        reading.level = channel.peak
+        reading.rms = math.sqrt(channel.power)
+        reading.underruns = np.float64(machine.underruns)
+        for s in range(STRIPS):
+            reading.stem[s].level = channel.strip[s].peak
+            reading.stem[s].rms = math.sqrt(channel.strip[s].power)
+        position = transport.position_now(engine, np.int64(d), frame)
+        if main.slot < 0:
+            reading.loaded = 0.0
+            reading.ready = 0.0
+            reading.duration = 0.0
+            reading.tempo = 0.0
+            reading.beat = 0.0
+            reading.phase_error = 0.0
+            continue
+        media = dsp.media[main.slot]
+        engine.values.deck[d].position = position / media.rate
+        reading.loaded = 1.0
+        reading.duration = media.frames / media.rate
+        reading.ready = 100.0 * (media.ready_end - media.ready_start) / max(1, media.frames)
+        if not grid.has_grid(media):
+            reading.tempo = 0.0
+            reading.beat = 0.0
+            reading.phase_error = 0.0
+            continue
+        beat, length = transport.beat_of(engine, dsp, np.int64(d), frame)
+        speed = main.speed
+        if machine.playing == 0:
+            speed = transport.speed_of(engine, dsp, np.int64(d))
+        reading.beat = beat
+        reading.tempo = abs(speed) * dsp.sample_rate / length * 60.0
+        reading.phase_error = phase_between(engine, dsp, np.int64(d), beat, speed / length, frame)
+    values.clock.beat = session_beat(engine, frame)
+    values.clock.current = engine.clock_speed * dsp.sample_rate * 60.0
+    clock.publish(engine, dsp, snapshot, frame)
+    values.master.level = dsp.master_peak
+    values.master.rms = math.sqrt(dsp.master_power)
+    values.master.limiter.reduction = 20.0 * math.log10(max(1e-3, dsp.limiter_least))
+    dsp.limiter_least += (1.0 - dsp.limiter_least) * 0.02
+    values.engine.load = dsp.load_mean
+    values.engine.worst = dsp.load_worst
+    values.engine.late = np.float64(engine.late)
+    values.engine.device_misses = np.float64(engine.device_misses)
+    values.engine.reports_lost = np.float64(engine.reports_lost)
+    values.engine.latency = (engine.block + LATENCY) / dsp.sample_rate * 1000.0
+    store_release(engine.serial_address, serial)
+
+
+@kernel
+def arrive(engine, dsp, started_ns, frames, flags):
+    """Note that a block begins: how long the device's own are, and whether one was missed.
+
+    A device of a graph (JACK, PipeWire) goes on without a client that is late. JACK tells of it
+    afterwards, in `flags`; PipeWire never does. So a block that begins nearly a length behind the
+    pace of the earliest ones counts as a miss, and what JACK then tells is the same one. The gap
+    to the last block alone would not tell a lost one from two that jitter apart.
+    """
+    gap_ns = started_ns - engine.monotonic_ns
+    engine.monotonic_ns = started_ns
+    length_ns = 1e9 / dsp.sample_rate
+    if dsp.in_graph != 0 and dsp.chunk == CHUNK and gap_ns < 0.25 * CHUNK * length_ns:
+        dsp.cycle += frames
+        dsp.chunk = frames
+        dsp.lag_ns += gap_ns
+        return
+    longest_ns = max(dsp.cycle, frames) * length_ns
+    dsp.lag_ns = max(0.0, dsp.lag_ns + gap_ns - SLOWEST * longest_ns)
+    skipped = dsp.in_graph != 0 and dsp.cycle > 0 and dsp.lag_ns > MISSED * longest_ns
+    if skipped or dsp.cycle == 0 or frames not in (dsp.cycle, CHUNK):
+        dsp.lag_ns = 0.0  # of blocks before a gap, or of another length
+    told = flags & 4 != 0 and started_ns - dsp.skipped_ns > SAME_MISS_NS
+    if skipped:
+        dsp.skipped_ns = started_ns
+    if skipped or told:
+        engine.device_misses += 1
+    engine.block = max(dsp.cycle, frames) if frames == CHUNK else frames
+    dsp.cycle = frames
+    dsp.chunk = frames
+
+
+@kernel
+def account(engine, dsp, started_ns, frames, first_frame):
+    """Note what the block cost."""
+    cost = now_ns(dsp.timespec) - started_ns
+    due = frames / dsp.sample_rate * 1e9
+    share = cost / due
+    at = engine.blocks % BLOCKS
+    engine.block_start_ns[at] = started_ns
+    engine.block_cost_ns[at] = cost
+    engine.block_frame[at] = first_frame
+    engine.spent_ns += cost
+    engine.worst_ns = max(engine.worst_ns, cost)
+    bin_ = np.int64((math.log2(max(share, 1e-6)) + 12.0) * 4.0)
+    engine.histogram[min(BINS - 1, max(np.int64(0), bin_))] += 1
+    dsp.load_mean += (100.0 * share - dsp.load_mean) * min(1.0, due / 1e9)
+    dsp.load_worst = max(100.0 * share, dsp.load_worst * (1.0 - min(1.0, due / 1e9)))
+    if share > 1.0:
+        engine.late += 1
+        event(engine, dsp, ReportKind.LATE, 0, first_frame, share)
+    engine.blocks += 1
+
+
+@kernel
+def process(engine, dsp, out, frames, flags):
+    """Fill a device's block.
+
+    Parameters
+    ----------
+    out : float32[frames * channels]
+        Interleaved.
+    flags : int64
+        PortAudio's: 4 says that output was missed since the last block.
+    """
+    started_ns = now_ns(dsp.timespec)
+    reported = engine.report_head
+    if engine.fresh != 0:
+        begin(engine, dsp, started_ns)
+    arrive(engine, dsp, started_ns, frames, flags)
+    first_frame = engine.emitted
+    channels = dsp.out_channels
+    heard = min(channels, np.int64(4))
+    done = np.int64(0)
+    while done < frames:
+        if dsp.output_left == 0:
+            tick(engine, dsp)
+            dsp.output_left = TICK
+        count = min(frames - done, dsp.output_left)
+        at = TICK - dsp.output_left
+        for c in range(heard):
+            row = dsp.output[c]
+            for i in range(count):
+                out[(done + i) * channels + c] = row[at + i]
+        for c in range(heard, channels):
+            for i in range(count):
+                out[(done + i) * channels + c] = F(0)
+        dsp.output_left -= count
+        done += count
+    engine.emitted = first_frame + frames
+    publish(engine, dsp, started_ns, first_frame)
+    account(engine, dsp, started_ns, frames, first_frame)
+    if engine.report_head != reported and dsp.wake_fd >= 0:
+        wake(dsp.wake_fd, dsp.wake_word)

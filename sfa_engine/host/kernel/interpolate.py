@@ -1,0 +1,128 @@
+"""Reading PCM between its frames: a windowed sinc, for any speed and both directions.
+
+All stems of a deck stand at one place, so the weights of a frame are worked out once and
+used for every stem.
+
+References
+----------
+.. [1] J. O. Smith, "Digital Audio Resampling", CCRMA, Stanford, 2002.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import carray
+
+from sfa_engine.engine.layout import CUTOFFS, PHASES, TAPS
+from sfa_engine.host.kernel.intrinsics import float32_at, int16_at, kernel, load_acquire, part
+from sfa_engine.host.kernel.simd import blend_pairs, weigh_pairs
+
+F = np.float32
+LOUDEST = F(1e6)  # no sound; NaN and infinity are not below it
+HALF = TAPS // 2
+assert TAPS % 8 == 0
+
+
+@kernel
+def weigh(dsp, position, speed, frames, known):
+    """Work out where `frames` output frames lie, and the weights around each.
+
+    Parameters
+    ----------
+    position : float64
+        Of the first output frame, in track frames.
+    speed : float64
+        Track frames per output frame; negative runs backwards.
+    known : bool
+        Whether the weights of this very place stand in the dsp already.
+
+    Returns
+    -------
+    low : int64
+        First track frame that is needed.
+    count : int64
+        How many are needed from there.
+    exact : bool
+        Whether every output frame is a track frame, so that nothing need be weighed.
+    """
+    last = position + speed * (frames - 1)
+    low = np.int64(math.floor(min(position, last)))
+    high = np.int64(math.floor(max(position, last)))
+    if speed == 1.0 and position == math.floor(position):
+        return low, high - low + 1, True
+    low -= HALF - 1
+    if known:
+        return low, high - low + 1 + HALF, False
+    band = 0
+    fast = abs(speed)
+    while band < len(CUTOFFS) - 1 and dsp.cutoffs[band] * fast > 1.0001:
+        band += 1
+    rows = np.int64(dsp.sinc[band].ctypes.data)
+    weights = np.int64(dsp.weights.ctypes.data)
+    for i in range(frames):
+        place = position + speed * i
+        whole = math.floor(place)
+        phase = (place - whole) * PHASES
+        row = np.int64(phase)
+        between = F(phase - row)
+        dsp.offsets[i] = np.int64(whole) - low - (HALF - 1)
+        lower = rows + 4 * TAPS * row
+        blend_pairs(lower, lower + 4 * TAPS, between, weights + 8 * TAPS * i, TAPS)
+    return low, high - low + 1 + HALF, False
+
+
+@kernel
+def fetch(media, stem, low, count, span):
+    """Bring track frames into the span as floats; what is not in memory is silence.
+
+    Returns
+    -------
+    missing : int64
+        Frames inside the track that were not in memory.
+    """
+    start = load_acquire(media.ready_start_address)
+    end = load_acquire(media.ready_end_address)
+    first = min(count, max(0, start - low))
+    last = max(first, min(count, end - low))
+    if first > 0 or last < count:
+        for i in range(2 * count):
+            span[0, i] = F(0)
+    pairs = part(span, 0, 2 * first)
+    address = media.address[stem]
+    many = 2 * (last - first)
+    if media.float32 != 0:
+        loud = carray(float32_at(address + 8 * (low + first)), (media.frames * 2,))
+        for i in range(many):
+            # What is no number would live in the filters for ever.
+            x = loud[i]
+            pairs[i] = x if abs(x) < LOUDEST else F(0)
+    else:
+        short = carray(int16_at(address + 4 * (low + first)), (media.frames * 2,))
+        scale = F(1.0 / 32768.0)
+        for i in range(many):
+            pairs[i] = F(short[i]) * scale
+    inside = min(media.frames, low + count) - max(np.int64(0), low)
+    return max(np.int64(0), inside - (last - first))
+
+
+@kernel
+def add_span(dsp, bus, start, frames, exact):
+    """Add the span, weighed, times the ramp, onto a bus from a frame on."""
+    out_left = part(bus, 0, start)
+    out_right = part(bus, 1, start)
+    ramp = dsp.ramp
+    if exact:
+        pairs = part(dsp.span, 0, 0)
+        for i in range(frames):
+            out_left[i] += ramp[i] * pairs[2 * i]
+            out_right[i] += ramp[i] * pairs[2 * i + 1]
+        return
+    pairs = np.int64(dsp.span.ctypes.data)
+    weights = np.int64(dsp.weights.ctypes.data)
+    for i in range(frames):
+        at = pairs + 8 * dsp.offsets[i]
+        a, b = weigh_pairs(weights + 8 * TAPS * i, at, TAPS)
+        out_left[i] += ramp[i] * a
+        out_right[i] += ramp[i] * b

@@ -1,0 +1,145 @@
+"""Decks to master and headphones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sfa_engine.engine.layout import DECKS, FADE, LATENCY
+from sfa_engine.host.kernel import deck, meter
+from sfa_engine.host.kernel.elementary import cos_pi, factor_of
+from sfa_engine.host.kernel.glide import ramp
+from sfa_engine.host.kernel.intrinsics import kernel, part
+from sfa_engine.host.kernel.limiter import limit
+
+F = np.float32
+LINEAR = 0
+POWER = 1
+AUTO = 0
+LEFT = 1
+THROUGH = 2
+CUT = 0.02  # of the way: how far the cut curve takes from silent to full
+STEEPEST = 1.0 / FADE  # per frame: even a cut, a turned side or another curve does not click
+
+
+@kernel
+def side_gain(values, rack_to, number):
+    """Return a deck's gain at the crossfader.
+
+    Parameters
+    ----------
+    values : record
+        The desk as it is set: curve and sides.
+    rack_to : record
+        The desk as it sounds: position and reverse.
+    number : int64
+        Of the deck, from 0.
+    """
+    side = np.int64(values.deck[number].assign)
+    if side == THROUGH:
+        return 1.0
+    left = side == LEFT or (side == AUTO and number % 2 == 0)
+    place = rack_to.crossfader * (1.0 - 2.0 * rack_to.crossfader_reverse)
+    # From 0, the own side, to 1, the other.
+    away = (1.0 + place / 100.0) / 2.0 if left else (1.0 - place / 100.0) / 2.0
+    curve = np.int64(values.crossfader_curve)
+    if curve == LINEAR:
+        return min(1.0, 2.0 * (1.0 - away))
+    if curve == POWER:
+        # Both at full in the middle would add up to +3 dB: equal power, full at the own side.
+        return cos_pi(away / 2.0) if away < 1.0 else 0.0
+    return min(1.0, max(0.0, (1.0 - away) / CUT))
+
+
+@kernel
+def send(dsp, onto, bus, start, frames, gain0, gain1):
+    """Add part of a bus onto another, along a straight line."""
+    if gain0 == 0.0 and gain1 == 0.0:
+        return
+    ramp(dsp, gain0, gain1, frames)
+    for c in range(2):
+        row = part(bus, c, start)
+        sums = part(onto, c, start)
+        for i in range(frames):
+            sums[i] += row[i] * dsp.ramp[i]
+
+
+@kernel
+def mix(engine, dsp, start, frames, frame):
+    """Render a segment of everything into the dsp's output."""
+    values = engine.values
+    first = dsp.start
+    to = dsp.to
+    mix_bus = dsp.mix_bus
+    cue_bus = dsp.cue_bus
+    deck.blank(mix_bus, start, frames)
+    deck.blank(cue_bus, start, frames)
+    for d in range(DECKS):
+        channel = dsp.channel[d]
+        channel.side_from = channel.side_to
+        way = side_gain(values, to, np.int64(d)) - channel.side_from
+        most = STEEPEST * frames
+        channel.side_to = channel.side_from + min(most, max(-most, way))
+        if not deck.render(engine, dsp, np.int64(d), start, frames, frame):
+            meter.rest(channel, frames, dsp.sample_rate)
+            continue
+        send(dsp, cue_bus, dsp.deck_bus, start, frames, first.deck[d].pfl, to.deck[d].pfl)
+        gain0 = first.deck[d].fader * channel.side_from
+        gain1 = to.deck[d].fader * channel.side_to
+        deck.apply_gain(dsp, dsp.deck_bus, start, frames, gain0, gain1, gain0, gain1)
+        meter.follow(channel, dsp.deck_bus, start, frames, dsp.sample_rate)
+        deck.add(mix_bus, dsp.deck_bus, start, frames)
+    volume0 = first.master.volume
+    volume1 = to.master.volume
+    deck.apply_gain(dsp, mix_bus, start, frames, volume0, volume1, volume0, volume1)
+    listen(dsp, start, frames)
+    ceiling = factor_of(to.master.limiter.ceiling)
+    on = values.master.limiter.on != 0.0
+    limit(dsp, mix_bus, start, frames, ceiling, values.master.limiter.release, on)
+    meter.follow_master(dsp, mix_bus, start, frames)
+    for c in range(2):
+        row = part(mix_bus, c, start)
+        out = part(dsp.output, c, start)
+        for i in range(frames):
+            out[i] = row[i]
+
+
+@kernel
+def listen(dsp, start, frames):
+    """Make the headphones' signal of the cued decks and the master before its limiter.
+
+    It comes out as late as the master, which waits for its limiter: a recording of both, and a
+    cue that is heard beside the speakers, stay aligned.
+    """
+    first = dsp.start.phones
+    to = dsp.to.phones
+    if dsp.out_channels < 4:
+        return
+    late_left = part(dsp.phones_delay, 0, LATENCY)
+    late_right = part(dsp.phones_delay, 1, LATENCY)
+    share = 1.0 / frames
+    for k in range(frames):
+        i = start + k
+        t = (k + 1) * share
+        blend = (first.mix + (to.mix - first.mix) * t) * 0.01
+        split = first.split + (to.split - first.split) * t
+        volume = F(first.volume + (to.volume - first.volume) * t)
+        cue_left = dsp.cue_bus[0, i]
+        cue_right = dsp.cue_bus[1, i]
+        left = dsp.mix_bus[0, i]
+        right = dsp.mix_bus[1, i]
+        both_left = F(cue_left * (1.0 - blend) + left * blend)
+        both_right = F(cue_right * (1.0 - blend) + right * blend)
+        one_left = F(0.5) * (cue_left + cue_right)
+        one_right = F(0.5) * (left + right)
+        a = volume * F(both_left + (one_left - both_left) * split)
+        b = volume * F(both_right + (one_right - both_right) * split)
+        late_left[k] = min(F(1), max(F(-1), a)) if abs(a) < F(1e6) else F(0)
+        late_right[k] = min(F(1), max(F(-1), b)) if abs(b) < F(1e6) else F(0)
+    for c in range(2):
+        row = part(dsp.phones_delay, c, 0)
+        out = part(dsp.output, 2 + c, start)
+        for i in range(frames):
+            out[i] = row[i]
+        rest = part(dsp.phones_delay, c, frames)
+        for i in range(LATENCY):
+            row[i] = rest[i]

@@ -1,0 +1,328 @@
+"""Who leads, who follows, and how a deck is held in time without a leap.
+
+The rules stand as a table in ``docs/performing.md``. Their heart: a deck that follows writes the
+followed tempo into its own rate. So whatever ends the following (the leader stops, is ejected,
+loses the lead; sync goes off) leaves the deck at the tempo that is heard.
+
+While a deck is heard, what sync does to it moves no faster than `SLEW`, and its phase is brought
+in by bending the speed. A deck that is not heard takes both at once.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sfa_engine.engine.layout import DECK_STRIDE, DECKS, FADE, VALUE_INDEX
+from sfa_engine.host.kernel import grid, transport
+from sfa_engine.host.kernel.glide import put
+from sfa_engine.host.kernel.intrinsics import kernel
+from sfa_engine.host.kernel.lead import (
+    CLOCK,
+    beat_length,
+    is_playing,
+    is_reversed,
+    running_beat,
+    tempo,
+)
+from sfa_engine.host.kernel.lead import bend as bend_of
+from sfa_engine.host.kernel.lead import rate as rate_of
+from sfa_engine.host.kernel.reports import change
+
+AT_RATE = VALUE_INDEX["deck1.rate"]
+OFF = 0.0
+BEAT = 2.0
+DEAD_ZONE = 0.0005  # beats, 0.25 ms at 120 BPM: closer is in phase
+PULL = 1.0  # of the phase error is made good a second
+MAX_PULL = 0.04  # of the speed; half a beat at 120 BPM is made good in 7 s
+MAX_CLOCK_BEND = 0.01  # of the speed of a deck that follows the clock: 17 cents, not heard
+OUT_OF_PHASE = 0.02  # beats, 10 ms at 120 BPM: a deck that is not heard is put right at once
+SLEW = 0.25  # a second, of the original speed: 5 % of tempo takes 0.2 s, and is heard as a glide
+
+
+@kernel
+def has_grid(engine, dsp, deck):
+    """Return whether there is a track with beats on a deck."""
+    slot = engine.transport[deck].head[0].slot
+    return slot >= 0 and grid.has_grid(dsp.media[slot])
+
+
+@kernel
+def can_lead(engine, dsp, deck):
+    """Return whether a deck has a tempo that is heard."""
+    return engine.transport[deck].playing != 0 and has_grid(engine, dsp, deck)
+
+
+@kernel
+def is_heard(engine, dsp, deck):
+    """Return whether a deck's sound reaches the master."""
+    if engine.transport[deck].playing == 0:
+        return False
+    return dsp.to.deck[deck].fader > 0.0 and dsp.channel[deck].side_to > 0.0
+
+
+@kernel
+def longest_playing(engine, dsp, but):
+    """Return the deck that has played longest and does not follow deck `but`; or -1.
+
+    One that is heard comes before those that are not.
+    """
+    best = np.int64(-1)
+    for d in range(DECKS):
+        if d == but or not can_lead(engine, dsp, d):
+            continue
+        if but >= 0 and engine.transport[d].following == but + 1:
+            continue
+        if best >= 0:
+            heard = is_heard(engine, dsp, d)
+            if heard != is_heard(engine, dsp, best):
+                if not heard:
+                    continue
+            elif engine.transport[d].started_frame >= engine.transport[best].started_frame:
+                continue
+        best = np.int64(d)
+    return best
+
+
+@kernel
+def holds_lead(engine, dsp, deck):
+    """Return whether a deck goes on leading: one that is neither audible nor followed gives way."""
+    if deck < 0 or not can_lead(engine, dsp, deck):
+        return False
+    if is_heard(engine, dsp, deck):
+        return True
+    for d in range(DECKS):
+        if engine.transport[d].following == deck + 1:
+            return True
+    return False
+
+
+@kernel
+def named_leader(engine, dsp):
+    """Return the deck whose `leader` is on, if its track has beats; or -1."""
+    for d in range(DECKS):
+        if engine.values.deck[d].leader != 0.0 and has_grid(engine, dsp, d):
+            return np.int64(d)
+    return np.int64(-1)
+
+
+@kernel
+def settle_lead(engine, dsp):
+    """Bring up to date which deck leads: the lead stays where it is for as long as it can."""
+    named = named_leader(engine, dsp)
+    if named >= 0 and engine.transport[named].playing != 0:
+        engine.lead = named + 1
+    elif not holds_lead(engine, dsp, engine.lead - 1):
+        engine.lead = longest_playing(engine, dsp, np.int64(-1)) + 1
+
+
+@kernel
+def leader_of(engine, dsp, deck):
+    """Return what a deck follows if it syncs, or -1: it has its own tempo then.
+
+    That is a deck, or `CLOCK`: a clock that follows one from outside leads every deck.
+    """
+    settle_lead(engine, dsp)
+    if engine.clock_leads != 0:
+        return np.int64(CLOCK)
+    if engine.values.deck[deck].leader != 0.0:
+        return np.int64(-1)
+    named = named_leader(engine, dsp)
+    if named >= 0:
+        # One that stands still gives its tempo to decks that stand still too.
+        heard = engine.transport[named].playing != 0
+        return named if heard or engine.transport[deck].playing == 0 else np.int64(-1)
+    lead = engine.lead - 1
+    return lead if lead != deck else np.int64(-1)
+
+
+@kernel
+def fold(ratio):
+    """Return 0.5, 1 or 2: the multiple of a tempo that brings it nearest to another."""
+    if ratio > 1.4142135:
+        return 0.5
+    if ratio < 0.7071068:
+        return 2.0
+    return 1.0
+
+
+@kernel
+def phase_error(lead, beat):
+    """Return how far a beat lags behind the leader's, -0.5 to 0.5 beats."""
+    error = (lead - math.floor(lead)) - (beat - math.floor(beat))
+    return error - math.floor(error + 0.5)
+
+
+@kernel
+def follow(engine, dsp, deck, frame):
+    """Bring a deck's rate to the tempo that it follows; return what leads it, or -1.
+
+    Half or double the tempo is chosen when the following begins, and kept.
+    """
+    machine = engine.transport[deck]
+    step = SLEW * (frame - machine.steered_frame) / dsp.sample_rate
+    machine.steered_frame = frame
+    lead = np.int64(-1)
+    if engine.values.deck[deck].sync != OFF and has_grid(engine, dsp, deck):
+        lead = leader_of(engine, dsp, deck)
+    if lead < 0:
+        machine.following = 0
+        return lead
+    length = beat_length(engine, dsp, deck, frame)
+    followed = tempo(engine, dsp, lead, frame)
+    natural = dsp.media[machine.head[0].slot].rate / dsp.sample_rate / length
+    rate = dsp.to.deck[deck].rate
+    lead_rate = rate_of(dsp, lead)
+    if machine.following != lead + 1:
+        machine.following = lead + 1
+        machine.lead_rate = lead_rate
+        machine.multiple = fold(followed / (natural * (rate if machine.playing != 0 else 1.0)))
+    index = AT_RATE + deck * DECK_STRIDE
+    wanted = followed * machine.multiple / natural
+    wanted = min(dsp.high_end[index], max(dsp.low_end[index], wanted))
+    if is_heard(engine, dsp, deck):
+        # The hand on the leader's rate is followed as it moves, everything else as a glide.
+        step += abs(lead_rate / machine.lead_rate - 1.0) * rate
+        wanted = min(rate + step, max(rate - step, wanted))
+    machine.lead_rate = lead_rate
+    if put(engine, dsp, index, wanted):
+        machine.rate_moved = 1
+    return lead
+
+
+@kernel
+def is_beat_synced(engine, deck, lead):
+    """Return whether a deck is to have the beats of what it follows."""
+    if lead < 0 or engine.values.deck[deck].sync != BEAT or not is_playing(engine, lead):
+        return False
+    return (engine.values.deck[deck].reverse != 0.0) == is_reversed(engine, lead)
+
+
+@kernel
+def steer(engine, dsp, deck, frame):
+    """Bring a deck's speed up to date; re-anchor only if it changed.
+
+    A deck that turns round leaves a head behind, as in a jump: else the sound had a kink.
+    """
+    machine = engine.transport[deck]
+    main = machine.head[0]
+    step = SLEW * (frame - machine.steered_frame) / dsp.sample_rate
+    lead = follow(engine, dsp, deck, frame)
+    if engine.values.deck[deck].loop.active == 0.0:
+        machine.unrolled = 0.0
+    if machine.playing == 0 or main.slot < 0:
+        machine.nudge = 0.0
+        return
+    bend = dsp.to.deck[deck].bend
+    wanted = 0.0
+    if lead >= 0:
+        wanted = bend_of(engine, dsp, lead)
+    if bend == 0.0 and is_beat_synced(engine, deck, lead):
+        lead_beat = running_beat(engine, dsp, lead, frame)
+        beat, length = transport.running_beat(engine, dsp, deck, frame)
+        error = phase_error(lead_beat * machine.multiple, beat)
+        if engine.values.deck[deck].reverse != 0.0:
+            error = -error
+        if abs(error) > OUT_OF_PHASE and not is_heard(engine, dsp, deck):
+            go(engine, dsp, deck, frame, transport.place(main, frame))
+        elif abs(error) > DEAD_ZONE:
+            seconds = error * length / transport.base_speed(dsp, engine, deck) / dsp.sample_rate
+            wanted += min(MAX_PULL, max(-MAX_PULL, PULL * seconds))
+    if lead == CLOCK:
+        wanted = min(MAX_CLOCK_BEND, max(-MAX_CLOCK_BEND, wanted))
+    machine.nudge = min(machine.nudge + step, max(machine.nudge - step, wanted))
+    speed = transport.speed_of(engine, dsp, deck)
+    if speed != main.speed:
+        if speed * main.speed < 0.0:
+            transport.locate(dsp, machine, frame, transport.place(main, frame))
+        transport.anchor(main, frame, transport.place(main, frame), speed)
+
+
+@kernel
+def land(engine, dsp, deck, frame, position):
+    """Return where a deck lands that is sent to a position, both in track frames.
+
+    A playing deck stays in time: with the deck whose beats it follows, or else, where it
+    quantises, with itself. That moves it by half a beat at most.
+    """
+    machine = engine.transport[deck]
+    media = dsp.media[machine.head[0].slot]
+    position = transport.inside(media, position)
+    if machine.playing == 0 or not grid.has_grid(media):
+        return position
+    lead = machine.following - 1
+    reference, _ = transport.running_beat(engine, dsp, deck, frame)
+    close = 0.0
+    if is_beat_synced(engine, deck, lead):
+        reference = running_beat(engine, dsp, lead, frame) * machine.multiple
+        close = DEAD_ZONE
+    elif engine.values.deck[deck].quantise == 0.0:
+        return position
+    beat = grid.beat_near(media, machine.beat_hint, position)
+    error = phase_error(reference, beat)
+    if abs(error) <= close:
+        return position
+    values = engine.values.deck[deck]
+    landing = grid.position_of(media, beat + error)
+    if landing != transport.inside(media, landing):
+        landing = grid.position_of(media, beat + error - (1.0 if landing > 0.0 else -1.0))
+    if values.loop.active != 0.0 and transport.has_loop(values, media):
+        begin = values.loop.start * media.rate
+        end = transport.loop_end(values, media)
+        if begin <= position < end and not begin <= landing < end:
+            landing = begin + (landing - begin) % (end - begin)  # who is sent into a loop is in it
+    return transport.inside(media, landing)
+
+
+@kernel
+def go(engine, dsp, deck, frame, position):
+    """Move a deck to a position, in track frames, and in time."""
+    landing = land(engine, dsp, deck, frame, position)
+    transport.locate(dsp, engine.transport[deck], frame, landing)
+
+
+@kernel
+def start(engine, dsp, deck, frame):
+    """Run the deck from where it stands; one that follows beats begins on them."""
+    machine = engine.transport[deck]
+    main = machine.head[0]
+    if main.slot < 0 or machine.playing != 0:
+        return
+    follow(engine, dsp, deck, frame)
+    machine.nudge = 0.0
+    machine.playing = 1
+    machine.started_frame = frame
+    main.gain = 0.0
+    main.slope = 1.0 / FADE
+    transport.anchor(main, frame, machine.position, transport.speed_of(engine, dsp, deck))
+    change(engine, dsp, transport.AT_PLAY + deck * DECK_STRIDE, 1.0, frame)
+    go(engine, dsp, deck, frame, machine.position)
+
+
+@kernel
+def engage(engine, dsp, deck, frame, before):
+    """Take up following, as a press of `sync` asks; `before` is the mode until now.
+
+    Who presses sync on the deck that leads wants it to follow: the lead goes to a deck that
+    plays and does not follow it.
+    """
+    machine = engine.transport[deck]
+    settle_lead(engine, dsp)
+    if before == OFF and engine.lead == deck + 1:
+        other = longest_playing(engine, dsp, deck)
+        if other >= 0:
+            engine.lead = other + 1
+    lead = follow(engine, dsp, deck, frame)
+    if is_beat_synced(engine, deck, lead) and machine.playing != 0:
+        if not is_heard(engine, dsp, deck):
+            go(engine, dsp, deck, frame, transport.position_now(engine, deck, frame))
+
+
+@kernel
+def regrid(engine, deck):
+    """Let a tempo that was followed be looked at again: a grid changed under a track."""
+    engine.transport[deck].following = 0
+    for d in range(DECKS):
+        if engine.transport[d].following == deck + 1:
+            engine.transport[d].following = 0

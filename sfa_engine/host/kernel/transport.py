@@ -1,0 +1,270 @@
+"""Where a deck is in its track, and what moves it.
+
+A position is never added up: it is an anchor plus the frames since then times the speed, and
+it is re-anchored at each change. Two decks on one grid stay in phase for hours.
+
+A jump leaves a copy of the playing head behind, which fades out while the head fades in at
+its new place: no jump clicks.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sfa_engine.desk.deck import PRE_ROLL_S
+from sfa_engine.desk.scale import NOT_SET
+from sfa_engine.engine.command import ReportKind
+from sfa_engine.engine.layout import (
+    DECK_STRIDE,
+    FADE,
+    FASTEST,
+    HEADS,
+    VALUE_INDEX,
+)
+from sfa_engine.host.kernel import grid
+from sfa_engine.host.kernel.intrinsics import kernel
+from sfa_engine.host.kernel.reports import change, event
+
+AT_PLAY = VALUE_INDEX["deck1.play"]
+AT_CUE_POINT = VALUE_INDEX["deck1.cue_point"]
+AT_HOTCUE = VALUE_INDEX["deck1.hotcue1.position"]
+HOTCUE_STRIDE = VALUE_INDEX["deck1.hotcue2.position"] - AT_HOTCUE
+AT_LOOP_ACTIVE = VALUE_INDEX["deck1.loop.active"]
+AT_LOOP_START = VALUE_INDEX["deck1.loop.start"]
+AT_LOOP_END = VALUE_INDEX["deck1.loop.end"]
+AT_LOOP_LENGTH = VALUE_INDEX["deck1.loop.length"]
+SHORTEST_LOOP = 256.0  # track frames, 5 ms: twice the fade, and a pitch of 190 Hz
+JUST_OVER = 1e-3  # track frames: more than rounding moves a place, and less than a place matters
+
+
+@kernel
+def place(head, frame):
+    """Return where a head is at an engine frame, in track frames."""
+    return head.anchor_position + (frame - head.anchor_frame) * head.speed
+
+
+@kernel
+def anchor(head, frame, position, speed):
+    """Re-anchor a head."""
+    head.anchor_frame = frame
+    head.anchor_position = position
+    head.speed = speed
+
+
+@kernel
+def leave(dsp, transport):
+    """Copy the playing head to one that fades out behind it."""
+    main = transport.head[0]
+    if main.slot < 0 or main.gain == 0.0:
+        return
+    at = np.int64(1)
+    for k in range(1, HEADS):
+        if transport.head[k].slot < 0:
+            at = np.int64(k)
+            break
+        if transport.head[k].gain < transport.head[at].gain:
+            at = np.int64(k)
+    tail = transport.head[at]
+    if tail.slot >= 0:
+        dsp.media[tail.slot].heads -= 1
+    tail.slot = main.slot
+    tail.anchor_frame = main.anchor_frame
+    tail.anchor_position = main.anchor_position
+    tail.speed = main.speed
+    tail.gain = main.gain
+    tail.slope = -1.0 / FADE
+    dsp.media[tail.slot].heads += 1
+
+
+@kernel
+def inside(media, position):
+    """Return the position nearest to one that a deck may stand at, in track frames."""
+    return min(np.float64(media.frames), max(-PRE_ROLL_S * media.rate, position))
+
+
+@kernel
+def locate(dsp, transport, frame, position):
+    """Move the deck to a position, in track frames, without a click, and keep it in range."""
+    main = transport.head[0]
+    position = inside(dsp.media[main.slot], position)
+    if transport.playing != 0:
+        leave(dsp, transport)
+        main.gain = 0.0
+        main.slope = 1.0 / FADE
+    anchor(main, frame, position, main.speed)
+    transport.position = position
+
+
+@kernel
+def stop(engine, dsp, deck, frame):
+    """Halt the deck where it is."""
+    transport = engine.transport[deck]
+    if transport.playing != 0:
+        main = transport.head[0]
+        # The last frame falls between two of the device: the deck may be a part of one beyond it.
+        transport.position = inside(dsp.media[main.slot], place(main, frame))
+        leave(dsp, transport)
+        main.gain = 0.0
+        main.slope = 0.0
+        transport.playing = 0
+        anchor(main, frame, transport.position, 0.0)
+    change(engine, dsp, AT_PLAY + deck * DECK_STRIDE, 0.0, frame)
+
+
+@kernel
+def base_speed(dsp, engine, deck):
+    """Return a deck's speed by its rate alone, in track frames per engine frame."""
+    media = dsp.media[engine.transport[deck].head[0].slot]
+    return min(FASTEST, dsp.to.deck[deck].rate * media.rate / dsp.sample_rate)
+
+
+@kernel
+def speed_of(engine, dsp, deck):
+    """Return the speed that a deck should have now, in track frames per engine frame."""
+    speed = base_speed(dsp, engine, deck)
+    speed *= (1.0 + dsp.to.deck[deck].bend / 100.0) * (1.0 + engine.transport[deck].nudge)
+    speed = min(FASTEST, speed)
+    return -speed if engine.values.deck[deck].reverse != 0.0 else speed
+
+
+@kernel
+def beat_of(engine, dsp, deck, frame):
+    """Return a deck's beat number, and how many frames of its track a beat has there."""
+    transport = engine.transport[deck]
+    main = transport.head[0]
+    media = dsp.media[main.slot]
+    position = place(main, frame) if transport.playing != 0 else transport.position
+    k = grid.interval_at(media, transport.beat_hint, position)
+    transport.beat_hint = k
+    return grid.beat_at(media, k, position), grid.frames_per_beat(media, k)
+
+
+@kernel
+def running_beat(engine, dsp, deck, frame):
+    """Return a deck's beat as it counts on through a loop, which takes the beat back again.
+
+    That is the beat to be in time with: with a quarter of a beat that repeats, no deck could be.
+    """
+    beat, length = beat_of(engine, dsp, deck, frame)
+    return beat + engine.transport[deck].unrolled, length
+
+
+@kernel
+def snap(engine, dsp, deck, position):
+    """Return a place on the nearest beat where the deck quantises, else the place itself."""
+    transport = engine.transport[deck]
+    slot = transport.head[0].slot
+    if engine.values.deck[deck].quantise == 0.0 or not grid.has_grid(dsp.media[slot]):
+        return position
+    return inside(
+        dsp.media[slot], grid.nearest_beat(dsp.media[slot], transport.beat_hint, position)
+    )
+
+
+@kernel
+def position_now(engine, deck, frame):
+    """Return where a deck is, in track frames, whether it plays or not."""
+    transport = engine.transport[deck]
+    if transport.playing != 0:
+        return place(transport.head[0], frame)
+    return transport.position
+
+
+@kernel
+def loop_end(values, media):
+    """Return where a loop ends, in track frames: at the track's end at the latest."""
+    return min(values.loop.end * media.rate, np.float64(media.frames))
+
+
+@kernel
+def has_loop(values, media):
+    """Return whether both ends of a loop are set, and far enough apart to play it."""
+    if values.loop.start == NOT_SET or values.loop.end == NOT_SET:
+        return False
+    length = loop_end(values, media) - values.loop.start * media.rate
+    return length >= SHORTEST_LOOP - JUST_OVER
+
+
+@kernel
+def in_loop(values, media, speed, position):
+    """Return whether a deck goes round its loop: ahead of the edge, or not a frame beyond it."""
+    if values.loop.active == 0.0 or not has_loop(values, media):
+        return False
+    begin = values.loop.start * media.rate
+    end = loop_end(values, media)
+    # At most speeds no frame falls on the edge itself: the first one beyond it goes round.
+    if speed > 0.0:
+        return position < end + speed + JUST_OVER
+    return position > begin + speed - JUST_OVER
+
+
+@kernel
+def go_round(engine, dsp, deck, frame):
+    """Put a deck that was not rendered for a while where its loop would have taken it."""
+    main = engine.transport[deck].head[0]
+    media = dsp.media[main.slot]
+    values = engine.values.deck[deck]
+    before = values.position * media.rate
+    position = place(main, frame)
+    if not in_loop(values, media, main.speed, before):
+        return
+    if in_loop(values, media, main.speed, position):
+        return
+    begin = values.loop.start * media.rate
+    length = loop_end(values, media) - begin
+    anchor(main, frame, begin + (position - begin) % length, main.speed)
+
+
+@kernel
+def frames_to_event(engine, dsp, deck, frame):
+    """Return the frames until the deck goes round its loop or comes to its end.
+
+    Returns
+    -------
+    frames : int64
+        0 or more; a large number when nothing comes.
+    """
+    never = np.int64(1) << 40
+    transport = engine.transport[deck]
+    main = transport.head[0]
+    if transport.playing == 0 or main.slot < 0 or main.speed == 0.0:
+        return never
+    media = dsp.media[main.slot]
+    position = place(main, frame)
+    values = engine.values.deck[deck]
+    if in_loop(values, media, main.speed, position):
+        begin = values.loop.start * media.rate
+        edge = loop_end(values, media) if main.speed > 0.0 else begin
+        return max(np.int64(0), np.int64(math.ceil((edge - position) / main.speed)))
+    if main.speed > 0.0:
+        if position < media.frames:
+            return np.int64(math.ceil((media.frames - position) / main.speed))
+        return np.int64(0)
+    first = min(np.float64(0.0), transport.position)
+    if position > first:
+        return np.int64(math.ceil((first - position) / main.speed))
+    return np.int64(0)
+
+
+@kernel
+def happen(engine, dsp, deck, frame):
+    """Do what `frames_to_event` foresaw for this very frame."""
+    transport = engine.transport[deck]
+    main = transport.head[0]
+    media = dsp.media[main.slot]
+    position = place(main, frame)
+    values = engine.values.deck[deck]
+    if in_loop(values, media, main.speed, position):
+        length = loop_end(values, media) - values.loop.start * media.rate
+        back = -length if main.speed > 0.0 else length
+        if grid.has_grid(media):
+            hint = transport.beat_hint
+            beat = grid.beat_near(media, hint, position)
+            transport.unrolled += beat - grid.beat_near(media, hint, position + back)
+        locate(dsp, transport, frame, position + back)
+        event(engine, dsp, ReportKind.WRAPPED, deck, frame, position / media.rate)
+        return
+    stop(engine, dsp, deck, frame)
+    event(engine, dsp, ReportKind.ENDED, deck, frame, position / media.rate)

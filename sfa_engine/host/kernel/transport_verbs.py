@@ -1,0 +1,131 @@
+"""Verbs that move a deck: play, seek, jump, and the load of a track."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sfa_engine.desk import DESK
+from sfa_engine.desk.scale import NOT_SET
+from sfa_engine.engine.command import Handover, Reason
+from sfa_engine.engine.layout import DECK_STRIDE, FADE, SLOTS
+from sfa_engine.host.kernel import grid, sync, transport
+from sfa_engine.host.kernel.glide import set_goal
+from sfa_engine.host.kernel.intrinsics import kernel
+from sfa_engine.host.kernel.reports import change
+from sfa_engine.host.kernel.tempo import AT_LEADER
+from sfa_engine.host.kernel.transport import (
+    AT_CUE_POINT,
+    AT_HOTCUE,
+    AT_LOOP_ACTIVE,
+    AT_LOOP_END,
+    AT_LOOP_START,
+    AT_PLAY,
+    HOTCUE_STRIDE,
+)
+from sfa_engine.host.kernel.verbs import verb
+
+HOTCUES = len(DESK.deck[1].hotcue)
+
+
+@verb()
+def play(engine, dsp, deck, command, frame):
+    """Run the deck, or halt it where it is."""
+    at_play = AT_PLAY + deck * DECK_STRIDE
+    if command.x == 0.0:
+        set_goal(engine, dsp, at_play, 0.0)
+        transport.stop(engine, dsp, deck, frame)
+        return Reason.NONE
+    if engine.transport[deck].head[0].slot < 0:
+        change(engine, dsp, at_play, 0.0, frame)
+        return Reason.NO_TRACK
+    engine.transport[deck].cue_held = 0  # playing on from a held cue
+    command.x = 1.0
+    set_goal(engine, dsp, at_play, 1.0)
+    sync.start(engine, dsp, deck, frame)
+    return Reason.NONE
+
+
+@verb(needs_track=True)
+def seek(engine, dsp, deck, command, frame):
+    """Move the deck to a position, in seconds; it is reported as far as the track goes."""
+    machine = engine.transport[deck]
+    rate = dsp.media[machine.head[0].slot].rate
+    sync.go(engine, dsp, deck, frame, command.x * rate)
+    command.x = machine.position / rate
+    return Reason.NONE
+
+
+@verb(needs_track=True)
+def jump(engine, dsp, deck, command, frame):
+    """Move the deck by so many beats."""
+    machine = engine.transport[deck]
+    media = dsp.media[machine.head[0].slot]
+    if not grid.has_grid(media):
+        return Reason.NO_GRID
+    beat, _ = transport.beat_of(engine, dsp, deck, frame)
+    place = transport.inside(media, grid.position_of(media, beat + command.x))
+    if sync.is_beat_synced(engine, deck, machine.following - 1):
+        place = sync.land(engine, dsp, deck, frame, place)
+    transport.locate(dsp, machine, frame, place)
+    return Reason.NONE
+
+
+@kernel
+def load(engine, dsp, deck, command, frame):
+    """Put a media slot on a deck, or take the deck's away (slot -1)."""
+    slot = np.int64(command.target)
+    how = np.int64(command.y)
+    if slot < -1 or slot >= SLOTS or (slot < 0 and how != Handover.NEW):
+        return Reason.UNKNOWN
+    machine = engine.transport[deck]
+    main = machine.head[0]
+    playing = machine.playing
+    if how == Handover.SAME:
+        if main.slot < 0 or main.slot != np.int64(command.x):
+            return Reason.NO_TRACK
+        dsp.media[main.slot].heads -= 1
+        main.slot = slot
+        dsp.media[slot].heads += 1
+        sync.regrid(engine, deck)
+        return Reason.NONE
+    if how == Handover.RESUMED:
+        # A new host: the head is where it was, it only has its track again.
+        if main.slot >= 0:
+            dsp.media[main.slot].heads -= 1
+        main.slot = slot
+        main.gain = 0.0
+        main.slope = 1.0 / FADE if playing != 0 else 0.0
+        dsp.media[slot].heads += 1
+        if playing != 0:
+            transport.go_round(engine, dsp, deck, frame)
+        return Reason.NONE
+    if playing != 0:
+        transport.stop(engine, dsp, deck, frame)
+    if main.slot >= 0:
+        dsp.media[main.slot].heads -= 1
+    main.slot = slot
+    main.gain = 0.0
+    main.slope = 0.0
+    sync.regrid(engine, deck)
+    base = deck * DECK_STRIDE
+    change(engine, dsp, AT_LEADER + base, 0.0, frame)
+    change(engine, dsp, AT_LOOP_ACTIVE + base, 0.0, frame)
+    machine.unrolled = 0.0
+    if slot < 0:
+        machine.position = 0.0
+        engine.values.deck[deck].position = 0.0
+        transport.anchor(main, frame, 0.0, 0.0)
+        return Reason.NONE
+    media = dsp.media[slot]
+    media.heads += 1
+    machine.beat_hint = 0
+    machine.underruns = 0
+    machine.position = transport.inside(media, command.x * media.rate)
+    command.x = machine.position / media.rate
+    transport.anchor(main, frame, machine.position, 0.0)
+    change(engine, dsp, AT_LOOP_START + base, NOT_SET, frame)
+    change(engine, dsp, AT_LOOP_END + base, NOT_SET, frame)
+    change(engine, dsp, AT_CUE_POINT + base, command.x, frame)
+    for k in range(HOTCUES):
+        change(engine, dsp, AT_HOTCUE + base + k * HOTCUE_STRIDE, NOT_SET, frame)
+    return Reason.NONE

@@ -1,0 +1,409 @@
+"""Tracks into memory: read ahead of the playing head, handed over, and freed when let go.
+
+PCM is read into memory of our own, not mapped: a mapped file that is truncated while it
+plays would end the host (SIGBUS), and pages of a mapped file may be taken away again.
+
+======== ====================== ==================================================
+stage    side                   what happens
+======== ====================== ==================================================
+read     loader's thread        the first seconds, from the place where it will play
+ready    kernel, by command     the deck's head gets the slot
+fill     loader's thread        the rest; the kernel never reads beyond what is ready
+let go   kernel                 no head plays the slot any more
+free     loader's thread        memory goes back
+======== ====================== ==================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import mmap
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sfa_engine.desk.deck import STEMS
+from sfa_engine.engine.atomic import store_release
+from sfa_engine.engine.command import Handover, Op, Ring, Source
+from sfa_engine.engine.layout import DECKS, SLOTS
+from sfa_engine.engine.ring import CommandWriter
+from sfa_engine.errors import EngineError, MediaError
+from sfa_engine.host.dsp_state import DspState
+from sfa_engine.host.elementary import factor_of
+from sfa_engine.track.grid import Grid
+from sfa_engine.track.media import Bundle, StemFile, read_bundle
+
+AHEAD_S = 2.0  # in memory before a deck may play: ten times what a slow card takes for more
+CHUNK_FRAMES = 65_536
+RESERVE_BYTES = 256 << 20  # left to everybody else when a track asks for memory
+_MLOCK_ONFAULT = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def frame_bytes(stem: StemFile) -> int:
+    """Return the size of a stereo frame."""
+    return 2 * stem.dtype.itemsize
+
+
+def available_bytes() -> int:
+    """Return the memory that may still be used."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 1 << 62
+
+
+@dataclass
+class Mounted:
+    """A track in a media slot.
+
+    Attributes
+    ----------
+    slot : int
+    beats : float64[n]
+        Kept for the kernel, which has their address.
+    deck : int
+        That it was sent to; -1: none yet.
+    handed : bool
+        Whether the kernel has come by what was sent.
+    error : str
+        Why the rest of it could not be read, if it could not.
+    """
+
+    slot: int
+    frames: int
+    pcm: dict[str, npt.NDArray[np.generic]]
+    beats: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    deck: int = -1
+    handed: bool = False
+    error: str = ""
+    filled: threading.Event = field(default_factory=threading.Event)
+    stopped: bool = False
+
+
+class Loader:
+    """Owns the media slots of a dsp.
+
+    Parameters
+    ----------
+    dsp : DspState
+    lock : bool
+        Keep PCM from being paged out, where the system allows it.
+    """
+
+    def __init__(self, dsp: DspState, *, lock: bool = False) -> None:
+        self._dsp = dsp
+        self._lock_memory = lock
+        self.locked = lock
+        self._commands = CommandWriter(dsp.memory, Ring.HOST)
+        self._mounted: dict[int, Mounted] = {}
+        self._sent: dict[int, int] = {}  # by deck: the last command's number on the ring
+        self._mutex = threading.RLock()
+
+    # ------------------------------------------------------------------ slots
+
+    def _claim(self) -> int:
+        """Return a free slot; free unused ones only if there is none."""
+        for _ in range(2):
+            for slot in range(SLOTS):
+                if slot not in self._mounted:
+                    return slot
+            self.free()
+        raise EngineError("all media slots are in use", "wait for a deck to let its old track go")
+
+    def free(self) -> None:
+        """Give back the memory of tracks that are on no deck and under no head.
+
+        Unmapping a track takes tens of milliseconds: the host calls this while idle.
+        """
+        with self._mutex:
+            heads = self._dsp.memory.engine["transport"]["head"]["slot"][:, 0]
+            for slot, mounted in list(self._mounted.items()):
+                media = self._dsp.record["media"][slot]
+                # One whose command still waits on the ring must stay: the kernel may take it yet.
+                mounted.handed = mounted.handed or slot in heads
+                if mounted.handed and media["heads"] == 0 and slot not in heads:
+                    mounted.stopped = True
+                    if mounted.filled.is_set():
+                        media["address"] = 0
+                        del self._mounted[slot]
+
+    def _mount(
+        self,
+        pcm: dict[str, npt.NDArray[np.generic]],
+        frames: int,
+        rate: float,
+        gain: float,
+        grid: Grid | None,
+    ) -> Mounted:
+        """Describe a track in a free slot; nothing of it is ready yet."""
+        beats, first_beat, beats_per_bar = np.zeros(0), 0, 4
+        if grid is not None:
+            beats = np.ascontiguousarray(grid.beats(frames, int(rate)), dtype=np.float64)
+            first_beat = grid.first_beat(frames, int(rate))
+            beats_per_bar = grid.beats_per_bar
+        with self._mutex:
+            slot = self._claim()
+            mounted = Mounted(slot, frames, pcm, beats)
+            self._mounted[slot] = mounted
+        first = next(iter(pcm.values()))
+        media = self._dsp.record["media"][slot]
+        media["heads"] = 0
+        media["address"] = [pcm[s].ctypes.data if s in pcm else 0 for s in STEMS]
+        media["float32"] = first.dtype == np.float32
+        media["frames"] = frames
+        media["rate"] = rate
+        media["ready_start"] = 0
+        media["ready_end"] = 0
+        media["beats"] = len(beats)
+        media["beats_address"] = beats.ctypes.data if len(beats) else 0
+        media["first_beat"] = first_beat
+        media["beats_per_bar"] = beats_per_bar
+        media["gain"] = gain
+        return mounted
+
+    # ------------------------------------------------------------------ sources
+
+    def mount_arrays(
+        self,
+        stems: Mapping[str, npt.NDArray[np.generic]],
+        rate: float,
+        *,
+        grid: Grid | None = None,
+        gain: float = 1.0,
+    ) -> Mounted:
+        """Mount PCM that is in memory already: float32 or int16, [frames, 2], each as long."""
+        pcm = {name: np.ascontiguousarray(array) for name, array in stems.items()}
+        frames = len(next(iter(pcm.values())))
+        mounted = self._mount(pcm, frames, rate, gain, grid)
+        self._set_ready(mounted.slot, 0, frames)
+        mounted.filled.set()
+        return mounted
+
+    def mount_bundle(self, path: Path, position_s: float = 0.0) -> tuple[Mounted, Bundle]:
+        """Mount a bundle and read what is needed to play from a place; the rest follows.
+
+        Raises
+        ------
+        MediaError
+            The bundle is not whole.
+        EngineError
+            There is no slot or not the memory for it.
+        """
+        bundle = read_bundle(path)
+        track = bundle.track
+        stems = dict(zip((stem.name for stem in track.stems), bundle.stems, strict=True))
+        size = sum(stem.frames * frame_bytes(stem) for stem in stems.values())
+        spare = available_bytes() - RESERVE_BYTES
+        if size > spare:
+            raise EngineError(
+                f"{path} needs {size >> 20} MB of memory and {max(0, spare) >> 20} MB are free",
+                "eject another track, or make the bundle without stems",
+            )
+        pcm = {name: self._allocate(stem) for name, stem in stems.items()}
+        gain = factor_of(track.gain_db)
+        start = min(max(0, int(position_s * track.rate)), max(0, track.frames - 1))
+        reader = _Reader(stems, pcm)
+        mounted = None
+        try:
+            end = reader.read(start, min(track.frames, start + int(AHEAD_S * track.rate)))
+            mounted = self._mount(pcm, track.frames, track.rate, gain, track.grid)
+            self._set_ready(mounted.slot, start, end)
+            threading.Thread(
+                target=self._fill,
+                args=(mounted, reader, start, end),
+                name=f"fill-{mounted.slot}",
+                daemon=True,
+            ).start()
+        except BaseException:
+            reader.close()
+            if mounted is not None:
+                with self._mutex:
+                    self._mounted.pop(mounted.slot)
+            raise
+        return mounted, bundle
+
+    def _allocate(self, stem: StemFile) -> npt.NDArray[np.generic]:
+        """Return memory for a stem, on huge pages and locked where that is possible."""
+        size = max(mmap.PAGESIZE, stem.frames * frame_bytes(stem))
+        try:
+            block = mmap.mmap(-1, size)
+        except (OSError, MemoryError):
+            raise EngineError(
+                f"there is not the memory for {stem.path}: {size >> 20} MB", "eject another track"
+            ) from None
+        if hasattr(mmap, "MADV_HUGEPAGE") and size >= 2 << 20:
+            with contextlib.suppress(OSError):  # a kernel without huge pages
+                block.madvise(mmap.MADV_HUGEPAGE)
+        array = np.frombuffer(block, dtype=stem.dtype, count=stem.frames * 2).reshape(-1, 2)
+        if self._lock_memory and stem.frames:
+            address = ctypes.c_void_p(array.ctypes.data)
+            if _libc.mlock2(address, ctypes.c_size_t(size), _MLOCK_ONFAULT) != 0:
+                self.locked = False
+        return array
+
+    def _set_ready(self, slot: int, start: int, end: int) -> None:
+        store_release(self._dsp.media_address(slot, "ready_start"), start)
+        store_release(self._dsp.media_address(slot, "ready_end"), end)
+
+    def _fill(self, mounted: Mounted, reader: _Reader, start: int, end: int) -> None:
+        """Read on to the end, then what lies before."""
+        slot = mounted.slot
+        try:
+            while end < mounted.frames and not mounted.stopped:
+                end = reader.read(end, min(mounted.frames, end + CHUNK_FRAMES))
+                store_release(self._dsp.media_address(slot, "ready_end"), end)
+            while start > 0 and not mounted.stopped:
+                before = max(0, start - CHUNK_FRAMES)
+                reader.read(before, start)
+                start = before
+                store_release(self._dsp.media_address(slot, "ready_start"), start)
+        except MediaError as error:
+            mounted.error = str(error)
+        finally:
+            reader.close()
+            mounted.filled.set()
+
+    # ------------------------------------------------------------------ decks
+
+    def give_track(
+        self,
+        deck: int,
+        mounted: Mounted | None,
+        position_s: float = 0.0,
+        *,
+        resumed: bool = False,
+    ) -> int:
+        """Give a deck a mounted track, or none; the kernel takes it at its next tick.
+
+        Parameters
+        ----------
+        deck : int
+            From 0.
+        resumed : bool
+            Leave the transport as it is: a new host takes up what an old one played.
+
+        Returns
+        -------
+        int
+            Ticket of the command, which the kernel's report names.
+        """
+        return self._send(deck, mounted, position_s, Handover.RESUMED if resumed else Handover.NEW)
+
+    def release(self, mounted: Mounted) -> None:
+        """Give back a track that no deck was given."""
+        mounted.handed = True
+        self.free()
+
+    def give_grid(self, deck: int, grid: Grid | None) -> bool:
+        """Give the track on a deck another grid, while it plays; nothing is heard of it.
+
+        Returns
+        -------
+        bool
+            Whether that could be done now: not before the track is all in memory, nor while
+            another waits to be taken.
+        """
+        with self._mutex:
+            self.free()
+            there = self.on_deck(deck)
+            waiting = any(m.deck == deck and not m.handed for m in self._mounted.values())
+            if there is None or waiting or not there.filled.is_set():
+                return False
+            media = self._dsp.record["media"][there.slot]
+            rate, gain = float(media["rate"]), float(media["gain"])
+            ready = int(media["ready_start"]), int(media["ready_end"])
+            mounted = self._mount(there.pcm, there.frames, rate, gain, grid)
+            mounted.error = there.error
+            mounted.filled.set()
+            self._set_ready(mounted.slot, *ready)
+            self._send(deck, mounted, float(there.slot), Handover.SAME)
+        return True
+
+    def _send(self, deck: int, mounted: Mounted | None, x: float, how: Handover) -> int:
+        slot = -1
+        if mounted is not None:
+            slot = mounted.slot
+            mounted.deck = deck
+        with self._mutex:
+            ticket = self._commands.write(Op.LOAD, deck, slot, x, Source.HOST, y=float(how))
+            if ticket:
+                self._sent[deck] = self._commands.head
+        if not ticket:
+            if mounted is not None:
+                mounted.handed = True  # the kernel will never take it
+            raise EngineError("the audio thread takes no commands", "see `sfa health`")
+        return ticket
+
+    def wait_taken(self, deck: int, timeout_s: float = 1.0) -> None:
+        """Wait until the kernel has done all that a deck was sent.
+
+        That a deck is empty says nothing: a track that was sent before may still be on the ring.
+        """
+        sent = self._sent.get(deck, 0)
+        give_up = time.monotonic() + timeout_s
+        while self._commands.done < sent:
+            if time.monotonic() > give_up:
+                raise EngineError(
+                    "the audio thread did not take the track", "see `sfa health` for the device"
+                )
+            time.sleep(0.0005)
+        with self._mutex:  # whatever was sent before this, the kernel has come by too
+            for mounted in self._mounted.values():
+                mounted.handed = mounted.handed or mounted.deck == deck
+
+    def on_deck(self, deck: int) -> Mounted | None:
+        """Return the track that a deck plays."""
+        slot = int(self._dsp.memory.engine["transport"][deck]["head"][0]["slot"])
+        return self._mounted.get(slot)
+
+
+class _Reader:
+    """Reads stretches of every stem of a bundle into memory."""
+
+    def __init__(
+        self, stems: Mapping[str, StemFile], pcm: Mapping[str, npt.NDArray[np.generic]]
+    ) -> None:
+        self._parts: list[tuple[StemFile, npt.NDArray[np.generic], int]] = []
+        try:
+            for name, stem in stems.items():
+                self._parts.append((stem, pcm[name], os.open(stem.path, os.O_RDONLY)))
+        except OSError as error:
+            self.close()
+            raise MediaError(
+                f"{error.filename}: {error.strerror}", "make the bundle again"
+            ) from None
+
+    def read(self, start: int, end: int) -> int:
+        """Read the frames from start up to end of every stem; return end."""
+        for stem, array, handle in self._parts:
+            view = array[start:end].data.cast("B")
+            offset = stem.offset_bytes + start * frame_bytes(stem)
+            done = 0
+            while done < len(view):
+                try:
+                    count = os.preadv(handle, [view[done:]], offset + done)
+                except OSError as error:
+                    raise MediaError(f"{stem.path}: {error.strerror}", "check the disk") from None
+                if count == 0:
+                    raise MediaError(
+                        f"{stem.path} has become shorter while it was read",
+                        "make the bundle again and reload it",
+                    )
+                done += count
+        return end
+
+    def close(self) -> None:
+        for _, _, handle in self._parts:
+            os.close(handle)
+        self._parts = []
+
+
+assert DECKS < SLOTS

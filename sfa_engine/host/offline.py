@@ -1,0 +1,100 @@
+"""The same kernel without a device: faster than real time, and to the byte what a stage hears.
+
+Used by ``sfa render``, by the demo and by the tests. One thread; nothing here waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sfa_engine.engine.command import Op, Ring, When
+from sfa_engine.engine.layout import VALUE_INDEX
+from sfa_engine.engine.memory import Memory
+from sfa_engine.engine.ring import Command, CommandWriter, Report, ReportReader
+from sfa_engine.errors import EngineError
+from sfa_engine.host import build
+from sfa_engine.host.dsp_state import DspState
+from sfa_engine.host.loader import Loader, Mounted
+from sfa_engine.track.grid import Grid
+
+Audio = npt.NDArray[np.float32]
+
+
+class Offline:
+    """An engine of one's own.
+
+    Parameters
+    ----------
+    rate : float
+        Frames a second.
+    channels : int
+        2, or 4 with the headphones.
+    block : int
+        Frames a call of the kernel; what comes out does not depend on it.
+    """
+
+    def __init__(self, rate: float = 48_000.0, channels: int = 2, block: int = 512) -> None:
+        self._kernel = build.load(build.ensure())
+        self._process = build.STREAM(self._kernel.stream)
+        self.memory = Memory.anonymous()
+        self.memory.engine["block"] = block
+        self.dsp = DspState(self.memory, rate, channels)
+        self.loader = Loader(self.dsp)
+        self.commands = CommandWriter(self.memory, Ring.STAGE)
+        self._reports = ReportReader(self.memory)
+        self.rate = rate
+        self.channels = channels
+        self.block = block
+
+    def push(self, command: Command) -> int:
+        """Put a command on the stage's ring; return its ticket."""
+        ticket = self.commands.push(command)
+        if not ticket:
+            raise EngineError("the command ring is full", "render a block between commands")
+        return ticket
+
+    def set(self, path: str, value: float, frame: int | None = None) -> int:
+        """Set a control, at once or at an engine frame."""
+        when = When.NOW if frame is None else When.FRAME
+        return self.push(
+            Command(Op.SET, target=VALUE_INDEX[path], x=value, when=when, frame=frame or 0)
+        )
+
+    def load(
+        self,
+        deck: int,
+        track: Path | Mapping[str, npt.NDArray[np.generic]],
+        *,
+        rate: float | None = None,
+        grid: Grid | None = None,
+        position_s: float = 0.0,
+    ) -> Mounted:
+        """Put a bundle, or stems in memory, on a deck (from 0); wait until all of it is there."""
+        if isinstance(track, Path):
+            mounted, _ = self.loader.mount_bundle(track, position_s)
+        else:
+            mounted = self.loader.mount_arrays(track, rate or self.rate, grid=grid)
+        mounted.filled.wait()
+        if mounted.error:
+            raise EngineError(mounted.error)
+        self.loader.give_track(deck, mounted, position_s)
+        mounted.handed = True
+        return mounted
+
+    def render(self, frames: int) -> Audio:
+        """Return the next frames: float32[frames, channels]."""
+        out = np.zeros((frames, self.channels), np.float32)
+        done = 0
+        while done < frames:
+            count = min(self.block, frames - done)
+            self._process(None, out[done:].ctypes.data, count, None, 0, self.dsp.address)
+            done += count
+        return out
+
+    def reported(self) -> list[Report]:
+        """Return the kernel's reports since the last call."""
+        return self._reports.fetch()

@@ -1,0 +1,158 @@
+"""The audio process: owns the device, the engine's memory and the PCM, and outlives the others.
+
+It goes on playing whatever happens to them. What needs files or devices is requested on a
+socket, one JSON line each way; everything else goes by the command ring.
+
+======================= ================= ===============================================
+thread                  module            what it does
+======================= ================= ===============================================
+main                    `device_keeper`   checks that the device still asks for blocks
+one a client            `requests`        load, eject, refresh, info, quit
+resume, one a deck      `decks`           loads again what the previous host had loaded
+fill, one a track       `loader`          reads the rest of a track into memory
+graph                   `graph`           watches the links of our outputs and the rate of
+                                          JACK's or PipeWire's graph
+audio                   `device`          PortAudio's, JACK's or the timer's: machine code
+                                          only
+midi watch              `midi`            opens MIDI ports again that went and came back
+MIDI                    `midi_jack`       JACK's, machine code only; without JACK ours, see
+                                          `midi_poll`
+======================= ================= ===============================================
+
+Two kinds of locks: one a deck in `decks`, held while the deck's track is replaced, and the
+loader's own over its media slots, which may be taken while a deck's is held, never the other way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+from sfa_engine.engine.memory import Memory
+from sfa_engine.errors import EngineError, SfaError
+from sfa_engine.host import build, realtime
+from sfa_engine.host.decks import Decks
+from sfa_engine.host.device import DeviceRequest
+from sfa_engine.host.device_keeper import DeviceKeeper, rebase
+from sfa_engine.host.dsp_state import DspState
+from sfa_engine.host.loader import Loader
+from sfa_engine.host.midi import Midi
+from sfa_engine.host.requests import Requests
+from sfa_engine.system import log
+from sfa_engine.system.process_lock import take_lock
+from sfa_engine.system.runtime_files import ENGINE_MEMORY, HOST_LOCK, HOST_SOCKET
+from sfa_engine.system.unix_socket import listen_unix
+
+WATCH_S = 0.05  # between two checks of the device
+
+
+class Host:
+    """The audio process's Python side.
+
+    Parameters
+    ----------
+    runtime : pathlib.Path
+        Folder of memory and socket.
+    request : DeviceRequest
+    """
+
+    decks: Decks
+    requests: Requests
+    midi: Midi
+
+    def __init__(self, runtime: Path, request: DeviceRequest) -> None:
+        self.runtime = runtime
+        self.request = request
+        self._kernel = kernel = build.load(build.ensure())
+        self._lock = take_lock(runtime / HOST_LOCK, "a host", "stop it first with `sfa stop`")
+        path = runtime / ENGINE_MEMORY
+        try:
+            self.memory = Memory.open(path)
+            self._adopted = int(self.memory.engine["blocks"]) > 0
+        except EngineError:
+            self.memory = Memory.create(path)
+            self._adopted = False
+        self._stop = threading.Event()
+        self.keeper = DeviceKeeper(self.memory, request, kernel, self._stop)
+
+    def open(self) -> None:
+        """Open the requested device, or the timer while it is unavailable; resume the decks."""
+        engine = self.memory.engine
+        found, rate, error = self.keeper.find()
+        if self._adopted:
+            rebase(engine, rate)
+        dsp = DspState(self.memory, rate, self.request.channels)
+        locked = realtime.lock_memory()
+        self.decks = Decks(self.memory, Loader(dsp, lock=locked))
+        self.midi = Midi(self.memory, dsp, self._kernel, self._stop)
+        self.requests = Requests(self.memory, dsp, self.decks, self.keeper, self.midi, self._stop)
+        for count in ("late", "device_misses", "reports_lost", "worst_ns", "relinked_ns"):
+            engine[count] = 0
+        engine["host_pid"] = os.getpid()
+        engine["host_started_ns"] = time.monotonic_ns()
+        engine["locked"] = locked
+        engine["resuming"] = self._adopted
+        engine["block"] = self.request.block
+        if self._adopted:
+            self.decks.resume_all()
+        self.keeper.drive(dsp, found, rate, error)
+
+    def run(self) -> None:
+        """Play until SIGTERM or a `quit` request."""
+        path = self.runtime / HOST_SOCKET
+        server = listen_unix(path, backlog=16)
+        signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.keeper.priority.handle_overload()
+        self.open()
+        for target, name, arguments in (
+            (self.requests.server.serve, "requests", (server,)),
+            (self.keeper.graph.run, "graph", ()),
+            (self.midi.run, "midi watch", ()),
+        ):
+            threading.Thread(target=target, name=name, args=arguments, daemon=True).start()
+        woken, waker = socket.socketpair()  # by a signal, whichever thread it interrupts
+        waker.setblocking(False)
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        woken.settimeout(WATCH_S)
+        while not self._stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                woken.recv(64)
+            self.decks.loader.free()
+            self.keeper.watch()
+        self.midi.end()
+        self.keeper.close()
+        self.memory.engine["host_pid"] = 0
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+
+def main() -> int:
+    """Run the audio process; the ``sfa`` command starts it."""
+    parser = argparse.ArgumentParser(prog="sfa-host", description=main.__doc__)
+    parser.add_argument("--runtime", type=Path, required=True)
+    parser.add_argument("--device", default="default")
+    parser.add_argument("--rate", type=float, default=0.0)
+    parser.add_argument("--block", type=int, default=128)
+    parser.add_argument("--channels", type=int, default=2)
+    parser.add_argument("--log", type=Path, help="folder of the logs")
+    given = parser.parse_args()
+    log.start("host", given.log)
+    request = DeviceRequest(given.device, given.rate, given.block, given.channels)
+    try:
+        Host(given.runtime, request).run()
+    except SfaError as error:
+        log.write("error", str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

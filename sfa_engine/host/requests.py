@@ -1,0 +1,154 @@
+"""The request handlers of the host's socket; each runs in the thread of its client."""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import os
+import threading
+import time
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from sfa_engine.engine.layout import DECKS
+from sfa_engine.engine.memory import Memory
+from sfa_engine.engine.midi import SLOTS
+from sfa_engine.errors import Refused
+from sfa_engine.host.decks import Decks
+from sfa_engine.host.device_keeper import DeviceKeeper
+from sfa_engine.host.dsp_state import DspState
+from sfa_engine.host.midi import Midi
+from sfa_engine.host.request_server import RequestServer
+from sfa_engine.wire.verbs import GIVEN, Finite, Text, verb
+
+Slot = Annotated[int, Meta(ge=0, le=SLOTS - 1)]
+Deck = Annotated[int, Meta(ge=0, le=DECKS - 1)]
+
+
+class Requests:
+    """Handles load, eject, refresh, info, ping, wake, quit, and the requests of MIDI.
+
+    Parameters
+    ----------
+    memory : Memory
+    dsp : DspState
+    decks : Decks
+    keeper : DeviceKeeper
+    midi : Midi
+    stop : threading.Event
+        Set by `quit`.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        dsp: DspState,
+        decks: Decks,
+        keeper: DeviceKeeper,
+        midi: Midi,
+        stop: threading.Event,
+    ) -> None:
+        self._memory = memory
+        self._dsp = dsp
+        self._wake_fd, self._wake_mutex = -1, threading.Lock()
+        self._decks = decks
+        self._keeper = keeper
+        self._midi = midi
+        self._stop = stop
+        self.server = RequestServer(self, stop)
+
+    @verb(scope="perform", slow=True)
+    def load(
+        self, deck: Deck, path: str, position_s: float = 0.0, deadline: float = math.inf
+    ) -> dict[str, Any]:
+        """Load a bundle onto a deck, see `Decks.load`."""
+        return self._decks.load(deck, path, position_s, deadline)
+
+    @verb(scope="perform", slow=True)
+    def eject(self, deck: Deck, deadline: float = math.inf) -> dict[str, Any]:
+        """Remove a deck's track, see `Decks.eject`."""
+        return self._decks.eject(deck, deadline)
+
+    @verb(scope="perform", slow=True)
+    def refresh(self, deck: Deck) -> dict[str, Any]:
+        """Read the bundle on a deck again, see `Decks.refresh`."""
+        return self._decks.refresh(deck)
+
+    @verb(scope="read")
+    def info(self) -> dict[str, Any]:
+        """Return the process's state, for health and status."""
+        engine = self._memory.engine
+        return {
+            "pid": os.getpid(),
+            "driver": engine["driver"].decode(),
+            "device": engine["device"].decode(errors="replace"),
+            "error": engine["error"].decode(errors="replace"),
+            "rate": float(engine["sample_rate"]),
+            "block": int(engine["block"]),
+            "channels": int(engine["channels"]),
+            "realtime": int(engine["realtime"]),
+            "locked": self._decks.loader.locked,
+            "decks": [self._decks.describe(deck) for deck in range(DECKS)],
+        }
+
+    @verb(scope="read")
+    def ping(self) -> dict[str, Any]:
+        """Return the time since the main thread's last check: requests have their own threads."""
+        return {"idle_s": time.monotonic() - self._keeper.watched_at}
+
+    @verb(scope="admin")
+    def wake(self, handed: Annotated[list[int], GIVEN]) -> dict[str, Any]:
+        """Write to an eventfd from now on whenever there are reports.
+
+        The audio thread may be about to write to the previous one: its number stays, and the new
+        one takes its place.
+        """
+        if len(handed) != 1:
+            raise Refused("one eventfd is needed", "send it with the request (SCM_RIGHTS)")
+        os.set_blocking(handed[0], False)
+        with self._wake_mutex:
+            if self._wake_fd < 0:
+                self._wake_fd = fcntl.fcntl(handed[0], fcntl.F_DUPFD_CLOEXEC, 3)
+            else:
+                os.dup2(handed[0], self._wake_fd, inheritable=False)
+            self._dsp.record["wake_fd"] = self._wake_fd
+        return {}
+
+    @verb(scope="read", slow=True)
+    def midi_ports(self) -> dict[str, Any]:
+        """Return the MIDI ports of devices and programs, see `Midi.ports`."""
+        return self._midi.ports()
+
+    @verb(scope="perform", slow=True)
+    def midi_open(
+        self, slot: Slot, name: Text, source: Text = "", sink: Text = ""
+    ) -> dict[str, Any]:
+        """Open a slot for a MIDI device, see `Midi.open`."""
+        self._midi.open(slot, name, source, sink)
+        return {}
+
+    @verb(scope="perform", slow=True)
+    def midi_close(self, slot: Slot) -> dict[str, Any]:
+        """Close a slot; what is held is released."""
+        self._midi.close(slot)
+        return {}
+
+    @verb(scope="perform")
+    def midi_settings(
+        self,
+        slot: Slot,
+        monitored: bool | None = None,
+        clock_in: bool | None = None,
+        clock_out: bool | None = None,
+        clock_offset_s: Finite | None = None,
+    ) -> dict[str, Any]:
+        """Change a slot's settings; what is left out stays."""
+        self._midi.settings(slot, monitored, clock_in, clock_out, clock_offset_s)
+        return {}
+
+    @verb(scope="admin")
+    def quit(self) -> dict[str, Any]:
+        """End the process after this answer."""
+        self._stop.set()
+        return {}

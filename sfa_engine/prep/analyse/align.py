@@ -1,0 +1,222 @@
+"""Bars aligned with the average bar of their track: what shows drift, steps and edits.
+
+A track is cut into bars of one constant tempo, and each is shifted until it fits the average of
+all best: the shifts stay flat if the tempo is constant, rise and fall if it drifts, have a bend
+where it steps, and jump where an edit cut or added a part of a bar.
+
+The best shifts of all bars are found at once by dynamic programming: little changes from bar to
+bar are cheap, a jump costs `JUMP`. The average is taken again with the bars shifted, and so on.
+What is gained over no shift at all decides: on 22 rendered constant tracks it is at most 0.7 bars,
+with a drift of 0.2 % at least 3, with edits at least 1.4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfa_engine.prep.analyse.bar import novelty
+from sfa_engine.prep.analyse.features import Spectra
+from sfa_engine.prep.analyse.onset import Onsets
+from sfa_engine.prep.analyse.smooth import Curve, Floats, Ints, decimate, gaussian
+
+POINTS = 512  # of a bar: 4 ms at 120 BPM
+JUMP = 1.0  # bars that must fit perfectly to pay for a jump
+REACH = 8  # points from bar to bar that are no jump: a change of tempo by 1.5 %
+_BENT = 0.003 * np.arange(-REACH, REACH + 1.0) ** 2  # cost in bars of a change by some points
+_EVEN = np.array([0.02, 0.0, 0.02])  # the same, for a tempo that is only not known exactly
+_COARSE_MS = 4
+_WEIGHTS = {"low": 1.0, "snare": 0.8, "mid": 0.8, "high": 0.6, "tones": 0.8, "levels": 0.4}
+_REACH_FRAMES = 20  # 1 s: what a chord is compared over
+_SEEDS = (None, 0.15, 0.5, 0.8)  # where in the track the first average is taken; None: everywhere
+_SEED_BARS = 3  # before and after
+_ROUNDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """How the bars of a track lie to its average bar.
+
+    Parameters
+    ----------
+    shifts : float64[bars]
+        By how much each is late, in points, unwrapped; a jump is made good with whole bars.
+    weights : float64[bars]
+        How much of each fits, 1 on average if all did.
+    average : float64[features, points]
+    gain : float
+        Bars that fit more than with no shift.
+    worth : float
+        Bars that fit, less the cost of the shifts.
+    """
+
+    shifts: Floats
+    weights: Floats
+    average: Floats
+    gain: float
+    worth: float
+
+    @property
+    def jumps(self) -> Ints:
+        """Return the bars before which the shift jumps."""
+        found: Ints = np.flatnonzero(np.abs(np.diff(self.shifts)) > REACH) + 1
+        return found
+
+
+def describe(onsets: Onsets, spectra: Spectra) -> Curve:
+    """Return what bars are compared by: attacks of each band, changes of chord and timbre.
+
+    Parameters
+    ----------
+    onsets : Onsets
+    spectra : Spectra
+
+    Returns
+    -------
+    float32[features, n]
+        At 250 Hz, 0 in silence.
+    """
+    n = len(onsets.attacks) // _COARSE_MS
+    seconds = np.arange(n) * _COARSE_MS / 1000
+    rows = []
+    for name, weight in _WEIGHTS.items():
+        if name in onsets.rises:
+            rise = decimate(gaussian(onsets.rises[name], 8.0), _COARSE_MS)[:n]
+            top = np.percentile(rise[rise > 0], 99) if (rise > 0).any() else 1.0
+            row = np.minimum(rise, top).astype(np.float64)
+        else:
+            curve = spectra.curve(name).astype(np.float64)
+            if name == "levels":
+                curve = 10 * np.log10(curve + 1e-4)
+            else:
+                curve /= np.linalg.norm(curve, axis=1, keepdims=True) + 1e-9
+            change = novelty(curve, _REACH_FRAMES) if len(curve) > 2 else np.zeros(len(curve))
+            change = np.maximum(change - np.median(change), 0) if len(change) else np.zeros(1)
+            times = spectra.times_s if len(curve) else np.zeros(1)
+            row = np.interp(seconds, times, change)
+        rows.append(weight * row / (np.sqrt(np.mean(row**2)) + 1e-9))
+    return np.stack(rows).astype(np.float32)
+
+
+def align(
+    described: Curve, edges_s: Floats, start: Floats | None = None, *, even: bool = False
+) -> Alignment:
+    """Align bars with their average.
+
+    Parameters
+    ----------
+    described : float32[features, n]
+        See `describe`.
+    edges_s : float64[bars + 1]
+        Where each bar begins, and where the last one ends.
+    start : float64[bars], optional
+        Shifts to begin with, if some are known.
+    even : bool
+        Whether the tempo is constant, so that shifts only jump.
+
+    Returns
+    -------
+    Alignment
+        Of all that were tried, the one by which most fits.
+    """
+    place = np.arange(POINTS) / POINTS
+    times = edges_s[:-1, None] + place * np.diff(edges_s)[:, None]
+    index = np.clip(times * 1000 / _COARSE_MS, 0, described.shape[1] - 1.001)
+    whole = index.astype(int)
+    share = (index - whole).astype(np.float32)
+    bars = described[:, whole] * (1 - share) + described[:, whole + 1] * share
+    bars = bars.transpose(1, 0, 2)
+    bars -= bars.mean(axis=2, keepdims=True)
+    spectra = np.fft.rfft(bars, axis=2).astype(np.complex64)
+    energy = float((bars**2).sum()) / len(bars) + 1e-9
+
+    none = np.zeros(len(bars), np.int64)
+    unshifted = _explained(spectra, none, energy)
+    best = (-np.inf, none, np.zeros((len(bars), POINTS)), 0.0)
+    cost = _EVEN if even else _BENT
+    begins = none if start is None else np.round(start).astype(np.int64) % POINTS
+    for seed in _SEEDS if start is None else (None,):
+        use = np.arange(len(bars))
+        if seed is not None:
+            use = use[max(0, int(seed * len(bars)) - _SEED_BARS) :][: 2 * _SEED_BARS]
+        shifts, fits = _settle(spectra, energy, begins, use, cost)
+        explained = _explained(spectra, shifts, energy)
+        worth = explained * len(bars) - _cost(shifts, cost)
+        if worth > best[0]:
+            best = worth, shifts, fits, explained
+    worth, shifts, fits, explained = best
+    turned = _turned(spectra, shifts).mean(axis=0)
+    average = np.fft.irfft(turned, POINTS, axis=1).astype(np.float64)
+    exact, weights = _between(fits, shifts)
+    return Alignment(exact, weights, average, (explained - unshifted) * len(bars), worth)
+
+
+def _settle(
+    spectra: NDArray[np.complex64], energy: float, shifts: Ints, use: Ints, cost: Floats
+) -> tuple[Ints, Floats]:
+    """Return the shifts and fits that the average of some bars leads to."""
+    fits = np.zeros((len(spectra), POINTS))
+    for _ in range(_ROUNDS):
+        average = _turned(spectra, shifts)[use].mean(axis=0)
+        fits = np.fft.irfft((spectra * average.conj()).sum(axis=1), POINTS, axis=1) / energy
+        new = _path(fits, cost)
+        if len(use) == len(spectra) and np.array_equal(new, shifts):
+            break
+        shifts, use = new, np.arange(len(spectra))
+    return shifts, fits
+
+
+def _path(fits: Floats, cost: Floats) -> Ints:
+    """Return the shift of each bar, 0..POINTS - 1, by dynamic programming."""
+    reach = len(cost) // 2
+    here = np.arange(POINTS)
+    before = (here - np.arange(-reach, reach + 1)[:, None]) % POINTS
+    cost = cost[:, None]
+    value = fits[0].astype(np.float64)
+    back = np.zeros(fits.shape, np.int32)
+    for i in range(1, len(fits)):
+        near = value[before] - cost
+        step = near.argmax(axis=0)
+        value_near = near[step, here]
+        top = int(value.argmax())
+        jumps = value[top] - JUMP > value_near
+        back[i] = np.where(jumps, top, before[step, here])
+        value = np.where(jumps, value[top] - JUMP, value_near) + fits[i]
+    path = np.zeros(len(fits), np.int64)
+    path[-1] = int(value.argmax())
+    for i in range(len(fits) - 1, 0, -1):
+        path[i - 1] = back[i, path[i]]
+    return path
+
+
+def _turned(spectra: NDArray[np.complex64], shifts: Ints) -> NDArray[np.complex64]:
+    """Return the bars with their shifts taken back."""
+    turn = np.exp(2j * np.pi / POINTS * np.arange(spectra.shape[2]) * shifts[:, None])
+    turned: NDArray[np.complex64] = spectra * turn[:, None].astype(np.complex64)
+    return turned
+
+
+def _explained(spectra: NDArray[np.complex64], shifts: Ints, energy: float) -> float:
+    """Return the share of the bars' energy that is in their average."""
+    average = np.fft.irfft(_turned(spectra, shifts).mean(axis=0), POINTS, axis=1)
+    return float((average**2).sum()) / energy
+
+
+def _cost(shifts: Ints, cost: Floats) -> float:
+    """Return what the shifts cost in bars."""
+    steps = (np.diff(shifts) + POINTS // 2) % POINTS - POINTS // 2
+    reach = len(cost) // 2
+    small = np.abs(steps) <= reach
+    return float(cost[steps[small] + reach].sum()) + JUMP * float((~small).sum())
+
+
+def _between(fits: Floats, shifts: Ints) -> tuple[Floats, Floats]:
+    """Return shifts to a part of a point, unwrapped, and how well each fits."""
+    row = np.arange(len(shifts))
+    left, mid, right = (fits[row, (shifts + k) % POINTS].astype(np.float64) for k in (-1, 0, 1))
+    curve = np.minimum(left - 2 * mid + right, -1e-9)
+    part = np.clip(0.5 * (left - right) / curve, -0.5, 0.5)
+    turns = np.unwrap(shifts * (2 * np.pi / POINTS)) * POINTS / (2 * np.pi)
+    return turns + part, np.maximum(mid, 0.0)

@@ -1,0 +1,202 @@
+"""Where one constant grid does not fit a track: drift, steps and edits.
+
+::
+
+    bars aligned ─► jumps ─► pieces ─┬─ even: a seam, and the same tempo beyond it
+                                     └─ bent: a smooth polygon, few points
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from sfa_engine.prep.analyse.align import POINTS, REACH, Alignment, align, describe
+from sfa_engine.prep.analyse.features import Spectra
+from sfa_engine.prep.analyse.onset import Onsets
+from sfa_engine.prep.analyse.smooth import Curve, Floats, Ints, weighted_median
+from sfa_engine.prep.analyse.warp import Piece, Warp, few
+
+_LEAST_BARS = 8
+_LEAST_PART = 3  # bars of a piece; what lies between is a seam that was not found at once
+_MAX_SEAMS = 8
+_LEAST_GAIN = 1.0  # bars; see `align`
+_LEAST_SEAM_GAIN = 1.2  # bars for each seam
+_EVEN_ALIKE = 0.3  # bars that a constant tempo may explain less and still be believed
+_EVEN_S = 0.004  # within which the shifts of an even piece stay
+_SMOOTH_BARS = 1.5
+_WITHIN_S = 0.0015  # of the smooth curve the polygon stays
+_FEATURE_HZ = 250
+
+
+def find_pieces(
+    onsets: Onsets, spectra: Spectra, period_s: float, beats_per_bar: int
+) -> tuple[Warp, float] | None:
+    """Return the warp that a track needs, or None where its tempo is constant.
+
+    Parameters
+    ----------
+    onsets : Onsets
+    spectra : Spectra
+    period_s : float
+        Seconds a beat, as far as one is right for the whole.
+    beats_per_bar : int
+
+    Returns
+    -------
+    Warp, float or None
+        The warp, and seconds a beat in its straight time; None too for less than eight bars.
+    """
+    described = describe(onsets, spectra)
+    bar_s = period_s * beats_per_bar
+    if onsets.seconds < _LEAST_BARS * bar_s:
+        return None
+    found = _aligned(described, bar_s, onsets.seconds)
+    bar_s, found = _retimed(described, found, bar_s, onsets.seconds, even=False)
+    if found.gain < _LEAST_GAIN:
+        return None
+    even_s, even = _retimed(described, found, bar_s, onsets.seconds, even=True)
+    if even.worth > found.worth - _EVEN_ALIKE:
+        bar_s, found = _retimed(described, even, even_s, onsets.seconds, even=True)
+    ranges = _ranges(found)
+    if not ranges or len(ranges) > _MAX_SEAMS + 1:
+        return None
+    if found.gain < _LEAST_SEAM_GAIN * (len(ranges) - 1):
+        return None
+    pieces = [_piece(found, bars, bar_s) for bars in ranges]
+    if len(pieces) == 1 and not pieces[0].is_even:
+        pieces = [_refined(described, pieces[0], bar_s)]
+    if len(pieces) == 1 and pieces[0].is_even:
+        return None
+    starts = [0.0]
+    for (one, two), (before, after) in zip(pairwise(pieces), pairwise(ranges), strict=True):
+        span = (float(before[-1]) - 1, float(after[0]) + 2)
+        starts.append(_seam(described, found.average, one, two, bar_s, span))
+    ends = [*starts[1:], onsets.seconds]
+    if any(end - start < bar_s for start, end in zip(starts, ends, strict=True)):
+        return None
+    pieces = [
+        Piece(start, end, p.real_s, p.straight_s, p.is_even)
+        for p, start, end in zip(pieces, starts, ends, strict=True)
+    ]
+    return Warp(tuple(pieces)).numbered(bar_s), bar_s / beats_per_bar
+
+
+def _aligned(
+    described: Curve,
+    bar_s: float,
+    seconds: float,
+    start: Floats | None = None,
+    *,
+    even: bool = False,
+) -> Alignment:
+    edges = np.arange(int(seconds / bar_s) + 1, dtype=np.float64) * bar_s
+    return align(described, edges, start, even=even)
+
+
+def _retimed(
+    described: Curve, found: Alignment, bar_s: float, seconds: float, *, even: bool
+) -> tuple[float, Alignment]:
+    """Return the length of a bar that an alignment says is right, and the alignment with it."""
+    slope = _slope(found, _ranges(found))
+    bar_s *= 1 + slope / POINTS
+    start = found.shifts - slope * np.arange(len(found.shifts))
+    count = int(seconds / bar_s)
+    start = start[np.minimum(np.arange(count), len(start) - 1)]
+    return bar_s, _aligned(described, bar_s, seconds, start, even=even)
+
+
+def _ranges(found: Alignment) -> list[Ints]:
+    """Return the bars of each piece: runs without a jump, those of the same shift as one."""
+    edges = [0, *found.jumps, len(found.shifts)]
+    runs = [np.arange(a, b) for a, b in pairwise(edges)]
+    kept: list[Ints] = []
+    for run in runs:
+        if len(run) < _LEAST_PART:
+            continue
+        if kept:
+            apart = found.shifts[run[0]] - found.shifts[kept[-1][-1]]
+            if abs((apart + POINTS / 2) % POINTS - POINTS / 2) <= REACH:
+                found.shifts[run] -= round(apart / POINTS) * POINTS
+                kept[-1] = np.concatenate([kept[-1], run])
+                continue
+        kept.append(run)
+    return kept
+
+
+def _slope(found: Alignment, ranges: list[Ints]) -> float:
+    """Return by how many points a bar is longer than thought, all pieces together."""
+    top, bottom = 0.0, 1e-9
+    for bars in ranges:
+        w = found.weights[bars] + 1e-6
+        x = bars - np.average(bars, weights=w)
+        y = found.shifts[bars] - np.average(found.shifts[bars], weights=w)
+        top += float((w * x * y).sum())
+        bottom += float((w * x**2).sum())
+    return top / bottom
+
+
+def _piece(found: Alignment, bars: Ints, bar_s: float) -> Piece:
+    """Return a piece whose ends are not known yet."""
+    late = found.shifts[bars] * bar_s / POINTS
+    weights = found.weights[bars] + 1e-3
+    middle = weighted_median(late, weights)
+    straight = bars.astype(np.float64) * bar_s + 0.5 * bar_s
+    off = np.abs(late - middle) > _EVEN_S
+    if np.average(off, weights=weights) < 0.1:
+        ends = straight[[0, -1]]
+        return Piece(0.0, 0.0, ends + middle, ends, is_even=True)
+    smooth = _smoothed(bars.astype(np.float64), late, weights)
+    x, y = few(straight, smooth, _WITHIN_S)
+    return Piece(0.0, 0.0, x + y, x, is_even=False)
+
+
+def _refined(described: Curve, piece: Piece, bar_s: float) -> Piece:
+    """Return a bent piece drawn again, from bars that are cut where it says."""
+    lines = np.arange(int(piece.straight_s[-1] / bar_s) + 2, dtype=np.float64) * bar_s
+    edges = piece.real(lines)
+    inside = edges[(edges >= 0) & (edges * _FEATURE_HZ < described.shape[1])]
+    first = int(np.searchsorted(edges, inside[0]))
+    found = align(described, inside, np.zeros(len(inside) - 1))
+    late = (found.shifts - round(float(np.median(found.shifts)) / POINTS) * POINTS) * bar_s / POINTS
+    middles = np.arange(first, first + len(inside) - 1, dtype=np.float64) * bar_s + 0.5 * bar_s
+    late = late + piece.real(middles) - middles
+    smooth = _smoothed(middles / bar_s, late, found.weights + 1e-3)
+    x, y = few(middles, smooth, _WITHIN_S)
+    return Piece(0.0, 0.0, x + y, x, is_even=False)
+
+
+def _smoothed(x: Floats, y: Floats, weights: Floats) -> Floats:
+    """Return local weighted parabolas through some points, each at its own place."""
+    dx = x[None] - x[:, None]
+    w = (weights + 1e-3) * np.exp(-0.5 * (dx / _SMOOTH_BARS) ** 2)
+    powers = np.stack([dx**k for k in range(3)])
+    left = np.einsum("ipq,jpq,pq->pij", powers, powers, w) + 1e-6 * np.eye(3)
+    right = np.einsum("ipq,pq,q->pi", powers, w, y)
+    return np.linalg.solve(left, right[..., None])[:, 0, 0]
+
+
+def _seam(
+    described: Curve,
+    average: Floats,
+    before: Piece,
+    after: Piece,
+    bar_s: float,
+    span: tuple[float, float],
+) -> float:
+    """Return where the bars of one piece stop to fit and those of the next do, in seconds.
+
+    Each moment is compared with the average bar where either piece has it. A silence fits none:
+    the seam is at its end.
+    """
+    first = max(0, int(span[0] * bar_s * _FEATURE_HZ))
+    last = min(described.shape[1], int(span[1] * bar_s * _FEATURE_HZ))
+    times = np.arange(first, last) / _FEATURE_HZ
+    fits = []
+    for piece in (before, after):
+        place = (piece.straight(times) / bar_s * POINTS).astype(int) % POINTS
+        fits.append((described[:, first:last] * average[:, place]).sum(axis=0))
+    total = np.concatenate([[0.0], np.cumsum(fits[0] - fits[1])])
+    best = np.flatnonzero(total >= total.max() - 1e-3 * np.ptp(total))
+    return (first + int(best[-1])) / _FEATURE_HZ

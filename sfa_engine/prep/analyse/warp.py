@@ -1,0 +1,230 @@
+"""Time at a constant tempo: what straightens a track that drifts or was edited.
+
+::
+
+    seconds of the track    ├────┼────┼────┼───┤├────┼────┼──┼──┼──┼──┤
+                                  drifts        ▲ seam    faster
+    straight seconds        ├────┼────┼────┼────┼────┼────┼────┼────┼────┤
+
+A *piece* is a stretch without a seam; a track that only drifts is one piece. At a seam straight
+time jumps by less than a bar, so that bars lie on one lattice before and after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfa_engine.prep.analyse.smooth import Curve, Floats
+from sfa_engine.track.grid import SEAM_S
+
+Flags = NDArray[np.bool_]
+
+_LEAST_GAP = 0.005  # of a bar that straight time rises by at a seam
+_ON_BEAT = 0.06  # of a beat that a seam may be found late
+_FAR_S = 3600.0  # how far beyond its ends a piece is extended, at its first and last slope
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch without a seam.
+
+    Parameters
+    ----------
+    start_s, end_s : float
+        In the track.
+    real_s, straight_s : float64[n]
+        At least two points of its map, both rising; lines between and beyond them.
+    is_even : bool
+        Whether its tempo is constant, that of the whole.
+    """
+
+    start_s: float
+    end_s: float
+    real_s: Floats
+    straight_s: Floats
+    is_even: bool
+
+    def straight(self, real_s: Floats) -> Floats:
+        """Return the straight time of some times, also outside the piece."""
+        return _extended(real_s, self.real_s, self.straight_s)
+
+    def real(self, straight_s: Floats) -> Floats:
+        """Return the time in the track of some straight times, also outside the piece."""
+        return _extended(straight_s, self.straight_s, self.real_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Warp:
+    """Pieces, one after another, that cover the track.
+
+    Parameters
+    ----------
+    pieces : tuple of Piece
+    """
+
+    pieces: tuple[Piece, ...]
+
+    @property
+    def is_even(self) -> bool:
+        """Whether the tempo is constant throughout."""
+        return all(piece.is_even for piece in self.pieces)
+
+    @property
+    def seams_s(self) -> list[float]:
+        """Where one piece ends and the next one starts."""
+        return [piece.start_s for piece in self.pieces[1:]]
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is no more than one tempo and phase."""
+        return len(self.pieces) == 1 and self.is_even
+
+    @classmethod
+    def constant(cls, seconds: float) -> Warp:
+        """Return the warp that changes nothing."""
+        ends = np.array([0.0, max(seconds, 1e-3)])
+        return cls((Piece(0.0, seconds, ends, ends, is_even=True),))
+
+    def numbered(self, bar_s: float) -> Warp:
+        """Return it with straight time 0 at the start, rising by at most a bar at each seam."""
+        start = self.pieces[0].straight(np.zeros(1))[0]
+        pieces = [replace(piece, straight_s=piece.straight_s - start) for piece in self.pieces]
+        for i, piece in enumerate(pieces[1:]):
+            seam = np.array([piece.start_s])
+            gap = float((piece.straight(seam) - pieces[i].straight(seam))[0])
+            bars = np.ceil((_LEAST_GAP * bar_s - gap) / bar_s)
+            pieces[i + 1] = replace(piece, straight_s=piece.straight_s + bars * bar_s)
+        return Warp(tuple(pieces))
+
+    def on_beats(self, phase_s: float, period_s: float, beats_per_bar: int) -> Warp:
+        """Return it with each seam on the first beat of the piece that starts there."""
+        pieces = list(self.pieces)
+        bar_s = beats_per_bar * period_s
+        for i, piece in enumerate(pieces[1:]):
+            place = (piece.straight(np.array([piece.start_s])) - phase_s) / period_s
+            beat = phase_s + period_s * np.ceil(place - _ON_BEAT)
+            seam = piece.real(beat)
+            gap = float((beat - pieces[i].straight(seam))[0])
+            bars = np.ceil((_LEAST_GAP * bar_s - gap) / bar_s)
+            start_s = float(seam[0])
+            pieces[i] = replace(pieces[i], end_s=start_s)
+            pieces[i + 1] = replace(
+                piece, start_s=start_s, straight_s=piece.straight_s + bars * bar_s
+            )
+        return Warp(tuple(pieces))
+
+    def points(
+        self, first_s: float = -_FAR_S, last_s: float = _FAR_S * 24
+    ) -> tuple[Floats, Floats]:
+        """Return times between two and their straight times, where the map bends; both rise."""
+        real, straight = [], []
+        for piece in self.pieces:
+            first = first_s if piece is self.pieces[0] else piece.start_s
+            last = last_s if piece is self.pieces[-1] else piece.end_s - SEAM_S
+            inside = (piece.real_s > first + SEAM_S) & (piece.real_s < last - SEAM_S)
+            times = np.concatenate([[first], piece.real_s[inside], [last]])
+            if piece.is_even:
+                times = times[[0, -1]]
+            real.append(times)
+            straight.append(piece.straight(times))
+        return np.concatenate(real), np.concatenate(straight)
+
+    def real(self, straight_s: Floats) -> Floats:
+        """Return the time in the track of some straight times."""
+        if self.is_constant:
+            return straight_s
+        real, straight = self.points()
+        return np.interp(straight_s, straight, real)
+
+    def straight(self, real_s: Floats) -> Floats:
+        """Return the straight time of some times."""
+        if self.is_constant:
+            return real_s
+        real, straight = self.points()
+        return np.interp(real_s, real, straight)
+
+    def sounds(self, straight_s: Floats, before_s: float = SEAM_S) -> Flags:
+        """Tell which straight times a seam does not jump over; nor are `before_s` before it."""
+        inside = np.ones(len(straight_s), bool)
+        for before, after in pairwise(self.pieces):
+            seam = np.array([after.start_s])
+            first, last = before.straight(seam - before_s)[0], after.straight(seam)[0]
+            inside &= (straight_s < first) | (straight_s >= last - 1e-6)
+        return inside
+
+    def keeps_bars(self, straight_s: Floats, steps: int) -> Flags:
+        """Tell which of some even places to keep, so that none is in a seam and bars go on.
+
+        Parameters
+        ----------
+        straight_s : float64[n]
+            Places of sixteenths, say.
+        steps : int
+            Of a bar: so many are left out at each seam, or a multiple.
+
+        Returns
+        -------
+        bool[n]
+            Those to keep.
+        """
+        keep = np.ones(len(straight_s), bool)
+        for before, after in pairwise(self.pieces):
+            seam = np.array([after.start_s])
+            first = int(np.searchsorted(straight_s, before.straight(seam - SEAM_S)[0]))
+            last = int(np.searchsorted(straight_s, after.straight(seam)[0] - 1e-6))
+            keep[first : first + -(-(last - first) // steps) * steps] = False
+        return keep
+
+    def straighten(self, curve: Curve) -> Curve:
+        """Return a curve of one value a millisecond in straight time, 0 where a seam jumps."""
+        if self.is_constant:
+            return curve
+        end = int(np.ceil(self.straight(np.array([len(curve) / 1000.0]))[0] * 1000))
+        straight = (np.arange(max(1, end)) + 0.5) / 1000
+        real = self.real(straight) * 1000 - 0.5
+        values = np.interp(real, np.arange(len(curve)), curve, left=0.0, right=0.0)
+        return np.where(self.sounds(straight), values, 0.0).astype(np.float32)
+
+
+def _extended(x: Floats, xs: Floats, ys: Floats) -> Floats:
+    """Interpolate, and go on at the first and last slope."""
+    before = (ys[1] - ys[0]) / (xs[1] - xs[0])
+    after = (ys[-1] - ys[-2]) / (xs[-1] - xs[-2])
+    y = np.interp(x, xs, ys)
+    y = np.where(x < xs[0], ys[0] + (x - xs[0]) * before, y)
+    return np.where(x > xs[-1], ys[-1] + (x - xs[-1]) * after, y)
+
+
+def few(x: Floats, y: Floats, within: float) -> tuple[Floats, Floats]:
+    """Return the fewest points that a polygon needs to stay near all of them.
+
+    Parameters
+    ----------
+    x, y : float64[n]
+        Rising `x`.
+    within : float
+        Distance in `y` that no left-out point exceeds (Ramer-Douglas-Peucker).
+
+    Returns
+    -------
+    x, y : float64[m]
+        The first and the last among them.
+    """
+    keep = np.zeros(len(x), bool)
+    keep[[0, -1]] = True
+    spans = [(0, len(x) - 1)]
+    while spans:
+        first, last = spans.pop()
+        if last - first < 2:
+            continue
+        inner = np.arange(first + 1, last)
+        off = np.abs(y[inner] - np.interp(x[inner], x[[first, last]], y[[first, last]]))
+        worst = int(off.argmax())
+        if off[worst] > within:
+            keep[inner[worst]] = True
+            spans += [(first, int(inner[worst])), (int(inner[worst]), last)]
+    return x[keep], y[keep]

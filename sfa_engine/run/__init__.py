@@ -1,0 +1,1 @@
+"""Process mains, supervision, configuration and logging: the composition of the planes."""

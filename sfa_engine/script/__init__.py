@@ -1,0 +1,1 @@
+"""A mix as text: parse it, render it to a file, play it on a running engine."""

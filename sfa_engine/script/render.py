@@ -1,0 +1,173 @@
+"""Render a script with the real kernel, without a device, into a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sfa_engine.desk import find
+from sfa_engine.engine.command import REASONS, Reason, ReportKind, Ring, When
+from sfa_engine.engine.intents import OPERATIONS, Moment, command_for
+from sfa_engine.engine.layout import LATENCY, TICK
+from sfa_engine.engine.ring import Command
+from sfa_engine.errors import MediaError, Refused
+from sfa_engine.host.offline import Offline
+from sfa_engine.script.script import Event, Script
+from sfa_engine.system.atomic import atomic_file
+
+Audio = npt.NDArray[np.float32]
+Progress = Callable[[float], None]
+FORMATS = (".wav", ".flac", ".aiff", ".caf", ".w64", ".rf64")  # those that hold 24 bits
+NO_COMMENT = (".w64",)  # cannot store one
+PROBE_BYTES = 1 << 16  # more than may be free in the last block of a full disk
+MAX_AT_ONCE = 200  # in one tick; the kernel holds 256 waiting commands
+
+
+def perform(script: Script, rate: float = 48_000.0, block: int = 512) -> Iterator[Audio]:
+    """Yield the sound of a script, piece by piece: float32[frames, 2].
+
+    Every event happens at its exact frame. The limiter's delay is cut off at the start, so that
+    second 0 of the script is the first frame.
+
+    Raises
+    ------
+    MediaError
+        A bundle of the script cannot be read.
+    Refused
+        The kernel refused an event; its time and the reason are named.
+    """
+    engine = Offline(rate, 2, block)
+    end = round(script.end_s * rate) + LATENCY
+    position = 0
+    sent: dict[int, Event] = {}
+
+    def upto(frame: int) -> Iterator[Audio]:
+        nonlocal position
+        if position < frame:
+            sent.clear()
+        while position < frame:
+            piece = engine.render(min(frame - position, round(rate)))
+            skip = max(0, min(len(piece), LATENCY - position))
+            position += len(piece)
+            yield piece[skip:]
+        _check(engine, pending)
+
+    pending: dict[int, Event] = {}
+    for event in script.events:
+        # Up to the event's tick; the kernel applies it at the exact frame.
+        yield from upto(round(event.time_s * rate) // TICK * TICK)
+        if event.verb in {"load", "eject"}:
+            _load(engine, event)
+        elif event.verb != "mark":
+            ticket = engine.push(_command(event, rate))
+            sent[ticket] = pending[ticket] = event
+            if len(sent) > MAX_AT_ONCE:
+                raise Refused(f"more than {MAX_AT_ONCE} events at {event.time_s:g} s")
+    yield from upto(end)
+
+
+def _check(engine: Offline, pending: dict[int, Event]) -> None:
+    """Raise an error if the kernel refused an event."""
+    for report in engine.reported():
+        if report.ring != Ring.STAGE or not report.is_end:
+            continue
+        event = pending.pop(report.ticket, None)
+        if event is not None and report.kind is ReportKind.REFUSED:
+            message, hint = REASONS[Reason(report.reason)]
+            raise Refused(f"at {event.time_s:g} s {event.path}: {message}", hint)
+
+
+def _load(engine: Offline, event: Event) -> None:
+    if event.verb == "load":
+        engine.load(event.deck - 1, Path(event.path))
+    else:
+        engine.loader.give_track(event.deck - 1, None)
+
+
+def _command(event: Event, rate: float) -> Command:
+    control = find(event.path)
+    if control.path not in OPERATIONS:
+        raise Refused(
+            f"at {event.time_s:g} s {control.path}: a control of the stage, not in a render",
+            "for the tempo, set the deck's rate",
+        )
+    moment = Moment(When.FRAME, frame=round(event.time_s * rate))
+    if event.when is not None:
+        moment = Moment.parse(event.when)
+    return command_for(control, event.value, moment, 0)
+
+
+def write_wav(
+    target: Path,
+    pieces: Iterator[Audio],
+    rate: int,
+    frames: int,
+    progress: Progress | None = None,
+    *,
+    subtype: str = "PCM_24",
+    comment: str = "",
+) -> float:
+    """Write pieces of sound to a file atomically; return the peak.
+
+    Parameters
+    ----------
+    target : pathlib.Path
+        Its ending is one of `FORMATS`.
+    frames : int
+        Their number, for the progress.
+    comment : str
+        Stored in the file, if its format can.
+
+    Raises
+    ------
+    MediaError
+        The ending is not one of these, or the file cannot be written; the reason is named.
+    """
+    import soundfile
+
+    if target.suffix.lower() not in FORMATS:
+        raise MediaError(
+            f'"{target}": unknown sound format "{target.suffix}"',
+            f"end it with {' or '.join(FORMATS)}",
+        )
+    if not target.parent.is_dir():
+        raise MediaError(f"{target.parent} is not a folder", "make it first")
+    peak = 0.0
+    done = 0
+    try:
+        with atomic_file(target, durable=False) as part:
+            try:
+                with soundfile.SoundFile(part, "w", rate, 2, subtype) as file:
+                    if comment and target.suffix.lower() not in NO_COMMENT:
+                        file.comment = comment
+                    for piece in pieces:
+                        file.write(piece)
+                        peak = max(peak, float(np.abs(piece).max(initial=0.0)))
+                        done += len(piece)
+                        if progress is not None:
+                            progress(min(1.0, done / max(1, frames)))
+            except soundfile.LibsndfileError as error:
+                raise _write_error(part) or error from None
+    except (OSError, soundfile.LibsndfileError) as why:
+        hint = "choose another path"
+        if isinstance(why, OSError) and why.errno in {errno.ENOSPC, errno.EDQUOT}:
+            hint = "free some space, or choose another path"
+        reason = why.strerror if isinstance(why, OSError) else str(why)
+        raise MediaError(f"{target} cannot be written: {reason}", hint) from None
+    return peak
+
+
+def _write_error(path: Path) -> OSError | None:
+    """Return why a file cannot be extended: libsndfile reports only "System error"."""
+    try:
+        with path.open("ab", buffering=0) as file:
+            file.write(bytes(PROBE_BYTES))
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error
+    return None

@@ -1,1 +1,0 @@
-"""What is made at leisure: demonstration grooves, later arrangement and export. Never on stage."""

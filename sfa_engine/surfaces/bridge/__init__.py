@@ -1,0 +1,1 @@
+"""Routes between MIDI, OSC and the desk, past profiles. See ``docs/bridge.md``."""

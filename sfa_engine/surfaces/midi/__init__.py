@@ -1,0 +1,1 @@
+"""MIDI controllers: profiles, and the tables that the host resolves their messages by."""

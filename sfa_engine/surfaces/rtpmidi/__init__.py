@@ -1,0 +1,1 @@
+"""Network MIDI: AppleMIDI sessions, RTP-MIDI packets. See ``docs/network-midi.md``."""

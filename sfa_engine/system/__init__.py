@@ -1,0 +1,1 @@
+"""Sockets, process locks, durable files, logs, async and HTTP: nothing of music."""

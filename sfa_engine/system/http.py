@@ -1,0 +1,41 @@
+"""HTTP clients, with errors for invalid proxies and certificates. Knows no service."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import httpx
+
+from sfa_engine.errors import SfaError
+
+VARIABLES = "ALL_PROXY, HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE"
+
+Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
+
+
+def open_client(kind: type[Client], service: str, error: type[SfaError], **options: Any) -> Client:
+    """Open a client for a service; the caller closes it.
+
+    Parameters
+    ----------
+    kind : type
+        `httpx.Client` or `httpx.AsyncClient`.
+    service : str
+        Its name, for errors.
+    error : type
+        Class of errors.
+    **options : Any
+        Arguments of `kind`.
+
+    Raises
+    ------
+    SfaError
+        Of the type `error`: the environment's proxies or certificates are invalid.
+    """
+    try:
+        return kind(**options)
+    except (ImportError, ValueError, OSError, httpx.InvalidURL) as problem:
+        raise error(
+            f"cannot connect to {service} with these proxies and certificates: {problem}",
+            f"check {VARIABLES}, also in lower case",
+        ) from problem

@@ -1,0 +1,49 @@
+"""Unix sockets that only this user can connect to.
+
+A socket appears at its path when it listens: an existing path belongs to a process that answers, or
+to a dead one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+MAX_BYTES = 107  # of a path, in `struct sockaddr_un`
+
+
+def listen_unix(path: Path, backlog: int) -> socket.socket:
+    """Return a socket that listens at a path, replacing an existing one.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    backlog : int
+        Of connections to accept.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written, the path is too long for a socket, or it is a folder.
+    """
+    # Not `atomic_file`: bind makes the file, and a path has 107 bytes at most. The caller holds a
+    # lock, so the name is not in use.
+    part = path.with_name(f".{path.name}")
+    if len(os.fsencode(part)) > MAX_BYTES:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(path))
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with suppress(FileNotFoundError):
+            part.unlink()
+        listener.bind(str(part))
+        part.chmod(0o600)
+        listener.listen(backlog)
+        part.replace(path)
+    except BaseException:
+        listener.close()
+        part.unlink(missing_ok=True)
+        raise
+    return listener

@@ -1,0 +1,219 @@
+"""Short performances, one a feature, whose sound is kept; run as a program it prints their sums.
+
+``scenes.py FOLDER`` renders all with the machine code in a folder, for another CPU perhaps.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from sfa_engine.engine.command import Op, When
+from sfa_engine.engine.ring import Command
+from sfa_engine.host import build
+from sfa_engine.host.offline import Offline
+from sfa_engine.track.grid import Anchor, Grid
+
+RATE = 48_000
+FRAMES = 9600  # 0.2 s, 75 kB
+THROUGH = 2  # of deck.assign
+
+
+def noise(seed, level=4000):
+    """Return four seconds of noise, made of whole numbers alone: int16[frames, 2]."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(-level, level, (4 * RATE, 2), dtype=np.int16)
+
+
+def wave(period, level=8000):
+    """Return four seconds of a triangle, its period in frames: int16[frames, 2]."""
+    place = np.arange(4 * RATE) % period
+    mono = np.minimum(place, period - place) * 4 * level // period - level
+    return np.stack([mono, mono], axis=1).astype(np.int16)
+
+
+def playing(*decks, channels=2, **settings):
+    """Return an engine whose decks play, after 64 frames; ``deck1__rate=1.08`` sets a control."""
+    engine = Offline(RATE, channels)
+    for name, value in settings.items():
+        engine.set(name.replace("__", "."), value)
+    engine.render(32)
+    for deck, source in enumerate(decks):
+        stems = source if isinstance(source, dict) else {"mix": source}
+        engine.load(deck, stems, rate=RATE, grid=Grid((Anchor(500.0, 0.0),), 124.0 + 4 * deck))
+        engine.push(Command(Op.PLAY, deck=deck, x=1.0))
+    engine.render(32)
+    return engine
+
+
+def at(engine, *changes):
+    """Send changes of controls, each at a frame."""
+    for frame, path, value in changes:
+        engine.set(path, value, frame)
+
+
+def everything():
+    """Render half a second in which most of the kernel has its turn: float32[24000, 2]."""
+    rng = np.random.default_rng(42)
+    hiss = (rng.standard_normal((4 * RATE, 2)) * 4000).astype(np.int16)
+    engine = Offline(RATE)
+    for deck, bpm in enumerate((124.0, 128.0)):
+        stems = {"drums": np.roll(hiss, 1000 * deck, 0), "bass": hiss[::-1].copy()}
+        engine.load(deck, stems, rate=RATE, grid=Grid((Anchor(500.0, 0.0),), bpm))
+    engine.render(32)
+    engine.push(Command(Op.LEADER, deck=0, x=1.0))
+    engine.push(Command(Op.PLAY, deck=0, x=1.0))
+    engine.push(Command(Op.SYNC, deck=1, x=2.0))
+    engine.push(Command(Op.PLAY, deck=1, x=1.0))
+    at(
+        engine,
+        (1000, "deck1.rate", 1.04),
+        (3001, "deck1.stem.drums.mute", 1.0),
+        (4000, "deck2.eq.low.kill", 1.0),
+        (5000, "deck2.stem.bass.pan", -50.0),
+        (7003, "deck1.filter", -60.0),
+        (9000, "crossfader", 30.0),
+        (9500, "crossfader_curve", 1.0),
+        (12_000, "deck1.trim", 9.0),
+        (15_000, "deck2.filter", 70.0),
+        (18_000, "deck1.reverse", 1.0),
+    )
+    presses = ((Op.HOTCUE_PRESS, 2500), (Op.LOOP_BEATLOOP, 11_000), (Op.HOTCUE_PRESS, 20_001))
+    for op, frame in presses:
+        engine.push(Command(op, when=When.FRAME, frame=frame))
+    return engine.render(24_000)
+
+
+def mute():
+    engine = playing({"drums": noise(1), "bass": wave(480)})
+    at(engine, (2001, "deck1.stem.drums.mute", 1.0), (6003, "deck1.stem.drums.mute", 0.0))
+    return engine.render(FRAMES)
+
+
+def solo():
+    engine = playing({"drums": noise(1), "bass": wave(480)})
+    at(engine, (2001, "deck1.stem.bass.solo", 1.0), (6003, "deck1.stem.bass.solo", 0.0))
+    return engine.render(FRAMES)
+
+
+def volume():
+    engine = playing({"drums": noise(2), "bass": wave(300)})
+    at(
+        engine,
+        (1000, "deck1.stem.bass.volume", -12.0),
+        (3001, "deck1.fader", 3.0),
+        (5000, "deck1.trim", -6.0),
+        (7000, "master.volume", -60.0),
+    )
+    return engine.render(FRAMES)
+
+
+def pan():
+    engine = playing({"drums": noise(3), "bass": wave(200)})
+    at(engine, (1500, "deck1.stem.bass.pan", -100.0), (5000, "deck1.stem.drums.pan", 35.0))
+    return engine.render(FRAMES)
+
+
+def equaliser():
+    engine = playing(noise(4))
+    at(
+        engine,
+        (1000, "deck1.eq.low.kill", 1.0),
+        (3000, "deck1.eq.mid.gain", -9.0),
+        (5000, "deck1.eq.high.gain", 6.0),
+        (7000, "deck1.eq.low.kill", 0.0),
+    )
+    return engine.render(FRAMES)
+
+
+def filters():
+    engine = playing({"drums": noise(5), "bass": noise(6)}, deck1__resonance=60.0)
+    at(
+        engine,
+        (500, "deck1.filter", -70.0),
+        (2500, "deck1.filter", 55.0),
+        (5000, "deck1.stem.drums.filter", -40.0),
+        (7000, "deck1.filter", 0.0),
+    )
+    return engine.render(FRAMES)
+
+
+def loop_seam():
+    engine = playing(wave(317), deck1__rate=1.03)
+    at(engine, (100, "deck1.loop.start", 0.01), (100, "deck1.loop.end", 0.06))
+    engine.push(Command(Op.LOOP_ACTIVE, x=1.0, when=When.FRAME, frame=101))
+    return engine.render(FRAMES)
+
+
+def jump():
+    engine = playing(wave(457))
+    for op, x, frame in ((Op.SEEK, 1.0, 1003), (Op.JUMP, -1.0, 4000), (Op.SEEK, 2.5, 7777)):
+        engine.push(Command(op, x=x, when=When.FRAME, frame=frame))
+    return engine.render(FRAMES)
+
+
+def varispeed():
+    engine = playing({"drums": noise(7), "bass": wave(100)}, deck1__rate=0.93)
+    at(engine, (3000, "deck1.bend", 8.0), (6000, "deck1.rate", 1.9), (8000, "deck1.reverse", 1.0))
+    return engine.render(FRAMES)
+
+
+def limiter():
+    engine = playing(noise(8, 20_000), master__limiter__release=20.0)
+    at(engine, (1000, "deck1.trim", 12.0), (4000, "deck1.trim", -12.0))
+    at(engine, (7000, "master.limiter.ceiling", -9.0), (7000, "deck1.trim", 6.0))
+    return engine.render(FRAMES)
+
+
+def crossfader():
+    engine = playing(wave(480), noise(9))
+    for curve in range(3):
+        at(engine, (3200 * curve, "crossfader_curve", float(curve)))
+        for k in range(32):
+            at(engine, (3200 * curve + 100 * k, "crossfader", k * 200 / 31 - 100))
+    return engine.render(FRAMES)
+
+
+def headphones():
+    engine = playing(wave(480), noise(10), channels=4, deck2__pfl=1.0, deck2__fader=-60.0)
+    at(
+        engine,
+        (1000, "phones.mix", 70.0),
+        (2500, "phones.split", 1.0),
+        (4000, "phones.volume", 0.0),
+    )
+    return engine.render(FRAMES // 2)
+
+
+def synced():
+    engine = playing(wave(480), wave(375), clock__source=1.0)
+    for op, deck, x, frame in (
+        (Op.SYNC, 1, 2.0, 500),  # heard: it glides, and is bent into phase
+        (Op.LOOP_BEATLOOP, 0, 0.0, 3000),
+        (Op.SEEK, 1, 1.0, 4500),  # lands in phase
+        (Op.PLAY, 0, 0.0, 7000),  # the tempo stays
+    ):
+        engine.push(Command(op, deck=deck, x=x, when=When.FRAME, frame=frame))
+    at(engine, (2000, "deck1.rate", 1.03), (6000, "deck1.bend", 4.0))
+    return engine.render(FRAMES)
+
+
+FEATURES = (
+    mute, solo, volume, pan, equaliser, filters, loop_seam, jump, varispeed, limiter, crossfader,
+    headphones, synced,
+)  # fmt: skip
+
+
+def digests():
+    """Return the sum of every scene's bytes."""
+    return {
+        scene.__name__: hashlib.sha256(scene().tobytes()).hexdigest()
+        for scene in (everything, *FEATURES)
+    }
+
+
+if __name__ == "__main__":
+    build.ensure = lambda _=None: Path(sys.argv[1])
+    print(json.dumps(digests()))

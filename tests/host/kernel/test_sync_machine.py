@@ -1,0 +1,368 @@
+"""The rules of sync as invariants over whatever a performer does, looked at in every tick.
+
+Every run takes a share of steps; `make test-nightly` a hundred thousand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from sfa_engine.desk import CONTROLS
+from sfa_engine.desk.scale import NOT_SET
+from sfa_engine.engine.command import Op, ReportKind
+from sfa_engine.engine.layout import READING_INDEX, TICK, VALUE_INDEX, VALUE_PATHS
+from sfa_engine.engine.ring import Command
+from sfa_engine.host.kernel import sync
+from sfa_engine.host.offline import Offline
+from sfa_engine.track.grid import Anchor, Grid
+
+RATE = 48_000
+TRACK_RATE = 8_000  # small in memory
+LENGTH_S = 60.0
+QUIET = np.zeros((round(LENGTH_S * TRACK_RATE), 2), np.int16)
+STEPS_EACH = 50
+GLIDE_TICKS = 16  # of the rate, 10 ms
+SETTLE_S = 16.0  # what the phase needs: half a beat at 4 %, and the last of it, above 70 BPM
+SLOW_BPM = 70.0
+
+GRIDS = {
+    "124": Grid((Anchor(0.0, 0.0),), 124.0),
+    "128": Grid((Anchor(1111.0, 0.0),), 128.0),
+    "70": Grid((Anchor(0.0, 0.0),), 70.0),
+    "174": Grid((Anchor(333.0, 0.0),), 174.0),
+    "step": Grid((Anchor(0.0, 0.0), Anchor(20.0 * TRACK_RATE, 40.0)), 126.0),
+    "none": None,
+}
+SCALES = [CONTROLS[path].scale for path in VALUE_PATHS]
+LOW, HIGH = (np.array([getattr(scale, end) for scale in SCALES]) for end in ("low", "high"))
+OPTIONAL = np.array([scale.optional for scale in SCALES])
+LOOP_VERBS = (
+    *(Op.LOOP_BEATLOOP, Op.LOOP_SET_IN, Op.LOOP_SET_OUT, Op.LOOP_RELOOP),
+    *(Op.LOOP_HALVE, Op.LOOP_DOUBLE, Op.CUE),
+)
+deck_numbers = st.integers(0, 1)
+often = st.sampled_from([True, True, True, True, False])
+seldom = st.sampled_from([False, False, False, True])
+# Mostly inside the track, so that the decks go on playing, and sometimes far outside.
+places = st.floats(2.0, 50.0) | st.floats(2.0, 50.0) | st.floats(-100.0, 100.0)
+jumps = st.sampled_from([1.0, -1.0, 4.0, -8.0, 0.5]) | st.floats(-300.0, 300.0)
+modes = st.sampled_from([2.0, 2.0, 1.0, 2.0, 0.0])
+grids = st.sampled_from(["124", "124", "128", "128", "70", "174", "step", "none"])
+
+
+@dataclass
+class Seen:
+    """One deck, as it is after a tick."""
+
+    playing: bool
+    position: float  # s
+    speed: float  # s of the track per s
+    rate: float
+    following: int
+    beat: float
+    heard: bool
+
+
+class Performance(RuleBasedStateMachine):
+    """Two decks under anybody's hands."""
+
+    @initialize(
+        grids=st.tuples(grids, grids),
+        playing=st.tuples(often, often),
+        synced=st.tuples(modes, modes),
+    )
+    def begin(self, grids, playing, synced):
+        self.engine = Offline(RATE, 2, TICK)
+        self.memory = self.engine.memory.engine
+        self.grids = ["", ""]
+        self.gliding = [0, 0]  # ticks that a hand's change of the rate or bend still takes
+        for deck in (0, 1):
+            self._mount(deck, grids[deck])
+            self.engine.push(Command(Op.SYNC, deck=deck, x=synced[deck]))
+            self.engine.push(Command(Op.PLAY, deck=deck, x=float(playing[deck])))
+        self._render()
+        self.seen = [self._look(deck) for deck in (0, 1)]
+        self.beat = self._reading("clock.beat")
+
+    def _mount(self, deck, name):
+        self.grids[deck] = name
+        self.engine.load(deck, {"mix": QUIET}, rate=TRACK_RATE, grid=GRIDS[name])
+
+    def _render(self):
+        self.engine.render(TICK)
+        self.reports = self.engine.reported()
+        self.readings = self.engine.memory.snapshot()["flat"]
+
+    def _value(self, path):
+        return self.engine.memory.value(path)
+
+    def _reading(self, path):
+        return float(self.readings[READING_INDEX[path]])
+
+    def _look(self, deck):
+        machine, main = self.memory["transport"][deck], self.memory["transport"][deck]["head"][0]
+        playing = bool(machine["playing"])
+        position = float(machine["position"])
+        if playing:
+            gone = int(self.memory["frame"]) - int(main["anchor_frame"])
+            position = float(main["anchor_position"]) + gone * float(main["speed"])
+        return Seen(
+            playing,
+            position / TRACK_RATE,
+            float(main["speed"]) * RATE / TRACK_RATE if playing else 0.0,
+            self._value(f"deck{deck + 1}.rate"),
+            int(machine["following"]),
+            self._reading(f"deck{deck + 1}.beat"),
+            playing and self._value(f"deck{deck + 1}.fader") > -60.0,
+        )
+
+    # ------------------------------------------------------------------ what hands do
+
+    def _do(self, deck, op, x=0.0, *, ticks=3, moves=False, turns=False, target=0):
+        """Send a command, let some ticks pass, and look at each."""
+        writer = self.engine.loader._commands if op is Op.LOAD else self.engine.commands
+        writer.push(Command(op, deck=deck, target=target, x=x))
+        if turns:
+            self.gliding[deck] = GLIDE_TICKS
+        for tick in range(ticks):
+            first = tick == 0
+            self._tick(moved=deck if moves and first else None)
+
+    def _set(self, deck, path, value, **how):
+        self._do(deck, Op.SET, value, target=VALUE_INDEX[f"deck{deck + 1}.{path}"], **how)
+
+    @rule(deck=deck_numbers, on=often)
+    def play(self, deck, on):
+        self._do(deck, Op.PLAY, float(on))
+
+    @rule(deck=deck_numbers, mode=modes)
+    def sync(self, deck, mode):
+        self._do(deck, Op.SYNC, mode, moves=not self.seen[deck].heard)
+
+    @rule(deck=deck_numbers, on=st.booleans())
+    def leader(self, deck, on):
+        self._do(deck, Op.LEADER, float(on))
+
+    @rule(deck=deck_numbers, rate=st.floats(0.5, 2.0))
+    def rate(self, deck, rate):
+        self._set(deck, "rate", rate, turns=True)
+
+    @rule(deck=deck_numbers, bend=st.sampled_from([0.0, 0.0, 4.0, -8.0]))
+    def bend(self, deck, bend):
+        self._set(deck, "bend", bend, turns=True)
+
+    @rule(deck=deck_numbers, on=st.booleans())
+    def reverse(self, deck, on):
+        self._set(deck, "reverse", float(on), turns=True)
+
+    @rule(deck=deck_numbers, on=st.booleans())
+    def quantise(self, deck, on):
+        self._set(deck, "quantise", float(on))
+
+    @rule(deck=deck_numbers, level=st.sampled_from([0.0, 0.0, -60.0]))
+    def fader(self, deck, level):
+        self._set(deck, "fader", level, ticks=GLIDE_TICKS)
+
+    @rule(deck=deck_numbers, place=places)
+    def seek(self, deck, place):
+        self._jump(deck, Op.SEEK, place)
+
+    @rule(deck=deck_numbers, beats=jumps)
+    def jump(self, deck, beats):
+        self._jump(deck, Op.JUMP, beats, keeps=beats == round(beats))
+
+    @rule(deck=deck_numbers, cue=st.integers(0, 7))
+    def hot_cue(self, deck, cue):
+        self._jump(deck, Op.HOTCUE_PRESS, target=cue)
+
+    @rule(deck=deck_numbers, cue=st.integers(0, 7), op=st.sampled_from(["store", "clear"]))
+    def keep_hot_cue(self, deck, cue, op):
+        self._do(deck, Op.HOTCUE_STORE if op == "store" else Op.HOTCUE_CLEAR, target=cue)
+
+    def _jump(self, deck, op, x=0.0, target=0, *, keeps=True):
+        before = self.seen[deck]
+        self._do(deck, op, x, target=target, moves=True, ticks=1)
+        after = self.seen[deck]
+        quantised = self._value(f"deck{deck + 1}.quantise") and not after.following
+        looping = self._value(f"deck{deck + 1}.loop.active")
+        timed = keeps and quantised and self.grids[deck] != "none"
+        if looping or not (timed and before.playing and after.playing):
+            return
+        if -59.9 < after.position < LENGTH_S - 2.0 and self.gliding[deck] == 0:
+            # In its own time: the same phase as if it had not jumped.
+            tempo = self._reading(f"deck{deck + 1}.tempo") / 60
+            if self._value(f"deck{deck + 1}.reverse"):
+                tempo = -tempo
+            off = sync.phase_error.py_func(before.beat + tempo * TICK / RATE, after.beat)
+            assert abs(off) < 2 * abs(tempo) * TICK / RATE or self.grids[deck] == "step"
+
+    @rule(
+        deck=deck_numbers,
+        op=st.sampled_from(LOOP_VERBS),
+        x=st.sampled_from([0.0, 1.0]),
+    )
+    def loop(self, deck, op, x):
+        self._do(deck, op, x, moves=True)
+
+    @rule(deck=deck_numbers, beats=st.sampled_from([-64.0, -1.0, 0.5, 4.0, 64.0]))
+    def move_loop(self, deck, beats):
+        self._do(deck, Op.LOOP_MOVE, beats, moves=True)
+
+    @rule(deck=deck_numbers, end=st.sampled_from(["start", "end"]), place=st.floats(-80, 80))
+    def set_loop(self, deck, end, place):
+        self._set(deck, f"loop.{end}", place)
+
+    @rule(source=st.sampled_from([0.0, 1.0, 2.0]))
+    def clock_source(self, source):
+        self._do(0, Op.SET, source, target=VALUE_INDEX["clock.source"])
+
+    @rule()
+    def play_both(self):
+        """Both from the middle, so that there is something to be in time with."""
+        for deck in (0, 1):
+            self._do(deck, Op.SEEK, 20.0, moves=True)
+            self._do(deck, Op.PLAY, 1.0)
+
+    @rule(deck=deck_numbers)
+    def press_sync_again(self, deck):
+        self._do(deck, Op.SYNC, 0.0)
+        self._do(deck, Op.SYNC, 2.0, moves=not self.seen[deck].heard, ticks=30)
+
+    @rule(deck=deck_numbers, grid=grids, go=seldom)
+    def load(self, deck, grid, go):
+        if not go:
+            return
+        self._mount(deck, grid)
+        for _ in range(3):
+            self._tick(moved=deck)
+        assert not self.seen[deck].playing
+        assert self._value(f"deck{deck + 1}.leader") == 0.0
+
+    @rule(deck=deck_numbers, go=seldom)
+    def eject(self, deck, go):
+        if go:
+            self._do(deck, Op.LOAD, target=-1, moves=True)
+
+    @rule(ticks=st.integers(1, 60))
+    def wait(self, ticks):
+        for _ in range(ticks):
+            self._tick()
+
+    @rule()
+    def wait_for_the_lock(self):
+        """After some seconds without a hand on it, a synced deck is in time."""
+        for deck in (0, 1):
+            self.engine.push(Command(Op.SEEK, deck=deck, x=20.0))
+            self.engine.push(Command(Op.LOOP_ACTIVE, deck=deck, x=0.0))
+        self.engine.block = 4096
+        self.engine.render(round(SETTLE_S * RATE / TICK) * TICK)
+        self.engine.block = TICK
+        self.engine.reported()
+        self.gliding = [0, 0]
+        self._render()
+        self.seen = [self._look(deck) for deck in (0, 1)]
+        self.beat = self._reading("clock.beat")
+        for deck, now in enumerate(self.seen):
+            lead = now.following - 1
+            if lead < 0 or not now.playing or not self.seen[lead].playing:
+                continue
+            low, high = (CONTROLS["deck1.rate"].scale.low, CONTROLS["deck1.rate"].scale.high)
+            bent = self._value(f"deck{deck + 1}.bend") or self._value(f"deck{lead + 1}.bend")
+            slow = self._reading(f"deck{deck + 1}.tempo") < SLOW_BPM
+            if not low < now.rate < high or bent or slow:
+                continue
+            tempi = [self._reading(f"deck{d + 1}.tempo") for d in (deck, lead)]
+            multiple = float(self.memory["transport"][deck]["multiple"])
+            assert tempi[0] == pytest.approx(tempi[1] * multiple, rel=0.003)
+            turned = [self._value(f"deck{d + 1}.reverse") for d in (deck, lead)]
+            if self._value(f"deck{deck + 1}.sync") == 2.0 and turned[0] == turned[1]:
+                assert abs(self._reading(f"deck{deck + 1}.phase_error")) < 0.003
+
+    # ------------------------------------------------------------------ what holds in every tick
+
+    def _tick(self, moved=None):
+        before = self.seen
+        self._render()
+        self.seen = [self._look(d) for d in (0, 1)]
+        went = {r.deck for r in self.reports if r.kind in {ReportKind.WRAPPED, ReportKind.ENDED}}
+        for d in (0, 1):
+            self._check(d, before[d], self.seen[d], moved == d or d in went)
+        beat = self._reading("clock.beat")
+        most = float(self.memory["clock_speed"]) * TICK * 1.5 + 1e-6
+        assert -1e-9 <= beat - self.beat <= max(most, 0.02)  # on, and without a jump
+        self.beat = beat
+        self.gliding = [max(0, left - 1) for left in self.gliding]
+
+    def _check(self, d, was, now, jumped):
+        ticks_s = TICK / RATE
+        if was.playing and now.playing and was.heard and now.heard and not jumped:
+            gone = (now.position - was.position) / ticks_s
+            least, most = sorted((was.speed, now.speed))
+            assert least - 1e-6 <= gone <= most + 1e-6, "a leap of the position"
+        other = 1 - d
+        follows = other + 1 in {was.following, now.following}
+        hands = self.gliding[d] or (follows and self.gliding[other])
+        if was.playing and now.playing and was.heard and now.heard and not hands and not jumped:
+            change = abs(abs(now.speed) - abs(was.speed))
+            assert change <= 2.5 * sync.SLEW * ticks_s * max(1.0, now.rate), "a leap of the tempo"
+        if was.following and not now.following and was.heard and not hands:
+            # It may have gone on gliding in the part of the tick before.
+            assert abs(now.rate - was.rate) <= 1.01 * sync.SLEW * ticks_s, "a tempo not kept"
+
+    @invariant()
+    def nobody_follows_in_a_circle(self):
+        if not hasattr(self, "seen"):
+            return
+        assert not (self.seen[0].following and self.seen[1].following)
+        for deck, now in enumerate(self.seen):
+            assert not (now.following and self._value(f"deck{deck + 1}.leader"))
+            if now.following and now.playing:
+                assert self.seen[now.following - 1].playing, "a deck that is heard follows silence"
+
+    @invariant()
+    def every_value_is_legal(self):
+        if not hasattr(self, "seen"):
+            return
+        flat = self.memory["flat"]
+        legal = (flat >= LOW) & (flat <= HIGH) | OPTIONAL & (flat == NOT_SET)
+        assert legal.all(), [VALUE_PATHS[index] for index in np.flatnonzero(~legal)]
+        for deck, now in enumerate(self.seen):
+            assert -60.0 - 1e-9 <= now.position <= LENGTH_S + 1e-9
+            if self._value(f"deck{deck + 1}.loop.active"):
+                assert self._value(f"deck{deck + 1}.loop.end") != NOT_SET
+                assert self._value(f"deck{deck + 1}.loop.end") > self._value(
+                    f"deck{deck + 1}.loop.start"
+                )
+
+
+def steps(count):
+    """Return the settings for so many steps in all."""
+    return settings(
+        max_examples=max(1, count // STEPS_EACH),
+        stateful_step_count=STEPS_EACH,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.mark.slow
+def test_the_rules_of_sync_hold_whatever_is_pressed():
+    run_state_machine_as_test(Performance, settings=steps(1500))
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_the_rules_of_sync_hold_for_a_hundred_thousand_presses():
+    run_state_machine_as_test(Performance, settings=steps(100_000))
