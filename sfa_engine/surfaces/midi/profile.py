@@ -7,13 +7,16 @@
                                                                      ▼ bindings and lights
 
 `parse_profile` refuses a text with all its faults, each with line and remedy. Built-in profiles
-lie beside the package, in ``profiles``; a user's profile of the same name overrides one.
+lie in ``profiles`` of the checkout, or in ``share/sfa/profiles`` of where the package was
+installed; a user's profile of the same name overrides one.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+import site
+import sys
 import tomllib
 import warnings
 from collections.abc import Sequence
@@ -34,7 +37,15 @@ from sfa_engine.surfaces.midi.lights import check_light, check_message
 
 logger = logging.getLogger(__name__)
 
-BUILT_IN = Path(__file__).parent / "profiles"
+
+def _built_in() -> Path:
+    """Return the folder of the profiles that come with the package."""
+    checkout = Path(__file__).parents[3] / "profiles"
+    installed = [Path(base, "share/sfa/profiles") for base in (sys.prefix, site.getuserbase())]
+    return next((p for p in (checkout, *installed) if (p / "generic.toml").is_file()), checkout)
+
+
+BUILT_IN = _built_in()
 MAX_BYTES = 256 << 10  # thirty times the longest of ours; 1 MiB is 4 s of parsing
 MAX_DOTS = 600  # in a line; the parser's time grows with the square of a key's parts
 MAX_ENTRIES = 512  # of a profile; as many as a slot has inputs
