@@ -33,7 +33,7 @@ from sfa_engine.engine.midi_clock import MIDI_CLOCK
 TICK = 32  # frames; every smoothing runs on this raster of the global frame counter
 DECKS = len(DESK.deck)
 STRIPS = len(STEMS)
-HEADS = 4  # the playing head of a deck and three that fade out behind jumps
+HEADS = 4  # of a voice: one that plays and three that fade out behind jumps
 FADE = 96  # frames, 2 ms: how long a jump, a start or a stop takes to fade
 SLOTS = 8  # tracks in memory: one a deck, one fading out, the rest being loaded
 RINGS = len(Ring)
@@ -132,19 +132,19 @@ REPORT = np.dtype(  # 96 bytes, likewise
         ("value", "f8"),
     ]
 )
-HEAD = np.dtype(
-    [
-        ("slot", "i8"),  # -1: silent
-        ("anchor_frame", "i8"),
-        ("anchor_position", "f8"),  # track frames
-        ("speed", "f8"),  # track frames per engine frame
-        ("gain", "f8"),
-        ("slope", "f8"),  # of the gain, per frame
-    ]
-)
+_PLACE = [
+    ("slot", "i8"),  # -1: none
+    ("anchor_frame", "i8"),
+    ("anchor_position", "f8"),  # track frames
+    ("speed", "f8"),  # track frames per engine frame
+]
+TIMELINE = np.dtype(_PLACE)  # where a deck is in its track
+HEAD = np.dtype([*_PLACE, ("gain", "f8"), ("slope", "f8")])  # what reads; slope per frame
+VOICE = np.dtype([("head", HEAD, (HEADS,))])  # the first plays, the others fade out
+VOICES = 1 + STRIPS  # of a deck: one for all stems, and one for each that goes its own way
 TRANSPORT = np.dtype(
     [
-        ("head", HEAD, (HEADS,)),  # the first plays, the others fade out
+        ("head", TIMELINE),
         ("playing", "i8"),
         ("cue_held", "i8"),
         ("position", "f8"),  # track frames, at the frame being rendered
@@ -371,6 +371,7 @@ EQUALISER = np.dtype(
 STRIP = np.dtype([("filter", FILTER), ("mute", "f8"), ("peak", "f8"), ("power", "f8")])
 CHANNEL = np.dtype(
     [
+        ("voice", VOICE, (VOICES,)),
         ("strip", STRIP, (STRIPS,)),
         ("eq", EQUALISER),
         ("filter", FILTER),

@@ -143,7 +143,7 @@ class Decks:
             path = bytes(transport["bundle"])
             if not path:
                 continue
-            head = transport["head"][0]
+            head = transport["head"]
             position = float(transport["position"])
             if transport["playing"]:
                 since = frame - int(head["anchor_frame"])

@@ -199,7 +199,7 @@ def rebase(engine: np.void, rate: float) -> None:
         return
     frame = int(engine["emitted"])
     for transport in engine["transport"]:
-        head = transport["head"][0]
+        head = transport["head"]
         if transport["playing"]:
             gone = frame - int(head["anchor_frame"])
             head["anchor_position"] += gone * float(head["speed"])

@@ -124,7 +124,7 @@ class Loader:
         Unmapping a track takes tens of milliseconds: the host calls this while idle.
         """
         with self._mutex:
-            heads = self._dsp.memory.engine["transport"]["head"]["slot"][:, 0]
+            heads = self._dsp.memory.engine["transport"]["head"]["slot"]
             for slot, mounted in list(self._mounted.items()):
                 media = self._dsp.record["media"][slot]
                 # One whose command still waits on the ring must stay: the kernel may take it yet.
@@ -361,7 +361,7 @@ class Loader:
 
     def on_deck(self, deck: int) -> Mounted | None:
         """Return the track that a deck plays."""
-        slot = int(self._dsp.memory.engine["transport"][deck]["head"][0]["slot"])
+        slot = int(self._dsp.memory.engine["transport"][deck]["head"]["slot"])
         return self._mounted.get(slot)
 
 

@@ -10,6 +10,7 @@ from sfa_engine.host.kernel.glide import ramp
 from sfa_engine.host.kernel.interpolate import add_span, fetch, weigh
 from sfa_engine.host.kernel.intrinsics import kernel, part
 from sfa_engine.host.kernel.transport import place
+from sfa_engine.host.kernel.voice import finish_fades, follow, heads_heard, is_heard
 
 F = np.float32
 RESONANCE = 25.0  # %, of a stem's filter
@@ -49,30 +50,8 @@ def fade(dsp, head, frames):
 
 
 @kernel
-def finish_fades(dsp, transport, frames):
-    """Take every head's fade across a segment, and rest those that have gone."""
-    for k in range(HEADS):
-        head = transport.head[k]
-        if head.slot < 0 or head.slope == 0.0:
-            continue
-        head.gain = min(1.0, max(0.0, head.gain + head.slope * frames))
-        if head.gain == 1.0:
-            head.slope = 0.0
-        if k > 0 and head.gain == 0.0:
-            dsp.media[head.slot].heads -= 1
-            head.slot = -1
-            head.slope = 0.0
-
-
-@kernel
-def is_heard(head):
-    """Return whether a head is there and not faded out."""
-    return head.slot >= 0 and (head.gain != 0.0 or head.slope > 0.0)
-
-
-@kernel
-def read_stem(dsp, transport, stem, bus, start, frames, frame, alone):
-    """Add what every head of the deck reads of a stem onto a bus.
+def read_stem(dsp, voice, stem, bus, start, frames, frame, alone):
+    """Add what every head of a voice reads of a stem onto a bus.
 
     When one head plays `alone` its weights stand in the dsp already.
 
@@ -83,7 +62,7 @@ def read_stem(dsp, transport, stem, bus, start, frames, frame, alone):
     """
     missing = np.int64(0)
     for k in range(HEADS):
-        head = transport.head[k]
+        head = voice.head[k]
         if not is_heard(head):
             continue
         media = dsp.media[head.slot]
@@ -97,23 +76,13 @@ def read_stem(dsp, transport, stem, bus, start, frames, frame, alone):
 
 
 @kernel
-def has_stem(dsp, transport, stem):
-    """Return whether any head that is to be heard has a stem."""
+def has_stem(dsp, voice, stem):
+    """Return whether any head of a voice that is to be heard has a stem."""
     for k in range(HEADS):
-        head = transport.head[k]
+        head = voice.head[k]
         if is_heard(head) and dsp.media[head.slot].address[stem] != 0:
             return True
     return False
-
-
-@kernel
-def heads_heard(transport):
-    """Return how many heads are to be heard."""
-    count = 0
-    for k in range(HEADS):
-        if is_heard(transport.head[k]):
-            count += 1
-    return count
 
 
 @kernel
@@ -150,9 +119,10 @@ def render(engine, dsp, deck, start, frames, frame):
     """
     bus = dsp.deck_bus
     blank(bus, start, frames)
-    transport = engine.transport[deck]
+    follow(engine, dsp, deck)
     channel = dsp.channel[deck]
-    count = heads_heard(transport)
+    voice = channel.voice[0]
+    count = heads_heard(voice)
     first = dsp.start.deck[deck]
     to = dsp.to.deck[deck]
     rate = dsp.sample_rate
@@ -162,13 +132,13 @@ def render(engine, dsp, deck, start, frames, frame):
             meter.rest(channel.strip[s], frames, rate)
         filters.settle(channel.filter, to.filter, to.resonance, rate)
         equaliser.settle(channel.eq, to.eq)
-        finish_fades(dsp, transport, frames)
+        finish_fades(dsp, deck, frames)
         return False
     solo0 = 0.0
     solo1 = 0.0
     for s in range(STRIPS):
         # A solo of a stem that the track has not must not silence those that it has.
-        if has_stem(dsp, transport, s):
+        if has_stem(dsp, voice, s):
             solo0 = max(solo0, first.stem[s].solo)
             solo1 = max(solo1, to.stem[s].solo)
     strip_bus = dsp.strip_bus
@@ -178,7 +148,7 @@ def render(engine, dsp, deck, start, frames, frame):
         strip = channel.strip[s]
         a = first.stem[s]
         b = to.stem[s]
-        there = has_stem(dsp, transport, s)
+        there = has_stem(dsp, voice, s)
         gain0 = a.volume * (1.0 - a.mute) * (1.0 - solo0 * (1.0 - a.solo))
         gain1 = b.volume * (1.0 - b.mute) * (1.0 - solo1 * (1.0 - b.solo))
         silent = gain0 == 0.0 and gain1 == 0.0
@@ -188,7 +158,7 @@ def render(engine, dsp, deck, start, frames, frame):
             continue
         blank(strip_bus, start, frames)
         if there:
-            lacking = read_stem(dsp, transport, s, strip_bus, start, frames, frame, alone)
+            lacking = read_stem(dsp, voice, s, strip_bus, start, frames, frame, alone)
             # Neighbouring segments need some of the same frames: none is to be counted twice.
             missing = max(missing, min(lacking, frames))
             alone = count == 1
@@ -205,8 +175,8 @@ def render(engine, dsp, deck, start, frames, frame):
         )
         meter.follow(strip, strip_bus, start, frames, rate)
         add(bus, strip_bus, start, frames)
-    transport.underruns += missing
-    finish_fades(dsp, transport, frames)
+    engine.transport[deck].underruns += missing
+    finish_fades(dsp, deck, frames)
     apply_gain(dsp, bus, start, frames, first.trim, to.trim, first.trim, to.trim)
     equaliser.isolate(dsp, channel.eq, bus, start, frames, first.eq, to.eq)
     filters.bipolar(channel.filter, bus, start, frames, to.filter, to.resonance, rate)

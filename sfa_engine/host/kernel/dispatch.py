@@ -22,7 +22,7 @@ def _source() -> str:
         "    op = command.op",
         "    deck = np.int64(command.deck)",
         f"    is_deck = deck >= 0 and deck < {DECKS}",
-        "    has_track = is_deck and engine.transport[deck].head[0].slot >= 0",
+        "    has_track = is_deck and engine.transport[deck].head.slot >= 0",
     ]
     for name in VERBS:
         found = REGISTRY[name]

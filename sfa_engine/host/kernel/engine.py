@@ -130,7 +130,7 @@ def publish(engine, dsp, started_ns, first_frame):
         reading = values.deck[d]
         machine = engine.transport[d]
         channel = dsp.channel[d]
-        main = machine.head[0]
+        main = machine.head
         reading.level = channel.peak
         reading.rms = math.sqrt(channel.power)
         reading.underruns = np.float64(machine.underruns)

@@ -28,7 +28,7 @@ def index_of(deck, command):
 @kernel
 def store_here(engine, dsp, deck, index, frame):
     """Store a hot cue where the deck is, on the nearest beat if it quantises."""
-    rate = dsp.media[engine.transport[deck].head[0].slot].rate
+    rate = dsp.media[engine.transport[deck].head.slot].rate
     here = transport.position_now(engine, deck, frame)
     change(engine, dsp, index, transport.snap(engine, dsp, deck, here) / rate, frame)
 
@@ -41,7 +41,7 @@ def hotcue_press(engine, dsp, deck, command, frame):
         return Reason.UNKNOWN
     stored = engine.flat[index]
     if stored != NOT_SET:
-        rate = dsp.media[engine.transport[deck].head[0].slot].rate
+        rate = dsp.media[engine.transport[deck].head.slot].rate
         sync.go(engine, dsp, deck, frame, stored * rate)
     else:
         store_here(engine, dsp, deck, index, frame)

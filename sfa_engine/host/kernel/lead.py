@@ -32,7 +32,7 @@ def beat_length(engine, dsp, deck, frame):
     the beat number jumps and a beat is cut short, is neither: the median of some beats passes it.
     """
     beat, length = transport.beat_of(engine, dsp, deck, frame)
-    media = dsp.media[engine.transport[deck].head[0].slot]
+    media = dsp.media[engine.transport[deck].head.slot]
     first = grid.position_of(media, beat - AROUND)
     around = (grid.position_of(media, beat + AROUND) - first) / (2.0 * AROUND)
     change = abs(around / length - 1.0)

@@ -31,7 +31,7 @@ def loop_active(engine, dsp, deck, command, frame):
     at_active = AT_LOOP_ACTIVE + deck * DECK_STRIDE
     values = engine.values.deck[deck]
     if command.x != 0.0:
-        if not transport.has_loop(values, dsp.media[engine.transport[deck].head[0].slot]):
+        if not transport.has_loop(values, dsp.media[engine.transport[deck].head.slot]):
             return Reason.NOT_SET
         command.x = 1.0
     set_goal(engine, dsp, at_active, command.x)
@@ -41,7 +41,7 @@ def loop_active(engine, dsp, deck, command, frame):
 @verb(needs_track=True)
 def loop_set_in(engine, dsp, deck, command, frame):
     """Put the loop's start where the deck is."""
-    rate = dsp.media[engine.transport[deck].head[0].slot].rate
+    rate = dsp.media[engine.transport[deck].head.slot].rate
     here = transport.position_now(engine, deck, frame)
     place = transport.snap(engine, dsp, deck, here)
     change(engine, dsp, AT_LOOP_START + deck * DECK_STRIDE, place / rate, frame)
@@ -53,7 +53,7 @@ def loop_set_in(engine, dsp, deck, command, frame):
 def loop_set_out(engine, dsp, deck, command, frame):
     """Put the loop's end where the deck is, and loop."""
     machine = engine.transport[deck]
-    media = dsp.media[machine.head[0].slot]
+    media = dsp.media[machine.head.slot]
     values = engine.values.deck[deck]
     base = deck * DECK_STRIDE
     begin = values.loop.start * media.rate
@@ -68,7 +68,7 @@ def loop_set_out(engine, dsp, deck, command, frame):
     change(engine, dsp, AT_LOOP_ACTIVE + base, 1.0, frame)
     # Leaving late must still go round: what ran over is played from the start again.
     if machine.playing != 0 and here > place:
-        transport.locate(dsp, machine, frame, here - (place - begin))
+        transport.locate(engine, dsp, deck, frame, here - (place - begin))
     return Reason.NONE
 
 
@@ -76,7 +76,7 @@ def loop_set_out(engine, dsp, deck, command, frame):
 def loop_beatloop(engine, dsp, deck, command, frame):
     """Loop `length` beats from here, or leave the loop."""
     machine = engine.transport[deck]
-    media = dsp.media[machine.head[0].slot]
+    media = dsp.media[machine.head.slot]
     values = engine.values.deck[deck]
     base = deck * DECK_STRIDE
     if values.loop.active != 0.0:
@@ -106,16 +106,16 @@ def loop_beatloop(engine, dsp, deck, command, frame):
     change(engine, dsp, AT_LOOP_END + base, end / rate, frame)
     change(engine, dsp, AT_LOOP_ACTIVE + base, 1.0, frame)
     # A start or an end that was put on a beat may have left the deck outside.
-    speed = machine.head[0].speed
+    speed = machine.head.speed
     if machine.playing != 0 and not transport.in_loop(values, media, speed, here):
-        transport.locate(dsp, machine, frame, place + (here - place) % (end - place))
+        transport.locate(engine, dsp, deck, frame, place + (here - place) % (end - place))
     return Reason.NONE
 
 
 @verb(needs_track=True)
 def loop_reloop(engine, dsp, deck, command, frame):
     """Go back into the last loop, or leave it."""
-    media = dsp.media[engine.transport[deck].head[0].slot]
+    media = dsp.media[engine.transport[deck].head.slot]
     values = engine.values.deck[deck]
     at_active = AT_LOOP_ACTIVE + deck * DECK_STRIDE
     if values.loop.active != 0.0:
@@ -144,7 +144,7 @@ def loop_double(engine, dsp, deck, command, frame):
 def resize(engine, dsp, deck, frame, factor):
     """Make the loop longer or shorter; a deck that would be left outside stays in it."""
     machine = engine.transport[deck]
-    media = dsp.media[machine.head[0].slot]
+    media = dsp.media[machine.head.slot]
     values = engine.values.deck[deck]
     if not transport.has_loop(values, media):
         return Reason.NOT_SET
@@ -160,7 +160,7 @@ def resize(engine, dsp, deck, frame, factor):
     change(engine, dsp, AT_LOOP_END + base, (begin + length) / media.rate, frame)
     here = transport.position_now(engine, deck, frame)
     if values.loop.active != 0.0 and machine.playing != 0 and here > begin + length:
-        transport.locate(dsp, machine, frame, begin + (here - begin) % length)
+        transport.locate(engine, dsp, deck, frame, begin + (here - begin) % length)
     return Reason.NONE
 
 
@@ -168,7 +168,7 @@ def resize(engine, dsp, deck, frame, factor):
 def loop_move(engine, dsp, deck, command, frame):
     """Move the loop by so many beats, and the deck with it."""
     machine = engine.transport[deck]
-    media = dsp.media[machine.head[0].slot]
+    media = dsp.media[machine.head.slot]
     values = engine.values.deck[deck]
     if not transport.has_loop(values, media):
         return Reason.NOT_SET
@@ -189,5 +189,5 @@ def loop_move(engine, dsp, deck, command, frame):
     change(engine, dsp, AT_LOOP_START + base, first / media.rate, frame)
     change(engine, dsp, AT_LOOP_END + base, end_moved / media.rate, frame)
     if values.loop.active != 0.0 and machine.playing != 0 and begin <= here < end:
-        transport.locate(dsp, machine, frame, here + first - begin)
+        transport.locate(engine, dsp, deck, frame, here + first - begin)
     return Reason.NONE

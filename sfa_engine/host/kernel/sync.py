@@ -14,8 +14,8 @@ import math
 
 import numpy as np
 
-from sfa_engine.engine.layout import DECK_STRIDE, DECKS, FADE, VALUE_INDEX
-from sfa_engine.host.kernel import grid, transport
+from sfa_engine.engine.layout import DECK_STRIDE, DECKS, VALUE_INDEX
+from sfa_engine.host.kernel import grid, transport, voice
 from sfa_engine.host.kernel.glide import put
 from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.lead import (
@@ -44,7 +44,7 @@ SLEW = 0.25  # a second, of the original speed: 5 % of tempo takes 0.2 s, and is
 @kernel
 def has_grid(engine, dsp, deck):
     """Return whether there is a track with beats on a deck."""
-    slot = engine.transport[deck].head[0].slot
+    slot = engine.transport[deck].head.slot
     return slot >= 0 and grid.has_grid(dsp.media[slot])
 
 
@@ -171,7 +171,7 @@ def follow(engine, dsp, deck, frame):
         return lead
     length = beat_length(engine, dsp, deck, frame)
     followed = tempo(engine, dsp, lead, frame)
-    natural = dsp.media[machine.head[0].slot].rate / dsp.sample_rate / length
+    natural = dsp.media[machine.head.slot].rate / dsp.sample_rate / length
     rate = dsp.to.deck[deck].rate
     lead_rate = rate_of(dsp, lead)
     if machine.following != lead + 1:
@@ -206,7 +206,7 @@ def steer(engine, dsp, deck, frame):
     A deck that turns round leaves a head behind, as in a jump: else the sound had a kink.
     """
     machine = engine.transport[deck]
-    main = machine.head[0]
+    main = machine.head
     step = SLEW * (frame - machine.steered_frame) / dsp.sample_rate
     lead = follow(engine, dsp, deck, frame)
     if engine.values.deck[deck].loop.active == 0.0:
@@ -235,7 +235,7 @@ def steer(engine, dsp, deck, frame):
     speed = transport.speed_of(engine, dsp, deck)
     if speed != main.speed:
         if speed * main.speed < 0.0:
-            transport.locate(dsp, machine, frame, transport.place(main, frame))
+            transport.locate(engine, dsp, deck, frame, transport.place(main, frame))
         transport.anchor(main, frame, transport.place(main, frame), speed)
 
 
@@ -247,7 +247,7 @@ def land(engine, dsp, deck, frame, position):
     quantises, with itself. That moves it by half a beat at most.
     """
     machine = engine.transport[deck]
-    media = dsp.media[machine.head[0].slot]
+    media = dsp.media[machine.head.slot]
     position = transport.inside(media, position)
     if machine.playing == 0 or not grid.has_grid(media):
         return position
@@ -279,22 +279,21 @@ def land(engine, dsp, deck, frame, position):
 def go(engine, dsp, deck, frame, position):
     """Move a deck to a position, in track frames, and in time."""
     landing = land(engine, dsp, deck, frame, position)
-    transport.locate(dsp, engine.transport[deck], frame, landing)
+    transport.locate(engine, dsp, deck, frame, landing)
 
 
 @kernel
 def start(engine, dsp, deck, frame):
     """Run the deck from where it stands; one that follows beats begins on them."""
     machine = engine.transport[deck]
-    main = machine.head[0]
+    main = machine.head
     if main.slot < 0 or machine.playing != 0:
         return
     follow(engine, dsp, deck, frame)
     machine.nudge = 0.0
     machine.playing = 1
     machine.started_frame = frame
-    main.gain = 0.0
-    main.slope = 1.0 / FADE
+    voice.begin(dsp, deck)
     transport.anchor(main, frame, machine.position, transport.speed_of(engine, dsp, deck))
     change(engine, dsp, transport.AT_PLAY + deck * DECK_STRIDE, 1.0, frame)
     go(engine, dsp, deck, frame, machine.position)

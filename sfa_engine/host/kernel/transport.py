@@ -3,8 +3,7 @@
 A position is never added up: it is an anchor plus the frames since then times the speed, and
 it is re-anchored at each change. Two decks on one grid stay in phase for hours.
 
-A jump leaves a copy of the playing head behind, which fades out while the head fades in at
-its new place: no jump clicks.
+What is heard of it is read by the deck's voices, which follow: see `voice`.
 """
 
 from __future__ import annotations
@@ -18,12 +17,10 @@ from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.engine.command import ReportKind
 from sfa_engine.engine.layout import (
     DECK_STRIDE,
-    FADE,
     FASTEST,
-    HEADS,
     VALUE_INDEX,
 )
-from sfa_engine.host.kernel import grid
+from sfa_engine.host.kernel import grid, voice
 from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.reports import change, event
 
@@ -54,45 +51,19 @@ def anchor(head, frame, position, speed):
 
 
 @kernel
-def leave(dsp, transport):
-    """Copy the playing head to one that fades out behind it."""
-    main = transport.head[0]
-    if main.slot < 0 or main.gain == 0.0:
-        return
-    at = np.int64(1)
-    for k in range(1, HEADS):
-        if transport.head[k].slot < 0:
-            at = np.int64(k)
-            break
-        if transport.head[k].gain < transport.head[at].gain:
-            at = np.int64(k)
-    tail = transport.head[at]
-    if tail.slot >= 0:
-        dsp.media[tail.slot].heads -= 1
-    tail.slot = main.slot
-    tail.anchor_frame = main.anchor_frame
-    tail.anchor_position = main.anchor_position
-    tail.speed = main.speed
-    tail.gain = main.gain
-    tail.slope = -1.0 / FADE
-    dsp.media[tail.slot].heads += 1
-
-
-@kernel
 def inside(media, position):
     """Return the position nearest to one that a deck may stand at, in track frames."""
     return min(np.float64(media.frames), max(-PRE_ROLL_S * media.rate, position))
 
 
 @kernel
-def locate(dsp, transport, frame, position):
+def locate(engine, dsp, deck, frame, position):
     """Move the deck to a position, in track frames, without a click, and keep it in range."""
-    main = transport.head[0]
+    transport = engine.transport[deck]
+    main = transport.head
     position = inside(dsp.media[main.slot], position)
     if transport.playing != 0:
-        leave(dsp, transport)
-        main.gain = 0.0
-        main.slope = 1.0 / FADE
+        voice.cut(dsp, deck)
     anchor(main, frame, position, main.speed)
     transport.position = position
 
@@ -102,12 +73,10 @@ def stop(engine, dsp, deck, frame):
     """Halt the deck where it is."""
     transport = engine.transport[deck]
     if transport.playing != 0:
-        main = transport.head[0]
+        main = transport.head
         # The last frame falls between two of the device: the deck may be a part of one beyond it.
         transport.position = inside(dsp.media[main.slot], place(main, frame))
-        leave(dsp, transport)
-        main.gain = 0.0
-        main.slope = 0.0
+        voice.end(dsp, deck)
         transport.playing = 0
         anchor(main, frame, transport.position, 0.0)
     change(engine, dsp, AT_PLAY + deck * DECK_STRIDE, 0.0, frame)
@@ -116,7 +85,7 @@ def stop(engine, dsp, deck, frame):
 @kernel
 def base_speed(dsp, engine, deck):
     """Return a deck's speed by its rate alone, in track frames per engine frame."""
-    media = dsp.media[engine.transport[deck].head[0].slot]
+    media = dsp.media[engine.transport[deck].head.slot]
     return min(FASTEST, dsp.to.deck[deck].rate * media.rate / dsp.sample_rate)
 
 
@@ -133,7 +102,7 @@ def speed_of(engine, dsp, deck):
 def beat_of(engine, dsp, deck, frame):
     """Return a deck's beat number, and how many frames of its track a beat has there."""
     transport = engine.transport[deck]
-    main = transport.head[0]
+    main = transport.head
     media = dsp.media[main.slot]
     position = place(main, frame) if transport.playing != 0 else transport.position
     k = grid.interval_at(media, transport.beat_hint, position)
@@ -155,7 +124,7 @@ def running_beat(engine, dsp, deck, frame):
 def snap(engine, dsp, deck, position):
     """Return a place on the nearest beat where the deck quantises, else the place itself."""
     transport = engine.transport[deck]
-    slot = transport.head[0].slot
+    slot = transport.head.slot
     if engine.values.deck[deck].quantise == 0.0 or not grid.has_grid(dsp.media[slot]):
         return position
     return inside(
@@ -168,7 +137,7 @@ def position_now(engine, deck, frame):
     """Return where a deck is, in track frames, whether it plays or not."""
     transport = engine.transport[deck]
     if transport.playing != 0:
-        return place(transport.head[0], frame)
+        return place(transport.head, frame)
     return transport.position
 
 
@@ -203,7 +172,7 @@ def in_loop(values, media, speed, position):
 @kernel
 def go_round(engine, dsp, deck, frame):
     """Put a deck that was not rendered for a while where its loop would have taken it."""
-    main = engine.transport[deck].head[0]
+    main = engine.transport[deck].head
     media = dsp.media[main.slot]
     values = engine.values.deck[deck]
     before = values.position * media.rate
@@ -228,7 +197,7 @@ def frames_to_event(engine, dsp, deck, frame):
     """
     never = np.int64(1) << 40
     transport = engine.transport[deck]
-    main = transport.head[0]
+    main = transport.head
     if transport.playing == 0 or main.slot < 0 or main.speed == 0.0:
         return never
     media = dsp.media[main.slot]
@@ -252,7 +221,7 @@ def frames_to_event(engine, dsp, deck, frame):
 def happen(engine, dsp, deck, frame):
     """Do what `frames_to_event` foresaw for this very frame."""
     transport = engine.transport[deck]
-    main = transport.head[0]
+    main = transport.head
     media = dsp.media[main.slot]
     position = place(main, frame)
     values = engine.values.deck[deck]
@@ -263,7 +232,7 @@ def happen(engine, dsp, deck, frame):
             hint = transport.beat_hint
             beat = grid.beat_near(media, hint, position)
             transport.unrolled += beat - grid.beat_near(media, hint, position + back)
-        locate(dsp, transport, frame, position + back)
+        locate(engine, dsp, deck, frame, position + back)
         event(engine, dsp, ReportKind.WRAPPED, deck, frame, position / media.rate)
         return
     stop(engine, dsp, deck, frame)

@@ -7,8 +7,8 @@ import numpy as np
 from sfa_engine.desk import DESK
 from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.engine.command import Handover, Reason
-from sfa_engine.engine.layout import DECK_STRIDE, FADE, SLOTS
-from sfa_engine.host.kernel import grid, sync, transport
+from sfa_engine.engine.layout import DECK_STRIDE, SLOTS
+from sfa_engine.host.kernel import grid, sync, transport, voice
 from sfa_engine.host.kernel.glide import set_goal
 from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.reports import change
@@ -35,7 +35,7 @@ def play(engine, dsp, deck, command, frame):
         set_goal(engine, dsp, at_play, 0.0)
         transport.stop(engine, dsp, deck, frame)
         return Reason.NONE
-    if engine.transport[deck].head[0].slot < 0:
+    if engine.transport[deck].head.slot < 0:
         change(engine, dsp, at_play, 0.0, frame)
         return Reason.NO_TRACK
     engine.transport[deck].cue_held = 0  # playing on from a held cue
@@ -49,7 +49,7 @@ def play(engine, dsp, deck, command, frame):
 def seek(engine, dsp, deck, command, frame):
     """Move the deck to a position, in seconds; it is reported as far as the track goes."""
     machine = engine.transport[deck]
-    rate = dsp.media[machine.head[0].slot].rate
+    rate = dsp.media[machine.head.slot].rate
     sync.go(engine, dsp, deck, frame, command.x * rate)
     command.x = machine.position / rate
     return Reason.NONE
@@ -59,14 +59,14 @@ def seek(engine, dsp, deck, command, frame):
 def jump(engine, dsp, deck, command, frame):
     """Move the deck by so many beats."""
     machine = engine.transport[deck]
-    media = dsp.media[machine.head[0].slot]
+    media = dsp.media[machine.head.slot]
     if not grid.has_grid(media):
         return Reason.NO_GRID
     beat, _ = transport.beat_of(engine, dsp, deck, frame)
     place = transport.inside(media, grid.position_of(media, beat + command.x))
     if sync.is_beat_synced(engine, deck, machine.following - 1):
         place = sync.land(engine, dsp, deck, frame, place)
-    transport.locate(dsp, machine, frame, place)
+    transport.locate(engine, dsp, deck, frame, place)
     return Reason.NONE
 
 
@@ -78,7 +78,7 @@ def load(engine, dsp, deck, command, frame):
     if slot < -1 or slot >= SLOTS or (slot < 0 and how != Handover.NEW):
         return Reason.UNKNOWN
     machine = engine.transport[deck]
-    main = machine.head[0]
+    main = machine.head
     playing = machine.playing
     if how == Handover.SAME:
         if main.slot < 0 or main.slot != np.int64(command.x):
@@ -93,10 +93,9 @@ def load(engine, dsp, deck, command, frame):
         if main.slot >= 0:
             dsp.media[main.slot].heads -= 1
         main.slot = slot
-        main.gain = 0.0
-        main.slope = 1.0 / FADE if playing != 0 else 0.0
         dsp.media[slot].heads += 1
         if playing != 0:
+            voice.begin(dsp, deck)
             transport.go_round(engine, dsp, deck, frame)
         return Reason.NONE
     if playing != 0:
@@ -104,8 +103,6 @@ def load(engine, dsp, deck, command, frame):
     if main.slot >= 0:
         dsp.media[main.slot].heads -= 1
     main.slot = slot
-    main.gain = 0.0
-    main.slope = 0.0
     sync.regrid(engine, deck)
     base = deck * DECK_STRIDE
     change(engine, dsp, AT_LEADER + base, 0.0, frame)

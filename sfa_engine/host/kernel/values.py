@@ -33,7 +33,7 @@ def put_value(engine, dsp, index, command, frame):
 @kernel
 def check_loop(engine, dsp, deck, frame):
     """Leave a loop whose ends came too close, or crossed: it is none any more."""
-    slot = engine.transport[deck].head[0].slot
+    slot = engine.transport[deck].head.slot
     values = engine.values.deck[deck]
     if values.loop.active != 0.0:
         if slot < 0 or not transport.has_loop(values, dsp.media[slot]):

@@ -36,7 +36,7 @@ def frames_to_time(engine, dsp, command, frame):
         bar = np.int64(engine.values.clock.beats_per_bar)
     else:
         deck = command.clock - 1
-        main = engine.transport[deck].head[0]
+        main = engine.transport[deck].head
         if engine.transport[deck].playing == 0:
             return np.int64(0)
         if main.slot < 0:

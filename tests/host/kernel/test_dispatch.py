@@ -233,7 +233,7 @@ def test_as_many_as_may_wait_block_the_next_until_they_are_cancelled(engine):
 
 def test_a_bar_of_a_deck_whose_track_a_new_host_still_reads_is_waited_for(engine):
     do(engine, Op.PLAY, x=1.0)
-    slot = int(engine.memory.engine["transport"][0]["head"][0]["slot"])
+    slot = int(engine.memory.engine["transport"][0]["head"]["slot"])
     pcm, frames = engine.loader._mounted[slot].pcm, engine.loader._mounted[slot].frames
     engine.dsp = DspState(engine.memory, RATE, 2)
     engine.loader = Loader(engine.dsp)

@@ -60,7 +60,7 @@ def test_only_the_host_loads(engine, ring):
     [(-2, Handover.NEW), (SLOTS, Handover.NEW), (-1, Handover.SAME), (-1, Handover.RESUMED)],
 )
 def test_a_slot_that_does_not_exist_is_refused(engine, slot, how):
-    x = float(engine.memory.engine["transport"][0]["head"][0]["slot"])
+    x = float(engine.memory.engine["transport"][0]["head"]["slot"])
     before = engine.dsp.record["media"]["heads"].tolist()
     said = answer(engine, Ring.HOST, Command(Op.LOAD, target=slot, x=x, y=float(how)))
     assert (said.kind, said.reason) == (ReportKind.REFUSED, Reason.UNKNOWN)

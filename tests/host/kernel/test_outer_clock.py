@@ -237,7 +237,7 @@ def test_whatever_comes_the_clock_never_jumps_and_a_heard_deck_bends_by_a_percen
         low, high = sorted((was, per_tick))
         assert 0.99 * low - 1e-9 <= beat - seen["beat"] <= 1.01 * high + 1e-9
         machine = record["transport"][0]
-        head = machine["head"][0]
+        head = machine["head"]
         gone = session.frame - int(head["anchor_frame"])
         place = float(head["anchor_position"]) + gone * float(head["speed"])
         rate = session.value("deck1.rate")

@@ -307,7 +307,7 @@ def test_half_or_double_is_chosen_at_the_press_and_kept(own, lead, expected):
 
 def test_a_grid_that_doubles_under_the_leader_leaves_the_follower_at_its_tempo():
     decks = followed()
-    slot = int(decks.engine.memory.engine["transport"][0]["head"][0]["slot"])
+    slot = int(decks.engine.memory.engine["transport"][0]["head"]["slot"])
     other = decks.engine.loader.mount_arrays(
         {"mix": QUIET}, RATE, grid=Grid((Anchor(0.0, 0.0),), 248.0)
     )

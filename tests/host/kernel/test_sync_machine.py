@@ -112,7 +112,7 @@ class Performance(RuleBasedStateMachine):
         return float(self.readings[READING_INDEX[path]])
 
     def _look(self, deck):
-        machine, main = self.memory["transport"][deck], self.memory["transport"][deck]["head"][0]
+        machine, main = self.memory["transport"][deck], self.memory["transport"][deck]["head"]
         playing = bool(machine["playing"])
         position = float(machine["position"])
         if playing:

@@ -390,7 +390,7 @@ def test_reports_that_nobody_fetches_are_counted_and_the_music_plays_on():
 
 def test_what_is_not_in_memory_yet_is_silent_and_counted():
     engine = engine_with()
-    slot = int(engine.memory.engine["transport"][0]["head"][0]["slot"])
+    slot = int(engine.memory.engine["transport"][0]["head"]["slot"])
     engine.loader._set_ready(slot, 0, 10_000)
     out = engine.render(20_000)
     assert not out[12_000:].any()
