@@ -38,6 +38,7 @@ def play():
         hashlib.pbkdf2_hmac("sha256", b"", b"", rounds)
         while not engine["realtime"] and not stop.is_set():
             time.sleep(0.01)
+    stop.wait()
 
 began = time.perf_counter()
 hashlib.pbkdf2_hmac("sha256", b"", b"", 100_000)

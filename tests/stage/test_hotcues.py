@@ -402,8 +402,8 @@ def test_a_load_whose_client_or_stage_goes_away_clears_no_hot_cue_and_sets_those
 
     until(is_whole, "the cue of the track that is on the deck")
     store(engine, 2, 9.0)
-    on_deck = cued[0] if hot_cue(engine, 1) < 2.5 else cued[1]
-    until(lambda: 2 in hot_cues_in(on_deck), "what comes after all the others")
+    # The load may be done before, after, or never.
+    until(lambda: any(2 in hot_cues_in(path) for path in cued), "what comes after all the others")
     assert [hot_cues_in(path)[1] for path in cued] == [2.0, 3.0]
 
 

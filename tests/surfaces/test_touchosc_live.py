@@ -1,7 +1,6 @@
 """A tablet's layout against the engine itself: what is touched is set, what is set is shown."""
 
 import shutil
-import time
 
 import pytest
 from engine_process import show, until
@@ -70,9 +69,7 @@ def control(engine):
 def tablet(engine):
     made = Tablet(engine.osc)
     with made.line:
-        began_s = time.monotonic()
         made.shows(lambda: made.app.find("deck1.title").values.text == "Track 1", "the title")
-        assert time.monotonic() - began_s < 5.0  # of a busy machine
         yield made
         made.line.send("/sfa/unsubscribe")
 
