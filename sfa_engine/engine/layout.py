@@ -49,6 +49,13 @@ CUTOFFS = (1.0, 0.94, 0.88, 0.8, 0.7, 0.58, 0.45, 0.35, 0.25)
 FASTEST = 8.0  # track frames per engine frame, beyond any rate times any ratio of rates
 SPAN = int(TICK * FASTEST) + TAPS + 8
 
+# Sizes of the frames that tonal stems are stretched by, as rows times columns: long ones keep chords
+# whole, short ones a voice, whose pitch moves.
+SPECTRAL_SIZES = ((64, 64), (64, 128))
+ENVELOPE = 512  # groups of bins of a spectral envelope
+SPECTRAL_OUTPUT = 1024  # stretched samples that are kept for the interpolator
+SPECTRAL_TAIL = 256  # of which a seek fades out
+
 TEMPO_TAPS = 8  # the newest, that a tapped tempo is taken from
 
 LOOKAHEAD = 20  # frames, 0.4 ms, over which the limiter lets itself down
@@ -367,6 +374,56 @@ EQUALISER = np.dtype(
         ("wet", "f8"),
         ("idle", "i8"),  # ticks that it has been neutral
     ]
+)
+_LONGEST = max(rows * columns for rows, columns in SPECTRAL_SIZES)
+# Rows lie 1 KiB apart within a page: at one place in it they would fight for cache.
+SPECTRUM = _lay(
+    ("n1", "i8"),
+    ("n2", "i8"),
+    ("size", "i8"),
+    ("hop", "i8"),
+    ("table_address", "i8"),  # of the transform: float32[4, size]
+    ("shape_address", "i8"),  # of the window: float32[size]
+    ("envelope_table_address", "i8"),  # of its transform: float32[4, 2 * ENVELOPE]
+    ("onsets_address", "i8"),  # int64, source samples
+    ("onsets", "i8"),
+    ("shift", "f8"),  # of the pitch, as a factor, that the formants are kept against; 1: none
+    # where it is: a stretched sample is one of the output, before its interpolation
+    ("base", "i8"),  # stretched sample that frame 0 is centred at
+    ("frame", "i8"),
+    ("unit", "i8"),  # of the frame, that is next
+    ("made", "i8"),  # next stretched sample to be made
+    ("place", "f8"),  # its source sample
+    # of the frame under way
+    ("centre", "i8"),
+    ("next_onset", "i8"),
+    ("source_start", "i8"),  # where what it sees begins,
+    ("sample_start", "i8"),  # and where that is heard
+    ("is_cut", "i8"),  # 1: it begins with an onset
+    ("is_first", "i8"),
+    ("is_plain", "i8"),  # 1: it is the copy, unturned
+    ("source_centre", "i8"),
+    ("source_end", "i8"),
+    ("heard_from", "i8"),
+    ("heard_to", "i8"),
+    # of what is heard
+    ("next_heard", "i8"),
+    ("is_copy", "i8"),  # 1: the source itself is heard, `offset` further
+    ("offset", "i8"),
+    ("take_over", "i8"),  # centre of the frame with which the spectra return
+    ("fade_start", "i8"),
+    ("fade_end", "i8"),
+    ("to_copy", "i8"),
+    ("to_offset", "i8"),
+    ("tail_start", "i8"),
+    ("rows", ("f4", (8, _LONGEST + 256))),
+    ("energy", ("f4", (_LONGEST // 2 + 1,))),
+    ("turn", ("f4", (2, _LONGEST))),
+    ("envelope", ("f4", (4, 2 * ENVELOPE))),
+    ("gains", ("f4", (ENVELOPE,))),
+    ("ring", ("f4", (3, 2 * _LONGEST))),  # left, right, and the sum of the windows
+    ("output", ("f4", (2 * SPECTRAL_OUTPUT,))),
+    ("tail", ("f4", (2 * SPECTRAL_TAIL,))),
 )
 STRIP = np.dtype([("filter", FILTER), ("mute", "f8"), ("peak", "f8"), ("power", "f8")])
 CHANNEL = np.dtype(

@@ -114,6 +114,16 @@ def power_of_two(typing_context, exponent):
 
 
 @intrinsic
+def bits_of(typing_context, number):
+    """Return the bits of a float64 as an int64."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.IntType(64))
+
+    return types.int64(types.float64), generate
+
+
+@intrinsic
 def call_stream(typing_context, function, output, frames, flags, user):
     """Call a PortAudio callback by its address."""
 

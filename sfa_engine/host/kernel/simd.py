@@ -296,3 +296,76 @@ def peaks_between(typing_context, row, table, out, taps):
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64, taps), generate
+
+
+@intrinsic
+def radix_4(typing_context, xr, xi, yr, yi, apart, row, ar, ai, br, bi, cr, ci):
+    """Do eight butterflies of radix 4 side by side (Stockham: in natural order).
+
+    Parameters
+    ----------
+    xr, xi, yr, yi : int64
+        Addresses of the first inputs and outputs, real and imaginary.
+    apart : int64
+        Bytes from one input to the next.
+    row : int64
+        Bytes from one output to the next.
+    ar, ai, br, bi, cr, ci : float32
+        What the second, third and fourth output are turned by.
+    """
+
+    def generate(context, builder, signature, arguments):
+        xr, xi, yr, yi, apart, row = arguments[:6]
+        turns = [_repeated(builder, number, 8) for number in arguments[6:]]
+
+        def rows(first):
+            places = [first]
+            for _ in range(3):
+                places.append(builder.add(places[-1], apart))
+            return [_row(builder, place, 8, 0) for place in places]
+
+        re, im = rows(xr), rows(xi)
+
+        s = [builder.fadd(re[0], re[2]), builder.fadd(im[0], im[2])]
+        d = [builder.fsub(re[0], re[2]), builder.fsub(im[0], im[2])]
+        t = [builder.fadd(re[1], re[3]), builder.fadd(im[1], im[3])]
+        e = [builder.fsub(im[1], im[3]), builder.fsub(re[3], re[1])]  # -i times the difference
+        outputs = [
+            [builder.fadd(a, b) for a, b in zip(s, t, strict=True)],
+            [builder.fadd(a, b) for a, b in zip(d, e, strict=True)],
+            [builder.fsub(a, b) for a, b in zip(s, t, strict=True)],
+            [builder.fsub(a, b) for a, b in zip(d, e, strict=True)],
+        ]
+        places = [yr, yi]
+        for k, (p, q) in enumerate(outputs):
+            if k:
+                c, w = turns[2 * k - 2], turns[2 * k - 1]
+                turned = (
+                    builder.fsub(builder.fmul(p, c), builder.fmul(q, w)),
+                    builder.fadd(builder.fmul(p, w), builder.fmul(q, c)),
+                )
+                places = [builder.add(place, row) for place in places]
+            else:
+                turned = (p, q)
+            for place, values in zip(places, turned, strict=True):
+                _keep_row(builder, place, values, 0)
+        return context.get_dummy_value()
+
+    floats = [types.float32] * 6
+    return types.void(*[types.int64] * 6, *floats), generate
+
+
+@intrinsic
+def radix_2(typing_context, xr, xi, yr, yi, apart):
+    """Do eight butterflies of radix 2 side by side, without a turn; inputs and outputs alike."""
+
+    def generate(context, builder, signature, arguments):
+        *places, apart = arguments
+        for source, target in zip(places[:2], places[2:], strict=True):
+            a = _row(builder, source, 8, 0)
+            b = _row(builder, builder.add(source, apart), 8, 0)
+            _keep_row(builder, target, builder.fadd(a, b), 0)
+            _keep_row(builder, builder.add(target, apart), builder.fsub(a, b), 0)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 5), generate
