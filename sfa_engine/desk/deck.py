@@ -155,9 +155,15 @@ class Tempo(Section):
         percent(-50, +50),
         momentary=True,
     )
-    keylock = Switch("Keeps the pitch when the speed changes.", planned=True)
-    pitch = Fader("Shifts the pitch and leaves the speed.", semitones(-12, +12), planned=True)
-    key_match = Button("Shifts the pitch to fit the other deck.", planned=True, label="KEYMATCH")
+    keylock = Switch(
+        "Keeps the pitch when the speed changes, from half to twice the original one.", glide=0.02
+    )
+    pitch = Fader("Shifts the pitch and leaves the speed.", semitones(-12, +12), glide=0.02)
+    key_match = Button(
+        "Shifts the pitch so that the key fits that of the other deck.",
+        label="KEYMATCH",
+        owner="stage",
+    )
     sync = Choice(
         "Follows the leader: not at all, its tempo, or its beats.",
         options=("off", "tempo", "beat"),
@@ -235,6 +241,11 @@ class Deck(Transport, Tempo, Motion, Channel):
     artist = Text("Artist of the track.")
     album = Text("Album of the track.")
     key = Text("Key of the track, as it was recorded.")
+    audible_key = Text(
+        "Key as it is heard, with rate and pitch; and by how many cents it is out of tune.",
+        label="HEARD",
+        group="tempo",
+    )
     loaded = Meter("Whether there is a track.")
     ready = Meter("How much of the track is in memory.", percent(0, 100))
     duration = Meter("Length of the track.", seconds(0, MAX_LENGTH_S))

@@ -49,6 +49,13 @@ CUTOFFS = (1.0, 0.94, 0.88, 0.8, 0.7, 0.58, 0.45, 0.35, 0.25)
 FASTEST = 8.0  # track frames per engine frame, beyond any rate times any ratio of rates
 SPAN = int(TICK * FASTEST) + TAPS + 8
 
+# The search of `kernel.stretch`, in track frames decimated to some 12 kHz.
+DECIMATED_HZ = 12_000.0
+MAX_DECIMATION = 16  # of 192 kHz
+MATCH = 120  # compared: 10 ms
+REACH = 150  # how far the playing head may be from the timeline: 12.5 ms
+LANES = 32  # shifts that are compared at a time
+
 TEMPO_TAPS = 8  # the newest, that a tapped tempo is taken from
 
 LOOKAHEAD = 20  # frames, 0.4 ms, over which the limiter lets itself down
@@ -139,8 +146,26 @@ _PLACE = [
     ("speed", "f8"),  # track frames per engine frame
 ]
 TIMELINE = np.dtype(_PLACE)  # where a deck is in its track
-HEAD = np.dtype([*_PLACE, ("gain", "f8"), ("slope", "f8")])  # what reads; slope per frame
-VOICE = np.dtype([("head", HEAD, (HEADS,))])  # the first plays, the others fade out
+HEAD = np.dtype(
+    [
+        *_PLACE,
+        ("gain", "f8"),
+        ("slope", "f8"),  # per frame
+        ("unlike", "f8"),  # 1 less the correlation with what it fades over to; 0: a straight fade
+    ]
+)  # what reads
+VOICE = np.dtype(
+    [
+        ("line", TIMELINE),  # where it is to be
+        ("head", HEAD, (HEADS,)),  # the first plays, the others fade out
+        # keylock and pitch: see `kernel.stretch`
+        ("course", "i8"),  # how the playing head follows the line: a `Course`
+        ("share", "f8"),  # of the stretch: 0 for a line too slow or too fast for it
+        ("seen_frame", "i8"),
+        ("apart_frame", "i8"),  # when line and head last ran at two speeds
+        ("splice_hint", "i8"),
+    ]
+)
 VOICES = 1 + STRIPS  # of a deck: one for all stems, and one for each that goes its own way
 TRANSPORT = np.dtype(
     [
@@ -344,6 +369,8 @@ MEDIA = np.dtype(
         ("beats", "i8"),
         ("first_beat", "i8"),  # number of the first of them
         ("beats_per_bar", "i8"),
+        ("splices_address", "i8"),  # float64 positions of onsets, in track frames
+        ("splices", "i8"),  # how many; -1: not known
         ("gain", "f8"),
     ]
 )
@@ -446,6 +473,12 @@ DSP_STATE = _lay(
     ("weights", ("f4", (TICK, 2 * TAPS))),  # each twice, for left and right
     ("offsets", ("i8", (TICK,))),
     ("span", ("f4", (1, 2 * SPAN))),  # left and right by turns, as in the track
+    # stretch: what plays, what may follow, both decimated, and their products' sums
+    ("near", ("f4", (1, MATCH * MAX_DECIMATION))),
+    ("far", ("f4", (1, (MATCH + 2 * REACH) * MAX_DECIMATION + LANES))),
+    ("near_few", ("f4", (1, MATCH))),
+    ("far_few", ("f4", (1, MATCH + 2 * REACH + LANES))),
+    ("products", ("f4", (1, 2 * REACH + LANES))),
     ("strip_bus", ("f4", (2, TICK))),
     ("deck_bus", ("f4", (2, TICK))),
     ("cue_bus", ("f4", (2, TICK))),

@@ -18,7 +18,7 @@ from msgspec import structs
 from sfa_engine.engine.layout import DECKS
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, MediaError, Refused
-from sfa_engine.host.loader import Loader, Mounted
+from sfa_engine.host.loader import Loader, Mounted, read_splices
 from sfa_engine.host.request_server import in_words
 from sfa_engine.track.media import Bundle, Track, read_bundle
 
@@ -189,7 +189,7 @@ class Decks:
     # ------------------------------------------------------------------ refresh
 
     def refresh(self, deck: int) -> dict[str, Any]:
-        """Apply what the bundle on a deck says anew: names, key and grid, while it plays.
+        """Apply what the bundle on a deck says anew: names, key, grid and onsets, while it plays.
 
         Returns
         -------
@@ -213,7 +213,9 @@ class Decks:
             is_same = said.digest == track.digest or (bool(said.uuid) and said.uuid == track.uuid)
             if not is_same or (said.frames, said.rate) != (track.frames, track.rate):
                 return {"is_current": True}
-            is_current = said.grid == track.grid or self.loader.give_grid(deck, said.grid)
+            splices = read_splices(there.path, said)
+            is_current = said.grid == track.grid and self.loader.has_splices(deck, splices)
+            is_current = is_current or self.loader.give_grid(deck, said.grid, splices)
             if is_current:
                 known = {name: getattr(said, name) for name in REFRESHED}
                 self._tracks[deck] = replace(there, track=structs.replace(track, **known))

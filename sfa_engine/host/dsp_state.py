@@ -85,7 +85,8 @@ class DspState:
         engine["fresh"] = 1
         # Heads point at slots of this dsp; a new dsp has none.
         engine["transport"]["head"]["slot"] = -1
-        dsp["channel"]["voice"]["head"]["slot"] = -1
+        for reader in ("head", "line"):
+            dsp["channel"]["voice"][reader]["slot"] = -1
 
     def _adopt_rings(self) -> None:
         """Take over the command rings as the host before left them.

@@ -37,13 +37,15 @@ from sfa_engine.engine.ring import CommandWriter
 from sfa_engine.errors import EngineError, MediaError
 from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.elementary import factor_of
+from sfa_engine.track.curves import read_curves
 from sfa_engine.track.grid import Grid
-from sfa_engine.track.media import Bundle, StemFile, read_bundle
+from sfa_engine.track.media import RATE, Bundle, StemFile, Track, read_bundle
 
 AHEAD_S = 2.0  # in memory before a deck may play: ten times what a slow card takes for more
 CHUNK_FRAMES = 65_536
 RESERVE_BYTES = 256 << 20  # left to everybody else when a track asks for memory
 _MLOCK_ONFAULT = 1
+Splices = npt.NDArray[np.float64] | None
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -60,6 +62,24 @@ def available_bytes() -> int:
     return 1 << 62
 
 
+def read_splices(path: Path, track: Track) -> Splices:
+    """Return the onsets that the curves of a bundle list, in track frames.
+
+    Returns
+    -------
+    float64[n], optional
+        Rising; None if there are no curves, or they are of another sound.
+    """
+    try:
+        curves = read_curves(path)
+        if curves.digest != track.digest:
+            return None
+        splices = np.sort(curves.splices().astype(np.float64)) * (track.rate / RATE)
+    except MediaError:
+        return None
+    return splices[splices < track.frames]
+
+
 @dataclass
 class Mounted:
     """A track in a media slot.
@@ -69,6 +89,8 @@ class Mounted:
     slot : int
     beats : float64[n]
         Kept for the kernel, which has their address.
+    splices : float64[n], optional
+        Onsets in track frames, rising; likewise.
     deck : int
         That it was sent to; -1: none yet.
     handed : bool
@@ -81,6 +103,7 @@ class Mounted:
     frames: int
     pcm: dict[str, npt.NDArray[np.generic]]
     beats: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    splices: Splices = None
     deck: int = -1
     handed: bool = False
     error: str = ""
@@ -142,6 +165,7 @@ class Loader:
         rate: float,
         gain: float,
         grid: Grid | None,
+        splices: Splices,
     ) -> Mounted:
         """Describe a track in a free slot; nothing of it is ready yet."""
         beats, first_beat, beats_per_bar = np.zeros(0), 0, 4
@@ -151,7 +175,7 @@ class Loader:
             beats_per_bar = grid.beats_per_bar
         with self._mutex:
             slot = self._claim()
-            mounted = Mounted(slot, frames, pcm, beats)
+            mounted = Mounted(slot, frames, pcm, beats, splices)
             self._mounted[slot] = mounted
         first = next(iter(pcm.values()))
         media = self._dsp.record["media"][slot]
@@ -166,6 +190,8 @@ class Loader:
         media["beats_address"] = beats.ctypes.data if len(beats) else 0
         media["first_beat"] = first_beat
         media["beats_per_bar"] = beats_per_bar
+        media["splices"] = -1 if splices is None else len(splices)
+        media["splices_address"] = splices.ctypes.data if splices is not None else 0
         media["gain"] = gain
         return mounted
 
@@ -178,11 +204,25 @@ class Loader:
         *,
         grid: Grid | None = None,
         gain: float = 1.0,
+        splices: npt.ArrayLike | None = None,
     ) -> Mounted:
-        """Mount PCM that is in memory already: float32 or int16, [frames, 2], each as long."""
+        """Mount PCM that is in memory already: float32 or int16, [frames, 2], each as long.
+
+        Parameters
+        ----------
+        stems : mapping of str to array
+        rate : float
+            Frames a second.
+        grid : Grid, optional
+        gain : float
+            A factor.
+        splices : float[n], optional
+            Onsets in track frames; None: not known.
+        """
         pcm = {name: np.ascontiguousarray(array) for name, array in stems.items()}
         frames = len(next(iter(pcm.values())))
-        mounted = self._mount(pcm, frames, rate, gain, grid)
+        onsets = None if splices is None else np.sort(np.asarray(splices, np.float64))
+        mounted = self._mount(pcm, frames, rate, gain, grid, onsets)
         self._set_ready(mounted.slot, 0, frames)
         mounted.filled.set()
         return mounted
@@ -214,7 +254,8 @@ class Loader:
         mounted = None
         try:
             end = reader.read(start, min(track.frames, start + int(AHEAD_S * track.rate)))
-            mounted = self._mount(pcm, track.frames, track.rate, gain, track.grid)
+            splices = read_splices(path, track)
+            mounted = self._mount(pcm, track.frames, track.rate, gain, track.grid, splices)
             self._set_ready(mounted.slot, start, end)
             threading.Thread(
                 target=self._fill,
@@ -302,8 +343,16 @@ class Loader:
         mounted.handed = True
         self.free()
 
-    def give_grid(self, deck: int, grid: Grid | None) -> bool:
+    def give_grid(self, deck: int, grid: Grid | None, splices: Splices = None) -> bool:
         """Give the track on a deck another grid, while it plays; nothing is heard of it.
+
+        Parameters
+        ----------
+        deck : int
+            From 0.
+        grid : Grid, optional
+        splices : float64[n], optional
+            Onsets in track frames, rising; None: as they are.
 
         Returns
         -------
@@ -320,12 +369,20 @@ class Loader:
             media = self._dsp.record["media"][there.slot]
             rate, gain = float(media["rate"]), float(media["gain"])
             ready = int(media["ready_start"]), int(media["ready_end"])
-            mounted = self._mount(there.pcm, there.frames, rate, gain, grid)
+            onsets = there.splices if splices is None else splices
+            mounted = self._mount(there.pcm, there.frames, rate, gain, grid, onsets)
             mounted.error = there.error
             mounted.filled.set()
             self._set_ready(mounted.slot, *ready)
             self._send(deck, mounted, float(there.slot), Handover.SAME)
         return True
+
+    def has_splices(self, deck: int, splices: Splices) -> bool:
+        """Return whether the track on a deck has these splices, or none are given."""
+        there = self.on_deck(deck)
+        if splices is None or there is None:
+            return True
+        return there.splices is not None and np.array_equal(there.splices, splices)
 
     def _send(self, deck: int, mounted: Mounted | None, x: float, how: Handover) -> int:
         slot = -1

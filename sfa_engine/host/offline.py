@@ -72,12 +72,13 @@ class Offline:
         rate: float | None = None,
         grid: Grid | None = None,
         position_s: float = 0.0,
+        splices: npt.ArrayLike | None = None,
     ) -> Mounted:
         """Put a bundle, or stems in memory, on a deck (from 0); wait until all of it is there."""
         if isinstance(track, Path):
             mounted, _ = self.loader.mount_bundle(track, position_s)
         else:
-            mounted = self.loader.mount_arrays(track, rate or self.rate, grid=grid)
+            mounted = self.loader.mount_arrays(track, rate or self.rate, grid=grid, splices=splices)
         mounted.filled.wait()
         if mounted.error:
             raise EngineError(mounted.error)

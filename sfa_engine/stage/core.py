@@ -32,6 +32,7 @@ from sfa_engine.stage.conductor import Conductor, Done, readings_of
 from sfa_engine.stage.health import LATELY_S, Facts, Misses, judge
 from sfa_engine.stage.host_link import ask_host
 from sfa_engine.stage.hotcues import HotCueMap, HotCues, bundle_of
+from sfa_engine.stage.keys import Keys
 from sfa_engine.stage.midi_link import MidiLink
 from sfa_engine.stage.midi_ports import ExternalPorts
 from sfa_engine.stage.pending_load import PendingLoads
@@ -103,6 +104,7 @@ class Core:
         self._requested, self._done = [0] * DECKS, [0] * DECKS
         self._lock = SessionLock(self.conductor)
         self._browser = Browser(runtime, self.conductor)
+        self._keys = Keys(self.conductor)
         self._hotcues = HotCues(runtime, (data or runtime) / HOTCUES, self.conductor)
         self._cue_points: list[float | None] = [None] * DECKS  # from the library
         self._unseen = set(range(DECKS))  # decks loaded by an earlier stage

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from sfa_engine.engine.layout import HEADS, STRIPS
@@ -9,6 +11,7 @@ from sfa_engine.host.kernel import equaliser, filters, meter
 from sfa_engine.host.kernel.glide import ramp
 from sfa_engine.host.kernel.interpolate import add_span, fetch, weigh
 from sfa_engine.host.kernel.intrinsics import kernel, part
+from sfa_engine.host.kernel.stretch import guide
 from sfa_engine.host.kernel.transport import place
 from sfa_engine.host.kernel.voice import finish_fades, follow, heads_heard, is_heard
 
@@ -45,8 +48,15 @@ def fade(dsp, head, frames):
         for i in range(frames):
             dsp.ramp[i] = F(gain * loudness)
         return
+    if head.unlike == 0.0:
+        for i in range(frames):
+            dsp.ramp[i] = F(min(1.0, max(0.0, gain + slope * (i + 1))) * loudness)
+        return
+    # Of two sounds that fade over, x and 1 - x, the power stays if both are divided by this root.
+    unlike = 2.0 * head.unlike
     for i in range(frames):
-        dsp.ramp[i] = F(min(1.0, max(0.0, gain + slope * (i + 1))) * loudness)
+        x = min(1.0, max(0.0, gain + slope * (i + 1)))
+        dsp.ramp[i] = F(x / math.sqrt(1.0 - unlike * x * (1.0 - x)) * loudness)
 
 
 @kernel
@@ -120,6 +130,7 @@ def render(engine, dsp, deck, start, frames, frame):
     bus = dsp.deck_bus
     blank(bus, start, frames)
     follow(engine, dsp, deck)
+    guide(dsp, deck, frame)
     channel = dsp.channel[deck]
     voice = channel.voice[0]
     count = heads_heard(voice)

@@ -296,3 +296,40 @@ def peaks_between(typing_context, row, table, out, taps):
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64, taps), generate
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[call-overload]
+def correlate(typing_context, near, far, count, out, lanes):
+    """Write the sums of products of two rows of samples, for as many shifts of the second.
+
+    Each lane has a shift of its own, so that every sum is taken in the order of the samples.
+
+    Parameters
+    ----------
+    near, far : int64
+        Addresses of float32[count] and float32[count + lanes - 1].
+    count : int64
+    out : int64
+        Address of float32[lanes]: of the shifts 0, 1, …
+    lanes : literal int
+        A multiple of 8.
+    """
+    rows = lanes.literal_value // 8
+
+    def generate(context, builder, signature, arguments):
+        near, far, count, out, _ = arguments
+        kind = ir.VectorType(ir.FloatType(), 8)
+        sums = [cgutils.alloca_once(builder, kind) for _ in range(rows)]
+        for total in sums:
+            builder.store(ir.Constant(kind, [0.0] * 8), total)
+        with cgutils.for_range(builder, count) as loop:
+            step = builder.mul(loop.index, ir.Constant(ir.IntType(64), 4))
+            one = _shuffled(builder, _row(builder, builder.add(near, step), 1, 0), [0] * 8)
+            for k, total in enumerate(sums):
+                product = builder.fmul(one, _row(builder, builder.add(far, step), 8, 8 * k))
+                builder.store(builder.fadd(builder.load(total), product), total)
+        for k, total in enumerate(sums):
+            _keep_row(builder, out, builder.load(total), 8 * k)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, types.int64, lanes), generate

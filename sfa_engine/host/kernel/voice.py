@@ -1,15 +1,26 @@
 """What reads the stems of a deck: a head that plays, and others that fade out behind it.
 
-The deck's timeline says where the deck is; a voice follows it. A jump leaves a copy of the playing
-head behind, which fades out while the head fades in at its new place: no jump clicks.
+The deck's timeline says where the deck is; a voice has a line of its own, which follows it, and the
+playing head runs along that line: see `stretch`. A jump leaves a copy of the playing head behind,
+which fades out while the head fades in at its new place: no jump clicks.
 """
 
 from __future__ import annotations
+
+from enum import IntEnum
 
 import numpy as np
 
 from sfa_engine.engine.layout import FADE, HEADS, VOICES
 from sfa_engine.host.kernel.intrinsics import kernel
+
+
+class Course(IntEnum):
+    """How a playing head follows the line of its voice."""
+
+    NEW = 0  # it begins, and is put there
+    ALONG = 1  # it is a copy of the line
+    STRETCHED = 2  # it runs at its own speed, and is spliced towards the line
 
 
 @kernel
@@ -59,6 +70,7 @@ def leave(dsp, voice, frames):
     tail.anchor_position = main.anchor_position
     tail.speed = main.speed
     tail.gain = main.gain
+    tail.unlike = main.unlike
     tail.slope = -1.0 / frames
 
 
@@ -66,9 +78,12 @@ def leave(dsp, voice, frames):
 def begin(dsp, deck):
     """Fade the voices of a deck in, from silence."""
     for v in range(VOICES):
-        main = dsp.channel[deck].voice[v].head[0]
+        voice = dsp.channel[deck].voice[v]
+        voice.course = Course.NEW
+        main = voice.head[0]
         main.gain = 0.0
         main.slope = 1.0 / FADE
+        main.unlike = 0.0
 
 
 @kernel
@@ -85,19 +100,20 @@ def end(dsp, deck):
     for v in range(VOICES):
         voice = dsp.channel[deck].voice[v]
         leave(dsp, voice, FADE)
+        voice.course = Course.NEW
         voice.head[0].gain = 0.0
         voice.head[0].slope = 0.0
 
 
 @kernel
 def follow(engine, dsp, deck):
-    """Bring a deck's voices up to date with its timeline."""
-    line = engine.transport[deck].head
-    main = dsp.channel[deck].voice[0].head[0]
-    set_slot(dsp, main, line.slot)
-    main.anchor_frame = line.anchor_frame
-    main.anchor_position = line.anchor_position
-    main.speed = line.speed
+    """Bring the lines of a deck's voices up to date with its timeline."""
+    timeline = engine.transport[deck].head
+    line = dsp.channel[deck].voice[0].line
+    line.slot = timeline.slot
+    line.anchor_frame = timeline.anchor_frame
+    line.anchor_position = timeline.anchor_position
+    line.speed = timeline.speed
 
 
 @kernel
@@ -112,6 +128,7 @@ def finish_fades(dsp, deck, frames):
             head.gain = min(1.0, max(0.0, head.gain + head.slope * frames))
             if head.gain == 1.0:
                 head.slope = 0.0
+                head.unlike = 0.0
             if k > 0 and head.gain == 0.0:
                 set_slot(dsp, head, np.int64(-1))
                 head.slope = 0.0

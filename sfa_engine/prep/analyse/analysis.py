@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from sfa_engine.library.key import camelot
 from sfa_engine.prep.analyse import bar, loudness, picture, splice, waveform
 from sfa_engine.prep.analyse.beat import Beats, bars_of, find_beats
 from sfa_engine.prep.analyse.confidence import QUESTIONS, Confidence, assess
@@ -29,6 +28,7 @@ from sfa_engine.prep.mixdown import source_blocks, stem_files
 from sfa_engine.prep.options import ANALYSIS_VERSION
 from sfa_engine.track.curves import CurvesWriter, packed
 from sfa_engine.track.grid import TEMPOS, Anchor, Grid
+from sfa_engine.track.key import camelot
 from sfa_engine.track.media import RATE, WHOLE
 
 Progress = Callable[[float, str], None]

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sfa_engine.library.key import KEYS
 from sfa_engine.prep.analyse.rows import Rows
 from sfa_engine.prep.analyse.smooth import Curve, Floats
+from sfa_engine.track.key import KEYS
 
 LOWEST_HZ, HIGHEST_HZ = 55.0, 2000.0
 OCTAVES = np.array([0.5, 2.0, 1.0, 1.0, 0.0, 0.0])  # weight of 55 110 220 440 880 1760 Hz and up

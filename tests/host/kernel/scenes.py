@@ -200,9 +200,27 @@ def synced():
     return engine.render(FRAMES)
 
 
+def keylock():
+    stems = {"drums": noise(11), "bass": wave(440)}
+    engine = playing(stems, deck1__keylock=1.0, deck1__rate=1.06)  # locked to the beats
+    at(engine, (2200, "deck1.rate", 0.94), (4000, "deck1.keylock", 0.0))
+    at(engine, (5000, "deck1.keylock", 1.0), (7500, "deck1.reverse", 1.0))
+    for path, place in (("start", 0.1), ("end", 0.13)):
+        at(engine, (5500, f"deck1.loop.{path}", place))
+    engine.push(Command(Op.SEEK, x=0.11, when=When.FRAME, frame=5501))
+    engine.push(Command(Op.LOOP_ACTIVE, x=1.0, when=When.FRAME, frame=5502))
+    return engine.render(FRAMES)
+
+
+def pitch_shift():
+    engine = playing({"drums": noise(12), "bass": wave(350)}, deck1__pitch=3.0)
+    at(engine, (3000, "deck1.pitch", -7.0), (6000, "deck1.keylock", 1.0), (6500, "deck1.rate", 1.5))
+    return engine.render(FRAMES)
+
+
 FEATURES = (
     mute, solo, volume, pan, equaliser, filters, loop_seam, jump, varispeed, limiter, crossfader,
-    headphones, synced,
+    headphones, synced, keylock, pitch_shift,
 )  # fmt: skip
 
 

@@ -13,10 +13,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfa_engine.library.key import KEYS
 from sfa_engine.prep.analyse.analysis import analyse, analyse_blocks, judge
 from sfa_engine.prep.analyse.listen import listen, listen_to_stem
 from sfa_engine.track.grid import Anchor, Grid
+from sfa_engine.track.key import KEYS
 
 pytestmark = pytest.mark.slow
 

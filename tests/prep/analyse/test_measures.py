@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfa_engine.library.key import KEYS
 from sfa_engine.prep.analyse import features, smooth
 from sfa_engine.prep.analyse.key import find_key
 from sfa_engine.prep.analyse.listen import listen
 from sfa_engine.prep.analyse.loudness import decibels, measure
+from sfa_engine.track.key import KEYS
 
 RATE = 48_000
 
