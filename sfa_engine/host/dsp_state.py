@@ -85,7 +85,12 @@ class DspState:
         engine["fresh"] = 1
         # Heads point at slots of this dsp; a new dsp has none.
         engine["transport"]["head"]["slot"] = -1
+        for name in ("now", "before", "held"):
+            engine["transport"]["stem"][name]["slot"] = -1
+        engine["stems_changed"] = 0  # what was to be undone had tracks in the old host's memory
         dsp["channel"]["voice"]["head"]["slot"] = -1
+        dsp["channel"]["voice"]["head"]["alike"] = 1.0
+        dsp["channel"]["strip"]["share"] = 1.0
 
     def _adopt_rings(self) -> None:
         """Take over the command rings as the host before left them.
