@@ -129,6 +129,10 @@ class Loop(Section):
         verb="loop_out_adjust",
         label="OUT ADJ",
     )
+    on_load = Switch(
+        "Whether the loop that a track was saved with is on when the track is loaded.",
+        label="ON LOAD",
+    )
     roll = Button(
         "Loops `length` beats while it is held; the track goes on underneath.",
         verb="loop_roll",

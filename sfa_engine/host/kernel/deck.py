@@ -11,7 +11,7 @@ from sfa_engine.host.kernel.glide import ramp
 from sfa_engine.host.kernel.interpolate import add_span, fetch, weigh
 from sfa_engine.host.kernel.intrinsics import kernel, part
 from sfa_engine.host.kernel.seam import STRAIGHT, shape
-from sfa_engine.host.kernel.side import side_gain, step_to
+from sfa_engine.host.kernel.side import stem_fader_gain, step_to
 from sfa_engine.host.kernel.transport import place
 from sfa_engine.host.kernel.voice import finish_fades, follow, heads_heard, is_heard
 
@@ -152,7 +152,7 @@ def turn_stem_fader(engine, dsp, deck, stem, frames):
     strip.side_from = strip.side_to
     faders = engine.values.stem_fader
     place = dsp.to_flat[AT_STEM_FADER + stem]
-    gain = side_gain(engine.values, deck, np.int64(faders.curve), place)
+    gain = stem_fader_gain(engine.values, deck, np.int64(faders.curve), place)
     strip.side_to = step_to(strip.side_from, gain, frames)
 
 

@@ -10,7 +10,7 @@ from sfa_engine.host.kernel.elementary import factor_of
 from sfa_engine.host.kernel.glide import ramp
 from sfa_engine.host.kernel.intrinsics import kernel, part
 from sfa_engine.host.kernel.limiter import limit
-from sfa_engine.host.kernel.side import side_gain, step_to
+from sfa_engine.host.kernel.side import side_gain, stem_fader_gain, step_to
 
 F = np.float32
 
@@ -43,7 +43,7 @@ def settle_sides(engine, dsp, number):
     for s in range(STRIPS):
         strip = channel.strip[s]
         place = dsp.to_flat[deck.AT_STEM_FADER + s]
-        strip.side_to = side_gain(values, number, curve, place)
+        strip.side_to = stem_fader_gain(values, number, curve, place)
         strip.side_from = strip.side_to
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from sfa_engine.engine.layout import FADE
@@ -43,6 +45,19 @@ def side_gain(values, number, curve, place):
         # Both at full in the middle would add up to +3 dB: equal power, full at the own side.
         return cos_pi(away / 2.0) if away < 1.0 else 0.0
     return min(1.0, max(0.0, (1.0 - away) / CUT))
+
+
+@kernel
+def stem_fader_gain(values, number, curve, place):
+    """Return a deck's gain at the crossfader of a stem: one in the middle, by every curve.
+
+    At rest the faders of all stems have to leave the mix as it is, as the main crossfader, of
+    which there is one, need not: with equal power it is 3 dB down there.
+    """
+    if place == 0.0:
+        return 1.0
+    gain = side_gain(values, number, curve, place)
+    return min(1.0, gain * math.sqrt(2.0)) if curve == POWER else gain
 
 
 @kernel

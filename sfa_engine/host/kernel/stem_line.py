@@ -27,6 +27,16 @@ FAR = 1e12  # beats: no bend ahead
 ROUNDING = 1e-9  # beats, a hundred-thousandth of a frame: as near to a loop's end, it is there
 JUMP = 0.5  # track frames; a bend is overrun by less than a frame's difference of speed
 MOST_DOUBLINGS = 8  # of a loop that is too short
+# Steps a frame that places have, and paces: coarser than the rounding of a beat to a frame and
+# back, so that a loop of whole frames reads whole frames; -144 dB of a tone at half the rate.
+PLACES = 2.0**24
+PACES = 2.0**36
+
+
+@kernel
+def rounded(number, steps):
+    """Return the multiple of 1 / steps that is nearest to a number."""
+    return math.floor(number * steps + 0.5) / steps
 
 
 @kernel
@@ -149,8 +159,9 @@ def where(engine, dsp, deck, stem, position, backwards):
         left = min(left, beats_to_bend(source, source_beat, backwards) / multiple)
     index = source_beat - source.first_beat
     at = min(max(np.int64(math.floor(index)), np.int64(0)), source.beats - 2)
-    pace = multiple * grid.frames_per_beat(source, at) / beat_frames
-    return slot, grid.position_of(source, source_beat), pace, left * beat_frames
+    pace = rounded(multiple * grid.frames_per_beat(source, at) / beat_frames, PACES)
+    place = rounded(grid.position_of(source, source_beat), PLACES)
+    return slot, place, pace, left * beat_frames
 
 
 @kernel
