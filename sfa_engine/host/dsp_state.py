@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sfa_engine.desk import CONTROLS
+from sfa_engine.desk.deck import STEMS
 from sfa_engine.engine.command import Ring
 from sfa_engine.engine.intents import deck_of, family
 from sfa_engine.engine.layout import (
@@ -22,6 +23,7 @@ from sfa_engine.engine.layout import (
     SLOTS,
     TAPS,
     TICK,
+    VALUE_INDEX,
     VALUE_PATHS,
     SetRule,
 )
@@ -85,6 +87,7 @@ class DspState:
         engine["fresh"] = 1
         # Heads point at slots of this dsp; a new dsp has none.
         engine["transport"]["head"]["slot"] = -1
+        release_held(memory)
         for name in ("now", "before", "held"):
             engine["transport"]["stem"][name]["slot"] = -1
         engine["stems_changed"] = 0  # what was to be undone had tracks in the old host's memory
@@ -135,6 +138,17 @@ class DspState:
         fields = MEDIA.fields
         assert fields is not None
         return self.field_address("media") + slot * MEDIA.itemsize + int(fields[name][1])
+
+
+def release_held(memory: Memory) -> None:
+    """Put stems back that a held button moved: a new host would not have their tracks to do it."""
+    stems = memory.engine["transport"]["stem"]
+    for stem in np.flatnonzero(stems["holding"].any(axis=0)):
+        stems["now"][:, stem] = stems["held"][:, stem]
+        for deck, source in enumerate(stems["now"][:, stem]["source"]):
+            path = f"deck{deck + 1}.stem.{STEMS[stem]}.source"
+            memory.engine["flat"][VALUE_INDEX[path]] = source
+    stems["holding"] = 0
 
 
 def sinc_tables() -> npt.NDArray[np.float32]:

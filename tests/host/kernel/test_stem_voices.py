@@ -619,6 +619,18 @@ def test_a_new_host_goes_on_with_loops_and_gets_guests_their_tracks_again():
     assert ask(engine, Op.STEMS_UNDO, deck=-1, target=0)[0] is Reason.NO_CHANGE
 
 
+def test_a_new_host_puts_back_what_a_button_held():
+    engine = engine_with((GRID, FASTER))
+    engine.render(RATE)
+    do(engine, Op.STEM_SWAP, target=DRUMS)
+    do(engine, Op.STEM_LEND, 1.0)
+    assert sources(engine) == (NO_SOURCE, 1)
+    engine.dsp = DspState(engine.memory, RATE, 2)
+    assert sources(engine) == (0, 0)
+    assert sources(engine, "drums") == (2, 1)
+    assert not engine.memory.engine["transport"]["stem"]["holding"].any()
+
+
 def test_a_guest_whose_track_is_gone_gives_its_slot_back():
     engine = engine_with((GRID, FASTER))
     engine.render(RATE)
