@@ -47,7 +47,27 @@ class Stem(Section):
     pan = Fader("Where the stem stands, from left to right.", percent(-100, +100))
     filter = Fader("Low-pass to the left, high-pass to the right.", percent(-100, +100))
     send = Fader("How much of the stem goes to the effects.", decibels(OFF, 0, OFF), planned=True)
-    loop = Switch("Loops this stem alone, over the deck's loop length.", planned=True)
+    loop = Switch("Loops this stem alone, from here, while the others go on.", verb="stem_loop")
+    loop_length = Fader("Length of the stem's loop.", LOOP_BEATS, glide=0, label="LOOP LEN")
+    roll = Button("Loops this stem for as long as it is held.", verb="stem_roll", held=True)
+    source = Choice(
+        "Whose stem is heard here, in time with this deck: its own, another deck's, or none.",
+        options=("own", *DECK_NAMES, "none"),
+        verb="stem_source",
+    )
+    swap = Button("Exchanges the stem with the other deck's, or back.", verb="stem_swap")
+    swap_hold = Button(
+        "Exchanges the stem with the other deck's while it is held.",
+        verb="stem_swap_hold",
+        held=True,
+        label="SWAP HLD",
+    )
+    hand_over = Button(
+        "Moves the stem to the other deck, or takes it back.",
+        verb="stem_hand_over",
+        label="HAND OVR",
+    )
+    lend = Button("Moves the stem to the other deck while it is held.", verb="stem_lend", held=True)
     level = Meter("Peak after the volume, since the last report.", LEVEL)
     rms = Meter("Mean level after the volume, over a third of a second.", LEVEL)
 
@@ -97,7 +117,27 @@ class Loop(Section):
         beats(-64, 64, 1, log=False),
         verb="loop_move",
     )
-    roll = Button("Loops while it is held; the track goes on underneath.", planned=True, held=True)
+    in_adjust = Button(
+        "Moves the loop's start by so many beats.",
+        beats(-64, 64, 1 / 32, log=False),
+        verb="loop_in_adjust",
+        label="IN ADJ",
+    )
+    out_adjust = Button(
+        "Moves the loop's end by so many beats.",
+        beats(-64, 64, 1 / 32, log=False),
+        verb="loop_out_adjust",
+        label="OUT ADJ",
+    )
+    on_load = Switch(
+        "Whether the loop that a track was saved with is on when the track is loaded.",
+        label="ON LOAD",
+    )
+    roll = Button(
+        "Loops `length` beats while it is held; the track goes on underneath.",
+        verb="loop_roll",
+        held=True,
+    )
 
 
 class Transport(Section):
@@ -220,6 +260,21 @@ class Deck(Transport, Tempo, Motion, Channel):
     group = "transport"
 
     stem = Each(STEMS, Stem)
+    acapella = Switch(
+        "Plays the vocals alone, if the track has them as a stem.",
+        glide=0.005,
+        verb="acapella",
+        refusable=False,
+        group="stems",
+    )
+    instrumental = Switch(
+        "Plays everything but the vocals.",
+        glide=0.005,
+        verb="instrumental",
+        refusable=False,
+        label="INSTRUM",
+        group="stems",
+    )
     hotcue = Each(range(1, HOT_CUES + 1), HotCue)
     hotcue_bank = Fader(
         "Bank of eight hot cues that the pads of a surface play.",

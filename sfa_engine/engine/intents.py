@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sfa_engine.desk import CONTROLS, DECK_NAMES, Button, Control
+from sfa_engine.desk.deck import STEMS
 from sfa_engine.engine.command import NO_DECK, Op, When
 from sfa_engine.engine.layout import VALUE_INDEX, VALUE_PATHS
 from sfa_engine.engine.ring import Command, Report
@@ -112,6 +113,7 @@ def _operation(control: Control) -> Operation:
     if control.verb:
         op = Op[control.verb.upper()]
         target = next((int(n) - 1 for n in _NUMBER.findall(_DECK.sub("", path))), 0)
+        target = next((n for n, stem in enumerate(STEMS) if f".stem.{stem}." in path), target)
     assert op is not Op.SET or index >= 0, path
     is_plain = not scale.whole and not scale.optional
     low, high = (scale.low, scale.high) if is_plain else (math.inf, -math.inf)

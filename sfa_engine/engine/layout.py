@@ -35,7 +35,9 @@ DECKS = len(DESK.deck)
 STRIPS = len(STEMS)
 HEADS = 4  # of a voice: one that plays and three that fade out behind jumps
 FADE = 96  # frames, 2 ms: how long a jump, a start or a stop takes to fade
-SLOTS = 8  # tracks in memory: one a deck, one fading out, the rest being loaded
+# Tracks in memory: one a deck, one of each stem that it may have from a track that is on no
+# deck any more, one fading out, the rest being loaded.
+SLOTS = DECKS * (1 + STRIPS) + 4
 RINGS = len(Ring)
 COMMANDS = 1024  # on each ring
 REPORTS = 8192
@@ -146,18 +148,20 @@ _PLACE = [
     ("speed", "f8"),  # track frames per engine frame
 ]
 TIMELINE = np.dtype(_PLACE)  # where a deck is in its track
-HEAD = np.dtype(
+HEAD = np.dtype(  # what reads
     [
         *_PLACE,
         ("gain", "f8"),
-        ("slope", "f8"),  # per frame
-        ("unlike", "f8"),  # 1 less the correlation with what it fades over to; 0: a straight fade
+        ("slope", "f8"),  # of the gain, per frame
+        ("alike", "f8", (STRIPS,)),  # by stem: 1 fades in a straight line, see `kernel.seam`
     ]
-)  # what reads
+)
 VOICE = np.dtype(
     [
+        ("stem", "i8"),  # that it is of; -1: all of them
         ("line", TIMELINE),  # where it is to be
         ("head", HEAD, (HEADS,)),  # the first plays, the others fade out
+        ("newest", "i8"),  # of those that fade out
         # keylock and pitch: see `kernel.stretch`
         ("course", "i8"),  # how the playing head follows the line: a `Course`
         ("share", "f8"),  # of the stretch: 0 for a line too slow or too fast for it
@@ -167,30 +171,6 @@ VOICE = np.dtype(
     ]
 )
 VOICES = 1 + STRIPS  # of a deck: one for all stems, and one for each that goes its own way
-TRANSPORT = np.dtype(
-    [
-        ("head", TIMELINE),
-        ("playing", "i8"),
-        ("cue_held", "i8"),
-        ("position", "f8"),  # track frames, at the frame being rendered
-        ("beat_hint", "i8"),
-        ("underruns", "i8"),
-        # sync: see `kernel.sync`
-        ("following", "i8"),  # number of the deck that this one follows; 0: none
-        ("multiple", "f8"),  # of the followed tempo: 0.5, 1 or 2
-        ("lead_rate", "f8"),  # rate of the followed deck, as last looked at
-        ("nudge", "f8"),  # share of the speed that is added to hold the phase
-        ("started_frame", "i8"),
-        ("steered_frame", "i8"),
-        ("unrolled", "f8"),  # beats that the loop which plays has taken back so far
-        ("rate_moved", "i8"),  # 1: sync moved the rate, and has not reported it yet
-        ("track_rate", "f8"),
-        ("track_frames", "i8"),
-        ("bundle", "S1024"),  # for a new host to load again
-        ("digest", "S64"),
-        ("load_ticket", "i8"),  # of the `Op.LOAD` that put the bundle there
-    ]
-)
 LINE = 64  # bytes; the two ends of a ring live on lines of their own
 
 
@@ -209,6 +189,59 @@ def _lay(*fields: tuple[str, Any] | tuple[str, Any, str]) -> np.dtype[np.void]:
         end = max(end, -(-(offset + dtype.itemsize) // 8) * 8)
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": end})
 
+
+PATH = 1024  # bytes of a bundle's path, and a zero
+# Where the sound of a stem comes from, see `kernel.stem_source`.
+GUEST = np.dtype(
+    [
+        ("source", "i8"),  # as the control: 0 own, 1 and up a deck, `NO_SOURCE` none
+        ("slot", "i8"),  # of the track; -1: none, or not yet again after a restart of the host
+        ("offset", "f8"),  # its beat = the deck's beat times `multiple`, plus this
+        ("multiple", "f8"),
+        ("bundle", "u1", (PATH,)),  # for a new host to load again
+    ]
+)
+NO_SOURCE = DECKS + 1
+LATCHED, ROLLED = 0, 1  # the two loops of a stem: by switch, and while a button is held
+STEM_LINE = np.dtype(  # what a stem does that the others of its deck do not
+    [
+        ("loop_start", "f8", (2,)),  # beats of the deck's track
+        ("lead", "f8", (2,)),  # beats before the start (< 0: behind the end) still played straight
+        ("rolling", "i8"),
+        ("now", GUEST),
+        ("before", GUEST),  # the last change, to undo
+        ("held", GUEST),  # until a button is released
+        ("holding", "i8"),  # it is held
+    ]
+)
+TRANSPORT = _lay(
+    ("head", TIMELINE),
+    ("playing", "i8"),
+    ("cue_held", "i8"),
+    ("position", "f8"),  # track frames, at the frame being rendered
+    ("beat_hint", "i8"),
+    ("underruns", "i8"),
+    # sync: see `kernel.sync`
+    ("following", "i8"),  # number of the deck that this one follows; 0: none
+    ("multiple", "f8"),  # of the followed tempo: 0.5, 1 or 2
+    ("lead_rate", "f8"),  # rate of the followed deck, as last looked at
+    ("nudge", "f8"),  # share of the speed that is added to hold the phase
+    ("started_frame", "i8"),
+    ("steered_frame", "i8"),
+    ("unrolled", "f8"),  # beats that the loop which plays has taken back so far
+    ("rate_moved", "i8"),  # 1: sync moved the rate, and has not reported it yet
+    # roll: see `kernel.loop`
+    ("rolling", "i8"),
+    ("rolled", "f8"),  # track frames from here to where the deck would be without its roll
+    ("kept_loop", ("f8", (3,))),  # start, end and active of the loop before the roll
+    ("stem", (STEM_LINE, (STRIPS,))),
+    ("track_rate", "f8"),
+    ("track_frames", "i8"),
+    ("bundle", f"S{PATH}"),  # for a new host to load again
+    ("bundle_bytes", ("u1", (PATH,)), "bundle"),
+    ("digest", "S64"),
+    ("load_ticket", "i8"),  # of the `Op.LOAD` that put the bundle there
+)
 
 # The session's clock, of which another thread works out frames.
 CLOCK = np.dtype(
@@ -334,6 +367,7 @@ ENGINE = _lay(
     ("taps", "i8"),
     ("tap_frame", ("i8", (TEMPO_TAPS,))),  # of the newest ones
     ("lead", "i8"),  # number of the deck that leads; 0: none
+    ("stems_changed", "i8"),  # 1: there is a change of stems to undo
     # readings: two, written in turn; the serial's last bit names the newest
     ("serial", "i8"),
     ("serial_address", "i8"),
@@ -395,7 +429,19 @@ EQUALISER = np.dtype(
         ("idle", "i8"),  # ticks that it has been neutral
     ]
 )
-STRIP = np.dtype([("filter", FILTER), ("mute", "f8"), ("peak", "f8"), ("power", "f8")])
+STRIP = np.dtype(
+    [
+        ("filter", FILTER),
+        ("mute", "f8"),
+        ("peak", "f8"),
+        ("power", "f8"),
+        ("share", "f8"),  # of the voice of all stems that is heard here: 1, or 0 with an own voice
+        ("share_slope", "f8"),
+        ("hint", "i8"),  # an interval of its source's grid that is near
+        ("side_from", "f8"),  # at the stem's crossfader
+        ("side_to", "f8"),
+    ]
+)
 CHANNEL = np.dtype(
     [
         ("voice", VOICE, (VOICES,)),
@@ -479,6 +525,10 @@ DSP_STATE = _lay(
     ("near_few", ("f4", (1, MATCH))),
     ("far_few", ("f4", (1, MATCH + 2 * REACH + LANES))),
     ("products", ("f4", (1, 2 * REACH + LANES))),
+    ("other_span", ("f4", (1, 2 * FADE))),  # of the other side of a seam
+    ("weighed_at", "f8"),  # what the weights are for: position, speed and frames
+    ("weighed_speed", "f8"),
+    ("weighed_frames", "i8"),
     ("strip_bus", ("f4", (2, TICK))),
     ("deck_bus", ("f4", (2, TICK))),
     ("cue_bus", ("f4", (2, TICK))),

@@ -140,6 +140,8 @@ class Memory:
             if path.endswith(".position") and "hotcue" not in path:
                 engine["flat"][VALUE_INDEX[path]] = 0.0
         engine["transport"]["head"]["slot"] = -1
+        for name in ("now", "before", "held"):
+            engine["transport"]["stem"][name]["slot"] = -1
         engine["fresh"] = 1
 
     def offset(self, name: str) -> int:

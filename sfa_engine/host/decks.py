@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import structs
 
-from sfa_engine.engine.layout import DECKS
+from sfa_engine.engine.layout import DECKS, NO_SOURCE
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, MediaError, Refused
 from sfa_engine.host.loader import Loader, Mounted, read_splices
@@ -158,6 +158,45 @@ class Decks:
         give_up = time.monotonic() + RESUME_TIMEOUT_S
         for reader in readers:
             reader.join(max(0.0, give_up - time.monotonic()))
+        threading.Thread(
+            target=self._resume_stems, args=(readers,), name="resume-stems", daemon=True
+        ).start()
+
+    def _resume_stems(self, readers: list[threading.Thread]) -> None:
+        """Give stems that are from another deck their tracks again, when these are all read.
+
+        A track that is still on a deck is used; another is read again from its bundle. A stem whose
+        bundle is gone is its own deck's again, which the kernel reports.
+        """
+        for reader in readers:
+            reader.join()
+        read: dict[str, Mounted | None] = {}
+        for deck, transport in enumerate(self.memory.engine["transport"]):
+            for stem, line in enumerate(transport["stem"]):
+                guest = line["now"]
+                if not 0 < int(guest["source"]) < NO_SOURCE:
+                    continue
+                path = bytes(guest["bundle"]).partition(b"\0")[0].decode(errors="replace")
+                if path not in read:
+                    read[path] = self._whole_track(deck, path)
+                try:
+                    self.loader.give_stem(deck, stem, read[path])
+                    self.loader.wait_taken(deck)
+                except EngineError as error:
+                    self._errors[deck] = str(error)
+                    return
+
+    def _whole_track(self, deck: int, path: str) -> Mounted | None:
+        """Return a track with all of it in memory; None if its bundle cannot be read."""
+        on_decks = [d for d, bundle in list(self._tracks.items()) if str(bundle.path) == path]
+        there = next(filter(None, map(self.loader.on_deck, on_decks)), None)
+        try:
+            mounted = there or self.loader.mount_bundle(Path(path))[0]
+        except Exception as error:  # noqa: BLE001 - whatever it is, the decks play on
+            self._errors[deck] = str(in_words(error))
+            return None
+        mounted.filled.wait()
+        return mounted
 
     def _resume(self, deck: int, path: bytes, position_s: float) -> None:
         """Load a deck's previous track, unless it has another by then."""
@@ -223,11 +262,25 @@ class Decks:
 
 
 def _cues(track: Track) -> dict[str, Any]:
-    """Return the hot cues of a track by number, and its first downbeat as cue point, in seconds."""
+    """Return a track's hot cues by number, its first downbeat as cue point, and its loop, in s."""
     starts = [cue.position_frames for cue in track.cues if cue.kind == "intro"]
     return {
         "hotcues": {
             str(cue.hot_cue): cue.position_frames / track.rate for cue in track.cues if cue.hot_cue
         },
         "cue_point": min(starts) / track.rate if starts else None,
+        "loop": saved_loop(track),
     }
+
+
+def saved_loop(track: Track) -> list[float] | None:
+    """Return start and end in seconds of the loop that a track was saved with; None without one.
+
+    That is the first loop of all stems that is no hot cue.
+    """
+    loops = [
+        [cue.position_frames / track.rate, cue.end_frames / track.rate]
+        for cue in track.cues
+        if cue.kind == "loop" and cue.end_frames and not cue.hot_cue and cue.stem is None
+    ]
+    return min(loops, default=None)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sfa_engine.desk import CONTROLS
+from sfa_engine.desk.deck import STEMS
 from sfa_engine.engine.command import Ring
 from sfa_engine.engine.intents import deck_of, family
 from sfa_engine.engine.layout import (
@@ -22,7 +23,9 @@ from sfa_engine.engine.layout import (
     SLOTS,
     TAPS,
     TICK,
+    VALUE_INDEX,
     VALUE_PATHS,
+    VOICES,
     SetRule,
 )
 from sfa_engine.engine.memory import Memory
@@ -87,6 +90,13 @@ class DspState:
         engine["transport"]["head"]["slot"] = -1
         for reader in ("head", "line"):
             dsp["channel"]["voice"][reader]["slot"] = -1
+        dsp["channel"]["voice"]["stem"] = np.arange(VOICES) - 1
+        release_held(memory)
+        for name in ("now", "before", "held"):
+            engine["transport"]["stem"][name]["slot"] = -1
+        engine["stems_changed"] = 0  # what was to be undone had tracks in the old host's memory
+        dsp["channel"]["voice"]["head"]["alike"] = 1.0
+        dsp["channel"]["strip"]["share"] = 1.0
 
     def _adopt_rings(self) -> None:
         """Take over the command rings as the host before left them.
@@ -131,6 +141,17 @@ class DspState:
         fields = MEDIA.fields
         assert fields is not None
         return self.field_address("media") + slot * MEDIA.itemsize + int(fields[name][1])
+
+
+def release_held(memory: Memory) -> None:
+    """Put stems back that a held button moved: a new host would not have their tracks to do it."""
+    stems = memory.engine["transport"]["stem"]
+    for stem in np.flatnonzero(stems["holding"].any(axis=0)):
+        stems["now"][:, stem] = stems["held"][:, stem]
+        for deck, source in enumerate(stems["now"][:, stem]["source"]):
+            path = f"deck{deck + 1}.stem.{STEMS[stem]}.source"
+            memory.engine["flat"][VALUE_INDEX[path]] = source
+    stems["holding"] = 0
 
 
 def sinc_tables() -> npt.NDArray[np.float32]:

@@ -384,6 +384,20 @@ class Loader:
             return True
         return there.splices is not None and np.array_equal(there.splices, splices)
 
+    def give_stem(self, deck: int, stem: int, mounted: Mounted | None) -> int:
+        """Give a deck's stem that is from another track this track again, after a restart.
+
+        Parameters
+        ----------
+        deck, stem : int
+            From 0.
+        mounted : Mounted, optional
+            A track that may be on a deck as well; None: the stem is its own deck's again.
+        """
+        if mounted is not None:
+            mounted.handed = False  # not to be freed before the kernel has it
+        return self._send(deck, mounted, float(stem), Handover.GUEST)
+
     def _send(self, deck: int, mounted: Mounted | None, x: float, how: Handover) -> int:
         slot = -1
         if mounted is not None:
@@ -415,6 +429,13 @@ class Loader:
         with self._mutex:  # whatever was sent before this, the kernel has come by too
             for mounted in self._mounted.values():
                 mounted.handed = mounted.handed or mounted.deck == deck
+
+    def free_taken(self) -> None:
+        """Free what no deck has any more, if the kernel has done all that it was sent."""
+        if self._commands.done >= self._commands.head:
+            for mounted in self._mounted.values():
+                mounted.handed = mounted.handed or mounted.deck >= 0
+        self.free()
 
     def on_deck(self, deck: int) -> Mounted | None:
         """Return the track that a deck plays."""

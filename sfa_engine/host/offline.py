@@ -75,6 +75,7 @@ class Offline:
         splices: npt.ArrayLike | None = None,
     ) -> Mounted:
         """Put a bundle, or stems in memory, on a deck (from 0); wait until all of it is there."""
+        self.loader.free_taken()
         if isinstance(track, Path):
             mounted, _ = self.loader.mount_bundle(track, position_s)
         else:
@@ -83,7 +84,6 @@ class Offline:
         if mounted.error:
             raise EngineError(mounted.error)
         self.loader.give_track(deck, mounted, position_s)
-        mounted.handed = True
         return mounted
 
     def render(self, frames: int) -> Audio:

@@ -304,6 +304,7 @@ class Core:
             self._cue_points[index] = self.conductor.get(f"deck{index + 1}.cue_point")
             of_bundle = {name: loaded.pop(name) for name in ("hotcues", "cue_point")}
             self._put_cues(index, of_bundle if cues is None else cues, pending)
+            self._put_loop(index, loaded.pop("loop", None))
             if patience.cancelled_caught:
                 self._tracks.mark(index)
             return loaded
@@ -342,6 +343,16 @@ class Core:
         if place_s is not None and self.conductor.get(path) == self._cue_points[index] != place_s:
             self._cue_points[index] = place_s
             self.conductor.set_nowait(path, place_s, source=Source.HOST)
+
+    def _put_loop(self, index: int, loop: list[float] | None) -> None:
+        """Set the loop that a track was saved with, and switch it on if `on_load` says so."""
+        if loop is None:
+            return
+        name = f"deck{index + 1}.loop"
+        self.conductor.set_nowait(f"{name}.start", loop[0], source=Source.HOST)
+        self.conductor.set_nowait(f"{name}.end", loop[1], source=Source.HOST)
+        if self.conductor.get(f"{name}.on_load"):
+            self.conductor.set_nowait(f"{name}.active", 1.0, source=Source.HOST)
 
     async def _refresh(self, index: int) -> bool:
         """Update a deck to what library and bundle have for its track.

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from sfa_engine.engine.layout import HEADS, STRIPS
-from sfa_engine.host.kernel import equaliser, filters, meter
+from sfa_engine.desk.deck import STEMS
+from sfa_engine.engine.layout import HEADS, STRIPS, VALUE_INDEX, VOICES
+from sfa_engine.host.kernel import equaliser, filters, meter, stem_line
 from sfa_engine.host.kernel.glide import ramp
 from sfa_engine.host.kernel.interpolate import add_span, fetch, weigh
 from sfa_engine.host.kernel.intrinsics import kernel, part
+from sfa_engine.host.kernel.seam import STRAIGHT, shape
+from sfa_engine.host.kernel.side import stem_fader_gain, step_to
 from sfa_engine.host.kernel.stretch import guide
 from sfa_engine.host.kernel.transport import place
 from sfa_engine.host.kernel.voice import finish_fades, follow, heads_heard, is_heard
 
 F = np.float32
 RESONANCE = 25.0  # %, of a stem's filter
+VOCALS = STEMS.index("vocals")
+AT_STEM_FADER = VALUE_INDEX["stem_fader.vocals"]  # and so on, in the order of the stems
 
 
 @kernel
@@ -39,31 +42,32 @@ def add(onto, bus, start, frames):
 
 
 @kernel
-def fade(dsp, head, frames):
-    """Fill the ramp with a head's fade, times the gain that its own track is to have."""
+def fade(dsp, head, stem, frames, share, share_slope):
+    """Fill the ramp with a head's fade, times the gain that its own track is to have.
+
+    `share` is the part of the voice that is heard, which goes on by `share_slope` a frame.
+    """
     loudness = dsp.media[head.slot].gain
     gain = head.gain
     slope = head.slope
-    if slope == 0.0:
+    alike = head.alike[stem]
+    if slope == 0.0 and share_slope == 0.0:
         for i in range(frames):
-            dsp.ramp[i] = F(gain * loudness)
+            dsp.ramp[i] = F(gain * share * loudness)
         return
-    if head.unlike == 0.0:
-        for i in range(frames):
-            dsp.ramp[i] = F(min(1.0, max(0.0, gain + slope * (i + 1))) * loudness)
-        return
-    # Of two sounds that fade over, x and 1 - x, the power stays if both are divided by this root.
-    unlike = 2.0 * head.unlike
     for i in range(frames):
-        x = min(1.0, max(0.0, gain + slope * (i + 1)))
-        dsp.ramp[i] = F(x / math.sqrt(1.0 - unlike * x * (1.0 - x)) * loudness)
+        now = min(1.0, max(0.0, gain + slope * (i + 1)))
+        if alike != STRAIGHT:
+            now = shape(now, alike)
+        now *= min(1.0, max(0.0, share + share_slope * (i + 1)))
+        dsp.ramp[i] = F(now * loudness)
 
 
 @kernel
-def read_stem(dsp, voice, stem, bus, start, frames, frame, alone):
+def read_stem(dsp, voice, stem, bus, start, frames, frame, share, share_slope):
     """Add what every head of a voice reads of a stem onto a bus.
 
-    When one head plays `alone` its weights stand in the dsp already.
+    The weights of a place are worked out once for all that are read there one after another.
 
     Returns
     -------
@@ -78,9 +82,17 @@ def read_stem(dsp, voice, stem, bus, start, frames, frame, alone):
         media = dsp.media[head.slot]
         if media.address[stem] == 0:
             continue
-        low, count, exact = weigh(dsp, place(head, frame), head.speed, frames, alone)
+        at = place(head, frame)
+        speed = head.speed
+        known = dsp.weighed_at == at and dsp.weighed_speed == speed
+        known = known and dsp.weighed_frames == frames
+        low, count, exact = weigh(dsp, at, speed, frames, known)
+        if not exact:
+            dsp.weighed_at = at
+            dsp.weighed_speed = speed
+            dsp.weighed_frames = frames
         missing += fetch(media, stem, low, count, dsp.span)
-        fade(dsp, head, frames)
+        fade(dsp, head, stem, frames, share, share_slope)
         add_span(dsp, bus, start, frames, exact)
     return missing
 
@@ -93,6 +105,16 @@ def has_stem(dsp, voice, stem):
         if is_heard(head) and dsp.media[head.slot].address[stem] != 0:
             return True
     return False
+
+
+@kernel
+def is_there(dsp, channel, stem):
+    """Return whether a strip has something to be heard, of its own voice or of the deck's."""
+    if has_stem(dsp, channel.voice[1 + stem], stem):
+        return True
+    strip = channel.strip[stem]
+    shared = strip.share != 0.0 or strip.share_slope != 0.0
+    return shared and has_stem(dsp, channel.voice[0], stem)
 
 
 @kernel
@@ -119,6 +141,23 @@ def apply_gain(dsp, bus, start, frames, left0, left1, right0, right1):
 
 
 @kernel
+def chosen(stem, acapella, instrumental):
+    """Return the gain that a stem has by the switches for vocals alone, and for all the others."""
+    return 1.0 - instrumental if stem == VOCALS else 1.0 - acapella
+
+
+@kernel
+def turn_stem_fader(engine, dsp, deck, stem, frames):
+    """Take a strip's gain at its stem's crossfader across a segment."""
+    strip = dsp.channel[deck].strip[stem]
+    strip.side_from = strip.side_to
+    faders = engine.values.stem_fader
+    place = dsp.to_flat[AT_STEM_FADER + stem]
+    gain = stem_fader_gain(engine.values, deck, np.int64(faders.curve), place)
+    strip.side_to = step_to(strip.side_from, gain, frames)
+
+
+@kernel
 def render(engine, dsp, deck, start, frames, frame):
     """Render a segment of a deck into the deck bus, before its fader.
 
@@ -130,10 +169,14 @@ def render(engine, dsp, deck, start, frames, frame):
     bus = dsp.deck_bus
     blank(bus, start, frames)
     follow(engine, dsp, deck)
+    stem_line.follow(engine, dsp, deck, frame)
     guide(dsp, deck, frame)
     channel = dsp.channel[deck]
-    voice = channel.voice[0]
-    count = heads_heard(voice)
+    count = np.int64(0)
+    for v in range(VOICES):
+        count += heads_heard(channel.voice[v])
+    for s in range(STRIPS):
+        turn_stem_fader(engine, dsp, deck, np.int64(s), frames)
     first = dsp.start.deck[deck]
     to = dsp.to.deck[deck]
     rate = dsp.sample_rate
@@ -149,19 +192,24 @@ def render(engine, dsp, deck, start, frames, frame):
     solo1 = 0.0
     for s in range(STRIPS):
         # A solo of a stem that the track has not must not silence those that it has.
-        if has_stem(dsp, voice, s):
+        if is_there(dsp, channel, s):
             solo0 = max(solo0, first.stem[s].solo)
             solo1 = max(solo1, to.stem[s].solo)
+    # Nor must an acapella of a track without vocals, which would be nothing.
+    has_vocals = is_there(dsp, channel, VOCALS)
+    acapella0 = first.acapella if has_vocals else 0.0
+    acapella1 = to.acapella if has_vocals else 0.0
     strip_bus = dsp.strip_bus
     missing = np.int64(0)
-    alone = False
     for s in range(STRIPS):
         strip = channel.strip[s]
         a = first.stem[s]
         b = to.stem[s]
-        there = has_stem(dsp, voice, s)
+        there = is_there(dsp, channel, s)
         gain0 = a.volume * (1.0 - a.mute) * (1.0 - solo0 * (1.0 - a.solo))
         gain1 = b.volume * (1.0 - b.mute) * (1.0 - solo1 * (1.0 - b.solo))
+        gain0 *= strip.side_from * chosen(s, acapella0, first.instrumental)
+        gain1 *= strip.side_to * chosen(s, acapella1, to.instrumental)
         silent = gain0 == 0.0 and gain1 == 0.0
         if silent or not (there or filters.rings(strip.filter)):
             filters.settle(strip.filter, b.filter, RESONANCE, rate)
@@ -169,10 +217,16 @@ def render(engine, dsp, deck, start, frames, frame):
             continue
         blank(strip_bus, start, frames)
         if there:
-            lacking = read_stem(dsp, voice, s, strip_bus, start, frames, frame, alone)
+            lacking = np.int64(0)
+            if strip.share != 0.0 or strip.share_slope != 0.0:
+                voice = channel.voice[0]
+                share = strip.share
+                slope = strip.share_slope
+                lacking += read_stem(dsp, voice, s, strip_bus, start, frames, frame, share, slope)
+            voice = channel.voice[1 + s]
+            lacking += read_stem(dsp, voice, s, strip_bus, start, frames, frame, 1.0, 0.0)
             # Neighbouring segments need some of the same frames: none is to be counted twice.
             missing = max(missing, min(lacking, frames))
-            alone = count == 1
         filters.bipolar(strip.filter, strip_bus, start, frames, b.filter, RESONANCE, rate)
         apply_gain(
             dsp,

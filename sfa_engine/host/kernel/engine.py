@@ -16,7 +16,7 @@ from sfa_engine.engine.layout import (
     STRIPS,
     TICK,
 )
-from sfa_engine.host.kernel import clock, grid, mixer, scheduler, sync, transport
+from sfa_engine.host.kernel import clock, grid, mixer, scheduler, stem_line, sync, transport
 from sfa_engine.host.kernel.glide import advance, settle
 from sfa_engine.host.kernel.intrinsics import gettid, kernel, now_ns, store_release, wake
 from sfa_engine.host.kernel.lead import CLOCK, session_beat
@@ -52,8 +52,7 @@ def begin(engine, dsp, started_ns):
         engine.transport[d].steered_frame = engine.frame
     clock.steer(engine, dsp, engine.frame)
     for d in range(DECKS):
-        dsp.channel[d].side_to = mixer.side_gain(engine.values, dsp.to, np.int64(d))
-        dsp.channel[d].side_from = dsp.channel[d].side_to
+        mixer.settle_sides(engine, dsp, np.int64(d))
     engine.fresh = 0
 
 
@@ -89,6 +88,7 @@ def tick(engine, dsp):
             sync.steer(engine, dsp, np.int64(d), frame)
             left = transport.frames_to_event(engine, dsp, np.int64(d), frame)
             frames = min(frames, max(np.int64(1), left))
+            frames = min(frames, stem_line.frames_to_knot(engine, dsp, np.int64(d), frame))
         clock.steer(engine, dsp, frame)
         frames = min(frames, max(np.int64(1), frames_to_next(engine, dsp, frame)))
         advance(dsp, frames)

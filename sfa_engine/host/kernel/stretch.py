@@ -182,11 +182,13 @@ def gain_of(dsp, deck, media, stem, solo):
 
 
 @kernel
-def fill_mono(dsp, deck, media, low, count, row):
+def fill_mono(dsp, deck, media, stem, low, count, row):
     """Sum the stems that are heard, left and right, from a track frame on.
 
     Parameters
     ----------
+    stem : int64
+        The only one that is summed; -1: all.
     row : float32[1, frames]
         Overwritten up to `count`; silence where nothing is in memory.
     """
@@ -205,7 +207,7 @@ def fill_mono(dsp, deck, media, low, count, row):
             solo = max(solo, dsp.to.deck[deck].stem[s].solo)
     for s in range(STRIPS):
         gain = gain_of(dsp, deck, media, s, solo)
-        if gain == 0.0:
+        if gain == 0.0 or (stem >= 0 and s != stem):
             continue
         address = media.address[s]
         if media.float32 != 0:
@@ -276,8 +278,8 @@ def find(dsp, deck, voice, frame, least, most):
     low = np.int64(math.floor(place(main, frame)))
     if main.speed < 0.0:
         low -= count - 1
-    fill_mono(dsp, deck, media, low, count, dsp.near)
-    fill_mono(dsp, deck, media, low + least, count + most - least + LANES, dsp.far)
+    fill_mono(dsp, deck, media, voice.stem, low, count, dsp.near)
+    fill_mono(dsp, deck, media, voice.stem, low + least, count + most - least + LANES, dsp.far)
     near = np.int64(dsp.near.ctypes.data)
     far = np.int64(dsp.far.ctypes.data)
     products = np.int64(dsp.products.ctypes.data)
@@ -338,7 +340,8 @@ def find(dsp, deck, voice, frame, least, most):
 def splice(dsp, voice, frame, position, frames, likeness):
     """Put the playing head elsewhere, and fade over from where it was in so many frames."""
     main = voice.head[0]
-    main.unlike = 1.0 - min(1.0, max(0.0, likeness))
+    for s in range(STRIPS):
+        main.alike[s] = min(1.0, max(0.0, likeness))
     voices.leave(dsp, voice, frames)
     anchor(main, frame, position, main.speed)
     main.gain = 0.0

@@ -225,7 +225,8 @@ def steer(engine, dsp, deck, frame):
         if engine.values.deck[deck].reverse != 0.0:
             error = -error
         if abs(error) > OUT_OF_PHASE and not is_heard(engine, dsp, deck):
-            go(engine, dsp, deck, frame, transport.place(main, frame))
+            landing = land(engine, dsp, deck, frame, transport.place(main, frame))
+            hold_roll(engine, dsp, deck, frame, landing)
         elif abs(error) > DEAD_ZONE:
             seconds = error * length / transport.base_speed(dsp, engine, deck) / dsp.sample_rate
             wanted += min(MAX_PULL, max(-MAX_PULL, PULL * seconds))
@@ -235,7 +236,7 @@ def steer(engine, dsp, deck, frame):
     speed = transport.speed_of(engine, dsp, deck)
     if speed != main.speed:
         if speed * main.speed < 0.0:
-            transport.locate(engine, dsp, deck, frame, transport.place(main, frame))
+            hold_roll(engine, dsp, deck, frame, transport.place(main, frame))
         transport.anchor(main, frame, transport.place(main, frame), speed)
 
 
@@ -283,6 +284,14 @@ def go(engine, dsp, deck, frame, position):
 
 
 @kernel
+def hold_roll(engine, dsp, deck, frame, position):
+    """Move a deck a little, as sync or a turn does; a roll under it is not given up for that."""
+    rolled = engine.transport[deck].rolled
+    transport.locate(engine, dsp, deck, frame, position)
+    engine.transport[deck].rolled = rolled
+
+
+@kernel
 def start(engine, dsp, deck, frame):
     """Run the deck from where it stands; one that follows beats begins on them."""
     machine = engine.transport[deck]
@@ -296,7 +305,9 @@ def start(engine, dsp, deck, frame):
     voice.begin(dsp, deck)
     transport.anchor(main, frame, machine.position, transport.speed_of(engine, dsp, deck))
     change(engine, dsp, transport.AT_PLAY + deck * DECK_STRIDE, 1.0, frame)
+    rolled = machine.rolled
     go(engine, dsp, deck, frame, machine.position)
+    machine.rolled = rolled  # it stood still as well
 
 
 @kernel

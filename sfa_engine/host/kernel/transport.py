@@ -18,6 +18,7 @@ from sfa_engine.engine.command import ReportKind
 from sfa_engine.engine.layout import (
     DECK_STRIDE,
     FASTEST,
+    STRIPS,
     VALUE_INDEX,
 )
 from sfa_engine.host.kernel import grid, voice
@@ -66,6 +67,26 @@ def locate(engine, dsp, deck, frame, position):
         voice.cut(dsp, deck)
     anchor(main, frame, position, main.speed)
     transport.position = position
+    transport.rolled = 0.0
+
+
+@kernel
+def shift(engine, dsp, deck, frame, position):
+    """Move the deck because of its loop: a roll goes on under it where the deck would be."""
+    transport = engine.transport[deck]
+    rolled = transport.rolled + position_now(engine, deck, frame)
+    locate(engine, dsp, deck, frame, position)
+    transport.rolled = rolled - transport.position
+
+
+@kernel
+def go_round_seam(engine, dsp, deck, frame, position):
+    """Put the deck back to its loop's start, with equal power."""
+    shift(engine, dsp, deck, frame, position)
+    line = engine.transport[deck].head
+    all_stems = dsp.channel[deck].voice[0]
+    for s in range(STRIPS):
+        voice.match(dsp, all_stems, np.int64(s), dsp.media[line.slot], line.anchor_position, frame)
 
 
 @kernel
@@ -183,7 +204,9 @@ def go_round(engine, dsp, deck, frame):
         return
     begin = values.loop.start * media.rate
     length = loop_end(values, media) - begin
-    anchor(main, frame, begin + (position - begin) % length, main.speed)
+    folded = begin + (position - begin) % length
+    engine.transport[deck].rolled += position - folded
+    anchor(main, frame, folded, main.speed)
 
 
 @kernel
@@ -232,7 +255,7 @@ def happen(engine, dsp, deck, frame):
             hint = transport.beat_hint
             beat = grid.beat_near(media, hint, position)
             transport.unrolled += beat - grid.beat_near(media, hint, position + back)
-        locate(engine, dsp, deck, frame, position + back)
+        go_round_seam(engine, dsp, deck, frame, position + back)
         event(engine, dsp, ReportKind.WRAPPED, deck, frame, position / media.rate)
         return
     stop(engine, dsp, deck, frame)

@@ -8,7 +8,7 @@ from sfa_engine.desk import DESK
 from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.engine.command import Handover, Reason
 from sfa_engine.engine.layout import DECK_STRIDE, SLOTS
-from sfa_engine.host.kernel import grid, sync, transport, voice
+from sfa_engine.host.kernel import grid, stem_loop, stem_source, sync, transport, voice
 from sfa_engine.host.kernel.glide import set_goal
 from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.reports import change
@@ -75,7 +75,11 @@ def load(engine, dsp, deck, command, frame):
     """Put a media slot on a deck, or take the deck's away (slot -1)."""
     slot = np.int64(command.target)
     how = np.int64(command.y)
-    if slot < -1 or slot >= SLOTS or (slot < 0 and how != Handover.NEW):
+    if slot < -1 or slot >= SLOTS:
+        return Reason.UNKNOWN
+    if how == Handover.GUEST:
+        return stem_source.resume(engine, dsp, deck, np.int64(command.x), slot, frame)
+    if slot < 0 and how != Handover.NEW:
         return Reason.UNKNOWN
     machine = engine.transport[deck]
     main = machine.head
@@ -83,6 +87,7 @@ def load(engine, dsp, deck, command, frame):
     if how == Handover.SAME:
         if main.slot < 0 or main.slot != np.int64(command.x):
             return Reason.NO_TRACK
+        stem_source.regrid(engine, dsp, deck, dsp.media[main.slot], dsp.media[slot], frame)
         dsp.media[main.slot].heads -= 1
         main.slot = slot
         dsp.media[slot].heads += 1
@@ -108,6 +113,10 @@ def load(engine, dsp, deck, command, frame):
     change(engine, dsp, AT_LEADER + base, 0.0, frame)
     change(engine, dsp, AT_LOOP_ACTIVE + base, 0.0, frame)
     machine.unrolled = 0.0
+    machine.rolling = 0
+    machine.rolled = 0.0
+    stem_loop.reset(engine, dsp, deck, frame)
+    stem_source.reset(engine, dsp, deck, frame)
     if slot < 0:
         machine.position = 0.0
         engine.values.deck[deck].position = 0.0

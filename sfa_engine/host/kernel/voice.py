@@ -3,6 +3,9 @@
 The deck's timeline says where the deck is; a voice has a line of its own, which follows it, and the
 playing head runs along that line: see `stretch`. A jump leaves a copy of the playing head behind,
 which fades out while the head fades in at its new place: no jump clicks.
+
+Voice 0 is of all stems of a deck. A stem that is elsewhere has a voice of its own (1 + stem, see
+`stem_line`), and its strip's `share` of voice 0 goes to nothing while the own voice fades in.
 """
 
 from __future__ import annotations
@@ -11,8 +14,9 @@ from enum import IntEnum
 
 import numpy as np
 
-from sfa_engine.engine.layout import FADE, HEADS, VOICES
+from sfa_engine.engine.layout import FADE, HEADS, STRIPS, VOICES
 from sfa_engine.host.kernel.intrinsics import kernel
+from sfa_engine.host.kernel.seam import STRAIGHT, likeness
 
 
 class Course(IntEnum):
@@ -55,6 +59,7 @@ def heads_heard(voice):
 def leave(dsp, voice, frames):
     """Copy a voice's playing head to one that fades out in so many frames."""
     main = voice.head[0]
+    voice.newest = 0
     if main.slot < 0 or main.gain == 0.0:
         return
     at = np.int64(1)
@@ -70,28 +75,52 @@ def leave(dsp, voice, frames):
     tail.anchor_position = main.anchor_position
     tail.speed = main.speed
     tail.gain = main.gain
-    tail.unlike = main.unlike
     tail.slope = -1.0 / frames
+    for s in range(STRIPS):
+        tail.alike[s] = main.alike[s]
+    voice.newest = at
+
+
+@kernel
+def enter(voice):
+    """Fade a voice in, from silence."""
+    voice.course = Course.NEW
+    main = voice.head[0]
+    main.gain = 0.0
+    main.slope = 1.0 / FADE
+    for s in range(STRIPS):
+        main.alike[s] = STRAIGHT
 
 
 @kernel
 def begin(dsp, deck):
     """Fade the voices of a deck in, from silence."""
     for v in range(VOICES):
-        voice = dsp.channel[deck].voice[v]
-        voice.course = Course.NEW
-        main = voice.head[0]
-        main.gain = 0.0
-        main.slope = 1.0 / FADE
-        main.unlike = 0.0
+        enter(dsp.channel[deck].voice[v])
 
 
 @kernel
 def cut(dsp, deck):
-    """Let the voices of a deck fade over to where it will be: it jumps."""
-    for v in range(VOICES):
-        leave(dsp, dsp.channel[deck].voice[v], FADE)
-    begin(dsp, deck)
+    """Let a deck's voice of all stems fade over to where it will be: it jumps.
+
+    The voices of single stems see for themselves whether they jump with it.
+    """
+    voice = dsp.channel[deck].voice[0]
+    leave(dsp, voice, FADE)
+    enter(voice)
+
+
+@kernel
+def match(dsp, voice, stem, media, place, frame):
+    """Fade a stem with equal power whose voice has just left one place for `place`."""
+    if voice.newest == 0:
+        return
+    tail = voice.head[voice.newest]
+    left = tail.anchor_position + (frame - tail.anchor_frame) * tail.speed
+    alike = likeness(dsp, dsp.media[tail.slot], left, media, place, stem, tail.speed < 0.0)
+    voice.head[0].alike[stem] = alike
+    if tail.gain == 1.0:  # else a fade is interrupted, which goes on from the level that it has
+        tail.alike[stem] = alike
 
 
 @kernel
@@ -128,7 +157,13 @@ def finish_fades(dsp, deck, frames):
             head.gain = min(1.0, max(0.0, head.gain + head.slope * frames))
             if head.gain == 1.0:
                 head.slope = 0.0
-                head.unlike = 0.0
             if k > 0 and head.gain == 0.0:
                 set_slot(dsp, head, np.int64(-1))
                 head.slope = 0.0
+    for s in range(STRIPS):
+        strip = dsp.channel[deck].strip[s]
+        if strip.share_slope == 0.0:
+            continue
+        strip.share = min(1.0, max(0.0, strip.share + strip.share_slope * frames))
+        if strip.share == 0.0 or strip.share == 1.0:
+            strip.share_slope = 0.0

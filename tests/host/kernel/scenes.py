@@ -218,9 +218,76 @@ def pitch_shift():
     return engine.render(FRAMES)
 
 
+def press(engine, *buttons, stem=0):
+    """Press buttons: operation, deck, x and frame of each; those of stems are of one stem."""
+    for op, deck, x, frame in buttons:
+        engine.push(Command(op, deck=deck, target=stem, x=x, when=When.FRAME, frame=frame))
+
+
+def loop_roll():
+    engine = playing(wave(480), deck1__rate=1.03, deck1__loop__length=1 / 16)
+    press(engine, (Op.LOOP_ROLL, 0, 1.0, 1501), (Op.LOOP_ROLL, 0, 0.0, 7003))
+    at(engine, (4000, "deck1.rate", 0.9))
+    return engine.render(FRAMES)
+
+
+def stem_loop():
+    engine = playing({"vocals": wave(300), "drums": noise(11)})
+    at(engine, (500, "deck1.stem.vocals.loop_length", 1 / 8))
+    press(engine, (Op.STEM_LOOP, 0, 1.0, 1001), (Op.STEM_LOOP, 0, 0.0, 8003))
+    at(engine, (5000, "deck1.rate", 1.2), (6000, "deck1.stem.vocals.loop_length", 1 / 32))
+    return engine.render(FRAMES)
+
+
+def stem_roll():
+    engine = playing({"vocals": noise(12), "drums": wave(200)}, deck1__rate=0.97)
+    at(engine, (500, "deck1.stem.vocals.loop_length", 1 / 16), (4000, "deck1.reverse", 1.0))
+    press(engine, (Op.STEM_ROLL, 0, 1.0, 2001), (Op.STEM_ROLL, 0, 0.0, 7003))
+    press(engine, (Op.JUMP, 0, 1.0, 3000))
+    return engine.render(FRAMES)
+
+
+def two_with_vocals(**settings):
+    """Return an engine with two decks of two stems, at 124 and 128 BPM."""
+    first = {"vocals": wave(300), "drums": noise(13)}
+    return playing(first, {"vocals": noise(14), "drums": wave(411)}, **settings)
+
+
+def stem_swap():
+    engine = two_with_vocals(deck2__rate=0.95)
+    press(engine, (Op.STEM_SWAP, 0, 1.0, 1001))
+    press(engine, (Op.STEM_SWAP_HOLD, 1, 1.0, 5001), (Op.STEM_SWAP_HOLD, 1, 0.0, 6001), stem=1)
+    engine.push(Command(Op.STEMS_UNDO, deck=-1, when=When.FRAME, frame=8000))
+    at(engine, (3000, "deck1.rate", 1.1))
+    return engine.render(FRAMES)
+
+
+def hand_over():
+    engine = two_with_vocals()
+    press(engine, (Op.STEM_HAND_OVER, 0, 1.0, 1001), (Op.PLAY, 0, 0.0, 3000))
+    press(engine, (Op.JUMP, 1, 2.0, 4001), (Op.STEM_HAND_OVER, 0, 1.0, 8003))
+    return engine.render(FRAMES)
+
+
+def stem_faders():
+    engine = two_with_vocals(stem_fader__curve=1.0)
+    for k in range(32):
+        at(engine, (200 * k, "stem_fader.vocals", k * 200 / 31 - 100))
+    at(engine, (7000, "stem_fader.curve", 2.0), (8000, "stem_fader.drums", -100.0))
+    return engine.render(FRAMES)
+
+
+def acapella():
+    engine = playing({"vocals": wave(300), "drums": noise(15)})
+    press(engine, (Op.ACAPELLA, 0, 1.0, 1001), (Op.INSTRUMENTAL, 0, 1.0, 4003))
+    press(engine, (Op.INSTRUMENTAL, 0, 0.0, 7001))
+    return engine.render(FRAMES)
+
+
 FEATURES = (
     mute, solo, volume, pan, equaliser, filters, loop_seam, jump, varispeed, limiter, crossfader,
-    headphones, synced, keylock, pitch_shift,
+    headphones, synced, keylock, pitch_shift, loop_roll, stem_loop, stem_roll, stem_swap, hand_over,
+    stem_faders, acapella,
 )  # fmt: skip
 
 

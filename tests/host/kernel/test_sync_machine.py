@@ -20,9 +20,20 @@ from hypothesis.stateful import (
 )
 
 from sfa_engine.desk import CONTROLS
+from sfa_engine.desk.deck import STEMS
 from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.engine.command import Op, ReportKind
-from sfa_engine.engine.layout import READING_INDEX, TICK, VALUE_INDEX, VALUE_PATHS
+from sfa_engine.engine.layout import (
+    FADE,
+    LATCHED,
+    NO_SOURCE,
+    READING_INDEX,
+    ROLLED,
+    SLOTS,
+    TICK,
+    VALUE_INDEX,
+    VALUE_PATHS,
+)
 from sfa_engine.engine.ring import Command
 from sfa_engine.host.kernel import sync
 from sfa_engine.host.offline import Offline
@@ -45,6 +56,13 @@ GRIDS = {
     "step": Grid((Anchor(0.0, 0.0), Anchor(20.0 * TRACK_RATE, 40.0)), 126.0),
     "none": None,
 }
+FRAMES = len(QUIET)
+BEATS = {name: grid.beats(FRAMES, TRACK_RATE) for name, grid in GRIDS.items() if grid}
+FIRST = {name: grid.first_beat(FRAMES, TRACK_RATE) for name, grid in GRIDS.items() if grid}
+MIX = STEMS.index("mix")
+OWN_VOICE = 1 + MIX
+GUESTS = ("now", "before", "held")
+BEAT_TOLERANCE = 1e-3  # at an edge, a frame at four times the speed
 SCALES = [CONTROLS[path].scale for path in VALUE_PATHS]
 LOW, HIGH = (np.array([getattr(scale, end) for scale in SCALES]) for end in ("low", "high"))
 OPTIONAL = np.array([scale.optional for scale in SCALES])
@@ -73,6 +91,15 @@ class Seen:
     following: int
     beat: float
     heard: bool
+    rolling: bool
+    under: float  # s: where it would be without its roll
+
+
+def beat_at(name, place):
+    """Return the beat of a place, in frames, on a grid."""
+    beats = BEATS[name]
+    k = int(np.clip(np.searchsorted(beats, place, "right") - 1, 0, len(beats) - 2))
+    return FIRST[name] + k + (place - beats[k]) / (beats[k + 1] - beats[k])
 
 
 class Performance(RuleBasedStateMachine):
@@ -87,6 +114,8 @@ class Performance(RuleBasedStateMachine):
         self.engine = Offline(RATE, 2, TICK)
         self.memory = self.engine.memory.engine
         self.grids = ["", ""]
+        self.slots = {}  # grid by media slot
+        self.shared = [0, 0]  # ticks since the strip came back to the others
         self.gliding = [0, 0]  # ticks that a hand's change of the rate or bend still takes
         for deck in (0, 1):
             self._mount(deck, grids[deck])
@@ -98,7 +127,8 @@ class Performance(RuleBasedStateMachine):
 
     def _mount(self, deck, name):
         self.grids[deck] = name
-        self.engine.load(deck, {"mix": QUIET}, rate=TRACK_RATE, grid=GRIDS[name])
+        mounted = self.engine.load(deck, {"mix": QUIET}, rate=TRACK_RATE, grid=GRIDS[name])
+        self.slots[mounted.slot] = name
 
     def _render(self):
         self.engine.render(TICK)
@@ -126,6 +156,8 @@ class Performance(RuleBasedStateMachine):
             int(machine["following"]),
             self._reading(f"deck{deck + 1}.beat"),
             playing and self._value(f"deck{deck + 1}.fader") > -60.0,
+            bool(machine["rolling"]),
+            (position + float(machine["rolled"]) * bool(machine["rolling"])) / TRACK_RATE,
         )
 
     # ------------------------------------------------------------------ what hands do
@@ -224,6 +256,42 @@ class Performance(RuleBasedStateMachine):
     def set_loop(self, deck, end, place):
         self._set(deck, f"loop.{end}", place)
 
+    @rule(deck=deck_numbers, on=st.booleans())
+    def roll(self, deck, on):
+        self._do(deck, Op.LOOP_ROLL, float(on), moves=on)
+
+    @rule(deck=deck_numbers, by=st.sampled_from([-1.0, 0.25, 2.0]), end=st.booleans())
+    def adjust_loop(self, deck, by, end):
+        self._do(deck, Op.LOOP_OUT_ADJUST if end else Op.LOOP_IN_ADJUST, by, moves=True)
+
+    @rule(deck=deck_numbers, on=often)
+    def loop_stem(self, deck, on):
+        self._do(deck, Op.STEM_LOOP, float(on), target=MIX)
+
+    @rule(deck=deck_numbers, on=st.booleans())
+    def roll_stem(self, deck, on):
+        self._do(deck, Op.STEM_ROLL, float(on), target=MIX)
+
+    @rule(deck=deck_numbers, beats=st.sampled_from([1 / 32, 0.25, 1.0, 3.0, 64.0]))
+    def stem_length(self, deck, beats):
+        self._set(deck, "stem.mix.loop_length", beats)
+
+    @rule(
+        deck=deck_numbers,
+        op=st.sampled_from([Op.STEM_SWAP, Op.STEM_HAND_OVER, Op.STEM_SWAP_HOLD, Op.STEM_LEND]),
+        on=st.booleans(),
+    )
+    def exchange_stems(self, deck, op, on):
+        self._do(deck, op, float(on), target=MIX)
+
+    @rule(deck=deck_numbers, source=st.integers(0, NO_SOURCE))
+    def stem_source(self, deck, source):
+        self._do(deck, Op.STEM_SOURCE, float(source), target=MIX)
+
+    @rule()
+    def undo_stems(self):
+        self._do(-1, Op.STEMS_UNDO)
+
     @rule(source=st.sampled_from([0.0, 1.0, 2.0]))
     def clock_source(self, source):
         self._do(0, Op.SET, source, target=VALUE_INDEX["clock.source"])
@@ -299,6 +367,10 @@ class Performance(RuleBasedStateMachine):
         went = {r.deck for r in self.reports if r.kind in {ReportKind.WRAPPED, ReportKind.ENDED}}
         for d in (0, 1):
             self._check(d, before[d], self.seen[d], moved == d or d in went)
+            ended = any(r.kind == ReportKind.ENDED and r.deck == d for r in self.reports)
+            if moved != d and not ended:
+                self._check_roll(d, before[d], self.seen[d])
+            self._check_stem(d)
         beat = self._reading("clock.beat")
         most = float(self.memory["clock_speed"]) * TICK * 1.5 + 1e-6
         assert -1e-9 <= beat - self.beat <= max(most, 0.02)  # on, and without a jump
@@ -320,6 +392,82 @@ class Performance(RuleBasedStateMachine):
         if was.following and not now.following and was.heard and not hands:
             # It may have gone on gliding in the part of the tick before.
             assert abs(now.rate - was.rate) <= 1.01 * sync.SLEW * ticks_s, "a tempo not kept"
+
+    def _check_roll(self, d, was, now):
+        """A roll hides where the deck is, and leaves it there."""
+        if not (was.rolling and was.playing and now.playing and was.heard and now.heard):
+            return
+        if not now.rolling and self._value(f"deck{d + 1}.loop.active"):
+            return  # back in the loop that it rolled in
+        if max(was.under, now.under) > LENGTH_S - 0.01 or min(was.under, now.under) < -59.9:
+            return
+        gone = (now.under - was.under) / (TICK / RATE)
+        least, most = sorted((was.speed, now.speed))
+        assert least - 1e-6 <= gone <= most + 1e-6, "a roll that did not land where it would be"
+
+    def _check_stem(self, d):
+        """A stem in its loop or on another deck has the beat of its deck; else it has no voice."""
+        machine = self.memory["transport"][d]
+        line, guest = machine["stem"][MIX], machine["stem"][MIX]["now"]
+        channel = self.engine.dsp.record["channel"][d]
+        head, share = channel["voice"][OWN_VOICE]["head"][0], channel["strip"][MIX]["share"]
+        source, slot = int(guest["source"]), int(machine["head"]["slot"])
+        assert source == int(self._value(f"deck{d + 1}.stem.mix.source"))
+        name = self.grids[d] if slot >= 0 else "none"
+        rolled = bool(line["rolling"])
+        loops = rolled or bool(self._value(f"deck{d + 1}.stem.mix.loop"))
+        if slot < 0 or (source == 0 and (not loops or name == "none")):
+            assert head["slot"] < 0
+            self.shared[d] += 1
+            assert share == 1.0 or self.shared[d] <= FADE // TICK + 1
+            return
+        self.shared[d] = 0
+        if source == NO_SOURCE or name == "none":
+            assert head["slot"] < 0
+            return
+        if head["slot"] < 0:
+            return  # beyond the speeds that are played
+        assert int(head["slot"]) == (slot if source == 0 else int(guest["slot"]))
+        beat = beat_at(name, self.seen[d].position * TRACK_RATE)
+        length, folded = 0.0, beat
+        if loops:
+            length = self._value(f"deck{d + 1}.stem.mix.loop_length")
+            beats = BEATS[name]
+            near = int(np.clip(np.floor(beat - FIRST[name]), 0, len(beats) - 2))
+            while length * (beats[near + 1] - beats[near]) < 256:
+                length *= 2
+            which = ROLLED if rolled else LATCHED
+            start, lead = float(line["loop_start"][which]), float(line["lead"][which])
+            last = beat_at(name, FRAMES)
+            if start + length > last + 1e-9:
+                start -= np.ceil(start + length - last - 1e-9)
+            straight = start - lead <= beat < start or (
+                start + length < beat <= start + length - lead
+            )
+            if not straight:
+                folded = start + (beat - start) % length
+        gone = int(self.memory["frame"]) - int(head["anchor_frame"])
+        place = float(head["anchor_position"]) + gone * float(head["speed"])
+        heard = beat_at(self.slots[int(head["slot"])], place)
+        if source:
+            heard = (heard - float(guest["offset"])) / float(guest["multiple"])
+        # Where tempi meet, and at an edge, a head is up to a frame on in the old direction.
+        away = abs(heard - folded)
+        assert min(away, abs(away - length) if loops else away) < BEAT_TOLERANCE
+
+    @invariant()
+    def no_track_is_forgotten_or_kept_for_nothing(self):
+        if not hasattr(self, "seen"):
+            return
+        held = np.zeros(SLOTS, int)
+        stems = self.memory["transport"]["stem"]
+        slots = [self.memory["transport"]["head"]["slot"]]
+        slots += [stems[name]["slot"] for name in GUESTS]
+        slots += [self.engine.dsp.record["channel"]["voice"]["head"]["slot"]]
+        for each in slots:
+            there = np.asarray(each).ravel()
+            held += np.bincount(there[there >= 0], minlength=SLOTS)
+        assert held.tolist() == self.engine.dsp.record["media"]["heads"].tolist()
 
     @invariant()
     def nobody_follows_in_a_circle(self):

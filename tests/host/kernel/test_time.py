@@ -56,6 +56,7 @@ FADERS = [
     and not any(word in path for word in ("position", "play", "loop", "cue", "leader", "load"))
 ]
 FRAMES = st.integers(0, 20_000)
+APART = (Op.LOOP_ROLL, Op.STEM_LOOP, Op.STEM_ROLL, Op.STEM_SWAP_HOLD, Op.STEM_HAND_OVER)
 changes = st.tuples(st.sampled_from(FADERS), st.floats(0, 1), FRAMES).map(
     lambda c: Command(
         Op.SET,
@@ -72,6 +73,7 @@ verbs = st.one_of(
         st.sampled_from([Op.HOTCUE_PRESS, Op.LOOP_BEATLOOP, Op.LOOP_HALVE]), st.just(0.0), FRAMES
     ),
     st.tuples(st.just(Op.PLAY), st.sampled_from([0.0, 1.0]), FRAMES),
+    st.tuples(st.sampled_from(APART), st.sampled_from([0.0, 1.0]), FRAMES),
 ).map(lambda v: Command(v[0], x=v[1], when=When.FRAME, frame=v[2]))
 musical = st.sampled_from([When.BEAT, When.BAR]).map(
     lambda when: Command(Op.HOTCUE_PRESS, target=1, when=when, clock=1)
@@ -86,7 +88,8 @@ musical = st.sampled_from([When.BEAT, When.BAR]).map(
 @pytest.mark.slow
 def test_the_same_commands_give_the_same_bytes_whatever_the_blocks(commands, blocks):
     def play(sizes):
-        engine = engine_with()
+        engine = engine_with(2)
+        engine.set("deck1.stem.vocals.loop_length", 1 / 16)
         for command in commands:
             engine.push(command)
         pieces, done = [], 0
