@@ -12,12 +12,14 @@ import pytest
 import rtmidi
 from engine_process import show, until
 
+from sfa_engine.surfaces.midi.message import IDENTITY_REQUEST
 from sfa_engine.system.process_lock import lock_holder
 from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET, STAGE_LOCK
 
 pytestmark = [pytest.mark.realtime, pytest.mark.slow]
 
 # Where tests run in the background, Ctrl-C is nothing to those that they start.
+PAD_OF_LIVE_II = (0xF0, 0x47, 0x7F, 0x47)
 CTRL_C = ("env", "--default-signal=INT")
 PROFILE = """
 name = "probe"
@@ -151,6 +153,28 @@ def test_two_of_one_kind_have_a_slot_each_and_both_play(client):
         with device("Probe"):
             until(lambda: len(ports(client)) == 4, "both")
             assert {name: port["slot"] for name, port in ports(client).items()} == slots
+
+
+def test_lamps_of_an_mpc_are_addressed_to_the_model_that_it_names(client):
+    client.call("set", path="deck1.stem.drums.mute", value=True)
+    with device("MPC Live II Public") as mpc:
+        mpc.lamps.ignore_types(sysex=False)
+        seen = []
+
+        def arrives(message):
+            return until(lambda: seen.extend(mpc.shown()) or message in seen, f"{message}")
+
+        arrives(tuple(IDENTITY_REQUEST))
+        mpc.send(*bytes.fromhex("F0 7E 00 06 02 47 47 00 19 00 01 00 00 00 F7"))
+        until(lambda: seen.extend(mpc.shown()) or any(m[:4] == PAD_OF_LIVE_II for m in seen), "it")
+        plugged(client, "MPC Live II Public keys")
+        del seen[:]
+        mpc.send(0x90, 37, 127)  # bank C: the second pad mutes the drums
+        until(lambda: seen.extend(mpc.shown()) or any(m[7:8] == (1,) for m in seen), "the pad")
+        pads = [message for message in seen if message[:3] == PAD_OF_LIVE_II[:3]]
+        assert pads
+        assert {message[:4] for message in pads} == {PAD_OF_LIVE_II}
+    client.call("set", path="deck1.stem.drums.mute", value=False)
 
 
 def test_relative_steps_of_what_the_stage_owns_are_clamped(client):
