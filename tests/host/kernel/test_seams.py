@@ -58,7 +58,7 @@ def test_a_follower_keeps_its_tempo_over_a_seam_and_bends_into_phase(cut):
     decks.engine.set("crossfader", 0.0)
     decks.wait(2.0)
     tempi, rates = [], []
-    for _ in range(round(16.0 * RATE / TICK)):
+    for _ in range(round(18.0 * RATE / TICK)):
         decks.engine.render(TICK)
         tempi.append(decks.reading("deck1.tempo"))
         rates.append(decks.value("deck2.rate"))
