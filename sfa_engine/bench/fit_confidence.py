@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from sfa_engine.prep.analyse import octave
 from sfa_engine.prep.analyse.beat import Beats, find_beats
 from sfa_engine.prep.analyse.confidence import AGAINST, CLIPS, WEIGHTS, gather
-from sfa_engine.prep.analyse.listen import listen
+from sfa_engine.prep.analyse.measurement import measure_track
 from sfa_engine.prep.analyse.octave import FACTORS, FASTEST, SLOWEST
 from sfa_engine.prep.analyse.onset import find_onsets
 from sfa_engine.prep.analyse.tempo import find_tempo
@@ -59,18 +59,18 @@ def truths(folders: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def observe(sound: Path, truth: dict[str, Any]) -> Row | None:
-    """Return the evidence of a piece and what was right, or None without a beat to judge."""
-    heard = listen(decode_blocks(sound, RATE, None))
-    onsets = find_onsets(heard.levels)
+    """Return the evidence of a piece and what was right, or None without a beat to evaluate."""
+    measured = measure_track(decode_blocks(sound, RATE, None))
+    onsets = find_onsets(measured.levels)
     tempo = find_tempo(onsets.strength)
-    beats = find_beats(onsets, heard)
+    beats = find_beats(onsets, measured)
     if tempo is None or beats is None:
         return None
     accepted = truth.get("accept_bpm") or []
     candidates = [tempo.bpm * f for f in FACTORS if SLOWEST <= tempo.bpm * f <= FASTEST]
     return {
         "kind": truth.get("kind", sound.stem),
-        "evidence": {n: round(v, 3) for n, v in gather(onsets, heard.spectra, beats)[0].items()},
+        "evidence": {n: round(v, 3) for n, v in gather(onsets, measured.spectra, beats)[0].items()},
         "right": right(beats, truth),
         "octaves": np.round(octave.features(onsets, candidates), 3).tolist(),
         "slow": bool(accepted) and truth["bpm"] < _SLOW_BPM,

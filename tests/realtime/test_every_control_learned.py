@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.realtime, pytest.mark.slow]
 
 PORTS = 14  # controllers, each with as many controls as it has room for
 TIMEOUT_S = 5.0
+LAMPS = 1 << 16  # messages that a controller may be behind; rtmidi drops the newest beyond that
 LEARNABLE = [
     path
     for path, control in CONTROLS.items()
@@ -71,7 +72,8 @@ class Controller:
         self.name = f"Desk {number}"
         self.out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, f"{self.name} out")
         self.out.open_virtual_port("midi")
-        self.lamps = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, f"{self.name} in")
+        # A device is sent all its lamps when any table changes: those of a hundred lessons.
+        self.lamps = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, f"{self.name} in", queue_size_limit=LAMPS)
         self.lamps.open_virtual_port("midi")
         self.lit = {}  # value of a note's lamp
 
@@ -81,9 +83,9 @@ class Controller:
 
     def lamp(self, note):
         while (got := self.lamps.get_message()) is not None:
-            status, number, level = got[0]
-            assert status == 0x99
-            self.lit[number] = level
+            if got[0][0] == 0x99:  # MIDI clock is learned and played, too: start and stop
+                _, number, level = got[0]
+                self.lit[number] = level
         return self.lit.get(note)
 
     def pull_out(self):
@@ -326,8 +328,6 @@ def failures(paths, performer, controllers):
     for place, path in enumerate(sorted(paths, key=lambda path: path.endswith(".sync"))):
         number, at = divmod(place, len(controllers))
         wrong = performer.play(path, controllers[at], number)
-        if wrong:  # a busy machine loses cycles of JACK's, and messages with them: one in 300
-            wrong = performer.play(path, controllers[at], number)
         if wrong:
             found[path] = wrong
     return found

@@ -169,8 +169,8 @@ class Layout:
         of_drums, of_changes = np.full(steps, -np.inf), np.zeros(steps)
         for r in range(0, steps, step):
             turned = {name: np.roll(row, -r) for name, row in drums.items()}
-            told = _told_by_drums(turned, self.beats_per_bar)
-            of_drums[r] = sum(_WEIGHTS[name] * value for name, value in told.items())
+            evidence = _evidence_of_drums(turned, self.beats_per_bar)
+            of_drums[r] = sum(_WEIGHTS[name] * value for name, value in evidence.items())
             of_changes[r] = sum(_WEIGHTS[name] * row[r] for name, row in changes.items())
         return of_drums, of_changes
 
@@ -261,14 +261,14 @@ def _even(average: Floats) -> Floats:
     return even
 
 
-def _told_by_drums(drums: dict[str, Floats], beats_per_bar: int) -> dict[str, float]:
+def _evidence_of_drums(drums: dict[str, Floats], beats_per_bar: int) -> dict[str, float]:
     """Return how much like a bar this is that begins with its first sixteenth."""
     kick, snare, mid, high = (drums[name] for name in ("low", "snare", "mid", "high"))
 
     def on_beats(row: Floats) -> float:
         return float(row[0::4].mean() - row[2::4].mean())
 
-    told = {
+    evidence = {
         "kick on the one": kick[0],
         "kick on beats": on_beats(kick),
         "kick between": kick[1::2].mean(),
@@ -280,15 +280,15 @@ def _told_by_drums(drums: dict[str, Floats], beats_per_bar: int) -> dict[str, fl
     if beats_per_bar == 4:
         even = 0.5 * (snare[4] + snare[12] - snare[0] - snare[8])
         third = snare[8] - (snare[0] + snare[4] + snare[12]) / 3
-        told |= {
+        evidence |= {
             "kick in the middle": kick[8],
             "snare on two and four": even,
             "snare on three": third,
             "snare on either": max(1.2 * even, 0.9 * third),
         }
     else:
-        told["snare on either"] = snare[4::4].mean() - snare[0]
-    return {name: float(value) for name, value in told.items()}
+        evidence["snare on either"] = snare[4::4].mean() - snare[0]
+    return {name: float(value) for name, value in evidence.items()}
 
 
 def _changes(

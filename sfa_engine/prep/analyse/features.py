@@ -168,7 +168,7 @@ def mfcc(mel: NDArray[Any]) -> Curve:
 
 def summary(spectra: Spectra) -> dict[str, object]:
     """Return mean and deviation of each feature over the track."""
-    told: dict[str, object] = {}
+    found: dict[str, object] = {}
     for name, curve in (
         ("chroma", spectra.curve("chroma")),
         ("mfcc", spectra.mfcc()),
@@ -181,11 +181,11 @@ def summary(spectra: Spectra) -> dict[str, object]:
             continue
         mean, deviation = curve.mean(axis=0, dtype=np.float64), curve.std(axis=0, dtype=np.float64)
         one = len(mean) == 1
-        told[name] = {
+        found[name] = {
             "mean": _rounded(mean)[0] if one else _rounded(mean),
             "std": _rounded(deviation)[0] if one else _rounded(deviation),
         }
-    return told
+    return found
 
 
 def _rounded(values: Curve) -> list[float]:

@@ -28,7 +28,7 @@ class Levels(Mapping[str, Curve]):
     hold_ms : mapping of str to int, optional
         How long each band's level is held when it is read.
     whole : array_like, optional
-        Highest sample of either channel in each column of a picture; see `listen.COLUMN_HZ`.
+        Highest sample of either channel in each column of a picture; see `measurement.COLUMN_HZ`.
     edges : array_like, optional
         RMS of the difference from frame to frame in each millisecond.
     """

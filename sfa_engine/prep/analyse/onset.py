@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfa_engine.prep.analyse.levels import Levels
-from sfa_engine.prep.analyse.listen import BANDS
+from sfa_engine.prep.analyse.measurement import BANDS
 from sfa_engine.prep.analyse.smooth import Curve, Floats, gaussian, highest, in_parts, mean, peaks
 
 FRAME_HZ = 1000.0

@@ -27,9 +27,9 @@ def overview(levels: Levels) -> dict[str, object]:
     count = len(levels["low"])
     step = max(1000 // RATE_HZ, -(-count // MAX_POINTS))
     highest = max(float(levels[band].max(initial=0)) for band in _BANDS.values()) or 1.0
-    told: dict[str, object] = {"rate_hz": 1000 / step}
+    found: dict[str, object] = {"rate_hz": 1000 / step}
     for name, band in _BANDS.items():
         padded = np.pad(levels[band], (0, -count % step))
         peaks = padded.reshape(-1, step).max(axis=1)
-        told[name] = np.round(255 * peaks / highest).astype(int).tolist()
-    return told
+        found[name] = np.round(255 * peaks / highest).astype(int).tolist()
+    return found

@@ -123,7 +123,7 @@ class Teacher:
         entry = entry_for(control, learned, control.text(now), light=light)
         text = with_entry(self._text_of(controller), entry, learned)
         profile = parse_profile(text, "the profile with what was learned")
-        self._controllers.use(controller, profile, text)
+        self._controllers.use(controller, profile)
         await self._controllers.put_in_force()
         saved, why = "", ""
         try:

@@ -26,7 +26,7 @@ DIM = 6  # part of a colour that a lamp shows whose control is off but does some
 _HEX = re.compile(r"#[0-9A-Fa-f]{6}")
 _HOLE = re.compile(r"\{(\w+)([+-]\d{1,3})?\}")
 _BYTE = re.compile(r"[0-9A-Fa-f]{2}")
-_NAMES = ("number", "status", "i", "n", "level", "value", "r", "g", "b")  # holes of a template
+_NAMES = ("number", "status", "i", "n", "level", "value", "r", "g", "b", "model")  # of a template
 _SHORT_FORMS = {"note": "{status} {number} {level}", "cc": "{status} {number} {level}"}
 _DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}  # by the status' upper half
 _ANYTHING = 1e300
@@ -128,7 +128,11 @@ class Lamp:
 
 
 def lamp(
-    each: Assignment, physical: Physical, palette: Mapping[str, int], control: Control | None
+    each: Assignment,
+    physical: Physical,
+    palette: Mapping[str, int],
+    control: Control | None,
+    model: int,
 ) -> Lamp:
     """Return the messages of an assignment's lamp.
 
@@ -142,6 +146,8 @@ def lamp(
         Numbers of the desk's colours.
     control : Control or None
         Whose colour it has.
+    model : int
+        Number of the device's model, 0 to 127.
 
     Raises
     ------
@@ -153,7 +159,7 @@ def lamp(
     template = light.send_off or light.send
     black = 0 if isinstance(light.off, int) else BLACK
     on, off, dark = (
-        _message(light, send, value, physical, palette, control)
+        _message(light, send, value, physical, palette, control, model)
         for send, value in ((light.send, light.on), (template, light.off), (template, black))
     )
     if len(on) != len(off):
@@ -170,7 +176,7 @@ def check_light(each: Assignment, physical: Physical, palette: Mapping[str, int]
             raise Refused(f'no control "{each.shows:.60}"', hint)
         if not control.settable and not isinstance(control, Meter):
             raise Refused(f"{each.shows} has nothing to show", "name a control with a value")
-    made = lamp(each, physical, palette, each.control)
+    made = lamp(each, physical, palette, each.control, 0)
     if made.level_at >= 0 and each.kind == "state":
         raise Refused("a state has no level", "leave {value} out, or give `shows`")
 
@@ -227,6 +233,7 @@ def _message(
     physical: Physical,
     palette: Mapping[str, int],
     control: Control | None,
+    model: int,
 ) -> bytes:
     message = physical.messages[0] if physical.messages else None
     number = light.number
@@ -239,7 +246,9 @@ def _message(
     status = (0xB0 if is_cc else 0x90) | channel
     color = _color(light, value, control)
     level = int(value) if color is None else _nearest(color, value, palette, control)
-    return _made(template, physical.item, number, status, level, color)
+    # Without its number where it has none: the cache then serves devices of all models.
+    model = model if "{model" in template else 0
+    return _made(template, physical.item, number, status, level, color, model)
 
 
 @lru_cache(4096)  # lamps of all decks and states differ in little
@@ -250,9 +259,11 @@ def _made(
     status: int,
     level: int,
     color: tuple[int, ...] | None,
+    model: int,
 ) -> bytes:
     """Return a template with its holes filled."""
     words = {"n": item + 1, "i": item, "value": 0, "status": status, "level": level}
+    words["model"] = model
     if number is not None:
         words["number"] = number
     if color is not None:

@@ -41,8 +41,8 @@ class StageLight:
         return self.lamp.on if self.low <= value <= self.high else self.lamp.off
 
 
-def stage_lights(profile: Profile) -> tuple[StageLight, ...]:
-    """Return the lamps of a profile that the stage has to send."""
+def stage_lights(profile: Profile, model: int) -> tuple[StageLight, ...]:
+    """Return the lamps of a profile that the stage has to send to a device of a model."""
     found = []
     for each in profile.assignments:
         is_shown = each.control is not None and each.control.settable and each.kind != "step"
@@ -55,7 +55,7 @@ def stage_lights(profile: Profile) -> tuple[StageLight, ...]:
             continue
         try:
             physical = profile.physicals[each.physical]
-            messages = lamp(each, physical, profile.document.palette, control)
+            messages = lamp(each, physical, profile.document.palette, control, model)
         except Refused:  # of a template that the profile's check tells of
             continue
         kind, low, high = lit_range(each, control, is_meter(each.light))

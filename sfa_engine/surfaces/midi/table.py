@@ -117,7 +117,7 @@ class Compiled:
     layers: tuple[Layer, ...]
 
 
-def compile_profile(profile: Profile, slot: int) -> Compiled:
+def compile_profile(profile: Profile, slot: int, model: int | None = None) -> Compiled:
     """Return the table of a profile.
 
     Parameters
@@ -125,9 +125,12 @@ def compile_profile(profile: Profile, slot: int) -> Compiled:
     profile : Profile
     slot : int
         Where the device is open, below `SLOTS`.
+    model : int, optional
+        Number of the device's model; the profile's if left out.
     """
     if not 0 <= slot < SLOTS:
         raise ValueError(f"slot {slot} of {SLOTS}")
+    number = profile.model if model is None else model
     actions: list[StageAction] = []
     rows: list[dict[str, Any]] = []
     for each in profile.assignments:
@@ -137,7 +140,8 @@ def compile_profile(profile: Profile, slot: int) -> Compiled:
             actions.append(_action(each, name, stage=row["action"] is Action.STAGE))
             rows.extend(_messages(profile, each, row, slot))
     # What puts lamps out comes last, and is left out where there are too many states for it.
-    lights = [light | {"slot": slot} for light in itertools.islice(_lights(profile), LIGHTS)]
+    lamps = itertools.islice(_lights(profile, number), LIGHTS)
+    lights = [light | {"slot": slot} for light in lamps]
     return Compiled(
         _records(rows, BINDING),
         _records(lights, LIGHT),
@@ -240,7 +244,7 @@ def _action(each: Assignment, name: str, *, stage: bool) -> StageAction:
     )  # fmt: skip
 
 
-def _lights(profile: Profile) -> Iterator[dict[str, Any]]:
+def _lights(profile: Profile, model: int) -> Iterator[dict[str, Any]]:
     """Yield all lamps; one that is lit in some states is put out in the others."""
     forces: dict[int, list[Force]] = defaultdict(list)
     made: dict[int, Lamp] = {}
@@ -251,7 +255,8 @@ def _lights(profile: Profile) -> Iterator[dict[str, Any]]:
         found = shown(each, is_meter(each.light))
         if found is None:
             continue
-        messages = lamp(each, physical, profile.document.palette, each.control or found.control)
+        palette, control = profile.document.palette, each.control or found.control
+        messages = lamp(each, physical, palette, control, model)
         is_state = found.kind is LightKind.STATE
         forces[each.physical].append(Force() if is_state else each.force)
         made[each.physical] = messages

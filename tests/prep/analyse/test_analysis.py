@@ -13,8 +13,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfa_engine.prep.analyse.analysis import analyse, analyse_blocks, judge
-from sfa_engine.prep.analyse.listen import listen, listen_to_stem
+from sfa_engine.prep.analyse.analysis import analyse, analyse_blocks, evaluate
+from sfa_engine.prep.analyse.measurement import measure_stem, measure_track
 from sfa_engine.track.grid import Anchor, Grid
 from sfa_engine.track.key import KEYS
 
@@ -266,7 +266,7 @@ def test_the_drums_stem_says_where_the_beats_are():
         place(mess, noise(3000, 0.02, 7), time, 0.3)
     mixed = np.repeat((drums + mess)[:, None], 2, axis=1).astype(np.float32)
     alone = np.repeat(drums[:, None], 2, axis=1).astype(np.float32)
-    told = judge(listen([mixed]), {"drums": listen_to_stem([alone], len(alone))})
+    told = evaluate(measure_track([mixed]), {"drums": measure_stem([alone], len(alone))})
     holds_its_form(told)
     assert told["bpm"] in {62, 124}  # the octave is judged by the whole sound
     off = off_beat_ms(told, beats)
@@ -276,11 +276,11 @@ def test_the_drums_stem_says_where_the_beats_are():
 
 def test_a_stem_may_be_shorter_or_longer_than_its_track():
     sound = np.repeat(band(steady(120.0, 12.0), 12.0)[:, None], 2, axis=1).astype(np.float32)
-    heard = listen([sound])
+    measured = measure_track([sound])
     for stem in (sound[: 5 * RATE], np.concatenate([sound, sound]), sound[:0]):
-        levels = listen_to_stem([stem], heard.frames)
+        levels = measure_stem([stem], measured.frames)
         assert {len(curve) for curve in levels.values()} == {12_000}
-        holds_its_form(judge(heard, {"drums": levels}))
+        holds_its_form(evaluate(measured, {"drums": levels}))
 
 
 def test_a_beat_of_half_the_speed_is_the_beat_where_little_happens_between():

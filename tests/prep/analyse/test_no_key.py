@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sfa_engine.prep.analyse.key import Key, find_key
-from sfa_engine.prep.analyse.listen import listen
+from sfa_engine.prep.analyse.measurement import measure_track
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +17,7 @@ TIME = np.arange(SECONDS * RATE) / RATE
 
 def key_of(sound: np.ndarray) -> Key:
     stereo = np.repeat(np.asarray(sound, np.float32)[:, None], 2, axis=1)
-    return find_key(listen([stereo]).pitches)
+    return find_key(measure_track([stereo]).pitches)
 
 
 def noise(seed: int, tilt: float) -> np.ndarray:
