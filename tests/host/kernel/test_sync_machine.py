@@ -187,6 +187,15 @@ class Performance(RuleBasedStateMachine):
     def leader(self, deck, on):
         self._do(deck, Op.LEADER, float(on))
 
+    @rule(
+        deck=deck_numbers,
+        on=st.booleans(),
+        pitch=st.sampled_from([0.0, 0.0, 3.0, -12.0]),
+    )
+    def keylock(self, deck, on, pitch):
+        self.engine.set(f"deck{deck + 1}.keylock", float(on))
+        self.engine.set(f"deck{deck + 1}.pitch", pitch)
+
     @rule(deck=deck_numbers, rate=st.floats(0.5, 2.0))
     def rate(self, deck, rate):
         self._set(deck, "rate", rate, turns=True)

@@ -325,7 +325,7 @@ def test_a_message_that_is_none_is_refused(message):
 
 
 def test_what_is_planned_is_left_out_until_it_is_built():
-    made = table(entry("note = 1", 'do = "deck1.keylock"', "light = true"))
+    made = table(entry("note = 1", 'do = "recorder.on"', "light = true"))
     assert (len(made.bindings), len(made.lights), len(made.actions)) == (0, 0, 0)
 
 
