@@ -234,6 +234,7 @@ TRANSPORT = _lay(
     ("rolling", "i8"),
     ("rolled", "f8"),  # track frames from here to where the deck would be without its roll
     ("kept_loop", ("f8", (3,))),  # start, end and active of the loop before the roll
+    ("apart", "i8"),  # 0: no stem has a loop or a source of its own
     ("stem", (STEM_LINE, (STRIPS,))),
     ("track_rate", "f8"),
     ("track_frames", "i8"),
@@ -450,6 +451,8 @@ CHANNEL = np.dtype(
         ("filter", FILTER),
         ("side_from", "f8"),
         ("side_to", "f8"),
+        ("together", "i8"),  # 1: all stems are read by the first voice, and no other sounds on
+        ("sides_rest", "i8"),  # 1: the stems' crossfaders are in their middle
         ("peak", "f8"),
         ("power", "f8"),
     ]

@@ -152,6 +152,7 @@ def release_held(memory: Memory) -> None:
             path = f"deck{deck + 1}.stem.{STEMS[stem]}.source"
             memory.engine["flat"][VALUE_INDEX[path]] = source
     stems["holding"] = 0
+    memory.engine["transport"]["apart"] = 1  # to be looked at again
 
 
 def sinc_tables() -> npt.NDArray[np.float32]:

@@ -34,6 +34,11 @@ NOT_HERE = {
     "deck2.bpm": "follows from the rate, which is tested, and from the track",
     "deck1.tempo_fader": "follows from rate and range",
     "deck2.tempo_fader": "follows from rate and range",
+    **{
+        path: "which may be set follows from the other deck's track"
+        for path in CONTROLS
+        if path.endswith(".source") and ".stem." in path
+    },
 }
 # Those of sync at the end: while they are on, the rate follows.
 PATHS = sorted(

@@ -110,6 +110,8 @@ def has_stem(dsp, voice, stem):
 @kernel
 def is_there(dsp, channel, stem):
     """Return whether a strip has something to be heard, of its own voice or of the deck's."""
+    if channel.together != 0:
+        return has_stem(dsp, channel.voice[0], stem)
     if has_stem(dsp, channel.voice[1 + stem], stem):
         return True
     strip = channel.strip[stem]
@@ -147,14 +149,23 @@ def chosen(stem, acapella, instrumental):
 
 
 @kernel
-def turn_stem_fader(engine, dsp, deck, stem, frames):
-    """Take a strip's gain at its stem's crossfader across a segment."""
-    strip = dsp.channel[deck].strip[stem]
-    strip.side_from = strip.side_to
-    faders = engine.values.stem_fader
-    place = dsp.to_flat[AT_STEM_FADER + stem]
-    gain = stem_fader_gain(engine.values, deck, np.int64(faders.curve), place)
-    strip.side_to = step_to(strip.side_from, gain, frames)
+def turn_stem_faders(engine, dsp, deck, frames):
+    """Take the gains of a deck's strips at the stems' crossfaders across a segment."""
+    channel = dsp.channel[deck]
+    rest = True
+    for s in range(STRIPS):
+        rest = rest and dsp.to_flat[AT_STEM_FADER + s] == 0.0
+    if rest and channel.sides_rest != 0:
+        return
+    curve = np.int64(engine.values.stem_fader.curve)
+    for s in range(STRIPS):
+        strip = channel.strip[s]
+        strip.side_from = strip.side_to
+        place = dsp.to_flat[AT_STEM_FADER + s]
+        gain = stem_fader_gain(engine.values, deck, curve, place)
+        strip.side_to = step_to(strip.side_from, gain, frames)
+        rest = rest and strip.side_from == 1.0 and strip.side_to == 1.0
+    channel.sides_rest = 1 if rest else 0
 
 
 @kernel
@@ -172,11 +183,11 @@ def render(engine, dsp, deck, start, frames, frame):
     stem_line.follow(engine, dsp, deck, frame)
     guide(dsp, deck, frame)
     channel = dsp.channel[deck]
+    together = channel.together != 0
     count = np.int64(0)
-    for v in range(VOICES):
+    for v in range(1 if together else VOICES):
         count += heads_heard(channel.voice[v])
-    for s in range(STRIPS):
-        turn_stem_fader(engine, dsp, deck, np.int64(s), frames)
+    turn_stem_faders(engine, dsp, deck, frames)
     first = dsp.start.deck[deck]
     to = dsp.to.deck[deck]
     rate = dsp.sample_rate
@@ -223,8 +234,9 @@ def render(engine, dsp, deck, start, frames, frame):
                 share = strip.share
                 slope = strip.share_slope
                 lacking += read_stem(dsp, voice, s, strip_bus, start, frames, frame, share, slope)
-            voice = channel.voice[1 + s]
-            lacking += read_stem(dsp, voice, s, strip_bus, start, frames, frame, 1.0, 0.0)
+            if not together:
+                voice = channel.voice[1 + s]
+                lacking += read_stem(dsp, voice, s, strip_bus, start, frames, frame, 1.0, 0.0)
             # Neighbouring segments need some of the same frames: none is to be counted twice.
             missing = max(missing, min(lacking, frames))
         filters.bipolar(strip.filter, strip_bus, start, frames, b.filter, RESONANCE, rate)

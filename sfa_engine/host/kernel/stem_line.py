@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 
-from sfa_engine.engine.layout import FADE, FASTEST, LATCHED, NO_SOURCE, ROLLED, STRIPS
+from sfa_engine.engine.layout import FADE, FASTEST, HEADS, LATCHED, NO_SOURCE, ROLLED, STRIPS
 from sfa_engine.host.kernel import grid, transport, voice
 from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.transport import SHORTEST_LOOP
@@ -47,6 +47,21 @@ def loop_of(engine, deck, stem):
     if engine.values.deck[deck].stem[stem].loop != 0.0:
         return np.int64(LATCHED)
     return np.int64(-1)
+
+
+@kernel
+def is_flagged(engine, deck, stem):
+    """Return whether a stem has a loop or a source of its own, by its controls."""
+    return engine.transport[deck].stem[stem].now.source != 0 or loop_of(engine, deck, stem) >= 0
+
+
+@kernel
+def has_heads(own):
+    """Return whether a stem's own voice has a track yet."""
+    for k in range(HEADS):
+        if own.head[k].slot >= 0:
+            return True
+    return False
 
 
 @kernel
@@ -170,7 +185,7 @@ def frames_to_knot(engine, dsp, deck, frame):
     machine = engine.transport[deck]
     line = machine.head
     least = NEVER
-    if machine.playing == 0 or line.slot < 0 or line.speed == 0.0:
+    if machine.apart == 0 or machine.playing == 0 or line.slot < 0 or line.speed == 0.0:
         return least
     backwards = line.speed < 0.0
     for s in range(STRIPS):
@@ -202,13 +217,21 @@ def follow(engine, dsp, deck, frame):
     machine = engine.transport[deck]
     line = machine.head
     channel = dsp.channel[deck]
+    if machine.apart == 0 and channel.together != 0:
+        return
+    machine.apart = 0
+    channel.together = 1
     for s in range(STRIPS):
         strip = channel.strip[s]
+        if is_flagged(engine, deck, s):
+            machine.apart = 1
         own = channel.voice[1 + s]
         apart = is_apart(engine, dsp, deck, s)
         share = 0.0 if apart else 1.0
         if strip.share != share:
             strip.share_slope = (2.0 * share - 1.0) / FADE
+        if apart or strip.share != 1.0 or has_heads(own):
+            channel.together = 0
         if not apart:
             dismiss(dsp, own)
             continue

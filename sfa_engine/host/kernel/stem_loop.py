@@ -67,6 +67,7 @@ def stem_loop(engine, dsp, deck, command, frame):
             if reason != Reason.NONE:
                 return reason
     set_goal(engine, dsp, index, command.x)
+    engine.transport[deck].apart = 1
     return Reason.NONE
 
 
@@ -83,6 +84,7 @@ def stem_roll(engine, dsp, deck, command, frame):
     reason = set_loop(engine, dsp, deck, stem, ROLLED, frame)
     if reason == Reason.NONE:
         line.rolling = 1
+        engine.transport[deck].apart = 1
     return reason
 
 

@@ -87,6 +87,7 @@ def show(engine, dsp, deck, stem, frame):
     """Bring the control to where the stem comes from."""
     source = np.float64(engine.transport[deck].stem[stem].now.source)
     change(engine, dsp, index_of(deck, stem), source, frame)
+    engine.transport[deck].apart = 1
 
 
 @kernel
@@ -194,6 +195,7 @@ def stem_source(engine, dsp, deck, command, frame):
             note(engine, dsp)
             capture(engine, dsp, deck, stem, source - 1, frame)
     set_goal(engine, dsp, index, command.x)
+    engine.transport[deck].apart = 1
     return Reason.NONE
 
 

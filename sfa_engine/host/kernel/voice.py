@@ -148,7 +148,8 @@ def follow(engine, dsp, deck):
 @kernel
 def finish_fades(dsp, deck, frames):
     """Take every head's fade across a segment, and rest those that have gone."""
-    for v in range(VOICES):
+    together = dsp.channel[deck].together != 0
+    for v in range(1 if together else VOICES):
         voice = dsp.channel[deck].voice[v]
         for k in range(HEADS):
             head = voice.head[k]
@@ -160,6 +161,8 @@ def finish_fades(dsp, deck, frames):
             if k > 0 and head.gain == 0.0:
                 set_slot(dsp, head, np.int64(-1))
                 head.slope = 0.0
+    if together:
+        return
     for s in range(STRIPS):
         strip = dsp.channel[deck].strip[s]
         if strip.share_slope == 0.0:
