@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sfa_engine.library.key import camelot
-from sfa_engine.prep.analyse import bar, loudness, picture, splice, waveform
+from sfa_engine.prep.analyse import bar, heap, loudness, picture, splice, waveform
 from sfa_engine.prep.analyse.beat import Beats, bars_of, find_beats
 from sfa_engine.prep.analyse.confidence import QUESTIONS, Confidence, assess
 from sfa_engine.prep.analyse.cue import find_cues
@@ -89,6 +89,7 @@ def analyse(
         levels[name] = listen_to_stem(decode_blocks(file, RATE, told), heard.frames)
     if progress:
         progress(_LISTENING, "beats and structure")
+    heap.trim()
     result = judge(heard, levels)
     result["features"]["decoder"] = decoding.decoder
     result["features"]["truncated"] = decoding.truncated

@@ -22,7 +22,7 @@ from sfa_engine.prep.analyse.octave import choose_octave
 from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets, lateness, struck
 from sfa_engine.prep.analyse.piece import find_pieces
 from sfa_engine.prep.analyse.seamless import LEAST_KNOWN_S, count_beats
-from sfa_engine.prep.analyse.smooth import Floats, Ints
+from sfa_engine.prep.analyse.smooth import Floats, Ints, percentile
 from sfa_engine.prep.analyse.step import follow_steps
 from sfa_engine.prep.analyse.tempo import Path, Tempo, count_bar, find_tempo
 from sfa_engine.prep.analyse.warp import Piece, Warp, few
@@ -220,12 +220,13 @@ def bars_of(beats: Beats, heard: Heard) -> tuple[Floats, Ints]:
     starts = beats.places_s[first_beats]
     length = m * float(np.median(np.diff(beats.places_s)))
     edges = np.append(starts, starts[-1] + length) if len(starts) else starts
-    audible = np.zeros(len(heard.levels["low"]), bool)
+    audible = np.zeros(heard.levels.ms, bool)
     for name in ("low", "mid"):
-        audible |= heard.levels[name] > 0.02 * np.percentile(heard.levels[name], 95)
-    places = np.flatnonzero(audible) / 1000
-    if len(places):
-        inside = (edges >= places[0] - 0.6 * length) & (edges <= places[-1] + 0.6 * length)
+        audible |= heard.levels[name] > 0.02 * percentile(heard.levels[name], 95)
+    if audible.any():
+        first_s = audible.argmax() / 1000
+        last_s = (len(audible) - 1 - audible[::-1].argmax()) / 1000
+        inside = (edges >= first_s - 0.6 * length) & (edges <= last_s + 0.6 * length)
         edges, first_beats = edges[inside], first_beats[inside[: len(first_beats)]]
     edges = np.clip(edges, 0.0, heard.seconds)
     return edges, first_beats[: max(0, len(edges) - 1)]
