@@ -89,7 +89,6 @@ def analyse(
         levels[name] = listen_to_stem(decode_blocks(file, RATE, told), heard.frames)
     if progress:
         progress(_LISTENING, "beats and structure")
-    heap.trim()
     result = judge(heard, levels)
     result["features"]["decoder"] = decoding.decoder
     result["features"]["truncated"] = decoding.truncated
@@ -128,9 +127,11 @@ def judge(heard: Heard, stems: Mapping[str, Levels]) -> dict[str, Any]:
     """
     loud = loudness.measure(heard.power)
     silent = loud.integrated_lufs <= loudness.SILENCE_LUFS
+    heap.trim()
     onsets = find_onsets(heard.levels)
     attacks = np.zeros(0) if silent else onset_times(onsets)
     drums = find_onsets(stems[DRUMS]) if is_played(stems.get(DRUMS)) else None
+    heap.trim()
     beats = None if silent else find_beats(onsets, heard, drums)
     sure = assess(onsets, heard.spectra, beats, drums) if beats else None
     bars_s, first_beats = bars_of(beats, heard) if beats else (np.zeros(0), np.zeros(0, np.int64))

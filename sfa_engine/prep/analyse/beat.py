@@ -83,10 +83,11 @@ def find_beats(onsets: Onsets, heard: Heard, drums: Onsets | None = None) -> Bea
     Parameters
     ----------
     onsets : Onsets
-        Of the whole sound: they say how fast the beats are.
+        Of the whole sound: they say how fast the beats are, up to the octave.
     heard : Heard
     drums : Onsets, optional
-        Of the drums alone, of the same length: they say better where the beats are.
+        Of the drums alone, of the same length: they say better where the beats are, and which
+        octave of the tempo is the beat.
 
     Returns
     -------
@@ -99,10 +100,10 @@ def find_beats(onsets: Onsets, heard: Heard, drums: Onsets | None = None) -> Bea
     tempo = find_tempo(onsets.strength)
     if tempo is None or tempo.strength < _LEAST_STRENGTH or struck(onsets) < _LEAST_STRUCK:
         return None
-    tempo = choose_octave(onsets, tempo)
+    placed = drums or onsets
+    tempo = choose_octave(placed, tempo)
     varies, path = drift.varies(onsets, tempo.period_s)
     m = count_bar(onsets.strength, tempo.period_s)
-    placed = drums or onsets
     stepped = follow_steps(placed, heard.spectra, path) if varies else None
     if stepped is None:
         pieces = find_pieces(onsets, heard.spectra, tempo.period_s, m)

@@ -207,31 +207,34 @@ def _extended(x: Floats, xs: Floats, ys: Floats) -> Floats:
 
 
 def few(x: Floats, y: Floats, within: float) -> tuple[Floats, Floats]:
-    """Return the fewest points that a polygon needs to stay near all of them.
+    """Return few points of a polygon that stays near all of some.
+
+    Each line goes as far as it can: of all slopes from its first point, those remain by which no
+    point passed so far is left out by more than `within` (the cone of Imai and Iri).
 
     Parameters
     ----------
     x, y : float64[n]
         Rising `x`.
     within : float
-        Distance in `y` that no left-out point exceeds (Ramer-Douglas-Peucker).
+        Distance in `y` that no left-out point exceeds.
 
     Returns
     -------
     x, y : float64[m]
         The first and the last among them.
     """
-    keep = np.zeros(len(x), bool)
-    keep[[0, -1]] = True
-    spans = [(0, len(x) - 1)]
-    while spans:
-        first, last = spans.pop()
-        if last - first < 2:
-            continue
-        inner = np.arange(first + 1, last)
-        off = np.abs(y[inner] - np.interp(x[inner], x[[first, last]], y[[first, last]]))
-        worst = int(off.argmax())
-        if off[worst] > within:
-            keep[inner[worst]] = True
-            spans += [(first, int(inner[worst])), (int(inner[worst]), last)]
+    keep = [0]
+    while keep[-1] < len(x) - 1:
+        first = keep[-1]
+        reached = first + 1
+        low, high = -np.inf, np.inf
+        for here in range(first + 1, len(x)):
+            run, rise = x[here] - x[first], y[here] - y[first]
+            if low <= rise / run <= high:
+                reached = here
+            low, high = max(low, (rise - within) / run), min(high, (rise + within) / run)
+            if low > high:
+                break
+        keep.append(reached)
     return x[keep], y[keep]
