@@ -93,7 +93,10 @@ def describe(onsets: Onsets, spectra: Spectra) -> Curve:
             change = _changes(spectra.curve(name), in_decibels=name == "levels")
             change = np.maximum(change - np.median(change), 0) if len(change) else np.zeros(1)
             row = np.interp(seconds, spectra.times_s if len(change) > 1 else np.zeros(1), change)
-        rows[i] = weight * row / (np.sqrt(np.mean(row**2)) + 1e-9)
+        size = np.sqrt(np.mean(np.square(row))) + 1e-9
+        row *= weight
+        row /= size
+        rows[i] = row
     return rows
 
 
@@ -140,7 +143,7 @@ def align(
     bars = len(spectra)
     none = np.zeros(bars, np.int64)
     unshifted = _explained(spectra, none, energy)
-    best = (-np.inf, none, np.zeros((bars, POINTS), np.float32), 0.0)
+    best = (-np.inf, none, (np.zeros(bars), np.zeros(bars)), 0.0)
     cost = _EVEN if even else _BENT
     begins = none if start is None else np.round(start).astype(np.int64) % POINTS
     for seed in _SEEDS if start is None else (None,):
@@ -152,10 +155,9 @@ def align(
         explained = _explained(spectra, shifts, energy)
         worth = explained * bars - _cost(shifts, cost)
         if worth > best[0]:
-            best = worth, shifts, fits, explained
-    worth, shifts, fits, explained = best
+            best = worth, shifts, _between(fits, shifts), explained
+    worth, shifts, (exact, weights), explained = best
     average = np.fft.irfft(_average(spectra, shifts), POINTS, axis=1).astype(np.float64)
-    exact, weights = _between(fits, shifts)
     return Alignment(exact, weights, average, (explained - unshifted) * bars, worth)
 
 
@@ -204,7 +206,7 @@ def _path(fits: Curve, cost: Floats) -> Ints:
     before = (here - np.arange(-reach, reach + 1)[:, None]) % POINTS
     cost = cost[:, None]
     value = fits[0].astype(np.float64)
-    back = np.zeros(fits.shape, np.int32)
+    back = np.zeros(fits.shape, np.int16)
     for i in range(1, len(fits)):
         near = value[before] - cost
         step = near.argmax(axis=0)
