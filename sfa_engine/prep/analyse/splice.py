@@ -77,7 +77,8 @@ def _rises(edges: Curve, floor: float, places: Ints, span_ms: int) -> Floats:
     total = totals(here, np.clip(places[..., None] + around, 0, len(here)), power=2)
     before, after = np.moveaxis(np.diff(total), -1, 0)
     least = span_ms * floor
-    return 10 * np.log10(np.maximum(after, least) / np.maximum(before, least))
+    rises: Floats = 10 * np.log10(np.maximum(after, least) / np.maximum(before, least))
+    return rises
 
 
 def _begins(edges: Curve, steep: Ints) -> Ints:
