@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sfa_engine.prep.analyse import bar, loudness, picture, splice, waveform
+from sfa_engine.prep.analyse import bar, heap, loudness, picture, splice, waveform
 from sfa_engine.prep.analyse.beat import Beats, bars_of, find_beats
 from sfa_engine.prep.analyse.confidence import QUESTIONS, Confidence, assess
 from sfa_engine.prep.analyse.cue import find_cues
@@ -129,13 +129,14 @@ def evaluate(measured: Measurement, stems: Mapping[str, Levels]) -> dict[str, An
     """
     loud = loudness.measure(measured.power)
     silent = loud.integrated_lufs <= loudness.SILENCE_LUFS
+    heap.trim()
     onsets = find_onsets(measured.levels)
     attacks = np.zeros(0) if silent else onset_times(onsets)
     drums = find_onsets(stems[DRUMS]) if is_played(stems.get(DRUMS)) else None
+    heap.trim()
     beats = None if silent else find_beats(onsets, measured, drums)
     sure = assess(onsets, measured.spectra, beats, drums) if beats else None
-    none = np.zeros(0), np.zeros(0, np.int64)
-    bars_s, first_beats = bars_of(beats, measured) if beats else none
+    bars_s, first_beats = bars_of(beats, measured) if beats else (np.zeros(0), np.zeros(0, np.int64))
     sung = find_vocals(stems[VOCALS], measured.levels) if VOCALS in stems else None
     vocals_s = None if sung is None else [[round(a, 2), round(b, 2)] for a, b in sung]
     key = find_key(measured.pitches, _phrases(bars_s))

@@ -21,6 +21,7 @@ from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets
 from sfa_engine.prep.analyse.smooth import Curve, Floats, gaussian, highest, in_parts, standard
 
 _LAG = 12  # ms over which a level has risen
+_PART = 1 << 18  # ms that are folded at once, for memory
 _WEIGHTS = {
     "kick on the one": 1.28,
     "kick in the middle": 0.28,
@@ -103,13 +104,17 @@ def sixteenth_phase(strength: Curve, period_s: float) -> float:
     """
     length = period_s / 4
     points = max(8, round(length * FRAME_HZ))
-    turn = np.arange(len(strength)) / (FRAME_HZ * length) % 1
-    place = np.minimum((turn * points).astype(int), points - 1)
-    total = np.bincount(place, strength, points)
-    folded = total / np.maximum(1, np.bincount(place, minlength=points))
+    total, count = np.zeros(points), np.zeros(points)
+    for at in range(0, len(strength), _PART):
+        part = strength[at : at + _PART]
+        turn = np.arange(at, at + len(part)) / (FRAME_HZ * length) % 1
+        place = np.minimum((turn * points).astype(int), points - 1)
+        total += np.bincount(place, part, points)
+        count += np.bincount(place, minlength=points)
+    folded = total / np.maximum(1, count)
     smooth = gaussian(np.tile(folded, 3), 5.0)[points : 2 * points]
     phase = float(np.argmax(smooth)) / points * length
-    around = highest(strength, 21)  # 10 ms before and after
+    around = in_parts(strength, 10, lambda part: highest(part, 21))  # 10 ms before and after
     beats = np.arange(0, len(strength) / FRAME_HZ - 2 * period_s, period_s)
     rows = np.round((phase + length * np.arange(4)[:, None] + beats) * FRAME_HZ).astype(int)
     most = int(around[rows].sum(axis=1).argmax()) if len(beats) else 0

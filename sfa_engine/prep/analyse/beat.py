@@ -22,7 +22,7 @@ from sfa_engine.prep.analyse.octave import choose_octave
 from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets, lateness, struck
 from sfa_engine.prep.analyse.piece import find_pieces
 from sfa_engine.prep.analyse.seamless import LEAST_KNOWN_S, count_beats
-from sfa_engine.prep.analyse.smooth import Floats, Ints
+from sfa_engine.prep.analyse.smooth import Floats, Ints, percentile
 from sfa_engine.prep.analyse.step import follow_steps
 from sfa_engine.prep.analyse.tempo import Path, Tempo, count_bar, find_tempo
 from sfa_engine.prep.analyse.warp import Piece, Warp, few
@@ -83,10 +83,11 @@ def find_beats(onsets: Onsets, measured: Measurement, drums: Onsets | None = Non
     Parameters
     ----------
     onsets : Onsets
-        Of the whole sound: they say how fast the beats are.
+        Of the whole sound: they say how fast the beats are, up to the octave.
     measured : Measurement
     drums : Onsets, optional
-        Of the drums alone, of the same length: they say better where the beats are.
+        Of the drums alone, of the same length: they say better where the beats are, and which
+        octave of the tempo is the beat.
 
     Returns
     -------
@@ -99,10 +100,10 @@ def find_beats(onsets: Onsets, measured: Measurement, drums: Onsets | None = Non
     tempo = find_tempo(onsets.strength)
     if tempo is None or tempo.strength < _LEAST_STRENGTH or struck(onsets) < _LEAST_STRUCK:
         return None
-    tempo = choose_octave(onsets, tempo)
+    placed = drums or onsets
+    tempo = choose_octave(placed, tempo)
     varies, path = drift.varies(onsets, tempo.period_s)
     m = count_bar(onsets.strength, tempo.period_s)
-    placed = drums or onsets
     stepped = follow_steps(placed, measured.spectra, path) if varies else None
     if stepped is None:
         pieces = find_pieces(onsets, measured.spectra, tempo.period_s, m)
@@ -220,12 +221,13 @@ def bars_of(beats: Beats, measured: Measurement) -> tuple[Floats, Ints]:
     starts = beats.places_s[first_beats]
     length = m * float(np.median(np.diff(beats.places_s)))
     edges = np.append(starts, starts[-1] + length) if len(starts) else starts
-    audible = np.zeros(len(measured.levels["low"]), bool)
+    audible = np.zeros(measured.levels.ms, bool)
     for name in ("low", "mid"):
-        audible |= measured.levels[name] > 0.02 * np.percentile(measured.levels[name], 95)
-    places = np.flatnonzero(audible) / 1000
-    if len(places):
-        inside = (edges >= places[0] - 0.6 * length) & (edges <= places[-1] + 0.6 * length)
+        audible |= measured.levels[name] > 0.02 * percentile(measured.levels[name], 95)
+    if audible.any():
+        first_s = audible.argmax() / 1000
+        last_s = (len(audible) - 1 - audible[::-1].argmax()) / 1000
+        inside = (edges >= first_s - 0.6 * length) & (edges <= last_s + 0.6 * length)
         edges, first_beats = edges[inside], first_beats[inside[: len(first_beats)]]
     edges = np.clip(edges, 0.0, measured.seconds)
     return edges, first_beats[: max(0, len(edges) - 1)]

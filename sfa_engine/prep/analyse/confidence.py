@@ -175,7 +175,7 @@ def assess(
         sure_of = beats.assured
         return Confidence(sure_of, sure_of, sure_of, sure_of)
     found, phases, ones = gather(drums or onsets, spectra, beats)
-    octaves = weigh_octaves(onsets, beats.bpm)
+    octaves = weigh_octaves(drums or onsets, beats.bpm)
     sure = {name: _likely(name, found) for name in WEIGHTS}
     if found["phase of drums"] < 0 and found["phase of changes"] < _CLEAR_CHANGES:
         sure["phase"] = min(sure["phase"], _DENIED_BY_DRUMS)

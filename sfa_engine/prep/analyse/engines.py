@@ -77,11 +77,10 @@ class LibrosaSpectra(Spectra):
         described = {name: np.asarray(row.T, np.float32) for name, row in rows.items()}
         return {**described, "mel": centibels(np.asarray(mel.T, np.float32))}
 
-    def mfcc(self) -> Curve:
-        """Return the cepstral coefficients of each described frame: float32[frames, 20]."""
-        mel_db = np.asarray(self.curve("mel"), np.float32).T / 100
+    def _cepstrum(self, mel: NDArray[Any]) -> Curve:
+        mel_db = np.asarray(mel, np.float32).T / 100
         if not mel_db.size:
-            return super().mfcc()
+            return super()._cepstrum(mel)
         floored = np.maximum(mel_db, mel_db.max() - 80)
         coefficients: Curve = np.asarray(self._features.mfcc(S=floored).T, np.float32)
         return coefficients

@@ -54,6 +54,7 @@ class Spectra:
         self._bands = _contrast_bands(self._hz)
         self._frames = 0
         self._rows: dict[str, Rows] = {}
+        self._mfcc: Curve | None = None
 
     def take(self, sound: Curve) -> None:
         """Take more mono sound."""
@@ -107,7 +108,16 @@ class Spectra:
 
     def mfcc(self) -> Curve:
         """Return the cepstral coefficients of each described frame: float32[frames, 20]."""
-        return mfcc(self.curve("mel"))
+        return self._cepstrum(self.curve("mel")) if self._mfcc is None else self._mfcc
+
+    def end(self) -> None:
+        """Keep the cepstral coefficients, and the mel spectra no more: three times the memory."""
+        self._mfcc = self.mfcc()
+        self._rows.pop("mel", None)
+
+    def _cepstrum(self, mel: NDArray[Any]) -> Curve:
+        """Return the cepstral coefficients of mel spectra in hundredths of a decibel."""
+        return mfcc(mel)
 
     @property
     def times_s(self) -> Floats:

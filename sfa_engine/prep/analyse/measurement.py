@@ -189,6 +189,7 @@ class _Pass:
         assert self.spectra is not None
         self.spectra.take(np.zeros(SHORT, np.float32))
         self.pitches.take(np.zeros(LONG, np.float32))
+        self.spectra.end()
         self.pitches.flush()
         power = np.concatenate(self.power) if self.power else np.zeros(1)
         return Measurement(self.frames, levels, power, self.peak.value, self.spectra, self.pitches)

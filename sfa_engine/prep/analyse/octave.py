@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from sfa_engine.prep.analyse.onset import Onsets
-from sfa_engine.prep.analyse.smooth import Curve, Floats, autocorrelation, decimate, gaussian
+from sfa_engine.prep.analyse.smooth import Floats, autocorrelation, decimate, gaussian_in_parts
 from sfa_engine.prep.analyse.tempo import COARSE_HZ, COARSE_MS, Tempo
 
 SLOWEST, FASTEST = 44.0, 222.0  # BPM
@@ -101,14 +101,13 @@ def features(onsets: Onsets, bpms: Sequence[float]) -> Floats:
         In the order of `WEIGHTS`.
     """
     lags = int(COARSE_HZ * 60 / SLOWEST * _MAX_BEATS) + _REACH + 1
-    bands = {name: _returns(gaussian(rises, 6.0), lags) for name, rises in onsets.rises.items()}
-    bands["all"] = _returns(onsets.strength, lags)
+    points = {name: gaussian_in_parts(onsets.rises[name], 6.0, COARSE_MS) for name in onsets.rises}
+    points["all"] = decimate(onsets.strength, COARSE_MS)
+    bands = {
+        name: autocorrelation(curve, min(lags, max(1, len(curve) - 2)))
+        for name, curve in points.items()
+    }
     return np.array([_features(bands, bpm) for bpm in bpms])
-
-
-def _returns(curve: Curve, lags: int) -> Floats:
-    points = decimate(curve, COARSE_MS)
-    return autocorrelation(points, min(lags, max(1, len(points) - 2)))
 
 
 def _features(bands: dict[str, Floats], bpm: float) -> list[float]:

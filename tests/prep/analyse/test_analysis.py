@@ -159,7 +159,7 @@ def test_a_drifting_tempo_is_flagged_and_followed():
     told = analysed(band(beats, float(beats[-1]) + 1))
     assert told["variable"]
     assert np.mean(off_beat_ms(told, beats) < 30) > 0.9
-    assert 2 <= len(told["grid"]["anchors"]) < 0.6 * len(told["beats"])
+    assert 2 <= len(told["grid"]["anchors"]) < 0.5 * len(told["beats"])
 
 
 def test_a_tempo_step_has_a_seam_of_no_more_than_25_ms():
@@ -268,9 +268,8 @@ def test_the_drums_stem_says_where_the_beats_are():
     alone = np.repeat(drums[:, None], 2, axis=1).astype(np.float32)
     told = evaluate(measure_track([mixed]), {"drums": measure_stem([alone], len(alone))})
     holds_its_form(told)
-    assert told["bpm"] in {62, 124}  # the octave is judged by the whole sound
-    off = off_beat_ms(told, beats)
-    assert np.percentile(off[off < 200], 95) < 3
+    assert told["bpm"] == 124
+    assert np.percentile(off_beat_ms(told, beats), 95) < 3
     assert {c["stem"] for c in told["cues"] if c["kind"] == "loop"} <= {"drums"}
 
 

@@ -39,7 +39,10 @@ def test_sides_that_begin_to_cancel_are_heard_from_that_second_on(left):
     one = measure_track([np.repeat(sound[:, :1], 2, axis=1)]).levels
     for name in one:
         off = np.abs(both[name][3250:] - one[name][3250:])
-        assert np.quantile(off, 0.999) < 1e-3  # the transform's end rings into the last ms of one
+        # the transform of a second begins with what was before, and rings into its last ms
+        ends = np.arange(3250, 6000) % 1000 == 999
+        assert off[~ends].max() < 1e-3
+        assert off[ends].max() < 0.015
 
 
 def test_wide_stereo_is_analysed_as_the_sum(left):
