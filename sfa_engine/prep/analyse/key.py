@@ -36,7 +36,7 @@ TRIADS = {
     "major": (1, 0, 0, 0, 0.7, 0, 0, 0.8, 0, 0, 0, 0),
     "minor": (1, 0, 0, 0.7, 0, 0, 0, 0.8, 0, 0, 0, 0),
 }
-_OF_CHORD = 0.25  # what the first chord of phrases counts, against the whole track
+_OF_CHORD = 0.4  # what the first chord of phrases counts, against the whole track
 _MORE_MINOR = 0.06  # most electronic tracks are in minor [1]_
 # What has a key: measured on 27 noises, drums, voices and tones and on 24 pieces of music. From
 # `MIN_…` on a key is named, and its confidence is whole from `SURE_…` on.
