@@ -35,7 +35,6 @@ Progress = Callable[[float, str], None]
 
 DRUMS, VOCALS = "drums", "vocals"
 _LISTENING = 0.9  # of the time, the pass over the sound
-_PHRASE_BARS = 4
 
 
 def analyse(
@@ -135,7 +134,7 @@ def judge(heard: Heard, stems: Mapping[str, Levels]) -> dict[str, Any]:
     bars_s, first_beats = bars_of(beats, heard) if beats else (np.zeros(0), np.zeros(0, np.int64))
     sung = find_vocals(stems[VOCALS], heard.levels) if VOCALS in stems else None
     vocals_s = None if sung is None else [[round(a, 2), round(b, 2)] for a, b in sung]
-    key = find_key(heard.pitches, _phrases(bars_s))
+    key = find_key(heard.pitches, bars_s)
     parts = stems or {WHOLE: heard.levels}
     known = {DRUMS: drums} if stems else {WHOLE: onsets}
     stem_attacks = {
@@ -200,12 +199,6 @@ def _features(heard: Heard, loud: loudness.Loudness, key: Key, attacks_s: Floats
         "waveform": waveform.overview(heard.levels),
         **summary(heard.spectra),
     }
-
-
-def _phrases(bars_s: Floats) -> Floats:
-    """Return the first half bar of each phrase: float64[n, 2]."""
-    starts, ends = bars_s[:-1:_PHRASE_BARS], bars_s[1::_PHRASE_BARS]
-    return np.stack([starts, (starts + ends) / 2], axis=1)
 
 
 def _times(places_s: Floats) -> list[float]:
