@@ -52,8 +52,10 @@ Row = dict[str, Any]
 EVIDENCE = Path(__file__).with_name("confidence_evidence.jsonl")
 FIT_SEEDS = range(1001, 1005)  # of the evidence
 _FOLDS = 8
-_PENALTY = 1.0  # of a weight of 1 on a feature of deviation 1: one piece's worth of evidence
-_OCTAVE_PENALTY = 0.1  # the least likely kinds left out were likeliest with this, of 0.03 to 2
+# Of a weight of 1 on a feature of deviation 1: three pieces' worth of evidence, for only a few of
+# the pieces are wrong, and with less, weights are beyond what so few can show.
+_PENALTY = 3.0
+_OCTAVE_PENALTY = 0.5  # kinds left out were likeliest with 0.3 to 1, of 0.1 to 1
 _RIGHT_BPM, _RIGHT_S = 0.02, 0.025
 _BINS = (0.0, 0.2, 0.5, 0.8, 0.9, 1.0)
 

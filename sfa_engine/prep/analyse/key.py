@@ -47,9 +47,9 @@ _MORE_MINOR = 0.06  # most electronic tracks are in minor [1]_
 # `MIN_…` on a key is named, and its confidence is whole from `SURE_…` on.
 MIN_LIKENESS, SURE_LIKENESS = 0.58, 0.66  # to a profile: noise 0.26..0.55, music 0.60..0.96
 MIN_LASTING, SURE_LASTING = 0.40, 0.46  # drums and speech 0.0..0.34 (two 0.47, 0.52), music 0.45..
-# Where pitches last less than in music (drums that ring 0.54..0.65, music but for four loops of
-# games 0.66..), or where each bar of a phrase sounds as the others do (drums, a drone), there has to
-# be more likeness: drums 0.54..0.76, those loops and music on one chord 0.81..
+# Where pitches last less than in music (drums that ring 0.54..0.65, music but for some loops of
+# games 0.66..), or where each bar of a phrase sounds as the others do (drums, a drone), more
+# likeness is needed: drums 0.54..0.76, those loops and music on one chord 0.79..
 LIKENESS_OF_DRUMS, LASTING_OF_MUSIC, LASTING_OF_DRUMS = 0.78, 0.70, 0.55
 UNCHANGING = 0.94  # correlation of each fourth bar with the whole: drums 0.948.., most music ..0.93
 PHRASE_BARS = 4
