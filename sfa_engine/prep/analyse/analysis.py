@@ -35,7 +35,6 @@ Progress = Callable[[float, str], None]
 
 DRUMS, VOCALS = "drums", "vocals"
 _DECODING = 0.9  # of the time, the pass over the sound
-_PHRASE_BARS = 4
 
 
 def analyse(
@@ -136,10 +135,11 @@ def evaluate(measured: Measurement, stems: Mapping[str, Levels]) -> dict[str, An
     heap.trim()
     beats = None if silent else find_beats(onsets, measured, drums)
     sure = assess(onsets, measured.spectra, beats, drums) if beats else None
-    bars_s, first_beats = bars_of(beats, measured) if beats else (np.zeros(0), np.zeros(0, np.int64))
+    none = np.zeros(0), np.zeros(0, np.int64)
+    bars_s, first_beats = bars_of(beats, measured) if beats else none
     sung = find_vocals(stems[VOCALS], measured.levels) if VOCALS in stems else None
     vocals_s = None if sung is None else [[round(a, 2), round(b, 2)] for a, b in sung]
-    key = find_key(measured.pitches, _phrases(bars_s))
+    key = find_key(measured.pitches, bars_s)
     parts = stems or {WHOLE: measured.levels}
     known = {DRUMS: drums} if stems else {WHOLE: onsets}
     stem_attacks = {
@@ -207,12 +207,6 @@ def _features(
         "waveform": waveform.overview(measured.levels),
         **summary(measured.spectra),
     }
-
-
-def _phrases(bars_s: Floats) -> Floats:
-    """Return the first half bar of each phrase: float64[n, 2]."""
-    starts, ends = bars_s[:-1:_PHRASE_BARS], bars_s[1::_PHRASE_BARS]
-    return np.stack([starts, (starts + ends) / 2], axis=1)
 
 
 def _times(places_s: Floats) -> list[float]:

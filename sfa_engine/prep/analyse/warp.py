@@ -190,9 +190,9 @@ class Warp:
             straight = (np.arange(at, min(at + _PART, len(straightened))) + 0.5) / 1000
             real = self.real(straight) * 1000 - 0.5
             first = int(np.clip(real[0] - 1, 0, len(curve) - 1))
-            heard = curve[first : int(max(real[-1], 0)) + 2]
-            places = np.arange(first, first + len(heard))
-            values = np.interp(real, places, heard, left=0.0, right=0.0)
+            above = curve[first : int(max(real[-1], 0)) + 2]
+            places = np.arange(first, first + len(above))
+            values = np.interp(real, places, above, left=0.0, right=0.0)
             straightened[at : at + _PART] = np.where(self.sounds(straight), values, 0.0)
         return straightened
 
