@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sfa_engine.desk.control import Button, Choice, Each, Fader, Meter, Section, Switch, Text
+from sfa_engine.desk.deck_count import deck_count
 from sfa_engine.desk.scale import (
     OFF,
     beats,
@@ -20,7 +21,7 @@ from sfa_engine.desk.scale import (
 
 STEMS = ("vocals", "drums", "bass", "other", "guitar", "piano", "mix")
 BANDS = ("low", "mid", "high")
-DECKS = 2
+DECKS = deck_count()
 DECK_NUMBERS = range(1, DECKS + 1)
 DECK_NAMES = tuple(f"deck{number}" for number in DECK_NUMBERS)
 BANKS = 4
