@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sfa_engine.desk.control import Button, Choice, Each, Fader, Meter, Section, Switch, Text
-from sfa_engine.desk.deck_count import deck_count
 from sfa_engine.desk.scale import (
     OFF,
     beats,
@@ -18,6 +17,7 @@ from sfa_engine.desk.scale import (
     seconds,
     semitones,
 )
+from sfa_engine.system.deck_count import deck_count
 
 STEMS = ("vocals", "drums", "bass", "other", "guitar", "piano", "mix")
 BANDS = ("low", "mid", "high")

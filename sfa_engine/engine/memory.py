@@ -16,6 +16,7 @@ from sfa_engine.desk import CONTROLS
 from sfa_engine.engine.atomic import load_acquire
 from sfa_engine.engine.layout import (
     ENGINE,
+    LATENCY,
     LAYOUT,
     MAGIC,
     READING_INDEX,
@@ -157,6 +158,16 @@ class Memory:
         fields = RING.fields
         assert fields is not None
         return self.offset("rings") + ring * RING.itemsize + int(fields[name][1])
+
+    @property
+    def latency_s(self) -> float:
+        """Return the time from the start of a frame's block to what is heard of the frame.
+
+        The block and the limiter, and what the device says that it takes itself.
+        """
+        engine = self.engine
+        frames = int(engine["block"]) + LATENCY
+        return frames / float(engine["sample_rate"]) + float(engine["device_latency"])
 
     def value(self, path: str) -> float:
         """Return a control's value, in its unit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 from sfa_engine.desk import Control
@@ -32,18 +33,30 @@ from sfa_engine.surfaces.touchosc.sheet import (
 
 CROSSFADER = 64
 PADS = 16  # on a page of pads
+MIXER_DECKS = 2  # on a page of the mixer
 
 
 def mixer(book: Book) -> list[Tab]:
-    """Faders of stems and decks, or on a phone of decks alone."""
-    sheet, desk = book.sheet(), book.desk
-    decks = list(desk.deck.values())
+    """Faders of stems and decks, two decks a page; or on a phone of all decks, without stems."""
+    decks = list(book.desk.deck.values())
     if book.tablet.short:
+        sheet = book.sheet()
         _phone_mixer(book, sheet, decks)
         return [Tab("Mix", sheet)]
+    tabs = []
+    for pair in itertools.zip_longest(decks[::2], decks[1::2]):
+        sheet = book.sheet()
+        _tablet_mixer(book, sheet, [deck for deck in pair if deck is not None])
+        numbers = "\u2013".join(blocks.number_of(deck) for deck in pair if deck is not None)
+        tabs.append(Tab("Mixer" if len(decks) <= MIXER_DECKS else f"Mixer {numbers}", sheet))
+    return tabs
+
+
+def _tablet_mixer(book: Book, sheet: Sheet, decks: list[Deck]) -> None:
+    desk = book.desk
     strips, across = book.room.rows(1.0, CROSSFADER, gap=10)
     left, middle, right = strips.columns(1.0, 68, 1.0, gap=16)
-    for deck, rect in zip(decks, (left, right), strict=True):
+    for deck, rect in zip(decks, (left, right), strict=False):  # the last one may be alone
         _deck_strips(sheet, deck, rect)
     _, master, limiter = middle.rows(30, 1.0, 76)
     blocks.strip(sheet, desk.master.volume, desk.master.level, master, "Master", relative=True)
@@ -51,7 +64,6 @@ def mixer(book: Book) -> list[Tab]:
     sheet.reading(desk.master.limiter.reduction, number, size=17)
     sheet.label("limit, dB", below, size=12, ink=INK_QUIET)
     blocks.crossfader(sheet, desk, across)
-    return [Tab("Mixer", sheet)]
 
 
 def _deck_strips(sheet: Sheet, deck: Deck, rect: Rect) -> None:

@@ -1,7 +1,8 @@
 """How many decks there are: chosen once, before anything is derived from the desk.
 
 Each process of an engine must have the same number: it decides on the layout of the engine's
-memory and on the machine code. `sfa start` hands it to its children in the environment.
+memory and on the machine code. `sfa start` hands it to its children in the environment. It is
+not in the desk's package because that derives everything from it as soon as it is imported.
 """
 
 from __future__ import annotations
