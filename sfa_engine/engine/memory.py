@@ -114,14 +114,16 @@ class Memory:
             if there.st_size != SIZE:
                 raise EngineError(
                     f"{path} has {there.st_size} bytes, not {SIZE}",
-                    "it is of another version; stop the engine and start it again",
+                    "it is of another version, or of another number of decks; stop the engine and "
+                    "start it again",
                 )
             memory = cls(mmap.mmap(handle, SIZE), path, there.st_ino)
         finally:
             os.close(handle)
         if int(memory.engine["magic"]) != MAGIC or int(memory.engine["layout"]) != LAYOUT:
             raise EngineError(
-                f"{path} is of another version of the engine", "stop the engine and start it again"
+                f"{path} is of another version of the engine, or of another number of decks",
+                "stop the engine and start it again",
             )
         memory._array.view("u1")[:: mmap.PAGESIZE].sum()  # every page is there from now on
         if bytes(memory.engine["boot"]) != boot_id():

@@ -11,6 +11,7 @@ order    what                                   how far
 ======== ====================================== =====================================
 each     every head that plays                  a second ahead, in its direction
 each     the edges of a loop that is active     half a second before and after
+by turns the engine's memory                    all of it: its rings come round in 22 s
 by turns cue point, loop edges, hot cues        half a second before and after
 ======== ====================================== =====================================
 
@@ -78,6 +79,8 @@ class Warmer:
         self._engine = dsp.memory.engine
         self._loader = loader
         self._stop = stop
+        self._state = np.frombuffer(dsp.memory.buffer, np.uint8)
+        self._period = 0
         self._turn = 0
         self.touched = 0
 
@@ -89,6 +92,9 @@ class Warmer:
     def touch(self) -> None:
         """Touch what the heads read soon, then places that may be jumped to, within the budget."""
         end_ns = time.thread_time_ns() + BUDGET_NS
+        self._period = (self._period + 1) % TURNS
+        if self._period == 0:
+            read_through(self._state)
         for stretch in self._heads():
             if time.thread_time_ns() > end_ns:
                 return

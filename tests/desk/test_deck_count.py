@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -138,3 +139,18 @@ def test_a_command_refuses_another_number_in_one_line(words):
     )
     assert done.returncode == 1
     assert done.stderr == "sfa: SFA_DECKS is '5'; give a whole number from 2 to 4\n"
+
+
+@pytest.mark.nightly
+def test_the_rules_of_layouts_hold_for_four_decks():
+    rules = "finger or have_room or one_of_the_desk or within_its_page or lies_over"
+    words = ["-q", "-p", "no:cacheprovider", "tests/surfaces/test_touchosc_layout.py", "-k", rules]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words],
+        env={**os.environ, "SFA_DECKS": "4"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
