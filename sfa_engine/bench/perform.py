@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sfa_engine.bench.drift import (
     SETTLE_S,
@@ -224,7 +223,7 @@ def live_bundles(folder: Path) -> dict[int, Path]:
     noise = (rng.standard_normal((round(LIVE_TRACK_S * RATE), 2)) * 0.03).astype(np.float32)
     made = {}
     for deck, bpm in TEMPOS_BPM.items():
-        clicks: npt.NDArray[np.float32] = click_track(bpm, LIVE_TRACK_S).astype(np.float32) / 32768
+        clicks = click_track(bpm, LIVE_TRACK_S) / np.float32(32768)
         stems = {"drums": clicks, "vocals": noise, "bass": noise[::-1], "other": -noise}
         made[deck] = write_bundle_arrays(
             folder / f"{deck}.sfa", stems, title=f"drift {deck}", artist="", bpm=bpm, rate=RATE

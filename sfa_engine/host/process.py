@@ -123,9 +123,10 @@ class Host:
             (self.requests.server.serve, "requests", (server,)),
             (self.keeper.graph.run, "graph", ()),
             (self.midi.run, "midi watch", ()),
-            *([(self.warmer.run, "warm", ())] if self._warm else []),
         ):
             threading.Thread(target=target, name=name, args=arguments, daemon=True).start()
+        if self._warm:
+            threading.Thread(target=self.warmer.run, name="warm", daemon=True).start()
         woken, waker = socket.socketpair()  # by a signal, whichever thread it interrupts
         waker.setblocking(False)
         signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)

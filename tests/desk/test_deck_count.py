@@ -112,10 +112,10 @@ def test_the_configuration_is_put_into_the_environment(text, exported, tmp_path,
     file = tmp_path / "config.toml"
     file.write_bytes(text.encode(errors="surrogateescape"))
     monkeypatch.setenv("SFA_CONFIG", str(file))
-    monkeypatch.delenv("SFA_DECKS", raising=False)
+    monkeypatch.setenv("SFA_DECKS", "2")  # so that what is exported goes again
+    monkeypatch.delenv("SFA_DECKS")
     export_decks()
     assert os.environ.get("SFA_DECKS") == exported
-    monkeypatch.delenv("SFA_DECKS", raising=False)
 
 
 def test_the_environment_comes_before_the_configuration(tmp_path, monkeypatch):
