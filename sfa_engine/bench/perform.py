@@ -102,6 +102,7 @@ def run_bench(
     Returns
     -------
     results : list
+        As `rig.result` makes them.
     skipped : dict
         Why, by part.
     """
