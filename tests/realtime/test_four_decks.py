@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.realtime, pytest.mark.nightly, pytest.mark.timeout(120
 
 BPMS = {1: 124.0, 2: 128.0, 3: 120.0, 4: 126.0}
 TRACK_S = 60
-SILENT_DB = -60.0
+SILENT_DB = -40.0  # the noise is at -26; what is left of it decays
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,11 @@ def value(client, path):
     return client.call("get", path=path)["value"]
 
 
+def heard_of(client):
+    """Return the decks that reach the master."""
+    return tuple(deck for deck in BPMS if value(client, f"deck{deck}.rms") > SILENT_DB)
+
+
 def test_three_decks_follow_one(mixing):
     until(lambda: value(mixing, "deck4.tempo") == pytest.approx(124.0, abs=0.01), "the tempo")
     for deck in BPMS:
@@ -86,14 +91,9 @@ def test_another_deck_may_lead(mixing):
 
 
 def test_odd_decks_are_left_and_even_ones_right(mixing):
-    for place, heard in ((-100.0, (1, 3)), (100.0, (2, 4))):
+    for place, heard in ((-100.0, (1, 3)), (100.0, (2, 4)), (0.0, (1, 2, 3, 4))):
         mixing.call("set", path="crossfader", value=place, wait=True)
-        time.sleep(0.3)
-        for deck in BPMS:
-            assert (value(mixing, f"deck{deck}.level") > SILENT_DB) is (deck in heard), deck
-    mixing.call("set", path="crossfader", value=0.0, wait=True)
-    time.sleep(0.3)
-    assert all(value(mixing, f"deck{deck}.level") > SILENT_DB for deck in BPMS)
+        until(lambda heard=heard: heard_of(mixing) == heard, f"decks {heard} alone")  # rms decays
 
 
 def test_the_status_shows_all_of_them(mixing, four):
@@ -118,8 +118,6 @@ def test_a_deck_is_loaded_again_while_three_play(mixing, tracks):
 
 def test_a_start_waits_for_the_phrase_of_the_fourth_deck(mixing):
     mixing.call("set", path="deck2.play", value=False, wait=True)
-    answer = mixing.call("set", path="deck2.play", value=True, at="phrase deck4")
-    assert answer["value"] is True or answer
     mixing.call("set", path="deck2.play", value=True, when="phrase deck4")
     waiting = mixing.call("commands.waiting")
     assert [(each["path"], each["when"]) for each in waiting] == [("deck2.play", "phrase deck4")]
@@ -129,4 +127,5 @@ def test_a_start_waits_for_the_phrase_of_the_fourth_deck(mixing):
 def test_the_focus_reaches_all_of_them(mixing):
     for deck in BPMS:
         mixing.call("set", path="session.focus", value=f"deck{deck}")
-        assert value(mixing, "session.focus") == f"deck{deck}"
+        shown = mixing.call("get", path="session.focus")
+        assert (shown["value"], shown["text"]) == (deck - 1, f"deck{deck}")
