@@ -224,7 +224,7 @@ def live_bundles(folder: Path) -> dict[int, Path]:
     noise = (rng.standard_normal((round(LIVE_TRACK_S * RATE), 2)) * 0.03).astype(np.float32)
     made = {}
     for deck, bpm in TEMPOS_BPM.items():
-        clicks = click_track(bpm, LIVE_TRACK_S) / np.float32(32768)
+        clicks = (click_track(bpm, LIVE_TRACK_S) / 32768).astype(np.float32)
         stems = {"drums": clicks, "vocals": noise, "bass": noise[::-1], "other": -noise}
         made[deck] = write_bundle_arrays(
             folder / f"{deck}.sfa", stems, title=f"drift {deck}", artist="", bpm=bpm, rate=RATE
