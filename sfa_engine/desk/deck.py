@@ -17,10 +17,11 @@ from sfa_engine.desk.scale import (
     seconds,
     semitones,
 )
+from sfa_engine.system.deck_count import deck_count
 
 STEMS = ("vocals", "drums", "bass", "other", "guitar", "piano", "mix")
 BANDS = ("low", "mid", "high")
-DECKS = 2
+DECKS = deck_count()
 DECK_NUMBERS = range(1, DECKS + 1)
 DECK_NAMES = tuple(f"deck{number}" for number in DECK_NUMBERS)
 BANKS = 4

@@ -180,7 +180,8 @@ class Engine(Section):
     device_misses = Meter("Blocks that the device did not get in time.", COUNT, label="DEV MISS")
     reports_lost = Meter("Reports that were not fetched in time.", COUNT, label="REP LOST")
     latency = Meter(
-        "From a command to the device, without its own.", milliseconds(0.001, 10_000, 1)
+        "From a command to what is heard, as far as the device says.",
+        milliseconds(0.001, 10_000, 1),
     )
 
 

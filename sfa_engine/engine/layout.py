@@ -35,9 +35,9 @@ DECKS = len(DESK.deck)
 STRIPS = len(STEMS)
 HEADS = 4  # of a voice: one that plays and three that fade out behind jumps
 FADE = 96  # frames, 2 ms: how long a jump, a start or a stop takes to fade
-# Tracks in memory: one a deck, one of each stem that it may have from a track that is on no
-# deck any more, one fading out, the rest being loaded.
-SLOTS = DECKS * (1 + STRIPS) + 4
+# Tracks in memory: on each deck one, and one that fades out or is loaded; one of each stem that it
+# may have from a track that is on no deck any more; and some to spare.
+SLOTS = DECKS * (2 + STRIPS) + 4
 RINGS = len(Ring)
 COMMANDS = 1024  # on each ring
 REPORTS = 8192
@@ -323,6 +323,7 @@ ENGINE = _lay(
     ("sample_rate", "f8"),
     ("block", "i8"),
     ("channels", "i8"),
+    ("device_latency", "f8"),  # seconds from the device to what is heard, as far as it says
     ("device", "S120"),
     ("driver", "S40"),  # portaudio or timer
     ("error", "S256"),  # why the device is not the one that was asked for

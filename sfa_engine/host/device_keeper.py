@@ -105,6 +105,7 @@ class DeviceKeeper:
         self.driver = self.graph.driver = driver
         engine["driver"] = driver.name.encode()
         engine["device"] = device.cut(driver.device, 119)
+        engine["device_latency"] = driver.latency_s
         engine["error"] = device.cut(error, 255)
 
     def _wait_for_block(self) -> None:

@@ -439,7 +439,10 @@ class Loader:
 
     def on_deck(self, deck: int) -> Mounted | None:
         """Return the track that a deck plays."""
-        slot = int(self._dsp.memory.engine["transport"][deck]["head"]["slot"])
+        return self.in_slot(int(self._dsp.memory.engine["transport"][deck]["head"]["slot"]))
+
+    def in_slot(self, slot: int) -> Mounted | None:
+        """Return the track in a media slot; -1 and a free slot have none."""
         return self._mounted.get(slot)
 
 

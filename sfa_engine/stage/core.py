@@ -21,7 +21,6 @@ from sfa_engine.desk import CONTROLS, DECK_NUMBERS, DECKS, find
 from sfa_engine.engine.command import Source
 from sfa_engine.engine.command import When as Timing
 from sfa_engine.engine.intents import Moment, path_of
-from sfa_engine.engine.layout import LATENCY
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, Refused, SfaError
 from sfa_engine.stage.audible import is_playing
@@ -479,7 +478,8 @@ class Core:
                 "blocks": int(engine["blocks"]),
                 "late": int(engine["late"]),
                 "device_misses": int(engine["device_misses"]),
-                "latency_ms": (int(engine["block"]) + LATENCY) / float(engine["sample_rate"]) * 1e3,
+                "latency_ms": self.conductor.memory.latency_s * 1e3,
+                "device_latency_ms": float(engine["device_latency"]) * 1e3,
                 "host_pid": int(engine["host_pid"]),
                 "stage_pid": os.getpid(),
             },

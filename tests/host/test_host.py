@@ -108,6 +108,7 @@ class OneBlock:
 
     name = "timer"
     device = "none: one block"
+    latency_s = 0.0
 
     def __init__(self, request, _rate, _kernel, callback, user):
         self._process = build.STREAM(callback)
@@ -221,6 +222,7 @@ def test_a_device_that_gives_no_block_raises_no_thread(tmp_path, monkeypatch):
     class Dead:
         name = "portaudio"
         device = "opens, but does not call"
+        latency_s = 0.0
 
         def __init__(self, *_):
             pass

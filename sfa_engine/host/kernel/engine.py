@@ -175,7 +175,8 @@ def publish(engine, dsp, started_ns, first_frame):
     values.engine.late = np.float64(engine.late)
     values.engine.device_misses = np.float64(engine.device_misses)
     values.engine.reports_lost = np.float64(engine.reports_lost)
-    values.engine.latency = (engine.block + LATENCY) / dsp.sample_rate * 1000.0
+    latency = (engine.block + LATENCY) / dsp.sample_rate + engine.device_latency
+    values.engine.latency = latency * 1000.0
     store_release(engine.serial_address, serial)
 
 

@@ -33,8 +33,9 @@ from sfa_engine.host.kernel.reports import change
 AT_RATE = VALUE_INDEX["deck1.rate"]
 OFF = 0.0
 BEAT = 2.0
-DEAD_ZONE = 0.0005  # beats, 0.25 ms at 120 BPM: closer is in phase
+DEAD_ZONE = 2e-5  # beats, half a frame at 120 BPM and 48 kHz: closer is in phase
 PULL = 1.0  # of the phase error is made good a second
+LEAST_PULL = 0.0005  # of the speed, 0.9 cents: else the last half millisecond took 7 s
 MAX_PULL = 0.04  # of the speed; half a beat at 120 BPM is made good in 7 s
 MAX_CLOCK_BEND = 0.01  # of the speed of a deck that follows the clock: 17 cents, not heard
 OUT_OF_PHASE = 0.02  # beats, 10 ms at 120 BPM: a deck that is not heard is put right at once
@@ -229,7 +230,8 @@ def steer(engine, dsp, deck, frame):
             hold_roll(engine, dsp, deck, frame, landing)
         elif abs(error) > DEAD_ZONE:
             seconds = error * length / transport.base_speed(dsp, engine, deck) / dsp.sample_rate
-            wanted += min(MAX_PULL, max(-MAX_PULL, PULL * seconds))
+            pull = min(MAX_PULL, max(LEAST_PULL, PULL * abs(seconds)))
+            wanted += pull if seconds > 0.0 else -pull
     if lead == CLOCK:
         wanted = min(MAX_CLOCK_BEND, max(-MAX_CLOCK_BEND, wanted))
     machine.nudge = min(machine.nudge + step, max(machine.nudge - step, wanted))

@@ -200,12 +200,13 @@ def mutes(sheet: Sheet, deck: Deck, rect: Rect, columns: int) -> None:
 
 def crossfader(sheet: Sheet, desk: Desk, rect: Rect) -> None:
     """The widest control of its page; nothing is within eight points of it."""
-    first, *_, last = desk.deck
-    left, body, right = rect.columns(18, 1.0, 18)
-    sheet.label(f"{first}", left, size=18)
+    odd, even = ("\u00b7".join(str(n) for n in desk.deck if n % 2 == side) for side in (1, 0))
+    width = 18 * len(odd)
+    left, body, right = rect.columns(width, 1.0, width)
+    sheet.label(odd, left, size=18)
     sheet.fader(desk.crossfader, body)
     sheet.tick("crossfader middle", Rect(body.x + body.w // 2 - 1, body.y + 10, 2, body.h - 20))
-    sheet.label(f"{last}", right, size=18)
+    sheet.label(even, right, size=18)
 
 
 def hot_cues(
