@@ -140,7 +140,13 @@ _PLACE = [
 ]
 TIMELINE = np.dtype(_PLACE)  # where a deck is in its track
 HEAD = np.dtype([*_PLACE, ("gain", "f8"), ("slope", "f8")])  # what reads; slope per frame
-VOICE = np.dtype([("head", HEAD, (HEADS,))])  # the first plays, the others fade out
+VOICE = np.dtype(
+    [
+        ("head", HEAD, (HEADS,)),  # the first plays, the others fade out
+        ("level", "f8"),  # of the head that plays, while a cue fades in; else 1
+        ("rise", "f8"),  # of the level, per frame
+    ]
+)
 VOICES = 1 + STRIPS  # of a deck: one for all stems, and one for each that goes its own way
 TRANSPORT = np.dtype(
     [

@@ -86,6 +86,7 @@ class DspState:
         # Heads point at slots of this dsp; a new dsp has none.
         engine["transport"]["head"]["slot"] = -1
         dsp["channel"]["voice"]["head"]["slot"] = -1
+        dsp["channel"]["voice"]["level"] = 1.0
 
     def _adopt_rings(self) -> None:
         """Take over the command rings as the host before left them.

@@ -50,6 +50,15 @@ def fade(dsp, head, frames):
 
 
 @kernel
+def rise(dsp, voice, frames):
+    """Scale the ramp of the head that plays by a cue's fade-in."""
+    level = voice.level
+    step = voice.rise
+    for i in range(frames):
+        dsp.ramp[i] = F(dsp.ramp[i] * min(1.0, level + step * (i + 1)))
+
+
+@kernel
 def read_stem(dsp, voice, stem, bus, start, frames, frame, alone):
     """Add what every head of a voice reads of a stem onto a bus.
 
@@ -71,6 +80,8 @@ def read_stem(dsp, voice, stem, bus, start, frames, frame, alone):
         low, count, exact = weigh(dsp, place(head, frame), head.speed, frames, alone)
         missing += fetch(media, stem, low, count, dsp.span)
         fade(dsp, head, frames)
+        if k == 0 and voice.level < 1.0:
+            rise(dsp, voice, frames)
         add_span(dsp, bus, start, frames, exact)
     return missing
 
