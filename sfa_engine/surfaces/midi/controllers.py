@@ -53,6 +53,7 @@ IN_FORCE_TIMEOUT_S = 3.0
 REMEMBERED = "midi-devices.json"  # in the data folder
 USER_PROFILES = "profiles"  # in the data folder
 NO_PROFILE = "none"
+_HOT_CUES = frozenset(cue.path for deck in DESK.deck.values() for cue in deck.hotcue.values())
 NETWORK = "network"  # client of the ports that the stage reaches itself
 
 File = tuple[str, int, int]  # name, time of the last change in ns, bytes
@@ -92,6 +93,7 @@ class Controller:
     port: ExternalPort | None = None
     profile: Profile | None = None
     compiled: Compiled | None = None
+    is_recolored: bool = False  # a hot cue of its lamps has another colour than in `compiled`
     is_open: bool = False
     is_monitored: bool = False
     needs_init: bool = True
@@ -492,11 +494,13 @@ class Controllers:
         """Write the table of all devices, as soon as the resolver has taken the last one."""
         self._is_table_due = True
         for controller in self.open.values():
-            if controller.profile is None or controller.compiled is not None:
+            is_done = controller.compiled is not None and not controller.is_recolored
+            if controller.profile is None or is_done:
                 continue
+            controller.is_recolored = False
             try:
                 controller.compiled = await trio.to_thread.run_sync(
-                    compile_profile, controller.profile, controller.slot
+                    compile_profile, controller.profile, controller.slot, self._hues()
                 )
                 controller.lights = stage_lights(controller.profile)
             except Refused as error:
@@ -506,6 +510,11 @@ class Controllers:
             while not self._link.tables.is_free:  # noqa: ASYNC110 - another process takes it
                 await trio.sleep(TABLE_RETRY_S)
             self._write_table()
+
+    def _hues(self) -> dict[str, str]:
+        """Return the colours of the hot cues that have one, by their sections."""
+        get = self._core.conductor.get
+        return {section: hue for section in _HOT_CUES if (hue := get(f"{section}.color"))}
 
     def _write_table(self) -> None:
         compiled = [each.compiled for each in self.open.values() if each.compiled is not None]
@@ -566,10 +575,21 @@ class Controllers:
         for controller in self.open.values():
             if any(light.path == path for light in controller.lights):
                 self._light(controller, path)
+        section, _, name = path.rpartition(".")
+        if name == "color" and section in _HOT_CUES:
+            self._recolor(section)
         if path == DESK.session.focus.path:
             for controller in self.open.values():
                 if controller.source != source:
                     self._follow_focus(controller)
+
+    def _recolor(self, section: str) -> None:
+        """Have the lamps of a hot cue show its colour."""
+        for controller in self.open.values():
+            lamps = controller.profile.assignments if controller.profile is not None else ()
+            if any(each.light and each.path.startswith(f"{section}.") for each in lamps):
+                controller.is_recolored = self._is_table_due = True
+                self._look_now.set()
 
     def _follow_focus(self, controller: Controller) -> None:
         """Have a device's layer `focus` show the deck of ``session.focus``."""
