@@ -31,7 +31,7 @@ _OWN_MODULE = (
 COMMANDS = {
     **{name: f"sfa_engine.cli.{name}" for name in _OWN_MODULE},
     **dict.fromkeys(("describe", "get", "press", "set", "watch"), "sfa_engine.cli.controls"),
-    **dict.fromkeys(("eject", "load"), "sfa_engine.cli.decks"),
+    **dict.fromkeys(("cue", "eject", "load"), "sfa_engine.cli.decks"),
     **dict.fromkeys(("cancel", "waiting"), "sfa_engine.cli.waiting"),
     "bench": "sfa_engine.bench.command",
 }

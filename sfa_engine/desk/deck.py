@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sfa_engine.desk.control import Button, Choice, Each, Fader, Meter, Section, Switch, Text
+from sfa_engine.desk.control import (
+    Button,
+    Choice,
+    Color,
+    Each,
+    Fader,
+    Meter,
+    Name,
+    Section,
+    Switch,
+    Text,
+)
 from sfa_engine.desk.scale import (
     OFF,
     beats,
@@ -10,6 +21,7 @@ from sfa_engine.desk.scale import (
     centred_decibels,
     count,
     decibels,
+    fine_milliseconds,
     optional_bpm,
     optional_seconds,
     percent,
@@ -27,6 +39,7 @@ DECK_NAMES = tuple(f"deck{number}" for number in DECK_NUMBERS)
 BANKS = 4
 HOT_CUES_IN_BANK = 8  # as many as a controller has pads
 HOT_CUES = BANKS * HOT_CUES_IN_BANK  # of a deck; bank b has those from 8 (b - 1) + 1 to 8 b
+CUE_KINDS = ("cue", "loop", "fade_in")  # of a hot cue, in the order of the kernel's numbers
 RATE_RANGES_PCT = (6, 8, 10, 16, 25, 50, 100)
 
 MAX_LENGTH_S = 86_400.0  # no track is longer than a day
@@ -83,19 +96,61 @@ class Band(Section):
 
 
 class HotCue(Section):
-    """A place in the track to jump to."""
+    """A place in the track to jump to, to loop from, or to fade in from."""
 
     group = "hotcue"
 
     position = Fader("Where the cue is, if it is set.", STORED, glide=0)
+    end = Fader("Where the cue's loop or fade ends, if it has one.", STORED, glide=0)
+    kind = Choice(
+        "What a press does: jumps there, jumps into a loop, or jumps and fades in.",
+        options=CUE_KINDS,
+        verb="hotcue_kind",
+    )
+    on_load = Switch("Puts the deck on the cue when its track is loaded; a loop is active then.")
     press = Button("Jumps to the cue, or stores it here if it is not set.", verb="hotcue_press")
     store = Button(
-        "Stores the cue where the deck is, quantised if quantise is on.",
+        "Stores the cue where the deck is, quantised if quantise is on; a deck's active loop too.",
         verb="hotcue_store",
     )
     clear = Button("Forgets the cue.", verb="hotcue_clear")
-    color = Text("Colour of the cue, as #rrggbb.", planned=True)
-    label = Text("What the cue is called.", planned=True)
+    color = Color("Colour of the cue, as #rrggbb; empty: none.")
+    label = Name("What the cue is called.")
+
+
+class Memory(Section):
+    """Memory cues: any number of places in the track, without pads."""
+
+    group = "hotcue"
+    owner = "stage"
+
+    store = Button("Stores a memory cue where the deck is, quantised if quantise is on.")
+    previous = Button("Jumps to the memory cue before.", label="PREVIOUS")
+    next = Button("Jumps to the next memory cue.")
+    delete = Button("Deletes the memory cue at the deck's position, or the last one before it.")
+    label = Text("Name of the memory cue that the deck was last on.")
+
+
+class GridEdit(Section):
+    """Corrections of the beat grid of a track that may be playing; they are saved at once."""
+
+    group = "tempo"
+    owner = "stage"
+
+    tap = Button("Sets the grid's tempo and beats by tapping along, from the fourth tap on.")
+    nudge = Button(
+        "Moves the grid by so many milliseconds, later or earlier.", fine_milliseconds(-500, 500, 5)
+    )
+    shift = Button("Moves the grid by so many beats, later or earlier.", beats(-4, 4, 1, log=False))
+    downbeat = Button("Makes the beat nearest to the deck's position the first of a bar.")
+    tempo_here = Button(
+        "Sets the tempo from the nearest beat on; below 20 BPM it only ends the part before.",
+        bpm(0, 400, 0),
+        label="TEMPO IN",
+    )
+    halve = Button("Halves the tempo of the grid.")
+    double = Button("Doubles the tempo of the grid.")
+    undo = Button("Takes the last correction of the grid back.")
 
 
 class Loop(Section):
@@ -285,7 +340,9 @@ class Deck(Transport, Tempo, Motion, Channel):
         group="hotcue",
         owner="stage",
     )
+    memory = Memory()
     loop = Loop()
+    grid = GridEdit()
 
     load_selected = Button(
         "Loads the track that is selected in the list.",

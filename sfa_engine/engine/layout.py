@@ -162,6 +162,8 @@ VOICE = np.dtype(
         ("line", TIMELINE),  # where it is to be
         ("head", HEAD, (HEADS,)),  # the first plays, the others fade out
         ("newest", "i8"),  # of those that fade out
+        ("level", "f8"),  # of the head that plays, while a cue fades in; else 1
+        ("rise", "f8"),  # of the level, per frame
         # keylock and pitch: see `kernel.stretch`
         ("course", "i8"),  # how the playing head follows the line: a `Course`
         ("share", "f8"),  # of the stretch: 0 for a line too slow or too fast for it

@@ -97,6 +97,7 @@ class DspState:
         engine["stems_changed"] = 0  # what was to be undone had tracks in the old host's memory
         dsp["channel"]["voice"]["head"]["alike"] = 1.0
         dsp["channel"]["strip"]["share"] = 1.0
+        dsp["channel"]["voice"]["level"] = 1.0
 
     def _adopt_rings(self) -> None:
         """Take over the command rings as the host before left them.

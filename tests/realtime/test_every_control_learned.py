@@ -15,7 +15,7 @@ import rtmidi
 from engine_process import show, until
 from osc_client import Client, free_port
 
-from sfa_engine.desk import CONTROLS, Button, Choice, Fader
+from sfa_engine.desk import CONTROLS, DESK, Button, Choice, Fader, Text
 from sfa_engine.engine.intents import family
 from sfa_engine.errors import Refused
 from sfa_engine.surfaces.midi.lights import SHOWN_BY_BUTTONS
@@ -30,7 +30,8 @@ LAMPS = 1 << 16  # messages that a controller may be behind; rtmidi drops the ne
 LEARNABLE = [
     path
     for path, control in CONTROLS.items()
-    if not control.planned and (control.settable or isinstance(control, Button))
+    if not (control.planned or isinstance(control, Text))
+    and (control.settable or isinstance(control, Button))
 ]
 ONE_OF_EACH = set({family(path): path for path in LEARNABLE}.values())
 # What is learned, but has nothing to do here, and why.
@@ -39,6 +40,14 @@ NOT_PLAYED = {
     "browse.selected": "there is no library",
     "deck.load_selected": "there is no library",
     "deck.position": "its scale is longer than any track",
+    **dict.fromkeys(
+        (f"deck.memory.{name}" for name in ("store", "previous", "next", "delete")),
+        "its effects are in the library: see tests/stage/test_cues_live.py",
+    ),
+    **dict.fromkeys(
+        (f"deck.grid.{name}" for name, _ in DESK.deck[1].grid.declared()),
+        "its effects are in the library: see tests/stage/test_grid_edits_live.py",
+    ),
     "deck.bpm": "its scale is longer than the range of the rate",
 }
 # What a button changes, if that is not what its lamp shows; and what must be so before.

@@ -12,7 +12,7 @@ from engine_process import show
 from osc_client import Client, free_port
 from rtp_controller import NetworkController, free_pair
 
-from sfa_engine.desk import CONTROLS, Choice, Switch
+from sfa_engine.desk import CONTROLS, DESK, Choice, Switch, Text
 from sfa_engine.errors import Refused
 from sfa_engine.surfaces.osc.address import address_of
 
@@ -39,13 +39,20 @@ NOT_HERE = {
         for path in CONTROLS
         if path.endswith(".source") and ".stem." in path
     },
+    **{
+        cue.kind.path: "is refused for a cue beyond the track's end, where the test puts it"
+        for deck in DESK.deck.values()
+        for cue in deck.hotcue.values()
+    },
 }
 # Those of sync at the end: while they are on, the rate follows.
 PATHS = sorted(
     (
         path
         for path, control in CONTROLS.items()
-        if control.settable and not control.planned and path not in NOT_HERE
+        if control.settable
+        and not (control.planned or isinstance(control, Text))
+        and path not in NOT_HERE
     ),
     key=lambda path: path.endswith(".sync"),
 )
@@ -179,6 +186,8 @@ def surfaces(engine):
     ):
         for deck in (1, 2):
             socket.call("set", path=f"deck{deck}.sync", value="off")
+            # a deck that has come to its end in an earlier test plays no more
+            socket.call("set", path=f"deck{deck}.position", value=0.0, wait=True)
         made = Surfaces(socket, osc, midi)
         assert made.until(lambda: is_ready(socket), 20.0), socket.call("midi.ports")
         yield made

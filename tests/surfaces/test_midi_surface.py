@@ -267,6 +267,28 @@ async def test_lights_of_what_the_stage_owns_follow_it(host, start):
     await until(lambda: host.sent[0][-1] == unlit)
 
 
+async def test_the_lamp_of_a_hot_cue_takes_its_colour(host, start):
+    stage = await start()
+    (folder := stage.core.data / "profiles").mkdir()
+    (folder / "mine.toml").write_text(PROFILE + COLOURED)
+    host.plug(KNOB)
+    await until(lambda: stage.ports() and stage.ports()[0]["open"] and host.resyncs)
+    for color, sent in (
+        ("#ff8000", [0xF0, 1, 0x7F, 0x40, 0, 0xF7]),
+        ("#0000ff", [0xF0, 1, 0, 0, 0x7F, 0xF7]),
+    ):
+        stage.core.conductor.stage.put("deck1.hotcue3.color", color, Source.HOST)
+        await until(lambda: any(list(each["on"][:6]) == sent for each in host.lights))  # noqa: B023
+    assert stage.core.conductor.get("deck1.hotcue3.color") == "#0000ff"
+
+
+COLOURED = """
+[[control]]
+name = "cue"
+note = 9
+do = "deck1.hotcue3.press"
+light = { send = "F0 01 {r} {g} {b} F7", on = "desk", off = "dim" }
+"""
 PROFILE = f"""
 name = "mine"
 title = "Mine"

@@ -141,6 +141,18 @@ def test_a_hot_cue_says_where_it_is_and_when_it_is_empty(app: App) -> None:
     assert label.values.text == "empty"
 
 
+def test_a_hot_cue_shows_its_label_and_its_colour(app: App) -> None:
+    strip = app.find("deck1.hotcue2.color")
+    app.receive("/deck1/hotcue2/color", "#ff8000")
+    color = strip.color
+    assert (color.r, color.g, color.b, color.a) == pytest.approx((1.0, 128 / 255, 0.0, 1.0))
+    app.receive("/deck1/hotcue2/color", "")
+    assert strip.color.a == 0.0
+    label = app.find("deck1.hotcue2.label")
+    app.receive("/deck1/hotcue2/label", "The drop")
+    assert label.values.text == "The drop"
+
+
 def test_numbers_have_the_places_of_the_desk(app: App) -> None:
     app.receive("/deck1/tempo", 124.0)
     app.receive("/session/locked", 1.0)

@@ -64,6 +64,15 @@ def fade(dsp, head, stem, frames, share, share_slope):
 
 
 @kernel
+def rise(dsp, voice, frames):
+    """Scale the ramp of the head that plays by a cue's fade-in."""
+    level = voice.level
+    step = voice.rise
+    for i in range(frames):
+        dsp.ramp[i] = F(dsp.ramp[i] * min(1.0, level + step * (i + 1)))
+
+
+@kernel
 def read_stem(dsp, voice, stem, bus, start, frames, frame, share, share_slope):
     """Add what every head of a voice reads of a stem onto a bus.
 
@@ -93,6 +102,8 @@ def read_stem(dsp, voice, stem, bus, start, frames, frame, share, share_slope):
             dsp.weighed_frames = frames
         missing += fetch(media, stem, low, count, dsp.span)
         fade(dsp, head, stem, frames, share, share_slope)
+        if k == 0 and voice.level < 1.0:
+            rise(dsp, voice, frames)
         add_span(dsp, bus, start, frames, exact)
     return missing
 

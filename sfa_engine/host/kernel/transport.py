@@ -65,6 +65,8 @@ def locate(engine, dsp, deck, frame, position):
     position = inside(dsp.media[main.slot], position)
     if transport.playing != 0:
         voice.cut(dsp, deck)
+    else:
+        voice.end_fade_in(dsp, deck)
     anchor(main, frame, position, main.speed)
     transport.position = position
     transport.rolled = 0.0

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfa_engine.desk import DESK
 from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.engine.command import Handover, Reason
 from sfa_engine.engine.layout import DECK_STRIDE, SLOTS
-from sfa_engine.host.kernel import grid, stem_loop, stem_source, sync, transport, voice
+from sfa_engine.host.kernel import (
+    grid,
+    hotcue,
+    stem_loop,
+    stem_source,
+    sync,
+    transport,
+    voice,
+)
 from sfa_engine.host.kernel.glide import set_goal
 from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.reports import change
@@ -23,8 +30,6 @@ from sfa_engine.host.kernel.transport import (
     HOTCUE_STRIDE,
 )
 from sfa_engine.host.kernel.verbs import verb
-
-HOTCUES = len(DESK.deck[1].hotcue)
 
 
 @verb()
@@ -51,6 +56,7 @@ def seek(engine, dsp, deck, command, frame):
     machine = engine.transport[deck]
     rate = dsp.media[machine.head.slot].rate
     sync.go(engine, dsp, deck, frame, command.x * rate)
+    voice.end_fade_in(dsp, deck)
     command.x = machine.position / rate
     return Reason.NONE
 
@@ -67,6 +73,7 @@ def jump(engine, dsp, deck, command, frame):
     if sync.is_beat_synced(engine, deck, machine.following - 1):
         place = sync.land(engine, dsp, deck, frame, place)
     transport.locate(engine, dsp, deck, frame, place)
+    voice.end_fade_in(dsp, deck)
     return Reason.NONE
 
 
@@ -110,6 +117,7 @@ def load(engine, dsp, deck, command, frame):
     main.slot = slot
     sync.regrid(engine, deck)
     base = deck * DECK_STRIDE
+    voice.end_fade_in(dsp, deck)
     change(engine, dsp, AT_LEADER + base, 0.0, frame)
     change(engine, dsp, AT_LOOP_ACTIVE + base, 0.0, frame)
     machine.unrolled = 0.0
@@ -132,6 +140,6 @@ def load(engine, dsp, deck, command, frame):
     change(engine, dsp, AT_LOOP_START + base, NOT_SET, frame)
     change(engine, dsp, AT_LOOP_END + base, NOT_SET, frame)
     change(engine, dsp, AT_CUE_POINT + base, command.x, frame)
-    for k in range(HOTCUES):
-        change(engine, dsp, AT_HOTCUE + base + k * HOTCUE_STRIDE, NOT_SET, frame)
+    for k in range(hotcue.HOTCUES):
+        hotcue.forget(engine, dsp, AT_HOTCUE + base + k * HOTCUE_STRIDE, frame)
     return Reason.NONE

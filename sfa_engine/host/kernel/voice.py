@@ -74,7 +74,7 @@ def leave(dsp, voice, frames):
     tail.anchor_frame = main.anchor_frame
     tail.anchor_position = main.anchor_position
     tail.speed = main.speed
-    tail.gain = main.gain
+    tail.gain = main.gain * voice.level
     tail.slope = -1.0 / frames
     for s in range(STRIPS):
         tail.alike[s] = main.alike[s]
@@ -135,6 +135,22 @@ def end(dsp, deck):
 
 
 @kernel
+def fade_in(dsp, deck, frames):
+    """Let what a deck plays from now on rise from silence in so many frames."""
+    for v in range(VOICES):
+        voice = dsp.channel[deck].voice[v]
+        voice.level = 0.0
+        voice.rise = 1.0 / frames
+
+
+@kernel
+def end_fade_in(dsp, deck):
+    """Play a deck at its level at once: it was sent elsewhere."""
+    for v in range(VOICES):
+        dsp.channel[deck].voice[v].level = 1.0
+
+
+@kernel
 def follow(engine, dsp, deck):
     """Bring the lines of a deck's voices up to date with its timeline."""
     timeline = engine.transport[deck].head
@@ -151,6 +167,8 @@ def finish_fades(dsp, deck, frames):
     together = dsp.channel[deck].together != 0
     for v in range(1 if together else VOICES):
         voice = dsp.channel[deck].voice[v]
+        if voice.level < 1.0 and is_heard(voice.head[0]):
+            voice.level = min(1.0, voice.level + voice.rise * frames)
         for k in range(HEADS):
             head = voice.head[k]
             if head.slot < 0 or head.slope == 0.0:

@@ -53,9 +53,11 @@ IN_FORCE_TIMEOUT_S = 3.0
 REMEMBERED = "midi-devices.json"  # in the data folder
 USER_PROFILES = "profiles"  # in the data folder
 NO_PROFILE = "none"
+_HOT_CUES = frozenset(cue.path for deck in DESK.deck.values() for cue in deck.hotcue.values())
 NETWORK = "network"  # client of the ports that the stage reaches itself
 
 File = tuple[str, int, int]  # name, time of the last change in ns, bytes
+MadeFor = tuple[str, int, int]  # text of a profile, number of the model, and of its colours
 Heard = Callable[["Controller", bytes, int], None]  # a whole message, and its frame
 StageEvent = Callable[["Controller", Event], None]
 
@@ -64,7 +66,7 @@ StageEvent = Callable[["Controller", Event], None]
 class _Table:
     """A profile, compiled; `compiled` is None of one that could not be."""
 
-    made_for: tuple[str, int]
+    made_for: MadeFor | None
     compiled: Compiled | None
     lights: tuple[StageLight, ...]
 
@@ -87,8 +89,8 @@ class Controller:
         `opened` of its slot when that was last seen: the host may have opened it again.
     compiled : Compiled or None
         What is in force: of an edited profile, the one before until it is compiled and written.
-    compiled_for : tuple of str and int, or None
-        Text of the profile and number of the model that `compiled` was made from.
+    compiled_for : MadeFor or None
+        What `compiled` was made from.
     next_table : _Table or None
         What is compiled, and waits until the resolver has taken the last table.
     lights : tuple of StageLight
@@ -107,8 +109,9 @@ class Controller:
     port: ExternalPort | None = None
     profile: Profile | None = None
     compiled: Compiled | None = None
-    compiled_for: tuple[str, int] | None = None
+    compiled_for: MadeFor | None = None
     next_table: _Table | None = None
+    recolored: int = 0  # how often a hot cue of its lamps got another colour
     is_open: bool = False
     is_monitored: bool = False
     needs_init: bool = True
@@ -121,10 +124,12 @@ class Controller:
     unsent: int = 0  # messages of routes that found no room
 
     @property
-    def wanted_for(self) -> tuple[str, int] | None:
+    def wanted_for(self) -> MadeFor | None:
         """What `compiled` should be made from; None without a profile."""
         profile = self.profile
-        return (profile.text, profile.model_of(self.identity)) if profile is not None else None
+        if profile is None:
+            return None
+        return profile.text, profile.model_of(self.identity), self.recolored
 
     @property
     def source(self) -> int:
@@ -543,16 +548,21 @@ class Controllers:
     async def _compiled(self, controller: Controller, profile: Profile) -> _Table:
         """Return a profile, compiled for a device's slot and model."""
         model = profile.model_of(controller.identity)
-        made_for = profile.text, model
+        made_for = controller.wanted_for
         try:
             compiled = await trio.to_thread.run_sync(
-                compile_profile, profile, controller.slot, model
+                compile_profile, profile, controller.slot, model, self._hues()
             )
         except Refused as error:
             controller.error = str(error)
             logger.warning("%s: %s", controller.title, error)
             return _Table(made_for, None, ())
         return _Table(made_for, compiled, stage_lights(profile, model))
+
+    def _hues(self) -> dict[str, str]:
+        """Return the colours of the hot cues that have one, by their sections."""
+        get = self._core.conductor.get
+        return {section: hue for section in _HOT_CUES if (hue := get(f"{section}.color"))}
 
     def _write_table(self) -> None:
         compiled = [each.compiled for each in self.open.values() if each.compiled is not None]
@@ -617,10 +627,22 @@ class Controllers:
         for controller in self.open.values():
             if any(light.path == path for light in controller.lights):
                 self._light(controller, path)
+        section, _, name = path.rpartition(".")
+        if name == "color" and section in _HOT_CUES:
+            self._recolor(section)
         if path == DESK.session.focus.path:
             for controller in self.open.values():
                 if controller.source != source:
                     self._follow_focus(controller)
+
+    def _recolor(self, section: str) -> None:
+        """Have the lamps of a hot cue show its colour."""
+        for controller in self.open.values():
+            lamps = controller.profile.assignments if controller.profile is not None else ()
+            if any(each.light and each.path.startswith(f"{section}.") for each in lamps):
+                controller.recolored += 1
+                self._is_table_due = True
+                self._look_now.set()
 
     def _follow_focus(self, controller: Controller) -> None:
         """Have a device's layer `focus` show the deck of ``session.focus``."""

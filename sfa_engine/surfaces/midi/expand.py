@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from sfa_engine.desk import CONTROLS, DECK_NAMES, Button, Choice, Control, Fader, Switch
+from sfa_engine.desk import CONTROLS, DECK_NAMES, Button, Choice, Control, Fader, Switch, Text
 from sfa_engine.desk.control import PRESSED
 from sfa_engine.desk.desk import nearest
 from sfa_engine.engine.midi import BINDINGS, INPUTS, Kind
@@ -243,7 +243,7 @@ class _Row:
         control = CONTROLS.get(path)
         if control is None:
             raise Refused(f'no control "{path:.60}"', nearest(path) or "see `sfa describe` for all")
-        if not (control.settable or isinstance(control, Button)):
+        if isinstance(control, Text) or not (control.settable or isinstance(control, Button)):
             raise Refused(f"{path} can only be read", "bind it as the `shows` of a light")
         value = text or binding.value
         return _bound(base, binding, control, None if value is None else value, self._entry, sent)

@@ -51,7 +51,7 @@ def stage_lights(profile: Profile, model: int) -> tuple[StageLight, ...]:
         control = CONTROLS.get(path)
         if each.light is None or control is None or control.owner != "stage" or control.planned:
             continue
-        if not control.settable and control.kind == "text":
+        if control.kind == "text":
             continue
         try:
             physical = profile.physicals[each.physical]

@@ -12,6 +12,7 @@ from sfa_engine.surfaces.touchosc.document import Node
 from sfa_engine.surfaces.touchosc.flow import keys, put_keys
 from sfa_engine.surfaces.touchosc.look import (
     CAPTION,
+    CLEAR,
     INK_QUIET,
     KEY,
     LARGE,
@@ -31,6 +32,7 @@ SHORT = {
 SEPARATED = tuple(stem for stem in STEMS if stem in SHORT)  # `mix` is what has no stems
 CAPTION_HEIGHT = 18
 STEM_WIDTH = 58
+STRIP = 6  # points, of a hot cue's colour on its pad
 FULL_DECK = 400  # points: a title with tempo, key and time beside it
 
 
@@ -212,12 +214,20 @@ def crossfader(sheet: Sheet, desk: Desk, rect: Rect) -> None:
 def hot_cues(
     sheet: Sheet, deck: Deck, first: int, cells: Iterable[Rect], *, size: int = LARGE
 ) -> None:
-    """Hot cues as pads, from a number on, with their place in the track."""
+    """Hot cues as pads, from a number on, with their colour, label and place in the track."""
     for number, cell in enumerate(cells, first):
         cue = deck.hotcue[number]
         sheet.button(cue.press, cell, str(number), " ", size=size)
+        sheet.reading(
+            cue.color,
+            Rect(cell.x + 3, cell.y + 3, cell.w - 6, STRIP),
+            ink=CLEAR,
+            script=scripts.cue_color(),
+            background=("b", True),
+            color=("c", CLEAR),
+        )
         lower = cell.inset(2).rows(0.58, 0.42, gap=0)[1]
-        if not cue.label.planned and cell.h >= 80:
+        if cell.h >= 80:
             name, lower = lower.rows(0.5, 0.5, gap=0)
             sheet.reading(cue.label, name, size=CAPTION)
         sheet.reading(

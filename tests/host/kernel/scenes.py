@@ -34,9 +34,9 @@ def wave(period, level=8000):
     return np.stack([mono, mono], axis=1).astype(np.int16)
 
 
-def playing(*decks, channels=2, **settings):
+def playing(*decks, channels=2, block=512, **settings):
     """Return an engine whose decks play, after 64 frames; ``deck1__rate=1.08`` sets a control."""
-    engine = Offline(RATE, channels)
+    engine = Offline(RATE, channels, block)
     for name, value in settings.items():
         engine.set(name.replace("__", "."), value)
     engine.render(32)
@@ -284,10 +284,27 @@ def acapella():
     return engine.render(FRAMES)
 
 
+def cue_loop(block=512):
+    engine = playing(wave(317), block=block, deck1__rate=1.03)
+    at(engine, (100, "deck1.hotcue1.position", 1.0), (100, "deck1.hotcue1.end", 1.04))
+    for op, x, frame in ((Op.HOTCUE_KIND, 1.0, 101), (Op.HOTCUE_PRESS, 1.0, 1003)):
+        engine.push(Command(op, x=x, when=When.FRAME, frame=frame))
+    return engine.render(FRAMES)
+
+
+def cue_fade_in(block=512):
+    engine = playing({"drums": noise(11), "bass": wave(480)}, block=block, deck1__rate=0.97)
+    at(engine, (100, "deck1.hotcue1.position", 1.0), (100, "deck1.hotcue1.end", 1.1))
+    for op, x, frame in ((Op.HOTCUE_KIND, 2.0, 101), (Op.HOTCUE_PRESS, 1.0, 1003)):
+        engine.push(Command(op, x=x, when=When.FRAME, frame=frame))
+    engine.push(Command(Op.HOTCUE_PRESS, when=When.FRAME, frame=3001))  # again, in the fade
+    return engine.render(FRAMES)
+
+
 FEATURES = (
     mute, solo, volume, pan, equaliser, filters, loop_seam, jump, varispeed, limiter, crossfader,
     headphones, synced, keylock, pitch_shift, loop_roll, stem_loop, stem_roll, stem_swap, hand_over,
-    stem_faders, acapella,
+    stem_faders, acapella, cue_loop, cue_fade_in,
 )  # fmt: skip
 
 

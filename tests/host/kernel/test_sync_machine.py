@@ -232,6 +232,10 @@ class Performance(RuleBasedStateMachine):
     def keep_hot_cue(self, deck, cue, op):
         self._do(deck, Op.HOTCUE_STORE if op == "store" else Op.HOTCUE_CLEAR, target=cue)
 
+    @rule(deck=deck_numbers, cue=st.integers(0, 7), kind=st.sampled_from([0.0, 1.0, 2.0]))
+    def hot_cue_kind(self, deck, cue, kind):
+        self._do(deck, Op.HOTCUE_KIND, kind, target=cue)
+
     def _jump(self, deck, op, x=0.0, target=0, *, keeps=True):
         before = self.seen[deck]
         self._do(deck, op, x, target=target, moves=True, ticks=1)
