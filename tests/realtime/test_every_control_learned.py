@@ -49,6 +49,12 @@ NOT_PLAYED = {
         "its effects are in the library: see tests/stage/test_grid_edits_live.py",
     ),
     "deck.bpm": "its scale is longer than the range of the rate",
+    "stems_undo": "there is no change of stems",
+    **{
+        family(path): "which stems there are follows from the tracks on both decks"
+        for path, control in CONTROLS.items()
+        if control.verb.startswith("stem_")
+    },
 }
 # What a button changes, if that is not what its lamp shows; and what must be so before.
 CHANGES = {
@@ -57,6 +63,9 @@ CHANGES = {
     "deck.loop.halve": "end",
     "deck.loop.double": "end",
     "deck.loop.move": "start",
+    "deck.loop.in_adjust": "start",
+    "deck.loop.out_adjust": "end",
+    "deck.loop.roll": "active",
     "clock.align": "beat",
     "clock.tap": "tempo",
 }
@@ -71,6 +80,8 @@ PREPARED = {
     "deck.loop.halve": {"start": 4.0, "end": 8.0},
     "deck.loop.double": {"start": 4.0, "end": 8.0},
     "deck.loop.move": {"start": 4.0, "end": 8.0},
+    "deck.loop.in_adjust": {"start": 4.0, "end": 8.0},
+    "deck.loop.out_adjust": {"start": 4.0, "end": 8.0},
 }
 
 
