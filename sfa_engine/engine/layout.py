@@ -46,8 +46,14 @@ BINS = 64  # of the cost histogram; bin k ends at 2**((k + 1) / 4 - 12) of a blo
 TAPS = 24  # of the interpolator
 PHASES = 256
 CUTOFFS = (1.0, 0.94, 0.88, 0.8, 0.7, 0.58, 0.45, 0.35, 0.25)
-FASTEST = 8.0  # track frames per engine frame, beyond any rate times any ratio of rates
-SPAN = int(TICK * FASTEST) + TAPS + 8
+FASTEST = 16.0  # track frames per engine frame: a hand on the platter throws it no faster
+# Above 1.25 an interpolator of its own works, whose taps grow with the speed: it has to cut off
+# what would be above the device's half rate. Up to there 24 taps do, which leave more treble.
+FAST_FROM = 1.25
+FAST_TAPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)  # 24 a speed
+FAST_SIZE = TAPS * PHASES  # weights of a table, so that each has the same accuracy and size
+MOST_TAPS = FAST_TAPS[-1]
+SPAN = int(TICK * FASTEST) + MOST_TAPS + 8
 
 TEMPO_TAPS = 8  # the newest, that a tapped tempo is taken from
 
@@ -139,13 +145,57 @@ _PLACE = [
     ("speed", "f8"),  # track frames per engine frame
 ]
 TIMELINE = np.dtype(_PLACE)  # where a deck is in its track
-HEAD = np.dtype([*_PLACE, ("gain", "f8"), ("slope", "f8")])  # what reads; slope per frame
+HEAD = np.dtype(  # what reads
+    [
+        *_PLACE,
+        ("gain", "f8"),
+        ("slope", "f8"),  # of the gain, per frame
+        # of a deck that is moved by hand or slows down, from the anchor's frame on: see `motion`
+        ("curve", "f8"),  # change of the speed, per frame
+        ("level", "f8"),  # gain of a platter that turns so fast
+        ("level_slope", "f8"),
+    ]
+)
+# How a deck moves that does not just run: see `kernel.motion`.
+MOTION = np.dtype(
+    [
+        ("kind", "i8"),  # a `Move`
+        ("frame", "i8"),  # first frame of the tick that the numbers below are of
+        ("speed", "f8"),  # at the end of the tick, track frames per engine frame
+        ("first", "f8"),  # at its first frame
+        ("curve", "f8"),  # change of the speed in it, per frame
+        ("level", "f8"),  # gain at its end
+        ("level_first", "f8"),
+        ("began_frame", "i8"),  # when a spin-back began
+        ("began_speed", "f8"),
+        ("time", "f8"),  # s, that a stop or a start takes from or to full speed
+        ("by_speed", "i8"),  # 1: the hand's speed is followed, 0: its place
+        ("origin", "f8"),  # track frames, where the deck was when the platter was at `rest`
+        ("rest", "f8"),  # s
+        ("goal", "f8"),  # s, the platter's last place, and the one before it
+        ("goal_before", "f8"),
+        ("goal_frame", "i8"),  # when it came
+        ("goal_frames", "i8"),  # over which the platter goes there
+    ]
+)
+# Where a deck would be without what it does on top of its track: see `kernel.slip`.
+SLIP = np.dtype(
+    [
+        ("reasons", "i8"),  # bits of `Slip`; 0: the deck is where it is
+        ("line", TIMELINE),  # goes on underneath; without a reason, the deck's own before a command
+        ("unrolled", "f8"),  # as of the transport, when it began
+        ("began", "f8"),  # track frames, where the deck was then
+        ("cue", "i8"),  # hot cue that is held
+    ]
+)
 VOICE = np.dtype([("head", HEAD, (HEADS,))])  # the first plays, the others fade out
 VOICES = 1 + STRIPS  # of a deck: one for all stems, and one for each that goes its own way
 TRANSPORT = np.dtype(
     [
         ("head", TIMELINE),
         ("playing", "i8"),
+        ("motion", MOTION),
+        ("slip", SLIP),
         ("cue_held", "i8"),
         ("position", "f8"),  # track frames, at the frame being rendered
         ("beat_hint", "i8"),
@@ -385,6 +435,27 @@ HISTORY = LATENCY + TICK
 DETECTOR = OVERSAMPLE_TAPS + TICK
 
 
+class Move(IntEnum):
+    """What moves a deck that does not just run."""
+
+    NONE = 0
+    BRAKE = 1  # slows down, and stops
+    SPIN = 2  # thrown back, slows down, and stops
+    START = 3  # comes to its own speed
+    HAND = 4  # is moved by a hand on the platter
+
+
+class Slip(IntEnum):
+    """What a deck does on top of its track: bits."""
+
+    LOOP = 1
+    REVERSE = 2
+    MOTION = 4  # a hand, a brake or a spin-back
+    HOTCUE = 8  # while it is held
+    CENSOR = 16
+    ROLL = 32  # a loop that is held
+
+
 class SetRule(IntEnum):
     """What SET has to see to when it stores a value."""
 
@@ -442,8 +513,12 @@ DSP_STATE = _lay(
     ("isolator", ("f8", (SECTIONS, 4, 4))),  # section, coefficient, lane
     ("sinc", ("f4", (len(CUTOFFS), PHASES + 1, TAPS))),
     ("cutoffs", ("f8", (len(CUTOFFS),))),
+    ("fast_sinc", ("f4", (len(FAST_TAPS), FAST_SIZE + 2 * MOST_TAPS))),
+    ("fast_taps", ("i8", (len(FAST_TAPS),))),
+    ("fast_phases", ("i8", (len(FAST_TAPS),))),
     ("detector", ("f4", (3, OVERSAMPLE_TAPS // 2))),
-    ("weights", ("f4", (TICK, 2 * TAPS))),  # each twice, for left and right
+    ("weights", ("f4", (TICK, 2 * MOST_TAPS))),  # each twice, for left and right
+    ("taps", "i8"),  # of the weights that stand there
     ("offsets", ("i8", (TICK,))),
     ("span", ("f4", (1, 2 * SPAN))),  # left and right by turns, as in the track
     ("strip_bus", ("f4", (2, TICK))),

@@ -9,8 +9,14 @@ from sfa_engine.host.kernel import equaliser, filters, meter
 from sfa_engine.host.kernel.glide import ramp
 from sfa_engine.host.kernel.interpolate import add_span, fetch, weigh
 from sfa_engine.host.kernel.intrinsics import kernel, part
-from sfa_engine.host.kernel.transport import place
-from sfa_engine.host.kernel.voice import finish_fades, follow, heads_heard, is_heard
+from sfa_engine.host.kernel.voice import (
+    finish_fades,
+    follow,
+    heads_heard,
+    is_heard,
+    level_at,
+    reach,
+)
 
 F = np.float32
 RESONANCE = 25.0  # %, of a stem's filter
@@ -36,11 +42,18 @@ def add(onto, bus, start, frames):
 
 
 @kernel
-def fade(dsp, head, frames):
+def fade(dsp, head, frames, frame):
     """Fill the ramp with a head's fade, times the gain that its own track is to have."""
     loudness = dsp.media[head.slot].gain
     gain = head.gain
     slope = head.slope
+    if head.level != 1.0 or head.level_slope != 0.0:
+        level = level_at(head, frame)
+        turn = head.level_slope
+        for i in range(frames):
+            now = min(1.0, max(0.0, gain + slope * (i + 1)))
+            dsp.ramp[i] = F(now * min(1.0, max(0.0, level + turn * (i + 1))) * loudness)
+        return
     if slope == 0.0:
         for i in range(frames):
             dsp.ramp[i] = F(gain * loudness)
@@ -68,9 +81,11 @@ def read_stem(dsp, voice, stem, bus, start, frames, frame, alone):
         media = dsp.media[head.slot]
         if media.address[stem] == 0:
             continue
-        low, count, exact = weigh(dsp, place(head, frame), head.speed, frames, alone)
+        position = reach(head, frame)
+        speed = head.speed + head.curve * (frame - head.anchor_frame)
+        low, count, exact = weigh(dsp, position, speed, head.curve, frames, alone)
         missing += fetch(media, stem, low, count, dsp.span)
-        fade(dsp, head, frames)
+        fade(dsp, head, frames, frame)
         add_span(dsp, bus, start, frames, exact)
     return missing
 
@@ -119,7 +134,7 @@ def render(engine, dsp, deck, start, frames, frame):
     """
     bus = dsp.deck_bus
     blank(bus, start, frames)
-    follow(engine, dsp, deck)
+    follow(engine, dsp, deck, frame)
     channel = dsp.channel[deck]
     voice = channel.voice[0]
     count = heads_heard(voice)

@@ -8,7 +8,7 @@ from sfa_engine.desk import DESK
 from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.engine.command import Reason
 from sfa_engine.engine.layout import DECK_STRIDE
-from sfa_engine.host.kernel import sync, transport
+from sfa_engine.host.kernel import slip, sync, transport
 from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.reports import change
 from sfa_engine.host.kernel.transport import AT_HOTCUE, HOTCUE_STRIDE
@@ -35,11 +35,19 @@ def store_here(engine, dsp, deck, index, frame):
 
 @verb(needs_track=True)
 def hotcue_press(engine, dsp, deck, command, frame):
-    """Jump to a hot cue, or store it here if it is not set."""
+    """Jump to a hot cue, or store it here if it is not set; one that slips returns on release."""
     index = index_of(deck, command)
     if index < 0:
         return Reason.UNKNOWN
+    hold = engine.transport[deck].slip
+    if command.x == 0.0:
+        if hold.cue == command.target:
+            slip.end(engine, dsp, deck, frame, slip.HOTCUE)
+        return Reason.NONE
     stored = engine.flat[index]
+    if stored != NOT_SET and engine.values.deck[deck].slip != 0.0:
+        if slip.begin(engine, dsp, deck, frame, slip.HOTCUE):
+            hold.cue = command.target
     if stored != NOT_SET:
         rate = dsp.media[engine.transport[deck].head.slot].rate
         sync.go(engine, dsp, deck, frame, stored * rate)

@@ -31,7 +31,7 @@ def beat_length(engine, dsp, deck, frame):
     heard to flutter. A step of the tempo is none of that, and is followed at once. A seam, where
     the beat number jumps and a beat is cut short, is neither: the median of some beats passes it.
     """
-    beat, length = transport.beat_of(engine, dsp, deck, frame)
+    beat, length = transport.paced_beat(engine, dsp, deck, frame)
     media = dsp.media[engine.transport[deck].head.slot]
     first = grid.position_of(media, beat - AROUND)
     around = (grid.position_of(media, beat + AROUND) - first) / (2.0 * AROUND)
@@ -100,10 +100,10 @@ def running_beat(engine, dsp, lead, frame):
 @kernel
 def is_playing(engine, lead):
     """Return whether what leads goes on."""
-    return lead == CLOCK or engine.transport[lead].playing != 0
+    return lead == CLOCK or transport.runs(engine, lead)
 
 
 @kernel
 def is_reversed(engine, lead):
     """Return whether what leads runs backwards."""
-    return lead != CLOCK and engine.values.deck[lead].reverse != 0.0
+    return lead != CLOCK and transport.is_reversed(engine, lead)

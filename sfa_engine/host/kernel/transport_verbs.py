@@ -8,7 +8,7 @@ from sfa_engine.desk import DESK
 from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.engine.command import Handover, Reason
 from sfa_engine.engine.layout import DECK_STRIDE, SLOTS
-from sfa_engine.host.kernel import grid, sync, transport, voice
+from sfa_engine.host.kernel import cue, grid, motion, slip, sync, transport, voice
 from sfa_engine.host.kernel.glide import set_goal
 from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.reports import change
@@ -33,7 +33,7 @@ def play(engine, dsp, deck, command, frame):
     at_play = AT_PLAY + deck * DECK_STRIDE
     if command.x == 0.0:
         set_goal(engine, dsp, at_play, 0.0)
-        transport.stop(engine, dsp, deck, frame)
+        motion.halt(engine, dsp, deck, frame)
         return Reason.NONE
     if engine.transport[deck].head.slot < 0:
         change(engine, dsp, at_play, 0.0, frame)
@@ -41,7 +41,12 @@ def play(engine, dsp, deck, command, frame):
     engine.transport[deck].cue_held = 0  # playing on from a held cue
     command.x = 1.0
     set_goal(engine, dsp, at_play, 1.0)
+    if engine.transport[deck].playing != 0:
+        motion.run(engine, deck, frame)
+        return Reason.NONE
+    cue.move_by_play(engine, dsp, deck, frame)
     sync.start(engine, dsp, deck, frame)
+    motion.start_up(engine, deck, frame)
     return Reason.NONE
 
 
@@ -52,6 +57,40 @@ def seek(engine, dsp, deck, command, frame):
     rate = dsp.media[machine.head.slot].rate
     sync.go(engine, dsp, deck, frame, command.x * rate)
     command.x = machine.position / rate
+    return Reason.NONE
+
+
+@verb(needs_track=True)
+def needle(engine, dsp, deck, command, frame):
+    """Move the deck to a share of its track, in percent."""
+    media = dsp.media[engine.transport[deck].head.slot]
+    share = min(100.0, max(0.0, command.x)) / 100.0
+    sync.go(engine, dsp, deck, frame, share * media.frames)
+    command.x = 100.0 * engine.transport[deck].position / max(1, media.frames)
+    return Reason.NONE
+
+
+@verb(needs_track=True)
+def brake(engine, dsp, deck, command, frame):
+    """Let the deck slow down and stop."""
+    motion.brake(engine, dsp, deck, frame)
+    return Reason.NONE
+
+
+@verb(needs_track=True)
+def spinback(engine, dsp, deck, command, frame):
+    """Throw the deck back; it slows down and stops."""
+    motion.spin_back(engine, dsp, deck, frame)
+    return Reason.NONE
+
+
+@verb()
+def censor(engine, dsp, deck, command, frame):
+    """Run backwards while the button is held, and then where the track would be."""
+    if command.x != 0.0:
+        slip.begin(engine, dsp, deck, frame, slip.CENSOR)
+    else:
+        slip.end(engine, dsp, deck, frame, slip.CENSOR)
     return Reason.NONE
 
 
@@ -100,6 +139,7 @@ def load(engine, dsp, deck, command, frame):
         return Reason.NONE
     if playing != 0:
         transport.stop(engine, dsp, deck, frame)
+    machine.cue_held = 0
     if main.slot >= 0:
         dsp.media[main.slot].heads -= 1
     main.slot = slot

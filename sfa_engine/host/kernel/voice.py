@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfa_engine.engine.layout import FADE, HEADS, VOICES
+from sfa_engine.engine.layout import FADE, HEADS, TICK, VOICES, Move
 from sfa_engine.host.kernel.intrinsics import kernel
 
 
@@ -22,6 +22,33 @@ def set_slot(dsp, head, slot):
     if slot >= 0:
         dsp.media[slot].heads += 1
     head.slot = slot
+
+
+@kernel
+def reach(head, frame):
+    """Return where a head reads at an engine frame, in track frames."""
+    gone = frame - head.anchor_frame
+    return head.anchor_position + gone * (head.speed + 0.5 * head.curve * gone)
+
+
+@kernel
+def level_at(head, frame):
+    """Return the gain that a head's platter has at an engine frame, 0 to 1."""
+    return min(1.0, max(0.0, head.level + head.level_slope * (frame - head.anchor_frame)))
+
+
+@kernel
+def straighten(head, frame):
+    """Let a head go on as fast as it is, and no longer faster or slower."""
+    if head.curve == 0.0 and head.level_slope == 0.0:
+        return
+    position = reach(head, frame)
+    head.level = level_at(head, frame)
+    head.speed += head.curve * (frame - head.anchor_frame)
+    head.anchor_frame = frame
+    head.anchor_position = position
+    head.curve = 0.0
+    head.level_slope = 0.0
 
 
 @kernel
@@ -58,6 +85,9 @@ def leave(dsp, voice, frames):
     tail.anchor_frame = main.anchor_frame
     tail.anchor_position = main.anchor_position
     tail.speed = main.speed
+    tail.curve = main.curve
+    tail.level = main.level
+    tail.level_slope = main.level_slope
     tail.gain = main.gain
     tail.slope = -1.0 / frames
 
@@ -90,14 +120,30 @@ def end(dsp, deck):
 
 
 @kernel
-def follow(engine, dsp, deck):
-    """Bring a deck's voices up to date with its timeline."""
-    line = engine.transport[deck].head
+def follow(engine, dsp, deck, frame):
+    """Bring a deck's voices up to date with its timeline, and within a tick with its motion."""
+    for v in range(VOICES):
+        for k in range(1, HEADS):
+            straighten(dsp.channel[deck].voice[v].head[k], frame)
+    transport = engine.transport[deck]
+    line = transport.head
     main = dsp.channel[deck].voice[0].head[0]
     set_slot(dsp, main, line.slot)
     main.anchor_frame = line.anchor_frame
     main.anchor_position = line.anchor_position
     main.speed = line.speed
+    main.curve = 0.0
+    main.level = 1.0
+    main.level_slope = 0.0
+    motion = transport.motion
+    if motion.kind == Move.NONE:
+        return
+    main.level = motion.level
+    if line.anchor_frame == motion.frame:
+        main.speed = motion.first
+        main.curve = motion.curve
+        main.level = motion.level_first
+        main.level_slope = (motion.level - motion.level_first) / TICK
 
 
 @kernel

@@ -200,9 +200,49 @@ def synced():
     return engine.render(FRAMES)
 
 
+def presses(engine, *rows):
+    """Send verbs, each with a number and at a frame."""
+    for op, x, frame in rows:
+        engine.push(Command(op, x=x, when=When.FRAME, frame=frame))
+
+
+def brake():
+    engine = playing(wave(317), deck1__brake_time=0.06, deck1__start_time=0.03)
+    presses(engine, (Op.BRAKE, 1.0, 1003), (Op.PLAY, 1.0, 3001), (Op.BRAKE, 1.0, 6000))
+    return engine.render(FRAMES)
+
+
+def spinback():
+    engine = playing({"drums": noise(11), "bass": wave(480)}, deck1__spinback_time=0.2)
+    presses(engine, (Op.SEEK, 1.5, 200), (Op.SPINBACK, 1.0, 1003))
+    return engine.render(FRAMES + 2400)
+
+
+def scratch():
+    engine = playing({"drums": noise(12), "bass": wave(300)})
+    presses(engine, (Op.SEEK, 1.5, 100))
+    at(engine, (500, "deck1.touch", 1.0), (1001, "deck1.scratch", 400.0))
+    at(engine, (2003, "deck1.scratch", -900.0), (3000, "deck1.scratch", 0.0))
+    for k in range(40):
+        place = 0.03 * ((k % 20) - abs((k % 20) - 10)) / 10
+        at(engine, (3500 + 120 * k, "deck1.platter", place))
+    at(engine, (8333, "deck1.touch", 0.0))
+    return engine.render(FRAMES)
+
+
+def slip():
+    engine = playing({"drums": noise(13), "bass": wave(240)}, deck1__slip=1.0)
+    presses(engine, (Op.SEEK, 1.0, 100), (Op.CENSOR, 1.0, 700), (Op.CENSOR, 0.0, 2501))
+    at(engine, (3000, "deck1.loop.start", 1.0), (3000, "deck1.loop.end", 1.02))
+    presses(engine, (Op.LOOP_ACTIVE, 1.0, 3001), (Op.LOOP_ACTIVE, 0.0, 6003))
+    at(engine, (7000, "deck1.touch", 1.0), (7000, "deck1.scratch", -300.0))
+    at(engine, (8501, "deck1.touch", 0.0), (8501, "deck1.scratch", 0.0))
+    return engine.render(FRAMES)
+
+
 FEATURES = (
     mute, solo, volume, pan, equaliser, filters, loop_seam, jump, varispeed, limiter, crossfader,
-    headphones, synced,
+    headphones, synced, brake, spinback, scratch, slip,
 )  # fmt: skip
 
 
