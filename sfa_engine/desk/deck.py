@@ -69,8 +69,7 @@ class HotCue(Section):
 
     position = Fader("Where the cue is, if it is set.", STORED, glide=0)
     press = Button(
-        "Jumps to the cue, or stores it here if it is not set; "
-        "with slip on, the deck returns when it is released.",
+        "Jumps to the cue, or stores it here if it is not set; slip returns on release.",
         verb="hotcue_press",
         held=True,
     )
@@ -193,8 +192,7 @@ class Motion(Section):
     )
     jump = Button("Jumps by so many beats.", beats(-256, 256, 4, log=False), verb="jump")
     slip = Switch(
-        "Lets the track go on underneath loops, reverse, scratches, brakes and held hot cues; "
-        "the deck returns to it when they end."
+        "Lets the track go on under loops, scratches and the like; the deck returns to it."
     )
     censor = Button(
         "Runs backwards while held, then goes on where it would be.", verb="censor", held=True

@@ -176,6 +176,7 @@ MOTION = np.dtype(
         ("goal_before", "f8"),
         ("goal_frame", "i8"),  # when it came
         ("goal_frames", "i8"),  # over which the platter goes there
+        ("gap", "f8"),  # frames between messages, in the mean
     ]
 )
 # Where a deck would be without what it does on top of its track: see `kernel.slip`.
@@ -464,6 +465,7 @@ class SetRule(IntEnum):
     TEMPO = 2  # a clock that follows keeps the tempo that it follows
     CLOCK_SOURCE = 3  # restarts the count of bars
     LOOP = 4  # a loop whose ends cross is left
+    PLATTER = 5  # a hand turns the platter there
 
 
 SET_RULES = {
@@ -472,6 +474,7 @@ SET_RULES = {
     "clock.source": SetRule.CLOCK_SOURCE,
     "deck.loop.start": SetRule.LOOP,
     "deck.loop.end": SetRule.LOOP,
+    "deck.platter": SetRule.PLATTER,
 }  # by family: the path without its numbers
 
 DSP_STATE = _lay(

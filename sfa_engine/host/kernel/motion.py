@@ -25,8 +25,11 @@ from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.reports import change
 
 LOG2_OF_E = 1.4426950408889634
-LAG_S = 0.0035  # of the platter that follows a hand: it is 2 of these, 7 ms, behind a steady turn
-LONGEST_GAP_S = 0.010  # between two messages of a hand that turns steadily: 100 a second
+LAG_S = 0.0025  # of the deck that follows the platter: it is 2 of these behind a steady turn
+LONGEST_GAP_S = 0.04  # between two messages of a hand that turns; after a longer one it began anew
+FIRST_GAP_S = 0.0025  # between the first two of them: 720 a turn, at 33 turns a minute
+GAP_SHARE = 0.3  # that the last gap has in their mean
+GAPS = 1.5  # over which the platter goes to where it was said to be
 RELEASE_S = 0.02  # from rest to the own speed when a hand lets go: no motor is faster than that
 THROW = 4.0  # times the track's own speed, backwards: a quick hand
 THROW_S = 0.06  # that it takes a hand to get there
@@ -169,17 +172,26 @@ def platter_at(motion, frame):
 
 @kernel
 def turn(engine, dsp, deck, frame):
-    """Take in where the platter is now; it goes there as long as the last message is ago."""
+    """Take in where the platter is now, at the frame that a message says so.
+
+    It goes there in twice the time between messages, of which the mean is kept: a hand that turns
+    steadily turns the deck steadily, though devices send in steps and half a millisecond early or
+    late.
+    """
     motion = engine.transport[deck].motion
     values = engine.values.deck[deck]
     if values.platter == motion.goal:
         return
     before = platter_at(motion, frame)
-    gap = min(LONGEST_GAP_S * dsp.sample_rate, 1.0 * (frame - motion.goal_frame))
+    gap = 1.0 * (frame - motion.goal_frame)
+    if gap > LONGEST_GAP_S * dsp.sample_rate:
+        motion.gap = FIRST_GAP_S * dsp.sample_rate
+    else:
+        motion.gap += GAP_SHARE * (gap - motion.gap)
     motion.goal_before = before
     motion.goal = values.platter
     motion.goal_frame = frame
-    motion.goal_frames = np.int64(max(1.0 * TICK, gap))
+    motion.goal_frames = np.int64(max(1.0 * TICK, GAPS * motion.gap))
     if motion.kind == Move.HAND and motion.by_speed != 0 and values.scratch == 0.0:
         motion.by_speed = 0
         motion.origin = transport.place(engine.transport[deck].head, frame)
@@ -247,7 +259,6 @@ def advance(engine, dsp, deck, frame):
     values = engine.values.deck[deck]
     if main.slot < 0:
         return
-    turn(engine, dsp, deck, frame)
     if values.touch != 0.0 and motion.kind != Move.HAND:
         take(engine, dsp, deck, frame)
     elif values.touch == 0.0 and motion.kind == Move.HAND:
@@ -272,7 +283,8 @@ def advance(engine, dsp, deck, frame):
             return
         speed = toward(first, goal, step)
     else:
-        if first == 0.0 and frame > motion.began_frame:
+        thrown = motion.kind == Move.SPIN and frame - motion.began_frame < THROW_S * dsp.sample_rate
+        if first == 0.0 and not thrown:
             come_to_rest(engine, dsp, deck, frame)
             return
         if motion.kind == Move.SPIN:
@@ -280,6 +292,8 @@ def advance(engine, dsp, deck, frame):
         else:
             speed = toward(first, 0.0, own * tick_s / max(RELEASE_S, motion.time))
     speed = min(FASTEST, max(-FASTEST, speed))
+    if abs(speed) < transport.STILL:
+        speed = 0.0  # but for rounding
     mean = 0.5 * (first + speed)
     there = here + mean * TICK
     if motion.kind == Move.HAND:
@@ -287,7 +301,8 @@ def advance(engine, dsp, deck, frame):
         edge = transport.inside(media, there)
         if edge != there:
             # A hand that pushes against the end of the track pushes the platter away beneath it.
-            motion.origin += edge - there
+            turned = (platter_at(motion, frame + TICK) - motion.rest) * media.rate
+            motion.origin = edge - turned
             mean = (edge - here) / TICK
             first = mean
             speed = 0.0

@@ -36,6 +36,7 @@ AT_LOOP_END = VALUE_INDEX["deck1.loop.end"]
 AT_LOOP_LENGTH = VALUE_INDEX["deck1.loop.length"]
 SHORTEST_LOOP = 256.0  # track frames, 5 ms: twice the fade, and a pitch of 190 Hz
 CENSOR = int(Slip.CENSOR)
+STILL = 1e-9  # track frames per engine frame: slower, nothing comes within a set
 JUST_OVER = 1e-3  # track frames: more than rounding moves a place, and less than a place matters
 
 
@@ -266,7 +267,7 @@ def frames_to_event(engine, dsp, deck, frame):
     never = np.int64(1) << 40
     transport = engine.transport[deck]
     main = transport.head
-    if transport.playing == 0 or main.slot < 0 or main.speed == 0.0:
+    if transport.playing == 0 or main.slot < 0 or abs(main.speed) < STILL:
         return never
     media = dsp.media[main.slot]
     position = place(main, frame)

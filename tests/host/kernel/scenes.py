@@ -82,7 +82,7 @@ def everything():
     )
     presses = ((Op.HOTCUE_PRESS, 2500), (Op.LOOP_BEATLOOP, 11_000), (Op.HOTCUE_PRESS, 20_001))
     for op, frame in presses:
-        engine.push(Command(op, when=When.FRAME, frame=frame))
+        engine.push(Command(op, x=1.0, when=When.FRAME, frame=frame))
     return engine.render(24_000)
 
 

@@ -1,11 +1,14 @@
 """Brake, spin-back, start and stop times, and a hand on the platter, by place and by speed."""
 
+import functools
+
 import numpy as np
 import pytest
+import scenes
 
 from sfa_engine.desk import CONTROLS
 from sfa_engine.engine.command import Op, When
-from sfa_engine.engine.layout import FASTEST, LATENCY, TICK, Move
+from sfa_engine.engine.layout import FASTEST, TICK, Move
 from sfa_engine.engine.ring import Command
 from sfa_engine.host.offline import Offline
 from sfa_engine.track.grid import Anchor, Grid
@@ -87,7 +90,8 @@ def test_a_brake_stops_the_deck_in_its_time(time_s):
 
 
 def test_a_brake_puts_play_off_at_once_and_play_brings_the_deck_back_to_speed():
-    engine = engine_at(brake_time=1.0, start_time=0.5)
+    engine = engine_at(brake_time=1.0)
+    engine.set("deck1.start_time", 0.5)
     press(engine, Op.BRAKE)
     ticks(engine, 0.5)
     assert engine.memory.value("deck1.play") == 0.0
@@ -134,7 +138,7 @@ def test_a_spin_back_near_the_start_stops_at_the_start():
     press(engine, Op.SPINBACK)
     ticks(engine, 2.2)
     assert not machine(engine)["playing"]
-    assert place_s(engine) == 0.0
+    assert place_s(engine) == pytest.approx(0.0, abs=4.0 / RATE)  # four frames of the track a frame
 
 
 @pytest.mark.parametrize("time_s", [0.2, 1.0])
@@ -170,7 +174,7 @@ def test_a_brake_ends_without_a_click():
     engine = engine_at(source=tone(50.0, 0.9), brake_time=0.3)
     press(engine, Op.BRAKE)
     heard = engine.render(round(0.5 * RATE))[:, 0]
-    steps = np.abs(np.diff(heard[TICK + LATENCY :]))
+    steps = np.abs(np.diff(heard[200:]))
     assert steps.max() < 1.3 * 0.9 * 2 * np.pi * 50.0 / RATE
     assert np.abs(heard[-4000:]).max() == 0.0
 
@@ -285,7 +289,7 @@ def purity_db(heard, skip=12_000):
     return 10 * np.log10(rest / power[near].sum())
 
 
-@pytest.mark.parametrize(("every_s", "below_db"), [(0.0025, -50.0), (0.00726, -30.0)])
+@pytest.mark.parametrize(("every_s", "below_db"), [(0.0025, -80.0), (0.00726, -40.0)])
 def test_a_steady_turn_has_no_zipper_noise(every_s, below_db):
     *_, heard = follow(lambda t: t, 0.7, every_s, tone(1000.0))
     assert purity_db(heard) < below_db
@@ -320,7 +324,7 @@ def test_a_platter_that_pushed_against_the_end_comes_back_at_once():
         engine.set("deck1.platter", 0.99 - 0.01 * k)
         ticks(engine, 0.005)
     ticks(engine, 0.05)
-    assert place_s(engine) == pytest.approx(LENGTH_S - 0.19, abs=0.01)
+    assert place_s(engine) == pytest.approx(LENGTH_S - 0.19, abs=0.02)
 
 
 def test_a_jump_under_a_hand_goes_there_and_stays_in_the_hand():
@@ -372,7 +376,7 @@ def test_nothing_is_heard_of_what_lies_above_the_half_rate(speed, share):
 @pytest.mark.parametrize("speed", [2, 3, 4, 5, 8, 11, -16])
 def test_what_lies_below_a_quarter_of_the_rate_passes(speed):
     heard = heard_at(8000.0 / abs(speed), 100.0 * speed)
-    assert np.abs(heard).max() == pytest.approx(0.5, rel=0.03)
+    assert np.sqrt(2.0 * np.mean(heard[:14_400] ** 2)) == pytest.approx(0.5, rel=0.02)
     assert purity_db(heard, 0) < -60.0
 
 
@@ -487,3 +491,11 @@ def test_a_beat_jump_moves_by_beats(beats):
     press(engine, Op.JUMP, beats)
     engine.render(TICK)
     assert place_s(engine) - before == pytest.approx(0.5 * beats + TICK / RATE, abs=1e-9)
+
+
+@pytest.mark.parametrize("block", [32, 100, 1024])
+@pytest.mark.parametrize("scene", [scenes.brake, scenes.spinback, scenes.scratch, scenes.slip])
+def test_every_size_of_block_gives_the_same_bytes(scene, block, monkeypatch):
+    expected = scene()
+    monkeypatch.setattr(scenes, "Offline", functools.partial(Offline, block=block))
+    assert scene().tobytes() == expected.tobytes()

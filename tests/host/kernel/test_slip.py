@@ -170,7 +170,7 @@ def test_what_overlaps_returns_when_the_last_one_ends():
 def test_slip_off_leaves_the_deck_where_it_is():
     engine = twins(slip=1.0)
     loop(engine)[0]()
-    engine.render(RATE)
+    engine.render(RATE + 1600)
     before = place(engine, 0)
     engine.set("deck1.slip", 0.0)
     engine.render(TICK)
