@@ -56,6 +56,10 @@ FADERS = [
     and not any(word in path for word in ("position", "play", "loop", "cue", "leader", "load"))
 ]
 FRAMES = st.integers(0, 20_000)
+PRESSES = (
+    *(Op.HOTCUE_PRESS, Op.LOOP_BEATLOOP, Op.LOOP_HALVE, Op.CUE),
+    *(Op.CENSOR, Op.BRAKE, Op.SPINBACK),
+)
 changes = st.tuples(st.sampled_from(FADERS), st.floats(0, 1), FRAMES).map(
     lambda c: Command(
         Op.SET,
@@ -69,10 +73,7 @@ verbs = st.one_of(
     st.tuples(st.just(Op.SEEK), st.floats(0, 6), FRAMES),
     st.tuples(st.just(Op.JUMP), st.integers(-4, 4).map(float), FRAMES),
     st.tuples(
-        st.sampled_from(
-            [Op.HOTCUE_PRESS, Op.LOOP_BEATLOOP, Op.LOOP_HALVE, Op.CENSOR, Op.CUE, Op.BRAKE]
-            + [Op.SPINBACK]
-        ),
+        st.sampled_from(PRESSES),
         st.sampled_from([0.0, 1.0]),
         FRAMES,
     ),
