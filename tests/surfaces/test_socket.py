@@ -72,7 +72,11 @@ def test_describe_names_every_control(client):
 
 def test_every_value_can_be_set_to_its_rest_and_read_back(client):
     for path, control in CONTROLS.items():
-        if control.settable and not control.planned and not path.endswith(("play", "position")):
+        if (
+            control.settable
+            and not control.planned
+            and not path.endswith(("play", "position", "needle"))
+        ):
             if path.endswith(("loop.active", ".bpm")):
                 continue  # refused without a track
             said = client.call("set", path=path, value=control.wire(control.scale.rest))
