@@ -48,6 +48,7 @@ PLACE = seconds(-PRE_ROLL_S, MAX_LENGTH_S)
 STORED = optional_seconds(-PRE_ROLL_S, MAX_LENGTH_S)
 LOOP_BEATS = beats(1 / 32, 64, 4)
 LEVEL = decibels(OFF, +12, rest=OFF)
+MOVING = ("position", "needle")  # values of a deck that move without a command
 
 
 class Stem(Section):
@@ -108,7 +109,11 @@ class HotCue(Section):
         verb="hotcue_kind",
     )
     on_load = Switch("Puts the deck on the cue when its track is loaded; a loop is active then.")
-    press = Button("Jumps to the cue, or stores it here if it is not set.", verb="hotcue_press")
+    press = Button(
+        "Jumps to the cue, or stores it here if it is not set; slip returns on release.",
+        verb="hotcue_press",
+        held=True,
+    )
     store = Button(
         "Stores the cue where the deck is, quantised if quantise is on; a deck's active loop too.",
         verb="hotcue_store",
@@ -207,12 +212,22 @@ class Transport(Section):
         verb="cue",
         held=True,
     )
+    cue_mode = Choice(
+        "Whose cue button it is: of a Pioneer CDJ, of Mixxx, or of Numark and Denon players.",
+        options=("cdj", "mixxx", "numark"),
+    )
     cue_point = Fader("Where the cue button returns to.", PLACE, glide=0, label="CUE PT")
     position = Fader(
         "Where the deck is in the track; set it to go there.",
         PLACE,
         glide=0,
         verb="seek",
+    )
+    needle = Fader(
+        "Where the deck is, as a share of the track; set it to go there, as on a touch strip.",
+        percent(0, 100),
+        glide=0,
+        verb="needle",
     )
     reverse = Switch("Runs the track backwards.")
 
@@ -278,16 +293,44 @@ class Motion(Section):
         "Puts cues and loops on the nearest beat; a playing deck stays in time when it jumps."
     )
     jump = Button("Jumps by so many beats.", beats(-256, 256, 4, log=False), verb="jump")
-    slip = Switch("Lets the track go on underneath loops and scratches.", planned=True)
+    slip = Switch(
+        "Lets the track go on under loops, scratches and the like; the deck returns to it."
+    )
     censor = Button(
-        "Runs backwards while held, then goes on where it would be.", planned=True, held=True
+        "Runs backwards while held, then goes on where it would be.", verb="censor", held=True
     )
-    brake = Button("Stops like a platter that loses its motor.", planned=True)
-    spinback = Button("Throws the platter back and stops.", planned=True)
+    brake = Button("Stops like a platter that loses its motor, in `brake_time`.", verb="brake")
+    spinback = Button("Throws the platter back; it stops in `spinback_time`.", verb="spinback")
+    brake_time = Fader(
+        "How long a brake takes, from full speed.", seconds(0.05, 10, 1), glide=0, label="BRAKE T"
+    )
+    spinback_time = Fader(
+        "How long a spin-back takes.", seconds(0.2, 10, 1.2), glide=0, label="SPIN T"
+    )
+    start_time = Fader(
+        "How long the platter takes to come to speed, at a start and after a scratch.",
+        seconds(0, 10),
+        glide=0,
+        label="START T",
+    )
+    stop_time = Fader(
+        "How long the platter takes to stop when play goes off.",
+        seconds(0, 10),
+        glide=0,
+        label="STOP T",
+    )
     scratch = Fader(
-        "Speed of the platter under a hand.", percent(-1600, 1600), planned=True, momentary=True
+        "Speed of the platter under a hand that touches it; 100 % is the track's own.",
+        percent(-1600, 1600),
+        glide=0,
+        momentary=True,
     )
-    touch = Switch("Whether a hand is on the platter.", planned=True, momentary=True)
+    platter = Fader(
+        "Place of the platter, in seconds of the track; while it is touched, the deck follows.",
+        seconds(-MAX_LENGTH_S, MAX_LENGTH_S),
+        glide=0,
+    )
+    touch = Switch("Whether a hand is on the platter: it holds the deck.", momentary=True)
 
 
 class Channel(Section):
@@ -359,6 +402,13 @@ class Deck(Transport, Tempo, Motion, Channel):
         label="HEARD",
         group="tempo",
     )
+    cue_lamp = Meter(
+        "Whether the lamp of the cue button is lit, as `cue_mode` blinks it.", label="CUE LED"
+    )
+    play_lamp = Meter(
+        "Whether the lamp of the play button is lit, as `cue_mode` blinks it.", label="PLAY LED"
+    )
+    slipping = Meter("Whether the track goes on underneath what is heard.")
     loaded = Meter("Whether there is a track.")
     ready = Meter("How much of the track is in memory.", percent(0, 100))
     duration = Meter("Length of the track.", seconds(0, MAX_LENGTH_S))

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from sfa_engine.desk import CONTROLS, DECK_NAMES, Button, Control
+from sfa_engine.desk import CONTROLS, DECK_NAMES, Button, Control, deck
 from sfa_engine.desk.deck import STEMS
 from sfa_engine.engine.command import NO_DECK, Op, When
 from sfa_engine.engine.layout import VALUE_INDEX, VALUE_PATHS
@@ -21,6 +21,8 @@ from sfa_engine.errors import Refused, did_you_mean
 CLOCKS = ("clock", *DECK_NAMES)
 _NUMBER = re.compile(r"\d+")
 _DECK = re.compile(r"deck(\d+)\.")
+
+MOVING = frozenset(f"deck.{name}" for name in deck.MOVING)  # families of values
 
 _BEATS = ("beat", "bar", "phrase")
 

@@ -48,8 +48,14 @@ BINS = 64  # of the cost histogram; bin k ends at 2**((k + 1) / 4 - 12) of a blo
 TAPS = 24  # of the interpolator
 PHASES = 256
 CUTOFFS = (1.0, 0.94, 0.88, 0.8, 0.7, 0.58, 0.45, 0.35, 0.25)
-FASTEST = 8.0  # track frames per engine frame, beyond any rate times any ratio of rates
-SPAN = int(TICK * FASTEST) + TAPS + 8
+FASTEST = 16.0  # track frames per engine frame: a hand on the platter throws it no faster
+# Above 1.25 an interpolator of its own works, whose taps grow with the speed: it has to cut off
+# what would be above the device's half rate. Up to there 24 taps do, which leave more treble.
+FAST_FROM = 1.25
+FAST_TAPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)  # 24 a speed
+FAST_SIZE = TAPS * PHASES  # weights of a table, so that each has the same accuracy and size
+MOST_TAPS = FAST_TAPS[-1]
+SPAN = int(TICK * FASTEST) + MOST_TAPS + 8
 
 # The search of `kernel.stretch`, in track frames decimated to some 12 kHz.
 DECIMATED_HZ = 12_000.0
@@ -147,19 +153,60 @@ _PLACE = [
     ("anchor_position", "f8"),  # track frames
     ("speed", "f8"),  # track frames per engine frame
 ]
+# Of a deck that is moved by hand or slows down, from the anchor's frame on: see `kernel.motion`.
+_TURN = [
+    ("curve", "f8"),  # change of the speed, per frame
+    ("level", "f8"),  # gain of a platter that turns so fast
+    ("level_slope", "f8"),
+]
 TIMELINE = np.dtype(_PLACE)  # where a deck is in its track
+LINE_OF_VOICE = np.dtype([*_PLACE, *_TURN, ("moving", "i8")])  # 1: see `kernel.motion`
 HEAD = np.dtype(  # what reads
     [
         *_PLACE,
         ("gain", "f8"),
         ("slope", "f8"),  # of the gain, per frame
         ("alike", "f8", (STRIPS,)),  # by stem: 1 fades in a straight line, see `kernel.seam`
+        *_TURN,
+    ]
+)
+# How a deck moves that does not just run: see `kernel.motion`.
+MOTION = np.dtype(
+    [
+        ("kind", "i8"),  # a `Move`
+        ("frame", "i8"),  # first frame of the tick that the numbers below are of
+        ("speed", "f8"),  # at the end of the tick, track frames per engine frame
+        ("first", "f8"),  # at its first frame
+        ("curve", "f8"),  # change of the speed in it, per frame
+        ("level", "f8"),  # gain at its end
+        ("level_first", "f8"),
+        ("began_frame", "i8"),  # when a spin-back began
+        ("began_speed", "f8"),
+        ("time", "f8"),  # s, that a stop or a start takes from or to full speed
+        ("by_speed", "i8"),  # 1: the hand's speed is followed, 0: its place
+        ("origin", "f8"),  # track frames, where the deck was when the platter was at `rest`
+        ("rest", "f8"),  # s
+        ("goal", "f8"),  # s, the platter's last place, and the one before it
+        ("goal_before", "f8"),
+        ("goal_frame", "i8"),  # when it came
+        ("goal_frames", "i8"),  # over which the platter goes there
+        ("gap", "f8"),  # frames between messages, in the mean
+    ]
+)
+# Where a deck would be without what it does on top of its track: see `kernel.slip`.
+SLIP = np.dtype(
+    [
+        ("reasons", "i8"),  # bits of `Slip`; 0: the deck is where it is
+        ("line", TIMELINE),  # goes on underneath; without a reason, the deck's own before a command
+        ("unrolled", "f8"),  # as of the transport, when it began
+        ("began", "f8"),  # track frames, where the deck was then
+        ("cue", "i8"),  # hot cue that is held
     ]
 )
 VOICE = np.dtype(
     [
         ("stem", "i8"),  # that it is of; -1: all of them
-        ("line", TIMELINE),  # where it is to be
+        ("line", LINE_OF_VOICE),  # where it is to be
         ("head", HEAD, (HEADS,)),  # the first plays, the others fade out
         ("newest", "i8"),  # of those that fade out
         ("level", "f8"),  # of the head that plays, while a cue fades in; else 1
@@ -219,6 +266,8 @@ STEM_LINE = np.dtype(  # what a stem does that the others of its deck do not
 TRANSPORT = _lay(
     ("head", TIMELINE),
     ("playing", "i8"),
+    ("motion", MOTION),
+    ("slip", SLIP),
     ("cue_held", "i8"),
     ("position", "f8"),  # track frames, at the frame being rendered
     ("beat_hint", "i8"),
@@ -464,6 +513,27 @@ HISTORY = LATENCY + TICK
 DETECTOR = OVERSAMPLE_TAPS + TICK
 
 
+class Move(IntEnum):
+    """What moves a deck that does not just run."""
+
+    NONE = 0
+    BRAKE = 1  # slows down, and stops
+    SPIN = 2  # thrown back, slows down, and stops
+    START = 3  # comes to its own speed
+    HAND = 4  # is moved by a hand on the platter
+
+
+class Slip(IntEnum):
+    """What a deck does on top of its track: bits."""
+
+    LOOP = 1
+    REVERSE = 2
+    MOTION = 4  # a hand, a brake or a spin-back
+    HOTCUE = 8  # while it is held
+    CENSOR = 16
+    ROLL = 32  # a loop that is held
+
+
 class SetRule(IntEnum):
     """What SET has to see to when it stores a value."""
 
@@ -472,6 +542,7 @@ class SetRule(IntEnum):
     TEMPO = 2  # a clock that follows keeps the tempo that it follows
     CLOCK_SOURCE = 3  # restarts the count of bars
     LOOP = 4  # a loop whose ends cross is left
+    PLATTER = 5  # a hand turns the platter there
 
 
 SET_RULES = {
@@ -480,6 +551,7 @@ SET_RULES = {
     "clock.source": SetRule.CLOCK_SOURCE,
     "deck.loop.start": SetRule.LOOP,
     "deck.loop.end": SetRule.LOOP,
+    "deck.platter": SetRule.PLATTER,
 }  # by family: the path without its numbers
 
 DSP_STATE = _lay(
@@ -521,8 +593,12 @@ DSP_STATE = _lay(
     ("isolator", ("f8", (SECTIONS, 4, 4))),  # section, coefficient, lane
     ("sinc", ("f4", (len(CUTOFFS), PHASES + 1, TAPS))),
     ("cutoffs", ("f8", (len(CUTOFFS),))),
+    ("fast_sinc", ("f4", (len(FAST_TAPS), FAST_SIZE + 2 * MOST_TAPS))),
+    ("fast_taps", ("i8", (len(FAST_TAPS),))),
+    ("fast_phases", ("i8", (len(FAST_TAPS),))),
     ("detector", ("f4", (3, OVERSAMPLE_TAPS // 2))),
-    ("weights", ("f4", (TICK, 2 * TAPS))),  # each twice, for left and right
+    ("weights", ("f4", (TICK, 2 * MOST_TAPS))),  # each twice, for left and right
+    ("taps", "i8"),  # of the weights that stand there
     ("offsets", ("i8", (TICK,))),
     ("span", ("f4", (1, 2 * SPAN))),  # left and right by turns, as in the track
     # stretch: what plays, what may follow, both decimated, and their products' sums
@@ -534,6 +610,7 @@ DSP_STATE = _lay(
     ("other_span", ("f4", (1, 2 * FADE))),  # of the other side of a seam
     ("weighed_at", "f8"),  # what the weights are for: position, speed and frames
     ("weighed_speed", "f8"),
+    ("weighed_curve", "f8"),
     ("weighed_frames", "i8"),
     ("strip_bus", ("f4", (2, TICK))),
     ("deck_bus", ("f4", (2, TICK))),

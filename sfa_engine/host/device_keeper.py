@@ -206,6 +206,12 @@ def rebase(engine: np.void, rate: float) -> None:
             head["anchor_position"] += gone * float(head["speed"])
         head["anchor_frame"] = frame
         head["speed"] *= before / rate
+        line, motion = transport["slip"]["line"], transport["motion"]
+        line["anchor_position"] += (frame - int(line["anchor_frame"])) * float(line["speed"])
+        line["anchor_frame"] = motion["began_frame"] = motion["goal_frame"] = frame
+        line["speed"] *= before / rate
+        for name in ("speed", "began_speed"):
+            motion[name] *= before / rate
     engine["clock_beat"] += (frame - int(engine["clock_frame"])) * float(engine["clock_speed"])
     engine["clock_frame"] = frame
     engine["clock_speed"] *= before / rate

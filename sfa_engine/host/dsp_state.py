@@ -15,6 +15,8 @@ from sfa_engine.engine.intents import deck_of, family
 from sfa_engine.engine.layout import (
     CUTOFFS,
     DSP_STATE,
+    FAST_SIZE,
+    FAST_TAPS,
     LOOKAHEAD,
     MEDIA,
     OVERSAMPLE_TAPS,
@@ -35,6 +37,8 @@ LOW_HZ = 250.0  # crossovers of the isolator: below the voice, and above its bod
 HIGH_HZ = 2500.0
 SINC_BETA = 9.0  # Kaiser: -90 dB
 DETECTOR_BETA = 6.0
+FAST_BETA = 7.0  # Kaiser: -72 dB from 0.18 of the device's half rate beyond the cutoff on
+FAST_EDGE = 0.81  # of the device's half rate, where half is left: above all of it is gone
 
 
 class DspState:
@@ -78,6 +82,11 @@ class DspState:
         self._lay_controls(rate)
         dsp["sinc"] = sinc_tables()
         dsp["cutoffs"] = CUTOFFS
+        for row, taps in enumerate(FAST_TAPS):
+            table = fast_table(taps)
+            dsp["fast_taps"][row] = taps
+            dsp["fast_phases"][row] = len(table) - 1
+            dsp["fast_sinc"][row][: table.size] = table.ravel()
         dsp["detector"] = detector_table()
         dsp["isolator"] = isolator(rate)
         dsp["limiter_calm"] = 2 * LOOKAHEAD
@@ -169,6 +178,21 @@ def sinc_tables() -> npt.NDArray[np.float32]:
     for row, cutoff in enumerate(CUTOFFS):
         tables[row] = _summing_to_one(cutoff * sinc(cutoff * place) * window)
     rounded: npt.NDArray[np.float32] = tables.astype(np.float32)
+    return rounded
+
+
+def fast_table(taps: int) -> npt.NDArray[np.float32]:
+    """Return the weights for speeds up to taps / `TAPS`: float32[phases + 1, taps].
+
+    Nothing passes above the device's half rate, which is `TAPS` / taps of the track's. The wider
+    the taps, the fewer rows are needed between two frames: all tables are of one size.
+    """
+    half = taps // 2
+    phases = FAST_SIZE // taps
+    place = np.arange(-half + 1, half + 1) - (np.arange(phases + 1) / phases)[:, None]
+    cutoff = FAST_EDGE * TAPS / taps
+    table = _summing_to_one(cutoff * sinc(cutoff * place) * kaiser(place / half, FAST_BETA))
+    rounded: npt.NDArray[np.float32] = table.astype(np.float32)
     return rounded
 
 

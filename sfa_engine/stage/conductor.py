@@ -32,7 +32,15 @@ from sfa_engine.engine.command import (
     Source,
     When,
 )
-from sfa_engine.engine.intents import NOW, OPERATIONS, Moment, Operation, family, path_of
+from sfa_engine.engine.intents import (
+    MOVING,
+    NOW,
+    OPERATIONS,
+    Moment,
+    Operation,
+    family,
+    path_of,
+)
 from sfa_engine.engine.layout import READING_PATHS, REPORTS, RINGS, VALUE_INDEX, VALUE_PATHS
 from sfa_engine.engine.memory import Memory
 from sfa_engine.engine.ring import Command, CommandWriter, Report, ReportReader, waiting_commands
@@ -45,7 +53,7 @@ Press = Callable[[float], Outcome | None]  # of a button; what it has started, i
 Recorder = Callable[[Sequence[Report], bool], None]  # reports; whether from before this attach
 
 ANSWER_TIMEOUT_S = 2.0  # the kernel answers within a block; longer means that no block runs
-_MOVING = frozenset(path for path in VALUE_PATHS if family(path) == "deck.position")
+_MOVING = frozenset(path for path in VALUE_PATHS if family(path) in MOVING)
 
 
 @dataclass

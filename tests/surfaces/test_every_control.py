@@ -28,6 +28,8 @@ NOT_HERE = {
     "deck2.loop.active": "there is no loop",
     "deck1.position": "its scale is longer than any track",
     "deck2.position": "its scale is longer than any track",
+    "deck1.needle": "the deck moves it",
+    "deck2.needle": "the deck moves it",
     "session.lock": "while it is on it refuses others",
     "session.focus": "moves the addresses of OSC and the layer of MIDI",
     "deck1.bpm": "follows from the rate, which is tested, and from the track",

@@ -48,7 +48,11 @@ def test_the_port_is_in_the_layout() -> None:
 
 
 def test_a_button_is_pressed_once_and_a_held_one_released(app: App) -> None:
-    for name, sent in (("deck1.hotcue3.press", [1.0]), ("deck1.cue", [1.0, 0.0])):
+    for name, sent in (
+        ("deck1.brake", [1.0]),
+        ("deck1.hotcue3.press", [1.0, 0.0]),
+        ("deck1.cue", [1.0, 0.0]),
+    ):
         app.sent.clear()
         node = app.find(name)
         app.press(node)

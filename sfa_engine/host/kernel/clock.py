@@ -104,7 +104,7 @@ def steer(engine, dsp, frame):
         base = transport.base_speed(dsp, engine, deck)
         if put(engine, dsp, AT_TEMPO, legal(dsp, AT_TEMPO, base / length * per_minute)):
             engine.clock_moved = 1
-        speed = engine.transport[deck].head.speed
+        speed = transport.paced_speed(engine, deck)
         bent = abs(speed) / base
         if speed > 0.0:
             error = sync.phase_error(beat, here)

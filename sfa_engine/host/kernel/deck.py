@@ -13,8 +13,14 @@ from sfa_engine.host.kernel.intrinsics import kernel, part
 from sfa_engine.host.kernel.seam import STRAIGHT, shape
 from sfa_engine.host.kernel.side import stem_fader_gain, step_to
 from sfa_engine.host.kernel.stretch import guide
-from sfa_engine.host.kernel.transport import place
-from sfa_engine.host.kernel.voice import finish_fades, follow, heads_heard, is_heard
+from sfa_engine.host.kernel.voice import (
+    finish_fades,
+    follow,
+    heads_heard,
+    is_heard,
+    level_at,
+    reach,
+)
 
 F = np.float32
 RESONANCE = 25.0  # %, of a stem's filter
@@ -42,7 +48,7 @@ def add(onto, bus, start, frames):
 
 
 @kernel
-def fade(dsp, head, stem, frames, share, share_slope):
+def fade(dsp, head, stem, frames, frame, share, share_slope):
     """Fill the ramp with a head's fade, times the gain that its own track is to have.
 
     `share` is the part of the voice that is heard, which goes on by `share_slope` a frame.
@@ -51,15 +57,20 @@ def fade(dsp, head, stem, frames, share, share_slope):
     gain = head.gain
     slope = head.slope
     alike = head.alike[stem]
-    if slope == 0.0 and share_slope == 0.0:
+    turns = head.level != 1.0 or head.level_slope != 0.0
+    if slope == 0.0 and share_slope == 0.0 and not turns:
         for i in range(frames):
             dsp.ramp[i] = F(gain * share * loudness)
         return
+    level = level_at(head, frame)
+    turn = head.level_slope
     for i in range(frames):
         now = min(1.0, max(0.0, gain + slope * (i + 1)))
         if alike != STRAIGHT:
             now = shape(now, alike)
         now *= min(1.0, max(0.0, share + share_slope * (i + 1)))
+        if turns:
+            now *= min(1.0, max(0.0, level + turn * (i + 1)))
         dsp.ramp[i] = F(now * loudness)
 
 
@@ -91,17 +102,19 @@ def read_stem(dsp, voice, stem, bus, start, frames, frame, share, share_slope):
         media = dsp.media[head.slot]
         if media.address[stem] == 0:
             continue
-        at = place(head, frame)
-        speed = head.speed
+        at = reach(head, frame)
+        curve = head.curve
+        speed = head.speed + curve * (frame - head.anchor_frame)
         known = dsp.weighed_at == at and dsp.weighed_speed == speed
-        known = known and dsp.weighed_frames == frames
-        low, count, exact = weigh(dsp, at, speed, frames, known)
+        known = known and dsp.weighed_curve == curve and dsp.weighed_frames == frames
+        low, count, exact = weigh(dsp, at, speed, curve, frames, known)
         if not exact:
             dsp.weighed_at = at
             dsp.weighed_speed = speed
+            dsp.weighed_curve = curve
             dsp.weighed_frames = frames
         missing += fetch(media, stem, low, count, dsp.span)
-        fade(dsp, head, stem, frames, share, share_slope)
+        fade(dsp, head, stem, frames, frame, share, share_slope)
         if k == 0 and voice.level < 1.0:
             rise(dsp, voice, frames)
         add_span(dsp, bus, start, frames, exact)
@@ -190,7 +203,7 @@ def render(engine, dsp, deck, start, frames, frame):
     """
     bus = dsp.deck_bus
     blank(bus, start, frames)
-    follow(engine, dsp, deck)
+    follow(engine, dsp, deck, frame)
     stem_line.follow(engine, dsp, deck, frame)
     guide(dsp, deck, frame)
     channel = dsp.channel[deck]

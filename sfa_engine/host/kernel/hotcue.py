@@ -12,7 +12,7 @@ from sfa_engine.desk.deck import CUE_KINDS
 from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.engine.command import Reason
 from sfa_engine.engine.layout import DECK_STRIDE, FADE, VALUE_INDEX
-from sfa_engine.host.kernel import grid, sync, transport, voice
+from sfa_engine.host.kernel import grid, slip, sync, transport, voice
 from sfa_engine.host.kernel.glide import legal, set_goal
 from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.reports import change, changed
@@ -139,11 +139,19 @@ def press_set(engine, dsp, deck, index, frame):
 
 @verb(needs_track=True)
 def hotcue_press(engine, dsp, deck, command, frame):
-    """Jump to a hot cue, or store it here if it is not set."""
+    """Jump to a hot cue, or store it here if it is not set; one that slips returns on release."""
     index = index_of(deck, command)
     if index < 0:
         return Reason.UNKNOWN
+    hold = engine.transport[deck].slip
+    if command.x == 0.0:
+        if hold.cue == command.target:
+            slip.end(engine, dsp, deck, frame, slip.HOTCUE)
+        return Reason.NONE
     if engine.flat[index] != NOT_SET:
+        if engine.values.deck[deck].slip != 0.0:
+            if slip.begin(engine, dsp, deck, frame, slip.HOTCUE):
+                hold.cue = command.target
         press_set(engine, dsp, deck, index, frame)
     else:
         store_here(engine, dsp, deck, index, frame)

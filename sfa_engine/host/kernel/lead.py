@@ -34,7 +34,7 @@ def beat_length(engine, dsp, deck, frame):
     the beat number jumps and a beat is cut short, is neither: the median of some beats passes it,
     from the moment that a beat cut short is among those that are looked at.
     """
-    beat, length = transport.beat_of(engine, dsp, deck, frame)
+    beat, length = transport.paced_beat(engine, dsp, deck, frame)
     media = dsp.media[engine.transport[deck].head.slot]
     first = grid.position_of(media, beat - AROUND)
     around = (grid.position_of(media, beat + AROUND) - first) / (2.0 * AROUND)
@@ -116,10 +116,10 @@ def running_beat(engine, dsp, lead, frame):
 @kernel
 def is_playing(engine, lead):
     """Return whether what leads goes on."""
-    return lead == CLOCK or engine.transport[lead].playing != 0
+    return lead == CLOCK or transport.runs(engine, lead)
 
 
 @kernel
 def is_reversed(engine, lead):
     """Return whether what leads runs backwards."""
-    return lead != CLOCK and engine.values.deck[lead].reverse != 0.0
+    return lead != CLOCK and transport.is_reversed(engine, lead)

@@ -254,6 +254,55 @@ def weigh_pairs(typing_context, weights, pairs, taps):
     return types.UniTuple(types.float32, 2)(types.int64, types.int64, taps), generate
 
 
+@intrinsic
+def blend_many(typing_context, lower, upper, between, out, taps):
+    """Do what `blend_pairs` does, with a number of taps that is known when it runs."""
+
+    def generate(context, builder, signature, arguments):
+        lower, upper, between, out, taps = arguments
+        share = _repeated(builder, between, 8)
+        word = taps.type
+        with cgutils.for_range_slice(builder, word(0), taps, word(8), word) as (k, _):
+            at = builder.mul(k, word(4))
+            a = _row(builder, builder.add(lower, at), 8, 0)
+            way = builder.fsub(_row(builder, builder.add(upper, at), 8, 0), a)
+            weights = builder.fadd(a, builder.fmul(share, way))
+            onto = builder.add(out, builder.mul(k, word(8)))
+            for half in ([0, 0, 1, 1, 2, 2, 3, 3], [4, 4, 5, 5, 6, 6, 7, 7]):
+                _keep_row(builder, onto, _shuffled(builder, weights, half), 2 * half[0])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.float32, types.int64, types.int64), generate
+
+
+@intrinsic
+def weigh_many(typing_context, weights, pairs, taps):
+    """Do what `weigh_pairs` does, with a number of taps that is known when it runs."""
+
+    def generate(context, builder, signature, arguments):
+        weights, pairs, taps = arguments
+        word = taps.type
+        kind = ir.VectorType(ir.FloatType(), 8)
+        nought = ir.Constant(kind, [0.0] * 8)
+        sums = [cgutils.alloca_once_value(builder, nought) for _ in range(2)]
+        for total in sums:  # alloca_once stores at the function's entry only
+            builder.store(nought, total)
+        with cgutils.for_range_slice(builder, word(0), taps, word(8), word) as (k, _):
+            at = builder.mul(k, word(8))
+            for n, total in enumerate(sums):
+                rows = (_row(builder, builder.add(base, at), 8, 8 * n) for base in (weights, pairs))
+                term = builder.fmul(*rows)
+                builder.store(builder.fadd(builder.load(total), term), total)
+        total = builder.fadd(*(builder.load(each) for each in sums))
+        for half in ([0, 1, 2, 3], [0, 1]):
+            other = [lane + len(half) for lane in half]
+            total = builder.fadd(_shuffled(builder, total, half), _shuffled(builder, total, other))
+        return _numbers(context, builder, signature, total)
+
+    signature = types.UniTuple(types.float32, 2)(types.int64, types.int64, types.int64)
+    return signature, generate
+
+
 @intrinsic(prefer_literal=True)  # type: ignore[call-overload]
 def peaks_between(typing_context, row, table, out, taps):
     """Write the peaks of what lies at a quarter, a half and three quarters between samples.

@@ -245,9 +245,16 @@ def follow(engine, dsp, deck, frame):
         own_line = own.line
         jumps = own_line.slot != slot or speed * own_line.speed < 0.0
         jumps = jumps or not abs(transport.place(own_line, frame) - place) <= JUMP
+        if own_line.slot < 0:
+            own.level = channel.voice[0].level
+            own.rise = channel.voice[0].rise
         if jumps and machine.playing != 0:
             voice.leave(dsp, own, FADE)
             voice.enter(own)
             voice.match(dsp, own, s, dsp.media[slot], place, frame)
         own_line.slot = slot
         transport.anchor(own_line, frame, place, speed)
+        whole = channel.voice[0].line
+        own_line.level = voice.level_at(whole, frame)
+        own_line.level_slope = whole.level_slope
+        own_line.moving = whole.moving

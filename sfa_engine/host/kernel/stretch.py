@@ -351,7 +351,23 @@ def splice(dsp, voice, frame, position, frames, likeness):
 @kernel
 def copy_line(voice):
     """Put the playing head where the line is."""
-    anchor(voice.head[0], voice.line.anchor_frame, voice.line.anchor_position, voice.line.speed)
+    main = voice.head[0]
+    line = voice.line
+    anchor(main, line.anchor_frame, line.anchor_position, line.speed)
+    main.curve = line.curve
+    main.level = line.level
+    main.level_slope = line.level_slope
+
+
+@kernel
+def move_along(dsp, voice, frame):
+    """Put the playing head on a line that a hand, a brake or a start moves: without a stretch."""
+    if voice.course == Course.STRETCHED:
+        splice(dsp, voice, frame, place(voice.line, frame), np.float64(FADE), 1.0)
+    copy_line(voice)
+    voice.course = Course.ALONG
+    voice.share = 0.0
+    voice.seen_frame = frame
 
 
 @kernel
@@ -397,6 +413,9 @@ def guide(dsp, deck, frame):
             copy_line(voice)
             voice.course = Course.NEW
             continue
+        if line.moving != 0:
+            move_along(dsp, voice, frame)
+            continue
         speed = speed_beside(dsp, deck, voice, frame)
         if voice.course == Course.NEW:
             copy_line(voice)
@@ -405,9 +424,8 @@ def guide(dsp, deck, frame):
                 anchor(main, frame, first_position(dsp, voice, frame, speed), speed)
                 voice.course = Course.STRETCHED
         elif voice.course == Course.ALONG:
-            if speed == line.speed:
-                copy_line(voice)
-            else:
+            copy_line(voice)
+            if speed != line.speed:
                 anchor(main, frame, place(line, frame), speed)
                 voice.course = Course.STRETCHED
         else:

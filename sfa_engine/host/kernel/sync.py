@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from sfa_engine.engine.layout import DECK_STRIDE, DECKS, VALUE_INDEX
+from sfa_engine.engine.layout import DECK_STRIDE, DECKS, VALUE_INDEX, Move
 from sfa_engine.host.kernel import grid, transport, voice
 from sfa_engine.host.kernel.glide import put
 from sfa_engine.host.kernel.intrinsics import kernel
@@ -52,7 +52,7 @@ def has_grid(engine, dsp, deck):
 @kernel
 def can_lead(engine, dsp, deck):
     """Return whether a deck has a tempo that is heard."""
-    return engine.transport[deck].playing != 0 and has_grid(engine, dsp, deck)
+    return transport.runs(engine, deck) and has_grid(engine, dsp, deck)
 
 
 @kernel
@@ -112,7 +112,7 @@ def named_leader(engine, dsp):
 def settle_lead(engine, dsp):
     """Bring up to date which deck leads: the lead stays where it is for as long as it can."""
     named = named_leader(engine, dsp)
-    if named >= 0 and engine.transport[named].playing != 0:
+    if named >= 0 and transport.runs(engine, named):
         engine.lead = named + 1
     elif not holds_lead(engine, dsp, engine.lead - 1):
         engine.lead = longest_playing(engine, dsp, np.int64(-1)) + 1
@@ -132,7 +132,7 @@ def leader_of(engine, dsp, deck):
     named = named_leader(engine, dsp)
     if named >= 0:
         # One that stands still gives its tempo to decks that stand still too.
-        heard = engine.transport[named].playing != 0
+        heard = transport.runs(engine, named)
         return named if heard or engine.transport[deck].playing == 0 else np.int64(-1)
     lead = engine.lead - 1
     return lead if lead != deck else np.int64(-1)
@@ -197,7 +197,7 @@ def is_beat_synced(engine, deck, lead):
     """Return whether a deck is to have the beats of what it follows."""
     if lead < 0 or engine.values.deck[deck].sync != BEAT or not is_playing(engine, lead):
         return False
-    return (engine.values.deck[deck].reverse != 0.0) == is_reversed(engine, lead)
+    return is_reversed(engine, deck) == is_reversed(engine, lead)
 
 
 @kernel
@@ -212,10 +212,14 @@ def steer(engine, dsp, deck, frame):
     lead = follow(engine, dsp, deck, frame)
     if engine.values.deck[deck].loop.active == 0.0:
         machine.unrolled = 0.0
-    if machine.playing == 0 or main.slot < 0:
+        machine.slip.unrolled = 0.0
+    if machine.playing == 0 or main.slot < 0 or not transport.runs(engine, deck):
         machine.nudge = 0.0
         return
+    slips = transport.is_slipping(engine, deck)
     bend = dsp.to.deck[deck].bend
+    if machine.motion.kind == Move.HAND:
+        bend = 0.0
     wanted = 0.0
     if lead >= 0:
         wanted = bend_of(engine, dsp, lead)
@@ -223,9 +227,9 @@ def steer(engine, dsp, deck, frame):
         lead_beat = running_beat(engine, dsp, lead, frame)
         beat, length = transport.running_beat(engine, dsp, deck, frame)
         error = phase_error(lead_beat * machine.multiple, beat)
-        if engine.values.deck[deck].reverse != 0.0:
+        if is_reversed(engine, deck):
             error = -error
-        if abs(error) > OUT_OF_PHASE and not is_heard(engine, dsp, deck):
+        if abs(error) > OUT_OF_PHASE and not slips and not is_heard(engine, dsp, deck):
             landing = land(engine, dsp, deck, frame, transport.place(main, frame))
             hold_roll(engine, dsp, deck, frame, landing)
         elif abs(error) > DEAD_ZONE:
@@ -235,6 +239,14 @@ def steer(engine, dsp, deck, frame):
     if lead == CLOCK:
         wanted = min(MAX_CLOCK_BEND, max(-MAX_CLOCK_BEND, wanted))
     machine.nudge = min(machine.nudge + step, max(machine.nudge - step, wanted))
+    if slips:
+        line = machine.slip.line
+        own = transport.pace(engine, dsp, deck)
+        own = -own if line.speed < 0.0 else own
+        if own != line.speed:
+            transport.anchor(line, frame, transport.place(line, frame), own)
+    if machine.motion.kind != Move.NONE:
+        return
     speed = transport.speed_of(engine, dsp, deck)
     if speed != main.speed:
         if speed * main.speed < 0.0:

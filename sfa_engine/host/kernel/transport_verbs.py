@@ -8,8 +8,11 @@ from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.engine.command import Handover, Reason
 from sfa_engine.engine.layout import DECK_STRIDE, SLOTS
 from sfa_engine.host.kernel import (
+    cue,
     grid,
     hotcue,
+    motion,
+    slip,
     stem_loop,
     stem_source,
     sync,
@@ -38,7 +41,7 @@ def play(engine, dsp, deck, command, frame):
     at_play = AT_PLAY + deck * DECK_STRIDE
     if command.x == 0.0:
         set_goal(engine, dsp, at_play, 0.0)
-        transport.stop(engine, dsp, deck, frame)
+        motion.halt(engine, dsp, deck, frame)
         return Reason.NONE
     if engine.transport[deck].head.slot < 0:
         change(engine, dsp, at_play, 0.0, frame)
@@ -46,7 +49,12 @@ def play(engine, dsp, deck, command, frame):
     engine.transport[deck].cue_held = 0  # playing on from a held cue
     command.x = 1.0
     set_goal(engine, dsp, at_play, 1.0)
+    if engine.transport[deck].playing != 0:
+        motion.run(engine, deck, frame)
+        return Reason.NONE
+    cue.move_by_play(engine, dsp, deck, frame)
     sync.start(engine, dsp, deck, frame)
+    motion.start_up(engine, deck, frame)
     return Reason.NONE
 
 
@@ -58,6 +66,40 @@ def seek(engine, dsp, deck, command, frame):
     sync.go(engine, dsp, deck, frame, command.x * rate)
     voice.end_fade_in(dsp, deck)
     command.x = machine.position / rate
+    return Reason.NONE
+
+
+@verb(needs_track=True)
+def needle(engine, dsp, deck, command, frame):
+    """Move the deck to a share of its track, in percent."""
+    media = dsp.media[engine.transport[deck].head.slot]
+    share = min(100.0, max(0.0, command.x)) / 100.0
+    sync.go(engine, dsp, deck, frame, share * media.frames)
+    command.x = 100.0 * engine.transport[deck].position / max(1, media.frames)
+    return Reason.NONE
+
+
+@verb(needs_track=True)
+def brake(engine, dsp, deck, command, frame):
+    """Let the deck slow down and stop."""
+    motion.brake(engine, dsp, deck, frame)
+    return Reason.NONE
+
+
+@verb(needs_track=True)
+def spinback(engine, dsp, deck, command, frame):
+    """Throw the deck back; it slows down and stops."""
+    motion.spin_back(engine, dsp, deck, frame)
+    return Reason.NONE
+
+
+@verb()
+def censor(engine, dsp, deck, command, frame):
+    """Run backwards while the button is held, and then where the track would be."""
+    if command.x != 0.0:
+        slip.begin(engine, dsp, deck, frame, slip.CENSOR)
+    else:
+        slip.end(engine, dsp, deck, frame, slip.CENSOR)
     return Reason.NONE
 
 
@@ -112,6 +154,7 @@ def load(engine, dsp, deck, command, frame):
         return Reason.NONE
     if playing != 0:
         transport.stop(engine, dsp, deck, frame)
+    machine.cue_held = 0
     if main.slot >= 0:
         dsp.media[main.slot].heads -= 1
     main.slot = slot

@@ -14,7 +14,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from sfa_engine.engine.layout import FADE, HEADS, STRIPS, VOICES
+from sfa_engine.engine.layout import FADE, HEADS, STRIPS, TICK, VOICES, Move
 from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.seam import STRAIGHT, likeness
 
@@ -37,6 +37,33 @@ def set_slot(dsp, head, slot):
     if slot >= 0:
         dsp.media[slot].heads += 1
     head.slot = slot
+
+
+@kernel
+def reach(head, frame):
+    """Return where a head reads at an engine frame, in track frames."""
+    gone = frame - head.anchor_frame
+    return head.anchor_position + gone * (head.speed + 0.5 * head.curve * gone)
+
+
+@kernel
+def level_at(head, frame):
+    """Return the gain that a head's platter has at an engine frame, 0 to 1."""
+    return min(1.0, max(0.0, head.level + head.level_slope * (frame - head.anchor_frame)))
+
+
+@kernel
+def straighten(head, frame):
+    """Let a head go on as fast as it is, and no longer faster or slower."""
+    if head.curve == 0.0 and head.level_slope == 0.0:
+        return
+    position = reach(head, frame)
+    head.level = level_at(head, frame)
+    head.speed += head.curve * (frame - head.anchor_frame)
+    head.anchor_frame = frame
+    head.anchor_position = position
+    head.curve = 0.0
+    head.level_slope = 0.0
 
 
 @kernel
@@ -74,6 +101,9 @@ def leave(dsp, voice, frames):
     tail.anchor_frame = main.anchor_frame
     tail.anchor_position = main.anchor_position
     tail.speed = main.speed
+    tail.curve = main.curve
+    tail.level = main.level
+    tail.level_slope = main.level_slope
     tail.gain = main.gain * voice.level
     tail.slope = -1.0 / frames
     for s in range(STRIPS):
@@ -151,14 +181,32 @@ def end_fade_in(dsp, deck):
 
 
 @kernel
-def follow(engine, dsp, deck):
-    """Bring the lines of a deck's voices up to date with its timeline."""
-    timeline = engine.transport[deck].head
-    line = dsp.channel[deck].voice[0].line
+def follow(engine, dsp, deck, frame):
+    """Bring a deck's voice of all stems up to date with its timeline, and its motion in a tick."""
+    voice = dsp.channel[deck].voice[0]
+    for k in range(1, HEADS):
+        straighten(voice.head[k], frame)
+    transport = engine.transport[deck]
+    timeline = transport.head
+    line = voice.line
     line.slot = timeline.slot
     line.anchor_frame = timeline.anchor_frame
     line.anchor_position = timeline.anchor_position
     line.speed = timeline.speed
+    line.curve = 0.0
+    line.level = 1.0
+    line.level_slope = 0.0
+    line.moving = 0
+    motion = transport.motion
+    if motion.kind == Move.NONE:
+        return
+    line.moving = 1
+    line.level = motion.level
+    if timeline.anchor_frame == motion.frame:
+        line.speed = motion.first
+        line.curve = motion.curve
+        line.level = motion.level_first
+        line.level_slope = (motion.level - motion.level_first) / TICK
 
 
 @kernel

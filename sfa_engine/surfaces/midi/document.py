@@ -128,6 +128,10 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Annotated[float, Meta(gt=0, le=1e6)] | None,
         Meta(description="Of a relative control's tick: part of the travel; of a bend, its value."),
     ] = None
+    ticks: Annotated[
+        Annotated[int, Meta(gt=0, le=100_000)] | None,
+        Meta(description="Ticks of a jog wheel's whole turn, for the platter that it moves."),
+    ] = None
     velocity: Annotated[
         bool | None, Meta(description="Whether a press passes on how hard it was.")
     ] = None

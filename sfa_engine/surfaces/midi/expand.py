@@ -37,6 +37,8 @@ _RELATIVE = ("twos", "offset64", "sign")
 OFF = "off"  # first option of a choice that can be off
 _PRESSES = ("toggle", "hold", "cycle", "step", "press", "state", "load")
 MAX_STEP = 1000
+RECORD_TURN_S = 1.8  # of a record at 33 1/3 turns a minute
+DEFAULT_TICKS = 720  # of a jog wheel's turn; those that are known send 248 to 1024
 MESSAGES = {
     "note": Kind.NOTE,
     "cc": Kind.CONTROL,
@@ -276,7 +278,7 @@ def _inherit(entry: Entry, binding: Binding) -> Binding:
     """Return a binding with what its entry says of all: the lamp, take-over and step."""
     kept = {
         name: getattr(entry, name)
-        for name in ("light", "takeover", "step", "velocity")
+        for name in ("light", "takeover", "step", "ticks", "velocity")
         if getattr(binding, name) is None
     }
     values = {name: getattr(binding, name) for name in Binding.__struct_fields__}
@@ -324,6 +326,9 @@ def _bound(
         value = 1.0  # on; it goes to 0, off
     start, end = _travel(control, binding)
     step = binding.step or _default_step(control, kind)
+    if control.path.endswith(".platter"):
+        turn_s = RECORD_TURN_S / (binding.ticks or DEFAULT_TICKS)
+        step = turn_s / (control.scale.high - control.scale.low)
     pickup = (
         binding.takeover == "pickup"
         if binding.takeover

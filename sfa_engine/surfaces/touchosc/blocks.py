@@ -97,7 +97,8 @@ def place(sheet: Sheet, deck: Deck, rect: Rect) -> None:
 
 def transport(sheet: Sheet, deck: Deck, rect: Rect, columns: int) -> None:
     """Cue and play, and beside them whatever else a deck's hand presses."""
-    cue, play, rest = rect.columns(rect.h, rect.h, 1.0)
+    wide = rect.h - 14  # so that eight keys beside them have room for their captions
+    cue, play, rest = rect.columns(wide, wide, 1.0)
     sheet.button(deck.cue, cue, "CUE", size=LARGE)
     sheet.button(deck.play, play, "PLAY", size=LARGE)
     every = [

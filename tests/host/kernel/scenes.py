@@ -82,7 +82,7 @@ def everything():
     )
     presses = ((Op.HOTCUE_PRESS, 2500), (Op.LOOP_BEATLOOP, 11_000), (Op.HOTCUE_PRESS, 20_001))
     for op, frame in presses:
-        engine.push(Command(op, when=When.FRAME, frame=frame))
+        engine.push(Command(op, x=1.0, when=When.FRAME, frame=frame))
     return engine.render(24_000)
 
 
@@ -297,14 +297,54 @@ def cue_fade_in(block=512):
     at(engine, (100, "deck1.hotcue1.position", 1.0), (100, "deck1.hotcue1.end", 1.1))
     for op, x, frame in ((Op.HOTCUE_KIND, 2.0, 101), (Op.HOTCUE_PRESS, 1.0, 1003)):
         engine.push(Command(op, x=x, when=When.FRAME, frame=frame))
-    engine.push(Command(Op.HOTCUE_PRESS, when=When.FRAME, frame=3001))  # again, in the fade
+    engine.push(Command(Op.HOTCUE_PRESS, x=1.0, when=When.FRAME, frame=3001))  # again, in the fade
+    return engine.render(FRAMES)
+
+
+def presses(engine, *rows):
+    """Send verbs of the first deck, each with a number and at a frame."""
+    press(engine, *((op, 0, x, frame) for op, x, frame in rows))
+
+
+def brake():
+    engine = playing(wave(317), deck1__brake_time=0.06, deck1__start_time=0.03)
+    presses(engine, (Op.BRAKE, 1.0, 1003), (Op.PLAY, 1.0, 3001), (Op.BRAKE, 1.0, 6000))
+    return engine.render(FRAMES)
+
+
+def spinback():
+    engine = playing({"drums": noise(11), "bass": wave(480)}, deck1__spinback_time=0.2)
+    presses(engine, (Op.SEEK, 1.5, 200), (Op.SPINBACK, 1.0, 1003))
+    return engine.render(FRAMES + 2400)
+
+
+def scratch():
+    engine = playing({"drums": noise(12), "bass": wave(300)})
+    presses(engine, (Op.SEEK, 1.5, 100))
+    at(engine, (500, "deck1.touch", 1.0), (1001, "deck1.scratch", 400.0))
+    at(engine, (2003, "deck1.scratch", -900.0), (3000, "deck1.scratch", 0.0))
+    for k in range(40):
+        place = 0.03 * ((k % 20) - abs((k % 20) - 10)) / 10
+        at(engine, (3500 + 120 * k, "deck1.platter", place))
+    at(engine, (8333, "deck1.touch", 0.0))
+    return engine.render(FRAMES)
+
+
+def slip():
+    engine = playing({"drums": noise(13), "bass": wave(240)}, deck1__slip=1.0)
+    presses(engine, (Op.SEEK, 1.0, 100), (Op.CENSOR, 1.0, 700), (Op.CENSOR, 0.0, 2501))
+    at(engine, (3000, "deck1.loop.start", 1.0), (3000, "deck1.loop.end", 1.02))
+    presses(engine, (Op.LOOP_ACTIVE, 1.0, 3001), (Op.LOOP_ACTIVE, 0.0, 6003))
+    at(engine, (7000, "deck1.touch", 1.0), (7000, "deck1.scratch", -300.0))
+    at(engine, (8501, "deck1.touch", 0.0), (8501, "deck1.scratch", 0.0))
     return engine.render(FRAMES)
 
 
 FEATURES = (
     mute, solo, volume, pan, equaliser, filters, loop_seam, jump, varispeed, limiter, crossfader,
     headphones, synced, keylock, pitch_shift, loop_roll, stem_loop, stem_roll, stem_swap, hand_over,
-    stem_faders, acapella, cue_loop, cue_fade_in,
+    stem_faders, acapella, cue_loop, cue_fade_in, brake, spinback,
+    scratch, slip,
 )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.engine.command import Op, ReportKind
 from sfa_engine.engine.layout import (
     FADE,
+    FASTEST,
     LATCHED,
     NO_SOURCE,
     READING_INDEX,
@@ -33,6 +34,8 @@ from sfa_engine.engine.layout import (
     TICK,
     VALUE_INDEX,
     VALUE_PATHS,
+    Move,
+    Slip,
 )
 from sfa_engine.engine.ring import Command
 from sfa_engine.host.kernel import sync
@@ -70,6 +73,7 @@ LOOP_VERBS = (
     *(Op.LOOP_BEATLOOP, Op.LOOP_SET_IN, Op.LOOP_SET_OUT, Op.LOOP_RELOOP),
     *(Op.LOOP_HALVE, Op.LOOP_DOUBLE, Op.CUE),
 )
+TIMES = ("brake_time", "spinback_time", "start_time", "stop_time")
 deck_numbers = st.integers(0, 1)
 often = st.sampled_from([True, True, True, True, False])
 seldom = st.sampled_from([False, False, False, True])
@@ -91,6 +95,11 @@ class Seen:
     following: int
     beat: float
     heard: bool
+    runs: bool  # at its own speed, heard or underneath
+    moving: int  # a `Move`
+    reasons: int  # of `Slip`
+    underneath: float  # s, where it would be if it did not slip
+    pace: float  # s of the track per s, underneath
     rolling: bool
     under: float  # s: where it would be without its roll
 
@@ -148,6 +157,9 @@ class Performance(RuleBasedStateMachine):
         if playing:
             gone = int(self.memory["frame"]) - int(main["anchor_frame"])
             position = float(main["anchor_position"]) + gone * float(main["speed"])
+        moving, reasons = int(machine["motion"]["kind"]), int(machine["slip"]["reasons"])
+        line = machine["slip"]["line"]
+        gone = int(self.memory["frame"]) - int(line["anchor_frame"])
         return Seen(
             playing,
             position / TRACK_RATE,
@@ -156,6 +168,11 @@ class Performance(RuleBasedStateMachine):
             int(machine["following"]),
             self._reading(f"deck{deck + 1}.beat"),
             playing and self._value(f"deck{deck + 1}.fader") > -60.0,
+            playing and (moving == Move.NONE or reasons != 0),
+            moving,
+            reasons,
+            (float(line["anchor_position"]) + gone * float(line["speed"])) / TRACK_RATE,
+            float(line["speed"]) * RATE / TRACK_RATE,
             bool(machine["rolling"]),
             (position + float(machine["rolled"]) * bool(machine["rolling"])) / TRACK_RATE,
         )
@@ -209,6 +226,50 @@ class Performance(RuleBasedStateMachine):
         self._set(deck, "reverse", float(on), turns=True)
 
     @rule(deck=deck_numbers, on=st.booleans())
+    def slip(self, deck, on):
+        self._set(deck, "slip", float(on), turns=True)
+
+    @rule(deck=deck_numbers, on=often)
+    def censor(self, deck, on):
+        self._do(deck, Op.CENSOR, float(on), turns=True)
+
+    @rule(deck=deck_numbers, op=st.sampled_from([Op.BRAKE, Op.SPINBACK]), ticks=st.integers(1, 60))
+    def motor_off(self, deck, op, ticks):
+        self._do(deck, op, ticks=ticks, turns=True)
+
+    @rule(deck=deck_numbers, name=st.sampled_from(TIMES), time_s=st.sampled_from([0.0, 0.2, 9.0]))
+    def motor(self, deck, name, time_s):
+        self._set(deck, name, time_s)
+
+    @rule(
+        deck=deck_numbers,
+        moves=st.lists(st.floats(-1600, 1600) | st.sampled_from([0.0, np.inf, np.nan]), max_size=4),
+        turns=st.lists(st.floats(-1.0, 1.0), max_size=4),
+        release=often,
+    )
+    def hand(self, deck, moves, turns, release):
+        self._set(deck, "touch", 1.0, turns=True)
+        for percents in moves:
+            self._set(deck, "scratch", percents, ticks=4)
+        self._set(deck, "scratch", 0.0)
+        for turn in turns:
+            self._set(deck, "platter", turn, ticks=4)
+        if release:
+            self._set(deck, "touch", 0.0, turns=True)
+
+    @rule(deck=deck_numbers)
+    def hand_off(self, deck):
+        self._set(deck, "touch", 0.0, turns=True)
+
+    @rule(deck=deck_numbers, cue=st.integers(0, 7))
+    def hot_cue_released(self, deck, cue):
+        self._do(deck, Op.HOTCUE_PRESS, 0.0, target=cue)
+
+    @rule(deck=deck_numbers, mode=st.sampled_from([0.0, 1.0, 2.0]))
+    def cue_mode(self, deck, mode):
+        self._set(deck, "cue_mode", mode)
+
+    @rule(deck=deck_numbers, on=st.booleans())
     def quantise(self, deck, on):
         self._set(deck, "quantise", float(on))
 
@@ -226,7 +287,7 @@ class Performance(RuleBasedStateMachine):
 
     @rule(deck=deck_numbers, cue=st.integers(0, 7))
     def hot_cue(self, deck, cue):
-        self._jump(deck, Op.HOTCUE_PRESS, target=cue)
+        self._jump(deck, Op.HOTCUE_PRESS, 1.0, target=cue)
 
     @rule(deck=deck_numbers, cue=st.integers(0, 7), op=st.sampled_from(["store", "clear"]))
     def keep_hot_cue(self, deck, cue, op):
@@ -242,6 +303,8 @@ class Performance(RuleBasedStateMachine):
         after = self.seen[deck]
         quantised = self._value(f"deck{deck + 1}.quantise") and not after.following
         looping = self._value(f"deck{deck + 1}.loop.active")
+        if before.moving or after.moving or before.reasons or after.reasons:
+            return
         timed = keeps and quantised and self.grids[deck] != "none"
         if looping or not (timed and before.playing and after.playing):
             return
@@ -345,6 +408,9 @@ class Performance(RuleBasedStateMachine):
     def wait_for_the_lock(self):
         """After some seconds without a hand on it, a synced deck is in time."""
         for deck in (0, 1):
+            for name in ("touch", "slip"):
+                self.engine.set(f"deck{deck + 1}.{name}", 0.0)
+            self.engine.push(Command(Op.CENSOR, deck=deck, x=0.0))
             self.engine.push(Command(Op.SEEK, deck=deck, x=20.0))
             self.engine.push(Command(Op.LOOP_ACTIVE, deck=deck, x=0.0))
         self.engine.block = 4096
@@ -357,7 +423,7 @@ class Performance(RuleBasedStateMachine):
         self.beat = self._reading("clock.beat")
         for deck, now in enumerate(self.seen):
             lead = now.following - 1
-            if lead < 0 or not now.playing or not self.seen[lead].playing:
+            if lead < 0 or not now.runs or not self.seen[lead].runs:
                 continue
             low, high = (CONTROLS["deck1.rate"].scale.low, CONTROLS["deck1.rate"].scale.high)
             bent = self._value(f"deck{deck + 1}.bend") or self._value(f"deck{lead + 1}.bend")
@@ -392,12 +458,27 @@ class Performance(RuleBasedStateMachine):
 
     def _check(self, d, was, now, jumped):
         ticks_s = TICK / RATE
+        if was.reasons and not now.reasons and not jumped:
+            jumped = True
+            slips = self._value(f"deck{d + 1}.slip") or was.reasons == Slip.CENSOR
+            looping = self._value(f"deck{d + 1}.loop.active")
+            if slips and now.playing and not looping and -60 < was.underneath < LENGTH_S - 1:
+                gone = (now.position - was.underneath) / ticks_s
+                least, most = sorted((was.pace, now.speed))
+                assert least - 1e-6 <= gone <= most + 1e-6, "not back where the track would be"
         if was.playing and now.playing and was.heard and now.heard and not jumped:
             gone = (now.position - was.position) / ticks_s
             least, most = sorted((was.speed, now.speed))
             assert least - 1e-6 <= gone <= most + 1e-6, "a leap of the position"
+        if was.reasons and now.reasons and was.runs and now.runs:
+            gone = (now.underneath - was.underneath) / ticks_s
+            least, most = sorted((was.pace, now.pace))
+            assert least - 1e-6 <= gone <= most + 1e-6, "a leap of the track underneath"
+        assert abs(now.speed) <= FASTEST * RATE / TRACK_RATE + 1e-6
         other = 1 - d
         follows = other + 1 in {was.following, now.following}
+        if was.moving or now.moving or was.reasons or now.reasons:
+            return
         hands = self.gliding[d] or (follows and self.gliding[other])
         if was.playing and now.playing and was.heard and now.heard and not hands and not jumped:
             change = abs(abs(now.speed) - abs(was.speed))
@@ -492,7 +573,7 @@ class Performance(RuleBasedStateMachine):
         for deck, now in enumerate(self.seen):
             assert not (now.following and self._value(f"deck{deck + 1}.leader"))
             if now.following and now.playing:
-                assert self.seen[now.following - 1].playing, "a deck that is heard follows silence"
+                assert self.seen[now.following - 1].runs, "a deck that is heard follows silence"
 
     @invariant()
     def every_value_is_legal(self):

@@ -57,6 +57,10 @@ FADERS = [
 ]
 FRAMES = st.integers(0, 20_000)
 APART = (Op.LOOP_ROLL, Op.STEM_LOOP, Op.STEM_ROLL, Op.STEM_SWAP_HOLD, Op.STEM_HAND_OVER)
+PRESSES = (
+    *(Op.HOTCUE_PRESS, Op.LOOP_BEATLOOP, Op.LOOP_HALVE, Op.CUE),
+    *(Op.CENSOR, Op.BRAKE, Op.SPINBACK),
+)
 changes = st.tuples(st.sampled_from(FADERS), st.floats(0, 1), FRAMES).map(
     lambda c: Command(
         Op.SET,
@@ -70,13 +74,15 @@ verbs = st.one_of(
     st.tuples(st.just(Op.SEEK), st.floats(0, 6), FRAMES),
     st.tuples(st.just(Op.JUMP), st.integers(-4, 4).map(float), FRAMES),
     st.tuples(
-        st.sampled_from([Op.HOTCUE_PRESS, Op.LOOP_BEATLOOP, Op.LOOP_HALVE]), st.just(0.0), FRAMES
+        st.sampled_from(PRESSES),
+        st.sampled_from([0.0, 1.0]),
+        FRAMES,
     ),
     st.tuples(st.just(Op.PLAY), st.sampled_from([0.0, 1.0]), FRAMES),
     st.tuples(st.sampled_from(APART), st.sampled_from([0.0, 1.0]), FRAMES),
 ).map(lambda v: Command(v[0], x=v[1], when=When.FRAME, frame=v[2]))
 musical = st.sampled_from([When.BEAT, When.BAR]).map(
-    lambda when: Command(Op.HOTCUE_PRESS, target=1, when=when, clock=1)
+    lambda when: Command(Op.HOTCUE_PRESS, target=1, x=1.0, when=when, clock=1)
 )
 
 
@@ -215,11 +221,11 @@ def test_a_grid_with_several_tempi_is_followed():
 def test_a_hot_cue_is_stored_jumped_to_and_forgotten():
     engine = engine_with()
     engine.render(10_000)
-    do(engine, Op.HOTCUE_PRESS, target=2)
+    do(engine, Op.HOTCUE_PRESS, target=2, x=1.0)
     stored = engine.memory.value("deck1.hotcue3.position")
     assert stored * RATE == pytest.approx(10_000, abs=TICK)
     engine.render(30_000)
-    do(engine, Op.HOTCUE_PRESS, target=2)
+    do(engine, Op.HOTCUE_PRESS, target=2, x=1.0)
     assert position(engine) == pytest.approx(stored * RATE + TICK, abs=1)
     do(engine, Op.HOTCUE_CLEAR, target=2)
     assert engine.memory.value("deck1.hotcue3.position") == NOT_SET
