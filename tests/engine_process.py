@@ -22,12 +22,15 @@ from sfa_engine.wire.blocking import SocketClient
 
 RATE = 48_000
 TIMEOUT_S = 60.0
+RUNNING = ("driver is running", "self-connect")  # what jackd says once it is
+LOG_LINES = 12  # of each process, that a failure shows
 
 
-def until(condition, what, every_s=0.002):
+def until(condition, what, every_s=0.002, details=str):
+    """Wait for a condition; a timeout is a failure that names it, with details."""
     give_up = time.monotonic() + TIMEOUT_S
     while not condition():
-        assert time.monotonic() < give_up, f"waited {TIMEOUT_S:g} s for {what}"
+        assert time.monotonic() < give_up, f"waited {TIMEOUT_S:g} s for {what}{details()}"
         time.sleep(every_s)
 
 
@@ -41,26 +44,33 @@ class Jack:
 
     def start(self):
         command = ["jackd", "-S", "-R", "-P", "60", "-n", self.name]
+        # A file: where a pipe is full of xruns, the server does not end on SIGTERM.
+        self.output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `stop`
         self.process = subprocess.Popen(
             [*command, "-d", "dummy", "-r", str(RATE), "-p", "128"],
-            stdout=subprocess.PIPE,
+            stdout=self.output,
             stderr=subprocess.STDOUT,
-            text=True,
         )
-        for line in self.process.stdout:
-            if "driver is running" in line.lower() or "self-connect" in line.lower():
-                break
-        # The rest is not read; a server that only reports xruns must not block on a full pipe.
-        os.set_blocking(self.process.stdout.fileno(), False)
+
+        def is_running():
+            assert self.process.poll() is None, f"jackd did not start: {self.said()}"
+            return any(words in self.said().lower() for words in RUNNING)
+
+        until(is_running, "jackd", every_s=0.02, details=self.said)
         time.sleep(0.5)
-        assert self.process.poll() is None, "jackd did not start"
+        assert self.process.poll() is None, f"jackd did not start: {self.said()}"
+
+    def said(self):
+        """Return what the server has printed."""
+        size = os.fstat(self.output.fileno()).st_size
+        return os.pread(self.output.fileno(), size, 0).decode(errors="replace")
 
     def stop(self):
         if self.process is not None:
             # Not killed: JACK keeps a list of eight servers, and the dead stay on it.
             self.process.terminate()
-            self.process.wait()
-            self.process.stdout.close()
+            self.process.wait(TIMEOUT_S)
+            self.output.close()
             self.process = None
 
 
@@ -96,6 +106,7 @@ class Show:
         self.environment = {**os.environ, **environment, **apart}
         self.device = device
         self.parent = None
+        self.last_answer = "none"
         # Engines of several tests would want one port, and look for tablets in the network.
         settings = runtime / "config" / "sfa" / "config.toml"
         settings.parent.mkdir(parents=True, exist_ok=True)
@@ -116,14 +127,36 @@ class Show:
             stderr=log,
         )
         log.close()
-        until(self.answers, "the engine")
+        until(self.answers, "the engine", details=self.state)
 
     def answers(self):
+        # One that found another process of the engine's ends with 0.
+        assert not self.parent.poll(), f"`sfa start` ended: {self.parent.poll()}{self.state()}"
         try:
             with self.connect() as client:
-                return client.call("status")["engine"]["blocks"] > 0
-        except SfaError:
+                blocks = client.call("status")["engine"]["blocks"]
+        except SfaError as error:
+            self.last_answer = str(error)
             return False
+        self.last_answer = f"{blocks} blocks"
+        return blocks > 0
+
+    def state(self):
+        """Return what is known of an engine that does not start: answers, files, logs, machine."""
+        status = self.parent.poll()
+        shared = shutil.disk_usage(memory_path())
+        lines = [
+            f"`sfa start`: {'runs' if status is None else f'ended with {status}'}",
+            f"last answer: {self.last_answer}",
+            f"load: {Path('/proc/loadavg').read_text().strip()}",
+            f"{memory_path()}: {shared.free >> 20} MiB free",
+            f"in {self.runtime}: {', '.join(sorted(map(str, self.runtime.iterdir())))}",
+        ]
+        logs = (self.runtime / "state" / "sfa" / "log").glob("*.log")
+        for path in (self.runtime / "start.log", *sorted(logs)):
+            lines.append(f"--- {path.name}")
+            lines += path.read_text(errors="replace").splitlines()[-LOG_LINES:]
+        return "".join(f"\n{line}" for line in lines)
 
     def connect(self):
         return SocketClient(self.runtime / "engine.sock", timeout_s=30.0)

@@ -161,6 +161,11 @@ class MidiHost:
         table = self.midi["tables"][int(self.midi["serial"]) & 1]
         return table["binding"][: int(table["bindings"])]
 
+    @property
+    def lights(self):
+        table = self.midi["tables"][int(self.midi["serial"]) & 1]
+        return table["light"][: int(table["lights"])]
+
     def receive(self, slot, data):
         """Resolve a message of a controller: as the real one, as far as the stage is concerned."""
         message = parse(data)

@@ -21,6 +21,7 @@ from typing import Any
 
 FIRST_RETRY_S = 2.0
 MAX_RETRY_S = 600.0
+RENAMED_ARGS = {"told": "metadata"}
 
 
 class State(StrEnum):
@@ -153,7 +154,7 @@ class Job:
             attempts=row["attempts"],
             max_attempts=row["most_attempts"],
             title=row["title"],
-            args=json.loads(row["args"]),
+            args=_current(json.loads(row["args"])),
             result=json.loads(row["result"] or "{}"),
             error=json.loads(row["error"]) if row["error"] else None,
             track=row["track_id"],
@@ -166,6 +167,11 @@ class Job:
             ended_s=row["ended_s"],
             time_limit_s=row["time_limit_s"],
         )
+
+
+def _current(args: dict[str, Any]) -> dict[str, Any]:
+    """Return a row's arguments by their present names: a queue may be older than the program."""
+    return {RENAMED_ARGS.get(name, name): value for name, value in args.items()}
 
 
 def backoff_s(attempt: int, rng: random.Random) -> float:

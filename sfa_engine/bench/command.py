@@ -55,6 +55,33 @@ def engine(
 
 @bench.command()
 @click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
+@click.option("--seconds", type=click.FloatRange(0.5), default=8.0, show_default=True,
+              help="Of each scene whose cost is measured.")  # fmt: skip
+@click.option("--drift-seconds", type=click.FloatRange(1), default=7200.0, show_default=True,
+              help="Of audio, offline.")  # fmt: skip
+@click.option("--gestures", type=click.IntRange(1), default=500, show_default=True,
+              help="Spread over them: jumps, loops, rates …")  # fmt: skip
+@click.option("--minutes", type=click.FloatRange(0.1), default=10.0, show_default=True,
+              help="Of the live performance.")  # fmt: skip
+@click.option(
+    "--only", multiple=True, help="A part: varispeed, keylock, finer, quality, drift, live."
+)
+@click.option(
+    "--runs", type=click.IntRange(1), default=1, show_default=True,
+    help="Run what measures cost so often; report medians, with min and max.",
+)  # fmt: skip
+@device_option
+def perform(as_json: bool, **options: Any) -> None:
+    """Measure two decks that are performed on: cost, drift, and late blocks."""
+    from sfa_engine.bench.perform import run_bench
+    from sfa_engine.cli import screen
+
+    screen.build_kernel(quiet=as_json)
+    _show_results(run_bench(quiet=as_json, **options), as_json=as_json)
+
+
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
 @click.option("--presses", default=500, show_default=True, help="Of each part that presses.")
 @click.option("--only", multiple=True, help="A part: midi, midi-hogs, midi-no-stage.")
 def surfaces(as_json: bool, presses: int, only: tuple[str, ...]) -> None:

@@ -132,6 +132,8 @@ def bench_kernel(seconds: float) -> list[Result]:
         "kernel_1_deck_rate_1": (1, {}),
         "kernel_1_deck_varispeed": (1, {"rate": 1.06}),
         "kernel_2x4_varispeed": (2, {"rate": 1.06}),
+        "kernel_2x4_keylock": (2, {"rate": 1.06, "keylock": 1.0}),
+        "kernel_2x4_pitch": (2, {"pitch": 3.0}),
         "kernel_2x4_eq_filter": (2, {"rate": 1.06, "eq.low.gain": 3.0, "filter": 20.0}),
         "kernel_2x4_all_filters": (
             2,

@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from sfa_engine.bench import null_client
-from sfa_engine.desk import DECK_NUMBERS
 from sfa_engine.engine.layout import BLOCKS
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, SfaError
@@ -31,6 +30,7 @@ from sfa_engine.wire.blocking import SocketClient
 RATE = 48_000
 STEMS = ("vocals", "drums", "bass", "other")
 SETTLE_S = 1.0
+BUSY_DECKS = (1, 2)  # however many there are: the figures say "2x4"
 Samples = npt.NDArray[np.int16]
 Result = dict[str, Any]
 
@@ -81,6 +81,12 @@ class Running:
         except (OSError, IndexError, ValueError):
             words = (task / "stat").read_text().rpartition(")")[2].split()
             return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+    def other_cpu_s(self) -> float:
+        """Return the CPU time of all threads but the audio thread."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        others = [task for task in tasks if int(task.name) != self.thread]
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in others) / 1e9
 
     def rss_mb(self) -> float:
         """Return the resident memory."""
@@ -133,6 +139,8 @@ class Rig:
         server pays for waking the processor, so two cannot be compared side by side.
     config : str
         Configuration; default the user's.
+    cold : bool
+        Do not have the host keep PCM warm.
     """
 
     def __init__(
@@ -145,6 +153,7 @@ class Rig:
         alone: bool = False,
         supervised: bool = False,
         config: str = "",
+        cold: bool = False,
     ) -> None:
         folder = tempfile.TemporaryDirectory(prefix="sfa-b-", dir=memory_path())
         self.runtime = Path(stack.enter_context(folder))
@@ -168,7 +177,8 @@ class Rig:
         if supervised:
             host = self._python("sfa_engine.cli.main", "start", "--no-backstage", *on)
         else:
-            host = self._python("sfa_engine.host.process", *where, *on)
+            cold_ = ["--cold"] if cold else []
+            host = self._python("sfa_engine.host.process", *where, *on, *cold_)
         path = self.runtime / ENGINE_MEMORY
         wait_for(lambda: _blocks(path) > 0 or host.poll() is not None, "the first block")
         self.start_s = time.monotonic() - began
@@ -222,8 +232,8 @@ class Rig:
             return False
 
     def play_busy(self, bundle: Path) -> None:
-        """Play both decks with everything switched on."""
-        for deck in DECK_NUMBERS:
+        """Play two decks with everything switched on."""
+        for deck in BUSY_DECKS:
             self.client.call("deck.load", deck=deck, path=str(bundle))
             for path, value in busy_settings(deck).items():
                 self.client.call("set", path=path, value=value)

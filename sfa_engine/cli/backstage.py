@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -91,8 +92,30 @@ def _start(runtime: Path, timeout_s: float, environment: Mapping[str, str]) -> S
             tries += 1
             process = _launch(runtime, log, environment)
         time.sleep(0.02)
+    raise _not_started(log)
+
+
+def _not_started(log: Path) -> EngineError:
+    """Return why backstage did not start: a folder that it cannot use, or what it logged last."""
+    from sfa_engine.run.config import data_path
+
+    for folder in (data_path(), log.parent):
+        if why := _unusable(folder):
+            return EngineError(
+                f"backstage did not start: {folder}: {why}",
+                "check its permissions and the free space",
+            )
     words = last_message(log) or "it logged nothing"
-    raise EngineError(f"backstage did not start: {words}", "see `sfa log backstage`")
+    return EngineError(f"backstage did not start: {words}", "see `sfa log backstage`")
+
+
+def _unusable(folder: Path) -> str:
+    """Return why no file can be made in a folder; empty if one can."""
+    try:
+        with tempfile.TemporaryFile(dir=closed_folder(folder)):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def _launch(runtime: Path, log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

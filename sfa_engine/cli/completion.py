@@ -49,7 +49,7 @@ def controls(context: click.Context, _: click.Parameter, incomplete: str) -> Ite
         "press": lambda c: isinstance(c, Button),
         "get": lambda c: c.settable or isinstance(c, Meter),
         "watch": lambda c: c.settable or isinstance(c, Meter),
-        "learn": lambda c: c.settable or isinstance(c, Button),
+        "learn": lambda c: c.kind != "text" and (c.settable or isinstance(c, Button)),
     }
     fit = fits.get(context.info_name, lambda _: True)
     return [
@@ -120,6 +120,13 @@ def jobs(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
     ]
 
 
+def cues(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete the name of a cue or a section of the track on a deck."""
+    found = _ask("deck.cues", "places", ENGINE_SOCKET, deck=context.params.get("deck"))
+    names = {name: each["what"] for each in reversed(found) for name in reversed(each["names"])}
+    return list(_fitting(dict(reversed(names.items())), incomplete))
+
+
 def services(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     """Complete a service of `sfa secret`."""
     from sfa_engine.cli.secret import SERVICES
@@ -162,6 +169,7 @@ _ARGUMENTS = {
     ("grid", "track"): tracks,
     ("separate", "track"): tracks,
     ("cue", "track"): tracks,
+    ("cue", "name"): cues,
     ("edit", "track"): tracks,
     ("remove", "track"): tracks,
     ("add", "track"): tracks,

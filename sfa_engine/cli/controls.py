@@ -34,7 +34,7 @@ def _moment(_: click.Context, __: click.Parameter, words: str | None) -> str | i
     return int(words) if words is not None and words.isdecimal() else words
 
 
-def _moment_text(when: str | int | None) -> str:
+def moment_text(when: str | int | None) -> str:
     """Return when what was set will be done; nothing where that is now."""
     if when is None or when == "now":
         return ""
@@ -45,7 +45,8 @@ def _moment_text(when: str | int | None) -> str:
     )
 
 
-def _when_option(command: Command) -> Command:
+def when_option(command: Command) -> Command:
+    """Add `--at`, the moment at which a command is done."""
     return click.option(
         "--at", "when", callback=_moment, shell_complete=_completer("moments"),
         help="beat, bar or phrase, of the session or `bar deck1`; or an engine frame.",
@@ -98,18 +99,18 @@ def _readable(word: str) -> list[str]:
 @click.command(name="set", context_settings={"ignore_unknown_options": True})
 @click.argument("path", shell_complete=_completer("controls"))
 @click.argument("value", shell_complete=_completer("values"))
-@_when_option
+@when_option
 def set_(path: str, value: str, when: str | int | None) -> None:
     """Set a control: `sfa set deck1.stem.vocals.volume -6`."""
     with connect() as client:
         said = client.call("set", path=path, value=value, when=when)
-    click.echo(said["text"] + _moment_text(when))
+    click.echo(said["text"] + moment_text(when))
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("path", shell_complete=_completer("controls"))
 @click.argument("value", required=False)
-@_when_option
+@when_option
 def press(path: str, value: str | None, when: str | int | None) -> None:
     """Press a button: `sfa press deck1.hotcue1.press`."""
     with connect() as client:

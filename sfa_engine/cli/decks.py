@@ -1,4 +1,4 @@
-"""`sfa load` and `sfa eject`."""
+"""`sfa load`, `sfa eject` and `sfa cue`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sfa_engine.cli.connect import connect
-from sfa_engine.cli.terminal import one_line
+from sfa_engine.cli.controls import moment_text, when_option
+from sfa_engine.cli.options import json_option
+from sfa_engine.cli.terminal import one_line, print_json
 from sfa_engine.cli.time_param import TIME
 from sfa_engine.errors import EngineError, MediaError, Refused
+from sfa_engine.system.timecode import clock
 
 if TYPE_CHECKING:
     from sfa_engine.wire.blocking import SocketClient
@@ -55,6 +58,38 @@ def load(deck: int, track: str, position: float, force: bool) -> None:
     name = f"{said['artist']} - {said['title']}" if said["artist"] else said["title"]
     bpm = f", {said['bpm']:g} BPM" if said["bpm"] else ""
     click.echo(one_line(f"deck {deck}: {name}{bpm}, {', '.join(said['stems'])}"))
+
+
+@click.command()
+@click.argument("deck", type=int)
+@click.argument("name", required=False)
+@when_option
+@json_option
+def cue(deck: int, name: str | None, when: str | int | None, as_json: bool) -> None:
+    """Jump to a hot cue, a memory cue or a section: `sfa cue 1 drop`, `sfa cue 1 "break 2"`.
+
+    A number is a hot cue's. Without a name, list what there is.
+    """
+    with connect() as client:
+        if name is None:
+            places = client.call("deck.cues", deck=deck)["places"]
+            if as_json:
+                print_json(places)
+            for each in [] if as_json else sorted(places, key=lambda each: each["position_s"]):
+                number = "" if each["hot_cue"] is None else f" {each['hot_cue']}"
+                until = "" if each["end_s"] is None else f" to {clock(each['end_s'])}"
+                named = f": {', '.join(each['names'])}" if each["names"] else ""
+                place = f"{clock(each['position_s']):>8}{until}"
+                click.echo(one_line(f"{place}  {each['what']}{number}{named}"))
+            return
+        said = client.call("deck.cue", deck=deck, name=name, when=when)
+    if as_json:
+        print_json(said)
+        return
+    number = "" if said["hot_cue"] is None else f" {said['hot_cue']}"
+    what = f"{said['what']}{number}"
+    named = what if said["name"] == said["what"] else f'"{said["name"]}", {what}'
+    click.echo(one_line(f"{named} at {clock(said['position_s'])}{moment_text(when)}"))
 
 
 def _path_of(word: str) -> Path | None:

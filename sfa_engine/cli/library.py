@@ -236,6 +236,8 @@ def grid(context: click.Context, /, track: str, yes: bool, as_json: bool, **give
 @click.option("--end", "end_s", type=TIME, help="Makes it a loop.")
 @click.option("--stem", help="Of a loop of one stem.")
 @click.option("--color", default="", help="As #ff8800.")
+@click.option("--fade-in", is_flag=True, help="With --end: a press fades in until there.")
+@click.option("--on-load", is_flag=True, help="The deck stands on it when it is loaded.")
 def cue(
     track: str,
     position_s: float,
@@ -244,18 +246,23 @@ def cue(
     end_s: float | None,
     stem: str | None,
     color: str,
+    fade_in: bool,
+    on_load: bool,
 ) -> None:
     """Set a cue or a loop by hand, at a time in seconds or as 1:01.5."""
+    if fade_in and end_s is None:
+        raise Refused("a fade-in needs an end", "give --end")
     said = _ask(
         "library.cue",
         track=track,
         position_s=position_s,
         hot_cue=hot_cue,
-        kind="cue" if end_s is None else "loop",
+        kind="cue" if end_s is None else "fade_in" if fade_in else "loop",
         label=label,
         end_s=end_s,
         stem=stem,
         color=color,
+        on_load=on_load,
     )
     until = "" if end_s is None else f" to {clock(said['end_s'])}"
     click.echo(f"cue {said['id']} at {clock(said['position_s'])}{until}")

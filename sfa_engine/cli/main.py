@@ -7,6 +7,7 @@ called from scripts, ten times a second, and must not pay for what `sfa library`
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -16,7 +17,9 @@ import click
 
 from sfa_engine import __version__
 from sfa_engine.cli import terminal
-from sfa_engine.errors import SfaError
+from sfa_engine.errors import Refused, SfaError
+from sfa_engine.run.deck_setting import export_decks
+from sfa_engine.system.deck_count import deck_count
 
 SPELLINGS = {"analyse": "analyze"}  # accepted too, and not listed
 _OWN_MODULE = (
@@ -28,7 +31,7 @@ _OWN_MODULE = (
 COMMANDS = {
     **{name: f"sfa_engine.cli.{name}" for name in _OWN_MODULE},
     **dict.fromkeys(("describe", "get", "press", "set", "watch"), "sfa_engine.cli.controls"),
-    **dict.fromkeys(("eject", "load"), "sfa_engine.cli.decks"),
+    **dict.fromkeys(("cue", "eject", "load"), "sfa_engine.cli.decks"),
     **dict.fromkeys(("cancel", "waiting"), "sfa_engine.cli.waiting"),
     "bench": "sfa_engine.bench.command",
 }
@@ -57,6 +60,7 @@ class Main(Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         name = SPELLINGS.get(name, name)
         if name in COMMANDS and name not in self.commands:
+            export_decks()  # before the module imports the desk
             module = import_module(COMMANDS[name])
             self.add_command(getattr(module, "set_" if name == "set" else name))
         command = super().get_command(context, name)
@@ -68,6 +72,10 @@ class Main(Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         if COMPLETE in os.environ:
+            try:
+                deck_count()
+            except Refused:
+                sys.exit(1)  # nothing is completed; the command itself says why
             import sfa_engine.cli.completion  # noqa: F401 - its shells take the places of click's
         with terminal.guarded():
             return super().main(*args, **extra)

@@ -35,6 +35,7 @@ METER_LOW_DB = -48.0
 CELLS = {"at": 6, "of": 6, "BPM": 6, "key": 8, "beat": 6, "level": METER_CELLS}
 # From what width on a column is shown: the title has 20 columns of 80, and never less than 15.
 COLUMNS = {"at": 0, "of": 72, "BPM": 40, "key": 58, "beat": 50, "level": 80}
+CUE_MARKS = {"loop": "↻", "fade_in": "◢"}  # of a hot cue's kind
 GAP = "  "
 FRAMES_PER_S = 15
 
@@ -112,12 +113,28 @@ def status_lines(status: dict[str, Any], width: int = 80) -> list[Line]:
         for name in shown:
             line += [(GAP, ""), *cells[name]]
         table.append(line)
+        if cues := deck.get("hotcues"):
+            table.append(_hot_cues(cues, width))
     levels = (
         f"  {status['master_db']:z.1f} dB, limiter {status['reduction_db']:z.1f} dB, "
         f"crossfader {status['crossfader']:+z.0f} %"
     )
     master: Line = [("master  ", ""), *meter(status["master_db"]), (levels, "")]
     return [head, [(load, "dim")], *reasons, *table, master]
+
+
+def _hot_cues(cues: list[dict[str, Any]], width: int) -> Line:
+    """Return the hot cues of a deck as one line, as far as it goes, each in its colour."""
+    line: Line = [("   " + GAP + "cues", "dim")]
+    left = width - 3 - len(GAP) - len("cues")
+    for cue in cues:
+        mark = CUE_MARKS.get(cue["kind"], "")
+        said = f"{cue['number']}{mark} {cue['label'] or clock(cue['position_s'])}"
+        left -= cell_len(said) + len(GAP)
+        if left < 1:
+            return [*line, (" …", "dim")]
+        line += [(GAP, ""), (said, cue["color"])]
+    return line
 
 
 def _cells(deck: dict[str, Any]) -> dict[str, Line]:

@@ -196,8 +196,13 @@ def print_styled(lines: list[Line]) -> None:
 
 
 def _codes(style: str) -> str:
-    """Return the codes of a style, in rich's words: ``bold green``."""
-    return ";".join(_SGR[word] for word in style.split())
+    """Return the codes of a style, in rich's words: ``bold green``, ``#ff8800``."""
+    return ";".join(_SGR[word] if word in _SGR else _true_color(word) for word in style.split())
+
+
+def _true_color(color: str) -> str:
+    """Return the code of a colour, ``#rrggbb``, of the text."""
+    return f"38;2;{';'.join(str(int(color[at : at + 2], 16)) for at in (1, 3, 5))}"
 
 
 def print_error(error: Exception) -> None:

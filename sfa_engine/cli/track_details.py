@@ -67,6 +67,7 @@ def cue_words(cue: dict[str, Any]) -> str:
         kind = f"{kind} of {stem}"
         label = _without(label, stem)
     said = [label] if _begins(label, kind) else [kind, label]
+    said += [cue.get("color", ""), "on load" if cue.get("on_load") else ""]
     return ", ".join(filter(None, [*said, "by hand" if cue["by_hand"] else ""]))
 
 

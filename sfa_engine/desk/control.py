@@ -13,6 +13,8 @@ Choice   selects one of its options            value, the index
 Button   presses it, perhaps with a number     command
 Meter    reads it                              reading
 Text     reads it, in words                    none
+Name     writes it, in words                   none
+Color    writes it, as #rrggbb                 none
 ======== ===================================== ==================
 
 A control is owned by the engine, whose memory keeps it when the stage dies, or by the
@@ -21,6 +23,7 @@ stage, which keeps it in no file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -31,6 +34,9 @@ from sfa_engine.errors import Refused, did_you_mean
 Owner = Literal["engine", "stage"]
 Value = float | str  # of a control in its unit; of a text
 
+MAX_NAME = 200  # characters of a text that may be set: as many as the library keeps
+_COLOR = re.compile("#[0-9a-f]{6}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_LABEL = 8  # characters: what a pad, a strip's display or a phone's button has room for
 GROUPS = (
     "transport", "tempo", "loop", "hotcue", "stems", "eq", "mixer", "effects", "sampler",
@@ -143,6 +149,7 @@ class Control:
             "glide": self.glide,
             "held": self.held,
             "momentary": self.momentary,
+            "settable": self.settable,
             "options": [],
             "owner": self.owner,
             "verb": self.verb,
@@ -307,6 +314,41 @@ class Text(Meter):
 
     def text(self, value: Any) -> str:
         return str(value)
+
+
+@dataclass(frozen=True)
+class Name(Text):
+    """A text that may be set, of one line."""
+
+    @property
+    def settable(self) -> bool:
+        return True
+
+    def range_text(self) -> str:
+        return f"a text of up to {MAX_NAME} characters"
+
+    def check(self, value: Any) -> Any:
+        """Return a text from outside without control characters, or refuse it by name."""
+        if not isinstance(value, str) or len(value) > MAX_NAME or _SURROGATE.search(value):
+            raise Refused(f"{self.path}: {value!r:.60} is not one", f"give {self.range_text()}")
+        return " ".join(value.split())
+
+
+@dataclass(frozen=True)
+class Color(Name):
+    """A colour that may be set."""
+
+    def range_text(self) -> str:
+        return "#rrggbb, or empty"
+
+    def check(self, value: Any) -> Any:
+        """Return a colour in lower case, or refuse it by name."""
+        word = value.strip().lower() if isinstance(value, str) else ""
+        if not isinstance(value, str) or (word and not _COLOR.fullmatch(word)):
+            raise Refused(
+                f"{self.path}: {value!r:.60} is not a colour", 'write it like "#ff8800", or empty'
+            )
+        return word
 
 
 Key = TypeVar("Key", bound=Hashable)

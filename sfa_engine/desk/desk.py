@@ -47,6 +47,24 @@ class Limiter(Section):
     reduction = Meter("How much it takes away at present.", threshold(-60, 0, 0), label="GAIN RED")
 
 
+class StemFaders(Section):
+    """A crossfader for each stem, between the decks of the left side and those of the right."""
+
+    group = "stems"
+
+    vocals = Fader("Left is the left side's vocals alone, right the right's.", percent(-100, +100))
+    drums = Fader("Left is the left side's drums alone, right the right's.", percent(-100, +100))
+    bass = Fader("Left is the left side's bass alone, right the right's.", percent(-100, +100))
+    other = Fader("Left is the left side's rest alone, right the right's.", percent(-100, +100))
+    guitar = Fader("Left is the left side's guitar alone, right the right's.", percent(-100, +100))
+    piano = Fader("Left is the left side's piano alone, right the right's.", percent(-100, +100))
+    mix = Fader("The same for tracks without stems.", percent(-100, +100))
+    curve = Choice(
+        "How the sides of the stem faders give way to each other.",
+        options=("linear", "power", "cut"),
+    )
+
+
 class Master(Section):
     """What the room hears."""
 
@@ -162,7 +180,8 @@ class Engine(Section):
     device_misses = Meter("Blocks that the device did not get in time.", COUNT, label="DEV MISS")
     reports_lost = Meter("Reports that were not fetched in time.", COUNT, label="REP LOST")
     latency = Meter(
-        "From a command to the device, without its own.", milliseconds(0.001, 10_000, 1)
+        "From a command to what is heard, as far as the device says.",
+        milliseconds(0.001, 10_000, 1),
     )
 
 
@@ -227,6 +246,13 @@ class Desk(Section):
         label="XF CURVE",
     )
     crossfader_reverse = Switch("Swaps the sides.", glide=0.005, label="XF REV")
+    stem_fader = StemFaders()
+    stems_undo = Button(
+        "Undoes the last change of where stems come from; again repeats it.",
+        verb="stems_undo",
+        label="UNDO STM",
+        group="stems",
+    )
     master = Master()
     phones = Phones()
     clock = Clock()

@@ -206,6 +206,11 @@ def milliseconds(low: float, high: float, rest: float) -> Scale:
     return Scale("ms", low, high, rest, taper="log", digits=1)
 
 
+def fine_milliseconds(low: float, high: float, rest: float) -> Scale:
+    """A short step in time, either way."""
+    return Scale("ms", low, high, rest, digits=1)
+
+
 def beats(low: float, high: float, rest: float, *, log: bool = True) -> Scale:
     """A length counted in beats, or a place in them."""
     return Scale("beats", low, high, rest, taper="log" if log else "linear", digits=4)

@@ -61,6 +61,7 @@ class Handover(IntEnum):
     NEW = 0  # stopped, at a position
     RESUMED = 1  # a new host: where the old one was, faded in
     SAME = 2  # the audio of slot x with another grid, in its place: inaudible
+    GUEST = 3  # a new host: the track again that stem x is from; slot -1: it is not to be had
 
 
 class When(IntEnum):
@@ -97,6 +98,9 @@ class Reason(IntEnum):
     OUTSIDE = 6  # the track
     NOT_WAITING = 7
     FOLLOWING = 8  # what the clock follows has the tempo
+    NO_STEM = 9  # of the other deck's track
+    NO_CHANGE = 10  # to undo
+    NO_OTHER = 11  # deck has a track
 
 
 REASONS = {
@@ -113,6 +117,9 @@ REASONS = {
         "the clock follows another tempo",
         "set clock.source to internal, or change the tempo that it follows",
     ),
+    Reason.NO_STEM: ("that track has no such stem", "separate it, or use another stem"),
+    Reason.NO_CHANGE: ("there is no change of stems to undo", "swap or hand over a stem first"),
+    Reason.NO_OTHER: ("no other deck has a track", "load one there"),
     Reason.NOT_WAITING: ("no such command is waiting", "list them with commands.waiting"),
 }
 

@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from sfa_engine.desk import CONTROLS, DECK_NAMES, Button, Control
+from sfa_engine.desk import CONTROLS, DECK_NAMES, Button, Control, deck
+from sfa_engine.desk.deck import STEMS
 from sfa_engine.engine.command import NO_DECK, Op, When
 from sfa_engine.engine.layout import VALUE_INDEX, VALUE_PATHS
 from sfa_engine.engine.ring import Command, Report
@@ -20,6 +21,8 @@ from sfa_engine.errors import Refused, did_you_mean
 CLOCKS = ("clock", *DECK_NAMES)
 _NUMBER = re.compile(r"\d+")
 _DECK = re.compile(r"deck(\d+)\.")
+
+MOVING = frozenset(f"deck.{name}" for name in deck.MOVING)  # families of values
 
 _BEATS = ("beat", "bar", "phrase")
 
@@ -112,6 +115,7 @@ def _operation(control: Control) -> Operation:
     if control.verb:
         op = Op[control.verb.upper()]
         target = next((int(n) - 1 for n in _NUMBER.findall(_DECK.sub("", path))), 0)
+        target = next((n for n, stem in enumerate(STEMS) if f".stem.{stem}." in path), target)
     assert op is not Op.SET or index >= 0, path
     is_plain = not scale.whole and not scale.optional
     low, high = (scale.low, scale.high) if is_plain else (math.inf, -math.inf)

@@ -35,7 +35,9 @@ DECKS = len(DESK.deck)
 STRIPS = len(STEMS)
 HEADS = 4  # of a voice: one that plays and three that fade out behind jumps
 FADE = 96  # frames, 2 ms: how long a jump, a start or a stop takes to fade
-SLOTS = 8  # tracks in memory: one a deck, one fading out, the rest being loaded
+# Tracks in memory: on each deck one, and one that fades out or is loaded; one of each stem that it
+# may have from a track that is on no deck any more; and some to spare.
+SLOTS = DECKS * (2 + STRIPS) + 4
 RINGS = len(Ring)
 COMMANDS = 1024  # on each ring
 REPORTS = 8192
@@ -46,13 +48,29 @@ BINS = 64  # of the cost histogram; bin k ends at 2**((k + 1) / 4 - 12) of a blo
 TAPS = 24  # of the interpolator
 PHASES = 256
 CUTOFFS = (1.0, 0.94, 0.88, 0.8, 0.7, 0.58, 0.45, 0.35, 0.25)
-FASTEST = 8.0  # track frames per engine frame, beyond any rate times any ratio of rates
-SPAN = int(TICK * FASTEST) + TAPS + 8
+FASTEST = 16.0  # track frames per engine frame: a hand on the platter throws it no faster
+# Above 1.25 an interpolator of its own works, whose taps grow with the speed: it has to cut off
+# what would be above the device's half rate. Up to there 24 taps do, which leave more treble.
+FAST_FROM = 1.25
+FAST_TAPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)  # 24 a speed
+FAST_SIZE = TAPS * PHASES  # weights of a table, so that each has the same accuracy and size
+MOST_TAPS = FAST_TAPS[-1]
+SPAN = int(TICK * FASTEST) + MOST_TAPS + 8
 
-# Sizes of the frames that tonal stems are stretched by, as rows times columns: long ones keep chords
-# whole, short ones a voice, whose pitch moves.
+# The search of `kernel.stretch`, in track frames decimated to some 12 kHz.
+DECIMATED_HZ = 12_000.0
+MAX_DECIMATION = 16  # of 192 kHz
+MATCH = 120  # compared: 10 ms
+REACH = 150  # how far the playing head may be from the timeline: 12.5 ms
+LANES = 32  # shifts that are compared at a time
+
+# Sizes of the frames that tonal stems are stretched by, as rows times columns: short ones keep a
+# voice whole, whose pitch moves, long ones a chord.
 SPECTRAL_SIZES = ((64, 64), (64, 128))
-ENVELOPE = 512  # groups of bins of a spectral envelope
+TONAL_STEMS = tuple(STEMS.index(name) for name in ("vocals", "other", "guitar", "piano"))
+VOCALS = STEMS.index("vocals")
+ENVELOPE = 512  # groups of bins of a spectral envelope,
+ENVELOPE_ROOT = 32  # which is smoothed by a transform of twice as many points, of so many rows
 SPECTRAL_OUTPUT = 1024  # stretched samples that are kept for the interpolator
 SPECTRAL_TAIL = 256  # of which a seek fades out
 
@@ -145,34 +163,74 @@ _PLACE = [
     ("anchor_position", "f8"),  # track frames
     ("speed", "f8"),  # track frames per engine frame
 ]
+# Of a deck that is moved by hand or slows down, from the anchor's frame on: see `kernel.motion`.
+_TURN = [
+    ("curve", "f8"),  # change of the speed, per frame
+    ("level", "f8"),  # gain of a platter that turns so fast
+    ("level_slope", "f8"),
+]
 TIMELINE = np.dtype(_PLACE)  # where a deck is in its track
-HEAD = np.dtype([*_PLACE, ("gain", "f8"), ("slope", "f8")])  # what reads; slope per frame
-VOICE = np.dtype([("head", HEAD, (HEADS,))])  # the first plays, the others fade out
-VOICES = 1 + STRIPS  # of a deck: one for all stems, and one for each that goes its own way
-TRANSPORT = np.dtype(
+LINE_OF_VOICE = np.dtype([*_PLACE, *_TURN, ("moving", "i8")])  # 1: see `kernel.motion`
+HEAD = np.dtype(  # what reads
     [
-        ("head", TIMELINE),
-        ("playing", "i8"),
-        ("cue_held", "i8"),
-        ("position", "f8"),  # track frames, at the frame being rendered
-        ("beat_hint", "i8"),
-        ("underruns", "i8"),
-        # sync: see `kernel.sync`
-        ("following", "i8"),  # number of the deck that this one follows; 0: none
-        ("multiple", "f8"),  # of the followed tempo: 0.5, 1 or 2
-        ("lead_rate", "f8"),  # rate of the followed deck, as last looked at
-        ("nudge", "f8"),  # share of the speed that is added to hold the phase
-        ("started_frame", "i8"),
-        ("steered_frame", "i8"),
-        ("unrolled", "f8"),  # beats that the loop which plays has taken back so far
-        ("rate_moved", "i8"),  # 1: sync moved the rate, and has not reported it yet
-        ("track_rate", "f8"),
-        ("track_frames", "i8"),
-        ("bundle", "S1024"),  # for a new host to load again
-        ("digest", "S64"),
-        ("load_ticket", "i8"),  # of the `Op.LOAD` that put the bundle there
+        *_PLACE,
+        ("gain", "f8"),
+        ("slope", "f8"),  # of the gain, per frame
+        ("alike", "f8", (STRIPS,)),  # by stem: 1 fades in a straight line, see `kernel.seam`
+        *_TURN,
     ]
 )
+# How a deck moves that does not just run: see `kernel.motion`.
+MOTION = np.dtype(
+    [
+        ("kind", "i8"),  # a `Move`
+        ("frame", "i8"),  # first frame of the tick that the numbers below are of
+        ("speed", "f8"),  # at the end of the tick, track frames per engine frame
+        ("first", "f8"),  # at its first frame
+        ("curve", "f8"),  # change of the speed in it, per frame
+        ("level", "f8"),  # gain at its end
+        ("level_first", "f8"),
+        ("began_frame", "i8"),  # when a spin-back began
+        ("began_speed", "f8"),
+        ("time", "f8"),  # s, that a stop or a start takes from or to full speed
+        ("by_speed", "i8"),  # 1: the hand's speed is followed, 0: its place
+        ("origin", "f8"),  # track frames, where the deck was when the platter was at `rest`
+        ("rest", "f8"),  # s
+        ("goal", "f8"),  # s, the platter's last place, and the one before it
+        ("goal_before", "f8"),
+        ("goal_frame", "i8"),  # when it came
+        ("goal_frames", "i8"),  # over which the platter goes there
+        ("gap", "f8"),  # frames between messages, in the mean
+    ]
+)
+# Where a deck would be without what it does on top of its track: see `kernel.slip`.
+SLIP = np.dtype(
+    [
+        ("reasons", "i8"),  # bits of `Slip`; 0: the deck is where it is
+        ("line", TIMELINE),  # goes on underneath; without a reason, the deck's own before a command
+        ("unrolled", "f8"),  # as of the transport, when it began
+        ("began", "f8"),  # track frames, where the deck was then
+        ("cue", "i8"),  # hot cue that is held
+    ]
+)
+VOICE = np.dtype(
+    [
+        ("stem", "i8"),  # that it is of; -1: all of them
+        ("line", LINE_OF_VOICE),  # where it is to be
+        ("head", HEAD, (HEADS,)),  # the first plays, the others fade out
+        ("newest", "i8"),  # of those that fade out
+        ("level", "f8"),  # of the head that plays, while a cue fades in; else 1
+        ("rise", "f8"),  # of the level, per frame
+        # keylock and pitch: see `kernel.stretch`
+        ("entered", "i8"),  # how often it was faded in
+        ("course", "i8"),  # how the playing head follows the line: a `Course`
+        ("share", "f8"),  # of the stretch: 0 for a line too slow or too fast for it
+        ("seen_frame", "i8"),
+        ("apart_frame", "i8"),  # when line and head last ran at two speeds
+        ("splice_hint", "i8"),
+    ]
+)
+VOICES = 1 + STRIPS  # of a deck: one for all stems, and one for each that goes its own way
 LINE = 64  # bytes; the two ends of a ring live on lines of their own
 
 
@@ -191,6 +249,62 @@ def _lay(*fields: tuple[str, Any] | tuple[str, Any, str]) -> np.dtype[np.void]:
         end = max(end, -(-(offset + dtype.itemsize) // 8) * 8)
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": end})
 
+
+PATH = 1024  # bytes of a bundle's path, and a zero
+# Where the sound of a stem comes from, see `kernel.stem_source`.
+GUEST = np.dtype(
+    [
+        ("source", "i8"),  # as the control: 0 own, 1 and up a deck, `NO_SOURCE` none
+        ("slot", "i8"),  # of the track; -1: none, or not yet again after a restart of the host
+        ("offset", "f8"),  # its beat = the deck's beat times `multiple`, plus this
+        ("multiple", "f8"),
+        ("bundle", "u1", (PATH,)),  # for a new host to load again
+    ]
+)
+NO_SOURCE = DECKS + 1
+LATCHED, ROLLED = 0, 1  # the two loops of a stem: by switch, and while a button is held
+STEM_LINE = np.dtype(  # what a stem does that the others of its deck do not
+    [
+        ("loop_start", "f8", (2,)),  # beats of the deck's track
+        ("lead", "f8", (2,)),  # beats before the start (< 0: behind the end) still played straight
+        ("rolling", "i8"),
+        ("now", GUEST),
+        ("before", GUEST),  # the last change, to undo
+        ("held", GUEST),  # until a button is released
+        ("holding", "i8"),  # it is held
+    ]
+)
+TRANSPORT = _lay(
+    ("head", TIMELINE),
+    ("playing", "i8"),
+    ("motion", MOTION),
+    ("slip", SLIP),
+    ("cue_held", "i8"),
+    ("position", "f8"),  # track frames, at the frame being rendered
+    ("beat_hint", "i8"),
+    ("underruns", "i8"),
+    # sync: see `kernel.sync`
+    ("following", "i8"),  # number of the deck that this one follows; 0: none
+    ("multiple", "f8"),  # of the followed tempo: 0.5, 1 or 2
+    ("lead_rate", "f8"),  # rate of the followed deck, as last looked at
+    ("nudge", "f8"),  # share of the speed that is added to hold the phase
+    ("started_frame", "i8"),
+    ("steered_frame", "i8"),
+    ("unrolled", "f8"),  # beats that the loop which plays has taken back so far
+    ("rate_moved", "i8"),  # 1: sync moved the rate, and has not reported it yet
+    # roll: see `kernel.loop`
+    ("rolling", "i8"),
+    ("rolled", "f8"),  # track frames from here to where the deck would be without its roll
+    ("kept_loop", ("f8", (3,))),  # start, end and active of the loop before the roll
+    ("apart", "i8"),  # 0: no stem has a loop or a source of its own
+    ("stem", (STEM_LINE, (STRIPS,))),
+    ("track_rate", "f8"),
+    ("track_frames", "i8"),
+    ("bundle", f"S{PATH}"),  # for a new host to load again
+    ("bundle_bytes", ("u1", (PATH,)), "bundle"),
+    ("digest", "S64"),
+    ("load_ticket", "i8"),  # of the `Op.LOAD` that put the bundle there
+)
 
 # The session's clock, of which another thread works out frames.
 CLOCK = np.dtype(
@@ -271,6 +385,7 @@ ENGINE = _lay(
     ("sample_rate", "f8"),
     ("block", "i8"),
     ("channels", "i8"),
+    ("device_latency", "f8"),  # seconds from the device to what is heard, as far as it says
     ("device", "S120"),
     ("driver", "S40"),  # portaudio or timer
     ("error", "S256"),  # why the device is not the one that was asked for
@@ -316,6 +431,7 @@ ENGINE = _lay(
     ("taps", "i8"),
     ("tap_frame", ("i8", (TEMPO_TAPS,))),  # of the newest ones
     ("lead", "i8"),  # number of the deck that leads; 0: none
+    ("stems_changed", "i8"),  # 1: there is a change of stems to undo
     # readings: two, written in turn; the serial's last bit names the newest
     ("serial", "i8"),
     ("serial_address", "i8"),
@@ -351,6 +467,10 @@ MEDIA = np.dtype(
         ("beats", "i8"),
         ("first_beat", "i8"),  # number of the first of them
         ("beats_per_bar", "i8"),
+        ("splices_address", "i8"),  # float64 positions of onsets, in track frames
+        ("splices", "i8"),  # how many; -1: not known
+        ("onsets_address", "i8", (STRIPS,)),  # of each stem: int64, in track frames
+        ("onsets", "i8", (STRIPS,)),  # how many
         ("gain", "f8"),
     ]
 )
@@ -425,21 +545,78 @@ SPECTRUM = _lay(
     ("output", ("f4", (2 * SPECTRAL_OUTPUT,))),
     ("tail", ("f4", (2 * SPECTRAL_TAIL,))),
 )
-STRIP = np.dtype([("filter", FILTER), ("mute", "f8"), ("peak", "f8"), ("power", "f8")])
+STRIP = np.dtype(
+    [
+        ("filter", FILTER),
+        ("mute", "f8"),
+        ("peak", "f8"),
+        ("power", "f8"),
+        ("share", "f8"),  # of the voice of all stems that is heard here: 1, or 0 with an own voice
+        ("share_slope", "f8"),
+        ("hint", "i8"),  # an interval of its source's grid that is near
+        ("side_from", "f8"),  # at the stem's crossfader
+        ("side_to", "f8"),
+    ]
+)
+# A tonal stem that is stretched by its spectra: see `kernel.finer`.
+TONAL = _lay(
+    ("stem", "i8"),
+    ("on", "i8"),
+    ("slot", "i8"),
+    ("entered", "i8"),  # as of the voice, when it began
+    ("anchor_frame", "i8"),
+    ("anchor_sample", "f8"),  # stretched sample that is heard at that frame
+    ("speed", "f8"),  # stretched samples per engine frame
+    ("gain", "f8"),
+    ("slope", "f8"),
+    ("share", "f8"),  # that it has of the voice: the rest is read by the voice's heads
+    ("share_slope", "f8"),
+    ("tail_anchor", "f8"),  # sample of the tail that is heard at `tail_frame`
+    ("tail_frame", "i8"),
+    ("tail_speed", "f8"),
+    ("tail_gain", "f8"),
+    ("tail_slope", "f8"),
+    ("tail_loudness", "f8"),
+    ("spectrum", SPECTRUM),
+)
 CHANNEL = np.dtype(
     [
         ("voice", VOICE, (VOICES,)),
+        ("tonal", TONAL, (len(TONAL_STEMS),)),
         ("strip", STRIP, (STRIPS,)),
         ("eq", EQUALISER),
         ("filter", FILTER),
         ("side_from", "f8"),
         ("side_to", "f8"),
+        ("together", "i8"),  # 1: all stems are read by the first voice, and no other sounds on
+        ("sides_rest", "i8"),  # 1: the stems' crossfaders are in their middle
         ("peak", "f8"),
         ("power", "f8"),
     ]
 )
 HISTORY = LATENCY + TICK
 DETECTOR = OVERSAMPLE_TAPS + TICK
+
+
+class Move(IntEnum):
+    """What moves a deck that does not just run."""
+
+    NONE = 0
+    BRAKE = 1  # slows down, and stops
+    SPIN = 2  # thrown back, slows down, and stops
+    START = 3  # comes to its own speed
+    HAND = 4  # is moved by a hand on the platter
+
+
+class Slip(IntEnum):
+    """What a deck does on top of its track: bits."""
+
+    LOOP = 1
+    REVERSE = 2
+    MOTION = 4  # a hand, a brake or a spin-back
+    HOTCUE = 8  # while it is held
+    CENSOR = 16
+    ROLL = 32  # a loop that is held
 
 
 class SetRule(IntEnum):
@@ -450,6 +627,7 @@ class SetRule(IntEnum):
     TEMPO = 2  # a clock that follows keeps the tempo that it follows
     CLOCK_SOURCE = 3  # restarts the count of bars
     LOOP = 4  # a loop whose ends cross is left
+    PLATTER = 5  # a hand turns the platter there
 
 
 SET_RULES = {
@@ -458,6 +636,7 @@ SET_RULES = {
     "clock.source": SetRule.CLOCK_SOURCE,
     "deck.loop.start": SetRule.LOOP,
     "deck.loop.end": SetRule.LOOP,
+    "deck.platter": SetRule.PLATTER,
 }  # by family: the path without its numbers
 
 DSP_STATE = _lay(
@@ -499,10 +678,25 @@ DSP_STATE = _lay(
     ("isolator", ("f8", (SECTIONS, 4, 4))),  # section, coefficient, lane
     ("sinc", ("f4", (len(CUTOFFS), PHASES + 1, TAPS))),
     ("cutoffs", ("f8", (len(CUTOFFS),))),
+    ("fast_sinc", ("f4", (len(FAST_TAPS), FAST_SIZE + 2 * MOST_TAPS))),
+    ("fast_taps", ("i8", (len(FAST_TAPS),))),
+    ("fast_phases", ("i8", (len(FAST_TAPS),))),
     ("detector", ("f4", (3, OVERSAMPLE_TAPS // 2))),
-    ("weights", ("f4", (TICK, 2 * TAPS))),  # each twice, for left and right
+    ("weights", ("f4", (TICK, 2 * MOST_TAPS))),  # each twice, for left and right
+    ("taps", "i8"),  # of the weights that stand there
     ("offsets", ("i8", (TICK,))),
     ("span", ("f4", (1, 2 * SPAN))),  # left and right by turns, as in the track
+    # stretch: what plays, what may follow, both decimated, and their products' sums
+    ("near", ("f4", (1, MATCH * MAX_DECIMATION))),
+    ("far", ("f4", (1, (MATCH + 2 * REACH) * MAX_DECIMATION + LANES))),
+    ("near_few", ("f4", (1, MATCH))),
+    ("far_few", ("f4", (1, MATCH + 2 * REACH + LANES))),
+    ("products", ("f4", (1, 2 * REACH + LANES))),
+    ("other_span", ("f4", (1, 2 * FADE))),  # of the other side of a seam
+    ("weighed_at", "f8"),  # what the weights are for: position, speed and frames
+    ("weighed_speed", "f8"),
+    ("weighed_curve", "f8"),
+    ("weighed_frames", "i8"),
     ("strip_bus", ("f4", (2, TICK))),
     ("deck_bus", ("f4", (2, TICK))),
     ("cue_bus", ("f4", (2, TICK))),

@@ -16,6 +16,7 @@ from sfa_engine.desk import CONTROLS
 from sfa_engine.engine.atomic import load_acquire
 from sfa_engine.engine.layout import (
     ENGINE,
+    LATENCY,
     LAYOUT,
     MAGIC,
     READING_INDEX,
@@ -113,14 +114,16 @@ class Memory:
             if there.st_size != SIZE:
                 raise EngineError(
                     f"{path} has {there.st_size} bytes, not {SIZE}",
-                    "it is of another version; stop the engine and start it again",
+                    "it is of another version, or of another number of decks; stop the engine and "
+                    "start it again",
                 )
             memory = cls(mmap.mmap(handle, SIZE), path, there.st_ino)
         finally:
             os.close(handle)
         if int(memory.engine["magic"]) != MAGIC or int(memory.engine["layout"]) != LAYOUT:
             raise EngineError(
-                f"{path} is of another version of the engine", "stop the engine and start it again"
+                f"{path} is of another version of the engine, or of another number of decks",
+                "stop the engine and start it again",
             )
         memory._array.view("u1")[:: mmap.PAGESIZE].sum()  # every page is there from now on
         if bytes(memory.engine["boot"]) != boot_id():
@@ -140,6 +143,8 @@ class Memory:
             if path.endswith(".position") and "hotcue" not in path:
                 engine["flat"][VALUE_INDEX[path]] = 0.0
         engine["transport"]["head"]["slot"] = -1
+        for name in ("now", "before", "held"):
+            engine["transport"]["stem"][name]["slot"] = -1
         engine["fresh"] = 1
 
     def offset(self, name: str) -> int:
@@ -157,6 +162,16 @@ class Memory:
         fields = RING.fields
         assert fields is not None
         return self.offset("rings") + ring * RING.itemsize + int(fields[name][1])
+
+    @property
+    def latency_s(self) -> float:
+        """Return the time from the start of a frame's block to what is heard of the frame.
+
+        The block and the limiter, and what the device says that it takes itself.
+        """
+        engine = self.engine
+        frames = int(engine["block"]) + LATENCY
+        return frames / float(engine["sample_rate"]) + float(engine["device_latency"])
 
     def value(self, path: str) -> float:
         """Return a control's value, in its unit."""

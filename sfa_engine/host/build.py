@@ -153,7 +153,8 @@ def ensure(progress: Progress | None = None) -> Path:
 def _build_once(target: Path, progress: Progress | None) -> None:
     """Build into a folder, unless another that came first has done so."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / ".lock").open("w") as lock:
+    # A lock of its own: an engine must not wait for another version, or CPU, that is being built.
+    with (target.parent / f".{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if is_built():
             return
@@ -169,6 +170,7 @@ def _build_once(target: Path, progress: Progress | None) -> None:
             month_s = 30 * 86_400
             if old.is_dir() and old != target and time.time() - old.stat().st_mtime > month_s:
                 shutil.rmtree(old, ignore_errors=True)
+                (target.parent / f".{old.name}.lock").unlink(missing_ok=True)
 
 
 def _run_builder(target: Path, progress: Progress | None) -> None:

@@ -13,18 +13,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from msgspec import structs
+from msgspec import structs, to_builtins
 
-from sfa_engine.engine.layout import DECKS
+from sfa_engine.engine.layout import DECKS, NO_SOURCE
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, MediaError, Refused
-from sfa_engine.host.loader import Loader, Mounted
+from sfa_engine.host.loader import Loader, Mounted, read_onsets
 from sfa_engine.host.request_server import in_words
+from sfa_engine.track.grid import Grid
 from sfa_engine.track.media import Bundle, Track, read_bundle
 
 RESUME_TIMEOUT_S = 0.3  # that a device waits for the tracks of the previous host
 # What a bundle may say anew of a track that plays; hot cues are the stage's, sound is read once.
 REFRESHED = ("title", "artist", "album", "key", "grid", "grid_by_hand", "uuid")
+GRID_FIELDS = ("grid", "grid_by_hand")
 MAX_PATH_BYTES = 1023  # of a bundle, in the engine's memory
 
 
@@ -51,7 +53,7 @@ class Decks:
     ) -> dict[str, Any]:
         """Load a bundle onto a deck; return when it is playable, the rest is read afterwards.
 
-        The answer has the hot cues and the cue point that the bundle names, too.
+        The answer has the cues, sections and cue point that the bundle names, too.
 
         Parameters
         ----------
@@ -158,6 +160,45 @@ class Decks:
         give_up = time.monotonic() + RESUME_TIMEOUT_S
         for reader in readers:
             reader.join(max(0.0, give_up - time.monotonic()))
+        threading.Thread(
+            target=self._resume_stems, args=(readers,), name="resume-stems", daemon=True
+        ).start()
+
+    def _resume_stems(self, readers: list[threading.Thread]) -> None:
+        """Give stems that are from another deck their tracks again, when these are all read.
+
+        A track that is still on a deck is used; another is read again from its bundle. A stem whose
+        bundle is gone is its own deck's again, which the kernel reports.
+        """
+        for reader in readers:
+            reader.join()
+        read: dict[str, Mounted | None] = {}
+        for deck, transport in enumerate(self.memory.engine["transport"]):
+            for stem, line in enumerate(transport["stem"]):
+                guest = line["now"]
+                if not 0 < int(guest["source"]) < NO_SOURCE:
+                    continue
+                path = bytes(guest["bundle"]).partition(b"\0")[0].decode(errors="replace")
+                if path not in read:
+                    read[path] = self._whole_track(deck, path)
+                try:
+                    self.loader.give_stem(deck, stem, read[path])
+                    self.loader.wait_taken(deck)
+                except EngineError as error:
+                    self._errors[deck] = str(error)
+                    return
+
+    def _whole_track(self, deck: int, path: str) -> Mounted | None:
+        """Return a track with all of it in memory; None if its bundle cannot be read."""
+        on_decks = [d for d, bundle in list(self._tracks.items()) if str(bundle.path) == path]
+        there = next(filter(None, map(self.loader.on_deck, on_decks)), None)
+        try:
+            mounted = there or self.loader.mount_bundle(Path(path))[0]
+        except Exception as error:  # noqa: BLE001 - whatever it is, the decks play on
+            self._errors[deck] = str(in_words(error))
+            return None
+        mounted.filled.wait()
+        return mounted
 
     def _resume(self, deck: int, path: bytes, position_s: float) -> None:
         """Load a deck's previous track, unless it has another by then."""
@@ -188,15 +229,63 @@ class Decks:
 
     # ------------------------------------------------------------------ refresh
 
-    def refresh(self, deck: int) -> dict[str, Any]:
-        """Apply what the bundle on a deck says anew: names, key and grid, while it plays.
+    def grid(self, deck: int) -> dict[str, Any]:
+        """Return the grid of the track on a deck, and what identifies the track.
 
         Returns
         -------
         dict
-            Hot cues and cue point of the bundle, if it is readable and still of the same track;
-            ``is_current``, false if the grid could not be replaced yet: it can when the track is
-            all in memory.
+            Empty without a track; else ``digest``, ``rate``, ``by_hand`` and ``grid``, which is
+            None or has the fields of a `Grid`.
+        """
+        there = self._tracks.get(deck)
+        if there is None:
+            return {}
+        track = there.track
+        return {
+            "path": str(there.path.resolve()),
+            "digest": track.digest,
+            "rate": track.rate,
+            "by_hand": track.grid_by_hand,
+            "grid": to_builtins(track.grid),
+        }
+
+    def set_grid(
+        self, deck: int, digest: str, grid: Grid | None, *, by_hand: bool
+    ) -> dict[str, Any]:
+        """Give the track on a deck another grid, unless it is another track by now.
+
+        Returns
+        -------
+        dict
+            ``is_current``, false if the grid could not be replaced yet.
+        """
+        with self._deck_mutex[deck]:
+            there = self._tracks.get(deck)
+            if there is None or there.track.digest != digest:
+                return {"is_current": True}
+            is_current = grid == there.track.grid or self.loader.give_grid(deck, grid)
+            if is_current:
+                track = structs.replace(there.track, grid=grid, grid_by_hand=by_hand)
+                self._tracks[deck] = replace(there, track=track)
+        return {"is_current": is_current}
+
+    def refresh(self, deck: int, *, keep_grid: bool = False) -> dict[str, Any]:
+        """Apply what the bundle on a deck says anew: names, key, grid and onsets, while it plays.
+
+        Parameters
+        ----------
+        deck : int
+            From 0.
+        keep_grid : bool
+            Leave the grid, which is newer than the bundle's.
+
+        Returns
+        -------
+        dict
+            Cues, sections and cue point of the bundle, if it is readable and still of the same
+            track; ``is_current``, false if the grid could not be replaced yet: it can when the
+            track is all in memory.
         """
         there = self._tracks.get(deck)
         if there is None:
@@ -213,19 +302,58 @@ class Decks:
             is_same = said.digest == track.digest or (bool(said.uuid) and said.uuid == track.uuid)
             if not is_same or (said.frames, said.rate) != (track.frames, track.rate):
                 return {"is_current": True}
-            is_current = said.grid == track.grid or self.loader.give_grid(deck, said.grid)
+            track = there.track
+            splices, onsets = read_onsets(there.path, said)
+            is_current = keep_grid or said.grid == track.grid
+            is_current = is_current and self.loader.has_splices(deck, splices)
+            grid = track.grid if keep_grid else said.grid
+            is_current = is_current or self.loader.give_grid(deck, grid, splices, onsets)
             if is_current:
-                known = {name: getattr(said, name) for name in REFRESHED}
+                left = GRID_FIELDS if keep_grid else ()
+                known = {name: getattr(said, name) for name in REFRESHED if name not in left}
                 self._tracks[deck] = replace(there, track=structs.replace(track, **known))
         return {"is_current": is_current, **_cues(said)}
 
 
 def _cues(track: Track) -> dict[str, Any]:
-    """Return the hot cues of a track by number, and its first downbeat as cue point, in seconds."""
+    """Return a track's cues, sections, first downbeat as cue point, and saved loop, in seconds."""
     starts = [cue.position_frames for cue in track.cues if cue.kind == "intro"]
     return {
-        "hotcues": {
-            str(cue.hot_cue): cue.position_frames / track.rate for cue in track.cues if cue.hot_cue
-        },
+        "cues": [
+            {
+                "position_s": cue.position_frames / track.rate,
+                "end_s": None if cue.end_frames is None else cue.end_frames / track.rate,
+                "kind": cue.kind,
+                "slot": cue.hot_cue,
+                "label": cue.label,
+                "color": cue.color,
+                "stem": cue.stem,
+                "on_load": cue.on_load,
+                "by_hand": cue.by_hand,
+            }
+            for cue in track.cues
+        ],
+        "sections": [
+            {
+                "start_s": section.start_frames / track.rate,
+                "end_s": section.end_frames / track.rate,
+                "label": section.label,
+            }
+            for section in track.sections
+        ],
         "cue_point": min(starts) / track.rate if starts else None,
+        "loop": saved_loop(track),
     }
+
+
+def saved_loop(track: Track) -> list[float] | None:
+    """Return start and end in seconds of the loop that a track was saved with; None without one.
+
+    That is the first loop of all stems that is no hot cue.
+    """
+    loops = [
+        [cue.position_frames / track.rate, cue.end_frames / track.rate]
+        for cue in track.cues
+        if cue.kind == "loop" and cue.end_frames and not cue.hot_cue and cue.stem is None
+    ]
+    return min(loops, default=None)

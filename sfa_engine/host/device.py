@@ -28,6 +28,7 @@ DEFAULT = "default"
 TIMER_NAME = "none"
 CLIENT_NAME = "Sound Forge Alchemy"  # in the graph; another engine gets a number after it
 BLOCK = 128
+MOST_LATENCY_S = 2.0  # of a device that says what may be true; radio speakers take 0.3
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,10 @@ class Driver(Protocol):
 
     name: str
     device: str
+
+    @property
+    def latency_s(self) -> float:
+        """What it takes itself after a block, as far as it says."""
 
     def start(self) -> None:
         """Begin to call."""
@@ -336,6 +341,12 @@ class Stream:
                 "close what uses it, or set audio.rate",
             ) from None
 
+    @property
+    def latency_s(self) -> float:
+        """What the device says that it takes after a block; 0 where it says nothing of use."""
+        said = float(self._stream.latency)
+        return said if 0.0 <= said <= MOST_LATENCY_S else 0.0
+
     def start(self) -> None:
         """Begin to call the kernel.
 
@@ -366,6 +377,7 @@ class Timer:
 
     name = "timer"
     device = "none: a timer, nothing is heard"
+    latency_s = 0.0
 
     def __init__(
         self, request: DeviceRequest, rate: float, kernel: Kernel, callback: int, user: int

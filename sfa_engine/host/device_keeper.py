@@ -105,6 +105,7 @@ class DeviceKeeper:
         self.driver = self.graph.driver = driver
         engine["driver"] = driver.name.encode()
         engine["device"] = device.cut(driver.device, 119)
+        engine["device_latency"] = driver.latency_s
         engine["error"] = device.cut(error, 255)
 
     def _wait_for_block(self) -> None:
@@ -205,6 +206,12 @@ def rebase(engine: np.void, rate: float) -> None:
             head["anchor_position"] += gone * float(head["speed"])
         head["anchor_frame"] = frame
         head["speed"] *= before / rate
+        line, motion = transport["slip"]["line"], transport["motion"]
+        line["anchor_position"] += (frame - int(line["anchor_frame"])) * float(line["speed"])
+        line["anchor_frame"] = motion["began_frame"] = motion["goal_frame"] = frame
+        line["speed"] *= before / rate
+        for name in ("speed", "began_speed"):
+            motion[name] *= before / rate
     engine["clock_beat"] += (frame - int(engine["clock_frame"])) * float(engine["clock_speed"])
     engine["clock_frame"] = frame
     engine["clock_speed"] *= before / rate

@@ -9,29 +9,41 @@ import numpy as np
 import numpy.typing as npt
 
 from sfa_engine.desk import CONTROLS
+from sfa_engine.desk.deck import STEMS
 from sfa_engine.engine.command import Ring
 from sfa_engine.engine.intents import deck_of, family
 from sfa_engine.engine.layout import (
     CUTOFFS,
     DSP_STATE,
+    ENVELOPE_ROOT,
+    FAST_SIZE,
+    FAST_TAPS,
     LOOKAHEAD,
     MEDIA,
     OVERSAMPLE_TAPS,
     PHASES,
     SET_RULES,
     SLOTS,
+    SPECTRAL_SIZES,
     TAPS,
     TICK,
+    TONAL_STEMS,
+    VALUE_INDEX,
     VALUE_PATHS,
+    VOCALS,
+    VOICES,
     SetRule,
 )
 from sfa_engine.engine.memory import Memory
 from sfa_engine.host.elementary import Floats, cos_pi, kaiser, sin_pi, sinc
+from sfa_engine.host.spectral_tables import hann, transform_table
 
 LOW_HZ = 250.0  # crossovers of the isolator: below the voice, and above its body
 HIGH_HZ = 2500.0
 SINC_BETA = 9.0  # Kaiser: -90 dB
 DETECTOR_BETA = 6.0
+FAST_BETA = 7.0  # Kaiser: -72 dB from 0.18 of the device's half rate beyond the cutoff on
+FAST_EDGE = 0.81  # of the device's half rate, where half is left: above all of it is gone
 
 
 class DspState:
@@ -75,6 +87,11 @@ class DspState:
         self._lay_controls(rate)
         dsp["sinc"] = sinc_tables()
         dsp["cutoffs"] = CUTOFFS
+        for row, taps in enumerate(FAST_TAPS):
+            table = fast_table(taps)
+            dsp["fast_taps"][row] = taps
+            dsp["fast_phases"][row] = len(table) - 1
+            dsp["fast_sinc"][row][: table.size] = table.ravel()
         dsp["detector"] = detector_table()
         dsp["isolator"] = isolator(rate)
         dsp["limiter_calm"] = 2 * LOOKAHEAD
@@ -85,7 +102,39 @@ class DspState:
         engine["fresh"] = 1
         # Heads point at slots of this dsp; a new dsp has none.
         engine["transport"]["head"]["slot"] = -1
-        dsp["channel"]["voice"]["head"]["slot"] = -1
+        for reader in ("head", "line"):
+            dsp["channel"]["voice"][reader]["slot"] = -1
+        dsp["channel"]["voice"]["stem"] = np.arange(VOICES) - 1
+        release_held(memory)
+        for name in ("now", "before", "held"):
+            engine["transport"]["stem"][name]["slot"] = -1
+        engine["stems_changed"] = 0  # what was to be undone had tracks in the old host's memory
+        dsp["channel"]["voice"]["head"]["alike"] = 1.0
+        dsp["channel"]["strip"]["share"] = 1.0
+        dsp["channel"]["voice"]["level"] = 1.0
+        self._lay_spectra()
+
+    def _lay_spectra(self) -> None:
+        """Give the spectra of tonal stems their sizes, tables and windows."""
+        self._tables = [
+            (transform_table(*size), hann(size[0] * size[1])) for size in SPECTRAL_SIZES
+        ]
+        envelope = transform_table(ENVELOPE_ROOT, ENVELOPE_ROOT)
+        self._tables.append((envelope, envelope))
+        for channel in self.record["channel"]:
+            for tonal, stem in zip(channel["tonal"], TONAL_STEMS, strict=True):
+                tonal["stem"] = stem
+                spectrum = tonal["spectrum"]
+                kind = 0 if stem == VOCALS else 1
+                rows, columns = SPECTRAL_SIZES[kind]
+                spectrum["n1"], spectrum["n2"] = rows, columns
+                spectrum["size"] = rows * columns
+                spectrum["hop"] = rows * columns // 4
+                spectrum["shift"] = 1.0
+                table, shape = self._tables[kind]
+                spectrum["table_address"] = table.ctypes.data
+                spectrum["shape_address"] = shape.ctypes.data
+                spectrum["envelope_table_address"] = envelope.ctypes.data
 
     def _adopt_rings(self) -> None:
         """Take over the command rings as the host before left them.
@@ -132,6 +181,18 @@ class DspState:
         return self.field_address("media") + slot * MEDIA.itemsize + int(fields[name][1])
 
 
+def release_held(memory: Memory) -> None:
+    """Put stems back that a held button moved: a new host would not have their tracks to do it."""
+    stems = memory.engine["transport"]["stem"]
+    for stem in np.flatnonzero(stems["holding"].any(axis=0)):
+        stems["now"][:, stem] = stems["held"][:, stem]
+        for deck, source in enumerate(stems["now"][:, stem]["source"]):
+            path = f"deck{deck + 1}.stem.{STEMS[stem]}.source"
+            memory.engine["flat"][VALUE_INDEX[path]] = source
+    stems["holding"] = 0
+    memory.engine["transport"]["apart"] = 1  # to be looked at again
+
+
 def sinc_tables() -> npt.NDArray[np.float32]:
     """Return the interpolator's weights: float32[cutoffs, phases + 1, taps].
 
@@ -145,6 +206,21 @@ def sinc_tables() -> npt.NDArray[np.float32]:
     for row, cutoff in enumerate(CUTOFFS):
         tables[row] = _summing_to_one(cutoff * sinc(cutoff * place) * window)
     rounded: npt.NDArray[np.float32] = tables.astype(np.float32)
+    return rounded
+
+
+def fast_table(taps: int) -> npt.NDArray[np.float32]:
+    """Return the weights for speeds up to taps / `TAPS`: float32[phases + 1, taps].
+
+    Nothing passes above the device's half rate, which is `TAPS` / taps of the track's. The wider
+    the taps, the fewer rows are needed between two frames: all tables are of one size.
+    """
+    half = taps // 2
+    phases = FAST_SIZE // taps
+    place = np.arange(-half + 1, half + 1) - (np.arange(phases + 1) / phases)[:, None]
+    cutoff = FAST_EDGE * TAPS / taps
+    table = _summing_to_one(cutoff * sinc(cutoff * place) * kaiser(place / half, FAST_BETA))
+    rounded: npt.NDArray[np.float32] = table.astype(np.float32)
     return rounded
 
 

@@ -25,6 +25,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -37,13 +38,16 @@ from sfa_engine.engine.ring import CommandWriter
 from sfa_engine.errors import EngineError, MediaError
 from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.elementary import factor_of
+from sfa_engine.track.curves import read_curves
 from sfa_engine.track.grid import Grid
-from sfa_engine.track.media import Bundle, StemFile, read_bundle
+from sfa_engine.track.media import RATE, Bundle, StemFile, Track, read_bundle
 
 AHEAD_S = 2.0  # in memory before a deck may play: ten times what a slow card takes for more
 CHUNK_FRAMES = 65_536
 RESERVE_BYTES = 256 << 20  # left to everybody else when a track asks for memory
 _MLOCK_ONFAULT = 1
+Splices = npt.NDArray[np.float64] | None
+StemOnsets = Mapping[str, npt.NDArray[np.int64]]
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -60,6 +64,32 @@ def available_bytes() -> int:
     return 1 << 62
 
 
+def read_onsets(path: Path, track: Track) -> tuple[Splices, StemOnsets]:
+    """Return the onsets that the curves of a bundle list, in track frames.
+
+    Returns
+    -------
+    splices : float64[n], optional
+        Of all stems, rising; None if there are no curves, or they are of another sound.
+    stems : mapping of str to int64[n]
+        Of single stems, rising.
+    """
+    try:
+        curves = read_curves(path)
+        if curves.digest != track.digest:
+            return None, {}
+        ratio = track.rate / RATE
+        splices = np.sort(curves.splices().astype(np.float64)) * ratio
+        stems = {
+            stem: np.round(np.sort(curves.onsets(stem).astype(np.float64)) * ratio).astype(np.int64)
+            for stem in STEMS
+            if curves.has_onsets(stem)
+        }
+    except MediaError:
+        return None, {}
+    return splices[splices < track.frames], {s: x[x < track.frames] for s, x in stems.items()}
+
+
 @dataclass
 class Mounted:
     """A track in a media slot.
@@ -69,6 +99,10 @@ class Mounted:
     slot : int
     beats : float64[n]
         Kept for the kernel, which has their address.
+    splices : float64[n], optional
+        Onsets in track frames, rising; likewise.
+    onsets : mapping of str to int64[n]
+        Those of single stems; likewise.
     deck : int
         That it was sent to; -1: none yet.
     handed : bool
@@ -81,6 +115,8 @@ class Mounted:
     frames: int
     pcm: dict[str, npt.NDArray[np.generic]]
     beats: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    splices: Splices = None
+    onsets: StemOnsets = field(default_factory=dict)
     deck: int = -1
     handed: bool = False
     error: str = ""
@@ -142,6 +178,8 @@ class Loader:
         rate: float,
         gain: float,
         grid: Grid | None,
+        splices: Splices,
+        onsets: StemOnsets,
     ) -> Mounted:
         """Describe a track in a free slot; nothing of it is ready yet."""
         beats, first_beat, beats_per_bar = np.zeros(0), 0, 4
@@ -151,7 +189,7 @@ class Loader:
             beats_per_bar = grid.beats_per_bar
         with self._mutex:
             slot = self._claim()
-            mounted = Mounted(slot, frames, pcm, beats)
+            mounted = Mounted(slot, frames, pcm, beats, splices, onsets)
             self._mounted[slot] = mounted
         first = next(iter(pcm.values()))
         media = self._dsp.record["media"][slot]
@@ -166,7 +204,13 @@ class Loader:
         media["beats_address"] = beats.ctypes.data if len(beats) else 0
         media["first_beat"] = first_beat
         media["beats_per_bar"] = beats_per_bar
+        media["splices"] = -1 if splices is None else len(splices)
+        media["splices_address"] = splices.ctypes.data if splices is not None else 0
         media["gain"] = gain
+        for number, stem in enumerate(STEMS):
+            found = onsets.get(stem)
+            media["onsets"][number] = 0 if found is None else len(found)
+            media["onsets_address"][number] = 0 if found is None else found.ctypes.data
         return mounted
 
     # ------------------------------------------------------------------ sources
@@ -178,11 +222,29 @@ class Loader:
         *,
         grid: Grid | None = None,
         gain: float = 1.0,
+        splices: npt.ArrayLike | None = None,
+        onsets: Mapping[str, npt.ArrayLike] = MappingProxyType({}),
     ) -> Mounted:
-        """Mount PCM that is in memory already: float32 or int16, [frames, 2], each as long."""
+        """Mount PCM that is in memory already: float32 or int16, [frames, 2], each as long.
+
+        Parameters
+        ----------
+        stems : mapping of str to array
+        rate : float
+            Frames a second.
+        grid : Grid, optional
+        gain : float
+            A factor.
+        splices : float[n], optional
+            Onsets in track frames; None: not known.
+        onsets : mapping of str to int[n]
+            Onsets of single stems in track frames.
+        """
         pcm = {name: np.ascontiguousarray(array) for name, array in stems.items()}
         frames = len(next(iter(pcm.values())))
-        mounted = self._mount(pcm, frames, rate, gain, grid)
+        merged = None if splices is None else np.sort(np.asarray(splices, np.float64))
+        single = {stem: np.sort(np.asarray(x, np.int64)) for stem, x in onsets.items()}
+        mounted = self._mount(pcm, frames, rate, gain, grid, merged, single)
         self._set_ready(mounted.slot, 0, frames)
         mounted.filled.set()
         return mounted
@@ -214,7 +276,8 @@ class Loader:
         mounted = None
         try:
             end = reader.read(start, min(track.frames, start + int(AHEAD_S * track.rate)))
-            mounted = self._mount(pcm, track.frames, track.rate, gain, track.grid)
+            splices, onsets = read_onsets(path, track)
+            mounted = self._mount(pcm, track.frames, track.rate, gain, track.grid, splices, onsets)
             self._set_ready(mounted.slot, start, end)
             threading.Thread(
                 target=self._fill,
@@ -302,8 +365,24 @@ class Loader:
         mounted.handed = True
         self.free()
 
-    def give_grid(self, deck: int, grid: Grid | None) -> bool:
+    def give_grid(
+        self,
+        deck: int,
+        grid: Grid | None,
+        splices: Splices = None,
+        onsets: StemOnsets = MappingProxyType({}),
+    ) -> bool:
         """Give the track on a deck another grid, while it plays; nothing is heard of it.
+
+        Parameters
+        ----------
+        deck : int
+            From 0.
+        grid : Grid, optional
+        splices : float64[n], optional
+            Onsets in track frames, rising; None: as they are, those of single stems too.
+        onsets : mapping of str to int64[n]
+            Those of single stems.
 
         Returns
         -------
@@ -320,12 +399,35 @@ class Loader:
             media = self._dsp.record["media"][there.slot]
             rate, gain = float(media["rate"]), float(media["gain"])
             ready = int(media["ready_start"]), int(media["ready_end"])
-            mounted = self._mount(there.pcm, there.frames, rate, gain, grid)
+            if splices is None:
+                splices, onsets = there.splices, there.onsets
+            mounted = self._mount(there.pcm, there.frames, rate, gain, grid, splices, onsets)
             mounted.error = there.error
             mounted.filled.set()
             self._set_ready(mounted.slot, *ready)
             self._send(deck, mounted, float(there.slot), Handover.SAME)
         return True
+
+    def has_splices(self, deck: int, splices: Splices) -> bool:
+        """Return whether the track on a deck has these splices, or none are given."""
+        there = self.on_deck(deck)
+        if splices is None or there is None:
+            return True
+        return there.splices is not None and np.array_equal(there.splices, splices)
+
+    def give_stem(self, deck: int, stem: int, mounted: Mounted | None) -> int:
+        """Give a deck's stem that is from another track this track again, after a restart.
+
+        Parameters
+        ----------
+        deck, stem : int
+            From 0.
+        mounted : Mounted, optional
+            A track that may be on a deck as well; None: the stem is its own deck's again.
+        """
+        if mounted is not None:
+            mounted.handed = False  # not to be freed before the kernel has it
+        return self._send(deck, mounted, float(stem), Handover.GUEST)
 
     def _send(self, deck: int, mounted: Mounted | None, x: float, how: Handover) -> int:
         slot = -1
@@ -359,9 +461,19 @@ class Loader:
             for mounted in self._mounted.values():
                 mounted.handed = mounted.handed or mounted.deck == deck
 
+    def free_taken(self) -> None:
+        """Free what no deck has any more, if the kernel has done all that it was sent."""
+        if self._commands.done >= self._commands.head:
+            for mounted in self._mounted.values():
+                mounted.handed = mounted.handed or mounted.deck >= 0
+        self.free()
+
     def on_deck(self, deck: int) -> Mounted | None:
         """Return the track that a deck plays."""
-        slot = int(self._dsp.memory.engine["transport"][deck]["head"]["slot"])
+        return self.in_slot(int(self._dsp.memory.engine["transport"][deck]["head"]["slot"]))
+
+    def in_slot(self, slot: int) -> Mounted | None:
+        """Return the track in a media slot; -1 and a free slot have none."""
         return self._mounted.get(slot)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -72,17 +73,21 @@ class Offline:
         rate: float | None = None,
         grid: Grid | None = None,
         position_s: float = 0.0,
+        splices: npt.ArrayLike | None = None,
+        onsets: Mapping[str, npt.ArrayLike] = MappingProxyType({}),
     ) -> Mounted:
         """Put a bundle, or stems in memory, on a deck (from 0); wait until all of it is there."""
+        self.loader.free_taken()
         if isinstance(track, Path):
             mounted, _ = self.loader.mount_bundle(track, position_s)
         else:
-            mounted = self.loader.mount_arrays(track, rate or self.rate, grid=grid)
+            mounted = self.loader.mount_arrays(
+                track, rate or self.rate, grid=grid, splices=splices, onsets=onsets
+            )
         mounted.filled.wait()
         if mounted.error:
             raise EngineError(mounted.error)
         self.loader.give_track(deck, mounted, position_s)
-        mounted.handed = True
         return mounted
 
     def render(self, frames: int) -> Audio:

@@ -10,6 +10,7 @@ main                    `device_keeper`   checks that the device still asks for 
 one a client            `requests`        load, eject, refresh, info, quit
 resume, one a deck      `decks`           loads again what the previous host had loaded
 fill, one a track       `loader`          reads the rest of a track into memory
+warm                    `warm`            touches PCM before it is played
 graph                   `graph`           watches the links of our outputs and the rate of
                                           JACK's or PipeWire's graph
 audio                   `device`          PortAudio's, JACK's or the timer's: machine code
@@ -45,6 +46,7 @@ from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.loader import Loader
 from sfa_engine.host.midi import Midi
 from sfa_engine.host.requests import Requests
+from sfa_engine.host.warm import Warmer
 from sfa_engine.system import log
 from sfa_engine.system.process_lock import take_lock
 from sfa_engine.system.runtime_files import ENGINE_MEMORY, HOST_LOCK, HOST_SOCKET
@@ -61,15 +63,19 @@ class Host:
     runtime : pathlib.Path
         Folder of memory and socket.
     request : DeviceRequest
+    warm : bool
+        Keep PCM warm; without, `sfa bench perform` shows what that saves.
     """
 
     decks: Decks
     requests: Requests
     midi: Midi
+    warmer: Warmer
 
-    def __init__(self, runtime: Path, request: DeviceRequest) -> None:
+    def __init__(self, runtime: Path, request: DeviceRequest, *, warm: bool = True) -> None:
         self.runtime = runtime
         self.request = request
+        self._warm = warm
         self._kernel = kernel = build.load(build.ensure())
         self._lock = take_lock(runtime / HOST_LOCK, "a host", "stop it first with `sfa stop`")
         path = runtime / ENGINE_MEMORY
@@ -91,6 +97,7 @@ class Host:
         dsp = DspState(self.memory, rate, self.request.channels)
         locked = realtime.lock_memory()
         self.decks = Decks(self.memory, Loader(dsp, lock=locked))
+        self.warmer = Warmer(dsp, self.decks.loader, self._stop)
         self.midi = Midi(self.memory, dsp, self._kernel, self._stop)
         self.requests = Requests(self.memory, dsp, self.decks, self.keeper, self.midi, self._stop)
         for count in ("late", "device_misses", "reports_lost", "worst_ns", "relinked_ns"):
@@ -118,6 +125,8 @@ class Host:
             (self.midi.run, "midi watch", ()),
         ):
             threading.Thread(target=target, name=name, args=arguments, daemon=True).start()
+        if self._warm:
+            threading.Thread(target=self.warmer.run, name="warm", daemon=True).start()
         woken, waker = socket.socketpair()  # by a signal, whichever thread it interrupts
         waker.setblocking(False)
         signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
@@ -142,12 +151,13 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--block", type=int, default=128)
     parser.add_argument("--channels", type=int, default=2)
+    parser.add_argument("--cold", action="store_true", help="do not keep PCM warm, to measure")
     parser.add_argument("--log", type=Path, help="folder of the logs")
     given = parser.parse_args()
     log.start("host", given.log)
     request = DeviceRequest(given.device, given.rate, given.block, given.channels)
     try:
-        Host(given.runtime, request).run()
+        Host(given.runtime, request, warm=not given.cold).run()
     except SfaError as error:
         log.write("error", str(error))
         return 1

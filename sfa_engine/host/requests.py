@@ -9,6 +9,7 @@ import threading
 import time
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
 from sfa_engine.engine.layout import DECKS
@@ -20,6 +21,7 @@ from sfa_engine.host.device_keeper import DeviceKeeper
 from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.midi import Midi
 from sfa_engine.host.request_server import RequestServer
+from sfa_engine.track.grid import Grid
 from sfa_engine.wire.verbs import GIVEN, Finite, Text, verb
 
 Slot = Annotated[int, Meta(ge=0, le=SLOTS - 1)]
@@ -71,9 +73,22 @@ class Requests:
         return self._decks.eject(deck, deadline)
 
     @verb(scope="perform", slow=True)
-    def refresh(self, deck: Deck) -> dict[str, Any]:
+    def refresh(self, deck: Deck, keep_grid: bool = False) -> dict[str, Any]:
         """Read the bundle on a deck again, see `Decks.refresh`."""
-        return self._decks.refresh(deck)
+        return self._decks.refresh(deck, keep_grid=keep_grid)
+
+    @verb(scope="read")
+    def grid(self, deck: Deck) -> dict[str, Any]:
+        """Return the grid of a deck's track, see `Decks.grid`."""
+        return self._decks.grid(deck)
+
+    @verb(scope="perform", slow=True)
+    def grid_set(
+        self, deck: Deck, digest: Text, by_hand: bool, grid: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Give a deck's track another grid, see `Decks.set_grid`."""
+        made = None if grid is None else msgspec.convert(grid, Grid)
+        return self._decks.set_grid(deck, digest, made, by_hand=by_hand)
 
     @verb(scope="read")
     def info(self) -> dict[str, Any]:

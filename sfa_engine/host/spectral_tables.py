@@ -14,8 +14,8 @@ def transform_table(rows: int, columns: int) -> npt.NDArray[np.float32]:
     Returns
     -------
     float32[4, rows * columns]
-        Real and imaginary parts of ``exp(-2 pi i k / n)``, and of the turns ``exp(-2 pi i r c / n)``
-        between the halves.
+        Real and imaginary parts of ``exp(-2 pi i k / n)``, and of the turns between the halves,
+        ``exp(-2 pi i r c / n)``.
     """
     n = rows * columns
     cosine, sine = _circle(n)

@@ -18,9 +18,9 @@ from sfa_engine.errors import Refused
 from sfa_engine.library.cues import Cue, replace_automatic
 from sfa_engine.library.database import Connection, change, row, rows
 from sfa_engine.library.grids import set_grid
-from sfa_engine.library.key import parse_key
 from sfa_engine.library.tracks import get, settle
 from sfa_engine.track.grid import Grid
+from sfa_engine.track.key import parse_key
 from sfa_engine.track.media import RATE, check_stem_names
 
 

@@ -28,9 +28,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from sfa_engine.desk.deck import STEMS
 from sfa_engine.errors import MediaError
-from sfa_engine.library.key import parse_key
 from sfa_engine.system.atomic import atomic_directory, write_durably
 from sfa_engine.track.grid import Anchor, Grid
+from sfa_engine.track.key import parse_key
 from sfa_engine.track.media import (
     GAINS,
     MANIFEST,

@@ -16,7 +16,7 @@ import numpy as np
 from sfa_engine.library.analysis import Analysis
 from sfa_engine.library.cues import Cue
 from sfa_engine.library.grids import TrackGrid
-from sfa_engine.library.key import parse_key
+from sfa_engine.track.key import parse_key
 
 SAME_S = 0.02  # cues and sections are on bars: a shift by less is that of the grid
 SAME_MS = 0.1  # of a grid: anchors are rounded to frames

@@ -12,18 +12,22 @@ import math
 import re
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sfa_engine.desk.deck import HOT_CUES, MAX_LENGTH_S, STEMS
+from sfa_engine.desk.deck import CUE_KINDS, HOT_CUES, MAX_LENGTH_S, STEMS
 from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.library.database import Connection, change, insert, row, rows
-from sfa_engine.library.track import check_within
+from sfa_engine.library.track import Track, check_within
 from sfa_engine.library.tracks import get, settle
+from sfa_engine.track.cue_kind import deck_kind, library_kind
 
-EDITABLE = ("position_s", "end_s", "kind", "slot", "label", "color", "stem")
+EDITABLE = ("position_s", "end_s", "kind", "slot", "label", "color", "stem", "on_load")
+CHANGES = ("position_s", "end_s", "kind", "on_load", "label", "color", "is_new")  # of a hot cue
+SAME_MEMORY_S = 0.002  # two memory cues so close are one
 MAX_LABEL = 200  # characters
+SAME_PLACE_S = 1e-4  # a saved change that is sent again
 SAME_S = 0.5  # a new analysis may find the same cue a beat away
 
 _COLOR = re.compile("#[0-9a-f]{6}")
@@ -50,6 +54,8 @@ class Cue:
         ``#rrggbb``, or empty.
     stem : str, optional
         The stem of a loop; None: the whole track.
+    on_load : bool
+        Whether a deck stands on it when it is loaded.
     by_hand : bool
     id : int
         0 until it is stored.
@@ -62,6 +68,7 @@ class Cue:
     label: str = ""
     color: str = ""
     stem: str | None = None
+    on_load: bool = False
     by_hand: bool = True
     id: int = 0
 
@@ -79,6 +86,8 @@ class Cue:
             )
         if self.slot is not None and (type(self.slot) is not int or not 1 <= self.slot <= HOT_CUES):
             raise Refused(f"invalid hot cue {self.slot!r:.40}", f"give 1 to {HOT_CUES}")
+        if type(self.on_load) is not bool:
+            raise Refused(f"invalid on_load {self.on_load!r:.40}", "give true or false")
         for name, text in (("kind", self.kind), ("label", self.label), ("color", self.color)):
             if not isinstance(text, str) or len(text) > MAX_LABEL or _SURROGATE.search(text):
                 raise Refused(
@@ -126,7 +135,7 @@ async def edit(connection: Connection, cue_id: int, **values: Any) -> Cue:
     cue_id : int
     **values
         Fields of `Cue`: ``position_s``, ``end_s``, ``kind``, ``slot``, ``label``, ``color``,
-        ``stem``.
+        ``stem``, ``on_load``.
     """
     for name in values:
         if name not in EDITABLE:
@@ -145,10 +154,10 @@ async def edit(connection: Connection, cue_id: int, **values: Any) -> Cue:
     await change(
         connection,
         "UPDATE cues SET origin = 'hand', kind = ?, position_s = ?, end_s = ?, slot = ?,"
-        " label = ?, color = ?, stem = ?, changed_at = ? WHERE id = ?",
+        " label = ?, color = ?, stem = ?, on_load = ?, changed_at = ? WHERE id = ?",
         (
             cue.kind, cue.position_s, cue.end_s, cue.slot, cue.label, cue.color, cue.stem,
-            time.time(), cue_id,
+            cue.on_load, time.time(), cue_id,
         ),
     )  # fmt: skip
     await settle(connection, track_id)
@@ -166,6 +175,109 @@ async def set_hot_cue(
         (track_id, slot),
     )
     return await add(connection, track_id, cue)
+
+
+async def save_hot_cue(
+    connection: Connection, track: Track, slot: int, changes: Mapping[str, Any]
+) -> None:
+    """Save what a performer changed of a hot cue on a deck; the same changes again do nothing.
+
+    Parameters
+    ----------
+    connection : Connection
+    track : Track
+    slot : int
+        Number of the hot cue.
+    changes : mapping
+        Any of ``position_s`` (None: cleared), ``end_s``, ``kind`` (one of
+        `sfa_engine.desk.deck.CUE_KINDS`), ``on_load``, ``label`` and ``color``; with ``is_new`` it
+        was stored anew, and nothing is kept of the one that had this number.
+    """
+    there = next((cue for cue in await cues_of(connection, track.id) if cue.slot == slot), None)
+    values = _checked(track, changes)
+    if "position_s" in values and values["position_s"] is None:
+        if there is not None:
+            await remove(connection, there.id)
+        return
+    is_new = bool(changes.get("is_new"))
+    if there is None or is_new:
+        if "position_s" not in values:
+            return
+        values["kind"] = library_kind(values.get("kind", "cue"), "cue")
+        made = Cue(slot=slot, **_ended(values))
+        if there is None or not _is_saved(there, made, changes):
+            kept = {name: getattr(made, name) for name in EDITABLE if name != "slot"}
+            await set_hot_cue(connection, track.id, slot, kept.pop("position_s"), **kept)
+        return
+    if "kind" in values:
+        values["kind"] = library_kind(values["kind"], there.kind)
+    values = _ended({"position_s": there.position_s, "end_s": there.end_s, **values})
+    edited = replace(there, **values)
+    if edited != there:
+        await edit(connection, there.id, **{name: getattr(edited, name) for name in EDITABLE})
+
+
+async def save_memory_cue(
+    connection: Connection,
+    track: Track,
+    cue: Cue,
+    *,
+    delete: bool,
+) -> None:
+    """Save a memory cue, or delete those at its position; the same again does nothing."""
+    cue = replace(cue, position_s=min(cue.position_s, track.duration_s or MAX_LENGTH_S))
+    there = [
+        each
+        for each in await cues_of(connection, track.id)
+        if each.slot is None and abs(each.position_s - cue.position_s) <= SAME_MEMORY_S
+    ]
+    if delete:
+        for each in there:
+            await remove(connection, each.id)
+    elif not any(each.by_hand for each in there):
+        await add(connection, track.id, cue)
+
+
+def _checked(track: Track, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes of a hot cue as fields of `Cue`, clamped to the track."""
+    for name in changes:
+        if name not in CHANGES:
+            raise Refused(
+                f'a hot cue has no "{name:.40}"',
+                did_you_mean(name, CHANGES) or f"give one of {', '.join(CHANGES)}",
+            )
+    values = {name: value for name, value in changes.items() if name != "is_new"}
+    for name in ("position_s", "end_s"):
+        place_s = values.get(name)
+        if place_s is None:
+            continue
+        if not _is_number(place_s):
+            raise Refused(f"{name} is {place_s!r:.40}", "give seconds")
+        values[name] = min(max(float(place_s), 0.0), track.duration_s or MAX_LENGTH_S)
+    if values.get("kind", "cue") not in CUE_KINDS:
+        raise Refused(
+            f"kind is {values['kind']!r:.40}", f"a hot cue's is one of {', '.join(CUE_KINDS)}"
+        )
+    if values.get("kind") == "cue":
+        values["end_s"] = None
+    return values
+
+
+def _ended(values: dict[str, Any]) -> dict[str, Any]:
+    """Return fields without an end that is not after the start."""
+    end_s = values.get("end_s")
+    is_after = end_s is not None and end_s > values["position_s"]
+    return {**values, "end_s": end_s if is_after else None}
+
+
+def _is_saved(there: Cue, made: Cue, changes: Mapping[str, Any]) -> bool:
+    """Return whether a new hot cue is stored already, as far as its changes say."""
+    near = abs(there.position_s - made.position_s) <= SAME_PLACE_S
+    named = [name for name in EDITABLE if name in changes and name not in {"position_s", "kind"}]
+    is_kind = "kind" not in changes or deck_kind(there.kind, there.end_s, there.stem) == deck_kind(
+        made.kind, made.end_s, made.stem
+    )
+    return near and is_kind and all(getattr(there, n) == getattr(made, n) for n in named)
 
 
 async def remove(connection: Connection, cue_id: int) -> int:
@@ -221,10 +333,10 @@ async def _insert(connection: Connection, track_id: int, cue: Cue) -> int:
     return await insert(
         connection,
         "INSERT INTO cues (track_id, origin, kind, position_s, end_s, slot, label, color, stem,"
-        " changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " on_load, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             track_id, "hand" if cue.by_hand else "automatic", cue.kind, cue.position_s, cue.end_s,
-            cue.slot, cue.label, cue.color, cue.stem, time.time(),
+            cue.slot, cue.label, cue.color, cue.stem, cue.on_load, time.time(),
         ),
     )  # fmt: skip
 
@@ -239,6 +351,7 @@ async def _get(connection: Connection, cue_id: int) -> tuple[Cue, int]:
 
 def _read(found: sqlite3.Row) -> Cue:
     values = {name: found[name] for name in EDITABLE}
+    values["on_load"] = bool(values["on_load"])
     return Cue(**values, by_hand=found["origin"] == "hand", id=found["id"])
 
 

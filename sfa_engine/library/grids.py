@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sfa_engine.errors import MediaError, Refused
-from sfa_engine.library import correction
 from sfa_engine.library.database import Connection, change, row
 from sfa_engine.library.track import check_within
 from sfa_engine.library.tracks import get, settle
+from sfa_engine.track import correction
 from sfa_engine.track.grid import Anchor, Grid
 from sfa_engine.track.media import RATE
 
@@ -81,6 +81,16 @@ async def drop_hand_grid(connection: Connection, track_id: int) -> TrackGrid | N
     )
     await settle(connection, track_id)
     return await grid_of(connection, track_id)
+
+
+async def save(
+    connection: Connection, track_id: int, grid: Grid | None, rate: int
+) -> TrackGrid | None:
+    """Store a grid by hand, or delete it (None); return the one in force then."""
+    if grid is None:
+        return await drop_hand_grid(connection, track_id)
+    await set_grid(connection, track_id, grid, rate, by_hand=True)
+    return TrackGrid(grid, rate, by_hand=True)
 
 
 async def shift(connection: Connection, track_id: int, beats: float) -> TrackGrid:

@@ -29,7 +29,6 @@ from sfa_engine.library.analysis import (
 from sfa_engine.library.bundle import SUFFIX, rewrite_manifest
 from sfa_engine.library.color import is_color
 from sfa_engine.library.content import bundle_cover, keep_cover, put_cover
-from sfa_engine.library.correction import at_rate
 from sfa_engine.library.cues import Cue, cues_of
 from sfa_engine.library.database import Connection, Database
 from sfa_engine.library.grids import grid_of, set_grid
@@ -47,6 +46,7 @@ from sfa_engine.library.tracks import (
     with_content,
 )
 from sfa_engine.track import media
+from sfa_engine.track.correction import at_rate
 
 LOUDNESS_LUFS = -14.0  # target of the gains; club masters are about -8, so most go down
 MAX_GAIN_DB = 12.0  # up: a very quiet track keeps its noise down
@@ -223,6 +223,7 @@ def _media_cue(cue: Cue, sound: media.Track) -> media.Cue:
         color=cue.color,
         stem=cue.stem,
         by_hand=cue.by_hand,
+        on_load=cue.on_load,
     )
 
 
@@ -236,6 +237,7 @@ def _row_cue(cue: media.Cue, rate: int) -> Cue:
         color=cue.color,
         stem=cue.stem,
         by_hand=cue.by_hand,
+        on_load=cue.on_load,
     )
 
 

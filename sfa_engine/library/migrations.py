@@ -15,6 +15,7 @@ from sfa_engine.library.schema import (
     BATCHES,
     COLLECTION,
     CUE_BANKS,
+    CUES_ON_LOAD,
     FOLDED_WORDS,
     FOLLOWED,
     HELD,
@@ -49,6 +50,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("what the library remembers of itself", SETTINGS),
     Migration("four banks of eight hot cues", CUE_BANKS),
     Migration("playlists that follow those of a service", FOLLOWED),
+    Migration("cues that a deck stands on when it is loaded", CUES_ON_LOAD),
 )
 
 

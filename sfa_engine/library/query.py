@@ -25,8 +25,8 @@ from sfa_engine.errors import MediaError, Refused, did_you_mean
 from sfa_engine.library.color import NAMES as COLORS
 from sfa_engine.library.color import color_of
 from sfa_engine.library.folding import fold
-from sfa_engine.library.key import camelot
 from sfa_engine.library.track import STATES
+from sfa_engine.track.key import camelot
 
 MAX_TEXT = 1000  # characters
 SECONDS = {"h": 3600.0, "d": 86_400.0, "w": 604_800.0, "m": 2_629_800.0, "y": 31_557_600.0}

@@ -360,6 +360,11 @@ CREATE INDEX cues_place ON cues (track_id, position_s);
 CREATE UNIQUE INDEX cues_slot ON cues (track_id, slot) WHERE slot IS NOT NULL;
 """
 
+# Whether a deck stands on the cue when it is loaded.
+CUES_ON_LOAD = """
+ALTER TABLE cues ADD COLUMN on_load INTEGER NOT NULL DEFAULT 0 CHECK (on_load IN (0, 1));
+"""
+
 # The order of a service's playlist, kept until its tracks are here. An entry that a person removed
 # takes its row with it.
 FOLLOWED = """

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sfa_engine.errors import MediaError
-from sfa_engine.library.key import parse_key
 from sfa_engine.library.payload import Chunk, chunks
+from sfa_engine.track.key import parse_key
 
 MAX_COVER_BYTES = 32 << 20
 MAX_TEXT = 500  # characters

@@ -17,9 +17,9 @@ from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.library.bundle import MAX_NAME_BYTES, SUFFIX
 from sfa_engine.library.color import color_of
 from sfa_engine.library.database import Connection, change, insert, row, rows
-from sfa_engine.library.key import camelot, parse_key
 from sfa_engine.library.tags import MAX_TEXT, Tags, in_one_line
 from sfa_engine.library.track import SELECT, STATES, State, Track, track_of
+from sfa_engine.track.key import camelot, parse_key
 from sfa_engine.track.media import MAX_STARS
 
 EDITABLE = ("title", "artist", "album", "genre", "year", "key", "rating", "comment", "color")

@@ -3,7 +3,7 @@
 ::
 
     stdin   {"path": "song.flac", …}                     one line; with "leash" it stays open
-    stdout  {"progress": 0.4, "doing": "listening"}      for each hundredth; for other words or
+    stdout  {"progress": 0.4, "doing": "measuring"}      for each hundredth; for other words or
                                                          less progress four times a second at most
             {"result": {…}}                              or
             {"error": "no file …", "hint": "…", "code": "media"}

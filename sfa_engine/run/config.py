@@ -5,7 +5,6 @@ Every key is optional; an unknown key is refused with the nearest known one.
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -26,12 +25,13 @@ from sfa_engine.engine import RATES_HZ
 from sfa_engine.errors import LibraryError, Refused, did_you_mean
 from sfa_engine.prep.hot_cue import KINDS, MAX_BARS_BEFORE, ORDERS, CuesConfig
 from sfa_engine.prep.options import DEVICES, ENGINES, FEATURES, NO_ENGINE, QUALITIES
-from sfa_engine.run.folders import closed_folder
+from sfa_engine.run.folders import closed_folder, config_path, named_config
 from sfa_engine.surfaces.bridge.settings import BridgeConfig, RouteConfig, read_routes
 from sfa_engine.surfaces.link.settings import LinkConfig
 from sfa_engine.surfaces.midi.settings import MidiConfig
 from sfa_engine.surfaces.osc.settings import OscConfig
 from sfa_engine.surfaces.rtpmidi.settings import RtpMidiConfig
+from sfa_engine.system.deck_count import FEWEST, MOST, USUAL
 
 MAX_NUMBER = 1 << 53  # a larger one is a typing error
 
@@ -59,10 +59,24 @@ class AudioConfig:
 
 
 @dataclass(frozen=True)
+class EngineConfig:
+    """``[engine]``.
+
+    Parameters
+    ----------
+    decks : int
+        How many there are. It is read before everything else, see `deck_setting`.
+    """
+
+    decks: int = USUAL
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that can be set."""
 
     audio: AudioConfig = field(default_factory=AudioConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
     library: LibraryConfig = field(default_factory=LibraryConfig)
     backstage: BackstageConfig = field(default_factory=BackstageConfig)
     separation: SeparationConfig = field(default_factory=SeparationConfig)
@@ -81,6 +95,7 @@ class Config:
 _LIMITS: dict[str, tuple[float, float]] = {
     "audio.rate": RATES_HZ,
     "audio.block": (16, 8192),
+    "engine.decks": (FEWEST, MOST),
     "library.rate": RATES_HZ,
     "library.max_minutes": (1, 1440),
     "spotify.port": (0, 65_535),
@@ -166,19 +181,6 @@ def _check_choices(full: str, path: Path, given: tuple[str, ...]) -> None:
             raise Refused(f"{path}: {full} has {word!r} twice", "write it once")
 
 
-def config_path() -> Path:
-    """Return the path of the configuration, existing or not."""
-    import platformdirs
-
-    return _named_path() or platformdirs.user_config_path("sfa") / "config.toml"
-
-
-def _named_path() -> Path | None:
-    """Return the file in ``SFA_CONFIG``, if set."""
-    named = os.environ.get("SFA_CONFIG")
-    return Path(named) if named else None
-
-
 def load_config(path: Path | None = None) -> Config:
     """Return the user's configuration; defaults without a file.
 
@@ -193,7 +195,7 @@ def load_config(path: Path | None = None) -> Config:
     try:
         given = tomllib.loads(path.read_text())
     except FileNotFoundError:
-        if path == _named_path():
+        if path == named_config():
             raise Refused(f"{path}: file not found", "correct SFA_CONFIG, or unset it") from None
         return Config()
     except OSError as error:

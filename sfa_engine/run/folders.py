@@ -1,4 +1,4 @@
-"""The private folders of the product, accessible to the user alone.
+"""The private folders of the product, accessible to the user alone; and its configuration file.
 
 Imports little: every command needs the runtime folder.
 """
@@ -70,6 +70,19 @@ def _make(path: Path) -> None:
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def config_path() -> Path:
+    """Return the path of the configuration, existing or not."""
+    import platformdirs
+
+    return named_config() or platformdirs.user_config_path("sfa") / "config.toml"
+
+
+def named_config() -> Path | None:
+    """Return the file in ``SFA_CONFIG``, if set."""
+    named = os.environ.get("SFA_CONFIG")
+    return Path(named) if named else None
 
 
 def memory_path() -> Path:

@@ -20,6 +20,7 @@ from typing import Any
 import trio
 
 from sfa_engine.desk import CONTROLS, Button, Control, Meter, Value, find
+from sfa_engine.desk.control import PRESSED
 from sfa_engine.engine.command import (
     ANY,
     REASONS,
@@ -31,18 +32,28 @@ from sfa_engine.engine.command import (
     Source,
     When,
 )
-from sfa_engine.engine.intents import NOW, OPERATIONS, Moment, Operation, family, path_of
+from sfa_engine.engine.intents import (
+    MOVING,
+    NOW,
+    OPERATIONS,
+    Moment,
+    Operation,
+    family,
+    path_of,
+)
 from sfa_engine.engine.layout import READING_PATHS, REPORTS, RINGS, VALUE_INDEX, VALUE_PATHS
 from sfa_engine.engine.memory import Memory
 from sfa_engine.engine.ring import Command, CommandWriter, Report, ReportReader, waiting_commands
 from sfa_engine.errors import EngineError, Refused
+from sfa_engine.stage.outcome import Outcome
 from sfa_engine.stage.stage_controls import FOLLOWERS, StageControls
 
 Listener = Callable[[str, Value, int], None]  # path, value in its unit or text, source
+Press = Callable[[float], Outcome | None]  # of a button; what it has started, if anything
 Recorder = Callable[[Sequence[Report], bool], None]  # reports; whether from before this attach
 
 ANSWER_TIMEOUT_S = 2.0  # the kernel answers within a block; longer means that no block runs
-_MOVING = frozenset(path for path in VALUE_PATHS if family(path) == "deck.position")
+_MOVING = frozenset(path for path in VALUE_PATHS if family(path) in MOVING)
 
 
 @dataclass
@@ -88,6 +99,8 @@ class Done:
     seq, frame : int or None
         Sequence number among all commands that the kernel applied, and engine frame, if known
         already.
+    outcome : Outcome or None
+        Of what a button of the stage has started.
     """
 
     control: Control
@@ -95,6 +108,7 @@ class Done:
     ticket: int
     seq: int | None = None
     frame: int | None = None
+    outcome: Outcome | None = None
 
     @property
     def text(self) -> str:
@@ -116,7 +130,7 @@ class Conductor:
     def __init__(self, memory: Memory, stage_values: Path | None = None) -> None:
         self._listeners: list[Listener] = []
         self.stage = StageControls(self._notify, self.get, stage_values)
-        self._pressed: dict[str, Callable[[], None]] = {}  # actions of the stage's buttons
+        self._pressed: dict[str, Press] = {}  # actions of the stage's buttons
         self._deriving: tuple[str, int] = ("", 0)  # control that is being set, and its source
         self._awaited: dict[int, _Awaited] = {}
         # Values in flight to the kernel, with their tickets and numbers on the ring.
@@ -253,7 +267,7 @@ class Conductor:
         moment = NOW if when is None else Moment.parse(when)
         return Done(control, number, self._push(made, number, source, moment))
 
-    def on_press(self, path: str, press: Callable[[], None]) -> None:
+    def on_press(self, path: str, press: Press) -> None:
         """Set the action of a button of the stage; it must not wait."""
         self._pressed[path] = press
 
@@ -262,9 +276,10 @@ class Conductor:
         number = control.scale.rest if value is None else control.check(value)
         if Moment.parse(when).when is not When.NOW:
             raise Refused(f"{path} acts at once", "leave the moment out")
-        if number >= control.scale.rest:  # else it is released
-            self._pressed[path]()
-        return Done(control, number, 0)
+        outcome = None
+        if control.scale is not PRESSED or number >= control.scale.rest:  # else it is released
+            outcome = self._pressed[path](number)
+        return Done(control, number, 0, outcome=outcome)
 
     def _push(self, made: Operation, number: float, source: int, moment: Moment) -> int:
         ticket = self._writer.write(
@@ -337,6 +352,8 @@ class Conductor:
 
     async def answer(self, path: str, done: Done, *, wait: bool = False) -> Done:
         """Wait for the report of a command, if `wait`, or if the kernel may refuse it."""
+        if done.outcome is not None:
+            await done.outcome.wait()
         if not done.ticket:  # of the stage only
             return done
         is_timed = done.ticket in self._timed

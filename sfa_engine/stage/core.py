@@ -8,20 +8,20 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import trio
-from msgspec import Meta
+from msgspec import Meta, convert, structs
 
-from sfa_engine.desk import CONTROLS, DECK_NUMBERS, DECKS, find
+from sfa_engine.desk import CONTROLS, DECK_NUMBERS, DECKS, DESK, Button, Control, find
+from sfa_engine.desk.control import Name
 from sfa_engine.engine.command import Source
 from sfa_engine.engine.command import When as Timing
 from sfa_engine.engine.intents import Moment, path_of
-from sfa_engine.engine.layout import LATENCY
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, Refused, SfaError
 from sfa_engine.stage.audible import is_playing
@@ -29,27 +29,39 @@ from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.browser import Browser
 from sfa_engine.stage.clocks import describe_clocks
 from sfa_engine.stage.conductor import Conductor, Done, readings_of
+from sfa_engine.stage.cue_names import Place, find_place, places_of
+from sfa_engine.stage.grid_edits import GridEdits
 from sfa_engine.stage.health import LATELY_S, Facts, Misses, judge
 from sfa_engine.stage.host_link import ask_host
 from sfa_engine.stage.hotcues import HotCueMap, HotCues, bundle_of
+from sfa_engine.stage.keys import Keys
+from sfa_engine.stage.memory_cues import MemoryCues
 from sfa_engine.stage.midi_link import MidiLink
 from sfa_engine.stage.midi_ports import ExternalPorts
+from sfa_engine.stage.outcome import Outcome
 from sfa_engine.stage.pending_load import PendingLoads
+from sfa_engine.stage.place import place_s
 from sfa_engine.stage.plays import Plays
 from sfa_engine.stage.raw_bus import RawBus
 from sfa_engine.stage.restarts import Restarts
 from sfa_engine.stage.session_lock import SessionLock
 from sfa_engine.stage.state_log import StateLog
+from sfa_engine.stage.track_cues import TrackCue, TrackCues
 from sfa_engine.stage.track_refresh import TrackRefresh
 from sfa_engine.stage.wake import Wake
 from sfa_engine.system.runtime_files import ENGINE_MEMORY, RESTARTS, STAGE_VALUES
+from sfa_engine.track.cue_kind import library_kind
+from sfa_engine.track.grid import Grid
 from sfa_engine.track.media import MANIFEST
 from sfa_engine.wire.verbs import GIVEN, Bound, Text, exported, verb
 
 logger = logging.getLogger(__name__)
 SUFFIX = ".sfa"  # of a bundle's folder, usually
 HOTCUES = "hotcues-pending.json"
+MEMORY_CUES = "memory-cues-pending.json"
+GRIDS = "grids-pending.json"
 PLAYS = "plays-pending.json"
+SAVE_TIMEOUT_S = 1.0  # that the answer to a label waits for a disk that hangs
 OMITTED = frozenset({"digest"})  # of the host's decks in a status
 INFO_S = 1.0
 LIBRARY_TIMEOUT_S = 0.25  # for the library's hot cues at a load; then the bundle's are used
@@ -103,7 +115,15 @@ class Core:
         self._requested, self._done = [0] * DECKS, [0] * DECKS
         self._lock = SessionLock(self.conductor)
         self._browser = Browser(runtime, self.conductor)
+        self._keys = Keys(self.conductor)
         self._hotcues = HotCues(runtime, (data or runtime) / HOTCUES, self.conductor)
+        self._track_cues = [TrackCues()] * DECKS
+        self._memory = MemoryCues(
+            runtime,
+            (data or runtime) / MEMORY_CUES,
+            self.conductor,
+            lambda deck: self._track_cues[deck - 1],
+        )
         self._cue_points: list[float | None] = [None] * DECKS  # from the library
         self._unseen = set(range(DECKS))  # decks loaded by an earlier stage
         self._plays = Plays(runtime, (data or runtime) / PLAYS, self.conductor)
@@ -111,11 +131,18 @@ class Core:
         self._tracks = TrackRefresh(
             runtime, lambda: self.conductor.memory, self._refresh, self._browser.library_changed
         )
+        self._grids = GridEdits(
+            runtime, (data or runtime) / GRIDS, self.conductor, self._tracks.mark
+        )
 
         self._nursery: trio.Nursery | None = None
         for number in DECK_NUMBERS:
             button = f"deck{number}.load_selected"
             self.conductor.on_press(button, partial(self._load_selected, number))
+            for part, press in (("memory", self._press_memory), ("grid", self._press_grid)):
+                for control in getattr(DESK.deck[number], part).controls():
+                    if isinstance(control, Button):
+                        self.conductor.on_press(control.path, partial(press, number, control))
 
     def _open(self) -> Memory:
         memory = Memory.open(self._runtime / ENGINE_MEMORY)
@@ -137,6 +164,8 @@ class Core:
             nursery.start_soon(self._wake.run)
             nursery.start_soon(self.midi.run)
             nursery.start_soon(self._hotcues.run)
+            nursery.start_soon(self._memory.run)
+            nursery.start_soon(self._grids.run)
             nursery.start_soon(self._plays.run)
             nursery.start_soon(self._pending.run)
             nursery.start_soon(self._browser.run)
@@ -206,12 +235,20 @@ class Core:
         control = find(path)
         if wait or (control.verb and control.refusable):
             return self._set(path, value, when, source, wait=wait)
+        if isinstance(control, Name):
+            return self._set_text(path, value, when, source)
         return _result(path, self.conductor.set_nowait(path, value, source, when))
 
     async def _set(
         self, path: str, value: Any, when: Any, source: int, *, wait: bool
     ) -> dict[str, Any]:
         return _result(path, await self.conductor.set(path, value, source, when, wait=wait))
+
+    async def _set_text(self, path: str, value: Any, when: Any, source: int) -> dict[str, Any]:
+        """Set a text; it is on the disk before the answer."""
+        done = self.conductor.set_nowait(path, value, source, when)
+        await self._hotcues.outbox.wait_saved(SAVE_TIMEOUT_S)
+        return _result(path, done)
 
     @verb(scope="perform")
     async def press(
@@ -220,6 +257,62 @@ class Core:
         """Press a button, now or at a moment."""
         done = await self.conductor.press(path, value, source, when)
         return _result(path, done)
+
+    @verb(scope="read")
+    def deck_cues(self, deck: Deck) -> dict[str, Any]:
+        """Return the places of a deck's track that `deck.cue` jumps to: cues and sections."""
+        return {
+            "places": [
+                {
+                    "position_s": each.position_s,
+                    "end_s": each.end_s,
+                    "name": each.name,
+                    "names": list(each.names),
+                    "what": each.what,
+                    "hot_cue": each.hot_cue,
+                }
+                for each in self._places(deck)
+            ]
+        }
+
+    @verb(scope="perform")
+    async def deck_cue(
+        self, deck: Deck, name: Text, when: When = None, source: FromServer = 0
+    ) -> dict[str, Any]:
+        """Jump to a hot cue, a memory cue or a section by its name, its kind or its number.
+
+        ``drop`` is the first place that is called so, ``break 2`` the second of its kind.
+        """
+        if not bundle_of(self.conductor.memory, deck):
+            raise Refused(f"there is no track on deck {deck}", "load one")
+        found = find_place(self._places(deck), name)
+        if found.hot_cue is not None:
+            path = f"deck{deck}.hotcue{found.hot_cue}.press"
+            done = await self.conductor.press(path, None, source, when)
+        else:
+            kind = "cue" if found.end_s is None else "loop"
+            label = found.names[0] if found.names else ""
+            cue = TrackCue(found.position_s, found.end_s, kind, label=label)
+            jumped = self._memory.jump(deck, cue, when)
+            done = await self.conductor.answer(f"deck{deck}.position", jumped)
+        return {
+            "name": found.name,
+            "what": found.what,
+            "hot_cue": found.hot_cue,
+            "position_s": found.position_s,
+            "ticket": done.ticket,
+            "frame": done.frame,
+        }
+
+    def _places(self, deck: int) -> list[Place]:
+        cues = self._track_cues[deck - 1]
+        # What a hot cue of the library is called, a deck knows only by its label.
+        kinds = {cue.slot: cue.kind for cue in cues.cues if cue.slot is not None}
+        hot_cues = [
+            structs.replace(cue, kind=library_kind(cue.kind, kinds.get(cue.slot or 0, "cue")))
+            for cue in self._hotcues.on_deck(deck)
+        ]
+        return places_of(hot_cues, self._memory.of(deck), cues.sections)
 
     @verb(scope="read")
     def commands_waiting(self) -> list[dict[str, Any]]:
@@ -291,6 +384,7 @@ class Core:
         async with self._on_deck(index, ticket):
             self._lock.check_deck(index + 1, "loading", force=force)
             pending, cues = self._hotcues.pending(), None
+            self._track_cues[index] = TrackCues()
             with trio.move_on_after(LIBRARY_TIMEOUT_S) as patience, suppress(SfaError):
                 cues = await self._library_cues(bundle)
             loaded = await ask_host(
@@ -298,15 +392,77 @@ class Core:
             )
             self._plays.loaded(index + 1)
             self._hotcues.loaded(index + 1)
+            self._memory.loaded(index + 1)
             self._unseen.discard(index)
             self._cue_points[index] = self.conductor.get(f"deck{index + 1}.cue_point")
-            of_bundle = {name: loaded.pop(name) for name in ("hotcues", "cue_point")}
+            loop = loaded.pop("loop", None)
+            of_bundle = TrackCues.of(
+                {name: loaded.pop(name) for name in TrackCues.__struct_fields__}
+            )
             self._put_cues(index, of_bundle if cues is None else cues, pending)
-            if patience.cancelled_caught:
+            self._put_loop(index, loop)
+            playing = self.conductor.memory.engine["transport"][index]["playing"]
+            if position_s == 0.0 and not playing:
+                self._hotcues.stand_on(index + 1)
+            if patience.cancelled_caught or self._grids.is_pending(
+                bundle_of(self.conductor.memory, index + 1)
+            ):
                 self._tracks.mark(index)
             return loaded
 
-    def _load_selected(self, deck: int) -> None:
+    def _press_memory(self, deck: int, control: Control, _number: float) -> Outcome | None:
+        """Do what a button of the memory cues asks for."""
+        name = control.path.rpartition(".")[2]
+        if name in {"next", "previous"}:
+            self._memory.step(deck, 1 if name == "next" else -1)
+            return None
+        here_s = place_s(self.conductor.memory, deck)
+        if name == "delete":
+            return self._start(control.path, partial(self._memory.delete, deck, here_s))
+
+        async def store() -> None:
+            there = await ask_host(self._runtime, "grid", deck=deck - 1)
+            grid = there.get("grid")
+            made = None if grid is None else convert(grid, Grid)
+            await self._memory.store(deck, here_s, made, int(there.get("rate", 1)))
+
+        return self._start(control.path, store)
+
+    def _press_grid(self, deck: int, control: Control, number: float) -> Outcome | None:
+        """Do what a button of the grid's corrections asks for."""
+        name = control.path.rpartition(".")[2]
+        if name == "undo":
+            correct: Callable[[], Awaitable[None]] = partial(self._grids.undo, deck)
+        else:
+            made = self._grids.make(deck, name, number)
+            if made is None:
+                return None
+            correct = partial(self._grids.correct, deck, *made)
+
+        async def run() -> None:
+            await correct()
+            await self._poll_host()  # the tempo that is shown
+
+        return self._start(control.path, run)
+
+    def _start(self, name: str, run: Callable[[], Awaitable[None]]) -> Outcome:
+        """Run what a button of the stage has started."""
+        outcome = Outcome(name)
+
+        async def attempt() -> None:
+            try:
+                await run()
+            except SfaError as error:
+                outcome.set(error)
+            else:
+                outcome.set()
+
+        if self._nursery is None:
+            raise EngineError("the control process is still starting", "wait a moment")
+        self._nursery.start_soon(attempt)
+        return outcome
+
+    def _load_selected(self, deck: int, _number: float) -> None:
         """Load the selected track on a deck; an error is logged."""
 
         async def load() -> None:
@@ -319,27 +475,37 @@ class Core:
         if self._nursery is not None:
             self._nursery.start_soon(load)
 
-    async def _library_cues(self, bundle: str) -> dict[str, Any] | None:
-        """Return hot cues and cue point of a bundle; None if the library does not have it.
+    async def _library_cues(self, bundle: str) -> TrackCues | None:
+        """Return cues, sections and cue point of a bundle; None if the library does not have it.
 
         None without backstage, too: every deck is refreshed when it is running again.
         """
         try:
-            cues: dict[str, Any] = await ask_backstage(
-                self._runtime, "library.hotcues", bundle=bundle
+            return TrackCues.of(
+                await ask_backstage(self._runtime, "library.hotcues", bundle=bundle)
             )
         except (Refused, EngineError):
             return None
-        return cues
 
-    def _put_cues(self, index: int, cues: dict[str, Any], pending: Mapping[str, HotCueMap]) -> None:
+    def _put_cues(self, index: int, cues: TrackCues, pending: Mapping[str, HotCueMap]) -> None:
         """Set a deck's hot cues, and its cue point unless the performer has moved it."""
-        hotcues = {int(number): place_s for number, place_s in cues["hotcues"].items()}
-        self._hotcues.put_on_deck(index + 1, hotcues, pending)
-        path, place_s = f"deck{index + 1}.cue_point", cues["cue_point"]
-        if place_s is not None and self.conductor.get(path) == self._cue_points[index] != place_s:
-            self._cue_points[index] = place_s
-            self.conductor.set_nowait(path, place_s, source=Source.HOST)
+        self._track_cues[index] = cues
+        self._hotcues.put_on_deck(index + 1, cues.cues, pending)
+        self._memory.refreshed(index + 1)
+        path, point_s = f"deck{index + 1}.cue_point", cues.cue_point
+        if point_s is not None and self.conductor.get(path) == self._cue_points[index] != point_s:
+            self._cue_points[index] = point_s
+            self.conductor.set_nowait(path, point_s, source=Source.HOST)
+
+    def _put_loop(self, index: int, loop: list[float] | None) -> None:
+        """Set the loop that a track was saved with, and switch it on if `on_load` says so."""
+        if loop is None:
+            return
+        name = f"deck{index + 1}.loop"
+        self.conductor.set_nowait(f"{name}.start", loop[0], source=Source.HOST)
+        self.conductor.set_nowait(f"{name}.end", loop[1], source=Source.HOST)
+        if self.conductor.get(f"{name}.on_load"):
+            self.conductor.set_nowait(f"{name}.active", 1.0, source=Source.HOST)
 
     async def _refresh(self, index: int) -> bool:
         """Update a deck to what library and bundle have for its track.
@@ -351,8 +517,14 @@ class Core:
             if not bundle:
                 return True
             pending = self._hotcues.pending()
-            cues = await self._library_cues(bundle)
-            refreshed = await ask_host(self._runtime, "refresh", deck=index)
+            async with self._grids.lock(index + 1):
+                keep_grid = self._grids.is_pending(bundle)
+                cues = await self._library_cues(bundle)
+                refreshed = await ask_host(
+                    self._runtime, "refresh", deck=index, keep_grid=keep_grid
+                )
+                if keep_grid:
+                    await self._grids.put_on_deck(index + 1)
             async with self._loading[index]:
                 # Else it was loaded meanwhile: the answers may be outdated.
                 if (request, bundle) == (
@@ -360,8 +532,10 @@ class Core:
                 ):  # fmt: skip
                     break
         # The previous stage may have died while it loaded a bundle that the library does not have.
-        if cues is None and index in self._unseen and "hotcues" in refreshed:
-            cues = None if self._hotcues.has_any(index + 1) else refreshed
+        if cues is None and index in self._unseen and "cues" in refreshed:
+            of_bundle = TrackCues.of(refreshed)
+            self._track_cues[index] = of_bundle  # their names, at least
+            cues = None if self._hotcues.has_any(index + 1) else of_bundle
         self._unseen.discard(index)
         if cues is not None:
             self._put_cues(index, cues, pending)
@@ -414,6 +588,8 @@ class Core:
             ejected: dict[str, Any] = await ask_host(self._runtime, "eject", deck=index)
             self._plays.loaded(index + 1)
             self._hotcues.loaded(index + 1)
+            self._memory.loaded(index + 1)
+            self._track_cues[index] = TrackCues()
             return ejected
 
     @verb(scope="read")
@@ -444,6 +620,18 @@ class Core:
                     "level_db": readings[prefix + "level"],
                     "rate": self.conductor.get(prefix + "rate"),
                     "ready_pct": readings[prefix + "ready"],
+                    "hotcues": [
+                        {
+                            "number": cue.slot,
+                            "position_s": cue.position_s,
+                            "end_s": cue.end_s,
+                            "kind": cue.kind,
+                            "label": cue.label,
+                            "color": cue.color,
+                            "on_load": cue.on_load,
+                        }
+                        for cue in self._hotcues.on_deck(number)
+                    ],
                 }
             )
         engine = memory.engine
@@ -466,7 +654,8 @@ class Core:
                 "blocks": int(engine["blocks"]),
                 "late": int(engine["late"]),
                 "device_misses": int(engine["device_misses"]),
-                "latency_ms": (int(engine["block"]) + LATENCY) / float(engine["sample_rate"]) * 1e3,
+                "latency_ms": self.conductor.memory.latency_s * 1e3,
+                "device_latency_ms": float(engine["device_latency"]) * 1e3,
                 "host_pid": int(engine["host_pid"]),
                 "stage_pid": os.getpid(),
             },

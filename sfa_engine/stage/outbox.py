@@ -72,7 +72,7 @@ class Outbox(Generic[Message]):
         self.state: dict[str, str] = content.state
         self._saved = self._encode()
         self._version = self._saved_version = 0  # of the content
-        self._changed, self._arrived = trio.Event(), trio.Event()
+        self._changed, self._arrived, self._written = trio.Event(), trio.Event(), trio.Event()
         if self.messages:
             self._arrived.set()
 
@@ -97,6 +97,12 @@ class Outbox(Generic[Message]):
     def is_saved(self) -> bool:
         """Whether everything is on the disk."""
         return self._saved_version == self._version
+
+    async def wait_saved(self, timeout_s: float) -> None:
+        """Wait until everything is on the disk; no longer than that while the disk hangs."""
+        with trio.move_on_after(timeout_s):
+            while not self.is_saved:
+                await self._written.wait()
 
     def save(self) -> None:
         """Write the file now.
@@ -126,6 +132,7 @@ class Outbox(Generic[Message]):
             self._changed = trio.Event()
             try:
                 await trio.to_thread.run_sync(self._write, self._encode(), self._version)
+                self._notify_written()
             except OSError as error:
                 logger.warning("%s: %s", self._path, error)
                 self._changed.set()
@@ -185,3 +192,7 @@ class Outbox(Generic[Message]):
             else:
                 self._path.unlink(missing_ok=True)
         self._saved, self._saved_version = content, version
+
+    def _notify_written(self) -> None:
+        self._written.set()
+        self._written = trio.Event()

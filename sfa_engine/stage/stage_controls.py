@@ -2,9 +2,9 @@
 
 Settable values are kept in a file of the runtime folder, written at each change (30 us), so that a
 killed stage loses neither the session's lock nor the bank of the pads; `sfa stop` deletes it with
-the engine's memory. Momentary ones, a shift, are at rest in a new stage, and texts are requested
-again. Controls of `derived` hold no value, and set the rate of their deck. The conductor's
-listeners are notified of all of them.
+the engine's memory. Momentary ones, a shift, are at rest in a new stage, and texts, settable or
+not, are requested again. Controls of `derived` hold no value, and set the rate of their deck. The
+conductor's listeners are notified of all of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from sfa_engine.desk import CONTROLS, DECKS, Button, Text, Value
 from sfa_engine.engine.command import Source
@@ -60,11 +61,11 @@ class StageControls:
             and not (control.planned or isinstance(control, Button) or path in DERIVED)
         }
         # Checks by surfaces that may refuse a value.
-        self.checks: dict[str, Callable[[float], None]] = {}
+        self.checks: dict[str, Callable[[Any], None]] = {}
         if file is not None:
             self._open(file)
 
-    def check(self, path: str, value: float) -> None:
+    def check(self, path: str, value: Value) -> None:
         """Raise `Refused` if the surface that a control switches refuses a value."""
         if path in self.checks:
             self.checks[path](value)
@@ -154,7 +155,7 @@ class StageControls:
 
 def _is_kept(path: str) -> bool:
     control = CONTROLS[path]
-    return control.settable and not control.momentary
+    return control.settable and not (control.momentary or isinstance(control, Text))
 
 
 def _is_shown(path: str) -> bool:

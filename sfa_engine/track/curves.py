@@ -169,6 +169,14 @@ class Curves:
         )
         return values
 
+    def has_onsets(self, stem: str) -> bool:
+        """Return whether the onsets of a stem are listed."""
+        return f"{ONSETS}{stem}" in self.tables
+
+    def onsets(self, stem: str) -> NDArray[Any]:
+        """Return the onsets of a stem, in frames at 48 kHz: uint32[n], rising."""
+        return self.numbers(f"{ONSETS}{stem}")
+
     def splices(self) -> NDArray[Any]:
         """Return where a stretcher may cut, in frames at 48 kHz: uint32[n], rising."""
         return self.numbers(SPLICES)

@@ -78,6 +78,8 @@ class Cue(Struct, frozen=True, forbid_unknown_fields=True):
         The stem of a loop; None: the whole track.
     by_hand : bool
         Whether the user made it.
+    on_load : bool
+        Whether a deck stands on it when the track is loaded.
     """
 
     position_frames: int
@@ -88,6 +90,7 @@ class Cue(Struct, frozen=True, forbid_unknown_fields=True):
     color: str = ""
     stem: str | None = None
     by_hand: bool = False
+    on_load: bool = False
 
     def __post_init__(self) -> None:
         _check_length("label of a cue", self.label, MAX_LABEL)
@@ -289,12 +292,17 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
             within("start of the preview", start, (0, self.frames - 1))
             within("end of the preview", end, (start + 1, self.frames))
         if self.grid is not None:
-            for before, after in pairwise(self.grid.anchors):
-                if is_seam(before, after, self.rate):
-                    within("beats jumped by the grid", after.beat - before.beat, SEAMS)
-                    continue
-                beats = (after.beat - before.beat) * 60.0 * self.rate
-                within("tempo between two anchors", beats / (after.frame - before.frame), DRIFTS)
+            check_drifts(self.grid, self.rate)
+
+
+def check_drifts(grid: Grid, rate: int) -> None:
+    """Raise MediaError if the tempo between two anchors of a grid is out of range."""
+    for before, after in pairwise(grid.anchors):
+        if is_seam(before, after, rate):
+            within("beats jumped by the grid", after.beat - before.beat, SEAMS)
+            continue
+        beats = (after.beat - before.beat) * 60.0 * rate
+        within("tempo between two anchors", beats / (after.frame - before.frame), DRIFTS)
 
 
 _RECORDS = {

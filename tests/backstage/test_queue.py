@@ -115,6 +115,17 @@ def test_the_higher_priority_is_earlier_and_equals_are_in_order(tmp_path: Path) 
     with_queue(tmp_path, body)
 
 
+def test_a_job_that_an_older_program_queued_has_its_arguments_by_their_present_names(
+    tmp_path: Path,
+) -> None:
+    async def body(queue: Queue, _: Clock) -> None:
+        await put(queue, replace(IMPORT, args={"path": "/a.mp3", "told": {"title": "A"}}))
+        job = await take(queue, "import")
+        assert job.args == {"path": "/a.mp3", "metadata": {"title": "A"}}
+
+    with_queue(tmp_path, body)
+
+
 def test_a_unique_job_is_there_once_while_it_lives(tmp_path: Path) -> None:
     async def body(queue: Queue, _: Clock) -> None:
         once = replace(IMPORT, unique="import:/song.wav")

@@ -42,11 +42,12 @@ def runtime() -> Iterator[Path]:
             time.sleep(0.05)
 
 
-def answers(runtime: Path, data: Path, *pauses_s: float) -> list[str]:
+def answers(runtime: Path, data: Path, *pauses_s: float, **environment: str) -> list[str]:
     """Return what a program is told that asks backstage again and again."""
+    folders = {"XDG_DATA_HOME": str(data), "XDG_CONFIG_HOME": str(data)}
     asked = subprocess.run(
         [sys.executable, "-c", ASK, str(runtime), *map(str, pauses_s)],
-        env={**os.environ, "XDG_DATA_HOME": str(data), "XDG_CONFIG_HOME": str(data)},
+        env={**os.environ, **folders, **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -74,3 +75,22 @@ def test_one_that_cannot_start_is_told_with_its_last_words(runtime: Path, tmp_pa
     (tmp_path / "sfa" / "library.db").write_bytes(b"no database at all" * 100)
     (said,) = answers(runtime, tmp_path, 0.0)
     assert said.startswith("backstage did not start: library")
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_reason(
+    runtime: Path, tmp_path: Path
+) -> None:
+    (file := tmp_path / "no folder").write_text("")
+    folders = {"XDG_DATA_HOME": str(file), "XDG_STATE_HOME": str(file)}
+    (said,) = answers(runtime, tmp_path, 0.0, **folders)
+    assert said == (
+        f"backstage did not start: {file}/sfa: Not a directory; "
+        "check its permissions and the free space"
+    )
+
+
+def test_a_log_that_cannot_be_written_is_no_reason_not_to_run(
+    runtime: Path, tmp_path: Path
+) -> None:
+    (file := tmp_path / "no folder").write_text("")
+    assert answers(runtime, tmp_path, 0.0, XDG_STATE_HOME=str(file)) == ["0"]

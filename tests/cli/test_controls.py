@@ -54,6 +54,27 @@ def test_the_status_shows_titles_at_every_width(width):
     assert "120.00" in line
 
 
+@pytest.mark.parametrize("width", [24, 40, 80, 200])
+def test_the_status_shows_hot_cues_as_far_as_there_is_room(width):
+    said = status()
+    kinds = {1: "cue", 2: "loop", 9: "fade_in"}
+    said["decks"][0]["hotcues"] = [
+        {"number": n, "position_s": 60.0 * n, "kind": kind, "label": label, "color": color}
+        for (n, kind), label, color in zip(
+            kinds.items(), ("", "The drop", "Rise"), ("", "#ff8800", ""), strict=True
+        )
+    ]
+    lines = status_lines(said, width)
+    (cues,) = [line for line in lines if any("cues" in text for text, _ in line)]
+    text = "".join(text for text, _ in cues)
+    assert cell_len(text) <= width
+    if width < 50:
+        assert text.endswith("…")
+    else:
+        assert text.split("cues")[1].strip() == "1 1:00.0  2↻ The drop  9◢ Rise"
+        assert ("2↻ The drop", "#ff8800") in cues
+
+
 def test_describe_says_what_the_socket_says(sfa):
     told = json.loads(sfa("describe", "--json")[1])
     assert told == Core.describe(None)["controls"]

@@ -11,10 +11,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sfa_engine.desk import CONTROLS, Button, Choice, Each, Fader, Meter, Section, Switch
+from sfa_engine.desk.control import MAX_NAME, Name
 from sfa_engine.desk.scale import count, decibels, percent
 from sfa_engine.errors import Refused
 
-controls = st.sampled_from(list(CONTROLS.values()))
+controls = st.sampled_from([c for c in CONTROLS.values() if not isinstance(c, Name)])
 
 
 class Lamp(Section):
@@ -118,6 +119,44 @@ def test_a_text_is_taken_as_it_is_read_or_refused_by_name(control, text):
         assert control.check(text) == value
 
 
+NAMES = [c for c in CONTROLS.values() if isinstance(c, Name)]
+
+
+@given(st.sampled_from(NAMES), st.sampled_from([math.nan, 1, None, b"", True, [], "\ud800" * 8]))
+def test_a_text_that_may_be_set_refuses_what_is_none_by_name(control, value):
+    with pytest.raises(Refused) as caught:
+        control.check(value)
+    assert caught.value.message.startswith(f"{control.path}: ")
+    assert caught.value.hint
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=MAX_NAME))
+def test_a_name_is_kept_on_one_line(text):
+    control = CONTROLS["deck1.hotcue1.label"]
+    kept = control.check(text)
+    assert kept.split() == text.split()
+    assert kept == control.check(kept)
+    assert not set(kept) & set("\n\r\t\v")
+
+
+def test_a_name_has_a_longest_length():
+    with pytest.raises(Refused, match="give a text of up to 200 characters"):
+        CONTROLS["deck1.hotcue1.label"].check("x" * 201)
+
+
+@pytest.mark.parametrize(
+    ("word", "color"), [("#FF8800", "#ff8800"), (" #00ff7f ", "#00ff7f"), ("", "")]
+)
+def test_a_colour_is_six_hexadecimal_digits_or_none(word, color):
+    assert CONTROLS["deck1.hotcue1.color"].check(word) == color
+
+
+@pytest.mark.parametrize("word", ["red", "#f80", "#gg0000", "ff8800", "#ff88000"])
+def test_another_colour_is_refused(word):
+    with pytest.raises(Refused, match=r'not a colour; write it like "#ff8800"'):
+        CONTROLS["deck1.hotcue1.color"].check(word)
+
+
 @pytest.mark.parametrize(("word", "value"), [("on", 1), (" OFF ", 0), ("true", 1), ("0", 0)])
 def test_a_switch_understands_words(word, value):
     assert Lamp.on.check(word) == value
@@ -134,7 +173,7 @@ def test_a_switch_takes_a_boolean_and_nothing_in_between():
 
 def test_nothing_but_a_switch_takes_a_boolean():
     for control in CONTROLS.values():
-        if not isinstance(control, Switch):
+        if not isinstance(control, Switch | Name):
             with pytest.raises(Refused, match="True is not a number"):
                 control.check(True)
 

@@ -20,6 +20,7 @@ from sfa_engine.desk import (
     Text,
     find,
 )
+from sfa_engine.desk.control import Name
 from sfa_engine.desk.deck import BANDS, BANKS, HOT_CUES_IN_BANK, STEMS
 from sfa_engine.errors import Planned, Refused
 
@@ -67,6 +68,9 @@ def test_every_control_is_explained_in_one_sentence():
 
 def test_every_control_rests_within_its_range():
     for control in CONTROLS.values():
+        if isinstance(control, Name):
+            assert control.check("") == ""
+            continue
         assert control.check(control.scale.rest) == control.scale.rest, control.path
 
 

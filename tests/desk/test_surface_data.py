@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa_engine.desk import CONTROLS, Button, Choice, Fader, Meter, Section, Text
-from sfa_engine.desk.control import CENTRE, COLORS, GROUPS, MAX_LABEL
+from sfa_engine.desk.control import CENTRE, COLORS, GROUPS, MAX_LABEL, Name
 from sfa_engine.desk.deck import STEMS
 from sfa_engine.desk.scale import Scale, centred_decibels, count
 
@@ -19,6 +19,7 @@ KEYS = {
     "path", "kind", "sentence", "label", "group", "order", "color", "unit", "low", "high", "rest",
     "optional", "whole", "digits", "law", "taper", "detent", "glide", "held", "momentary",
     "options", "owner", "verb", "refusable", "planned",
+    "settable",
 }  # fmt: skip
 
 
@@ -185,10 +186,11 @@ def test_a_text_has_no_range():
     assert (said["kind"], said["low"], said["high"], said["rest"]) == ("text", None, None, "")
 
 
-def test_texts_are_read_only_and_of_the_stage():
+def test_texts_are_of_the_stage_and_read_only_but_names_and_colours():
     texts = [c for c in CONTROLS.values() if isinstance(c, Text)]
     assert texts
-    assert all(c.owner == "stage" and not c.settable and isinstance(c, Meter) for c in texts)
+    assert all(c.owner == "stage" and isinstance(c, Meter) for c in texts)
+    assert all(c.settable == isinstance(c, Name) for c in texts)
 
 
 # ---------------------------------------------------------------- ranges

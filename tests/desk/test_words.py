@@ -14,8 +14,9 @@ SECONDS = [path for path, control in CONTROLS.items() if control.scale.unit == "
 def test_every_control_in_seconds_takes_minutes_too(path):
     control = CONTROLS[path]
     for words, seconds in (("0:30", 30.0), ("1:01.5", 61.5), ("0:01:01.5", 61.5), ("90", 90.0)):
-        assert control.check(words) == seconds
-    assert control.check("0:30 s") == 30.0
+        if seconds <= control.scale.high:
+            assert control.check(words) == seconds
+    assert control.check("0:05 s") == 5.0
     if control.scale.low < 0:
         assert control.check("-0:10") == -10.0
 

@@ -21,7 +21,7 @@ from any_values import faults, parameters
 from sfa_engine.engine.command import Op, Ring
 from sfa_engine.engine.layout import SLOTS, VALUE_INDEX
 from sfa_engine.engine.memory import Memory
-from sfa_engine.engine.ring import ReportReader
+from sfa_engine.engine.ring import Command, CommandWriter, ReportReader
 from sfa_engine.host import build, device_keeper, jack, loader, realtime
 from sfa_engine.host.device import DeviceRequest, Found
 from sfa_engine.host.device_keeper import DeviceKeeper
@@ -108,6 +108,7 @@ class OneBlock:
 
     name = "timer"
     device = "none: one block"
+    latency_s = 0.0
 
     def __init__(self, request, _rate, _kernel, callback, user):
         self._process = build.STREAM(callback)
@@ -221,6 +222,7 @@ def test_a_device_that_gives_no_block_raises_no_thread(tmp_path, monkeypatch):
     class Dead:
         name = "portaudio"
         device = "opens, but does not call"
+        latency_s = 0.0
 
         def __init__(self, *_):
             pass
@@ -496,3 +498,42 @@ def test_no_value_makes_a_fault_in_the_host(served, bundle):
     del verbs["quit"]
     with SocketClient(served.runtime / "host.sock", TIMEOUT_S) as client:
         assert faults(client, verbs) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fate", ["on its deck", "ejected", "removed"])
+def test_a_stem_of_another_track_is_there_again_after_a_restart_or_is_given_back(
+    process, tmp_path, fate
+):
+    sound = {name: np.full((4 * RATE, 2), 0.1, np.float32) for name in ("vocals", "drums")}
+    bundles = [
+        write_bundle_arrays(tmp_path / f"{n}.sfa", sound, title=f"{n}", artist="", bpm=120.0 + n)
+        for n in (1, 2)
+    ]
+    first = process()
+    for deck, path in enumerate(bundles):
+        assert "ok" in ask(tmp_path, "load", deck=deck, path=str(path))
+    memory = Memory.open(tmp_path / "engine.memory")
+    writer = CommandWriter(memory, Ring.STAGE)
+    guest = memory.engine["transport"][0]["stem"][0]["now"]
+    writer.push(Command(Op.STEM_SOURCE, deck=0, target=0, x=2.0))
+    wait_until(lambda: guest["slot"] >= 0)
+    offset = float(guest["offset"])
+    if fate != "on its deck":
+        assert "ok" in ask(tmp_path, "eject", deck=1)
+    first.kill()
+    first.wait()
+    (tmp_path / "host.sock").unlink()
+    if fate == "removed":
+        shutil.rmtree(bundles[1])
+    process()
+    if fate == "removed":
+        wait_until(lambda: memory.value("deck1.stem.vocals.source") == 0.0)
+        assert guest["source"] == 0
+    else:
+        wait_until(lambda: guest["slot"] >= 0)
+        assert memory.value("deck1.stem.vocals.source") == 2.0
+        assert float(guest["offset"]) == offset
+        on_deck = int(memory.engine["transport"][1]["head"]["slot"])
+        assert (int(guest["slot"]) == on_deck) == (fate == "on its deck")
+    assert ask(tmp_path, "info")["ok"]["decks"][0]["loaded"]

@@ -1,5 +1,6 @@
 """Tracks into memory: what the disk does later does not matter, and errors are told."""
 
+import ctypes
 import errno
 import os
 import threading
@@ -14,8 +15,11 @@ from sfa_engine.engine.layout import LATENCY, SLOTS
 from sfa_engine.engine.ring import Command
 from sfa_engine.errors import EngineError, MediaError
 from sfa_engine.host import loader
+from sfa_engine.host.decks import Decks
 from sfa_engine.host.offline import Offline
 from sfa_engine.library.bundle import constant_grid, write_bundle_arrays
+from sfa_engine.track.curves import FILE, CurvesWriter
+from sfa_engine.track.media import read_bundle
 
 RATE = 48_000
 SECONDS = 8
@@ -136,6 +140,69 @@ def test_another_grid_while_it_plays_is_not_heard_and_its_beats_are_in_force(bun
         engine.push(command)
         same.push(command)
     assert np.array_equal(engine.render(RATE), same.render(RATE))
+
+
+def curves(bundle, frames, digest=None):
+    """Put curves with a splice list into a bundle."""
+    writer = CurvesWriter()
+    writer.add_list("splices", frames)
+    (bundle / FILE).write_bytes(writer.file(digest or read_bundle(bundle).track.digest))
+
+
+def test_the_onsets_of_a_bundle_are_in_memory_for_the_kernel(bundle):
+    known = [1000, 50_000, 10**9]
+    curves(bundle, known)
+    engine = Offline()
+    mounted = engine.load(0, bundle)
+    media = engine.dsp.record["media"][mounted.slot]
+    assert mounted.splices.tolist() == known[:2]  # the last one is beyond the track
+    assert media["splices"] == 2
+    address = ctypes.cast(int(media["splices_address"]), ctypes.POINTER(ctypes.c_double))
+    assert address[:2] == known[:2]
+    engine.render(32)
+    assert engine.loader.give_grid(0, None)
+    engine.render(32)
+    assert engine.loader.on_deck(0).splices.tolist() == known[:2]
+
+
+@pytest.mark.parametrize("fault", ["missing", "of_another_sound", "damaged"])
+def test_without_valid_curves_no_onsets_are_known(bundle, fault):
+    if fault != "missing":
+        curves(bundle, [1000], "00" * 32 if fault == "of_another_sound" else None)
+    if fault == "damaged":
+        file = bundle / FILE
+        file.write_bytes(file.read_bytes()[:-1] + b"!")
+    engine = Offline()
+    mounted = engine.load(0, bundle)
+    assert mounted.splices is None
+    assert engine.dsp.record["media"][mounted.slot]["splices"] == -1
+
+
+def test_an_analysis_gives_the_track_on_a_deck_its_onsets(bundle):
+    engine = Offline()
+    decks = Decks(engine.memory, engine.loader)
+    stopped = threading.Event()
+
+    def run():
+        while not stopped.is_set():
+            engine.render(512)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        decks.load(0, str(bundle))
+        engine.loader.on_deck(0).filled.wait(10)
+        assert engine.loader.on_deck(0).splices is None
+        curves(bundle, [4800])
+        assert decks.refresh(0)["is_current"]
+        engine.loader.wait_taken(0)
+        assert engine.loader.on_deck(0).splices.tolist() == [4800]
+        taken = engine.loader.on_deck(0)
+        assert decks.refresh(0)["is_current"]
+        assert engine.loader.on_deck(0) is taken  # nothing new
+    finally:
+        stopped.set()
+        thread.join()
 
 
 def test_another_grid_waits_until_a_track_is_all_in_memory(bundle, monkeypatch):

@@ -9,9 +9,9 @@ from sfa_engine.library.changes import (
     cue_changes,
     grid_distance_ms,
 )
-from sfa_engine.library.correction import doubled, shifted
 from sfa_engine.library.cues import Cue
 from sfa_engine.library.grids import TrackGrid
+from sfa_engine.track.correction import doubled, shifted
 from sfa_engine.track.grid import Anchor, Grid
 
 RATE = 48_000

@@ -5,7 +5,7 @@ import pytest
 
 from sfa_engine.errors import Refused
 from sfa_engine.library.analysis import Analysis
-from sfa_engine.library.correction import changed
+from sfa_engine.track.correction import changed
 from sfa_engine.track.grid import Anchor, Grid
 
 RATE = 48_000

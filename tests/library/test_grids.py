@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from open_library import in_asyncio
 
 from sfa_engine.errors import MediaError, Refused
-from sfa_engine.library import correction
 from sfa_engine.library.analysis import Analysis, store
 from sfa_engine.library.grids import (
     TrackGrid,
@@ -21,6 +20,7 @@ from sfa_engine.library.grids import (
 )
 from sfa_engine.library.tags import Tags
 from sfa_engine.library.tracks import add, get
+from sfa_engine.track import correction
 from sfa_engine.track.grid import Anchor, Grid
 
 RATE = 48_000

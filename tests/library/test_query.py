@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa_engine.errors import Refused
-from sfa_engine.library.key import KEYS, camelot
 from sfa_engine.library.query import (
     OPERATORS,
     Choice,
@@ -16,6 +15,7 @@ from sfa_engine.library.query import (
     compatible,
     parse_query,
 )
+from sfa_engine.track.key import KEYS, camelot
 
 
 def one(text):

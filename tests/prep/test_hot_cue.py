@@ -75,6 +75,23 @@ def test_a_hot_cue_lies_bars_before_its_kind_and_the_place_itself_stays_a_cue():
     assert [cue.time_s for cue in chosen if cue.kind == "drop"] == [48.5, 80.5]
 
 
+def test_bars_are_counted_over_a_seam_as_the_grid_counts_them_and_end_on_a_downbeat():
+    # An edit leaves 0.3 beats of the sixth bar: a bar all the same, or no lead-in that begins
+    # before the edit would begin with a bar.
+    at = 20.3 * 24_000.0
+    before = (at - 48.0) / 24_000.0
+    grid = Grid((Anchor(0.0, 0.0), Anchor(at - 48.0, before), Anchor(at, 24.0)), 120.0)
+    drop_s = float(grid.frame_of(32, 48_000)) / 48_000
+    for bars, start_s in ((1, at / 48_000 + 2.0), (2, at / 48_000), (3, 10.0), (8, 0.0)):
+        config = CuesConfig(kinds=("drop",), bars_before={"drop": bars})
+        chosen = choose([Cue(drop_s, "drop", "drop")], config, grid, 48_000)
+        (hot,) = (cue for cue in chosen if cue.hot_cue)
+        assert abs(hot.time_s - start_s) < 1e-5
+        beat = float(grid.beat_of(hot.time_s * 48_000, 48_000))
+        assert abs(beat - round(beat)) < 1e-3
+        assert round(beat) % 4 == 0
+
+
 def test_where_the_track_has_not_begun_the_hot_cue_is_at_the_place_itself():
     config = CuesConfig(kinds=("drop",), bars_before={"drop": 32}, most={"drop": 1})
     assert numbered(config) == [(1, "drop 1")]

@@ -12,12 +12,14 @@ import pytest
 import rtmidi
 from engine_process import show, until
 
+from sfa_engine.surfaces.midi.message import IDENTITY_REQUEST
 from sfa_engine.system.process_lock import lock_holder
 from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET, STAGE_LOCK
 
 pytestmark = [pytest.mark.realtime, pytest.mark.slow]
 
 # Where tests run in the background, Ctrl-C is nothing to those that they start.
+PAD_OF_LIVE_II = (0xF0, 0x47, 0x7F, 0x47)
 CTRL_C = ("env", "--default-signal=INT")
 PROFILE = """
 name = "probe"
@@ -43,13 +45,17 @@ do = "deck1.hotcue_bank"
 
 
 class Device:
-    """A controller: two clients of JACK's, one that sends and one that is lit."""
+    """A controller: two clients of JACK's, one that sends and one that is lit.
 
-    def __init__(self, name):
-        self.out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name)
-        self.out.open_virtual_port("keys")
-        self.lamps = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, f"{name} lamps")
-        self.lamps.open_virtual_port("lamps")
+    Two devices by their names, or one whose ports are a pair.
+    """
+
+    def __init__(self, name, is_pair):
+        keys, lamps = ("midi", "midi") if is_pair else ("keys", "lamps")
+        self.out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, f"{name} out" if is_pair else name)
+        self.out.open_virtual_port(keys)
+        self.lamps = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, f"{name} {'in' if is_pair else 'lamps'}")
+        self.lamps.open_virtual_port(lamps)
 
     def send(self, *data):
         self.out.send_message(bytes(data))
@@ -68,8 +74,8 @@ class Device:
 
 
 @contextmanager
-def device(name="Probe"):
-    made = Device(name)
+def device(name="Probe", is_pair=False):
+    made = Device(name, is_pair)
     try:
         yield made
     finally:
@@ -151,6 +157,28 @@ def test_two_of_one_kind_have_a_slot_each_and_both_play(client):
         with device("Probe"):
             until(lambda: len(ports(client)) == 4, "both")
             assert {name: port["slot"] for name, port in ports(client).items()} == slots
+
+
+def test_lamps_of_an_mpc_are_addressed_to_the_model_that_it_names(client):
+    client.call("set", path="deck1.stem.drums.mute", value=True)
+    with device("MPC Live II Public", is_pair=True) as mpc:
+        mpc.lamps.ignore_types(sysex=False)
+        seen = []
+
+        def arrives(message):
+            return until(lambda: seen.extend(mpc.shown()) or message in seen, f"{message}")
+
+        arrives(tuple(IDENTITY_REQUEST))
+        mpc.send(*bytes.fromhex("F0 7E 00 06 02 47 47 00 19 00 01 00 00 00 F7"))
+        until(lambda: seen.extend(mpc.shown()) or any(m[:4] == PAD_OF_LIVE_II for m in seen), "it")
+        plugged(client, "MPC Live II Public midi")
+        del seen[:]
+        mpc.send(0x90, 37, 127)  # bank C: the second pad mutes the drums
+        until(lambda: seen.extend(mpc.shown()) or any(m[7:8] == (1,) for m in seen), "the pad")
+        pads = [message for message in seen if message[:3] == PAD_OF_LIVE_II[:3]]
+        assert pads
+        assert {message[:4] for message in pads} == {PAD_OF_LIVE_II}
+    client.call("set", path="deck1.stem.drums.mute", value=False)
 
 
 def test_relative_steps_of_what_the_stage_owns_are_clamped(client):

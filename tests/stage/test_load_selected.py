@@ -15,7 +15,7 @@ def conductor():
 
 def test_a_button_of_the_stage_is_pressed_at_once(conductor):
     pressed = []
-    conductor.on_press("deck1.load_selected", lambda: pressed.append(1))
+    conductor.on_press("deck1.load_selected", lambda _: pressed.append(1))
     done = conductor.press_nowait("deck1.load_selected", source=1001)
     assert (done.ticket, pressed) == (0, [1])
     conductor.press_nowait("deck1.load_selected", 0.0)  # let go

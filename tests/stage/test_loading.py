@@ -19,6 +19,7 @@ from engine_process import Show, show, until
 from sfa_engine.errors import SfaError
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.system.process_lock import lock_holder
+from sfa_engine.track.media import Cue
 
 pytestmark = pytest.mark.slow
 
@@ -209,3 +210,26 @@ def test_a_bundle_here_is_loaded_by_its_name_where_no_track_is_called_so(
     here = bundle.rename(bundle.with_name("bundle without ending"))
     done = engine.command_in(here.parent, "load", "1", here.name)
     assert done == (0, "deck 1: X, mix\n", "")
+
+
+@pytest.mark.parametrize("on_load", [True, False])
+def test_the_loop_that_a_track_was_saved_with_is_set_and_on_if_it_is_to_be(
+    engine: Show, tmp_path: Path, on_load: bool
+) -> None:
+    sound = (np.random.default_rng(1).standard_normal((4 * RATE, 2)) * 0.1).astype(np.float32)
+    cues = [
+        Cue(RATE, "of one stem", "loop", RATE + 4800, stem="mix"),
+        Cue(RATE // 2, "a hot cue", "loop", RATE, hot_cue=1),
+        Cue(2 * RATE, "saved", "loop", 3 * RATE),
+    ]
+    path = write_bundle_arrays(
+        tmp_path / "x.sfa", {"mix": sound}, title="X", artist="", bpm=None, cues=cues
+    )
+    with engine.connect() as client:
+        client.call("set", path="deck1.loop.on_load", value=on_load)
+        client.call("deck.load", deck=1, path=str(path))
+        loop = [f"deck1.loop.{name}" for name in ("start", "end", "active")]
+        until(
+            lambda: [client.call("get", path=p)["value"] for p in loop] == [2.0, 3.0, on_load],
+            "the loop",
+        )

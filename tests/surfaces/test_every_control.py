@@ -12,7 +12,7 @@ from engine_process import show
 from osc_client import Client, free_port
 from rtp_controller import NetworkController, free_pair
 
-from sfa_engine.desk import CONTROLS, Choice, Switch
+from sfa_engine.desk import CONTROLS, DESK, Choice, Switch, Text
 from sfa_engine.errors import Refused
 from sfa_engine.surfaces.osc.address import address_of
 
@@ -28,19 +28,33 @@ NOT_HERE = {
     "deck2.loop.active": "there is no loop",
     "deck1.position": "its scale is longer than any track",
     "deck2.position": "its scale is longer than any track",
+    "deck1.needle": "the deck moves it",
+    "deck2.needle": "the deck moves it",
     "session.lock": "while it is on it refuses others",
     "session.focus": "moves the addresses of OSC and the layer of MIDI",
     "deck1.bpm": "follows from the rate, which is tested, and from the track",
     "deck2.bpm": "follows from the rate, which is tested, and from the track",
     "deck1.tempo_fader": "follows from rate and range",
     "deck2.tempo_fader": "follows from rate and range",
+    **{
+        path: "which may be set follows from the other deck's track"
+        for path in CONTROLS
+        if path.endswith(".source") and ".stem." in path
+    },
+    **{
+        cue.kind.path: "is refused for a cue beyond the track's end, where the test puts it"
+        for deck in DESK.deck.values()
+        for cue in deck.hotcue.values()
+    },
 }
 # Those of sync at the end: while they are on, the rate follows.
 PATHS = sorted(
     (
         path
         for path, control in CONTROLS.items()
-        if control.settable and not control.planned and path not in NOT_HERE
+        if control.settable
+        and not (control.planned or isinstance(control, Text))
+        and path not in NOT_HERE
     ),
     key=lambda path: path.endswith(".sync"),
 )
@@ -174,6 +188,8 @@ def surfaces(engine):
     ):
         for deck in (1, 2):
             socket.call("set", path=f"deck{deck}.sync", value="off")
+            # a deck that has come to its end in an earlier test plays no more
+            socket.call("set", path=f"deck{deck}.position", value=0.0, wait=True)
         made = Surfaces(socket, osc, midi)
         assert made.until(lambda: is_ready(socket), 20.0), socket.call("midi.ports")
         yield made

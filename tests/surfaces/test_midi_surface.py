@@ -1,6 +1,7 @@
 """Controllers as the stage sees them, on a host of which only MIDI is there."""
 
 import re
+import threading
 
 import pytest
 import trio
@@ -10,8 +11,12 @@ from sfa_engine.engine.command import Source
 from sfa_engine.engine.midi import SLOTS
 from sfa_engine.errors import Refused
 from sfa_engine.stage.core import Core
+from sfa_engine.surfaces.midi import controllers, learn
+from sfa_engine.surfaces.midi.message import IDENTITY_REQUEST
+from sfa_engine.surfaces.midi.profile import parse_profile
 from sfa_engine.surfaces.midi.settings import MidiConfig
 from sfa_engine.surfaces.midi.surface import MidiSurface
+from sfa_engine.surfaces.midi.table import compile_profile
 from sfa_engine.wire.push import Push
 
 pytestmark = pytest.mark.slow
@@ -189,6 +194,60 @@ async def test_a_profile_that_is_edited_is_in_force_at_once_and_an_invalid_one_i
     await until(lambda: stage.ports()[0]["profile"] is None and not len(host.bindings))
 
 
+async def test_the_mapping_stays_in_force_while_an_edited_profile_compiles(
+    host, start, monkeypatch
+):
+    stage = await start()
+    (folder := stage.core.data / "profiles").mkdir()
+    (folder / "mine.toml").write_text(PROFILE)
+    host.plug(KNOB)
+    await until(lambda: stage.ports() and stage.ports()[0]["open"] and len(host.bindings) == 4)
+    changes = []
+    stage.core.conductor.listen(lambda *change: changes.append(change[0]))
+    compiling, go_on = threading.Event(), threading.Event()
+
+    def compile_slowly(*given):
+        compiling.set()
+        assert go_on.wait(10)
+        return compile_profile(*given)
+
+    monkeypatch.setattr(controllers, "compile_profile", compile_slowly)
+    new = PROFILE + '[[control]]\nname = "x"\nnote = 9\ndo = "deck1.play"\n'
+    (folder / "mine.toml").write_text(new)
+    await until(compiling.is_set)
+    assert stage.ports()[0]["bindings"] == len(host.bindings) == 4
+    host.receive(0, bytes([0x90, 1, 127]))
+    await until(lambda: "session.focus" in changes)
+    # Edited once more meanwhile: that one is in force in the end, not the one that compiles.
+    stage.surface._controllers.use(
+        stage.surface._controllers.open[0],
+        parse_profile(new.replace("note = 9", "note = [9, 10]"), "x"),
+    )
+    go_on.set()
+    await until(lambda: len(host.bindings) == 6)
+    await until(lambda: stage.ports()[0]["bindings"] == 6)
+
+
+async def test_lamps_carry_the_model_that_the_device_names_in_its_identity_reply(host, start):
+    stage = await start()
+    (folder := stage.core.data / "profiles").mkdir()
+    light = '\n[lights.model]\nsend = "F0 47 7F {model} 65 00 {level} F7"\n'
+    head, controls = PROFILE.split("[[control]]", 1)
+    text = head + "model = 0x46" + light + "[[control]]" + controls
+    (folder / "mine.toml").write_text(text.replace("light = true", 'light = "model"'))
+    host.plug(KNOB)
+    unlit = "F0 47 7F %s 65 00 00 F7"
+    await until(lambda: bytes.fromhex(unlit % "46") in host.sent[0])
+    assert IDENTITY_REQUEST in host.sent[0]
+    host.receive(0, bytes.fromhex("F0 7E 00 06 02 47 33 00 19 00 01 00 00 00 F7"))
+    await until(lambda: bytes.fromhex(unlit % "33") in host.sent[0])
+    # A new stage asks once more: what the one before knew is gone with it.
+    stage.scope.cancel()
+    host.sent[0].clear()
+    await start()
+    await until(lambda: IDENTITY_REQUEST in host.sent[0])
+
+
 def seen(stage):
     """Return names and sizes of the profiles that the stage has read."""
     return {(name, size) for name, _, size in stage.surface._controllers._user}
@@ -208,6 +267,28 @@ async def test_lights_of_what_the_stage_owns_follow_it(host, start):
     await until(lambda: host.sent[0][-1] == unlit)
 
 
+async def test_the_lamp_of_a_hot_cue_takes_its_colour(host, start):
+    stage = await start()
+    (folder := stage.core.data / "profiles").mkdir()
+    (folder / "mine.toml").write_text(PROFILE + COLOURED)
+    host.plug(KNOB)
+    await until(lambda: stage.ports() and stage.ports()[0]["open"] and host.resyncs)
+    for color, sent in (
+        ("#ff8000", [0xF0, 1, 0x7F, 0x40, 0, 0xF7]),
+        ("#0000ff", [0xF0, 1, 0, 0, 0x7F, 0xF7]),
+    ):
+        stage.core.conductor.stage.put("deck1.hotcue3.color", color, Source.HOST)
+        await until(lambda: any(list(each["on"][:6]) == sent for each in host.lights))  # noqa: B023
+    assert stage.core.conductor.get("deck1.hotcue3.color") == "#0000ff"
+
+
+COLOURED = """
+[[control]]
+name = "cue"
+note = 9
+do = "deck1.hotcue3.press"
+light = { send = "F0 01 {r} {g} {b} F7", on = "desk", off = "dim" }
+"""
 PROFILE = f"""
 name = "mine"
 title = "Mine"
@@ -288,6 +369,28 @@ async def test_learn_binds_what_is_moved_at_once(host, start):
     assert stage.ports()[0]["profile"] == said["profile"] == "nanokontrol2-midi-1"
     assert len(host.bindings) == 1
     assert not host.midi["slots"][0]["monitored"]
+
+
+async def test_learning_goes_on_from_the_profile_that_was_just_saved(host, start, monkeypatch):
+    stage = await start()
+    host.plug(KNOB)
+    await until(lambda: stage.ports() and stage.ports()[0]["open"])
+    these = stage.surface._controllers
+
+    async def save(_runtime, _method, *, name, text):
+        file = these.folder / f"{name}.toml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        await these.look()  # reads the file before the stage knows that it is saved
+        return {"path": str(file)}
+
+    monkeypatch.setattr(learn, "ask_backstage", save)
+    for number, path in enumerate(("deck1.play", "deck2.play"), 1):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stage.surface.midi_learn, path, Push(lambda: None), "", 10.0)
+            await until(lambda: host.midi["slots"][0]["monitored"])
+            host.receive(0, bytes([0x90, number, 100]))
+        assert len(host.bindings) == number
 
 
 async def test_a_learner_that_leaves_leaves_nothing(host, start):

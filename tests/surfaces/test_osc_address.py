@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pythonosc.osc_packet import OscPacket
 
-from sfa_engine.desk import CONTROLS, Button, Choice, Meter, Switch
+from sfa_engine.desk import CONTROLS, Button, Choice, Meter, Switch, Text
 from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.errors import Planned, Refused
 from sfa_engine.surfaces.osc import address
@@ -26,7 +26,7 @@ from sfa_engine.surfaces.osc.address import (
 )
 
 BUILT = {path: control for path, control in CONTROLS.items() if not control.planned}
-SETTABLE = [control for control in BUILT.values() if control.settable]
+SETTABLE = [c for c in BUILT.values() if c.settable and not isinstance(c, Text)]
 BUTTONS = [control for control in BUILT.values() if isinstance(control, Button)]
 
 
@@ -49,7 +49,8 @@ def test_every_control_that_is_built_has_an_address_of_its_own():
 def test_every_value_and_text_can_be_sent():
     assert set(UNIT_SENDERS) == {p for p, c in BUILT.items() if not isinstance(c, Button)}
     for path, control in BUILT.items():
-        if control.settable or path == "master.level":
+        is_number = control.settable and not isinstance(control, Text)
+        if is_number or path == "master.level":
             assert path in TRAVEL_SENDERS
     assert not {"clock.beat", "deck1.underruns", "deck1.title"} & set(TRAVEL_SENDERS)
 
@@ -98,6 +99,16 @@ def test_both_ends_of_every_range_can_be_set(control):
         assert value_of(target(control.path), [float(end)]) == end
     assert value_of(target(control.path, travel=True), [0]) == control.scale.value(0.0)
     assert value_of(target(control.path, travel=True), [1]) == control.scale.value(1.0)
+
+
+def test_a_text_that_may_be_set_is_a_string_and_no_number():
+    label, color = target("deck1.hotcue1.label"), target("deck1.hotcue1.color")
+    assert (label.kind, target("deck1.title").kind) == ("value", "reading")
+    assert value_of(label, ["The  drop"]) == "The drop"
+    assert value_of(color, ["#FF8800"]) == "#ff8800"
+    for wrong in (label, [1.0]), (color, ["red"]), (label, []), (label, ["a", "b"]):
+        with pytest.raises(Refused):
+            value_of(*wrong)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e300, 10**400])
@@ -170,7 +181,7 @@ def test_a_stem_that_is_none_is_refused(wrong):
 
 def test_an_unknown_address_is_refused_with_the_nearest():
     assert "deck1.stem.vocals.volume" in str(refusal("/deck1/stem/vocal/volume"))
-    assert isinstance(refusal("/deck1/keylock"), Planned)
+    assert isinstance(refusal("/pad1/pitch"), Planned)
     assert "no travel" in str(refusal("/n/deck1/cue"))
 
 

@@ -16,7 +16,7 @@ from ready_layouts import made
 from ready_layouts import opened as app
 from touchosc_app import App, Node
 
-from sfa_engine.desk import CONTROLS, DESK, Button, Choice, Control, Desk, Each, Fader
+from sfa_engine.desk import CONTROLS, DECK_NAMES, DESK, Button, Choice, Control, Desk, Each, Fader
 from sfa_engine.desk.control import COLORS, Section
 from sfa_engine.desk.deck import Deck
 from sfa_engine.desk.scale import percent
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 EVERY = list(itertools.product(TABLETS, (3, 6)))
 MIN_STRIP = 40  # of a fader; its strip, with the meter beside it, is wider
 # Verbs of the OSC surface itself.
-VERBS = {"/sfa/subscribe", "/sfa/ping", "/deck1/load_row", "/deck2/load_row"}
+VERBS = {"/sfa/subscribe", "/sfa/ping", *(f"/{deck}/load_row" for deck in DECK_NAMES)}
 PLAYED = re.compile(r"deck\d\.(play|cue)|.*\.(press|hit|mute|solo|volume|fader|kill)|crossfader")
 
 

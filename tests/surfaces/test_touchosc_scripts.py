@@ -48,7 +48,11 @@ def test_the_port_is_in_the_layout() -> None:
 
 
 def test_a_button_is_pressed_once_and_a_held_one_released(app: App) -> None:
-    for name, sent in (("deck1.hotcue3.press", [1.0]), ("deck1.cue", [1.0, 0.0])):
+    for name, sent in (
+        ("deck1.brake", [1.0]),
+        ("deck1.hotcue3.press", [1.0, 0.0]),
+        ("deck1.cue", [1.0, 0.0]),
+    ):
         app.sent.clear()
         node = app.find(name)
         app.press(node)
@@ -139,6 +143,18 @@ def test_a_hot_cue_says_where_it_is_and_when_it_is_empty(app: App) -> None:
     assert label.values.text == "1:17.4"
     app.receive("/deck1/hotcue2/position", "nil")
     assert label.values.text == "empty"
+
+
+def test_a_hot_cue_shows_its_label_and_its_colour(app: App) -> None:
+    strip = app.find("deck1.hotcue2.color")
+    app.receive("/deck1/hotcue2/color", "#ff8000")
+    color = strip.color
+    assert (color.r, color.g, color.b, color.a) == pytest.approx((1.0, 128 / 255, 0.0, 1.0))
+    app.receive("/deck1/hotcue2/color", "")
+    assert strip.color.a == 0.0
+    label = app.find("deck1.hotcue2.label")
+    app.receive("/deck1/hotcue2/label", "The drop")
+    assert label.values.text == "The drop"
 
 
 def test_numbers_have_the_places_of_the_desk(app: App) -> None:

@@ -87,10 +87,10 @@ class Download:
         existing = await self.downloaded(job)
         if existing:
             return Outcome({"path": existing, "why": "it was downloaded before"}, skipped=True)
-        metadata, options = job.args["told"], PrepOptions.of(job.args)
+        metadata, options = job.args["metadata"], PrepOptions.of(job.args)
         request = {
             "url": job.args["url"],
-            "wanted": {
+            "expected": {
                 "title": metadata.get("title", ""),
                 "artists": metadata.get("artists", []),
                 "duration_s": metadata.get("duration_s"),

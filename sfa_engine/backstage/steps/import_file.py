@@ -185,7 +185,7 @@ class ImportFile:
 
         A track is imported without a cover rather than not at all.
         """
-        url = job.args.get("told", {}).get("cover_url")
+        url = job.args.get("metadata", {}).get("cover_url")
         if not url or self.cover is None or found.tags.cover is not None:
             return found, ""
         async with self.context.database.reading() as connection:
@@ -383,7 +383,7 @@ def _relation(track: Track, found: _Found) -> Relation:
 
 def _with_metadata(tags: Tags, args: Mapping[str, Any]) -> Tags:
     """Return a file's tags, overridden by a service's metadata."""
-    metadata = args.get("told", {})
+    metadata = args.get("metadata", {})
     names = ("title", "artist", "album", "year")
     known = {name: metadata[name] for name in names if metadata.get(name)}
     return replace(tags, **known)

@@ -81,13 +81,13 @@ class ImportSource:
         Of the file; or of a folder with one file for each stem.
     sources : mapping
         Files by stem name, for such a folder.
-    told : mapping
-        Metadata of a service: title, artist …; preferred to the tags. Stored jobs have the name.
+    metadata : mapping
+        Of a service: title, artist …; preferred to the tags.
     """
 
     path: str
     sources: Mapping[str, str] = field(default_factory=dict)
-    told: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 def import_file(source: ImportSource, options: PrepOptions) -> Plan:
@@ -95,7 +95,7 @@ def import_file(source: ImportSource, options: PrepOptions) -> Plan:
     return Plan(
         Kind.IMPORT,
         {**asdict(source), **options.to_args()},
-        title=sayable(str(source.told.get("title") or Path(source.path).name)),
+        title=sayable(str(source.metadata.get("title") or Path(source.path).name)),
         unique=import_key(source.path),
         priority=options.priority,
         time_limit_s=IMPORT_LIMIT_S,
@@ -120,12 +120,12 @@ def import_link(url: str, options: PrepOptions) -> Plan:
     )
 
 
-def download(url: str, told: Mapping[str, Any], options: PrepOptions) -> list[Plan]:
+def download(url: str, metadata: Mapping[str, Any], options: PrepOptions) -> list[Plan]:
     """Return the plans that download a track and import it."""
-    title = str(told.get("title") or url)
+    title = str(metadata.get("title") or url)
     fetch = Plan(
         Kind.DOWNLOAD,
-        {"url": url, "told": dict(told), **options.to_args()},
+        {"url": url, "metadata": dict(metadata), **options.to_args()},
         title=title,
         unique=f"download:{url}",
         priority=options.priority,
@@ -134,7 +134,7 @@ def download(url: str, told: Mapping[str, Any], options: PrepOptions) -> list[Pl
     )
     import_ = Plan(
         Kind.IMPORT,
-        {"downloaded": True, "url": url, "told": dict(told), **options.to_args()},
+        {"downloaded": True, "url": url, "metadata": dict(metadata), **options.to_args()},
         title=title,
         unique=import_key(url),
         priority=options.priority,

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -40,7 +40,8 @@ from sfa_engine.library.grids import TrackGrid
 from sfa_engine.library.query import age_of
 from sfa_engine.library.track import Track
 from sfa_engine.system.aio import within_time
-from sfa_engine.track.media import MAX_CUES, read_bundle
+from sfa_engine.track.grid import TEMPOS, Anchor, Grid
+from sfa_engine.track.media import MAX_CUES, RATES, check_drifts, read_bundle
 from sfa_engine.wire.frames import sayable
 from sfa_engine.wire.verbs import Count, Text, Texts, verb
 
@@ -57,8 +58,17 @@ Values = Annotated[
     dict[str, str | int | float | bool | None], Meta(description='a map as {"title": "…"}')
 ]
 Hotcues = Annotated[
-    dict[str, Annotated[float, Meta(ge=-60, le=MAX_LENGTH_S)] | None],
-    Meta(description='a map as {"1": 12.5, "2": null}'),
+    dict[
+        str,
+        Annotated[float, Meta(ge=-60, le=MAX_LENGTH_S)]
+        | dict[str, str | int | float | bool | None]
+        | None,
+    ],
+    Meta(description='a map as {"1": {"position_s": 12.5, "label": "drop"}, "2": null}'),
+]
+Anchors = Annotated[
+    list[tuple[float, float]],
+    Meta(min_length=1, max_length=100_000, description="a list of frames and beats"),
 ]
 Change = Callable[[Connection, int], Awaitable[Any]]
 Correct = Callable[[Connection, int], Awaitable[TrackGrid]]
@@ -270,11 +280,12 @@ class LibraryVerbs:
         end_s: float | None = None,
         color: Text = "",
         stem: Text | None = None,
+        on_load: bool = False,
     ) -> dict[str, Any]:
         """Set a cue, or a loop with an end, by hand."""
 
         async def change(connection: Connection, number: int) -> Cue:
-            cue = Cue(position_s, kind, end_s, hot_cue, label, color, stem)
+            cue = Cue(position_s, kind, end_s, hot_cue, label, color, stem, on_load)
             if len(await cues.cues_of(connection, number)) >= MAX_CUES:
                 most = f"{MAX_CUES} are the most that a bundle has"
                 raise Refused("the track has too many cues", most)
@@ -284,14 +295,16 @@ class LibraryVerbs:
 
     @verb(scope="read")
     async def library_hotcues(self, bundle: Text) -> dict[str, Any]:
-        """Return the hot cues and the cue point of a bundle, in seconds, for a deck."""
+        """Return the cues, the sections and the cue point of a bundle, in seconds, for a deck."""
         async with self._context.database.reading() as connection:
             track = await self._known(connection, Path(bundle))
             there = await cues.cues_of(connection, track.id)
+            made = await analysis.analysis_of(connection, track.id)
         starts = [cue.position_s for cue in there if cue.kind == "intro"]
         return {
             "track": track.id,
-            "hotcues": {str(cue.slot): cue.position_s for cue in there if cue.slot},
+            "cues": [asdict(cue) for cue in there],
+            "sections": [asdict(section) for section in made.sections] if made else [],
             "cue_point": min(starts, default=None),
         }
 
@@ -305,25 +318,66 @@ class LibraryVerbs:
 
     @verb(scope="perform")
     async def library_save_hotcues(self, bundle: Text, hotcues: Hotcues) -> dict[str, Any]:
-        """Save hot cues by number, in seconds, or None for cleared.
+        """Save hot cues by number: what changed of each, its new position, or None for cleared.
 
-        A bundle that the library does not know is imported.
+        What may change is ``position_s``, ``end_s``, ``kind``, ``on_load``, ``label`` and
+        ``color``; with ``is_new`` nothing is kept of the hot cue that had the number. A bundle that
+        the library does not know is imported.
         """
         folder = Path(bundle)
         changes = _by_number(hotcues)
         async with self._context.database.transaction() as connection:
             track = await self._of_bundle(connection, folder)
-            there = {cue.slot: cue for cue in await cues.cues_of(connection, track.id) if cue.slot}
-            for slot, place_s in changes.items():
-                on_it = there.get(slot)
-                if place_s is None:
-                    if on_it is not None:
-                        await cues.remove(connection, on_it.id)
-                elif on_it is None or abs(on_it.position_s - place_s) > 1e-4:
-                    place = min(max(place_s, 0.0), track.duration_s or MAX_LENGTH_S)
-                    await cues.set_hot_cue(connection, track.id, slot, place)
+            for slot, changed in changes.items():
+                await cues.save_hot_cue(connection, track, slot, changed)
         await self._update_manifest(track.id)
         return {"track": track.id}
+
+    @verb(scope="perform")
+    async def library_save_memory_cue(
+        self,
+        bundle: Text,
+        position_s: Seconds,
+        end_s: Seconds | None = None,
+        label: Text = "",
+        color: Text = "",
+        delete: bool = False,
+    ) -> dict[str, Any]:
+        """Save a cue without a hot cue's number, a loop with an end; or delete those there."""
+        kind = "cue" if end_s is None else "loop"
+        cue = Cue(position_s, kind, end_s, label=label, color=color)
+        async with self._context.database.transaction() as connection:
+            track = await self._of_bundle(connection, Path(bundle))
+            await cues.save_memory_cue(connection, track, cue, delete=delete)
+        await self._update_manifest(track.id)
+        return {"track": track.id}
+
+    @verb(scope="perform")
+    async def library_save_grid(
+        self,
+        bundle: Text,
+        rate: Annotated[int, Meta(ge=RATES[0], le=RATES[1])],
+        anchors: Anchors | None = None,
+        bpm: Annotated[float, Meta(ge=TEMPOS[0], le=TEMPOS[1])] = 120.0,
+        beats_per_bar: Annotated[int, Meta(ge=1, le=32)] = 4,
+    ) -> dict[str, Any]:
+        """Save a grid that was corrected on a deck, as made by hand; without anchors, delete it.
+
+        An anchor is a frame at `rate` and the number of its beat. The analysed grid is in force
+        again where the one by hand is deleted.
+        """
+        try:
+            made = [Anchor(frame, beat) for frame, beat in anchors] if anchors else None
+            grid = Grid(tuple(made), bpm, beats_per_bar) if made else None
+            if grid is not None:
+                check_drifts(grid, rate)
+        except MediaError as problem:
+            raise Refused(problem.message, problem.hint) from problem
+        async with self._context.database.transaction() as connection:
+            track = await self._of_bundle(connection, Path(bundle))
+            saved = await grids.save(connection, track.id, grid, rate)
+        await self._update_manifest(track.id)
+        return {"track": track.id, "grid": _grid_to_dict(saved) if saved else None}
 
     @verb(scope="perform")
     async def library_played(
@@ -580,12 +634,15 @@ def _named(track: int | str) -> str:
     return f"#{track}" if isinstance(track, int) else track
 
 
-def _by_number(hotcues: dict[str, float | None]) -> dict[int, float | None]:
-    """Return hot cues by number, checked."""
+def _by_number(hotcues: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """Return the changes of hot cues by number, checked; a position alone is a new one."""
     for name in hotcues:
         if name not in {str(number) for number in range(1, HOT_CUES + 1)}:
             raise Refused(f"hot cue {name!r:.20}", f"they go from 1 to {HOT_CUES}")
-    return {int(name): position_s for name, position_s in hotcues.items()}
+    return {
+        int(name): changed if isinstance(changed, dict) else {"position_s": changed, "is_new": True}
+        for name, changed in hotcues.items()
+    }
 
 
 def _grid_to_dict(grid: TrackGrid) -> dict[str, Any]:

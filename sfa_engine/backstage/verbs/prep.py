@@ -30,12 +30,11 @@ from sfa_engine.backstage.steps.plans import (
     prepare,
 )
 from sfa_engine.backstage.verbs.library import TrackWord
-from sfa_engine.backstage.verbs.paging import fit_in_frame, job_numbers
+from sfa_engine.backstage.verbs.paging import MAX_LISTED, batch_tracks, fit_in_frame, job_numbers
 from sfa_engine.backstage.watch_folders import FolderWatcher
 from sfa_engine.errors import MediaError, Refused, did_you_mean
 from sfa_engine.library import analysis, cues, search, tracks
 from sfa_engine.library.bundle import MAX_PADDING_S
-from sfa_engine.library.database import rows
 from sfa_engine.library.sources import stem_sources
 from sfa_engine.library.tags import read_tags
 from sfa_engine.prep.separate.licence import quota
@@ -44,7 +43,6 @@ from sfa_engine.wire.frames import sayable
 from sfa_engine.wire.verbs import Count, Text, Texts, verb
 
 MIN_STEMS = 2  # that make a folder one track
-MAX_LISTED = 500  # tracks in an answer
 POLL_S = 10.0  # for one name; a disk that spins up takes 6 s
 QUOTA_S = 60.0  # for LALAL.AI to answer, with retries
 WALK_S = 600.0  # for a folder with all that is in it
@@ -183,17 +181,15 @@ class PrepVerbs:
     @verb(scope="read")
     async def prep_tracks(self, batch: Text, after: Count = 0) -> dict[str, Any]:
         """Return a page of a batch's tracks, after a number."""
-        wanted = (batch, after, MAX_LISTED)
         async with self._context.database.reading() as connection:
-            found = await rows(
+            found = await batch_tracks(
                 connection,
-                "SELECT track_id, max(coalesce(result ->> '$.truncated', 0)) AS truncated,"
+                batch,
+                after,
+                "max(coalesce(result ->> '$.truncated', 0)) AS truncated,"
                 " max(coalesce(result ->> '$.repaired_samples', 0)) AS repaired_samples,"
                 # '["' is less than '[]': the notes of the one job that has some
-                " min(coalesce(result ->> '$.notes', '[]')) AS notes"
-                " FROM batch_jobs JOIN jobs ON jobs.id = job_id WHERE batch = ? AND track_id > ?"
-                " GROUP BY track_id ORDER BY track_id LIMIT ?",
-                wanted,
+                " min(coalesce(result ->> '$.notes', '[]')) AS notes",
             )
             imported = {each["track_id"]: each for each in found}
             answer = [

@@ -11,14 +11,13 @@ from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.job import Kind
 from sfa_engine.backstage.steps.plans import reanalyse
-from sfa_engine.backstage.verbs.paging import fit_in_frame, job_numbers
+from sfa_engine.backstage.verbs.paging import batch_tracks, fit_in_frame, job_numbers
 from sfa_engine.library import cues, search, tracks
 from sfa_engine.library.database import Connection, Row, change, rows
 from sfa_engine.prep.options import ANALYSIS_VERSION
 from sfa_engine.wire.verbs import Count, Text, verb
 
 AT_ONCE = 200  # tracks in a transaction: a load waits for none longer than a quarter of a second
-MAX_LISTED = 500  # tracks in an answer
 
 
 class ReanalyseVerbs:
@@ -60,13 +59,13 @@ class ReanalyseVerbs:
         bar_later_beats, cues_new and cues_gone that differ; ``by_hand`` what was kept.
         """
         async with self._context.database.reading() as connection:
-            found = await rows(
+            found = await batch_tracks(
                 connection,
-                "SELECT track_id, json_group_array(json_object('kind', kind, 'state', state,"
-                " 'result', json(coalesce(result, '{}')), 'error', json(error))) AS jobs"
-                " FROM batch_jobs JOIN jobs ON jobs.id = job_id WHERE batch = ? AND track_id > ?"
-                " AND kind IN ('analyse', 'cue') GROUP BY track_id ORDER BY track_id LIMIT ?",
-                (batch, after, MAX_LISTED),
+                batch,
+                after,
+                "json_group_array(json_object('kind', kind, 'state', state, 'result',"
+                " json(coalesce(result, '{}')), 'error', json(error))) AS jobs",
+                (Kind.ANALYSE, Kind.CUE),
             )
             answer = [await _report(connection, each) for each in found]
         return {"tracks": fit_in_frame(answer)}

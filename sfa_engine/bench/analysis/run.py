@@ -17,6 +17,7 @@ from sfa_engine.bench.pieces import make_piece, write_piece
 
 ENGINES = ("product", "librosa")
 LONG_S = 3600.0
+_SHORT_S = 20.0  # a found piece that is a loop, not a track
 
 Progress = Callable[[float, str], None]
 
@@ -80,10 +81,10 @@ def found(place: Path) -> list[Item]:
 
 def _item(path: Path, truth: dict[str, Any]) -> Item:
     """Return a found piece, what is missing of its truth filled in."""
-    loop = truth.get("kind") in ("short loop", "loop")
+    loop = truth["duration"] < _SHORT_S
     filled = {"constant": True, "meter": 4, "key": None, "sections": None, "drops": None}
     group = truth.get("group") or ("real" if truth["bpm"] else "none")
-    kind = truth["kind"] if truth.get("group") else "loop" if loop else "full"
+    kind = truth["kind"] if truth.get("group") else "loop" if loop else "track"
     return Item(path, {**filled, **truth, "kind": kind, "group": group})
 
 

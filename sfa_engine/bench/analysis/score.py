@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfa_engine.errors import SfaError
-from sfa_engine.library.key import camelot, parse_key
+from sfa_engine.track.key import camelot, parse_key
 
 Times = NDArray[np.float64]
 Row = dict[str, Any]

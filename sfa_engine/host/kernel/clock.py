@@ -24,6 +24,7 @@ from sfa_engine.host.kernel.reports import change
 AT_TEMPO = VALUE_INDEX["clock.tempo"]
 INTERNAL, LEADER = int(ClockSource.INTERNAL), int(ClockSource.LEADER)
 MIDI, LINK = int(ClockSource.MIDI), int(ClockSource.LINK)
+DEAD_ZONE = 0.0005  # beats, 0.25 ms at 120 BPM: closer is in phase; an outer clock jitters more
 PULL = 0.5  # of the phase error is made good a beat
 MAX_PULL = 0.05  # of the tempo of a deck: half a beat is made good in ten
 MAX_BEND = 0.01  # of an outer tempo, while somebody is in time with the clock
@@ -93,7 +94,7 @@ def steer(engine, dsp, frame):
         beat = outer_beat(engine, source, frame)
         most = MAX_BEND if is_heard(engine, dsp) else MAX_BEND_ALONE
         error = sync.phase_error(beat, here)
-        if abs(error) > sync.DEAD_ZONE:
+        if abs(error) > DEAD_ZONE:
             bent += min(most, max(-most, PULL * error))
         downbeat = np.int64(math.floor(here - beat + 0.5))
         engine.clock_downbeat = downbeat + engine.clock_shift
@@ -103,11 +104,11 @@ def steer(engine, dsp, frame):
         base = transport.base_speed(dsp, engine, deck)
         if put(engine, dsp, AT_TEMPO, legal(dsp, AT_TEMPO, base / length * per_minute)):
             engine.clock_moved = 1
-        speed = engine.transport[deck].head.speed
+        speed = transport.paced_speed(engine, deck)
         bent = abs(speed) / base
         if speed > 0.0:
             error = sync.phase_error(beat, here)
-            if abs(error) > sync.DEAD_ZONE:
+            if abs(error) > DEAD_ZONE:
                 bent *= 1.0 + min(MAX_PULL, max(-MAX_PULL, PULL * error))
             downbeat = np.int64(math.floor(here - beat + 0.5))
             engine.clock_downbeat = downbeat + engine.clock_shift

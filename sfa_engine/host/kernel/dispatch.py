@@ -8,6 +8,8 @@ from sfa_engine.host.kernel import (  # noqa: F401 - importing them registers th
     cue,
     hotcue,
     loop,
+    stem_loop,
+    stem_source,
     tempo,
     transport_verbs,
 )

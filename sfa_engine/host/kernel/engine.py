@@ -16,7 +16,18 @@ from sfa_engine.engine.layout import (
     STRIPS,
     TICK,
 )
-from sfa_engine.host.kernel import clock, grid, mixer, scheduler, sync, transport
+from sfa_engine.host.kernel import (
+    clock,
+    cue,
+    grid,
+    mixer,
+    motion,
+    scheduler,
+    slip,
+    stem_line,
+    sync,
+    transport,
+)
 from sfa_engine.host.kernel.glide import advance, settle
 from sfa_engine.host.kernel.intrinsics import gettid, kernel, now_ns, store_release, wake
 from sfa_engine.host.kernel.lead import CLOCK, session_beat
@@ -50,10 +61,10 @@ def begin(engine, dsp, started_ns):
         engine.resuming = 0
     for d in range(DECKS):
         engine.transport[d].steered_frame = engine.frame
+        motion.resume(engine, np.int64(d), engine.frame)
     clock.steer(engine, dsp, engine.frame)
     for d in range(DECKS):
-        dsp.channel[d].side_to = mixer.side_gain(engine.values, dsp.to, np.int64(d))
-        dsp.channel[d].side_from = dsp.channel[d].side_to
+        mixer.settle_sides(engine, dsp, np.int64(d))
     engine.fresh = 0
 
 
@@ -77,6 +88,8 @@ def tick(engine, dsp):
     done = np.int64(0)
     while done < TICK:
         frame = engine.frame
+        for d in range(DECKS):
+            slip.note(engine, np.int64(d))
         scheduler.run_due(engine, dsp, frame)
         if done == 0:
             scheduler.mark_done(engine)
@@ -86,9 +99,14 @@ def tick(engine, dsp):
             if transport.frames_to_event(engine, dsp, np.int64(d), frame) <= 0:
                 transport.happen(engine, dsp, np.int64(d), frame)
         for d in range(DECKS):
+            if done == 0:
+                motion.advance(engine, dsp, np.int64(d), frame)
+            slip.update(engine, dsp, np.int64(d), frame)
+        for d in range(DECKS):
             sync.steer(engine, dsp, np.int64(d), frame)
             left = transport.frames_to_event(engine, dsp, np.int64(d), frame)
             frames = min(frames, max(np.int64(1), left))
+            frames = min(frames, stem_line.frames_to_knot(engine, dsp, np.int64(d), frame))
         clock.steer(engine, dsp, frame)
         frames = min(frames, max(np.int64(1), frames_to_next(engine, dsp, frame)))
         advance(dsp, frames)
@@ -110,11 +128,17 @@ def phase_between(engine, dsp, deck, beat, tempo, frame):
     if lead == CLOCK:
         lead_beat = session_beat(engine, frame)
     else:
-        lead_beat, _ = transport.beat_of(engine, dsp, lead, frame)
+        lead_beat, _ = transport.paced_beat(engine, dsp, lead, frame)
     multiple = engine.transport[deck].multiple
     if engine.transport[deck].following == 0:
         multiple = sync.fold(tempo_of(engine, dsp, lead, frame) / abs(tempo))
     return sync.phase_error(lead_beat * multiple, beat)
+
+
+@kernel
+def needle_at(media, position):
+    """Return a place as a share of the track, in percent."""
+    return min(100.0, max(0.0, 100.0 * position / max(1, media.frames)))
 
 
 @kernel
@@ -138,7 +162,10 @@ def publish(engine, dsp, started_ns, first_frame):
             reading.stem[s].level = channel.strip[s].peak
             reading.stem[s].rms = math.sqrt(channel.strip[s].power)
         position = transport.position_now(engine, np.int64(d), frame)
+        cue.light(engine, dsp, np.int64(d), frame, reading)
+        reading.slipping = np.float64(machine.slip.reasons != 0)
         if main.slot < 0:
+            engine.values.deck[d].needle = 0.0
             reading.loaded = 0.0
             reading.ready = 0.0
             reading.duration = 0.0
@@ -148,6 +175,7 @@ def publish(engine, dsp, started_ns, first_frame):
             continue
         media = dsp.media[main.slot]
         engine.values.deck[d].position = position / media.rate
+        engine.values.deck[d].needle = needle_at(media, position)
         reading.loaded = 1.0
         reading.duration = media.frames / media.rate
         reading.ready = 100.0 * (media.ready_end - media.ready_start) / max(1, media.frames)
@@ -157,12 +185,16 @@ def publish(engine, dsp, started_ns, first_frame):
             reading.phase_error = 0.0
             continue
         beat, length = transport.beat_of(engine, dsp, np.int64(d), frame)
+        reading.beat = beat
+        if machine.slip.reasons != 0:
+            beat, _ = transport.paced_beat(engine, dsp, np.int64(d), frame)
         speed = main.speed
         if machine.playing == 0:
             speed = transport.speed_of(engine, dsp, np.int64(d))
-        reading.beat = beat
         reading.tempo = abs(speed) * dsp.sample_rate / length * 60.0
-        reading.phase_error = phase_between(engine, dsp, np.int64(d), beat, speed / length, frame)
+        tempo = transport.paced_speed(engine, d) if machine.slip.reasons != 0 else speed
+        tempo /= length
+        reading.phase_error = phase_between(engine, dsp, np.int64(d), beat, tempo, frame)
     values.clock.beat = session_beat(engine, frame)
     values.clock.current = engine.clock_speed * dsp.sample_rate * 60.0
     clock.publish(engine, dsp, snapshot, frame)
@@ -175,7 +207,8 @@ def publish(engine, dsp, started_ns, first_frame):
     values.engine.late = np.float64(engine.late)
     values.engine.device_misses = np.float64(engine.device_misses)
     values.engine.reports_lost = np.float64(engine.reports_lost)
-    values.engine.latency = (engine.block + LATENCY) / dsp.sample_rate * 1000.0
+    latency = (engine.block + LATENCY) / dsp.sample_rate + engine.device_latency
+    values.engine.latency = latency * 1000.0
     store_release(engine.serial_address, serial)
 
 

@@ -1,8 +1,8 @@
 """Fourier transforms of complex rows, in steps of like cost that can be spread over ticks.
 
-The n1 n2 points are a matrix of n1 rows: radix-4 passes down the columns, a turn and a transposition,
-and passes down the columns again. Every butterfly runs over neighbours, in vectors. Real and
-imaginary parts are rows of their own. Nothing allocates.
+The n1 n2 points are a matrix of n1 rows: radix-4 passes down the columns, a turn and a
+transposition, and passes down the columns again. Every butterfly runs over neighbours, in vectors.
+Real and imaginary parts are rows of their own. Nothing allocates.
 
 References
 ----------
@@ -112,7 +112,7 @@ def step(number, n1, n2, ar, ai, br, bi, table):
     ar, ai, br, bi : int64
         Addresses of float32[n1 n2].
     table : float32[4, n1 n2]
-        Roots of one, real and imaginary, and the turns between the halves: see `spectral_tables`.
+        Roots of one, real and imaginary, and the turns: see `host.spectral_tables`.
     """
     first = passes(n1)
     total = n1 * n2

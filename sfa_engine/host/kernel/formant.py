@@ -1,8 +1,8 @@
 """Formants of a voice whose pitch is shifted: its spectral envelope stays where it was.
 
-The envelope is the log spectrum, smoothed by its cepstrum: what is below a quefrency is the shape of
-the mouth, what is above are the harmonics. What shifts the pitch afterwards moves the envelope too,
-so each bin is given what the envelope has at the place where it will come to lie.
+The envelope is the log spectrum, smoothed by its cepstrum: what is below a quefrency is the shape
+of the mouth, what is above are the harmonics. What shifts the pitch afterwards moves the envelope
+too, so each bin is given what the envelope has at the place where it will come to lie.
 
 References
 ----------
@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numba import carray
 
-from sfa_engine.engine.layout import ENVELOPE
+from sfa_engine.engine.layout import ENVELOPE, ENVELOPE_ROOT
 from sfa_engine.host.kernel import fft
 from sfa_engine.host.kernel.elementary import exp2, log2
 from sfa_engine.host.kernel.intrinsics import float32_at, kernel
@@ -26,7 +26,6 @@ F = np.float32
 LIFTER = 60  # quefrency in samples at 48 kHz: the period of 800 Hz, above any voice
 QUIET = 1e-12  # added to an energy: silence has a logarithm too
 MOST = 4.0  # log2 of the energy that a bin is given or loses at most: 12 dB
-ROOT = 32  # of 1024 points
 
 
 @kernel
@@ -58,14 +57,16 @@ def work_out(spectrum):
     re[ENVELOPE] = re[ENVELOPE - 1]
     for k in range(points):
         im[k] = F(0)
-    fft.transform(ROOT, ROOT, ar, ai, br, bi, s.envelope_table_address)  # an odd number of steps
+    root = np.int64(ENVELOPE_ROOT)
+    table = s.envelope_table_address
+    fft.transform(root, root, ar, ai, br, bi, table)  # an odd number of steps: it ends in b
     cepstrum = floats(br, points)
     rest = floats(bi, points)
     for k in range(LIFTER, points - LIFTER + 1):
         cepstrum[k] = F(0)
     for k in range(points):
         rest[k] = F(0)
-    fft.transform(ROOT, ROOT, br, bi, ar, ai, s.envelope_table_address)
+    fft.transform(root, root, br, bi, ar, ai, table)
     smooth = floats(ar, points)
     scale = F(1.0 / points)
     gains = floats(s.gains.ctypes.data, ENVELOPE)

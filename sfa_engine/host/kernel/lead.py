@@ -15,6 +15,8 @@ AROUND = 2.0  # beats before and after over which a tempo is taken
 ROUNDING = 1e-9
 NEAR = 4  # beats before and after one whose median is its length
 STEP = 0.06  # of a beat's length: more is another tempo, less may be jitter
+SHORT = 0.9  # of a beat's length: a seam cut a beat that is shorter; one that is not changes the
+# tempo over `AROUND` by (1 - SHORT) / 4, 2.5 %, at most
 
 
 @kernel
@@ -29,16 +31,30 @@ def beat_length(engine, dsp, deck, frame):
 
     Detected beats jitter by some milliseconds each; a tempo that followed each one would be
     heard to flutter. A step of the tempo is none of that, and is followed at once. A seam, where
-    the beat number jumps and a beat is cut short, is neither: the median of some beats passes it.
+    the beat number jumps and a beat is cut short, is neither: the median of some beats passes it,
+    from the moment that a beat cut short is among those that are looked at.
     """
-    beat, length = transport.beat_of(engine, dsp, deck, frame)
+    beat, length = transport.paced_beat(engine, dsp, deck, frame)
     media = dsp.media[engine.transport[deck].head.slot]
     first = grid.position_of(media, beat - AROUND)
     around = (grid.position_of(media, beat + AROUND) - first) / (2.0 * AROUND)
     change = abs(around / length - 1.0)
     if change < ROUNDING:
         return length
-    return median_length(media, math.floor(beat)) if change > STEP else around
+    if change > STEP or is_near_seam(media, beat, length):
+        return median_length(media, math.floor(beat))
+    return around
+
+
+@kernel
+def is_near_seam(media, beat, length):
+    """Return whether one of the beats over which a tempo is taken is cut short."""
+    first = np.int64(math.floor(beat - AROUND)) - media.first_beat
+    last = np.int64(math.floor(beat + AROUND)) - media.first_beat
+    for k in range(max(np.int64(0), first), min(media.beats - 2, last) + 1):
+        if grid.frames_per_beat(media, k) < SHORT * length:
+            return True
+    return False
 
 
 @kernel
@@ -100,10 +116,10 @@ def running_beat(engine, dsp, lead, frame):
 @kernel
 def is_playing(engine, lead):
     """Return whether what leads goes on."""
-    return lead == CLOCK or engine.transport[lead].playing != 0
+    return lead == CLOCK or transport.runs(engine, lead)
 
 
 @kernel
 def is_reversed(engine, lead):
     """Return whether what leads runs backwards."""
-    return lead != CLOCK and engine.values.deck[lead].reverse != 0.0
+    return lead != CLOCK and transport.is_reversed(engine, lead)

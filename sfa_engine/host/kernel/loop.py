@@ -68,20 +68,26 @@ def loop_set_out(engine, dsp, deck, command, frame):
     change(engine, dsp, AT_LOOP_ACTIVE + base, 1.0, frame)
     # Leaving late must still go round: what ran over is played from the start again.
     if machine.playing != 0 and here > place:
-        transport.locate(engine, dsp, deck, frame, here - (place - begin))
+        transport.shift(engine, dsp, deck, frame, here - (place - begin))
     return Reason.NONE
 
 
 @verb(needs_track=True)
 def loop_beatloop(engine, dsp, deck, command, frame):
     """Loop `length` beats from here, or leave the loop."""
+    if engine.values.deck[deck].loop.active != 0.0:
+        change(engine, dsp, AT_LOOP_ACTIVE + deck * DECK_STRIDE, 0.0, frame)
+        return Reason.NONE
+    return loop_here(engine, dsp, deck, frame)
+
+
+@kernel
+def loop_here(engine, dsp, deck, frame):
+    """Loop `length` beats from where the deck is."""
     machine = engine.transport[deck]
     media = dsp.media[machine.head.slot]
     values = engine.values.deck[deck]
     base = deck * DECK_STRIDE
-    if values.loop.active != 0.0:
-        change(engine, dsp, AT_LOOP_ACTIVE + base, 0.0, frame)
-        return Reason.NONE
     if not grid.has_grid(media):
         return Reason.NO_GRID
     rate = media.rate
@@ -108,7 +114,7 @@ def loop_beatloop(engine, dsp, deck, command, frame):
     # A start or an end that was put on a beat may have left the deck outside.
     speed = machine.head.speed
     if machine.playing != 0 and not transport.in_loop(values, media, speed, here):
-        transport.locate(engine, dsp, deck, frame, place + (here - place) % (end - place))
+        transport.shift(engine, dsp, deck, frame, place + (here - place) % (end - place))
     return Reason.NONE
 
 
@@ -160,7 +166,7 @@ def resize(engine, dsp, deck, frame, factor):
     change(engine, dsp, AT_LOOP_END + base, (begin + length) / media.rate, frame)
     here = transport.position_now(engine, deck, frame)
     if values.loop.active != 0.0 and machine.playing != 0 and here > begin + length:
-        transport.locate(engine, dsp, deck, frame, begin + (here - begin) % length)
+        transport.shift(engine, dsp, deck, frame, begin + (here - begin) % length)
     return Reason.NONE
 
 
@@ -189,5 +195,88 @@ def loop_move(engine, dsp, deck, command, frame):
     change(engine, dsp, AT_LOOP_START + base, first / media.rate, frame)
     change(engine, dsp, AT_LOOP_END + base, end_moved / media.rate, frame)
     if values.loop.active != 0.0 and machine.playing != 0 and begin <= here < end:
-        transport.locate(engine, dsp, deck, frame, here + first - begin)
+        transport.shift(engine, dsp, deck, frame, here + first - begin)
+    return Reason.NONE
+
+
+@verb(needs_track=True)
+def loop_in_adjust(engine, dsp, deck, command, frame):
+    """Move the loop's start by so many beats."""
+    return adjust(engine, dsp, deck, frame, command.x, 0.0)
+
+
+@verb(needs_track=True)
+def loop_out_adjust(engine, dsp, deck, command, frame):
+    """Move the loop's end by so many beats."""
+    return adjust(engine, dsp, deck, frame, 0.0, command.x)
+
+
+@kernel
+def adjust(engine, dsp, deck, frame, by_start, by_end):
+    """Move the ends of the loop by beats; a deck that would be left outside stays in it."""
+    machine = engine.transport[deck]
+    media = dsp.media[machine.head.slot]
+    values = engine.values.deck[deck]
+    if not transport.has_loop(values, media):
+        return Reason.NOT_SET
+    if not grid.has_grid(media):
+        return Reason.NO_GRID
+    base = deck * DECK_STRIDE
+    hint = machine.beat_hint
+    begin = values.loop.start * media.rate
+    end = transport.loop_end(values, media)
+    here = transport.position_now(engine, deck, frame)
+    within = begin <= here < end
+    if by_start != 0.0:
+        begin = grid.position_of(media, grid.beat_near(media, hint, begin) + by_start)
+    if by_end != 0.0:
+        end = grid.position_of(media, grid.beat_near(media, hint, end) + by_end)
+    last = np.float64(media.frames)
+    if begin != transport.inside(media, begin) or end > last + JUST_OVER:
+        return Reason.OUTSIDE
+    if end - begin < SHORTEST_LOOP:
+        return Reason.OUTSIDE
+    change(engine, dsp, AT_LOOP_START + base, begin / media.rate, frame)
+    change(engine, dsp, AT_LOOP_END + base, end / media.rate, frame)
+    outside = within and not begin <= here < end
+    if values.loop.active != 0.0 and machine.playing != 0 and outside:
+        transport.shift(engine, dsp, deck, frame, begin + (here - begin) % (end - begin))
+    return Reason.NONE
+
+
+@verb(needs_track=True)
+def loop_roll(engine, dsp, deck, command, frame):
+    """Loop `length` beats while held; land where the deck would be without that."""
+    machine = engine.transport[deck]
+    values = engine.values.deck[deck]
+    kept = machine.kept_loop
+    if command.x != 0.0:
+        if machine.rolling == 0:
+            kept[0] = values.loop.start
+            kept[1] = values.loop.end
+            kept[2] = values.loop.active
+        rolled = machine.rolled if machine.rolling != 0 else 0.0
+        here = transport.position_now(engine, deck, frame)
+        reason = loop_here(engine, dsp, deck, frame)
+        if reason == Reason.NONE:
+            machine.rolling = 1
+            machine.rolled = rolled + here - transport.position_now(engine, deck, frame)
+        return reason
+    if machine.rolling == 0:
+        return Reason.NONE
+    machine.rolling = 0
+    media = dsp.media[machine.head.slot]
+    base = deck * DECK_STRIDE
+    change(engine, dsp, AT_LOOP_START + base, kept[0], frame)
+    change(engine, dsp, AT_LOOP_END + base, kept[1], frame)
+    change(engine, dsp, AT_LOOP_ACTIVE + base, kept[2], frame)
+    target = transport.position_now(engine, deck, frame) + machine.rolled
+    if values.loop.active != 0.0 and transport.has_loop(values, media):
+        begin = values.loop.start * media.rate
+        end = transport.loop_end(values, media)
+        if target >= end:
+            target = begin + (target - begin) % (end - begin)
+    if machine.rolled != 0.0:
+        transport.locate(engine, dsp, deck, frame, target)
+    machine.unrolled = 0.0
     return Reason.NONE

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from sfa_engine.engine.command import NO_OP, Op, Ring, Source, When
-from sfa_engine.engine.layout import COMMANDS, VALUES
+from sfa_engine.engine.layout import COMMANDS, TICK, VALUES
 from sfa_engine.engine.midi import SLOTS
 from sfa_engine.host.kernel.intrinsics import kernel, load_acquire, store_release
 from sfa_engine.host.kernel.waiting import LARGEST
 
+UNREAD = 2 * TICK  # frames for which a command may not be read yet
 CROWDED = 128  # waiting commands; beyond 192 the kernel refuses those with a time
 
 
@@ -66,4 +67,7 @@ def ask(engine, state, slot, op, deck, target, index, x, frame):
     store_release(ring.head_address, head + 1)
     if index >= 0 and index < VALUES:
         state.asked[index] = x
-        state.asked_frame[index] = due
+        # The tick under way may have read the ring already, and the next one may begin before
+        # the head is seen: what is due by then is done in the one after that. Without this, a
+        # fader that moved on meanwhile was judged by the value before, and lost its take-over.
+        state.asked_frame[index] = max(due, engine.frame + UNREAD)

@@ -13,12 +13,12 @@ from sfa_engine.host.kernel.midi_output import tell
 from sfa_engine.host.kernel.midi_resolve import (
     LSB,
     MSB,
+    STEP,
     has_nrpn,
     is_bound,
     key_of,
     resolve,
-    take_half,
-    take_step,
+    take_entry,
 )
 
 SYSEX, POSITION, END = 0xF0, 0xF2, 0xF7
@@ -176,11 +176,11 @@ def control_change(engine, state, slot, channel, number, value, frame):
         if is_bound(engine, key_of(slot, Kind.NRPN, channel, named)):
             if number == 6 or number == 38:
                 half = np.int64(MSB if number == 6 else LSB)
-                take_half(engine, state, slot, channel, named, half, value, frame)
+                take_entry(engine, state, slot, channel, named, half, value, frame)
                 return True
             if number == INCREMENT or number == DECREMENT:
-                step = 1.0 if number == INCREMENT else -1.0
-                take_step(engine, state, slot, channel, named, step, frame)
+                step = np.int64(1 if number == INCREMENT else -1)
+                take_entry(engine, state, slot, channel, named, np.int64(STEP), step, frame)
                 return True
     sort, top = np.int64(Kind.CONTROL), np.int64(127)
     bound = resolve(engine, state, slot, sort, channel, number, value, top, frame)

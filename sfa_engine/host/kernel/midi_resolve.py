@@ -39,6 +39,7 @@ PAIR_S = 0.003  # a half that stayed alone for so long is all there is: at 31,25
 STILL_S = 0.06  # a jog wheel that gave nothing for so long stands still
 ON = 64  # a control change from here on is a button that is down
 MSB, LSB = int(Encoding.MSB), int(Encoding.LSB)  # halves of a pair
+STEP = -1  # a data entry that is neither half
 EVERY = np.int64(-1)  # key of every button
 ENTRY_STEP = 1.0 / 128.0  # of the travel: what a data increment moves; MIDI leaves it open
 
@@ -471,8 +472,14 @@ def pair(engine, state, slot, b, half, value, frame):
 
 
 @kernel
-def take_half(engine, state, slot, channel, number, half, value, frame):
-    """Take a data entry, 6 or 38, for what is bound to an NRPN."""
+def take_entry(engine, state, slot, channel, number, entry, value, frame):
+    """Take a data entry for what is bound to an NRPN: 6 or 38, or a step by 96 or 97.
+
+    Parameters
+    ----------
+    entry : int64
+        `MSB` or `LSB` of a half, whose number is `value`; `STEP` of a step, 1 or -1.
+    """
     key = key_of(slot, Kind.NRPN, channel, number)
     table = engine.midi.tables[engine.midi.used & 1]
     place, count = first_binding(table, key)
@@ -481,32 +488,25 @@ def take_half(engine, state, slot, channel, number, half, value, frame):
         b = table.binding[place]
         place += 1
         in_force = slot_state & b.mask == b.want
-        if in_force and b.input >= 0 and b.input < INPUTS and b.index < VALUES:
-            pair(engine, state, slot, b, half, value, frame)
+        if not in_force or b.input < 0 or b.input >= INPUTS or b.index >= VALUES:
+            continue
+        if entry != STEP:
+            pair(engine, state, slot, b, entry, value, frame)
+        elif b.start != b.end:
+            step_entry(engine, state, slot, b, value, frame)
 
 
 @kernel
-def take_step(engine, state, slot, channel, number, step, frame):
-    """Take a data increment or decrement, 96 or 97, for what is bound to an NRPN."""
-    key = key_of(slot, Kind.NRPN, channel, number)
-    table = engine.midi.tables[engine.midi.used & 1]
-    place, count = first_binding(table, key)
-    slot_state = engine.midi.slots[slot].state
-    while place < count and table.binding[place].key == key:
-        b = table.binding[place]
-        place += 1
-        if slot_state & b.mask != b.want or b.index >= VALUES or b.start == b.end:
-            continue
-        if b.input < 0 or b.input >= INPUTS:
-            continue
-        control = state.input[slot][b.input]
-        before = max(0.0, control.place)
-        if b.index >= 0:
-            now = value_now(engine, state, b.index)
-            if control.owned != b.index + 1 or control.sent != now:
-                before = (travel_of(engine, state, b, now) - b.start) / (b.end - b.start)
-        after = min(1.0, max(0.0, before + step * ENTRY_STEP))
-        absolute(engine, state, slot, b, after, np.int64(16383), frame)
+def step_entry(engine, state, slot, b, step, frame):
+    """Move what is bound to an NRPN by a data increment or decrement."""
+    control = state.input[slot][b.input]
+    before = max(0.0, control.place)
+    if b.index >= 0:
+        now = value_now(engine, state, b.index)
+        if control.owned != b.index + 1 or control.sent != now:
+            before = (travel_of(engine, state, b, now) - b.start) / (b.end - b.start)
+    after = min(1.0, max(0.0, before + step * ENTRY_STEP))
+    absolute(engine, state, slot, b, after, np.int64(16383), frame)
 
 
 @kernel

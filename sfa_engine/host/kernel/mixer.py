@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfa_engine.engine.layout import DECKS, FADE, LATENCY
+from sfa_engine.engine.layout import DECKS, LATENCY, STRIPS
 from sfa_engine.host.kernel import deck, meter
-from sfa_engine.host.kernel.elementary import cos_pi, factor_of
+from sfa_engine.host.kernel.elementary import factor_of
 from sfa_engine.host.kernel.glide import ramp
 from sfa_engine.host.kernel.intrinsics import kernel, part
 from sfa_engine.host.kernel.limiter import limit
+from sfa_engine.host.kernel.side import side_gain, stem_fader_gain, step_to
 
 F = np.float32
-LINEAR = 0
-POWER = 1
-AUTO = 0
-LEFT = 1
-THROUGH = 2
-CUT = 0.02  # of the way: how far the cut curve takes from silent to full
-STEEPEST = 1.0 / FADE  # per frame: even a cut, a turned side or another curve does not click
 
 
 @kernel
-def side_gain(values, rack_to, number):
+def crossfader_gain(values, rack_to, number):
     """Return a deck's gain at the crossfader.
 
     Parameters
@@ -34,20 +28,23 @@ def side_gain(values, rack_to, number):
     number : int64
         Of the deck, from 0.
     """
-    side = np.int64(values.deck[number].assign)
-    if side == THROUGH:
-        return 1.0
-    left = side == LEFT or (side == AUTO and number % 2 == 0)
     place = rack_to.crossfader * (1.0 - 2.0 * rack_to.crossfader_reverse)
-    # From 0, the own side, to 1, the other.
-    away = (1.0 + place / 100.0) / 2.0 if left else (1.0 - place / 100.0) / 2.0
-    curve = np.int64(values.crossfader_curve)
-    if curve == LINEAR:
-        return min(1.0, 2.0 * (1.0 - away))
-    if curve == POWER:
-        # Both at full in the middle would add up to +3 dB: equal power, full at the own side.
-        return cos_pi(away / 2.0) if away < 1.0 else 0.0
-    return min(1.0, max(0.0, (1.0 - away) / CUT))
+    return side_gain(values, number, np.int64(values.crossfader_curve), place)
+
+
+@kernel
+def settle_sides(engine, dsp, number):
+    """Put a deck's gains at the crossfaders where they belong, without a fade; for a new host."""
+    values = engine.values
+    channel = dsp.channel[number]
+    channel.side_to = crossfader_gain(values, dsp.to, number)
+    channel.side_from = channel.side_to
+    curve = np.int64(values.stem_fader.curve)
+    for s in range(STRIPS):
+        strip = channel.strip[s]
+        place = dsp.to_flat[deck.AT_STEM_FADER + s]
+        strip.side_to = stem_fader_gain(values, number, curve, place)
+        strip.side_from = strip.side_to
 
 
 @kernel
@@ -76,9 +73,8 @@ def mix(engine, dsp, start, frames, frame):
     for d in range(DECKS):
         channel = dsp.channel[d]
         channel.side_from = channel.side_to
-        way = side_gain(values, to, np.int64(d)) - channel.side_from
-        most = STEEPEST * frames
-        channel.side_to = channel.side_from + min(most, max(-most, way))
+        gain = crossfader_gain(values, to, np.int64(d))
+        channel.side_to = step_to(channel.side_from, gain, frames)
         if not deck.render(engine, dsp, np.int64(d), start, frames, frame):
             meter.rest(channel, frames, dsp.sample_rate)
             continue

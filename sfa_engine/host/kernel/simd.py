@@ -254,6 +254,55 @@ def weigh_pairs(typing_context, weights, pairs, taps):
     return types.UniTuple(types.float32, 2)(types.int64, types.int64, taps), generate
 
 
+@intrinsic
+def blend_many(typing_context, lower, upper, between, out, taps):
+    """Do what `blend_pairs` does, with a number of taps that is known when it runs."""
+
+    def generate(context, builder, signature, arguments):
+        lower, upper, between, out, taps = arguments
+        share = _repeated(builder, between, 8)
+        word = taps.type
+        with cgutils.for_range_slice(builder, word(0), taps, word(8), word) as (k, _):
+            at = builder.mul(k, word(4))
+            a = _row(builder, builder.add(lower, at), 8, 0)
+            way = builder.fsub(_row(builder, builder.add(upper, at), 8, 0), a)
+            weights = builder.fadd(a, builder.fmul(share, way))
+            onto = builder.add(out, builder.mul(k, word(8)))
+            for half in ([0, 0, 1, 1, 2, 2, 3, 3], [4, 4, 5, 5, 6, 6, 7, 7]):
+                _keep_row(builder, onto, _shuffled(builder, weights, half), 2 * half[0])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.float32, types.int64, types.int64), generate
+
+
+@intrinsic
+def weigh_many(typing_context, weights, pairs, taps):
+    """Do what `weigh_pairs` does, with a number of taps that is known when it runs."""
+
+    def generate(context, builder, signature, arguments):
+        weights, pairs, taps = arguments
+        word = taps.type
+        kind = ir.VectorType(ir.FloatType(), 8)
+        nought = ir.Constant(kind, [0.0] * 8)
+        sums = [cgutils.alloca_once_value(builder, nought) for _ in range(2)]
+        for total in sums:  # alloca_once stores at the function's entry only
+            builder.store(nought, total)
+        with cgutils.for_range_slice(builder, word(0), taps, word(8), word) as (k, _):
+            at = builder.mul(k, word(8))
+            for n, total in enumerate(sums):
+                rows = (_row(builder, builder.add(base, at), 8, 8 * n) for base in (weights, pairs))
+                term = builder.fmul(*rows)
+                builder.store(builder.fadd(builder.load(total), term), total)
+        total = builder.fadd(*(builder.load(each) for each in sums))
+        for half in ([0, 1, 2, 3], [0, 1]):
+            other = [lane + len(half) for lane in half]
+            total = builder.fadd(_shuffled(builder, total, half), _shuffled(builder, total, other))
+        return _numbers(context, builder, signature, total)
+
+    signature = types.UniTuple(types.float32, 2)(types.int64, types.int64, types.int64)
+    return signature, generate
+
+
 @intrinsic(prefer_literal=True)  # type: ignore[call-overload]
 def peaks_between(typing_context, row, table, out, taps):
     """Write the peaks of what lies at a quarter, a half and three quarters between samples.
@@ -369,3 +418,40 @@ def radix_2(typing_context, xr, xi, yr, yi, apart):
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 5), generate
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[call-overload]
+def correlate(typing_context, near, far, count, out, lanes):
+    """Write the sums of products of two rows of samples, for as many shifts of the second.
+
+    Each lane has a shift of its own, so that every sum is taken in the order of the samples.
+
+    Parameters
+    ----------
+    near, far : int64
+        Addresses of float32[count] and float32[count + lanes - 1].
+    count : int64
+    out : int64
+        Address of float32[lanes]: of the shifts 0, 1, …
+    lanes : literal int
+        A multiple of 8.
+    """
+    rows = lanes.literal_value // 8
+
+    def generate(context, builder, signature, arguments):
+        near, far, count, out, _ = arguments
+        kind = ir.VectorType(ir.FloatType(), 8)
+        sums = [cgutils.alloca_once(builder, kind) for _ in range(rows)]
+        for total in sums:
+            builder.store(ir.Constant(kind, [0.0] * 8), total)
+        with cgutils.for_range(builder, count) as loop:
+            step = builder.mul(loop.index, ir.Constant(ir.IntType(64), 4))
+            one = _shuffled(builder, _row(builder, builder.add(near, step), 1, 0), [0] * 8)
+            for k, total in enumerate(sums):
+                product = builder.fmul(one, _row(builder, builder.add(far, step), 8, 8 * k))
+                builder.store(builder.fadd(builder.load(total), product), total)
+        for k, total in enumerate(sums):
+            _keep_row(builder, out, builder.load(total), 8 * k)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, types.int64, lanes), generate

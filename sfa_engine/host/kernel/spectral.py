@@ -4,14 +4,14 @@ The source is in memory, so a frame is taken where it is needed: nothing is fed,
 Frame m is centred at stretched sample m H. Its spectrum X is of the source at the timeline's place
 there, and a second one, X', of the source exactly H samples before. What is turned in phase from X'
 to X in a hop of the source, the output must turn in a hop of the output: Y is X times the unit of
-(last Y times conjugate X') [1]_. There is no unwrapping and no arc tangent. The turn is found at the
-peaks, and given to every bin of a peak's region [2]_. Left and right are one complex signal: both
-get one turn, so that the phase between them stays.
+(last Y times conjugate X') [1]_. There is no unwrapping and no arc tangent. The turn is found at
+the peaks, and given to every bin of a peak's region [2]_. Left and right are one complex signal:
+both get one turn, so that the phase between them stays.
 
 No frame sees across an onset of the stem: the source is cut there, so that there is no pre-echo.
-Around an onset a plain copy of the source is heard, then the spectra fade in at the centre of a frame
-that *is* that copy, hence in phase. A seek is the same without the cut: the copy is heard from its
-first sample on.
+Around an onset a plain copy of the source is heard, then the spectra fade in at the centre of a
+frame that *is* that copy, hence in phase. A seek is the same without the cut: the copy is heard
+from its first sample on.
 
 Work is done in units of like cost, as many as are due: 28 (31 of 8192 points) a frame, 1 to 5 us.
 
@@ -154,8 +154,8 @@ def window(spectrum, media, stem, start, first, last, re, im):
     n = spectrum.size
     ready = load_acquire(media.ready_start_address)
     end = load_acquire(media.ready_end_address)
-    low = min(n, max(np.int64(0), max(max(ready, first), np.int64(0)) - start))
-    high = max(low, min(n, min(min(end, last), media.frames) - start))
+    low = min(n, max(np.int64(0), max(ready, first, np.int64(0)) - start))
+    high = max(low, min(n, min(end, last, media.frames) - start))
     left = floats(re, n)
     right = floats(im, n)
     for k in range(low):

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from sfa_engine.engine.layout import DECK_STRIDE, DECKS, VALUE_INDEX
+from sfa_engine.engine.layout import DECK_STRIDE, DECKS, VALUE_INDEX, Move
 from sfa_engine.host.kernel import grid, transport, voice
 from sfa_engine.host.kernel.glide import put
 from sfa_engine.host.kernel.intrinsics import kernel
@@ -33,8 +33,9 @@ from sfa_engine.host.kernel.reports import change
 AT_RATE = VALUE_INDEX["deck1.rate"]
 OFF = 0.0
 BEAT = 2.0
-DEAD_ZONE = 0.0005  # beats, 0.25 ms at 120 BPM: closer is in phase
+DEAD_ZONE = 2e-5  # beats, half a frame at 120 BPM and 48 kHz: closer is in phase
 PULL = 1.0  # of the phase error is made good a second
+LEAST_PULL = 0.0005  # of the speed, 0.9 cents: else the last half millisecond took 7 s
 MAX_PULL = 0.04  # of the speed; half a beat at 120 BPM is made good in 7 s
 MAX_CLOCK_BEND = 0.01  # of the speed of a deck that follows the clock: 17 cents, not heard
 OUT_OF_PHASE = 0.02  # beats, 10 ms at 120 BPM: a deck that is not heard is put right at once
@@ -51,7 +52,7 @@ def has_grid(engine, dsp, deck):
 @kernel
 def can_lead(engine, dsp, deck):
     """Return whether a deck has a tempo that is heard."""
-    return engine.transport[deck].playing != 0 and has_grid(engine, dsp, deck)
+    return transport.runs(engine, deck) and has_grid(engine, dsp, deck)
 
 
 @kernel
@@ -111,7 +112,7 @@ def named_leader(engine, dsp):
 def settle_lead(engine, dsp):
     """Bring up to date which deck leads: the lead stays where it is for as long as it can."""
     named = named_leader(engine, dsp)
-    if named >= 0 and engine.transport[named].playing != 0:
+    if named >= 0 and transport.runs(engine, named):
         engine.lead = named + 1
     elif not holds_lead(engine, dsp, engine.lead - 1):
         engine.lead = longest_playing(engine, dsp, np.int64(-1)) + 1
@@ -131,7 +132,7 @@ def leader_of(engine, dsp, deck):
     named = named_leader(engine, dsp)
     if named >= 0:
         # One that stands still gives its tempo to decks that stand still too.
-        heard = engine.transport[named].playing != 0
+        heard = transport.runs(engine, named)
         return named if heard or engine.transport[deck].playing == 0 else np.int64(-1)
     lead = engine.lead - 1
     return lead if lead != deck else np.int64(-1)
@@ -196,7 +197,7 @@ def is_beat_synced(engine, deck, lead):
     """Return whether a deck is to have the beats of what it follows."""
     if lead < 0 or engine.values.deck[deck].sync != BEAT or not is_playing(engine, lead):
         return False
-    return (engine.values.deck[deck].reverse != 0.0) == is_reversed(engine, lead)
+    return is_reversed(engine, deck) == is_reversed(engine, lead)
 
 
 @kernel
@@ -211,10 +212,14 @@ def steer(engine, dsp, deck, frame):
     lead = follow(engine, dsp, deck, frame)
     if engine.values.deck[deck].loop.active == 0.0:
         machine.unrolled = 0.0
-    if machine.playing == 0 or main.slot < 0:
+        machine.slip.unrolled = 0.0
+    if machine.playing == 0 or main.slot < 0 or not transport.runs(engine, deck):
         machine.nudge = 0.0
         return
+    slips = transport.is_slipping(engine, deck)
     bend = dsp.to.deck[deck].bend
+    if machine.motion.kind == Move.HAND:
+        bend = 0.0
     wanted = 0.0
     if lead >= 0:
         wanted = bend_of(engine, dsp, lead)
@@ -222,20 +227,30 @@ def steer(engine, dsp, deck, frame):
         lead_beat = running_beat(engine, dsp, lead, frame)
         beat, length = transport.running_beat(engine, dsp, deck, frame)
         error = phase_error(lead_beat * machine.multiple, beat)
-        if engine.values.deck[deck].reverse != 0.0:
+        if is_reversed(engine, deck):
             error = -error
-        if abs(error) > OUT_OF_PHASE and not is_heard(engine, dsp, deck):
-            go(engine, dsp, deck, frame, transport.place(main, frame))
+        if abs(error) > OUT_OF_PHASE and not slips and not is_heard(engine, dsp, deck):
+            landing = land(engine, dsp, deck, frame, transport.place(main, frame))
+            hold_roll(engine, dsp, deck, frame, landing)
         elif abs(error) > DEAD_ZONE:
             seconds = error * length / transport.base_speed(dsp, engine, deck) / dsp.sample_rate
-            wanted += min(MAX_PULL, max(-MAX_PULL, PULL * seconds))
+            pull = min(MAX_PULL, max(LEAST_PULL, PULL * abs(seconds)))
+            wanted += pull if seconds > 0.0 else -pull
     if lead == CLOCK:
         wanted = min(MAX_CLOCK_BEND, max(-MAX_CLOCK_BEND, wanted))
     machine.nudge = min(machine.nudge + step, max(machine.nudge - step, wanted))
+    if slips:
+        line = machine.slip.line
+        own = transport.pace(engine, dsp, deck)
+        own = -own if line.speed < 0.0 else own
+        if own != line.speed:
+            transport.anchor(line, frame, transport.place(line, frame), own)
+    if machine.motion.kind != Move.NONE:
+        return
     speed = transport.speed_of(engine, dsp, deck)
     if speed != main.speed:
         if speed * main.speed < 0.0:
-            transport.locate(engine, dsp, deck, frame, transport.place(main, frame))
+            hold_roll(engine, dsp, deck, frame, transport.place(main, frame))
         transport.anchor(main, frame, transport.place(main, frame), speed)
 
 
@@ -283,6 +298,14 @@ def go(engine, dsp, deck, frame, position):
 
 
 @kernel
+def hold_roll(engine, dsp, deck, frame, position):
+    """Move a deck a little, as sync or a turn does; a roll under it is not given up for that."""
+    rolled = engine.transport[deck].rolled
+    transport.locate(engine, dsp, deck, frame, position)
+    engine.transport[deck].rolled = rolled
+
+
+@kernel
 def start(engine, dsp, deck, frame):
     """Run the deck from where it stands; one that follows beats begins on them."""
     machine = engine.transport[deck]
@@ -296,7 +319,9 @@ def start(engine, dsp, deck, frame):
     voice.begin(dsp, deck)
     transport.anchor(main, frame, machine.position, transport.speed_of(engine, dsp, deck))
     change(engine, dsp, transport.AT_PLAY + deck * DECK_STRIDE, 1.0, frame)
+    rolled = machine.rolled
     go(engine, dsp, deck, frame, machine.position)
+    machine.rolled = rolled  # it stood still as well
 
 
 @kernel

@@ -18,7 +18,10 @@ from sfa_engine.engine.command import ReportKind
 from sfa_engine.engine.layout import (
     DECK_STRIDE,
     FASTEST,
+    STRIPS,
     VALUE_INDEX,
+    Move,
+    Slip,
 )
 from sfa_engine.host.kernel import grid, voice
 from sfa_engine.host.kernel.intrinsics import kernel
@@ -33,6 +36,8 @@ AT_LOOP_START = VALUE_INDEX["deck1.loop.start"]
 AT_LOOP_END = VALUE_INDEX["deck1.loop.end"]
 AT_LOOP_LENGTH = VALUE_INDEX["deck1.loop.length"]
 SHORTEST_LOOP = 256.0  # track frames, 5 ms: twice the fade, and a pitch of 190 Hz
+CENSOR = int(Slip.CENSOR)
+STILL = 1e-9  # track frames per engine frame: slower, nothing comes within a set
 JUST_OVER = 1e-3  # track frames: more than rounding moves a place, and less than a place matters
 
 
@@ -64,8 +69,32 @@ def locate(engine, dsp, deck, frame, position):
     position = inside(dsp.media[main.slot], position)
     if transport.playing != 0:
         voice.cut(dsp, deck)
+        # A hand on the platter goes on from there.
+        transport.motion.origin += position - place(main, frame)
+    else:
+        voice.end_fade_in(dsp, deck)
     anchor(main, frame, position, main.speed)
     transport.position = position
+    transport.rolled = 0.0
+
+
+@kernel
+def shift(engine, dsp, deck, frame, position):
+    """Move the deck because of its loop: a roll goes on under it where the deck would be."""
+    transport = engine.transport[deck]
+    rolled = transport.rolled + position_now(engine, deck, frame)
+    locate(engine, dsp, deck, frame, position)
+    transport.rolled = rolled - transport.position
+
+
+@kernel
+def go_round_seam(engine, dsp, deck, frame, position):
+    """Put the deck back to its loop's start, with equal power."""
+    shift(engine, dsp, deck, frame, position)
+    line = engine.transport[deck].head
+    all_stems = dsp.channel[deck].voice[0]
+    for s in range(STRIPS):
+        voice.match(dsp, all_stems, np.int64(s), dsp.media[line.slot], line.anchor_position, frame)
 
 
 @kernel
@@ -78,6 +107,8 @@ def stop(engine, dsp, deck, frame):
         transport.position = inside(dsp.media[main.slot], place(main, frame))
         voice.end(dsp, deck)
         transport.playing = 0
+        transport.motion.kind = Move.NONE
+        transport.slip.reasons = 0
         anchor(main, frame, transport.position, 0.0)
     change(engine, dsp, AT_PLAY + deck * DECK_STRIDE, 0.0, frame)
 
@@ -92,22 +123,81 @@ def base_speed(dsp, engine, deck):
 @kernel
 def speed_of(engine, dsp, deck):
     """Return the speed that a deck should have now, in track frames per engine frame."""
+    speed = pace(engine, dsp, deck)
+    backwards = engine.values.deck[deck].reverse != 0.0
+    if engine.transport[deck].slip.reasons & CENSOR != 0:
+        backwards = True
+    return -speed if backwards else speed
+
+
+@kernel
+def pace(engine, dsp, deck):
+    """Return the speed of a deck without its direction: of the track underneath, if it slips."""
     speed = base_speed(dsp, engine, deck)
-    speed *= (1.0 + dsp.to.deck[deck].bend / 100.0) * (1.0 + engine.transport[deck].nudge)
-    speed = min(FASTEST, speed)
-    return -speed if engine.values.deck[deck].reverse != 0.0 else speed
+    bend = dsp.to.deck[deck].bend
+    if engine.transport[deck].motion.kind == Move.HAND:
+        bend = 0.0  # the same wheel is turned: it moves the platter now
+    speed *= (1.0 + bend / 100.0) * (1.0 + engine.transport[deck].nudge)
+    return min(FASTEST, speed)
+
+
+@kernel
+def is_slipping(engine, deck):
+    """Return whether a deck's track goes on underneath what is heard."""
+    return engine.transport[deck].slip.reasons != 0
+
+
+@kernel
+def runs(engine, deck):
+    """Return whether a deck's track goes on at its own speed, heard or underneath.
+
+    A deck that a hand moves, that slows down or comes to speed, has no tempo to follow.
+    """
+    transport = engine.transport[deck]
+    if transport.playing == 0:
+        return False
+    return transport.motion.kind == Move.NONE or transport.slip.reasons != 0
+
+
+@kernel
+def paced_speed(engine, deck):
+    """Return the speed that others are in time with: of the track underneath, if it slips."""
+    transport = engine.transport[deck]
+    return transport.slip.line.speed if transport.slip.reasons != 0 else transport.head.speed
+
+
+@kernel
+def is_reversed(engine, deck):
+    """Return whether a deck runs backwards, or would if it did not slip."""
+    transport = engine.transport[deck]
+    if transport.slip.reasons != 0:
+        return transport.slip.line.speed < 0.0
+    return engine.values.deck[deck].reverse != 0.0
 
 
 @kernel
 def beat_of(engine, dsp, deck, frame):
     """Return a deck's beat number, and how many frames of its track a beat has there."""
+    return beat_there(engine, dsp, deck, position_now(engine, deck, frame))
+
+
+@kernel
+def beat_there(engine, dsp, deck, position):
+    """Return the beat number of a place of a deck's track, and the length of a beat there."""
     transport = engine.transport[deck]
-    main = transport.head
-    media = dsp.media[main.slot]
-    position = place(main, frame) if transport.playing != 0 else transport.position
+    media = dsp.media[transport.head.slot]
     k = grid.interval_at(media, transport.beat_hint, position)
     transport.beat_hint = k
     return grid.beat_at(media, k, position), grid.frames_per_beat(media, k)
+
+
+@kernel
+def paced_beat(engine, dsp, deck, frame):
+    """Return a deck's beat and its length, of the track underneath if it slips."""
+    slip = engine.transport[deck].slip
+    if slip.reasons != 0:
+        return beat_there(engine, dsp, deck, place(slip.line, frame))
+    return beat_of(engine, dsp, deck, frame)
 
 
 @kernel
@@ -116,8 +206,10 @@ def running_beat(engine, dsp, deck, frame):
 
     That is the beat to be in time with: with a quarter of a beat that repeats, no deck could be.
     """
-    beat, length = beat_of(engine, dsp, deck, frame)
-    return beat + engine.transport[deck].unrolled, length
+    beat, length = paced_beat(engine, dsp, deck, frame)
+    transport = engine.transport[deck]
+    unrolled = transport.slip.unrolled if transport.slip.reasons != 0 else transport.unrolled
+    return beat + unrolled, length
 
 
 @kernel
@@ -183,7 +275,9 @@ def go_round(engine, dsp, deck, frame):
         return
     begin = values.loop.start * media.rate
     length = loop_end(values, media) - begin
-    anchor(main, frame, begin + (position - begin) % length, main.speed)
+    folded = begin + (position - begin) % length
+    engine.transport[deck].rolled += position - folded
+    anchor(main, frame, folded, main.speed)
 
 
 @kernel
@@ -198,7 +292,7 @@ def frames_to_event(engine, dsp, deck, frame):
     never = np.int64(1) << 40
     transport = engine.transport[deck]
     main = transport.head
-    if transport.playing == 0 or main.slot < 0 or main.speed == 0.0:
+    if transport.playing == 0 or main.slot < 0 or abs(main.speed) < STILL:
         return never
     media = dsp.media[main.slot]
     position = place(main, frame)
@@ -207,11 +301,15 @@ def frames_to_event(engine, dsp, deck, frame):
         begin = values.loop.start * media.rate
         edge = loop_end(values, media) if main.speed > 0.0 else begin
         return max(np.int64(0), np.int64(math.ceil((edge - position) / main.speed)))
+    if transport.motion.kind == Move.HAND:
+        return never  # the hand stays within the track
     if main.speed > 0.0:
         if position < media.frames:
             return np.int64(math.ceil((media.frames - position) / main.speed))
         return np.int64(0)
     first = min(np.float64(0.0), transport.position)
+    if transport.motion.kind == Move.START:
+        first = inside(media, -np.inf)  # it turns round as soon as it has its own speed
     if position > first:
         return np.int64(math.ceil((first - position) / main.speed))
     return np.int64(0)
@@ -232,7 +330,7 @@ def happen(engine, dsp, deck, frame):
             hint = transport.beat_hint
             beat = grid.beat_near(media, hint, position)
             transport.unrolled += beat - grid.beat_near(media, hint, position + back)
-        locate(engine, dsp, deck, frame, position + back)
+        go_round_seam(engine, dsp, deck, frame, position + back)
         event(engine, dsp, ReportKind.WRAPPED, deck, frame, position / media.rate)
         return
     stop(engine, dsp, deck, frame)

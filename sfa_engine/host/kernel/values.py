@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sfa_engine.engine.layout import DECK_STRIDE, SetRule
-from sfa_engine.host.kernel import clock, sync, transport
+from sfa_engine.host.kernel import clock, motion, sync, transport
 from sfa_engine.host.kernel.glide import legal, set_goal
 from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.reports import change
@@ -28,6 +28,8 @@ def put_value(engine, dsp, index, command, frame):
     set_goal(engine, dsp, index, command.x)
     if rule == SetRule.LOOP:
         check_loop(engine, dsp, deck, frame)
+    elif rule == SetRule.PLATTER:
+        motion.turn(engine, dsp, deck, frame)
 
 
 @kernel

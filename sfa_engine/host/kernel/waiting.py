@@ -45,7 +45,7 @@ def frames_to_time(engine, dsp, command, frame):
         if not grid.has_grid(media):
             return np.int64(0)
         beat, length = transport.running_beat(engine, dsp, deck, frame)
-        tempo = main.speed / length
+        tempo = transport.paced_speed(engine, deck) / length
         bar = media.beats_per_bar
     step = np.int64(1)
     if when == When.BAR:

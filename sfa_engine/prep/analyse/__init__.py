@@ -3,7 +3,7 @@
 NumPy only, so that a worker starts in a quarter of a second. One pass over the sound makes
 everything that grows with it small; the rest works on that::
 
-    blocks ─► listen ─► bands 1 kHz ─► onset ─► tempo ─► octave ─┬─► bar ─► grid ──┬─► beat
+    blocks ─► measurement ─► bands 1 kHz ─► onset ─► tempo ─► octave ─┬─► bar ─► grid ──┬─► beat
                   │                                              └─► step | drift ─┘    │
                   ├───► spectra 20 Hz ──────────────────────────────► structure ◄───────┤
                   ├───► pitches 3 Hz ─► key                               │             │

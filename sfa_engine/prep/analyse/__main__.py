@@ -11,18 +11,14 @@ nothing.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from sfa_engine.errors import Refused
 from sfa_engine.prep import worker
-
-_M_MMAP_THRESHOLD = -3  # malloc.h
-_LARGE_BYTES = 2 << 20  # more than any array of a second's step
+from sfa_engine.prep.analyse import heap
 
 
 def work(request: Mapping[str, Any], progress: worker.Progress) -> dict[str, Any]:
@@ -59,18 +55,8 @@ def work(request: Mapping[str, Any], progress: worker.Progress) -> dict[str, Any
     return analyse(path, progress, files, engine=engine, digest=digest)
 
 
-def _return_large_blocks() -> None:
-    """Have glibc return every large array to the system once it is freed.
-
-    By default it keeps what is below 32 MB for later, in pieces that fit nothing: 60 MB of them
-    after an hour of sound.
-    """
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
-
-
 if __name__ == "__main__":
-    _return_large_blocks()
+    heap.return_large_blocks()
     for library in ("OMP", "OPENBLAS"):  # one core a job, whatever the machine has
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     sys.exit(worker.main(work))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sfa_engine.prep.analyse.bar import novelty
 from sfa_engine.prep.analyse.features import Spectra
 from sfa_engine.prep.analyse.onset import Onsets
-from sfa_engine.prep.analyse.smooth import Curve, Floats, Ints, decimate, gaussian
+from sfa_engine.prep.analyse.smooth import Curve, Floats, Ints, gaussian_in_parts
 
 POINTS = 512  # of a bar: 4 ms at 120 BPM
 JUMP = 1.0  # bars that must fit perfectly to pay for a jump
@@ -30,9 +30,12 @@ _EVEN = np.array([0.02, 0.0, 0.02])  # the same, for a tempo that is only not kn
 _COARSE_MS = 4
 _WEIGHTS = {"low": 1.0, "snare": 0.8, "mid": 0.8, "high": 0.6, "tones": 0.8, "levels": 0.4}
 _REACH_FRAMES = 20  # 1 s: what a chord is compared over
+_PART_FRAMES, _PART_BARS = 8192, 128  # at once, for memory
 _SEEDS = (None, 0.15, 0.5, 0.8)  # where in the track the first average is taken; None: everywhere
 _SEED_BARS = 3  # before and after
 _ROUNDS = 4
+
+Spectrum = NDArray[np.complex64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +83,39 @@ def describe(onsets: Onsets, spectra: Spectra) -> Curve:
     """
     n = len(onsets.attacks) // _COARSE_MS
     seconds = np.arange(n) * _COARSE_MS / 1000
-    rows = []
-    for name, weight in _WEIGHTS.items():
+    rows = np.empty((len(_WEIGHTS), n), np.float32)
+    for i, (name, weight) in enumerate(_WEIGHTS.items()):
         if name in onsets.rises:
-            rise = decimate(gaussian(onsets.rises[name], 8.0), _COARSE_MS)[:n]
+            rise = gaussian_in_parts(onsets.rises[name], 8.0, _COARSE_MS)[:n]
             top = np.percentile(rise[rise > 0], 99) if (rise > 0).any() else 1.0
             row = np.minimum(rise, top).astype(np.float64)
         else:
-            curve = spectra.curve(name).astype(np.float64)
-            if name == "levels":
-                curve = 10 * np.log10(curve + 1e-4)
-            else:
-                curve /= np.linalg.norm(curve, axis=1, keepdims=True) + 1e-9
-            change = novelty(curve, _REACH_FRAMES) if len(curve) > 2 else np.zeros(len(curve))
+            change = _changes(spectra.curve(name), in_decibels=name == "levels")
             change = np.maximum(change - np.median(change), 0) if len(change) else np.zeros(1)
-            times = spectra.times_s if len(curve) else np.zeros(1)
-            row = np.interp(seconds, times, change)
-        rows.append(weight * row / (np.sqrt(np.mean(row**2)) + 1e-9))
-    return np.stack(rows).astype(np.float32)
+            row = np.interp(seconds, spectra.times_s if len(change) > 1 else np.zeros(1), change)
+        size = np.sqrt(np.mean(np.square(row))) + 1e-9
+        row *= weight
+        row /= size
+        rows[i] = row
+    return rows
+
+
+def _changes(curve: Curve, *, in_decibels: bool) -> Floats:
+    """Return the novelty of each row of a feature, a part at a time, for memory."""
+    change = np.zeros(len(curve))
+    if len(curve) <= 2:
+        return change
+    margin = 2 * _REACH_FRAMES
+    for at in range(0, len(curve), _PART_FRAMES):
+        first = max(0, at - margin)
+        part = curve[first : at + _PART_FRAMES + margin].astype(np.float64)
+        if in_decibels:
+            part = 10 * np.log10(part + 1e-4)
+        else:
+            part /= np.linalg.norm(part, axis=1, keepdims=True) + 1e-9
+        here = novelty(part, _REACH_FRAMES)[at - first :][:_PART_FRAMES]
+        change[at : at + len(here)] = here
+    return change
 
 
 def align(
@@ -121,61 +139,74 @@ def align(
     Alignment
         Of all that were tried, the one by which most fits.
     """
-    place = np.arange(POINTS) / POINTS
-    times = edges_s[:-1, None] + place * np.diff(edges_s)[:, None]
-    index = np.clip(times * 1000 / _COARSE_MS, 0, described.shape[1] - 1.001)
-    whole = index.astype(int)
-    share = (index - whole).astype(np.float32)
-    bars = described[:, whole] * (1 - share) + described[:, whole + 1] * share
-    bars = bars.transpose(1, 0, 2)
-    bars -= bars.mean(axis=2, keepdims=True)
-    spectra = np.fft.rfft(bars, axis=2).astype(np.complex64)
-    energy = float((bars**2).sum()) / len(bars) + 1e-9
-
-    none = np.zeros(len(bars), np.int64)
+    spectra, energy = _transformed(described, edges_s)
+    bars = len(spectra)
+    none = np.zeros(bars, np.int64)
     unshifted = _explained(spectra, none, energy)
-    best = (-np.inf, none, np.zeros((len(bars), POINTS)), 0.0)
+    best = (-np.inf, none, (np.zeros(bars), np.zeros(bars)), 0.0)
     cost = _EVEN if even else _BENT
     begins = none if start is None else np.round(start).astype(np.int64) % POINTS
     for seed in _SEEDS if start is None else (None,):
-        use = np.arange(len(bars))
+        use = slice(0, bars)
         if seed is not None:
-            use = use[max(0, int(seed * len(bars)) - _SEED_BARS) :][: 2 * _SEED_BARS]
+            first = max(0, int(seed * bars) - _SEED_BARS)
+            use = slice(first, first + 2 * _SEED_BARS)
         shifts, fits = _settle(spectra, energy, begins, use, cost)
         explained = _explained(spectra, shifts, energy)
-        worth = explained * len(bars) - _cost(shifts, cost)
+        worth = explained * bars - _cost(shifts, cost)
         if worth > best[0]:
-            best = worth, shifts, fits, explained
-    worth, shifts, fits, explained = best
-    turned = _turned(spectra, shifts).mean(axis=0)
-    average = np.fft.irfft(turned, POINTS, axis=1).astype(np.float64)
-    exact, weights = _between(fits, shifts)
-    return Alignment(exact, weights, average, (explained - unshifted) * len(bars), worth)
+            best = worth, shifts, _between(fits, shifts), explained
+    worth, shifts, (exact, weights), explained = best
+    average = np.fft.irfft(_average(spectra, shifts), POINTS, axis=1).astype(np.float64)
+    return Alignment(exact, weights, average, (explained - unshifted) * bars, worth)
+
+
+def _transformed(described: Curve, edges_s: Floats) -> tuple[Spectrum, float]:
+    """Return the spectra of the bars, complex64[bars, features, points], and their mean energy."""
+    place = np.arange(POINTS) / POINTS
+    bars = len(edges_s) - 1
+    spectra = np.empty((bars, len(described), POINTS // 2 + 1), np.complex64)
+    energy = 0.0
+    for at in range(0, bars, _PART_BARS):
+        edges = edges_s[at : at + _PART_BARS + 1]
+        times = edges[:-1, None] + place * np.diff(edges)[:, None]
+        index = np.clip(times * 1000 / _COARSE_MS, 0, described.shape[1] - 1.001)
+        whole = index.astype(int)
+        share = (index - whole).astype(np.float32)
+        rows = described[:, whole] * (1 - share) + described[:, whole + 1] * share
+        rows = rows.transpose(1, 0, 2)
+        rows -= rows.mean(axis=2, keepdims=True)
+        energy += float(np.square(rows).sum())
+        spectra[at : at + _PART_BARS] = np.fft.rfft(rows, axis=2)
+    return spectra, energy / bars + 1e-9
 
 
 def _settle(
-    spectra: NDArray[np.complex64], energy: float, shifts: Ints, use: Ints, cost: Floats
-) -> tuple[Ints, Floats]:
+    spectra: Spectrum, energy: float, shifts: Ints, use: slice, cost: Floats
+) -> tuple[Ints, Curve]:
     """Return the shifts and fits that the average of some bars leads to."""
-    fits = np.zeros((len(spectra), POINTS))
+    everything = slice(0, len(spectra))
+    fits = np.zeros((len(spectra), POINTS), np.float32)
     for _ in range(_ROUNDS):
-        average = _turned(spectra, shifts)[use].mean(axis=0)
-        fits = np.fft.irfft((spectra * average.conj()).sum(axis=1), POINTS, axis=1) / energy
+        average = _average(spectra[use], shifts[use]).conj()
+        for at in range(0, len(spectra), _PART_BARS):
+            part = (spectra[at : at + _PART_BARS] * average).sum(axis=1)
+            fits[at : at + _PART_BARS] = np.fft.irfft(part, POINTS, axis=1) / energy
         new = _path(fits, cost)
-        if len(use) == len(spectra) and np.array_equal(new, shifts):
+        if use == everything and np.array_equal(new, shifts):
             break
-        shifts, use = new, np.arange(len(spectra))
+        shifts, use = new, everything
     return shifts, fits
 
 
-def _path(fits: Floats, cost: Floats) -> Ints:
+def _path(fits: Curve, cost: Floats) -> Ints:
     """Return the shift of each bar, 0..POINTS - 1, by dynamic programming."""
     reach = len(cost) // 2
     here = np.arange(POINTS)
     before = (here - np.arange(-reach, reach + 1)[:, None]) % POINTS
     cost = cost[:, None]
     value = fits[0].astype(np.float64)
-    back = np.zeros(fits.shape, np.int32)
+    back = np.zeros(fits.shape, np.int16)
     for i in range(1, len(fits)):
         near = value[before] - cost
         step = near.argmax(axis=0)
@@ -191,16 +222,20 @@ def _path(fits: Floats, cost: Floats) -> Ints:
     return path
 
 
-def _turned(spectra: NDArray[np.complex64], shifts: Ints) -> NDArray[np.complex64]:
-    """Return the bars with their shifts taken back."""
-    turn = np.exp(2j * np.pi / POINTS * np.arange(spectra.shape[2]) * shifts[:, None])
-    turned: NDArray[np.complex64] = spectra * turn[:, None].astype(np.complex64)
-    return turned
+def _average(spectra: Spectrum, shifts: Ints) -> Spectrum:
+    """Return the average of bars whose shifts are taken back: complex64[features, points]."""
+    turns = np.exp(2j * np.pi / POINTS * np.arange(POINTS)).astype(np.complex64)
+    harmonics = np.arange(spectra.shape[2])
+    total = np.zeros(spectra.shape[1:], np.complex64)
+    for at in range(0, len(spectra), _PART_BARS):
+        turn = turns[harmonics * shifts[at : at + _PART_BARS, None] % POINTS]
+        total += (spectra[at : at + _PART_BARS] * turn[:, None]).sum(axis=0)
+    return total / np.float32(len(spectra))
 
 
-def _explained(spectra: NDArray[np.complex64], shifts: Ints, energy: float) -> float:
+def _explained(spectra: Spectrum, shifts: Ints, energy: float) -> float:
     """Return the share of the bars' energy that is in their average."""
-    average = np.fft.irfft(_turned(spectra, shifts).mean(axis=0), POINTS, axis=1)
+    average = np.fft.irfft(_average(spectra, shifts), POINTS, axis=1)
     return float((average**2).sum()) / energy
 
 
@@ -212,7 +247,7 @@ def _cost(shifts: Ints, cost: Floats) -> float:
     return float(cost[steps[small] + reach].sum()) + JUMP * float((~small).sum())
 
 
-def _between(fits: Floats, shifts: Ints) -> tuple[Floats, Floats]:
+def _between(fits: Curve, shifts: Ints) -> tuple[Floats, Floats]:
     """Return shifts to a part of a point, unwrapped, and how well each fits."""
     row = np.arange(len(shifts))
     left, mid, right = (fits[row, (shifts + k) % POINTS].astype(np.float64) for k in (-1, 0, 1))

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sfa_engine.library.key import camelot
-from sfa_engine.prep.analyse import bar, loudness, picture, splice, waveform
+from sfa_engine.prep.analyse import bar, heap, loudness, picture, splice, waveform
 from sfa_engine.prep.analyse.beat import Beats, bars_of, find_beats
 from sfa_engine.prep.analyse.confidence import QUESTIONS, Confidence, assess
 from sfa_engine.prep.analyse.cue import find_cues
@@ -17,8 +16,8 @@ from sfa_engine.prep.analyse.engines import OWN, spectra_of
 from sfa_engine.prep.analyse.features import summary
 from sfa_engine.prep.analyse.key import Key, find_key
 from sfa_engine.prep.analyse.levels import Levels
-from sfa_engine.prep.analyse.listen import Block, Heard, listen, listen_to_stem
 from sfa_engine.prep.analyse.loop import find_loops
+from sfa_engine.prep.analyse.measurement import Block, Measurement, measure_stem, measure_track
 from sfa_engine.prep.analyse.onset import find_onsets, is_played, onset_times
 from sfa_engine.prep.analyse.smooth import Floats
 from sfa_engine.prep.analyse.structure import Section, find_sections
@@ -29,13 +28,13 @@ from sfa_engine.prep.mixdown import source_blocks, stem_files
 from sfa_engine.prep.options import ANALYSIS_VERSION
 from sfa_engine.track.curves import CurvesWriter, packed
 from sfa_engine.track.grid import TEMPOS, Anchor, Grid
+from sfa_engine.track.key import camelot
 from sfa_engine.track.media import RATE, WHOLE
 
 Progress = Callable[[float, str], None]
 
 DRUMS, VOCALS = "drums", "vocals"
-_LISTENING = 0.9  # of the time, the pass over the sound
-_PHRASE_BARS = 4
+_DECODING = 0.9  # of the time, the pass over the sound
 
 
 def analyse(
@@ -76,47 +75,49 @@ def analyse(
     """
     spectra = spectra_of(engine)
     files = stems or stem_files(path)
-    share = _LISTENING / (1 + 0.5 * len(files))  # a stem takes half as long
+    share = _DECODING / (1 + 0.5 * len(files))  # a stem takes half as long
 
-    def told_from(start: float, part: float, doing: str) -> Callable[[float], None]:
+    def progress_from(start: float, part: float, doing: str) -> Callable[[float], None]:
         return lambda done: progress(start + part * done, doing) if progress else None
 
-    decoding = source_blocks(path, RATE, told_from(0.0, share, "listening"))
-    heard = listen(decoding, spectra)
+    decoding = source_blocks(path, RATE, progress_from(0.0, share, "measuring"))
+    measured = measure_track(decoding, spectra)
     levels: dict[str, Levels] = {}
     for i, (name, file) in enumerate(files.items()):
-        told = told_from(share * (1 + 0.5 * i), 0.5 * share, f"listening to {name}")
-        levels[name] = listen_to_stem(decode_blocks(file, RATE, told), heard.frames)
+        report = progress_from(share * (1 + 0.5 * i), 0.5 * share, f"measuring {name}")
+        levels[name] = measure_stem(decode_blocks(file, RATE, report), measured.frames)
     if progress:
-        progress(_LISTENING, "beats and structure")
-    result = judge(heard, levels)
+        progress(_DECODING, "beats and structure")
+    result = evaluate(measured, levels)
     result["features"]["decoder"] = decoding.decoder
     result["features"]["truncated"] = decoding.truncated
     result["features"]["engine"] = engine
     if digest is not None:
-        result["curves"] = packed(_curves(heard, levels, result).file(digest))
+        result["curves"] = packed(_curves(measured, levels, result).file(digest))
     return result
 
 
-def _curves(heard: Heard, stems: Mapping[str, Levels], result: Mapping[str, Any]) -> CurvesWriter:
+def _curves(
+    measured: Measurement, stems: Mapping[str, Levels], result: Mapping[str, Any]
+) -> CurvesWriter:
     """Return the curves of an analysed track."""
     onsets = {name: np.array(frames, np.int64) for name, frames in result["onsets"].items()}
     attacks_s = np.array(result["features"]["onsets_s"], np.float64)
     splices = np.array(result["splices"], np.int64)
-    return picture.draw(heard, stems, onsets, splices, attacks_s)
+    return picture.draw(measured, stems, onsets, splices, attacks_s)
 
 
 def analyse_blocks(blocks: Iterable[Block]) -> dict[str, Any]:
     """Analyse sound at 48 kHz, float32[n, 2] each; see `analyse`."""
-    return judge(listen(blocks), {})
+    return evaluate(measure_track(blocks), {})
 
 
-def judge(heard: Heard, stems: Mapping[str, Levels]) -> dict[str, Any]:
-    """Return everything that is told of a track.
+def evaluate(measured: Measurement, stems: Mapping[str, Levels]) -> dict[str, Any]:
+    """Return the analysis of a track that was measured.
 
     Parameters
     ----------
-    heard : Heard
+    measured : Measurement
     stems : mapping of str to Levels
         As long as the track.
 
@@ -125,18 +126,21 @@ def judge(heard: Heard, stems: Mapping[str, Levels]) -> dict[str, Any]:
     dict
         See `analyse`.
     """
-    loud = loudness.measure(heard.power)
+    loud = loudness.measure(measured.power)
     silent = loud.integrated_lufs <= loudness.SILENCE_LUFS
-    onsets = find_onsets(heard.levels)
+    heap.trim()
+    onsets = find_onsets(measured.levels)
     attacks = np.zeros(0) if silent else onset_times(onsets)
     drums = find_onsets(stems[DRUMS]) if is_played(stems.get(DRUMS)) else None
-    beats = None if silent else find_beats(onsets, heard, drums)
-    sure = assess(onsets, heard.spectra, beats, drums) if beats else None
-    bars_s, first_beats = bars_of(beats, heard) if beats else (np.zeros(0), np.zeros(0, np.int64))
-    sung = find_vocals(stems[VOCALS], heard.levels) if VOCALS in stems else None
+    heap.trim()
+    beats = None if silent else find_beats(onsets, measured, drums)
+    sure = assess(onsets, measured.spectra, beats, drums) if beats else None
+    none = np.zeros(0), np.zeros(0, np.int64)
+    bars_s, first_beats = bars_of(beats, measured) if beats else none
+    sung = find_vocals(stems[VOCALS], measured.levels) if VOCALS in stems else None
     vocals_s = None if sung is None else [[round(a, 2), round(b, 2)] for a, b in sung]
-    key = find_key(heard.pitches, _phrases(bars_s))
-    parts = stems or {WHOLE: heard.levels}
+    key = find_key(measured.pitches, bars_s)
+    parts = stems or {WHOLE: measured.levels}
     known = {DRUMS: drums} if stems else {WHOLE: onsets}
     stem_attacks = {
         name: splice.stem_onsets(levels, known.get(name)) for name, levels in parts.items()
@@ -144,13 +148,14 @@ def judge(heard: Heard, stems: Mapping[str, Levels]) -> dict[str, Any]:
     sections: list[Section] = []
     cues: list[Cue] = []
     if beats:
-        rows = bar.stepwise(heard.spectra, beats.places_s)
+        rows = bar.stepwise(measured.spectra, beats.places_s)
         sections = find_sections(onsets, rows, bars_s, first_beats, beats.beats_per_bar, stems)
         loops = {name: find_loops(levels, sections, bars_s) for name, levels in parts.items()}
         cues = find_cues(sections, bars_s, loops, vocals_s or [])
     key_name = None if silent else key.name
+    attacks_a_second = len(attacks) / max(measured.seconds, 1e-3)
     return {
-        "duration_s": round(heard.seconds, 6),
+        "duration_s": round(measured.seconds, 6),
         "bpm": round(beats.bpm, 4) if beats else None,
         "confidence": round(sure.beats, 3) if sure else 0.0,
         **_sureness(sure),
@@ -163,8 +168,8 @@ def judge(heard: Heard, stems: Mapping[str, Levels]) -> dict[str, Any]:
         "key": key_name,
         "camelot": key_name and camelot(key_name),
         "lufs": round(loud.integrated_lufs, 2),
-        "peak_dbtp": round(loudness.decibels(heard.true_peak), 2),
-        "energy": _energy(loud.integrated_lufs, len(attacks) / max(heard.seconds, 1e-3), heard),
+        "peak_dbtp": round(loudness.decibels(measured.true_peak), 2),
+        "energy": _energy(loud.integrated_lufs, attacks_a_second, measured),
         "sections": [
             {"start_s": round(s.start_s, 6), "end_s": round(s.end_s, 6), "label": s.label}
             for s in sections
@@ -173,7 +178,7 @@ def judge(heard: Heard, stems: Mapping[str, Levels]) -> dict[str, Any]:
         "splices": splice.merge(stem_attacks).tolist(),
         "vocals_s": vocals_s,
         "cues": [cue.as_values() for cue in cues],
-        "features": {**_features(heard, loud, key, attacks), "vocals_s": vocals_s},
+        "features": {**_features(measured, loud, key, attacks), "vocals_s": vocals_s},
     }
 
 
@@ -188,8 +193,10 @@ def _sureness(sure: Confidence | None) -> dict[str, Any]:
     }
 
 
-def _features(heard: Heard, loud: loudness.Loudness, key: Key, attacks_s: Floats) -> dict[str, Any]:
-    """Return what is measured and not judged."""
+def _features(
+    measured: Measurement, loud: loudness.Loudness, key: Key, attacks_s: Floats
+) -> dict[str, Any]:
+    """Return the features that are measured, without a decision."""
     return {
         "version": ANALYSIS_VERSION,
         "key_confidence": round(key.confidence, 3),
@@ -197,15 +204,9 @@ def _features(heard: Heard, loud: loudness.Loudness, key: Key, attacks_s: Floats
         "loudness_range_lu": round(loud.range_lu, 2),
         "loudness_short_lufs": [round(float(v), 1) for v in loud.short_lufs],
         "onsets_s": [round(float(t), 3) for t in attacks_s],
-        "waveform": waveform.overview(heard.levels),
-        **summary(heard.spectra),
+        "waveform": waveform.overview(measured.levels),
+        **summary(measured.spectra),
     }
-
-
-def _phrases(bars_s: Floats) -> Floats:
-    """Return the first half bar of each phrase: float64[n, 2]."""
-    starts, ends = bars_s[:-1:_PHRASE_BARS], bars_s[1::_PHRASE_BARS]
-    return np.stack([starts, (starts + ends) / 2], axis=1)
 
 
 def _times(places_s: Floats) -> list[float]:
@@ -225,9 +226,9 @@ def _grid(beats: Beats) -> dict[str, Any]:
     }
 
 
-def _energy(lufs: float, attacks_a_second: float, heard: Heard) -> float:
+def _energy(lufs: float, attacks_a_second: float, measured: Measurement) -> float:
     """Return how driving a track is, 0..1: half loudness, the rest attacks and treble."""
-    centroid = heard.spectra.curve("centroid")
+    centroid = measured.spectra.curve("centroid")
     bright_hz = float(np.median(centroid)) if len(centroid) else 0.0
     values = (np.array([value]) for value in (lufs, attacks_a_second, bright_hz))
     return round(float(picture.driving(*values)[0]), 3)

@@ -21,6 +21,7 @@ from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets
 from sfa_engine.prep.analyse.smooth import Curve, Floats, gaussian, highest, in_parts, standard
 
 _LAG = 12  # ms over which a level has risen
+_PART = 1 << 18  # ms that are folded at once, for memory
 _WEIGHTS = {
     "kick on the one": 1.28,
     "kick in the middle": 0.28,
@@ -103,13 +104,17 @@ def sixteenth_phase(strength: Curve, period_s: float) -> float:
     """
     length = period_s / 4
     points = max(8, round(length * FRAME_HZ))
-    turn = np.arange(len(strength)) / (FRAME_HZ * length) % 1
-    place = np.minimum((turn * points).astype(int), points - 1)
-    total = np.bincount(place, strength, points)
-    folded = total / np.maximum(1, np.bincount(place, minlength=points))
+    total, count = np.zeros(points), np.zeros(points)
+    for at in range(0, len(strength), _PART):
+        part = strength[at : at + _PART]
+        turn = np.arange(at, at + len(part)) / (FRAME_HZ * length) % 1
+        place = np.minimum((turn * points).astype(int), points - 1)
+        total += np.bincount(place, part, points)
+        count += np.bincount(place, minlength=points)
+    folded = total / np.maximum(1, count)
     smooth = gaussian(np.tile(folded, 3), 5.0)[points : 2 * points]
     phase = float(np.argmax(smooth)) / points * length
-    around = highest(strength, 21)  # 10 ms before and after
+    around = in_parts(strength, 10, lambda part: highest(part, 21))  # 10 ms before and after
     beats = np.arange(0, len(strength) / FRAME_HZ - 2 * period_s, period_s)
     rows = np.round((phase + length * np.arange(4)[:, None] + beats) * FRAME_HZ).astype(int)
     most = int(around[rows].sum(axis=1).argmax()) if len(beats) else 0
@@ -169,8 +174,8 @@ class Layout:
         of_drums, of_changes = np.full(steps, -np.inf), np.zeros(steps)
         for r in range(0, steps, step):
             turned = {name: np.roll(row, -r) for name, row in drums.items()}
-            told = _told_by_drums(turned, self.beats_per_bar)
-            of_drums[r] = sum(_WEIGHTS[name] * value for name, value in told.items())
+            evidence = _evidence_of_drums(turned, self.beats_per_bar)
+            of_drums[r] = sum(_WEIGHTS[name] * value for name, value in evidence.items())
             of_changes[r] = sum(_WEIGHTS[name] * row[r] for name, row in changes.items())
         return of_drums, of_changes
 
@@ -261,14 +266,14 @@ def _even(average: Floats) -> Floats:
     return even
 
 
-def _told_by_drums(drums: dict[str, Floats], beats_per_bar: int) -> dict[str, float]:
+def _evidence_of_drums(drums: dict[str, Floats], beats_per_bar: int) -> dict[str, float]:
     """Return how much like a bar this is that begins with its first sixteenth."""
     kick, snare, mid, high = (drums[name] for name in ("low", "snare", "mid", "high"))
 
     def on_beats(row: Floats) -> float:
         return float(row[0::4].mean() - row[2::4].mean())
 
-    told = {
+    evidence = {
         "kick on the one": kick[0],
         "kick on beats": on_beats(kick),
         "kick between": kick[1::2].mean(),
@@ -280,15 +285,15 @@ def _told_by_drums(drums: dict[str, Floats], beats_per_bar: int) -> dict[str, fl
     if beats_per_bar == 4:
         even = 0.5 * (snare[4] + snare[12] - snare[0] - snare[8])
         third = snare[8] - (snare[0] + snare[4] + snare[12]) / 3
-        told |= {
+        evidence |= {
             "kick in the middle": kick[8],
             "snare on two and four": even,
             "snare on three": third,
             "snare on either": max(1.2 * even, 0.9 * third),
         }
     else:
-        told["snare on either"] = snare[4::4].mean() - snare[0]
-    return {name: float(value) for name, value in told.items()}
+        evidence["snare on either"] = snare[4::4].mean() - snare[0]
+    return {name: float(value) for name, value in evidence.items()}
 
 
 def _changes(

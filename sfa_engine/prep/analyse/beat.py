@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sfa_engine.prep.analyse import bar, drift, grid
-from sfa_engine.prep.analyse.listen import Heard
+from sfa_engine.prep.analyse.measurement import Measurement
 from sfa_engine.prep.analyse.octave import choose_octave
 from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets, lateness, struck
 from sfa_engine.prep.analyse.piece import find_pieces
 from sfa_engine.prep.analyse.seamless import LEAST_KNOWN_S, count_beats
-from sfa_engine.prep.analyse.smooth import Floats, Ints
+from sfa_engine.prep.analyse.smooth import Floats, Ints, percentile
 from sfa_engine.prep.analyse.step import follow_steps
 from sfa_engine.prep.analyse.tempo import Path, Tempo, count_bar, find_tempo
 from sfa_engine.prep.analyse.warp import Piece, Warp, few
@@ -77,16 +77,17 @@ class Beats:
         return np.flatnonzero(self.numbers % self.beats_per_bar == 0)
 
 
-def find_beats(onsets: Onsets, heard: Heard, drums: Onsets | None = None) -> Beats | None:
+def find_beats(onsets: Onsets, measured: Measurement, drums: Onsets | None = None) -> Beats | None:
     """Return the beats, or None where there is no tempo.
 
     Parameters
     ----------
     onsets : Onsets
-        Of the whole sound: they say how fast the beats are.
-    heard : Heard
+        Of the whole sound: they say how fast the beats are, up to the octave.
+    measured : Measurement
     drums : Onsets, optional
-        Of the drums alone, of the same length: they say better where the beats are.
+        Of the drums alone, of the same length: they say better where the beats are, and which
+        octave of the tempo is the beat.
 
     Returns
     -------
@@ -95,25 +96,25 @@ def find_beats(onsets: Onsets, heard: Heard, drums: Onsets | None = None) -> Bea
     """
     looped = count_beats(onsets)
     if looped is not None:
-        return _loop(heard.seconds, looped)
+        return _loop(measured.seconds, looped)
     tempo = find_tempo(onsets.strength)
     if tempo is None or tempo.strength < _LEAST_STRENGTH or struck(onsets) < _LEAST_STRUCK:
         return None
-    tempo = choose_octave(onsets, tempo)
+    placed = drums or onsets
+    tempo = choose_octave(placed, tempo)
     varies, path = drift.varies(onsets, tempo.period_s)
     m = count_bar(onsets.strength, tempo.period_s)
-    placed = drums or onsets
-    stepped = follow_steps(placed, heard.spectra, path) if varies else None
+    stepped = follow_steps(placed, measured.spectra, path) if varies else None
     if stepped is None:
-        pieces = find_pieces(onsets, heard.spectra, tempo.period_s, m)
+        pieces = find_pieces(onsets, measured.spectra, tempo.period_s, m)
         if pieces is not None:
             warp, period_s = pieces
-            found = _even(placed, heard, replace(tempo, bpm=60 / period_s), m, warp)
+            found = _even(placed, measured, replace(tempo, bpm=60 / period_s), m, warp)
             if found is not None and found.holds >= _LEAST_HOLDING:
                 return found
     if varies:
-        return _varying(placed, heard, m, path, stepped)
-    return _even(placed, heard, tempo, m, Warp.constant(heard.seconds))
+        return _varying(placed, measured, m, path, stepped)
+    return _even(placed, measured, tempo, m, Warp.constant(measured.seconds))
 
 
 def _loop(seconds: float, count: int) -> Beats:
@@ -125,14 +126,14 @@ def _loop(seconds: float, count: int) -> Beats:
     return Beats(places, np.arange(count), 4, bpm, False, 1.0, anchors, assured=sure)
 
 
-def _even(onsets: Onsets, heard: Heard, tempo: Tempo, m: int, warp: Warp) -> Beats | None:
+def _even(onsets: Onsets, measured: Measurement, tempo: Tempo, m: int, warp: Warp) -> Beats | None:
     """Return the beats of a track that is steady in straight time: one period, one phase."""
     attacks, strength = warp.straighten(onsets.attacks), warp.straighten(onsets.strength)
     end_s = len(attacks) / FRAME_HZ
     begin = grid.fit(attacks, tempo.period_s, bar.sixteenth_phase(strength, tempo.period_s))
     sixteenths = np.arange(begin.phase_s % (begin.period_s / 4), end_s, begin.period_s / 4)
     sixteenths = sixteenths[warp.keeps_bars(sixteenths, 4 * m)]
-    found = bar.find_bar(onsets, heard.spectra, warp.real(sixteenths), m)
+    found = bar.find_bar(onsets, measured.spectra, warp.real(sixteenths), m)
     if len(sixteenths) <= found.first:
         return None
     fitted = grid.fit(attacks, tempo.period_s, float(sixteenths[found.first]))
@@ -145,14 +146,14 @@ def _even(onsets: Onsets, heard: Heard, tempo: Tempo, m: int, warp: Warp) -> Bea
     numbers = np.arange(-count, count + 1)
     straight = phase_s + period * numbers.astype(np.float64)
     places = warp.real(straight) - late_s
-    good = (places >= -_BEFORE_S) & (places < heard.seconds)
+    good = (places >= -_BEFORE_S) & (places < measured.seconds)
     good &= warp.sounds(straight, _MIN_SEPARATION * period)
     places, numbers = places[good], numbers[good]
     if len(places) < _LEAST_BEATS:
         return None
     zero = int(numbers[numbers % m == 0][0]) if (numbers % m == 0).any() else 0
     numbers = numbers - zero
-    times, lines = warp.points(0.0, heard.seconds)
+    times, lines = warp.points(0.0, measured.seconds)
     anchors = np.stack([times, (lines - phase_s) / period - zero], axis=1)
     anchors[:, 0] -= late_s
     if warp.is_constant:
@@ -172,7 +173,7 @@ def _even(onsets: Onsets, heard: Heard, tempo: Tempo, m: int, warp: Warp) -> Bea
 
 
 def _varying(
-    onsets: Onsets, heard: Heard, m: int, path: Path, stepped: Floats | None
+    onsets: Onsets, measured: Measurement, m: int, path: Path, stepped: Floats | None
 ) -> Beats | None:
     """Return the beats of a track whose tempo changes."""
     places = drift.follow(onsets, path) if stepped is None else stepped
@@ -180,7 +181,7 @@ def _varying(
         return None
     numbers = np.arange(4 * (len(places) - 1)) / 4
     sixteenths = np.interp(numbers, np.arange(len(places)), places)
-    found = bar.find_bar(onsets, heard.spectra, sixteenths, m, step=2)
+    found = bar.find_bar(onsets, measured.spectra, sixteenths, m, step=2)
     if found.first % 4:  # on the half beat
         places = (places[:-1] + places[1:]) / 2
     bpm = 60 / float(np.median(np.diff(places)))
@@ -200,13 +201,13 @@ def _followed(onsets: Onsets, places_s: Floats) -> float:
     return grid.holds(attacks, grid.Fit(period, 0.0, none, none, none, 0.0))
 
 
-def bars_of(beats: Beats, heard: Heard) -> tuple[Floats, Ints]:
+def bars_of(beats: Beats, measured: Measurement) -> tuple[Floats, Ints]:
     """Return the bars of the sounding part.
 
     Parameters
     ----------
     beats : Beats
-    heard : Heard
+    measured : Measurement
 
     Returns
     -------
@@ -220,12 +221,13 @@ def bars_of(beats: Beats, heard: Heard) -> tuple[Floats, Ints]:
     starts = beats.places_s[first_beats]
     length = m * float(np.median(np.diff(beats.places_s)))
     edges = np.append(starts, starts[-1] + length) if len(starts) else starts
-    audible = np.zeros(len(heard.levels["low"]), bool)
+    audible = np.zeros(measured.levels.ms, bool)
     for name in ("low", "mid"):
-        audible |= heard.levels[name] > 0.02 * np.percentile(heard.levels[name], 95)
-    places = np.flatnonzero(audible) / 1000
-    if len(places):
-        inside = (edges >= places[0] - 0.6 * length) & (edges <= places[-1] + 0.6 * length)
+        audible |= measured.levels[name] > 0.02 * percentile(measured.levels[name], 95)
+    if audible.any():
+        first_s = audible.argmax() / 1000
+        last_s = (len(audible) - 1 - audible[::-1].argmax()) / 1000
+        inside = (edges >= first_s - 0.6 * length) & (edges <= last_s + 0.6 * length)
         edges, first_beats = edges[inside], first_beats[inside[: len(first_beats)]]
-    edges = np.clip(edges, 0.0, heard.seconds)
+    edges = np.clip(edges, 0.0, measured.seconds)
     return edges, first_beats[: max(0, len(edges) - 1)]

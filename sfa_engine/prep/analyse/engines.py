@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sfa_engine.errors import Refused
 from sfa_engine.prep.analyse.features import Spectra, centibels
-from sfa_engine.prep.analyse.listen import HOP, SHORT
+from sfa_engine.prep.analyse.measurement import HOP, SHORT
 from sfa_engine.prep.analyse.smooth import Curve
 from sfa_engine.prep.options import FEATURES
 from sfa_engine.track.media import RATE
@@ -65,33 +65,32 @@ class LibrosaSpectra(Spectra):
     def _described(self, frames: Curve, power: Curve) -> dict[str, NDArray[Any]]:
         """Return the features of some frames."""
         size = np.sqrt(power).T
-        told, shape = self._features, {"sr": self.rate, "n_fft": self.size}
+        features, shape = self._features, {"sr": self.rate, "n_fft": self.size}
         rows = {
-            "chroma": told.chroma_stft(S=power.T, tuning=0.0, **shape),
-            "centroid": told.spectral_centroid(S=size, **shape),
-            "rolloff": told.spectral_rolloff(S=size, **shape),
-            "contrast": told.spectral_contrast(S=size, **shape),
-            "crossings": _crossings(told, frames),
+            "chroma": features.chroma_stft(S=power.T, tuning=0.0, **shape),
+            "centroid": features.spectral_centroid(S=size, **shape),
+            "rolloff": features.spectral_rolloff(S=size, **shape),
+            "contrast": features.spectral_contrast(S=size, **shape),
+            "crossings": _crossings(features, frames),
         }
-        mel = told.melspectrogram(S=power.T, **shape)
+        mel = features.melspectrogram(S=power.T, **shape)
         described = {name: np.asarray(row.T, np.float32) for name, row in rows.items()}
         return {**described, "mel": centibels(np.asarray(mel.T, np.float32))}
 
-    def mfcc(self) -> Curve:
-        """Return the cepstral coefficients of each described frame: float32[frames, 20]."""
-        mel_db = np.asarray(self.curve("mel"), np.float32).T / 100
+    def _cepstrum(self, mel: NDArray[Any]) -> Curve:
+        mel_db = np.asarray(mel, np.float32).T / 100
         if not mel_db.size:
-            return super().mfcc()
+            return super()._cepstrum(mel)
         floored = np.maximum(mel_db, mel_db.max() - 80)
         coefficients: Curve = np.asarray(self._features.mfcc(S=floored).T, np.float32)
         return coefficients
 
 
-def _crossings(told: Any, frames: Curve) -> Curve:
+def _crossings(features: Any, frames: Curve) -> Curve:
     """Return the rate of zero crossings of each frame: float32[1, frames]."""
     size = frames.shape[1]
     rates = [
-        told.zero_crossing_rate(frame, frame_length=size, hop_length=size, center=False)
+        features.zero_crossing_rate(frame, frame_length=size, hop_length=size, center=False)
         for frame in np.ascontiguousarray(frames)
     ]
     return np.concatenate(rates, axis=1)

@@ -54,6 +54,7 @@ class Spectra:
         self._bands = _contrast_bands(self._hz)
         self._frames = 0
         self._rows: dict[str, Rows] = {}
+        self._mfcc: Curve | None = None
 
     def take(self, sound: Curve) -> None:
         """Take more mono sound."""
@@ -107,7 +108,16 @@ class Spectra:
 
     def mfcc(self) -> Curve:
         """Return the cepstral coefficients of each described frame: float32[frames, 20]."""
-        return mfcc(self.curve("mel"))
+        return self._cepstrum(self.curve("mel")) if self._mfcc is None else self._mfcc
+
+    def end(self) -> None:
+        """Keep the cepstral coefficients, and the mel spectra no more: three times the memory."""
+        self._mfcc = self.mfcc()
+        self._rows.pop("mel", None)
+
+    def _cepstrum(self, mel: NDArray[Any]) -> Curve:
+        """Return the cepstral coefficients of mel spectra in hundredths of a decibel."""
+        return mfcc(mel)
 
     @property
     def times_s(self) -> Floats:
@@ -168,7 +178,7 @@ def mfcc(mel: NDArray[Any]) -> Curve:
 
 def summary(spectra: Spectra) -> dict[str, object]:
     """Return mean and deviation of each feature over the track."""
-    told: dict[str, object] = {}
+    found: dict[str, object] = {}
     for name, curve in (
         ("chroma", spectra.curve("chroma")),
         ("mfcc", spectra.mfcc()),
@@ -181,11 +191,11 @@ def summary(spectra: Spectra) -> dict[str, object]:
             continue
         mean, deviation = curve.mean(axis=0, dtype=np.float64), curve.std(axis=0, dtype=np.float64)
         one = len(mean) == 1
-        told[name] = {
+        found[name] = {
             "mean": _rounded(mean)[0] if one else _rounded(mean),
             "std": _rounded(deviation)[0] if one else _rounded(deviation),
         }
-    return told
+    return found
 
 
 def _rounded(values: Curve) -> list[float]:

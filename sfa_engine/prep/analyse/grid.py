@@ -97,7 +97,7 @@ def fit(
 
 
 def snap(fitted: Fit) -> Fit:
-    """Return the fit at the roundest tempo that it cannot be told from, with its phase."""
+    """Return the fit at the roundest tempo that fits no worse, with its phase."""
     if not len(fitted.numbers):
         return fitted
     numbers, weights = fitted.numbers, fitted.weights / fitted.weights.max()

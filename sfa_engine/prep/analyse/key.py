@@ -1,8 +1,8 @@
 """The key: pitch classes of spectral peaks against the profiles of electronic music.
 
 Peaks above their surroundings are counted by octave and by tenth of a semitone; when the whole
-track is heard its tuning is known, and the counts become twelve pitch classes. The octave from
-110 Hz, the bass line, counts most: it names the tonic.
+track is heard its tuning is known, and the counts become twelve pitch classes. With them the chord
+that phrases begin with is asked, most likely the tonic's.
 
 References
 ----------
@@ -17,12 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sfa_engine.library.key import KEYS
 from sfa_engine.prep.analyse.rows import Rows
 from sfa_engine.prep.analyse.smooth import Curve, Floats
+from sfa_engine.track.key import KEYS
 
 LOWEST_HZ, HIGHEST_HZ = 55.0, 2000.0
 OCTAVES = np.array([0.5, 2.0, 1.0, 1.0, 0.0, 0.0])  # weight of 55 110 220 440 880 1760 Hz and up
+# The same, for which key it is: a bass line that plays fifths and octaves of its chords names their
+# roots twice, and i-iv-i-v was heard in iv.
+KEY_OCTAVES = np.array([0.25, 0.75, 1.0, 1.0, 0.5, 0.0])
 FINE = 10  # parts of a semitone
 _STANDS_OUT = 1.8  # a peak over the mean around it
 _AUDIBLE = 1e-4  # of a frame's highest peak: below, a window's leakage has peaks too
@@ -36,12 +39,20 @@ TRIADS = {
     "major": (1, 0, 0, 0, 0.7, 0, 0, 0.8, 0, 0, 0, 0),
     "minor": (1, 0, 0, 0.7, 0, 0, 0, 0.8, 0, 0, 0, 0),
 }
-_OF_CHORD = 0.25  # what the first chord of phrases counts, against the whole track
+# What the first chord of phrases counts, against the whole track. Less, and loops such as i-iv-i-v
+# are heard in iv; more, and a loop that begins on another chord than the tonic's is always wrong.
+_OF_CHORD = 0.5
 _MORE_MINOR = 0.06  # most electronic tracks are in minor [1]_
 # What has a key: measured on 27 noises, drums, voices and tones and on 24 pieces of music. From
 # `MIN_…` on a key is named, and its confidence is whole from `SURE_…` on.
 MIN_LIKENESS, SURE_LIKENESS = 0.58, 0.66  # to a profile: noise 0.26..0.55, music 0.60..0.96
 MIN_LASTING, SURE_LASTING = 0.40, 0.46  # drums and speech 0.0..0.34 (two 0.47, 0.52), music 0.45..
+# Where pitches last less than in music (drums that ring 0.54..0.65, music but for some loops of
+# games 0.66..), or where each bar of a phrase sounds as the others do (drums, a drone), more
+# likeness is needed: drums 0.54..0.76, those loops and music on one chord 0.79..
+LIKENESS_OF_DRUMS, LASTING_OF_MUSIC, LASTING_OF_DRUMS = 0.78, 0.70, 0.55
+UNCHANGING = 0.94  # correlation of each fourth bar with the whole: drums 0.948.., most music ..0.93
+PHRASE_BARS = 4
 MIN_CLASSES = 4.8  # pitch classes that sound: a tone or a hum 1.4..4.7, music 5.7..11
 _LEAST_SURE = 0.1
 _PITCHES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
@@ -115,7 +126,9 @@ class Pitches:
         turn = (counts * np.exp(2j * np.pi * np.arange(12 * FINE) / FINE)).sum()
         return float(np.angle(turn) / (2 * np.pi)) if abs(turn) > 0 else 0.0
 
-    def classes(self, tuning: float, spans_s: Floats | None = None) -> Floats:
+    def classes(
+        self, tuning: float, spans_s: Floats | None = None, octaves: Floats = OCTAVES
+    ) -> Floats:
         """Return the twelve pitch classes, C first, the highest 1.
 
         Parameters
@@ -124,6 +137,8 @@ class Pitches:
             Semitones.
         spans_s : float64[n, 2], optional
             The only parts that count: begin and end of each, in order, in seconds.
+        octaves : float64[6]
+            Weight of each.
 
         Returns
         -------
@@ -144,7 +159,7 @@ class Pitches:
         bells = np.exp(-0.5 * (distance / 0.22) ** 2) * (np.abs(distance) <= 0.5)
         per_octave = counts @ bells.T
         per_octave /= per_octave.max(axis=1, keepdims=True) + 1e-9
-        classes: Floats = np.roll(OCTAVES @ per_octave, -3)  # A first, to C first
+        classes: Floats = np.roll(octaves @ per_octave, -3)  # A first, to C first
         classes /= classes.max() + 1e-9
         return classes
 
@@ -196,15 +211,16 @@ class Key:
     tuning_cents: float
 
 
-def find_key(pitches: Pitches, phrases_s: Floats | None = None) -> Key:
+def find_key(pitches: Pitches, bars_s: Floats | None = None) -> Key:
     """Return the key whose profile the pitch classes follow best.
 
     Parameters
     ----------
     pitches : Pitches
-    phrases_s : float64[n, 2], optional
-        First half bars of the phrases, begin and end in seconds: there the tonic's chord is
-        more likely than elsewhere, which tells a minor key from its relative major.
+    bars_s : float64[n], optional
+        Edges of the bars in seconds, from the first of a phrase on: the chord that phrases begin
+        with is more likely the tonic's than another, which tells a minor key from its relative
+        major, and a tonic from its fourth or fifth.
 
     Returns
     -------
@@ -216,24 +232,44 @@ def find_key(pitches: Pitches, phrases_s: Floats | None = None) -> Key:
     classes = pitches.classes(tuning)
     if classes.max(initial=0) <= 0 or classes.std() < 1e-6:
         return Key(None, 0.0, classes, 100 * tuning)
+    tones = pitches.classes(tuning, octaves=KEY_OCTAVES)
     begins = np.zeros(12)
-    if phrases_s is not None and len(phrases_s):
-        begins = pitches.classes(tuning, phrases_s)
-    scores, likeness = [], []
+    if bars_s is not None and len(bars_s) > 1:
+        starts, ends = bars_s[:-1:PHRASE_BARS], bars_s[1::PHRASE_BARS]
+        first_halves = np.stack([starts, (starts + ends) / 2], axis=1)
+        begins = pitches.classes(tuning, first_halves, KEY_OCTAVES)
+    scores = []
+    likeness = -1.0
     for key in KEYS:
         tonic, mode = key.split()
         root = _PITCHES.index(_SHARPS.get(tonic, tonic))
-        score = float(np.corrcoef(np.roll(PROFILES[mode], root), classes)[0, 1])
-        likeness.append(score)
+        profile = np.roll(PROFILES[mode], root)
+        like = float(np.corrcoef(profile, tones)[0, 1]) if tones.std() > 0 else 0.0
+        likeness = max(likeness, like, float(np.corrcoef(profile, classes)[0, 1]))
+        score = like + _MORE_MINOR * (mode == "minor")
         if begins.std() > 0:
             score += _OF_CHORD * float(np.corrcoef(np.roll(TRIADS[mode], root), begins)[0, 1])
-        scores.append((score + _MORE_MINOR * (mode == "minor"), key))
+        scores.append((score, key))
     scores.sort(reverse=True)
-    sure = _tonality(pitches, classes, max(likeness))
+    sure = _tonality(pitches, classes, likeness)
+    if likeness < LIKENESS_OF_DRUMS and not _changes(pitches, classes, tuning, bars_s):
+        sure = 0.0
     if sure < _LEAST_SURE:
         return Key(None, 0.0, classes, 100 * tuning)
     ahead = float(np.clip((scores[0][0] - scores[1][0]) / 0.15, 0, 1))
     return Key(scores[0][1], sure * ahead, classes, 100 * tuning)
+
+
+def _changes(pitches: Pitches, classes: Floats, tuning: float, bars_s: Floats | None) -> bool:
+    """Tell whether some bar of the phrases is unlike the whole; true too if that is not known."""
+    if bars_s is None or len(bars_s) <= 2 * PHRASE_BARS:
+        return True
+    for number in range(PHRASE_BARS):
+        starts, ends = bars_s[number:-1:PHRASE_BARS], bars_s[number + 1 :: PHRASE_BARS]
+        own = pitches.classes(tuning, np.stack([starts, ends], axis=1))
+        if own.std() > 0 and np.corrcoef(own, classes)[0, 1] <= UNCHANGING:
+            return True
+    return False
 
 
 def _tonality(pitches: Pitches, classes: Floats, likeness: float) -> float:
@@ -246,6 +282,9 @@ def _tonality(pitches: Pitches, classes: Floats, likeness: float) -> float:
     count = np.exp(-(shares * np.log(shares + 1e-12)).sum())  # of the entropy
     if count < MIN_CLASSES:
         return 0.0
-    like = (likeness - MIN_LIKENESS) / (SURE_LIKENESS - MIN_LIKENESS)
-    lasts = (pitches.lasting() - MIN_LASTING) / (SURE_LASTING - MIN_LASTING)
+    lasting = pitches.lasting()
+    ringing = np.interp(lasting, [LASTING_OF_DRUMS, LASTING_OF_MUSIC], [1.0, 0.0])
+    least = MIN_LIKENESS + ringing * (LIKENESS_OF_DRUMS - MIN_LIKENESS)
+    like = (likeness - least) / (SURE_LIKENESS - MIN_LIKENESS)
+    lasts = (lasting - MIN_LASTING) / (SURE_LASTING - MIN_LASTING)
     return float(np.clip(min(like, lasts), 0, 1))

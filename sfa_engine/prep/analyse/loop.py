@@ -95,10 +95,10 @@ def _describe(levels: Levels, bars_s: Floats) -> tuple[Floats, Floats]:
     edges = np.clip((edges_s * FRAME_HZ).astype(int), 0, count - 1)
     rows = []
     power = np.zeros(bars)
+    width = np.maximum(np.diff(edges), 1)
     for level in levels.values():
-        total = totals(np.square(level, out=level))
-        width = np.maximum(np.diff(edges), 1)
-        mean = (total[edges[:-1] + width] - total[edges[:-1]]) / width
+        first, last = totals(level, np.stack([edges[:-1], edges[:-1] + width]), power=2)
+        mean = (last - first) / width
         power += mean.reshape(bars, _STEPS).mean(axis=1)
         decibels = 10 * np.log10(mean / (np.percentile(mean, 95) + 1e-12) + 1e-12)
         rows.append(np.clip(decibels, _FLOOR_DB, 0).reshape(bars, _STEPS))

@@ -83,11 +83,11 @@ def measure(power: Floats) -> Loudness:
         gate = float(lufs(loud.mean())) - 10.0
         integrated = float(lufs(loud[lufs(loud) > gate].mean()))
     short = lufs(_running(power, TENTHS_SHORT))
-    heard = short[short > SILENCE_LUFS]
+    audible = short[short > SILENCE_LUFS]
     spread = 0.0
-    if len(heard):
-        gate = float(lufs((10 ** ((heard + 0.691) / 10)).mean())) - 20.0
-        low, high = np.percentile(heard[heard > gate], [10, 95])
+    if len(audible):
+        gate = float(lufs((10 ** ((audible + 0.691) / 10)).mean())) - 20.0
+        low, high = np.percentile(audible[audible > gate], [10, 95])
         spread = float(high - low)
     return Loudness(integrated, spread, np.maximum(short[::10], SILENCE_LUFS))
 

@@ -12,9 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sfa_engine.prep.analyse.levels import Levels
-from sfa_engine.prep.analyse.listen import BANDS
-from sfa_engine.prep.analyse.smooth import Curve, Floats, gaussian, highest, in_parts, mean, peaks
+from sfa_engine.prep.analyse.levels import Levels, halves
+from sfa_engine.prep.analyse.measurement import BANDS
+from sfa_engine.prep.analyse.smooth import (
+    Curve,
+    Floats,
+    gaussian,
+    gaussian_in_parts,
+    highest,
+    in_parts,
+    mean,
+    peaks,
+    percentile,
+)
 
 FRAME_HZ = 1000.0
 _AUDIBLE = 0.02  # of the loud level: what rises below that is no attack
@@ -72,7 +82,7 @@ def find_onsets(levels: Levels) -> Onsets:
         As long as the levels.
     """
     held = levels.held({name: BANDS[name].hold_ms for name in levels})
-    rises = Levels({name: _rise(level) for name, level in held.items()})
+    rises = Levels({name: halves(_rise(level)) for name, level in held.items()})
     return Onsets(held, rises, _strength(rises), _attacks(rises))
 
 
@@ -123,7 +133,7 @@ def _attacks(rises: Levels) -> Curve:
     total = np.zeros(rises.ms, np.float32)
     for name, weight in _PLACE.items():
         rise = rises[name]
-        strong = np.percentile(rise[rise > 0], 98) if (rise > 0).any() else 1.0
+        strong = percentile(rise[rise > 0], 98) if (rise > 0).any() else 1.0
         delay = min(_DELAY_MS[name], len(rise))
         total[: len(rise) - delay] += (
             np.float32(weight)
@@ -145,13 +155,19 @@ def struck(onsets: Onsets) -> float:
         The 99th percentile, as a logarithm: 1.5 and more of drums and pianos, 0.7 to 1.2 of noise
         and pads, below 0.1 of a steady or slowly swelling tone.
     """
-    loud = {name: float(np.percentile(level, 95)) for name, level in onsets.levels.items()}
+    loud = {name: percentile(level, 95) for name, level in onsets.levels.items()}
     most = 0.0
     for name, rise in onsets.rises.items():
         if loud[name] > _HEARD * max(loud.values()) and len(rise) > _QUICK_MS:
-            total = np.append(0.0, np.cumsum(rise, dtype=np.float64))
-            most = max(most, float(np.percentile(total[_QUICK_MS:] - total[:-_QUICK_MS], 99)))
+            risen = in_parts(rise, _QUICK_MS, _quickly)
+            most = max(most, percentile(risen[_QUICK_MS - 1 :], 99))
     return most
+
+
+def _quickly(rise: Curve) -> Curve:
+    """Return how much a level has risen in the `_QUICK_MS` up to each millisecond."""
+    total = np.append(np.zeros(_QUICK_MS), np.cumsum(rise, dtype=np.float64))
+    return (total[_QUICK_MS:] - total[:-_QUICK_MS]).astype(np.float32)
 
 
 def near(attacks: Curve, times_s: Floats, reach_s: float) -> tuple[Floats, Floats]:
@@ -193,7 +209,7 @@ def near(attacks: Curve, times_s: Floats, reach_s: float) -> tuple[Floats, Float
 
 def smooth_attacks(attacks: Curve) -> Curve:
     """Return attacks as `near` wants them."""
-    return in_parts(attacks, 8, lambda part: gaussian(part, 2.0))
+    return gaussian_in_parts(attacks, 2.0)
 
 
 def lateness(onsets: Onsets, beats_s: Floats) -> float:
@@ -237,6 +253,6 @@ def onset_times(onsets: Onsets) -> Floats:
     smooth = smooth_attacks(onsets.attacks)
     if not len(smooth) or smooth.max() <= 0:
         return np.zeros(0)
-    least = 0.12 * np.percentile(smooth[smooth > 0], 99)
+    least = 0.12 * percentile(smooth[smooth > 0], 99)
     times: Floats = (peaks(smooth, 61, float(least)).astype(np.float64) + 0.5) / FRAME_HZ
     return times

@@ -11,7 +11,7 @@ import numpy as np
 
 from sfa_engine.prep.analyse import loudness
 from sfa_engine.prep.analyse.levels import Levels
-from sfa_engine.prep.analyse.listen import COLUMN_HZ, Heard
+from sfa_engine.prep.analyse.measurement import COLUMN_HZ, Measurement
 from sfa_engine.prep.analyse.smooth import Curve, Floats, Ints
 from sfa_engine.track.curves import ONSETS, PEAKS, SPLICES, CurvesWriter
 from sfa_engine.track.media import RATE, WHOLE
@@ -24,7 +24,7 @@ _ENERGY_S = 3.0  # of the attacks and the loudness that a value is made of
 
 
 def draw(
-    heard: Heard,
+    measured: Measurement,
     stems: Mapping[str, Levels],
     onsets: Mapping[str, Ints],
     splices: Ints,
@@ -34,7 +34,7 @@ def draw(
 
     Parameters
     ----------
-    heard : Heard
+    measured : Measurement
     stems : mapping of str to Levels
     onsets : mapping of str to int64[n]
         Of each stem, in frames at 48 kHz.
@@ -44,10 +44,10 @@ def draw(
         Of the mix, in seconds.
     """
     written = CurvesWriter()
-    for name, levels in {**stems, WHOLE: heard.levels}.items():
+    for name, levels in {**stems, WHOLE: measured.levels}.items():
         written.add(f"{PEAKS}{name}", peaks(levels), COLUMN_HZ, (0.0, 1.0), square=True)
-    count = max(1, int(np.ceil(heard.seconds * CURVE_HZ)))
-    spectra = heard.spectra
+    count = max(1, int(np.ceil(measured.seconds * CURVE_HZ)))
+    spectra = measured.spectra
     which = np.minimum((spectra.described_s * CURVE_HZ).astype(int), count - 1)
     for name, curve, span, fine in (
         ("chroma", spectra.curve("chroma"), (0.0, 1.0), False),
@@ -57,8 +57,8 @@ def draw(
     ):
         written.add(name, _means(curve, which, count), CURVE_HZ, span, fine=fine)
     centroid = _means(spectra.curve("centroid"), which, count)[:, 0]
-    short = _lufs(heard.power, round(10 * _ENERGY_S), count)
-    momentary = _lufs(heard.power, loudness.TENTHS_MOMENTARY, count)
+    short = _lufs(measured.power, round(10 * _ENERGY_S), count)
+    momentary = _lufs(measured.power, loudness.TENTHS_MOMENTARY, count)
     energy = driving(short, _attack_rate(attacks_s, count), centroid)
     written.add("energy", energy[:, None], CURVE_HZ, (0.0, 1.0))
     written.add("loudness", momentary[:, None], CURVE_HZ, LUFS_SPAN)

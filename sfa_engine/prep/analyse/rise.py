@@ -95,16 +95,16 @@ def rises_of(floors: dict[str, Floats], means: dict[str, Floats], level_db: Floa
     floors = {name: _without_pauses(curve, pause) for name, curve in floors.items()}
     swell = {name: _without_pauses(curve, pause) for name, curve in means.items()}
     louder, returns = _step(level_db), _step(means["low"])
+    filled = [(floors[name], _fall(floors[name])) for name in _FILLED]
+    swelling = [(swell[name], _fall(swell[name]), _step(means[name])) for name in _SWELLING]
     for bars in LENGTHS_BARS:
         more = max(1.0, bars / _LONG_BARS) ** 0.25
         kinds = []
-        for name in _FILLED:
-            fall = _fall(floors[name])
-            kinds.append((_ramp(_rise(floors[name], bars) / more, 4, 10) * _ramp(fall, 2, 6), fall))
-        for name in _SWELLING:
-            rise, fall = _rise(swell[name], bars) / more, _fall(swell[name])
+        for floor, fall in filled:
+            kinds.append((_ramp(_rise(floor, bars) / more, 4, 10) * _ramp(fall, 2, 6), fall))
+        for curve, fall, step in swelling:
+            rise = _rise(curve, bars) / more
             kinds.append((_ramp(rise, 4, 9) * _ramp(fall, 1, 4), fall))
-            step = _step(means[name])
             on_top = np.maximum(_ramp(louder, 0.5, 2), _ramp(step, 3, 9))
             kinds.append((_ramp(rise, 4, 10) * on_top * (fall < _FALLS_DB), step))
         thinner = _rise(-swell["low"], bars) / more
@@ -163,9 +163,11 @@ def _fall(curve: Floats) -> Floats:
     """Return how far a curve falls from the bar before each to those after it."""
     n = len(curve)
     fall = np.zeros(n + 1)
-    for i in range(2, n - 1):
-        after = curve[i + 1 : i + 1 + _AFTER_BARS]  # a cymbal may fill the first
-        fall[i] = curve[i - 1] - np.median(after)
+    if n > 3:  # a cymbal may fill the first
+        after = np.lib.stride_tricks.sliding_window_view(
+            np.append(curve[3:], np.full(_AFTER_BARS - 1, np.nan)), _AFTER_BARS
+        )
+        fall[2 : n - 1] = curve[1 : n - 2] - np.nanmedian(after, axis=1)
     return fall
 
 

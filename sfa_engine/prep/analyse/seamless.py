@@ -15,7 +15,7 @@ from sfa_engine.prep.analyse.tempo import find_tempo
 
 MAX_LOOP_S = 20.0  # longer ones have enough beats
 _BEATS = (4, 8, 16, 32)
-_USUAL = 118.0  # BPM; with steps of an octave, 83 to 167 are told
+_USUAL = 118.0  # BPM; with steps of an octave, 83 to 167 are distinguished
 _TILED_S = 16.0  # so much of repetition shows the tempo of a bar
 _NEAR_BEATS = 0.06  # of a whole number
 _NEAR_SHARE = 0.015  # of the tempo, where the file is short

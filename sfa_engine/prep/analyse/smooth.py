@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 Curve = NDArray[np.float32]
 Ints = NDArray[np.int64]
 _PART = 1 << 18  # points: some MB of arithmetic
-Real = TypeVar("Real", bound=np.floating)
+Real = TypeVar("Real", bound=np.number)
 
 
 def gaussian(curve: ArrayLike, sigma: float) -> Curve:
@@ -22,6 +22,26 @@ def gaussian(curve: ArrayLike, sigma: float) -> Curve:
     bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     kernel = (bell / bell.sum()).astype(np.float32)
     return np.convolve(np.pad(values, reach, mode="edge"), kernel, "valid")
+
+
+def gaussian_in_parts(curve: Curve, sigma: float, by: int = 1) -> Curve:
+    """Return what `gaussian` returns, or means of it, computed a part at a time, for memory.
+
+    Parameters
+    ----------
+    curve : float32[n]
+    sigma : float
+        Points.
+    by : int
+        How many points a mean is of, a power of two.
+    """
+    reach = max(1, round(4 * sigma))
+    means = np.empty(len(curve) // by, np.float32)
+    for at in range(0, len(curve), _PART):
+        first = max(0, at - reach)
+        part = gaussian(curve[first : at + _PART + reach], sigma)[at - first :][:_PART]
+        means[at // by : (at + _PART) // by] = part if by == 1 else decimate(part, by)
+    return means
 
 
 def mean(curve: ArrayLike, width: int) -> Curve:
@@ -51,11 +71,36 @@ def in_parts(curve: Curve, reach: int, smoothed: Callable[[Curve], Curve]) -> Cu
     return whole
 
 
-def totals(curve: Curve | Floats) -> Floats:
-    """Return the sums of the first 0, 1 … n points, in double precision."""
-    sums = np.zeros(len(curve) + 1)
-    np.cumsum(curve, dtype=np.float64, out=sums[1:])
+def totals(curve: Curve, places: Ints, power: int = 1) -> Floats:
+    """Return the sums of the first so many points, in double precision.
+
+    Parameters
+    ----------
+    curve : float32[n]
+        Summed a part at a time, for memory: an hour's sums would take 29 MB.
+    places : int64[any shape]
+        How many points, 0..n.
+    power : int
+        That each point is raised to.
+    """
+    sums = np.zeros(places.shape)
+    total = 0.0
+    for at in range(0, len(curve), _PART):
+        part = np.empty(min(_PART, len(curve) - at) + 1)
+        part[0] = total
+        part[1:] = curve[at : at + _PART]
+        if power != 1:
+            part[1:] **= power
+        np.cumsum(part, out=part)
+        inside = (places > at) & (places < at + len(part))
+        sums[inside] = part[places[inside] - at]
+        total = float(part[-1])
     return sums
+
+
+def percentile(curve: Curve, q: float) -> float:
+    """Return a percentile of a curve that is no longer needed: it is sorted in place."""
+    return float(np.percentile(curve, q, overwrite_input=True))
 
 
 def highest(curve: NDArray[Real], width: int, *, trailing: bool = False) -> NDArray[Real]:
@@ -76,7 +121,8 @@ def highest(curve: NDArray[Real], width: int, *, trailing: bool = False) -> NDAr
 def peaks(curve: ArrayLike, width: int, least: float) -> Ints:
     """Return the places that are the highest within `width` points, and above `least`."""
     values = np.asarray(curve, np.float32)
-    found = np.flatnonzero((values >= highest(values, width)) & (values > least))
+    top = in_parts(values, width, lambda part: highest(part, width))
+    found = np.flatnonzero((values >= top) & (values > least))
     if len(found) < 2:
         return found
     keep = np.concatenate([[True], np.diff(found) > 1])
@@ -118,8 +164,12 @@ def autocorrelation(curve: ArrayLike, lags: int) -> Floats:
     x = np.asarray(curve, np.float64)
     x = x - x.mean()
     n = len(x)
-    size = fast_size(n + lags + 1)
-    r = np.fft.irfft(np.abs(np.fft.rfft(x, size)) ** 2, size)[: lags + 1]
+    size = fast_size(min(n, max(_PART // 4, 8 * lags)) + lags + 1)
+    step = size - lags - 1
+    r = np.zeros(lags + 1)
+    for at in range(0, n, step):  # each part with itself and the next `lags`, for memory
+        part = np.fft.rfft(x[at : at + step], size)
+        r += np.fft.irfft(part.conj() * np.fft.rfft(x[at : at + size], size), size)[: lags + 1]
     unbiased: Floats = r / (r[0] + 1e-12) * (n / np.maximum(n - np.arange(lags + 1), 1))
     return unbiased
 

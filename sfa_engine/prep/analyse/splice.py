@@ -15,7 +15,7 @@ import numpy as np
 
 from sfa_engine.prep.analyse.levels import Levels
 from sfa_engine.prep.analyse.onset import Onsets, find_onsets, onset_times
-from sfa_engine.prep.analyse.smooth import Floats, Ints, totals
+from sfa_engine.prep.analyse.smooth import Curve, Floats, Ints, percentile, totals
 from sfa_engine.track.media import RATE
 
 MIN_RISE_DB = 10.0
@@ -26,6 +26,7 @@ MIN_GAP_MS = 30  # between two splices; a cut is heard for 8 to 30 ms
 _AROUND_MS = 12  # how far from an attack its rise may be
 _FLOOR_DB = 50.0  # below the loud: the rise of what nobody hears
 _BEGINS = 0.1  # of the highest after it: where a rise has begun, rather early than late
+_AT_ONCE = 1000  # attacks, for memory
 _FRAMES_MS = RATE // 1000
 
 
@@ -44,20 +45,22 @@ def stem_onsets(levels: Levels, onsets: Onsets | None = None) -> Ints:
     int64[n]
         Each at most a millisecond before its sound begins.
     """
-    edges = levels.edges.astype(np.float64)
-    power = edges**2
     attacks = np.round(1000 * onset_times(onsets or find_onsets(levels))).astype(np.int64)
-    if not len(attacks) or not power.any():
+    edges = levels.edges
+    if not len(attacks) or not edges.any():
         return np.zeros(0, np.int64)
-    floor = np.percentile(power[power > 0], 95) * 10 ** (-_FLOOR_DB / 10)
-    rise_db = _rises(power, floor, SPAN_MS)
-    lasting_db = _rises(power, floor, LASTING_MS)
+    floor = percentile(edges[edges > 0], 95) ** 2 * 10 ** (-_FLOOR_DB / 10)
     around = np.arange(-_AROUND_MS, _AROUND_MS + 1)
-    places = np.clip(attacks[:, None] + around, 0, len(power) - 1)
-    highest = places[np.arange(len(attacks)), rise_db[places].argmax(axis=1)]
-    is_onset = (rise_db[highest] >= MIN_RISE_DB) & (lasting_db[highest] >= MIN_LASTING_DB)
-    steep = np.unique(highest[is_onset])
-    return _separate(_begins(edges, steep) * _FRAMES_MS, MIN_GAP_MS * _FRAMES_MS)
+    steep: set[int] = set()
+    for at in range(0, len(attacks), _AT_ONCE):
+        places = np.clip(attacks[at : at + _AT_ONCE, None] + around, 0, len(edges) - 1)
+        rise_db = _rises(edges, floor, places, SPAN_MS)
+        best = np.arange(len(places)), rise_db.argmax(axis=1)
+        lasting_db = _rises(edges, floor, places[best], LASTING_MS)
+        is_onset = (rise_db[best] >= MIN_RISE_DB) & (lasting_db >= MIN_LASTING_DB)
+        steep.update(places[best][is_onset].tolist())
+    begins = _begins(edges, np.array(sorted(steep), np.int64))
+    return _separate(begins * _FRAMES_MS, MIN_GAP_MS * _FRAMES_MS)
 
 
 def merge(stems: Mapping[str, Ints]) -> Ints:
@@ -66,19 +69,22 @@ def merge(stems: Mapping[str, Ints]) -> Ints:
     return _separate(every, MIN_GAP_MS * _FRAMES_MS)
 
 
-def _rises(power: Floats, floor: float, span_ms: int) -> Floats:
-    """Return how much higher the energy is after each millisecond's start than before, in dB."""
-    total = totals(np.pad(power, span_ms))
-    spans = total[span_ms:] - total[:-span_ms]
-    before, after = spans[: len(power)], spans[span_ms : span_ms + len(power)]
+def _rises(edges: Curve, floor: float, places: Ints, span_ms: int) -> Floats:
+    """Return how much higher the energy is after some milliseconds' start than before, in dB."""
+    first = max(0, int(places.min()) - span_ms)
+    here = edges[first : int(places.max()) + span_ms]
+    around = np.array([-span_ms, 0, span_ms]) - first
+    total = totals(here, np.clip(places[..., None] + around, 0, len(here)), power=2)
+    before, after = np.moveaxis(np.diff(total), -1, 0)
     least = span_ms * floor
-    return 10 * np.log10(np.maximum(after, least) / np.maximum(before, least))
+    rises: Floats = 10 * np.log10(np.maximum(after, least) / np.maximum(before, least))
+    return rises
 
 
-def _begins(edges: Floats, steep: Ints) -> Ints:
+def _begins(edges: Curve, steep: Ints) -> Ints:
     """Return the first millisecond of each rise that stands out from what was before."""
     padded = np.pad(edges, (SPAN_MS, SPAN_MS))
-    rows = padded[steep[:, None] + np.arange(2 * SPAN_MS)]
+    rows = padded[steep[:, None] + np.arange(2 * SPAN_MS)].astype(np.float64)
     before = np.median(rows[:, : SPAN_MS // 2], axis=1)
     wanted = np.maximum(_BEGINS * rows.max(axis=1), 2 * before)
     first = (rows >= wanted[:, None]).argmax(axis=1)

@@ -157,7 +157,7 @@ def _seam(onsets: Onsets, before: Fit, after: Fit, parts: tuple[_Part, _Part]) -
 def _evidence(onsets: Onsets, span_s: tuple[float, float]) -> Callable[[Floats], Floats]:
     """Return what tells how strong the attack at some times is, 0 in the mean of a span.
 
-    It is told against the loudest within 4 s, for a break is quiet.
+    It is measured against the loudest within 4 s, for a break is quiet.
     """
     smooth = smooth_attacks(onsets.attacks)
     even = smooth / (highest(smooth, 4000) + np.float32(1e-6))

@@ -126,23 +126,14 @@ def _describe(
     onsets: Onsets, beatwise: Stepwise, bars_s: Floats, first_beats: Ints, beats_per_bar: int
 ) -> _Bars:
     """Return what each bar is like."""
-    edges = np.clip((bars_s * FRAME_HZ).astype(int), 0, len(onsets.attacks) - 1)
-    width = np.maximum(np.diff(edges), 1)
-
-    def means(curve: Curve, part: int = 1) -> Floats:
-        total = totals(curve)
-        size = np.maximum(width // part, 1)
-        rows: Floats = (total[edges[:-1] + size] - total[edges[:-1]]) / size
-        return rows
-
-    power = {n: means(np.square(level, out=level)) for n, level in onsets.levels.items()}
+    power = _bar_power(onsets.levels, bars_s)
     level = {n: 10 * np.log10(p + 1e-7) for n, p in power.items()}
-    rises = {n: means(rise) * 1e3 for n, rise in onsets.rises.items()}
+    rises = {n: _bar_means(rise, bars_s) * 1e3 for n, rise in onsets.rises.items()}
     beats = np.clip(
         first_beats[:, None] + np.arange(beats_per_bar), 0, len(beatwise.tones) - 1
     ).astype(int)
     tones = beatwise.tones[beats].mean(axis=1)
-    treble = means(np.square(onsets.levels["high"]), part=4)
+    treble = _bar_means(onsets.levels["high"], bars_s, power=2, part=4)
     total_db = 10 * np.log10(sum(power.values()) + 1e-7)
     bass = np.clip(level["low"] - level["low"].max(), -40, 0) / 4
     features = np.concatenate(
@@ -181,13 +172,16 @@ def _with_stems(bars: _Bars, stems: Mapping[str, Levels], bars_s: Floats) -> _Ba
 
 def _bar_power(levels: Levels, bars_s: Floats) -> dict[str, Floats]:
     """Return the mean power of each band in each bar."""
-    edges = np.clip((bars_s * FRAME_HZ).astype(int), 0, len(levels["low"]) - 1)
-    width = np.maximum(np.diff(edges), 1)
-    power = {}
-    for name, level in levels.items():
-        total = np.concatenate([[0.0], np.cumsum(level.astype(np.float64) ** 2)])
-        power[name] = (total[edges[:-1] + width] - total[edges[:-1]]) / width
-    return power
+    return {name: _bar_means(level, bars_s, power=2) for name, level in levels.items()}
+
+
+def _bar_means(curve: Curve, bars_s: Floats, power: int = 1, part: int = 1) -> Floats:
+    """Return the mean of each bar, or of its first part of so many, of a power of the curve."""
+    edges = np.clip((bars_s * FRAME_HZ).astype(int), 0, len(curve) - 1)
+    width = np.maximum(np.maximum(np.diff(edges), 1) // part, 1)
+    first, last = totals(curve, np.stack([edges[:-1], edges[:-1] + width]), power)
+    means: Floats = (last - first) / width
+    return means
 
 
 def _change(bars: _Bars, cycle: int) -> Floats:
@@ -227,19 +221,17 @@ def _crashes(treble_db: Floats) -> Floats:
     return np.append(np.clip((heard_db - around - maybe) / (surely - maybe), 0, 1), 0.0)
 
 
-def _similarity(features: Floats) -> Floats:
-    """Return how alike every two bars are, 0..1."""
+def _similarity(features: Floats) -> Curve:
+    """Return how alike every two bars are, 0..1: single precision, for two hours have 4000 bars."""
     square = (features**2).sum(axis=1)
-    alike: Floats = features @ features.T  # then in place: two hours have 4000 bars
-    alike *= -2
-    alike += square[:, None]
-    alike += square
-    np.sqrt(np.maximum(alike, 0, out=alike), out=alike)
-    alike /= -(np.median(alike) + 1e-9)
+    alike = np.empty((len(features), len(features)), np.float32)
+    for row, own, each in zip(alike, square, features, strict=True):
+        row[:] = np.sqrt(np.maximum(own + square - 2 * (features @ each), 0))
+    alike /= -(np.median(alike) + np.float32(1e-9))
     return np.exp(alike, out=alike)
 
 
-def _checkerboard(alike: Floats, reach: int) -> Floats:
+def _checkerboard(alike: Curve, reach: int) -> Floats:
     """Return Foote's novelty: alike within both sides, unlike across."""
     padded = np.pad(alike, reach, mode="edge")
     x = np.arange(-reach, reach) + 0.5

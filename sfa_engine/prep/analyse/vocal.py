@@ -45,8 +45,8 @@ def find_vocals(stem: Levels, mix: Levels) -> list[tuple[float, float]]:
     if not len(voice):
         return []
     loud = float(np.percentile(voice, _LOUD))
-    heard = voice[voice > loud + _BELOW_LOUD_DB]
-    loud = float(np.percentile(heard, 80)) if len(heard) else loud  # of what is sung at all
+    audible = voice[voice > loud + _BELOW_LOUD_DB]
+    loud = float(np.percentile(audible, 80)) if len(audible) else loud  # of what is sung at all
     if loud < _AUDIBLE_DB:
         return []
     sings = (voice > loud + _BELOW_LOUD_DB) & (voice > whole + _OF_MIX_DB)

@@ -25,6 +25,7 @@ Flags = NDArray[np.bool_]
 
 _LEAST_GAP = 0.005  # of a bar that straight time rises by at a seam
 _ON_BEAT = 0.06  # of a beat that a seam may be found late
+_PART = 1 << 18  # points
 _FAR_S = 3600.0  # how far beyond its ends a piece is extended, at its first and last slope
 
 
@@ -184,10 +185,16 @@ class Warp:
         if self.is_constant:
             return curve
         end = int(np.ceil(self.straight(np.array([len(curve) / 1000.0]))[0] * 1000))
-        straight = (np.arange(max(1, end)) + 0.5) / 1000
-        real = self.real(straight) * 1000 - 0.5
-        values = np.interp(real, np.arange(len(curve)), curve, left=0.0, right=0.0)
-        return np.where(self.sounds(straight), values, 0.0).astype(np.float32)
+        straightened = np.zeros(max(1, end), np.float32)
+        for at in range(0, len(straightened), _PART):  # a part at a time, for memory
+            straight = (np.arange(at, min(at + _PART, len(straightened))) + 0.5) / 1000
+            real = self.real(straight) * 1000 - 0.5
+            first = int(np.clip(real[0] - 1, 0, len(curve) - 1))
+            above = curve[first : int(max(real[-1], 0)) + 2]
+            places = np.arange(first, first + len(above))
+            values = np.interp(real, places, above, left=0.0, right=0.0)
+            straightened[at : at + _PART] = np.where(self.sounds(straight), values, 0.0)
+        return straightened
 
 
 def _extended(x: Floats, xs: Floats, ys: Floats) -> Floats:
@@ -200,31 +207,34 @@ def _extended(x: Floats, xs: Floats, ys: Floats) -> Floats:
 
 
 def few(x: Floats, y: Floats, within: float) -> tuple[Floats, Floats]:
-    """Return the fewest points that a polygon needs to stay near all of them.
+    """Return few points of a polygon that stays near all of some.
+
+    Each line goes as far as it can: of all slopes from its first point, those remain by which no
+    point passed so far is left out by more than `within` (the cone of Imai and Iri).
 
     Parameters
     ----------
     x, y : float64[n]
         Rising `x`.
     within : float
-        Distance in `y` that no left-out point exceeds (Ramer-Douglas-Peucker).
+        Distance in `y` that no left-out point exceeds.
 
     Returns
     -------
     x, y : float64[m]
         The first and the last among them.
     """
-    keep = np.zeros(len(x), bool)
-    keep[[0, -1]] = True
-    spans = [(0, len(x) - 1)]
-    while spans:
-        first, last = spans.pop()
-        if last - first < 2:
-            continue
-        inner = np.arange(first + 1, last)
-        off = np.abs(y[inner] - np.interp(x[inner], x[[first, last]], y[[first, last]]))
-        worst = int(off.argmax())
-        if off[worst] > within:
-            keep[inner[worst]] = True
-            spans += [(first, int(inner[worst])), (int(inner[worst]), last)]
+    keep = [0]
+    while keep[-1] < len(x) - 1:
+        first = keep[-1]
+        reached = first + 1
+        low, high = -np.inf, np.inf
+        for here in range(first + 1, len(x)):
+            run, rise = x[here] - x[first], y[here] - y[first]
+            if low <= rise / run <= high:
+                reached = here
+            low, high = max(low, (rise - within) / run), min(high, (rise + within) / run)
+            if low > high:
+                break
+        keep.append(reached)
     return x[keep], y[keep]

@@ -24,12 +24,11 @@ def overview(levels: Levels) -> dict[str, object]:
         ``rate_hz`` and, for ``low``, ``mid`` and ``high``, a list of 0..255, linear, 255 the
         highest of all three.
     """
-    count = len(levels["low"])
+    count = levels.ms
     step = max(1000 // RATE_HZ, -(-count // MAX_POINTS))
     highest = max(float(levels[band].max(initial=0)) for band in _BANDS.values()) or 1.0
-    told: dict[str, object] = {"rate_hz": 1000 / step}
+    found: dict[str, object] = {"rate_hz": 1000 / step}
     for name, band in _BANDS.items():
-        padded = np.pad(levels[band], (0, -count % step))
-        peaks = padded.reshape(-1, step).max(axis=1)
-        told[name] = np.round(255 * peaks / highest).astype(int).tolist()
-    return told
+        peaks = np.maximum.reduceat(levels[band], np.arange(0, count, step))
+        found[name] = np.round(255 * peaks / highest).astype(int).tolist()
+    return found

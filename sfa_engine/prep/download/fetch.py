@@ -52,7 +52,7 @@ def fetch(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     Parameters
     ----------
     request : mapping
-        ``url``, ``out``, and optionally ``wanted``, ``quality``, ``tools``, ``attempts``,
+        ``url``, ``out``, and optionally ``expected``, ``quality``, ``tools``, ``attempts``,
         ``stall_s``: see `DownloadRequest`.
     progress : callable
         Called with the share done.
@@ -220,7 +220,7 @@ def _summary(order: DownloadRequest, failures: list[DownloadError]) -> DownloadE
     """Return one error for all failures, with code and hint of the last tool that ran."""
     if not failures:
         return DownloadError(
-            "no-result", f"no title to search for: {order.url}", "give wanted.title and artists"
+            "no-result", f"no title to search for: {order.url}", "give expected.title and artists"
         )
     ran = [failure for failure in failures if failure.code != "tool-missing"]
     last = (ran or failures)[-1]

@@ -83,7 +83,7 @@ def parse_request(request: Mapping[str, Any]) -> DownloadRequest:
     Refused
         A value is missing or invalid.
     """
-    expected: dict[str, Any] = field(request, "wanted", dict, {})
+    expected: dict[str, Any] = field(request, "expected", dict, {})
     artists: list[Any] = field(expected, "artists", list, [])
     tools: dict[str, Any] = field(request, "tools", dict, {})
     unknown = set(tools) - set(TOOLS)

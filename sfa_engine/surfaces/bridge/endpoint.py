@@ -16,7 +16,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from sfa_engine.desk import DECK_NUMBERS, find
+from sfa_engine.desk import DECK_NUMBERS, Text, find
 from sfa_engine.errors import Refused
 
 MAX_TEXT = 400  # characters of an end
@@ -144,7 +144,7 @@ def _parse_control(text: str, rest: str) -> Desk:
     path = found["path"]
     for each in paths_of(path):
         control = find(each)  # its error suggests a name
-        if not control.settable:
+        if isinstance(control, Text) or not control.settable:
             raise Refused(f"route: {each} has no value to set", "name a fader, switch or choice")
     return Desk(path, found["unit"] is not None)
 

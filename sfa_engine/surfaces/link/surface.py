@@ -13,7 +13,6 @@ import trio
 
 from sfa_engine.desk import DECK_NUMBERS
 from sfa_engine.engine.command import ClockSource
-from sfa_engine.engine.layout import LATENCY
 from sfa_engine.errors import Refused
 from sfa_engine.surfaces.link.frame_time import FrameTime, link_ahead_ns
 from sfa_engine.surfaces.link.settings import LinkConfig
@@ -117,7 +116,7 @@ class LinkSurface:
         rate = float(memory.engine["sample_rate"])
         if rate <= 0.0 or not snapshot["monotonic_ns"]:
             return  # no block rendered yet
-        latency_s = (int(memory.engine["block"]) + LATENCY) / rate + self._latency_s
+        latency_s = memory.latency_s + self._latency_s
         if self._times is None or (self._times.rate, self._times.latency_s) != (rate, latency_s):
             self._times = FrameTime(rate, latency_s)
         self._times.add(int(snapshot["frame"]), int(snapshot["monotonic_ns"]))

@@ -53,11 +53,22 @@ IN_FORCE_TIMEOUT_S = 3.0
 REMEMBERED = "midi-devices.json"  # in the data folder
 USER_PROFILES = "profiles"  # in the data folder
 NO_PROFILE = "none"
+_HOT_CUES = frozenset(cue.path for deck in DESK.deck.values() for cue in deck.hotcue.values())
 NETWORK = "network"  # client of the ports that the stage reaches itself
 
 File = tuple[str, int, int]  # name, time of the last change in ns, bytes
+MadeFor = tuple[str, int, int]  # text of a profile, number of the model, and of its colours
 Heard = Callable[["Controller", bytes, int], None]  # a whole message, and its frame
 StageEvent = Callable[["Controller", Event], None]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A profile, compiled; `compiled` is None of one that could not be."""
+
+    made_for: MadeFor | None
+    compiled: Compiled | None
+    lights: tuple[StageLight, ...]
 
 
 @dataclass
@@ -76,6 +87,12 @@ class Controller:
         Whether it is to be sent what its profile says.
     opened : int
         `opened` of its slot when that was last seen: the host may have opened it again.
+    compiled : Compiled or None
+        What is in force: of an edited profile, the one before until it is compiled and written.
+    compiled_for : MadeFor or None
+        What `compiled` was made from.
+    next_table : _Table or None
+        What is compiled, and waits until the resolver has taken the last table.
     lights : tuple of StageLight
         Those that the stage sends.
     lights_due : int
@@ -92,6 +109,9 @@ class Controller:
     port: ExternalPort | None = None
     profile: Profile | None = None
     compiled: Compiled | None = None
+    compiled_for: MadeFor | None = None
+    next_table: _Table | None = None
+    recolored: int = 0  # how often a hot cue of its lamps got another colour
     is_open: bool = False
     is_monitored: bool = False
     needs_init: bool = True
@@ -102,6 +122,14 @@ class Controller:
     identity: bytes = b""
     sysex: SysexJoin = field(default_factory=SysexJoin)
     unsent: int = 0  # messages of routes that found no room
+
+    @property
+    def wanted_for(self) -> MadeFor | None:
+        """What `compiled` should be made from; None without a profile."""
+        profile = self.profile
+        if profile is None:
+            return None
+        return profile.text, profile.model_of(self.identity), self.recolored
 
     @property
     def source(self) -> int:
@@ -148,7 +176,7 @@ class Controllers:
         self.error = ""
         self.folder = core.data / USER_PROFILES
         self.profiles: dict[str, Profile] = {}
-        self._unsaved: dict[str, tuple[Profile, str]] = {}  # of this session, with their texts
+        self._unsaved: dict[str, Profile] = {}  # of this session
         self._built_in: dict[str, Profile] = {}
         self._user: dict[File, Profile | None] = {}  # None: invalid
         self._is_profile_due = False
@@ -215,7 +243,8 @@ class Controllers:
                 opened = int(self._link.slot(controller.slot)["opened"])
                 if controller.is_open and opened != controller.opened:
                     controller.opened, controller.needs_init = opened, True
-                if controller.is_open and controller.needs_init:
+                is_in_force = controller.wanted_for == controller.compiled_for
+                if controller.is_open and controller.needs_init and is_in_force:
                     await self._init(controller)
                 if controller.lights_due:
                     controller.lights_due -= 1
@@ -286,6 +315,8 @@ class Controllers:
         controller.is_open, controller.error = True, ""
         await self._set_up(controller)
         controller.needs_init = not is_adopted
+        if is_adopted:  # by the stage before, which knew its identity
+            await self._ask_identity(controller)
         controller.opened = int(self._link.slot(slot)["opened"])
         if not is_adopted:
             self._greet(controller)
@@ -312,13 +343,19 @@ class Controllers:
         """Send what the profile says, and every light."""
         controller.needs_init = False
         self._follow_focus(controller)
-        if any(p.identity and p.matches(controller.device.name) for p in self.profiles.values()):
-            await self._link.send(controller.slot, IDENTITY_REQUEST)
+        await self._ask_identity(controller)
         for message in controller.profile.init if controller.profile else ():
             await self._link.send(controller.slot, message)
         self._link.feed(FeedKind.RESYNC, controller.slot)
         self._light(controller)
         controller.lights_due = 2
+
+    async def _ask_identity(self, controller: Controller) -> None:
+        """Send a device an identity request, if a profile of its name makes use of the reply."""
+        names = controller.device.names
+        asking = (each for each in self.profiles.values() if each.asks_identity)
+        if any(profile.matches(name) for profile in asking for name in names):
+            await self._link.send(controller.slot, IDENTITY_REQUEST)
 
     def _light(self, controller: Controller, path: str = "") -> None:
         """Send the lights that the stage owns, or those of one control."""
@@ -392,15 +429,13 @@ class Controllers:
     def assign_all(self) -> None:
         """Give every device the profile that it should have now."""
         own = {each.name: each for each in self._user.values() if each is not None}
-        unsaved = {name: profile for name, (profile, _) in self._unsaved.items()}
-        self.profiles = self._built_in | own | unsaved
+        self.profiles = self._built_in | own | self._unsaved
         for controller in self.open.values():
             profile, before = self._profile_for(controller), controller.profile
             controller.profile = profile
             # One that was learned comes back from its file: it is in force already.
             is_same = profile is before or (profile and before and profile.text == before.text)
             if not is_same:
-                controller.compiled, controller.lights = None, ()
                 controller.needs_init = self._is_table_due = True
 
     def _profile_for(self, controller: Controller) -> Profile | None:
@@ -439,9 +474,9 @@ class Controllers:
         await self._keep()
         return [each.title for each in found]
 
-    def use(self, controller: Controller, profile: Profile, text: str) -> None:
+    def use(self, controller: Controller, profile: Profile) -> None:
         """Put a profile in force that is not saved yet, at the next look; see `look`."""
-        self._unsaved[profile.name] = profile, text
+        self._unsaved[profile.name] = profile
         if self._memory.profiles.get(controller.device.name) == NO_PROFILE:
             del self._memory.profiles[controller.device.name]
         self.assign_all()
@@ -449,12 +484,15 @@ class Controllers:
     def forget_unsaved(self, name: str) -> None:
         """Take a profile from its file again, which it was saved to."""
         self._unsaved.pop(name, None)
+        # The file may have been read already, between its saving and this.
+        self._is_profile_due = True
+        self._look_now.set()
 
     def text_of(self, profile: Profile) -> str:
-        """Return the text of a profile."""
-        if profile.name in self._unsaved:
-            return self._unsaved[profile.name][1]
-        return read_text(Path(profile.origin))
+        """Return the text of a profile as its file has it now: it may be edited, and invalid."""
+        file = Path(profile.origin)
+        is_saved = profile.name not in self._unsaved and file.is_absolute()
+        return read_text(file) if is_saved else profile.text
 
     def look_soon(self) -> None:
         """Look at once, rather than in half a second."""
@@ -491,21 +529,40 @@ class Controllers:
     async def _publish(self) -> None:
         """Write the table of all devices, as soon as the resolver has taken the last one."""
         self._is_table_due = True
-        for controller in self.open.values():
-            if controller.profile is None or controller.compiled is not None:
-                continue
-            try:
-                controller.compiled = await trio.to_thread.run_sync(
-                    compile_profile, controller.profile, controller.slot
-                )
-                controller.lights = stage_lights(controller.profile)
-            except Refused as error:
-                controller.error = str(error)
-                logger.warning("%s: %s", controller.title, error)
+        for controller in list(self.open.values()):
+            wanted, made = controller.wanted_for, controller.next_table
+            is_made = wanted == controller.compiled_for or (made and wanted == made.made_for)
+            if controller.profile is not None and not is_made:
+                controller.next_table = await self._compiled(controller, controller.profile)
         with trio.move_on_after(TABLE_TIMEOUT_S):
             while not self._link.tables.is_free:  # noqa: ASYNC110 - another process takes it
                 await trio.sleep(TABLE_RETRY_S)
+            for controller in self.open.values():
+                _put_next(controller)
             self._write_table()
+            # A profile may have been edited while another one was compiled.
+            self._is_table_due |= any(
+                each.wanted_for != each.compiled_for for each in self.open.values()
+            )
+
+    async def _compiled(self, controller: Controller, profile: Profile) -> _Table:
+        """Return a profile, compiled for a device's slot and model."""
+        model = profile.model_of(controller.identity)
+        made_for = controller.wanted_for
+        try:
+            compiled = await trio.to_thread.run_sync(
+                compile_profile, profile, controller.slot, model, self._hues()
+            )
+        except Refused as error:
+            controller.error = str(error)
+            logger.warning("%s: %s", controller.title, error)
+            return _Table(made_for, None, ())
+        return _Table(made_for, compiled, stage_lights(profile, model))
+
+    def _hues(self) -> dict[str, str]:
+        """Return the colours of the hot cues that have one, by their sections."""
+        get = self._core.conductor.get
+        return {section: hue for section in _HOT_CUES if (hue := get(f"{section}.color"))}
 
     def _write_table(self) -> None:
         compiled = [each.compiled for each in self.open.values() if each.compiled is not None]
@@ -559,6 +616,10 @@ class Controllers:
         if self._profile_for(controller) is not controller.profile:
             self._is_profile_due = True  # assigned at the next look, which is now
             self._look_now.set()
+        elif controller.profile is not None and controller.wanted_for != controller.compiled_for:
+            self._is_table_due = True  # its lamps have another number
+            controller.lights_due = 2
+            self._look_now.set()
 
     # ------------------------------------------------------------------ deck focus
 
@@ -566,10 +627,22 @@ class Controllers:
         for controller in self.open.values():
             if any(light.path == path for light in controller.lights):
                 self._light(controller, path)
+        section, _, name = path.rpartition(".")
+        if name == "color" and section in _HOT_CUES:
+            self._recolor(section)
         if path == DESK.session.focus.path:
             for controller in self.open.values():
                 if controller.source != source:
                     self._follow_focus(controller)
+
+    def _recolor(self, section: str) -> None:
+        """Have the lamps of a hot cue show its colour."""
+        for controller in self.open.values():
+            lamps = controller.profile.assignments if controller.profile is not None else ()
+            if any(each.light and each.path.startswith(f"{section}.") for each in lamps):
+                controller.recolored += 1
+                self._is_table_due = True
+                self._look_now.set()
 
     def _follow_focus(self, controller: Controller) -> None:
         """Have a device's layer `focus` show the deck of ``session.focus``."""
@@ -616,6 +689,21 @@ class Controllers:
                     self._hear(controller, data, frame)
                 else:
                     self._link.feed(FeedKind.IN, controller.slot, data, frame)
+
+
+def _put_next(controller: Controller) -> None:
+    """Go on with what is compiled from a device's profile; with nothing if it has none.
+
+    What could not be compiled leaves in force what was before.
+    """
+    made, wanted = controller.next_table, controller.wanted_for
+    if wanted is None:
+        controller.compiled, controller.compiled_for, controller.lights = None, None, ()
+    elif made is not None and made.made_for == wanted:
+        if made.compiled is not None:
+            controller.compiled, controller.lights = made.compiled, made.lights
+        controller.compiled_for = wanted
+    controller.next_table = None
 
 
 def _focus_of(controller: Controller) -> Layer | None:

@@ -44,6 +44,13 @@ class Match(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Hex | Annotated[list[Hex], Meta(max_length=64)],
         Meta(description="Replies to an identity request, in hex; `??` stands for any byte."),
     ] = ""
+    model: Annotated[
+        Number,
+        Meta(
+            description="Number of the model, for `{model}` in lamps, until the device has "
+            "answered an identity request."
+        ),
+    ] = 127
     fallback: Annotated[
         bool, Meta(description="Whether it is for controllers that no other profile matches.")
     ] = False
@@ -56,7 +63,8 @@ class Light(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Hex,
         Meta(
             description="`note` or `cc`, of the number and channel of the control; or a message "
-            "in hex, with `{number}`, `{status}`, `{i}`, `{n}`, `{value}`, `{r}`, `{g}`, `{b}`."
+            "in hex, with `{number}`, `{status}`, `{i}`, `{n}`, `{value}`, `{r}`, `{g}`, `{b}`, "
+            "`{model}`."
         ),
     ] = "note"
     send_off: Annotated[
@@ -119,6 +127,10 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     step: Annotated[
         Annotated[float, Meta(gt=0, le=1e6)] | None,
         Meta(description="Of a relative control's tick: part of the travel; of a bend, its value."),
+    ] = None
+    ticks: Annotated[
+        Annotated[int, Meta(gt=0, le=100_000)] | None,
+        Meta(description="Ticks of a jog wheel's whole turn, for the platter that it moves."),
     ] = None
     velocity: Annotated[
         bool | None, Meta(description="Whether a press passes on how hard it was.")

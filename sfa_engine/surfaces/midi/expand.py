@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from sfa_engine.desk import CONTROLS, DECK_NAMES, Button, Choice, Control, Fader, Switch
+from sfa_engine.desk import CONTROLS, DECK_NAMES, Button, Choice, Control, Fader, Switch, Text
 from sfa_engine.desk.control import PRESSED
 from sfa_engine.desk.desk import nearest
 from sfa_engine.engine.midi import BINDINGS, INPUTS, Kind
@@ -37,6 +37,8 @@ _RELATIVE = ("twos", "offset64", "sign")
 OFF = "off"  # first option of a choice that can be off
 _PRESSES = ("toggle", "hold", "cycle", "step", "press", "state", "load")
 MAX_STEP = 1000
+RECORD_TURN_S = 1.8  # of a record at 33 1/3 turns a minute
+DEFAULT_TICKS = 720  # of a jog wheel's turn; those that are known send 248 to 1024
 MESSAGES = {
     "note": Kind.NOTE,
     "cc": Kind.CONTROL,
@@ -243,7 +245,7 @@ class _Row:
         control = CONTROLS.get(path)
         if control is None:
             raise Refused(f'no control "{path:.60}"', nearest(path) or "see `sfa describe` for all")
-        if not (control.settable or isinstance(control, Button)):
+        if isinstance(control, Text) or not (control.settable or isinstance(control, Button)):
             raise Refused(f"{path} can only be read", "bind it as the `shows` of a light")
         value = text or binding.value
         return _bound(base, binding, control, None if value is None else value, self._entry, sent)
@@ -276,7 +278,7 @@ def _inherit(entry: Entry, binding: Binding) -> Binding:
     """Return a binding with what its entry says of all: the lamp, take-over and step."""
     kept = {
         name: getattr(entry, name)
-        for name in ("light", "takeover", "step", "velocity")
+        for name in ("light", "takeover", "step", "ticks", "velocity")
         if getattr(binding, name) is None
     }
     values = {name: getattr(binding, name) for name in Binding.__struct_fields__}
@@ -324,6 +326,9 @@ def _bound(
         value = 1.0  # on; it goes to 0, off
     start, end = _travel(control, binding)
     step = binding.step or _default_step(control, kind)
+    if control.path.endswith(".platter"):
+        turn_s = RECORD_TURN_S / (binding.ticks or DEFAULT_TICKS)
+        step = turn_s / (control.scale.high - control.scale.low)
     pickup = (
         binding.takeover == "pickup"
         if binding.takeover

@@ -8,7 +8,7 @@ from typing import Any
 import trio
 import trio.lowlevel
 
-from sfa_engine.desk import Button, Control, Switch, find
+from sfa_engine.desk import Button, Control, Switch, Text, find
 from sfa_engine.errors import Refused, SfaError
 from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.core import Core
@@ -48,7 +48,7 @@ class Teacher:
             The control cannot be set, nothing is plugged in, or nothing was moved in time.
         """
         control = find(path)
-        if not (control.settable or isinstance(control, Button)):
+        if isinstance(control, Text) or not (control.settable or isinstance(control, Button)):
             raise Refused(f"{path} can only be read", "learn a control that is set or pressed")
         if self._is_busy:
             raise Refused("another control is being learned", "wait until that is done")
@@ -123,7 +123,7 @@ class Teacher:
         entry = entry_for(control, learned, control.text(now), light=light)
         text = with_entry(self._text_of(controller), entry, learned)
         profile = parse_profile(text, "the profile with what was learned")
-        self._controllers.use(controller, profile, text)
+        self._controllers.use(controller, profile)
         await self._controllers.put_in_force()
         saved, why = "", ""
         try:

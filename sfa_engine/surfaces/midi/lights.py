@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sfa_engine.desk import CONTROLS, Choice, Control, Fader, Meter, Switch
+from sfa_engine.desk import CONTROLS, Choice, Control, Fader, Meter, Switch, Text
 from sfa_engine.desk.control import COLORS, ON_OFF
 from sfa_engine.desk.desk import nearest
 from sfa_engine.engine.intents import family
@@ -26,10 +26,12 @@ DIM = 6  # part of a colour that a lamp shows whose control is off but does some
 _HEX = re.compile(r"#[0-9A-Fa-f]{6}")
 _HOLE = re.compile(r"\{(\w+)([+-]\d{1,3})?\}")
 _BYTE = re.compile(r"[0-9A-Fa-f]{2}")
-_NAMES = ("number", "status", "i", "n", "level", "value", "r", "g", "b")  # holes of a template
+_NAMES = ("number", "status", "i", "n", "level", "value", "r", "g", "b", "model")  # of a template
 _SHORT_FORMS = {"note": "{status} {number} {level}", "cc": "{status} {number} {level}"}
 _DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}  # by the status' upper half
 _ANYTHING = 1e300
+# Buttons whose lamp has the colour of what they are about; by family.
+HOT_CUES = frozenset({"deck.hotcue.press", "deck.hotcue.store", "deck.hotcue.clear"})
 # What the lamp of a button shows that holds no value itself; by family.
 SHOWN_BY_BUTTONS = {
     "deck.hotcue.press": "position",
@@ -73,6 +75,11 @@ def shown(each: Assignment, meter: bool) -> Shown | None:
         return None if each.shows else _constant(control)
     kind, low, high = lit_range(each, control, meter)
     return Shown(kind, source, index, low, high, control)
+
+
+def hue_of(each: Assignment, hues: Mapping[str, str]) -> str:
+    """Return the colour of the hot cue that a lamp is about; `hues` has them by their sections."""
+    return hues.get(each.path.rpartition(".")[0], "") if family(each.path) in HOT_CUES else ""
 
 
 def _shown_path(each: Assignment) -> str:
@@ -128,7 +135,12 @@ class Lamp:
 
 
 def lamp(
-    each: Assignment, physical: Physical, palette: Mapping[str, int], control: Control | None
+    each: Assignment,
+    physical: Physical,
+    palette: Mapping[str, int],
+    control: Control | None,
+    model: int,
+    hue: str = "",
 ) -> Lamp:
     """Return the messages of an assignment's lamp.
 
@@ -142,6 +154,10 @@ def lamp(
         Numbers of the desk's colours.
     control : Control or None
         Whose colour it has.
+    model : int
+        Number of the device's model, 0 to 127.
+    hue : str
+        ``#rrggbb`` of what it shows, a hot cue's, instead of the desk's colour while it is lit.
 
     Raises
     ------
@@ -152,9 +168,10 @@ def lamp(
     assert light is not None
     template = light.send_off or light.send
     black = 0 if isinstance(light.off, int) else BLACK
+    lit = hue if hue and light.on == "desk" else light.on
     on, off, dark = (
-        _message(light, send, value, physical, palette, control)
-        for send, value in ((light.send, light.on), (template, light.off), (template, black))
+        _message(light, send, value, physical, palette, control, model)
+        for send, value in ((light.send, lit), (template, light.off), (template, black))
     )
     if len(on) != len(off):
         raise Refused("send and send_off are not of one length", "write messages of one length")
@@ -168,9 +185,9 @@ def check_light(each: Assignment, physical: Physical, palette: Mapping[str, int]
         if control is None:
             hint = nearest(each.shows) or "see `sfa describe`"
             raise Refused(f'no control "{each.shows:.60}"', hint)
-        if not control.settable and not isinstance(control, Meter):
+        if isinstance(control, Text) or not (control.settable or isinstance(control, Meter)):
             raise Refused(f"{each.shows} has nothing to show", "name a control with a value")
-    made = lamp(each, physical, palette, each.control)
+    made = lamp(each, physical, palette, each.control, 0)
     if made.level_at >= 0 and each.kind == "state":
         raise Refused("a state has no level", "leave {value} out, or give `shows`")
 
@@ -227,6 +244,7 @@ def _message(
     physical: Physical,
     palette: Mapping[str, int],
     control: Control | None,
+    model: int,
 ) -> bytes:
     message = physical.messages[0] if physical.messages else None
     number = light.number
@@ -239,7 +257,9 @@ def _message(
     status = (0xB0 if is_cc else 0x90) | channel
     color = _color(light, value, control)
     level = int(value) if color is None else _nearest(color, value, palette, control)
-    return _made(template, physical.item, number, status, level, color)
+    # Without its number where it has none: the cache then serves devices of all models.
+    model = model if "{model" in template else 0
+    return _made(template, physical.item, number, status, level, color, model)
 
 
 @lru_cache(4096)  # lamps of all decks and states differ in little
@@ -250,9 +270,11 @@ def _made(
     status: int,
     level: int,
     color: tuple[int, ...] | None,
+    model: int,
 ) -> bytes:
     """Return a template with its holes filled."""
     words = {"n": item + 1, "i": item, "value": 0, "status": status, "level": level}
+    words["model"] = model
     if number is not None:
         words["number"] = number
     if color is not None:

@@ -117,6 +117,18 @@ def is_identity_reply(data: bytes) -> bool:
     return data[:2] == IDENTITY_REPLY[:2] and data[3:5] == IDENTITY_REPLY[3:]
 
 
+def model_of(reply: bytes) -> int | None:
+    """Return the number of a device's model: the first byte of the family in its identity reply.
+
+    ``F0 7E channel 06 02``, then the maker in one byte, or in three of which the first is 0; then
+    family, member and version. None of a message that is no such reply, or that is cut short.
+    """
+    at = 8 if reply[5:6] == b"\0" else 6
+    if not is_identity_reply(reply) or len(reply) < at + 2 or reply[at] > 127:
+        return None
+    return reply[at]
+
+
 class SysexJoin:
     """Puts the parts of sysex messages together: some drivers hand out 256 bytes at a time.
 

@@ -34,6 +34,7 @@ from sfa_engine.surfaces.midi.expand import expand
 from sfa_engine.surfaces.midi.faults import Fault, Lines, ProfileError
 from sfa_engine.surfaces.midi.layers import Layer
 from sfa_engine.surfaces.midi.lights import check_light, check_message
+from sfa_engine.surfaces.midi.message import model_of
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,8 @@ class Profile:
         Whether it is for controllers that no other profile matches.
     identity : tuple of tuple of int or None
         Bytes of the replies to an identity request; None stands for any. Empty: not known.
+    model : int
+        Number of the model of a device that has not told its identity.
     init, shutdown : list of bytes
         Messages to send when the device is opened, and before it is closed.
     text : str
@@ -86,6 +89,7 @@ class Profile:
     port: re.Pattern[str] | None
     fallback: bool
     identity: tuple[tuple[int | None, ...], ...]
+    model: int
     init: list[bytes]
     shutdown: list[bytes]
     text: str = field(repr=False)
@@ -123,6 +127,24 @@ class Profile:
         """Return how many characters of a port's name match; 0 if it is another controller's."""
         found = self.port.search(port_name.strip()[:200]) if self.port else None
         return len(found[0]) if found else 0
+
+    @property
+    def asks_identity(self) -> bool:
+        """Whether a device is to be asked for its identity: it tells profile or model."""
+        return bool(self.identity) or self.has_model
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a lamp is sent the number of the model."""
+        return "{model" in self.text
+
+    def model_of(self, reply: bytes) -> int:
+        """Return the number of a device's model, for lamps that name it.
+
+        By its identity reply, where there is one; else, and without such lamps, the profile's.
+        """
+        found = model_of(reply) if self.has_model else None
+        return self.model if found is None else found
 
     def is_identity(self, reply: bytes) -> bool:
         """Return whether a reply to an identity request comes from this controller."""
@@ -179,7 +201,8 @@ def _profile(document: Document, text: str, origin: str) -> Profile:
     match = document.match
     return Profile(
         document.name, document.title, origin, _pattern(match.port), match.fallback,
-        _identity(match.identity), _messages(document.init), _messages(document.shutdown), text,
+        _identity(match.identity), match.model, _messages(document.init),
+        _messages(document.shutdown), text,
     )  # fmt: skip
 
 

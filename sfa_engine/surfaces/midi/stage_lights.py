@@ -41,8 +41,8 @@ class StageLight:
         return self.lamp.on if self.low <= value <= self.high else self.lamp.off
 
 
-def stage_lights(profile: Profile) -> tuple[StageLight, ...]:
-    """Return the lamps of a profile that the stage has to send."""
+def stage_lights(profile: Profile, model: int) -> tuple[StageLight, ...]:
+    """Return the lamps of a profile that the stage has to send to a device of a model."""
     found = []
     for each in profile.assignments:
         is_shown = each.control is not None and each.control.settable and each.kind != "step"
@@ -51,11 +51,11 @@ def stage_lights(profile: Profile) -> tuple[StageLight, ...]:
         control = CONTROLS.get(path)
         if each.light is None or control is None or control.owner != "stage" or control.planned:
             continue
-        if not control.settable and control.kind == "text":
+        if control.kind == "text":
             continue
         try:
             physical = profile.physicals[each.physical]
-            messages = lamp(each, physical, profile.document.palette, control)
+            messages = lamp(each, physical, profile.document.palette, control, model)
         except Refused:  # of a template that the profile's check tells of
             continue
         kind, low, high = lit_range(each, control, is_meter(each.light))

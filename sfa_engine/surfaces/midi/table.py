@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from sfa_engine.engine.midi import (
 )
 from sfa_engine.surfaces.midi.assignment import Assignment
 from sfa_engine.surfaces.midi.layers import Force, Layer, combinations
-from sfa_engine.surfaces.midi.lights import Lamp, is_meter, lamp, shown
+from sfa_engine.surfaces.midi.lights import Lamp, hue_of, is_meter, lamp, shown
 from sfa_engine.surfaces.midi.profile import Profile
 
 MAX_DARK = 256  # combinations of states in which a lamp is put out
@@ -117,7 +118,12 @@ class Compiled:
     layers: tuple[Layer, ...]
 
 
-def compile_profile(profile: Profile, slot: int) -> Compiled:
+def compile_profile(
+    profile: Profile,
+    slot: int,
+    model: int | None = None,
+    hues: Mapping[str, str] = MappingProxyType({}),
+) -> Compiled:
     """Return the table of a profile.
 
     Parameters
@@ -125,9 +131,14 @@ def compile_profile(profile: Profile, slot: int) -> Compiled:
     profile : Profile
     slot : int
         Where the device is open, below `SLOTS`.
+    model : int, optional
+        Number of the device's model; the profile's if left out.
+    hues : mapping of str to str
+        Colours of hot cues, ``#rrggbb``, by their sections: ``deck1.hotcue3``.
     """
     if not 0 <= slot < SLOTS:
         raise ValueError(f"slot {slot} of {SLOTS}")
+    number = profile.model if model is None else model
     actions: list[StageAction] = []
     rows: list[dict[str, Any]] = []
     for each in profile.assignments:
@@ -137,7 +148,8 @@ def compile_profile(profile: Profile, slot: int) -> Compiled:
             actions.append(_action(each, name, stage=row["action"] is Action.STAGE))
             rows.extend(_messages(profile, each, row, slot))
     # What puts lamps out comes last, and is left out where there are too many states for it.
-    lights = [light | {"slot": slot} for light in itertools.islice(_lights(profile), LIGHTS)]
+    lamps = itertools.islice(_lights(profile, number, hues), LIGHTS)
+    lights = [light | {"slot": slot} for light in lamps]
     return Compiled(
         _records(rows, BINDING),
         _records(lights, LIGHT),
@@ -240,7 +252,7 @@ def _action(each: Assignment, name: str, *, stage: bool) -> StageAction:
     )  # fmt: skip
 
 
-def _lights(profile: Profile) -> Iterator[dict[str, Any]]:
+def _lights(profile: Profile, model: int, hues: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Yield all lamps; one that is lit in some states is put out in the others."""
     forces: dict[int, list[Force]] = defaultdict(list)
     made: dict[int, Lamp] = {}
@@ -251,7 +263,8 @@ def _lights(profile: Profile) -> Iterator[dict[str, Any]]:
         found = shown(each, is_meter(each.light))
         if found is None:
             continue
-        messages = lamp(each, physical, profile.document.palette, each.control or found.control)
+        control, hue = each.control or found.control, hue_of(each, hues)
+        messages = lamp(each, physical, profile.document.palette, control, model, hue)
         is_state = found.kind is LightKind.STATE
         forces[each.physical].append(Force() if is_state else each.force)
         made[each.physical] = messages

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from sfa_engine.desk import CONTROLS, DECK_NAMES, Button, Control, Fader, Meter, Text, Value, find
 from sfa_engine.desk.control import ENDLESS
+from sfa_engine.desk.deck import MOVING
 from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.errors import Refused
 
@@ -277,4 +278,4 @@ READINGS = tuple(
     for path in UNIT_SENDERS
     if isinstance(CONTROLS[path], Meter) and CONTROLS[path].owner == "engine"
 )
-POSITIONS = tuple(f"{deck}.position" for deck in DECK_NAMES)
+POSITIONS = tuple(f"{deck}.{name}" for deck in DECK_NAMES for name in MOVING)

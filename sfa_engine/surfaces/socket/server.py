@@ -21,7 +21,7 @@ from msgspec import Meta
 from sfa_engine import __version__
 from sfa_engine.desk import CONTROLS, Meter, Value
 from sfa_engine.engine.command import Source
-from sfa_engine.engine.intents import family
+from sfa_engine.engine.intents import MOVING, family
 from sfa_engine.errors import Refused, SfaError, did_you_mean
 from sfa_engine.stage.core import Core
 from sfa_engine.surfaces.socket.relay import PREFIXES, Relay
@@ -214,4 +214,4 @@ def _is_meter(path: str) -> bool:
 def _moves(path: str) -> bool:
     """Return whether a value changes without a notification, and has to be looked at."""
     is_reading = _is_meter(path) and CONTROLS[path].owner == "engine"
-    return is_reading or family(path) == "deck.position"
+    return is_reading or family(path) in MOVING

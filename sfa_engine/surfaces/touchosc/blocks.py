@@ -12,6 +12,7 @@ from sfa_engine.surfaces.touchosc.document import Node
 from sfa_engine.surfaces.touchosc.flow import keys, put_keys
 from sfa_engine.surfaces.touchosc.look import (
     CAPTION,
+    CLEAR,
     INK_QUIET,
     KEY,
     LARGE,
@@ -31,6 +32,7 @@ SHORT = {
 SEPARATED = tuple(stem for stem in STEMS if stem in SHORT)  # `mix` is what has no stems
 CAPTION_HEIGHT = 18
 STEM_WIDTH = 58
+STRIP = 6  # points, of a hot cue's colour on its pad
 FULL_DECK = 400  # points: a title with tempo, key and time beside it
 
 
@@ -95,7 +97,8 @@ def place(sheet: Sheet, deck: Deck, rect: Rect) -> None:
 
 def transport(sheet: Sheet, deck: Deck, rect: Rect, columns: int) -> None:
     """Cue and play, and beside them whatever else a deck's hand presses."""
-    cue, play, rest = rect.columns(rect.h, rect.h, 1.0)
+    wide = rect.h - 14  # so that eight keys beside them have room for their captions
+    cue, play, rest = rect.columns(wide, wide, 1.0)
     sheet.button(deck.cue, cue, "CUE", size=LARGE)
     sheet.button(deck.play, play, "PLAY", size=LARGE)
     every = [
@@ -200,23 +203,32 @@ def mutes(sheet: Sheet, deck: Deck, rect: Rect, columns: int) -> None:
 
 def crossfader(sheet: Sheet, desk: Desk, rect: Rect) -> None:
     """The widest control of its page; nothing is within eight points of it."""
-    first, *_, last = desk.deck
-    left, body, right = rect.columns(18, 1.0, 18)
-    sheet.label(f"{first}", left, size=18)
+    odd, even = ("\u00b7".join(str(n) for n in desk.deck if n % 2 == side) for side in (1, 0))
+    width = 18 * len(odd)
+    left, body, right = rect.columns(width, 1.0, width)
+    sheet.label(odd, left, size=18)
     sheet.fader(desk.crossfader, body)
     sheet.tick("crossfader middle", Rect(body.x + body.w // 2 - 1, body.y + 10, 2, body.h - 20))
-    sheet.label(f"{last}", right, size=18)
+    sheet.label(even, right, size=18)
 
 
 def hot_cues(
     sheet: Sheet, deck: Deck, first: int, cells: Iterable[Rect], *, size: int = LARGE
 ) -> None:
-    """Hot cues as pads, from a number on, with their place in the track."""
+    """Hot cues as pads, from a number on, with their colour, label and place in the track."""
     for number, cell in enumerate(cells, first):
         cue = deck.hotcue[number]
         sheet.button(cue.press, cell, str(number), " ", size=size)
+        sheet.reading(
+            cue.color,
+            Rect(cell.x + 3, cell.y + 3, cell.w - 6, STRIP),
+            ink=CLEAR,
+            script=scripts.cue_color(),
+            background=("b", True),
+            color=("c", CLEAR),
+        )
         lower = cell.inset(2).rows(0.58, 0.42, gap=0)[1]
-        if not cue.label.planned and cell.h >= 80:
+        if cell.h >= 80:
             name, lower = lower.rows(0.5, 0.5, gap=0)
             sheet.reading(cue.label, name, size=CAPTION)
         sheet.reading(

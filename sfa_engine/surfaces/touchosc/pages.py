@@ -32,18 +32,34 @@ from sfa_engine.surfaces.touchosc.sheet import (
 
 CROSSFADER = 64
 PADS = 16  # on a page of pads
+DECKS_A_PAGE = 2  # of the mixer, the transport and the meters: more were too narrow for a finger
+
+
+def _pairs(book: Book) -> list[tuple[str, list[Deck]]]:
+    """Return the decks of each page that shows two, and what its tab has beside its name."""
+    decks = list(book.desk.deck.values())
+    pairs = [decks[first : first + DECKS_A_PAGE] for first in range(0, len(decks), DECKS_A_PAGE)]
+    if len(pairs) == 1:
+        return [("", decks)]
+    spans = ["\u2013".join(blocks.number_of(deck) for deck in pair) for pair in pairs]
+    return [(f" {span}", pair) for span, pair in zip(spans, pairs, strict=True)]
 
 
 def mixer(book: Book) -> list[Tab]:
-    """Faders of stems and decks, or on a phone of decks alone."""
-    sheet, desk = book.sheet(), book.desk
-    decks = list(desk.deck.values())
-    if book.tablet.short:
-        _phone_mixer(book, sheet, decks)
-        return [Tab("Mix", sheet)]
+    """Faders of stems and decks, or on a phone of decks alone; two decks a page."""
+    tabs = []
+    for span, decks in _pairs(book):
+        sheet = book.sheet()
+        (_phone_mixer if book.tablet.short else _tablet_mixer)(book, sheet, decks)
+        tabs.append(Tab(book.tab("Mixer", "Mix") + span, sheet))
+    return tabs
+
+
+def _tablet_mixer(book: Book, sheet: Sheet, decks: list[Deck]) -> None:
+    desk = book.desk
     strips, across = book.room.rows(1.0, CROSSFADER, gap=10)
     left, middle, right = strips.columns(1.0, 68, 1.0, gap=16)
-    for deck, rect in zip(decks, (left, right), strict=True):
+    for deck, rect in zip(decks, (left, right), strict=False):  # the last one may be alone
         _deck_strips(sheet, deck, rect)
     _, master, limiter = middle.rows(30, 1.0, 76)
     blocks.strip(sheet, desk.master.volume, desk.master.level, master, "Master", relative=True)
@@ -51,7 +67,6 @@ def mixer(book: Book) -> list[Tab]:
     sheet.reading(desk.master.limiter.reduction, number, size=17)
     sheet.label("limit, dB", below, size=12, ink=INK_QUIET)
     blocks.crossfader(sheet, desk, across)
-    return [Tab("Mixer", sheet)]
 
 
 def _deck_strips(sheet: Sheet, deck: Deck, rect: Rect) -> None:
@@ -76,7 +91,7 @@ def _deck_strips(sheet: Sheet, deck: Deck, rect: Rect) -> None:
 def _phone_mixer(book: Book, sheet: Sheet, decks: list[Deck]) -> None:
     room, desk = book.room, book.desk
     strips, across = room.rows(1.0, CROSSFADER, gap=10)
-    middle = len(decks) // 2
+    middle = -(-len(decks) // 2)
     columns = strips.columns(*[1.0] * middle, 64, *[1.0] * (len(decks) - middle), gap=8)
     master = columns.pop(middle)
     blocks.strip(sheet, desk.master.volume, desk.master.level, master, "Master", relative=True)
@@ -271,12 +286,19 @@ def _row(book: Book, sheet: Sheet, number: int, rect: Rect) -> None:
 
 
 def transport(book: Book) -> list[Tab]:
-    """Both decks' cue and play, the clock, the session, the recorder, and the connection."""
+    """The decks' cue and play, the clock, the session, the recorder, and the connection."""
+    every = list(book.desk.deck.values())
+    pages = _pairs(book) if book.tablet.short else [("", every)]
+    return [
+        Tab(book.tab("Transport", "Clock") + span, _transport(book, decks)) for span, decks in pages
+    ]
+
+
+def _transport(book: Book, decks: list[Deck]) -> Sheet:
     sheet, desk = book.sheet(), book.desk
     built = [control for control in desk.controls() if not control.planned]
     short = book.tablet.short
     upper, lower = book.room.rows(200 if short else 196, 1.0, gap=12)
-    decks = list(desk.deck.values())
     for deck, rect in zip(decks, upper.columns(*[1.0] * len(decks), gap=12), strict=True):
         head, keys, tempo = rect.rows(26, 1.0, 56 if not short else 60)
         name, bpm = head.columns(1.0, 64)
@@ -304,16 +326,31 @@ def transport(book: Book) -> list[Tab]:
         "connect", connect, "Connect", "asks the engine for all values",
         message=Osc("/sfa/subscribe", constant=book.port, when="RISE", receive=False),
     )  # fmt: skip
-    return [Tab(book.tab("Transport", "Clock"), sheet)]
+    return sheet
 
 
 def meters(book: Book) -> list[Tab]:
     """Every level, and how the engine is."""
-    sheet, desk = book.sheet(), book.desk
+    desk = book.desk
     levels = [c for c in desk.controls() if is_level(c) and not c.planned]
     health = [c for c in desk.controls() if c.group == "engine" and not c.planned]
     peaks = [c for c in levels if c.path.endswith("level") and not c.path.startswith("pad")]
-    body, lower = book.room.rows(1.0, 274 if book.tablet.short else 64, gap=10)
+    tabs = []
+    for span, decks in _pairs(book):
+        sheet = book.sheet()
+        others = {deck.path for deck in desk.deck.values() if deck not in decks}
+        shown = [peak for peak in peaks if peak.path.partition(".")[0] not in others]
+        body, lower = book.room.rows(1.0, 274 if book.tablet.short else 64, gap=10)
+        _meters(book, sheet, body, shown, levels)
+        own = [control for control in health if control.path.partition(".")[0] not in others]
+        flow(sheet, own, lower, 3 if book.tablet.short else 8, "engine")
+        tabs.append(Tab(book.tab("Meters", "Lvl") + span, sheet))
+    return tabs
+
+
+def _meters(
+    book: Book, sheet: Sheet, body: Rect, peaks: list[Control], levels: list[Control]
+) -> None:
     sources = body.columns(*[1.0] * len(peaks), gap=1 if book.tablet.short else GAP)
     for peak, column in zip(peaks, sources, strict=True):
         section = peak.path.removesuffix(".level")
@@ -326,8 +363,6 @@ def meters(book: Book) -> list[Tab]:
         for (bar, color), cell in zip(bars.items(), cells, strict=True):
             sheet.meter(bar, cell, color)
         sheet.label(text, below, size=11 if book.tablet.short else CAPTION, ink=INK_QUIET)
-    flow(sheet, health, lower, 3 if book.tablet.short else 8, "engine")
-    return [Tab(book.tab("Meters", "Lvl"), sheet)]
 
 
 def _panel(sheet: Sheet, name: str, controls: list[Control], rect: Rect, within: str) -> None:

@@ -95,6 +95,19 @@ function onValueChanged(key)
 end"""
 
 
+def cue_color() -> str:
+    """Return the script of the strip that receives a hot cue's colour: it has that colour."""
+    return """function onValueChanged(key)
+  if key ~= 'text' then return end
+  local r, g, b = string.match(self.values.text, '^#(%x%x)(%x%x)(%x%x)$')
+  if r then
+    self.color = Color(tonumber(r, 16) / 255, tonumber(g, 16) / 255, tonumber(b, 16) / 255, 1)
+  else
+    self.color = Color(0, 0, 0, 0)
+  end
+end"""
+
+
 def place(bar: str, remaining: str) -> str:
     """Return the script of a deck's position: a clock, what remains, and the bar's place.
 

@@ -34,9 +34,9 @@ def wave(period, level=8000):
     return np.stack([mono, mono], axis=1).astype(np.int16)
 
 
-def playing(*decks, channels=2, **settings):
+def playing(*decks, channels=2, block=512, **settings):
     """Return an engine whose decks play, after 64 frames; ``deck1__rate=1.08`` sets a control."""
-    engine = Offline(RATE, channels)
+    engine = Offline(RATE, channels, block)
     for name, value in settings.items():
         engine.set(name.replace("__", "."), value)
     engine.render(32)
@@ -82,7 +82,7 @@ def everything():
     )
     presses = ((Op.HOTCUE_PRESS, 2500), (Op.LOOP_BEATLOOP, 11_000), (Op.HOTCUE_PRESS, 20_001))
     for op, frame in presses:
-        engine.push(Command(op, when=When.FRAME, frame=frame))
+        engine.push(Command(op, x=1.0, when=When.FRAME, frame=frame))
     return engine.render(24_000)
 
 
@@ -200,9 +200,158 @@ def synced():
     return engine.render(FRAMES)
 
 
+def keylock():
+    stems = {"drums": noise(11), "bass": wave(440)}
+    engine = playing(stems, deck1__keylock=1.0, deck1__rate=1.06)  # locked to the beats
+    at(engine, (2200, "deck1.rate", 0.94), (4000, "deck1.keylock", 0.0))
+    at(engine, (5000, "deck1.keylock", 1.0), (7500, "deck1.reverse", 1.0))
+    for path, place in (("start", 0.1), ("end", 0.13)):
+        at(engine, (5500, f"deck1.loop.{path}", place))
+    engine.push(Command(Op.SEEK, x=0.11, when=When.FRAME, frame=5501))
+    engine.push(Command(Op.LOOP_ACTIVE, x=1.0, when=When.FRAME, frame=5502))
+    return engine.render(FRAMES)
+
+
+def pitch_shift():
+    engine = playing({"drums": noise(12), "bass": wave(350)}, deck1__pitch=3.0)
+    at(engine, (3000, "deck1.pitch", -7.0), (6000, "deck1.keylock", 1.0), (6500, "deck1.rate", 1.5))
+    return engine.render(FRAMES)
+
+
+def finer():
+    stems = {"vocals": wave(161), "drums": noise(16), "other": wave(117)}
+    engine = playing(stems, deck1__keylock=1.0, deck1__keylock_mode=1.0, deck1__rate=1.06)
+    at(engine, (2200, "deck1.rate", 0.94), (4000, "deck1.pitch", 3.0), (7000, "deck1.pitch", 0.0))
+    engine.push(Command(Op.SEEK, x=0.11, when=When.FRAME, frame=5501))
+    return engine.render(FRAMES)
+
+
+def press(engine, *buttons, stem=0):
+    """Press buttons: operation, deck, x and frame of each; those of stems are of one stem."""
+    for op, deck, x, frame in buttons:
+        engine.push(Command(op, deck=deck, target=stem, x=x, when=When.FRAME, frame=frame))
+
+
+def loop_roll():
+    engine = playing(wave(480), deck1__rate=1.03, deck1__loop__length=1 / 16)
+    press(engine, (Op.LOOP_ROLL, 0, 1.0, 1501), (Op.LOOP_ROLL, 0, 0.0, 7003))
+    at(engine, (4000, "deck1.rate", 0.9))
+    return engine.render(FRAMES)
+
+
+def stem_loop():
+    engine = playing({"vocals": wave(300), "drums": noise(11)})
+    at(engine, (500, "deck1.stem.vocals.loop_length", 1 / 8))
+    press(engine, (Op.STEM_LOOP, 0, 1.0, 1001), (Op.STEM_LOOP, 0, 0.0, 8003))
+    at(engine, (5000, "deck1.rate", 1.2), (6000, "deck1.stem.vocals.loop_length", 1 / 32))
+    return engine.render(FRAMES)
+
+
+def stem_roll():
+    engine = playing({"vocals": noise(12), "drums": wave(200)}, deck1__rate=0.97)
+    at(engine, (500, "deck1.stem.vocals.loop_length", 1 / 16), (4000, "deck1.reverse", 1.0))
+    press(engine, (Op.STEM_ROLL, 0, 1.0, 2001), (Op.STEM_ROLL, 0, 0.0, 7003))
+    press(engine, (Op.JUMP, 0, 1.0, 3000))
+    return engine.render(FRAMES)
+
+
+def two_with_vocals(**settings):
+    """Return an engine with two decks of two stems, at 124 and 128 BPM."""
+    first = {"vocals": wave(300), "drums": noise(13)}
+    return playing(first, {"vocals": noise(14), "drums": wave(411)}, **settings)
+
+
+def stem_swap():
+    engine = two_with_vocals(deck2__rate=0.95)
+    press(engine, (Op.STEM_SWAP, 0, 1.0, 1001))
+    press(engine, (Op.STEM_SWAP_HOLD, 1, 1.0, 5001), (Op.STEM_SWAP_HOLD, 1, 0.0, 6001), stem=1)
+    engine.push(Command(Op.STEMS_UNDO, deck=-1, when=When.FRAME, frame=8000))
+    at(engine, (3000, "deck1.rate", 1.1))
+    return engine.render(FRAMES)
+
+
+def hand_over():
+    engine = two_with_vocals()
+    press(engine, (Op.STEM_HAND_OVER, 0, 1.0, 1001), (Op.PLAY, 0, 0.0, 3000))
+    press(engine, (Op.JUMP, 1, 2.0, 4001), (Op.STEM_HAND_OVER, 0, 1.0, 8003))
+    return engine.render(FRAMES)
+
+
+def stem_faders():
+    engine = two_with_vocals(stem_fader__curve=1.0)
+    for k in range(32):
+        at(engine, (200 * k, "stem_fader.vocals", k * 200 / 31 - 100))
+    at(engine, (7000, "stem_fader.curve", 2.0), (8000, "stem_fader.drums", -100.0))
+    return engine.render(FRAMES)
+
+
+def acapella():
+    engine = playing({"vocals": wave(300), "drums": noise(15)})
+    press(engine, (Op.ACAPELLA, 0, 1.0, 1001), (Op.INSTRUMENTAL, 0, 1.0, 4003))
+    press(engine, (Op.INSTRUMENTAL, 0, 0.0, 7001))
+    return engine.render(FRAMES)
+
+
+def cue_loop(block=512):
+    engine = playing(wave(317), block=block, deck1__rate=1.03)
+    at(engine, (100, "deck1.hotcue1.position", 1.0), (100, "deck1.hotcue1.end", 1.04))
+    for op, x, frame in ((Op.HOTCUE_KIND, 1.0, 101), (Op.HOTCUE_PRESS, 1.0, 1003)):
+        engine.push(Command(op, x=x, when=When.FRAME, frame=frame))
+    return engine.render(FRAMES)
+
+
+def cue_fade_in(block=512):
+    engine = playing({"drums": noise(11), "bass": wave(480)}, block=block, deck1__rate=0.97)
+    at(engine, (100, "deck1.hotcue1.position", 1.0), (100, "deck1.hotcue1.end", 1.1))
+    for op, x, frame in ((Op.HOTCUE_KIND, 2.0, 101), (Op.HOTCUE_PRESS, 1.0, 1003)):
+        engine.push(Command(op, x=x, when=When.FRAME, frame=frame))
+    engine.push(Command(Op.HOTCUE_PRESS, x=1.0, when=When.FRAME, frame=3001))  # again, in the fade
+    return engine.render(FRAMES)
+
+
+def presses(engine, *rows):
+    """Send verbs of the first deck, each with a number and at a frame."""
+    press(engine, *((op, 0, x, frame) for op, x, frame in rows))
+
+
+def brake():
+    engine = playing(wave(317), deck1__brake_time=0.06, deck1__start_time=0.03)
+    presses(engine, (Op.BRAKE, 1.0, 1003), (Op.PLAY, 1.0, 3001), (Op.BRAKE, 1.0, 6000))
+    return engine.render(FRAMES)
+
+
+def spinback():
+    engine = playing({"drums": noise(11), "bass": wave(480)}, deck1__spinback_time=0.2)
+    presses(engine, (Op.SEEK, 1.5, 200), (Op.SPINBACK, 1.0, 1003))
+    return engine.render(FRAMES + 2400)
+
+
+def scratch():
+    engine = playing({"drums": noise(12), "bass": wave(300)})
+    presses(engine, (Op.SEEK, 1.5, 100))
+    at(engine, (500, "deck1.touch", 1.0), (1001, "deck1.scratch", 400.0))
+    at(engine, (2003, "deck1.scratch", -900.0), (3000, "deck1.scratch", 0.0))
+    for k in range(40):
+        place = 0.03 * ((k % 20) - abs((k % 20) - 10)) / 10
+        at(engine, (3500 + 120 * k, "deck1.platter", place))
+    at(engine, (8333, "deck1.touch", 0.0))
+    return engine.render(FRAMES)
+
+
+def slip():
+    engine = playing({"drums": noise(13), "bass": wave(240)}, deck1__slip=1.0)
+    presses(engine, (Op.SEEK, 1.0, 100), (Op.CENSOR, 1.0, 700), (Op.CENSOR, 0.0, 2501))
+    at(engine, (3000, "deck1.loop.start", 1.0), (3000, "deck1.loop.end", 1.02))
+    presses(engine, (Op.LOOP_ACTIVE, 1.0, 3001), (Op.LOOP_ACTIVE, 0.0, 6003))
+    at(engine, (7000, "deck1.touch", 1.0), (7000, "deck1.scratch", -300.0))
+    at(engine, (8501, "deck1.touch", 0.0), (8501, "deck1.scratch", 0.0))
+    return engine.render(FRAMES)
+
+
 FEATURES = (
     mute, solo, volume, pan, equaliser, filters, loop_seam, jump, varispeed, limiter, crossfader,
-    headphones, synced,
+    headphones, synced, keylock, finer, pitch_shift, loop_roll, stem_loop, stem_roll, stem_swap,
+    hand_over, stem_faders, acapella, cue_loop, cue_fade_in, brake, spinback, scratch, slip,
 )  # fmt: skip
 
 

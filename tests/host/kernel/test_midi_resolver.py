@@ -7,7 +7,7 @@ from midi_player import MidiPlayer, binding, button, light
 from sfa_engine.desk import CONTROLS
 from sfa_engine.desk.deck import RATE_RANGES_PCT
 from sfa_engine.engine.command import Op, Source, When
-from sfa_engine.engine.layout import VALUE_INDEX
+from sfa_engine.engine.layout import TICK, VALUE_INDEX
 from sfa_engine.engine.midi import (
     MAX_SYSEX,
     Action,
@@ -224,6 +224,18 @@ def test_soft_take_over_takes_over_in_passing():
     assert player.sets() == [pytest.approx(-100 + 200 * 120 / 127)]
 
 
+def test_a_fader_keeps_its_take_over_while_its_command_is_not_read_yet():
+    player = MidiPlayer(fader(path="crossfader", takeover=Takeover.PICKUP))
+    player.play([0xB0, 7, 0], block=False)
+    player.memory.engine["frame"] += 10 * TICK  # the audio callback is ahead
+    player.play([0xB0, 7, 127], block=False)
+    (command,) = player.commands()
+    assert (command["when"], command["x"]) == (When.NOW, 100.0)
+    player.memory.engine["frame"] += TICK  # of a tick that had read the ring before
+    player.play([0xB0, 7, 100], block=False)
+    assert player.sets() == [pytest.approx(-100 + 200 * 100 / 127)]
+
+
 def test_a_value_that_another_source_changed_is_picked_up_again():
     player = MidiPlayer(fader(takeover=Takeover.PICKUP, path="crossfader"))
     player.play([0xB0, 7, 64], [0xB0, 7, 100])
@@ -407,6 +419,19 @@ def test_an_nrpn_is_known_by_its_number_and_its_data_by_both_halves():
     player.play([0xB0, 99, 3], [0xB0, 98, 4], [0xB0, 6, 64], [0xB0, 38, 0], block=False)
     assert player.sets() == [percent(64 << 7)]
     assert player.told(EventKind.MESSAGE) == []
+
+
+def test_data_increments_move_an_nrpn_by_steps():
+    row = binding("crossfader", Kind.NRPN, 3 << 7 | 4, input=1)
+    player = MidiPlayer(row, binding("master.volume", Kind.NRPN, 3 << 7 | 5, input=2))
+    player.play([0xB0, 99, 3], [0xB0, 98, 4], [0xB0, 96, 0], [0xB0, 96, 0], [0xB0, 97, 0])
+    one = 200 / 128
+    assert player.sets() == [pytest.approx(one), pytest.approx(2 * one), pytest.approx(one)]
+    player.set_state(1, 1)
+    player.bind(binding("crossfader", Kind.NRPN, 3 << 7 | 4, input=1, mask=1, want=0))
+    player.play([0xB0, 96, 0], [0xB0, 6, 64], block=False)
+    player.wait(0.005)
+    assert player.sets() == []  # the layer is another one
 
 
 def test_data_entry_is_a_control_change_where_no_nrpn_is_bound():

@@ -49,7 +49,7 @@ class Decks:
         return self.engine.memory.value(path)
 
 
-@pytest.mark.parametrize("cut", [20.3, 20.02, 21.5, 22.0, 23.98])
+@pytest.mark.parametrize("cut", [20.3, 20.02, 21.5, 22.0, 23.85, 23.98])
 def test_a_follower_keeps_its_tempo_over_a_seam_and_bends_into_phase(cut):
     decks = Decks(seam(cut))
     decks.do(Op.PLAY, 1)
@@ -58,15 +58,15 @@ def test_a_follower_keeps_its_tempo_over_a_seam_and_bends_into_phase(cut):
     decks.engine.set("crossfader", 0.0)
     decks.wait(2.0)
     tempi, rates = [], []
-    for _ in range(round(16.0 * RATE / TICK)):
+    for _ in range(round(18.0 * RATE / TICK)):
         decks.engine.render(TICK)
         tempi.append(decks.reading("deck1.tempo"))
         rates.append(decks.value("deck2.rate"))
     assert np.isfinite(tempi).all()
     assert np.isfinite(rates).all()
-    assert np.ptp(rates) < 0.07 * np.median(rates)  # `lead.STEP`, as a beat cut short may be jitter
+    assert np.ptp(rates) < 0.03 * np.median(rates)
     assert np.median(tempi) == pytest.approx(120.0, abs=1e-6)
-    assert abs(decks.reading("deck2.phase_error")) < 0.01
+    assert abs(decks.reading("deck2.phase_error")) < 0.002
 
 
 def test_quantise_finds_the_downbeat_after_a_seam():

@@ -172,7 +172,7 @@ def test_a_named_leader_follows_nobody():
     decks.do(Op.LEADER, 1)
     decks.sync(1)
     decks.sync(2)
-    decks.wait(2.0)
+    decks.wait(4.0)  # until they are in phase
     assert decks.tempo(1) == pytest.approx(124.0, abs=1e-9)
     assert decks.tempo(2) == pytest.approx(124.0, abs=1e-9)
     decks.set("deck1.rate", 1.02)
@@ -243,7 +243,7 @@ def test_sync_on_a_deck_that_is_heard_glides(mode):
     assert np.abs(np.diff(tempi)).max() <= 2.01 * sync.SLEW * TICK / RATE * 128.0
     assert tempi[-1] == pytest.approx(124.0, abs=1e-9)
     if mode == "beat":
-        assert abs(decks.error(2)) < 0.0005
+        assert abs(decks.error(2)) < 1.0 / RATE
 
 
 @pytest.mark.parametrize("path", ["deck2.fader", "crossfader"])
@@ -256,7 +256,7 @@ def test_sync_on_a_deck_that_is_not_heard_is_there_at_once(path):
     decks.sync(2)
     decks.wait(0.01)
     assert decks.tempo(2) == pytest.approx(124.0, abs=1e-9)
-    assert abs(decks.error(2)) < 0.0005
+    assert abs(decks.error(2)) < 1.0 / RATE
 
 
 def test_a_deck_that_starts_begins_in_phase():
@@ -265,7 +265,7 @@ def test_a_deck_that_starts_begins_in_phase():
     decks.sync(2)
     decks.wait(0.7)
     decks.play(2)
-    assert abs(decks.error(2)) < 0.0005
+    assert abs(decks.error(2)) < 1.0 / RATE
     assert set(np.round(decks.tempi(2, 1.0), 9)) == {124.0}
 
 
@@ -377,7 +377,7 @@ def test_a_hot_cue_of_a_beat_synced_deck_keeps_the_leaders_phase():
     decks = followed("beat")
     decks.do(Op.SEEK, 2, 40.123)
     decks.wait(0.01)
-    assert abs(decks.error(2)) < 0.0005
+    assert abs(decks.error(2)) < 1.0 / RATE
 
 
 # ---------------------------------------------------------------------- the range

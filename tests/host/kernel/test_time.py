@@ -56,6 +56,11 @@ FADERS = [
     and not any(word in path for word in ("position", "play", "loop", "cue", "leader", "load"))
 ]
 FRAMES = st.integers(0, 20_000)
+APART = (Op.LOOP_ROLL, Op.STEM_LOOP, Op.STEM_ROLL, Op.STEM_SWAP_HOLD, Op.STEM_HAND_OVER)
+PRESSES = (
+    *(Op.HOTCUE_PRESS, Op.LOOP_BEATLOOP, Op.LOOP_HALVE, Op.CUE),
+    *(Op.CENSOR, Op.BRAKE, Op.SPINBACK),
+)
 changes = st.tuples(st.sampled_from(FADERS), st.floats(0, 1), FRAMES).map(
     lambda c: Command(
         Op.SET,
@@ -69,12 +74,15 @@ verbs = st.one_of(
     st.tuples(st.just(Op.SEEK), st.floats(0, 6), FRAMES),
     st.tuples(st.just(Op.JUMP), st.integers(-4, 4).map(float), FRAMES),
     st.tuples(
-        st.sampled_from([Op.HOTCUE_PRESS, Op.LOOP_BEATLOOP, Op.LOOP_HALVE]), st.just(0.0), FRAMES
+        st.sampled_from(PRESSES),
+        st.sampled_from([0.0, 1.0]),
+        FRAMES,
     ),
     st.tuples(st.just(Op.PLAY), st.sampled_from([0.0, 1.0]), FRAMES),
+    st.tuples(st.sampled_from(APART), st.sampled_from([0.0, 1.0]), FRAMES),
 ).map(lambda v: Command(v[0], x=v[1], when=When.FRAME, frame=v[2]))
 musical = st.sampled_from([When.BEAT, When.BAR]).map(
-    lambda when: Command(Op.HOTCUE_PRESS, target=1, when=when, clock=1)
+    lambda when: Command(Op.HOTCUE_PRESS, target=1, x=1.0, when=when, clock=1)
 )
 
 
@@ -86,7 +94,8 @@ musical = st.sampled_from([When.BEAT, When.BAR]).map(
 @pytest.mark.slow
 def test_the_same_commands_give_the_same_bytes_whatever_the_blocks(commands, blocks):
     def play(sizes):
-        engine = engine_with()
+        engine = engine_with(2)
+        engine.set("deck1.stem.vocals.loop_length", 1 / 16)
         for command in commands:
             engine.push(command)
         pieces, done = [], 0
@@ -180,7 +189,7 @@ def test_two_decks_that_sync_stay_in_phase():
     for _ in range(10):
         engine.render(60 * RATE)
         error_s = engine.memory.reading("deck2.phase_error") * 60 / 124
-        assert abs(error_s) < 0.0005
+        assert abs(error_s) < 1.0 / RATE
     engine.set("deck1.rate", 1.05)
     engine.render(RATE)
     assert engine.memory.reading("deck2.tempo") == pytest.approx(124.0 * 1.05, rel=1e-9)
@@ -212,11 +221,11 @@ def test_a_grid_with_several_tempi_is_followed():
 def test_a_hot_cue_is_stored_jumped_to_and_forgotten():
     engine = engine_with()
     engine.render(10_000)
-    do(engine, Op.HOTCUE_PRESS, target=2)
+    do(engine, Op.HOTCUE_PRESS, target=2, x=1.0)
     stored = engine.memory.value("deck1.hotcue3.position")
     assert stored * RATE == pytest.approx(10_000, abs=TICK)
     engine.render(30_000)
-    do(engine, Op.HOTCUE_PRESS, target=2)
+    do(engine, Op.HOTCUE_PRESS, target=2, x=1.0)
     assert position(engine) == pytest.approx(stored * RATE + TICK, abs=1)
     do(engine, Op.HOTCUE_CLEAR, target=2)
     assert engine.memory.value("deck1.hotcue3.position") == NOT_SET

@@ -13,10 +13,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfa_engine.library.key import KEYS
-from sfa_engine.prep.analyse.analysis import analyse, analyse_blocks, judge
-from sfa_engine.prep.analyse.listen import listen, listen_to_stem
+from sfa_engine.prep.analyse.analysis import analyse, analyse_blocks, evaluate
+from sfa_engine.prep.analyse.measurement import measure_stem, measure_track
 from sfa_engine.track.grid import Anchor, Grid
+from sfa_engine.track.key import KEYS
 
 pytestmark = pytest.mark.slow
 
@@ -159,7 +159,7 @@ def test_a_drifting_tempo_is_flagged_and_followed():
     told = analysed(band(beats, float(beats[-1]) + 1))
     assert told["variable"]
     assert np.mean(off_beat_ms(told, beats) < 30) > 0.9
-    assert 2 <= len(told["grid"]["anchors"]) < 0.6 * len(told["beats"])
+    assert 2 <= len(told["grid"]["anchors"]) < 0.5 * len(told["beats"])
 
 
 def test_a_tempo_step_has_a_seam_of_no_more_than_25_ms():
@@ -266,21 +266,20 @@ def test_the_drums_stem_says_where_the_beats_are():
         place(mess, noise(3000, 0.02, 7), time, 0.3)
     mixed = np.repeat((drums + mess)[:, None], 2, axis=1).astype(np.float32)
     alone = np.repeat(drums[:, None], 2, axis=1).astype(np.float32)
-    told = judge(listen([mixed]), {"drums": listen_to_stem([alone], len(alone))})
+    told = evaluate(measure_track([mixed]), {"drums": measure_stem([alone], len(alone))})
     holds_its_form(told)
-    assert told["bpm"] in {62, 124}  # the octave is judged by the whole sound
-    off = off_beat_ms(told, beats)
-    assert np.percentile(off[off < 200], 95) < 3
+    assert told["bpm"] == 124
+    assert np.percentile(off_beat_ms(told, beats), 95) < 3
     assert {c["stem"] for c in told["cues"] if c["kind"] == "loop"} <= {"drums"}
 
 
 def test_a_stem_may_be_shorter_or_longer_than_its_track():
     sound = np.repeat(band(steady(120.0, 12.0), 12.0)[:, None], 2, axis=1).astype(np.float32)
-    heard = listen([sound])
+    measured = measure_track([sound])
     for stem in (sound[: 5 * RATE], np.concatenate([sound, sound]), sound[:0]):
-        levels = listen_to_stem([stem], heard.frames)
+        levels = measure_stem([stem], measured.frames)
         assert {len(curve) for curve in levels.values()} == {12_000}
-        holds_its_form(judge(heard, {"drums": levels}))
+        holds_its_form(evaluate(measured, {"drums": levels}))
 
 
 def test_a_beat_of_half_the_speed_is_the_beat_where_little_happens_between():

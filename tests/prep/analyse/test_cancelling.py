@@ -7,9 +7,9 @@ import pytest
 import soundfile
 
 from sfa_engine.demo.groove import GROOVES, render_groove
-from sfa_engine.prep.analyse.analysis import analyse_blocks, judge
+from sfa_engine.prep.analyse.analysis import analyse_blocks, evaluate
 from sfa_engine.prep.analyse.levels import MAX_LEVEL, Levels
-from sfa_engine.prep.analyse.listen import listen
+from sfa_engine.prep.analyse.measurement import measure_track
 from sfa_engine.prep.analyse.picture import peaks
 from sfa_engine.prep.analyse.rows import Rows
 from sfa_engine.prep.decode import decode
@@ -35,18 +35,22 @@ def test_sides_that_cancel_are_analysed_as_either_side(left):
 def test_sides_that_begin_to_cancel_are_heard_from_that_second_on(left):
     sound = np.stack([left, left], axis=1)[: 6 * RATE]
     sound[3 * RATE :, 1] *= -1
-    both, one = listen([sound]).levels, listen([np.repeat(sound[:, :1], 2, axis=1)]).levels
+    both = measure_track([sound]).levels
+    one = measure_track([np.repeat(sound[:, :1], 2, axis=1)]).levels
     for name in one:
         off = np.abs(both[name][3250:] - one[name][3250:])
-        assert np.quantile(off, 0.999) < 1e-3  # the transform's end rings into the last ms of one
+        # the transform of a second begins with what was before, and rings into its last ms
+        ends = np.arange(3250, 6000) % 1000 == 999
+        assert off[~ends].max() < 1e-3
+        assert off[ends].max() < 0.015
 
 
 def test_wide_stereo_is_analysed_as_the_sum(left):
     rng = np.random.default_rng(1)
     side = 0.5 * np.std(left) * rng.standard_normal(len(left)).astype(np.float32)
     wide = np.stack([left + side, left - side], axis=1)[: 3 * RATE]
-    for name, level in listen([wide]).levels.items():
-        expected = listen([np.repeat(left[: 3 * RATE, None], 2, axis=1)]).levels[name]
+    for name, level in measure_track([wide]).levels.items():
+        expected = measure_track([np.repeat(left[: 3 * RATE, None], 2, axis=1)]).levels[name]
         np.testing.assert_allclose(level, expected, atol=2e-3)
 
 
@@ -58,7 +62,7 @@ def test_surround_plays_and_is_measured_as_loud_as_its_front_channels(tmp_path, 
     soundfile.write(tmp_path / "x.wav", surround, RATE, subtype="FLOAT")
     decoded = decode(tmp_path / "x.wav").sound
     np.testing.assert_allclose(decoded, front, atol=1e-6)
-    loud = [judge(listen([sound]), {})["lufs"] for sound in (decoded, front)]
+    loud = [evaluate(measure_track([sound]), {})["lufs"] for sound in (decoded, front)]
     assert loud[0] == pytest.approx(loud[1], abs=0.01)
 
 
@@ -79,7 +83,7 @@ def test_rows_that_arrive_a_few_at_a_time_are_the_whole():
 
 def test_a_picture_has_the_highest_sample_of_each_column(left):
     sound = np.repeat(left[: 2 * RATE, None], 2, axis=1)
-    columns = peaks(listen([sound]).levels)
+    columns = peaks(measure_track([sound]).levels)
     assert columns.shape == (300, 4)
     expected = np.abs(sound).reshape(300, -1).max(axis=1)
     np.testing.assert_allclose(columns[:, 0], expected, rtol=1e-3)

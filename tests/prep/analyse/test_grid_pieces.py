@@ -128,6 +128,21 @@ def test_a_steady_tempo_has_one_anchor_and_no_edit(jitter_ms):
 
 
 @pytest.mark.slow
+def test_two_cuts_of_a_quarter_beat_are_no_drift():
+    beats = played(lambda _n: 124.0)
+    numbers = np.arange(BEATS)
+    cut_s = 0.25 * 60 / 124
+    moved = beats - cut_s * ((numbers >= 40).astype(float) + (numbers >= 76))
+    told = analysed(song(moved, numbers))
+    assert not told["variable"]
+    assert len(told["edits_s"]) == 2
+    for edit, number in zip(told["edits_s"], (40, 76), strict=True):
+        assert abs(edit - moved[number]) < 2.0  # within a bar
+    assert off_ms(told["beats"], moved) < 8
+    holds_its_form(told)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("beats_cut", [0.5, 0.3, 1.0, 2.0, 3.0])
 def test_bars_count_from_the_downbeat_after_a_cut(beats_cut):
     beats = played(lambda _n: 124.0)

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfa_engine.library.key import KEYS
 from sfa_engine.prep.analyse import features, smooth
 from sfa_engine.prep.analyse.key import find_key
-from sfa_engine.prep.analyse.listen import listen
 from sfa_engine.prep.analyse.loudness import decibels, measure
+from sfa_engine.prep.analyse.measurement import measure_track
+from sfa_engine.track.key import KEYS
 
 RATE = 48_000
 
@@ -39,7 +39,7 @@ def lively(seconds: float, seed: int = 1) -> np.ndarray:
 def test_a_full_scale_sine_of_997_hz_on_one_side_is_minus_3_01_lufs():
     t = np.arange(20 * RATE) / RATE
     sound = np.stack([np.sin(2 * np.pi * 997 * t), np.zeros_like(t)], axis=1)
-    loud = measure(listen([sound.astype(np.float32)]).power)
+    loud = measure(measure_track([sound.astype(np.float32)]).power)
     assert loud.integrated_lufs == pytest.approx(-3.01, abs=0.02)
     assert loud.range_lu == pytest.approx(0, abs=0.1)
 
@@ -48,7 +48,7 @@ def test_the_true_peak_between_the_samples_is_found():
     t = np.arange(RATE)
     sine = 0.5 * np.sin(2 * np.pi * t / 4 + np.pi / 4)  # its samples are 3 dB below its peak
     sound = np.stack([sine, 0.1 * sine], axis=1).astype(np.float32)
-    assert decibels(listen([sound[2000:-2000]]).true_peak) == pytest.approx(-6.02, abs=0.3)
+    assert decibels(measure_track([sound[2000:-2000]]).true_peak) == pytest.approx(-6.02, abs=0.3)
 
 
 def ffmpegs(sound: np.ndarray) -> tuple[float, float]:
@@ -80,9 +80,9 @@ def ffmpegs(sound: np.ndarray) -> tuple[float, float]:
 def test_loudness_and_true_peak_are_those_of_ffmpeg(seed):
     sound = lively(30, seed)
     lufs, peak = ffmpegs(sound)
-    heard = listen([sound])
-    assert measure(heard.power).integrated_lufs == pytest.approx(lufs, abs=0.05)
-    assert decibels(heard.true_peak) == pytest.approx(peak, abs=0.2)
+    measured = measure_track([sound])
+    assert measure(measured.power).integrated_lufs == pytest.approx(lufs, abs=0.05)
+    assert decibels(measured.true_peak) == pytest.approx(peak, abs=0.2)
 
 
 def test_features_are_librosas_of_the_same_frames():
@@ -122,7 +122,7 @@ def test_a_cadence_has_its_key_in_any_tuning(key, cents):
         ]
     )
     stereo = np.repeat(0.05 * sound[:, None], 2, axis=1).astype(np.float32)
-    found = find_key(listen([stereo]).pitches)
+    found = find_key(measure_track([stereo]).pitches)
     assert found.name == key
     assert found.tuning_cents == pytest.approx(cents, abs=6)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sfa_engine.bench.pieces import make_piece
+from sfa_engine.bench.pieces.edit import resampled
+from sfa_engine.prep.analyse.analysis import analyse_blocks
 from sfa_engine.prep.analyse.key import Key, find_key
-from sfa_engine.prep.analyse.listen import listen
+from sfa_engine.prep.analyse.measurement import measure_track
 
 pytestmark = pytest.mark.slow
 
@@ -15,9 +18,9 @@ SECONDS = 8
 TIME = np.arange(SECONDS * RATE) / RATE
 
 
-def key_of(sound: np.ndarray) -> Key:
+def key_of(sound: np.ndarray, bars_s: np.ndarray | None = None) -> Key:
     stereo = np.repeat(np.asarray(sound, np.float32)[:, None], 2, axis=1)
-    return find_key(listen([stereo]).pitches)
+    return find_key(measure_track([stereo]).pitches, bars_s)
 
 
 def noise(seed: int, tilt: float) -> np.ndarray:
@@ -92,3 +95,28 @@ def test_a_cadence_over_drums_and_noise_keeps_its_key():
             for k in (1, 2, 3):
                 sound[number * RATE :][:RATE] += 0.05 * np.sin(2 * np.pi * hz * k * t) / k
     assert key_of(sound).name == "A minor"
+
+
+def ringing(notes: tuple[int, ...], seconds: int) -> np.ndarray:
+    """Return notes that are struck one after another, the same in each second."""
+    t = np.arange(RATE) / RATE
+    bar = np.zeros(2 * RATE)
+    for number, note in enumerate(notes):
+        ring = np.sin(2 * np.pi * 440 * 2 ** ((note - 69) / 12) * t) * np.exp(-t * 3)
+        bar[number * RATE // len(notes) :][:RATE] += 0.2 * ring
+    bar[:RATE] += bar[RATE:]
+    return np.tile(bar[:RATE], seconds)
+
+
+def test_a_chord_that_never_changes_keeps_its_key():
+    assert key_of(ringing((45, 52, 57, 60, 64), 12), np.arange(13.0)).name == "A minor"
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed", "expected"),
+    [("drums_alone", 707, None), ("drums_alone", 1002, None), ("house", 1001, "B minor")],
+    ids=["drums that ring", "drums like a minor key", "i-iv-i-v is not in iv"],
+)
+def test_a_made_piece_has_its_own_key_or_none(kind, seed, expected):
+    sound = resampled(make_piece(kind, seed), RATE).sound
+    assert analyse_blocks([sound])["key"] == expected

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sfa_engine.prep.analyse.levels import Levels
-from sfa_engine.prep.analyse.listen import listen_to_stem
+from sfa_engine.prep.analyse.measurement import measure_stem
 from sfa_engine.prep.analyse.splice import MIN_GAP_MS, merge, stem_onsets
 
 RATE = 48_000
@@ -15,7 +15,7 @@ SECONDS = 8
 
 def levels_of(sound: np.ndarray) -> Levels:
     stereo = np.repeat(np.asarray(sound, np.float32)[:, None], 2, axis=1)
-    return listen_to_stem([stereo], len(sound))
+    return measure_stem([stereo], len(sound))
 
 
 def plucks(places: np.ndarray, hz: float = 330.0, seconds: float = 0.3) -> np.ndarray:

@@ -37,7 +37,7 @@ def pids(bench):
 
 def test_spotdl_brings_a_track_of_spotify(bench):
     bench.stand_in("spotdl", "make:two.mp3")
-    answers = bench.fetch(TRACK, wanted=WANTED)
+    answers = bench.fetch(TRACK, expected=WANTED)
     result = answers[-1]["result"]
     assert result | {"bitrate": ""} == {
         "path": str(bench.out / "The Band, A Guest - Song 1.mp3"),
@@ -94,7 +94,7 @@ def test_another_site_is_yt_dlps_and_names_the_music_itself(bench):
 def test_when_spotdl_brings_nothing_right_yt_dlp_searches(bench, scenario):
     bench.stand_in("spotdl", *scenario)
     bench.stand_in("yt-dlp", "make:two.mp3", "exit:101")
-    result = bench.fetch(TRACK, wanted=WANTED)[-1]["result"]
+    result = bench.fetch(TRACK, expected=WANTED)[-1]["result"]
     assert result["tool"] == "yt-dlp"
     assert result["source_url"] == SITE
     assert bench.asked("yt-dlp")[0][-1] == "ytsearch5:The Band, A Guest - Song 1"
@@ -122,7 +122,7 @@ def test_when_spotdl_brings_nothing_right_yt_dlp_searches(bench, scenario):
 )
 def test_each_failure_has_its_code_and_leaves_nothing(bench, scenario, code, said):
     bench.stand_in("yt-dlp", *scenario.split())
-    error = bench.fetch(SITE, wanted=WANTED)[-1]
+    error = bench.fetch(SITE, expected=WANTED)[-1]
     assert error["code"] == code
     assert said in error["error"]
     assert error["hint"]
@@ -132,7 +132,7 @@ def test_each_failure_has_its_code_and_leaves_nothing(bench, scenario, code, sai
 def test_the_error_has_the_message_of_each_tool_and_the_last_ones_code(bench):
     bench.stand_in("spotdl", "say:nothing")
     bench.stand_in("yt-dlp", "say:geo", "exit:1")
-    error = bench.fetch(TRACK, wanted=WANTED)[-1]
+    error = bench.fetch(TRACK, expected=WANTED)[-1]
     assert error["code"] == "geo-blocked"
     assert error["error"].startswith("spotdl: nothing was found")
     assert "; yt-dlp: it is not available in your country" in error["error"]
@@ -141,12 +141,12 @@ def test_the_error_has_the_message_of_each_tool_and_the_last_ones_code(bench):
 def test_on_a_full_disk_no_other_tool_is_tried(bench):
     bench.stand_in("spotdl", "say:full", "exit:1")
     bench.stand_in("yt-dlp", "make:two.mp3")
-    assert bench.fetch(TRACK, wanted=WANTED)[-1]["code"] == "disk-full"
+    assert bench.fetch(TRACK, expected=WANTED)[-1]["code"] == "disk-full"
     assert bench.asked("yt-dlp") == []
 
 
 def test_a_missing_tool_is_reported_with_how_to_install_it(bench):
-    error = bench.fetch(TRACK, wanted=WANTED)[-1]
+    error = bench.fetch(TRACK, expected=WANTED)[-1]
     assert error["code"] == "tool-missing"
     assert "pip install spotdl" in error["hint"]
     assert "pip install yt-dlp" in error["hint"]
@@ -154,7 +154,7 @@ def test_a_missing_tool_is_reported_with_how_to_install_it(bench):
 
 def test_a_tool_that_is_missing_does_not_hide_what_the_other_said(bench):
     bench.stand_in("yt-dlp", "say:geo", "exit:1")
-    error = bench.fetch(TRACK, wanted=WANTED)[-1]
+    error = bench.fetch(TRACK, expected=WANTED)[-1]
     assert error["code"] == "geo-blocked"
     assert error["error"].startswith(f'no program "{bench.bin / "spotdl"}"; yt-dlp: ')
 
@@ -195,7 +195,7 @@ def test_a_tool_that_hangs_is_ended_with_its_children_and_the_next_is_tried(benc
     bench.stand_in("spotdl", "hang")
     bench.stand_in("yt-dlp", "make:two.mp3")
     for stall_s in (0.5, 5.0, 25.0):  # a busy machine takes longer to start it
-        said = bench.fetch(TRACK, wanted=WANTED, stall_s=stall_s)[-1]
+        said = bench.fetch(TRACK, expected=WANTED, stall_s=stall_s)[-1]
         if "result" in said and (bench.bin / "pids").exists():
             break
     assert said["result"]["tool"] == "yt-dlp"
@@ -261,10 +261,10 @@ def test_on_a_leash_the_worker_ends_with_its_tool_when_the_asker_is_gone(bench):
         {"tools": {"spotdl": 1}},
         {"attempts": 0},
         {"stall_s": 0},
-        {"wanted": []},
-        {"wanted": {"title": 1}},
-        {"wanted": {"artists": "one"}},
-        {"wanted": {"duration_s": -1}},
+        {"expected": []},
+        {"expected": {"title": 1}},
+        {"expected": {"artists": "one"}},
+        {"expected": {"duration_s": -1}},
         {"out": "/proc/nothing"},
     ],
     ids=str,

@@ -42,7 +42,7 @@ def fetch(bench, url, **more):
     ("name", "quality", "ending"), [("three.mp3", "best", ".mp3"), ("three.flac", "192k", ".mp3")]
 )
 def test_it_brings_a_file_with_progress(bench, site, name, quality, ending):
-    answers = fetch(bench, f"{site}/{name}", quality=quality, wanted={"duration_s": 3.0})
+    answers = fetch(bench, f"{site}/{name}", quality=quality, expected={"duration_s": 3.0})
     result = answers[-1]["result"]
     assert (result["tool"], result["title"]) == ("yt-dlp", "three")
     assert result["source_url"] == f"{site}/{name}"

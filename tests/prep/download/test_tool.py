@@ -19,7 +19,7 @@ PLENTY = 1 << 40
 
 
 def order(url=TRACK, **more):
-    return parse_request({"url": url, "out": "music", "wanted": WANTED} | more)
+    return parse_request({"url": url, "out": "music", "expected": WANTED} | more)
 
 
 # ---------------------------------------------------------------- command lines

@@ -325,7 +325,7 @@ def test_a_message_that_is_none_is_refused(message):
 
 
 def test_what_is_planned_is_left_out_until_it_is_built():
-    made = table(entry("note = 1", 'do = "deck1.keylock"', "light = true"))
+    made = table(entry("note = 1", 'do = "recorder.on"', "light = true"))
     assert (len(made.bindings), len(made.lights), len(made.actions)) == (0, 0, 0)
 
 
@@ -425,3 +425,44 @@ def test_a_number_of_any_travel_is_in_the_range_of_its_scale():
     scale = Scale("dB", row["low"], row["high"], 0, taper="centred")
     assert scale.value(0.5) == pytest.approx(0)
     assert np.isfinite(row["start"])
+
+
+# ---------------------------------------------------------------- colours of hot cues
+
+
+PAD = 'kind = "press"\ndo = "deck1.hotcue3.press"\nnote = 40'
+RGB = 'light = { send = "F0 01 {r} {g} {b} F7", on = "desk", off = "dim" }'
+
+
+def lit(hues, *lines):
+    """Return the messages of the only lamp, lit and not."""
+    profile = parse_profile(entry(PAD, *lines), "x.toml")
+    (light,) = compile_profile(profile, 0, hues).lights
+    return tuple(bytes(light[name][: light["length"]]) for name in ("on", "off"))
+
+
+def test_the_lamp_of_a_hot_cue_has_its_colour_and_is_dim_without_a_cue_as_before():
+    plain, coloured = lit({}, RGB), lit({"deck1.hotcue3": "#ff8002"}, RGB)
+    assert coloured[0] == bytes([0xF0, 1, 0x7F, 0x40, 0x01, 0xF7])
+    assert coloured[1] == plain[1]
+    assert plain[0] != coloured[0]
+
+
+def test_the_colour_of_another_cue_and_a_colour_of_the_profile_change_nothing():
+    own = RGB.replace("desk", "#102030")
+    assert lit({"deck1.hotcue30": "#ff8002", "deck2.hotcue3": "#ff8002"}, RGB) == lit({}, RGB)
+    assert lit({"deck1.hotcue3": "#ff8002"}, own) == lit({}, own)
+
+
+def test_a_pad_with_a_palette_has_the_nearest_of_its_colours():
+    light = 'light = { send = "note", on = "desk", off = 0 }'
+    palette = "[palette]\nneutral = 3\nvocals = 13\nbass = 45\n"
+    profile = parse_profile(entry(PAD, light, head=palette), "x.toml")
+    for hue, number in (("#ffe000", 13), ("#1060ff", 45), ("", 3)):
+        (found,) = compile_profile(profile, 0, {"deck1.hotcue3": hue}).lights
+        assert found["on"][2] == number
+
+
+def test_a_text_that_may_be_set_is_nothing_for_a_controller():
+    (fault,) = faults(entry('do = "deck1.hotcue3.label"', "note = 40"))
+    assert "deck1.hotcue3.label can only be read" in fault

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from midi_player import MidiPlayer
 
+from sfa_engine.engine.layout import VALUE_INDEX
 from sfa_engine.engine.midi import Action, Encoding, EventKind, FeedKind, Kind, LightKind
 from sfa_engine.surfaces.midi.lights import check_message
 from sfa_engine.surfaces.midi.profile import BUILT_IN, read_profile
@@ -98,3 +100,38 @@ def test_all_lamps_of_a_profile_are_sent_whole_messages(file, player):
     shown = {bytes(row[side][: row["length"]]) for row in lit for side in ("on", "off")}
     assert sent <= shown
     assert bool(sent) == bool(len(made.lights))
+
+
+def platter_of(player, deck=1):
+    return player.memory.engine["flat"][VALUE_INDEX[f"deck{deck}.platter"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "touch", "turn", "ticks"),
+    [
+        ("ddj-400", (0x90, 0x36), (0xB0, 0x22, 65), 720),
+        ("ddj-flx4", (0x90, 0x36), (0xB0, 0x22, 65), 720),
+        ("inpulse-200", (0x91, 8), (0xB1, 0x0A, 1), 248),
+        ("inpulse-300", (0x91, 8), (0xB1, 0x0A, 1), 248),
+        ("mixtrack-pro-fx", (0x90, 6), (0xB0, 6, 1), 1024),
+    ],
+)
+def test_a_jog_wheel_that_is_touched_turns_the_track_as_a_record(name, touch, turn, ticks):
+    player = MidiPlayer()
+    track = np.zeros((30 * 48_000, 2), np.int16)
+    player.engine.load(0, {"mix": track}, rate=48_000, position_s=10.0)
+    table = compile_profile(read_profile(BUILT_IN / f"{name}.toml"), 0)
+    player.bind(*table.bindings)
+    player.play([*touch, 127])
+    assert player.value("deck1.touch") == 1.0
+    for _ in range(64):
+        player.play(list(turn), block=False)
+        player.render(128)
+    player.render(4800)
+    assert platter_of(player) == pytest.approx(64 * 1.8 / ticks, rel=1e-6)
+    # The first tick came with the hand's first movement; all that follow are followed.
+    assert player.value("deck1.position") == pytest.approx(10.0 + 64 * 1.8 / ticks, abs=2e-3)
+    player.close()
+    player.render()
+    assert player.value("deck1.touch") == 0.0, "a hand whose device is gone holds the deck"
+    assert not player.memory.engine["transport"][0]["playing"]

@@ -5,15 +5,18 @@ The spelling is the usual one, with the fewest signs in the signature; ``F#`` fo
     minor  A E B F# C# G# Eb Bb F C G D        major  C G D A E B F# Db Ab Eb Bb F
            8 9 10 11 12 1  2  3 4 5 6 7  A            8 9 10 11 12 1  2  3  4  5  6 7  B
 
-Neighbours on the wheel mix well. Knows no track and no file.
+Neighbours on the wheel mix well: they share six of seven notes. A semitone up is seven steps on the
+wheel. Knows no track and no file.
 """
 
 from __future__ import annotations
 
+import math
 import re
 
 from sfa_engine.errors import MediaError
 
+DIAGONAL_ST = 1.5  # what a neighbour of the relative key has to save
 _FIRST = 8  # A minor and C major have the number 8; each fifth up is one more, modulo 12
 _FIFTHS = {
     "minor": ("A", "E", "B", "F#", "C#", "G#", "Eb", "Bb", "F", "C", "G", "D"),
@@ -76,6 +79,58 @@ def camelot(key: str) -> str:
     """Return the Camelot code of a key: ``8A`` for ``A minor``; any spelling is read."""
     tonic, mode = parse_key(key).split()
     return f"{(_FIFTHS[mode].index(tonic) + _FIRST - 1) % 12 + 1}{_LETTERS[mode]}"
+
+
+def shifted(key: str, semitones: int) -> str:
+    """Return the key that a key is after a shift of its pitch; any spelling is read."""
+    tonic, mode = parse_key(key).split()
+    tonics = _FIFTHS[mode]
+    return f"{tonics[(tonics.index(tonic) + 7 * semitones) % 12]} {mode}"
+
+
+def distance(one: str, other: str) -> int:
+    """Return the steps between two keys on the Camelot wheel; from A to B is one too.
+
+    0 is the same key, 1 a neighbour or the relative key; what is further apart clashes.
+    """
+    codes = camelot(one), camelot(other)
+    apart = abs(int(codes[0][:-1]) - int(codes[1][:-1]))
+    return min(apart, 12 - apart) + (codes[0][-1] != codes[1][-1])
+
+
+def match(key: str, other: str, above: float = 0.0, natural: float = 0.0) -> float:
+    """Return the nearest pitch at which a key fits another, in semitones above its name.
+
+    A key fits the same one, its relative and its neighbours on the wheel; a neighbour of the
+    relative, which shares as many notes, only if that saves `DIAGONAL_ST` semitones.
+
+    Parameters
+    ----------
+    key, other : str
+        In any spelling.
+    above : float
+        By how many semitones the other one is heard above its name.
+    natural : float
+        The same of the first one without a shift: the result is as near to this as it can be.
+
+    Returns
+    -------
+    float
+        A whole number and `above`.
+    """
+    mode = parse_key(other).split()[1]
+    middle = round(natural - above)
+    best, least = middle, math.inf
+    for shift in range(middle - 6, middle + 7):
+        near = shifted(key, shift)
+        apart = distance(near, other)
+        if apart > 1 + (near.split()[1] != mode):
+            continue
+        # Of shifts as far, the one that comes closer on the wheel.
+        cost = abs(shift + above - natural) + DIAGONAL_ST * (apart > 1) + 1e-6 * apart
+        if cost < least:
+            best, least = shift, cost
+    return best + above
 
 
 def _pitch(tonic: str) -> int:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa_engine.errors import MediaError
-from sfa_engine.library.key import KEYS, camelot, parse_key
+from sfa_engine.track.key import KEYS, camelot, distance, match, parse_key, shifted
 
 KNOWN = {  # the wheel as it is printed everywhere
     "1A": "G# minor", "2A": "Eb minor", "3A": "Bb minor", "4A": "F minor", "5A": "C minor",
@@ -60,3 +60,31 @@ def test_no_text_brings_anything_but_a_media_error(text):
     except MediaError:
         return
     assert key in KEYS
+
+
+@given(st.sampled_from(KEYS), st.integers(-24, 24), st.integers(-24, 24))
+def test_shifts_add_up_and_an_octave_is_none(key, one, other):
+    assert shifted(shifted(key, one), other) == shifted(key, one + other)
+    assert shifted(key, 12) == key
+
+
+@given(st.sampled_from(KEYS), st.sampled_from(KEYS))
+def test_distance_on_the_wheel_is_the_same_both_ways(one, other):
+    assert distance(one, other) == distance(other, one) <= 7
+    assert (distance(one, other) == 0) == (one == other)
+    assert distance("A minor", "C major") == distance("A minor", "E minor") == 1
+
+
+@given(st.sampled_from(KEYS), st.sampled_from(KEYS), st.floats(-3, 3), st.floats(-3, 3))
+def test_a_matched_key_fits_and_is_near(key, other, above, natural):
+    heard = match(key, other, above, natural)
+    assert abs(heard - natural) <= 3.5 + 1e-9
+    fits = distance(shifted(key, round(heard - above)), other)
+    assert fits <= 1 or (fits == 2 and key.split()[1] != other.split()[1])
+
+
+def test_a_key_that_fits_is_not_shifted():
+    for key in KEYS:
+        for other in KEYS:
+            if distance(key, other) <= 1:
+                assert match(key, other) == 0.0

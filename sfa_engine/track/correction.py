@@ -12,8 +12,9 @@ Each returns a new `Grid`, or raises MediaError if that is invalid. Knows no tra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 from msgspec.structs import replace
 
 from sfa_engine.errors import Refused
@@ -30,6 +31,61 @@ def with_downbeat(grid: Grid, time_s: float, rate: int) -> Grid:
     beat = float(grid.beat_of(time_s * rate, rate))
     bar = grid.beats_per_bar
     return _renumbered(grid, 1.0, round(beat / bar) * bar - beat)
+
+
+def moved(grid: Grid, frames: float) -> Grid:
+    """Return a grid moved later by so many frames."""
+    return replace(grid, anchors=tuple(Anchor(a.frame + frames, a.beat) for a in grid.anchors))
+
+
+def with_tempo_from(grid: Grid, time_s: float, bpm: float | None, rate: int) -> Grid:
+    """Return a grid with another tempo from the beat nearest to a time on.
+
+    Parameters
+    ----------
+    grid : Grid
+    time_s : float
+    bpm : float, optional
+        None: the tempo that it has there, so that a later change of it leaves what is before.
+    rate : int
+        Hz, of the grid's frames.
+    """
+    beat = float(np.round(grid.beat_of(time_s * rate, rate)))
+    place, before = (float(frame) for frame in grid.frame_of([beat, beat - 1.0], rate))
+    kept = [each for each in grid.anchors if each.beat <= beat - 1.0 and each.frame < place]
+    # The tempo before it is that between two anchors.
+    kept = kept or [Anchor(before, beat - 1.0)]
+    if bpm is None:
+        bpm = 60.0 * rate / float(grid.frame_of(beat + 1.0, rate) - place)
+    return replace(grid, anchors=(*kept, Anchor(place, beat)), bpm=bpm)
+
+
+def tapped(grid: Grid | None, frames: Sequence[float], rate: int) -> Grid:
+    """Return a grid of one tempo through beats that were tapped.
+
+    A line is fitted to the taps by least squares, so that the jitter of a hand averages out: with
+    n taps the tempo's error goes with n ** -1.5. A tap that was left out is no fault.
+
+    Parameters
+    ----------
+    grid : Grid, optional
+        The grid until now, whose bars are kept: None: the first tap is a downbeat.
+    frames : sequence of float
+        Positions of two taps or more, rising.
+    rate : int
+        Hz.
+    """
+    places = np.asarray(frames, np.float64)
+    interval = float(np.median(np.diff(places)))
+    numbers = np.concatenate(
+        [[0.0], np.cumsum(np.maximum(1.0, np.round(np.diff(places) / interval)))]
+    )
+    slope, start = np.polyfit(numbers, places, 1)
+    if grid is None:
+        return Grid((Anchor(float(start), 0.0),), 60.0 * rate / float(slope))
+    last = float(start + slope * numbers[-1])
+    beat = float(np.round(grid.beat_of(last, rate)))
+    return replace(grid, anchors=(Anchor(last, beat),), bpm=60.0 * rate / float(slope))
 
 
 def halved(grid: Grid) -> Grid:

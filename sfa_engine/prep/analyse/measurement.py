@@ -82,7 +82,7 @@ _FLOORS = {"snare": 0, "high": 5_000}  # Hz: where the kept part of an analytic 
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Measurement:
     """What is kept of a track.
 
     Parameters
@@ -112,7 +112,7 @@ class Heard:
         return self.frames / RATE
 
 
-def listen(blocks: Iterable[Block], spectra: Spectra | None = None) -> Heard:
+def measure_track(blocks: Iterable[Block], spectra: Spectra | None = None) -> Measurement:
     """Go once through a track.
 
     Parameters
@@ -124,7 +124,7 @@ def listen(blocks: Iterable[Block], spectra: Spectra | None = None) -> Heard:
 
     Returns
     -------
-    Heard
+    Measurement
         What is kept of it.
     """
     pass_ = _Pass(spectra or Spectra(RATE, SHORT, HOP))
@@ -133,7 +133,7 @@ def listen(blocks: Iterable[Block], spectra: Spectra | None = None) -> Heard:
     return pass_.finish()
 
 
-def listen_to_stem(blocks: Iterable[Block], frames: int) -> Levels:
+def measure_stem(blocks: Iterable[Block], frames: int) -> Levels:
     """Go once through a stem, for its levels alone.
 
     Parameters
@@ -145,7 +145,7 @@ def listen_to_stem(blocks: Iterable[Block], frames: int) -> Levels:
     Returns
     -------
     Levels
-        As `Heard.levels`.
+        As `Measurement.levels`.
     """
     pass_ = _Pass(None)
     for block in blocks:
@@ -183,15 +183,16 @@ class _Pass:
             if self.filled == SIZE:
                 self._step(NEW)
 
-    def finish(self) -> Heard:
+    def finish(self) -> Measurement:
         """Go through what is left, and hand over."""
         levels = self.levels_of(None)
         assert self.spectra is not None
         self.spectra.take(np.zeros(SHORT, np.float32))
         self.pitches.take(np.zeros(LONG, np.float32))
+        self.spectra.end()
         self.pitches.flush()
         power = np.concatenate(self.power) if self.power else np.zeros(1)
-        return Heard(self.frames, levels, power, self.peak.value, self.spectra, self.pitches)
+        return Measurement(self.frames, levels, power, self.peak.value, self.spectra, self.pitches)
 
     def levels_of(self, frames: int | None) -> Levels:
         """Go through what is left; return the levels of so many frames, or of all."""

@@ -1,0 +1,43 @@
+"""The cues and sections of a track on a deck, as the library or the bundle lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+
+class TrackCue(Struct, frozen=True):
+    """A cue of the library: with a `slot` a hot cue, without one a memory cue."""
+
+    position_s: float
+    end_s: float | None = None
+    kind: str = "cue"
+    slot: int | None = None
+    label: str = ""
+    color: str = ""
+    stem: str | None = None
+    on_load: bool = False
+    by_hand: bool = True
+
+
+class TrackSection(Struct, frozen=True):
+    """A section of a track: ``intro``, ``drop``."""
+
+    start_s: float
+    label: str
+
+
+class TrackCues(Struct, frozen=True):
+    """All cues of a track by position, its sections, and where its cue point is."""
+
+    cues: tuple[TrackCue, ...] = ()
+    sections: tuple[TrackSection, ...] = ()
+    cue_point: float | None = None
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> TrackCues:
+        """Return the cues of an answer of backstage, or of the host."""
+        return msgspec.convert(answer, cls)
