@@ -116,7 +116,7 @@ def voice(seconds=5.0):
     """Return a steady vowel of 120 Hz with vibrato: what its formants are is known."""
     t = np.arange(int(seconds * RATE)) / RATE
     turns = 2 * np.pi * np.cumsum(120 * (1 + 0.01 * np.sin(2 * np.pi * 5 * t))) / RATE
-    formants = ((650, 60, 1.0), (1080, 67, 0.6), (2650, 93, 0.35), (3500, 133, 0.2))
+    formants = ((650, 135, 1.0), (1080, 150, 0.6), (2650, 210, 0.35), (3500, 300, 0.2))
     mono = np.zeros(len(t))
     for h in range(1, 60):
         level = sum(q / (1 + ((120 * h - f) / width) ** 2) for f, width, q in formants)
