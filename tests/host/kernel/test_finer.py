@@ -125,10 +125,10 @@ def voice(seconds=5.0):
 
 
 def envelope_db(sound):
-    """Return the level of each third of an octave from 400 Hz on, against their sum."""
+    """Return the level of each half octave, wide enough for two harmonics, against their sum."""
     spectrum = np.abs(np.fft.rfft(sound[RATE : 3 * RATE, 0] * np.hanning(2 * RATE))) ** 2
     hertz = np.arange(len(spectrum)) / 2
-    edges = 400 * 2 ** (np.arange(12) / 3)
+    edges = 600 * 2 ** (np.arange(7) / 2)
     power = [spectrum[(hertz > a) & (hertz < b)].sum() for a, b in itertools.pairwise(edges)]
     return 10 * np.log10(np.array(power) / sum(power))
 
