@@ -1,4 +1,4 @@
-"""Whatever is settable or pressable, texts aside, can be learned, from whatever it can be moved by."""
+"""Whatever is settable or pressable, but texts, is learned from whatever it can be moved by."""
 
 import numpy as np
 import pytest
