@@ -391,7 +391,9 @@ class Performance(RuleBasedStateMachine):
         self._mount(deck, grid)
         for _ in range(3):
             self._tick(moved=deck)
-        assert not self.seen[deck].playing
+        # A hand that still touches the platter moves the new track, at the speed of the hand.
+        assert not self.seen[deck].playing or self.seen[deck].moving == Move.HAND
+        assert self._value(f"deck{deck + 1}.play") == 0.0
         assert self._value(f"deck{deck + 1}.leader") == 0.0
 
     @rule(deck=deck_numbers, go=seldom)
@@ -542,8 +544,9 @@ class Performance(RuleBasedStateMachine):
             )
             if not straight:
                 folded = start + (beat - start) % length
-        gone = int(self.memory["frame"]) - int(head["anchor_frame"])
-        place = float(head["anchor_position"]) + gone * float(head["speed"])
+        course = channel["voice"][OWN_VOICE]["line"]  # its head is beside that, with keylock
+        gone = int(self.memory["frame"]) - int(course["anchor_frame"])
+        place = float(course["anchor_position"]) + gone * float(course["speed"])
         heard = beat_at(self.slots[int(head["slot"])], place)
         if source:
             heard = (heard - float(guest["offset"])) / float(guest["multiple"])
