@@ -460,6 +460,8 @@ class Performance(RuleBasedStateMachine):
 
     def _check(self, d, was, now, jumped):
         ticks_s = TICK / RATE
+        # Where a roll lands is checked by `_check_roll`.
+        jumped = jumped or (was.rolling and not now.rolling)
         if was.reasons and not now.reasons and not jumped:
             jumped = True
             slips = self._value(f"deck{d + 1}.slip") or was.reasons == Slip.CENSOR
@@ -497,6 +499,8 @@ class Performance(RuleBasedStateMachine):
             return
         if not now.rolling and self._value(f"deck{d + 1}.loop.active"):
             return  # back in the loop that it rolled in
+        if was.reasons and not now.reasons:
+            return  # back from a slip, which `_check` looks at
         if max(was.under, now.under) > LENGTH_S - 0.01 or min(was.under, now.under) < -59.9:
             return
         gone = (now.under - was.under) / (TICK / RATE)
