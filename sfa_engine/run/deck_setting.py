@@ -18,7 +18,7 @@ def export_decks() -> None:
         return
     try:
         text = config_path().read_text()
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError, RuntimeError):  # the last: a user without a home
         return
     if "decks" not in text:  # as in nearly all: a `sfa get` does not pay for a parser
         return

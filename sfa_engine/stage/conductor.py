@@ -466,9 +466,7 @@ class Conductor:
         for report in reports:
             self._take(report)
         self._record(reports, False)
-        # A disk that hangs must not fill the ring, which would lose all later reports.
-        if self._is_recorded() or self._reports.held > REPORTS // 2:
-            self._reports.release()
+        self.release_recorded()
         if table is not None:
             self._settle(done, table)
         if host != self._host_started_ns:
@@ -479,6 +477,12 @@ class Conductor:
             self._unsure_to = self._writer.head
         self._lost = lost
         return reports
+
+    def release_recorded(self) -> None:
+        """Release the reports that were read, if they are recorded: no later stage has them."""
+        # A disk that hangs must not fill the ring, which would lose all later reports.
+        if self._is_recorded() or self._reports.held > REPORTS // 2:
+            self._reports.release()
 
     @property
     def _lost_now(self) -> int:

@@ -247,7 +247,7 @@ class Core:
     async def _set_text(self, path: str, value: Any, when: Any, source: int) -> dict[str, Any]:
         """Set a text; it is on the disk before the answer."""
         done = self.conductor.set_nowait(path, value, source, when)
-        await self._hotcues.outbox.wait_saved(SAVE_TIMEOUT_S)
+        await self._hotcues.wait_saved(SAVE_TIMEOUT_S)
         return _result(path, done)
 
     @verb(scope="perform")

@@ -90,6 +90,15 @@ class HotCues:
 
     # ------------------------------------------------------------------ recording
 
+    async def wait_saved(self, timeout_s: float) -> None:
+        """Wait until all changes are on the disk; no longer than that while the disk hangs.
+
+        Their reports are released at once: the next stage would take a store from before a text
+        for a new hot cue, which has none.
+        """
+        await self.outbox.wait_saved(timeout_s)
+        self._conductor.release_recorded()
+
     def loaded(self, deck: int) -> None:
         """Note that a deck's track was loaded or ejected."""
         self._conductor.pump()  # what was stored before is of the previous track
@@ -136,6 +145,7 @@ class HotCues:
 
     def _check_set(self, deck: int, number: int, text: Any) -> None:
         """Refuse a text of a hot cue that is not set: it would be nowhere."""
+        self._conductor.pump()  # what was stored until now is older, and would clear the text
         if text and self._conductor.get(_path(deck, number)) == NOT_SET:
             raise Refused(
                 f"hot cue {number} of deck {deck} is not set",

@@ -91,7 +91,7 @@ class Keys:
         wanted = [followed, int(engine["lead"]), *playing, *others]
         return next((n for n in wanted if n in others), None)
 
-    def match(self, number: int) -> None:
+    def match(self, number: int, _pressed: float = 1.0) -> None:
         """Set the pitch of a deck so that its key fits that of the other deck.
 
         Raises

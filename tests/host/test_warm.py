@@ -181,7 +181,7 @@ def test_a_track_that_is_let_go_while_it_is_read_stays_until_then(engine, warmer
     stretches = list(warmer._heads())
     engine.loader.give_track(0, None)
     engine.render(64)
-    engine.loader.free()
+    engine.loader.free_taken()
     assert engine.loader.in_slot(stretches[0].mounted.slot) is None
     for stretch in stretches:
         warmer._read(stretch)

@@ -2,13 +2,14 @@
 
 import contextlib
 
+import platformdirs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa_engine.errors import Refused
 from sfa_engine.run.config import Config, backstage_settings, load_config
-from sfa_engine.run.folders import runtime_path
+from sfa_engine.run.folders import config_path, runtime_path
 
 
 @pytest.fixture
@@ -26,6 +27,17 @@ def test_a_file_that_is_named_must_be_there(file, monkeypatch):
         load_config()
     file.write_text("[audio]\nrate = 0\n")
     assert load_config() == Config()
+
+
+@pytest.mark.parametrize("base", [None, "", "relative", "/srv/settings"])
+def test_the_file_is_in_the_folder_of_platformdirs(base, monkeypatch, tmp_path):
+    monkeypatch.delenv("SFA_CONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if base is None:
+        monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    else:
+        monkeypatch.setenv("XDG_CONFIG_HOME", base)
+    assert config_path() == platformdirs.user_config_path("sfa") / "config.toml"
 
 
 def test_what_is_written_is_taken(file):

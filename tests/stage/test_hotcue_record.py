@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import trio
 
 from sfa_engine.engine.command import Op, Ring, Source
 from sfa_engine.engine.intents import OPERATIONS
@@ -225,6 +226,28 @@ def test_a_change_of_a_delivered_cue_says_only_what_changed(deck: Deck):
     deck.conductor.pump()
     assert change_of(hotcues, 1) == {"label": "Drop", "position_s": 3.0}
     assert deck.conductor.get("deck1.hotcue1.label") == "Drop"  # it was moved, not stored anew
+
+
+async def test_a_label_that_was_answered_is_newer_than_a_store_whose_report_was_kept(deck: Deck):
+    hotcues = deck.stage()
+    deck.store(1, 2.0)
+    deck.conductor.pump()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hotcues.outbox._keep_saved)
+        deck.conductor.set_nowait("deck1.hotcue1.label", "Drop", PADS)
+        await hotcues.wait_saved(5.0)  # it is answered now, and the stage killed
+        nursery.cancel_scope.cancel()
+    change = change_of(deck.stage(), 1)
+    assert (change["label"], change["position_s"]) == ("Drop", 2.0)
+
+
+def test_a_label_is_newer_than_a_store_whose_report_was_not_read_yet(deck: Deck):
+    hotcues = deck.stage()
+    deck.store(1, 2.0)
+    deck.conductor.set_nowait("deck1.hotcue1.label", "Drop", PADS)
+    deck.conductor.pump()
+    assert change_of(hotcues, 1)["label"] == "Drop"
+    assert deck.conductor.get("deck1.hotcue1.label") == "Drop"
 
 
 def test_a_cue_that_is_stored_anew_or_cleared_has_no_label(deck: Deck):

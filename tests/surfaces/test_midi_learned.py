@@ -1,9 +1,9 @@
-"""Whatever is settable or pressable can be learned, from whatever it can be moved by."""
+"""Whatever is settable or pressable, but texts, is learned from whatever it can be moved by."""
 
 import numpy as np
 import pytest
 
-from sfa_engine.desk import CONTROLS, Button, Switch
+from sfa_engine.desk import CONTROLS, Button, Switch, Text
 from sfa_engine.engine.intents import family
 from sfa_engine.engine.midi import Encoding, Kind, key
 from sfa_engine.errors import Refused
@@ -19,7 +19,8 @@ LEARNABLE = list(
     {
         family(path): path
         for path, control in CONTROLS.items()
-        if not control.planned and (control.settable or isinstance(control, Button))
+        if not (control.planned or isinstance(control, Text))
+        and (control.settable or isinstance(control, Button))
     }.values()
 )
 NOTE = Learned(Kind.NOTE, 9, 36, Encoding.BUTTON)

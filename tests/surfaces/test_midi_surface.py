@@ -330,7 +330,12 @@ async def test_a_monitor_is_told_what_came_and_what_it_did_while_it_listens(host
     (item,) = pushed["items"]
     assert method == "midi.message"
     assert item["words"] == "note 36 (C2) velocity 100, channel 1"
-    assert item["did"] == ["pad 1 -> deck1.hotcue1.press"]
+    assert item["did"] == ["pad 1 -> deck1.hotcue1.press (hold)"]
+    host.receive(0, bytes([0x80, 36, 0]))
+    said.clear()
+    await until(lambda: said.extend(push.take()) or said)
+    (item,) = said[0][1]["items"]
+    assert item["did"] == ["pad 1 -> deck1.hotcue1.press (hold)"], "slip returns on release"
     push.close()
     await until(lambda: host.midi["slots"][0]["monitored"] == 0)
 

@@ -242,6 +242,27 @@ def test_texts_have_room(tablet: str) -> None:
 
 
 @pytest.mark.parametrize("tablet", TABLETS)
+def test_names_of_tabs_have_room(tablet: str) -> None:
+    for pager in app(tablet).nodes:
+        if pager.kind == "PAGER":
+            width = pager.frame[2] / len(pager.nodes)
+            for page in pager.nodes:
+                assert text_width(page.tabLabel, pager.textSizeOff) <= width, page.tabLabel
+
+
+@pytest.mark.parametrize("tablet", TABLETS)
+def test_what_a_hot_cue_has_is_on_one_page(tablet: str) -> None:
+    pages: dict[str, set[str]] = {}
+    for number, page in enumerate(n for n in app(tablet).nodes if n.kind == "GROUP"):
+        for message in (message for node in page.nodes for message in node.messages):
+            cue, _, name = control_of(message.address).rpartition(".")
+            if message.sends and "hotcue" in cue and name in {"kind", "store", "clear"}:
+                pages.setdefault(cue, set()).add(str(number))
+    assert len(pages) == sum(len(deck.hotcue) for deck in DESK.deck.values())
+    assert {len(found) for found in pages.values()} == {1}
+
+
+@pytest.mark.parametrize("tablet", TABLETS)
 def test_what_shows_takes_no_touches_and_what_is_touched_sends(tablet: str) -> None:
     for node in app(tablet).nodes:
         if node.kind in {"LABEL", "BOX", "GROUP"}:

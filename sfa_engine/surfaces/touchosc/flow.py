@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sfa_engine.desk import Button, Control, Fader, Switch
-from sfa_engine.surfaces.touchosc.look import CAPTION, GAP, INK_QUIET, Rect, fitting
+from sfa_engine.surfaces.touchosc.look import CAPTION, GAP, INK_QUIET, Rect, fitting, text_width
 from sfa_engine.surfaces.touchosc.sheet import (
     KEPT,
     LEFT,
@@ -153,7 +153,12 @@ def _put(sheet: Sheet, part: Control | Key, cell: Rect, within: str) -> None:
         side, body = cell.columns(NAME_WIDTH, 1.0)
         if body.w < width_of(part):
             side, body = cell.rows(CAPTION_HEIGHT, 1.0, gap=0)
-        _name(sheet, caption(part), side)
+        text, whose = caption(part), _whose(part, within)
+        if text_width(f"{text} {whose}", CAPTION) > side.w:
+            side, lower = side.rows(0.5, 0.5, gap=0)
+            _name(sheet, whose, lower)
+            whose = ""
+        _name(sheet, f"{text} {whose}".strip(), side)
         sheet.choice(part, body)
         return
     head, body = cell.rows(CAPTION_HEIGHT, 1.0, gap=0)

@@ -9,8 +9,8 @@ from sfa_engine.desk.control import GROUPS
 from sfa_engine.surfaces.touchosc.book import Book
 from sfa_engine.surfaces.touchosc.flow import flow
 from sfa_engine.surfaces.touchosc.look import GAP, Rect
-from sfa_engine.surfaces.touchosc.pager import SUB_TABS, Tab, pager
-from sfa_engine.surfaces.touchosc.sheet import is_moved, options
+from sfa_engine.surfaces.touchosc.pager import SUB_TABS, Tab, have_room, pager
+from sfa_engine.surfaces.touchosc.sheet import Sheet, is_moved, options
 
 NAMES = {"transport": "Deck", "hotcue": "Cues", "eq": "EQ"}  # of groups, where the name is another
 
@@ -50,14 +50,50 @@ def _top(control: Control, tops: Iterable[str]) -> str:
 
 
 def _pages(book: Book, controls: list[Control], top: str, room: Rect) -> Iterator[Tab]:
-    """Yield as many pages as each group needs."""
-    inner = Rect(0, 0, room.w, room.h - SUB_TABS).inset(0, GAP)
-    columns = 3 if book.tablet.short else 8
-    for group in GROUPS:
-        name, number = NAMES.get(group, group.capitalize()), 1
-        left = [control for control in controls if control.group == group]
-        while left:
+    """Yield as many pages as each group needs, behind tabs of its own if they are too many."""
+    below = Rect(0, 0, room.w, room.h - SUB_TABS)
+    groups = {
+        NAMES.get(group, group.capitalize()): [c for c in controls if c.group == group]
+        for group in GROUPS
+    }
+    flat = [
+        Tab(name if number == 1 else f"{name} {number}", sheet)
+        for name, mine in groups.items()
+        for number, sheet in enumerate(_sheets(book, mine, top, below), 1)
+    ]
+    if have_room(flat, room.w):
+        yield from flat
+        return
+    lower = Rect(0, 0, below.w, below.h - SUB_TABS)
+    for name, mine in groups.items():
+        sheets = list(_sheets(book, mine, top, below))
+        if len(sheets) > 1:
+            numbered = [
+                Tab(str(number), sheet)
+                for number, sheet in enumerate(_sheets(book, mine, top, lower), 1)
+            ]
+            sheets = [book.sheet()]
+            sheets[0].add(pager(f"{name} pages", below, numbered, SUB_TABS))
+        for sheet in sheets:
+            yield Tab(name, sheet)
+
+
+def _sheets(book: Book, controls: list[Control], top: str, room: Rect) -> Iterator[Sheet]:
+    """Yield pages of controls; a section is not divided if it has room on the next one."""
+    inner, columns = room.inset(0, GAP), 3 if book.tablet.short else 8
+    left = controls
+    while left:
+        here = left
+        sheet = book.sheet()
+        left = flow(sheet, here, inner, columns, top)
+        placed = here[: len(here) - len(left)]
+        whole = [c for c in placed if not left or _section(c) != _section(left[0])]
+        if whole and len(whole) < len(placed):
             sheet = book.sheet()
-            left = flow(sheet, left, inner, columns, top)
-            yield Tab(name if number == 1 else f"{name} {number}", sheet)
-            number += 1
+            flow(sheet, whole, inner, columns, top)
+            left = here[len(whole) :]
+        yield sheet
+
+
+def _section(control: Control) -> str:
+    return control.path.rpartition(".")[0]

@@ -75,11 +75,12 @@ def width_of(control: Control) -> int:
 
 
 def _words(option: str) -> str:
-    """Return an option as it stands on a button: ``Off``, ``Deck 1``."""
+    """Return an option as it stands on a button: ``Off``, ``Deck 1``, ``Fade in``."""
     if option.upper() in KEPT:
         return option.upper()
     word = option.rstrip("0123456789")
-    return f"{word.capitalize()} {option[len(word) :]}".strip() if word else option
+    text = word.capitalize().replace("_", " ")
+    return f"{text} {option[len(word) :]}".strip() if word else option
 
 
 def is_moved(control: Control) -> bool:

@@ -391,7 +391,9 @@ class Performance(RuleBasedStateMachine):
         self._mount(deck, grid)
         for _ in range(3):
             self._tick(moved=deck)
-        assert not self.seen[deck].playing
+        # A hand that still touches the platter moves the new track, at the speed of the hand.
+        assert not self.seen[deck].playing or self.seen[deck].moving == Move.HAND
+        assert self._value(f"deck{deck + 1}.play") == 0.0
         assert self._value(f"deck{deck + 1}.leader") == 0.0
 
     @rule(deck=deck_numbers, go=seldom)
@@ -458,6 +460,8 @@ class Performance(RuleBasedStateMachine):
 
     def _check(self, d, was, now, jumped):
         ticks_s = TICK / RATE
+        # Where a roll lands is checked by `_check_roll`.
+        jumped = jumped or (was.rolling and not now.rolling)
         if was.reasons and not now.reasons and not jumped:
             jumped = True
             slips = self._value(f"deck{d + 1}.slip") or was.reasons == Slip.CENSOR
@@ -495,6 +499,8 @@ class Performance(RuleBasedStateMachine):
             return
         if not now.rolling and self._value(f"deck{d + 1}.loop.active"):
             return  # back in the loop that it rolled in
+        if was.reasons and not now.reasons:
+            return  # back from a slip, which `_check` looks at
         if max(was.under, now.under) > LENGTH_S - 0.01 or min(was.under, now.under) < -59.9:
             return
         gone = (now.under - was.under) / (TICK / RATE)
@@ -542,8 +548,9 @@ class Performance(RuleBasedStateMachine):
             )
             if not straight:
                 folded = start + (beat - start) % length
-        gone = int(self.memory["frame"]) - int(head["anchor_frame"])
-        place = float(head["anchor_position"]) + gone * float(head["speed"])
+        course = channel["voice"][OWN_VOICE]["line"]  # its head is beside that, with keylock
+        gone = int(self.memory["frame"]) - int(course["anchor_frame"])
+        place = float(course["anchor_position"]) + gone * float(course["speed"])
         heard = beat_at(self.slots[int(head["slot"])], place)
         if source:
             heard = (heard - float(guest["offset"])) / float(guest["multiple"])

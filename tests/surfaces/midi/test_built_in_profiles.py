@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from sfa_engine.desk import CONTROLS, Button, Choice, Fader
+from sfa_engine.desk import CONTROLS, Button, Choice, Fader, Text
 from sfa_engine.engine.midi import BINDINGS, LIGHTS, SHORT, Action
 from sfa_engine.surfaces.midi.document import schema
 from sfa_engine.surfaces.midi.mapping import rows
@@ -152,7 +152,11 @@ def entry_of(control):
     return f'{head}note = 1\ndo = "{control.path}"\nlight = true\n'
 
 
-SETTABLE = [c for c in CONTROLS.values() if c.settable or isinstance(c, Button)]
+SETTABLE = [
+    control
+    for control in CONTROLS.values()
+    if (control.settable and not isinstance(control, Text)) or isinstance(control, Button)
+]
 
 
 @pytest.mark.slow

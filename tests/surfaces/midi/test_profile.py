@@ -437,7 +437,7 @@ RGB = 'light = { send = "F0 01 {r} {g} {b} F7", on = "desk", off = "dim" }'
 def lit(hues, *lines):
     """Return the messages of the only lamp, lit and not."""
     profile = parse_profile(entry(PAD, *lines), "x.toml")
-    (light,) = compile_profile(profile, 0, hues).lights
+    (light,) = compile_profile(profile, 0, hues=hues).lights
     return tuple(bytes(light[name][: light["length"]]) for name in ("on", "off"))
 
 
@@ -459,7 +459,7 @@ def test_a_pad_with_a_palette_has_the_nearest_of_its_colours():
     palette = "[palette]\nneutral = 3\nvocals = 13\nbass = 45\n"
     profile = parse_profile(entry(PAD, light, head=palette), "x.toml")
     for hue, number in (("#ffe000", 13), ("#1060ff", 45), ("", 3)):
-        (found,) = compile_profile(profile, 0, {"deck1.hotcue3": hue}).lights
+        (found,) = compile_profile(profile, 0, hues={"deck1.hotcue3": hue}).lights
         assert found["on"][2] == number
 
 
