@@ -28,7 +28,7 @@ demo: .venv/for-demo ## hear two decks mixed; without a sound device: demo.wav a
 test: setup ## run every test
 	@$(BIN)/python -c 'from sfa_engine.cli.screen import build_kernel; build_kernel()'
 	@$(BIN)/pytest -q -m 'not realtime and not nightly' --numprocesses auto --dist loadfile \
-	    --durations=20 --junitxml=build/tests.xml; first=$$?; \
+	    --max-worker-restart 0 --durations=20 --junitxml=build/tests.xml; first=$$?; \
 	    $(BIN)/pytest -q -m 'realtime and not nightly' --durations=20 --junitxml=build/tests-realtime.xml && exit $$first
 
 test-fast: setup ## run the fast tests of the core, in less than a minute

@@ -142,7 +142,9 @@ def _no_priority():
 def silent(tmp_path, monkeypatch):
     """A host in this process, whose device asks for no second block."""
     monkeypatch.setattr(device_keeper, "Timer", OneBlock)
-    return opened(tmp_path, monkeypatch)
+    made = opened(tmp_path, monkeypatch)
+    yield made
+    made.midi.end()  # its thread would call machine code that is not there any more
 
 
 @pytest.fixture
