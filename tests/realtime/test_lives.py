@@ -103,7 +103,8 @@ def test_a_killed_stage_costs_not_one_block_and_the_next_knows_every_value(playi
     engine = memory.engine
     # Deck 2 is synced: its rate follows that of deck 1 to the last bit, and with it what shows it.
     followed = {f"deck2.{name}" for name in ("rate", "bpm", "tempo_fader")}
-    moving = {"deck1.position", "deck2.position", "master.volume"} | followed
+    places = {f"deck{deck}.{name}" for deck in (1, 2) for name in ("position", "needle")}
+    moving = {*places, "master.volume"} | followed
 
     def kill():
         with playing.connect() as client:
