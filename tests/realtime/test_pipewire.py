@@ -351,7 +351,13 @@ def test_a_fixed_rate_that_the_graph_leaves_keeps_the_music_playing(pipewire, cl
             try:
                 device = "Main Output (PipeWire at its own 44100 Hz, not at 48000)"
                 now = {"driver": "portaudio", "device": device, "rate": 44_100}
-                until(lambda: engine_says(client, **now), "the graph's rate")
+
+                def is_followed():
+                    # A graph that is being set up may not take it at once.
+                    pipewire.set("clock.force-rate", 44_100)
+                    return engine_says(client, **now)
+
+                until(is_followed, "the graph's rate", 1.0, lambda: fixed.log("host")[-2000:])
                 until(lambda: fixed.memory().reading("master.level") > 0.001, "music")
             finally:
                 # Without a rate that is forced, PipeWire may keep the last one while clients run.
