@@ -25,7 +25,7 @@ from sfa_engine.engine.layout import (
     VOCALS,
 )
 from sfa_engine.host.kernel import spectral
-from sfa_engine.host.kernel.interpolate import add_span, weigh
+from sfa_engine.host.kernel.interpolate import LOUDEST, add_span, weigh
 from sfa_engine.host.kernel.intrinsics import kernel, part
 from sfa_engine.host.kernel.transport import place
 from sfa_engine.host.kernel.voice import Course
@@ -177,8 +177,10 @@ def read(dsp, tonal, voice, bus, start, frames, frame, share, share_slope):
         output = tonal.spectrum.output
         for i in range(count):
             at = BOTH * ((low + i) & MASK)
-            span[BOTH * i] = output[at]
-            span[BOTH * i + 1] = output[at + 1]
+            for c in range(BOTH):
+                # What is no number would live in the filters for ever.
+                x = output[at + c]
+                span[BOTH * i + c] = x if abs(x) < LOUDEST else F(0)
         loudness = dsp.media[tonal.slot].gain
         fill(dsp, voice, tonal.gain, tonal.slope, loudness, frames, share, share_slope)
         add_span(dsp, bus, start, frames, exact)
@@ -188,8 +190,9 @@ def read(dsp, tonal, voice, bus, start, frames, frame, share, share_slope):
         tail = tonal.spectrum.tail
         for i in range(count):
             at = BOTH * min(np.int64(SPECTRAL_TAIL - 1), max(np.int64(0), low + i))
-            span[BOTH * i] = tail[at]
-            span[BOTH * i + 1] = tail[at + 1]
+            for c in range(BOTH):
+                x = tail[at + c]
+                span[BOTH * i + c] = x if abs(x) < LOUDEST else F(0)
         loudness = tonal.tail_loudness
         fill(dsp, voice, tonal.tail_gain, tonal.tail_slope, loudness, frames, share, share_slope)
         add_span(dsp, bus, start, frames, exact)

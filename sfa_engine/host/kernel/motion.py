@@ -11,7 +11,7 @@ START     goes in a straight line to the deck's own   there: the deck runs
 
 The speed changes once a tick, on the raster, and within the tick in a straight line: what is heard
 has no steps. The deck's timeline has the mean speed of the tick, so that both meet at its ends.
-Whoever slips comes back at the end instead: see `slip`.
+A deck that slips returns to its track at the end instead: see `slip`.
 """
 
 from __future__ import annotations

@@ -169,3 +169,15 @@ def test_the_tables_are_those_of_the_transform():
     window = spectral_tables.hann(4096).astype(float)
     sums = (window.reshape(4, -1) ** 2).sum(axis=0)
     np.testing.assert_allclose(sums, 1.5, atol=1e-6)
+
+
+def test_pcm_that_is_no_number_is_silent_for_a_moment_and_not_for_ever():
+    vocals = tone(seconds=6.0)
+    vocals[60_000:60_100] = np.nan
+    engine = deck({"vocals": vocals, "other": tone(seconds=6.0)})
+    engine.set("deck1.stem.vocals.filter", 40.0)
+    sound = engine.render(4 * RATE)
+    assert np.isfinite(sound).all()
+    engine.set("deck1.stem.other.mute", 1.0)
+    engine.render(4800)
+    assert np.abs(engine.render(4800)).max() > 0.01
