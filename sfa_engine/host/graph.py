@@ -17,8 +17,8 @@ from sfa_engine.host.device import Driver, Stream
 POLL_S = 0.5
 RELINK_S = 2.0  # a link that was taken away may be on its way to another port
 REOPENED_S = 3.0  # a host that starts so soon after the last was ended for its rate is the next
-IN_VAIN_S = 5.0  # until a device is reopened again that got the wrong rate when it was reopened
-MAX_FAILURES = 2  # times in a row; then it waits for the graph to change its rate
+IN_VAIN_S = 5.0  # until a device is reopened again that got the wrong rate when it was reopened;
+MAX_IN_VAIN_S = 60.0  # twice as long after each failure, up to this
 PACE_S = 5.0  # the longest time over which the pace is taken
 RATE_SHARE = 0.02  # 44.1 and 48 kHz are 8 % apart
 MAX_ERROR_BYTES = 255
@@ -173,6 +173,7 @@ class Watch:
         self._stop = stop
         self.driver: Driver | None = None
         self.new_rate = ""
+        self._again_s = 0.0  # not before then, unless the graph changes its rate
 
     def run(self) -> None:
         """Watch until stopped. A server that hangs holds this thread alone."""
@@ -190,14 +191,16 @@ class Watch:
                     outputs = self._outputs(graph, stream)
                     watched = stream
                     off = self._compare(graph.rate)
-                    look_s = now_s + IN_VAIN_S if self._count_in_vain(off) else now_s
+                    self._again_s = now_s + self._rest_s(off)
+                    look_s = now_s
                     rate = graph.rate
                 error = outputs.look(now_s)
                 if now_s >= look_s and (off or self._compare(graph.rate) or pace.is_off()):
                     pace = Pace(self._memory)
                     before, rate = rate, _rate_now()
                     off = self._compare(rate)
-                    self.new_rate = off if self._may_reopen(changed=rate != before) else ""
+                    # Another one than it failed with is worth an attempt at once.
+                    self.new_rate = off if rate != before or now_s >= self._again_s else ""
                     look_s = now_s + PACE_S if off else now_s
             except DeviceError:
                 continue  # the server is going
@@ -213,19 +216,15 @@ class Watch:
         name, sink = device.client_name(), stream.found.name
         return Outputs(graph, name, sink, self._channels, any_sink=self._any_sink)
 
-    def _count_in_vain(self, off: str) -> int:
-        """Return how often in a row the device was reopened and had the wrong rate again."""
+    def _rest_s(self, off: str) -> float:
+        """Return how long to wait with reopening a device that got the wrong rate again."""
         engine = self._memory.engine
         reopened_ns = int(engine["host_started_ns"]) - int(engine["reopened_ns"])
-        in_vain = bool(off) and reopened_ns < REOPENED_S * 1e9
-        engine["reopened_in_vain"] = int(engine["reopened_in_vain"]) + 1 if in_vain else 0
-        return int(engine["reopened_in_vain"])
-
-    def _may_reopen(self, *, changed: bool) -> bool:
-        """Return whether it is worth it to reopen the device: not when it was in vain twice."""
-        if changed:
-            self._memory.engine["reopened_in_vain"] = 0
-        return int(self._memory.engine["reopened_in_vain"]) < MAX_FAILURES
+        if not off or reopened_ns > REOPENED_S * 1e9:
+            engine["reopened_in_vain"] = 0
+            return 0.0
+        engine["reopened_in_vain"] = failures = int(engine["reopened_in_vain"]) + 1
+        return min(MAX_IN_VAIN_S, IN_VAIN_S * 2.0 ** (failures - 1))
 
     def _compare(self, rate: int) -> str:
         """Return what is wrong with a rate of the graph, nothing if it is the one opened at."""

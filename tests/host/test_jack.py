@@ -9,7 +9,7 @@ import pytest
 
 from sfa_engine.engine.memory import Memory
 from sfa_engine.host import jack
-from sfa_engine.host.graph import MAX_FAILURES, PACE_S, Pace, Watch
+from sfa_engine.host.graph import IN_VAIN_S, PACE_S, Pace, Watch
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def test_a_time_in_which_blocks_were_missed_says_nothing_of_the_rate(memory):
     assert not pace.is_off()
 
 
-def test_a_device_is_not_reopened_for_ever_for_a_rate_that_it_does_not_get(memory):
+def test_a_device_that_gets_the_wrong_rate_again_is_reopened_less_and_less_often(memory):
     engine = memory.engine
 
     def reopen():
@@ -170,13 +170,8 @@ def test_a_device_is_not_reopened_for_ever_for_a_rate_that_it_does_not_get(memor
     watch = Watch(memory, "default", 2, threading.Event())
     engine["host_started_ns"] = 10**12
     off = watch._compare(44_100)
-    assert watch._count_in_vain(off) == 0
-    attempts = 0
-    while watch._may_reopen(changed=False):
-        attempts += 1
-        watch = reopen()
-        assert watch._count_in_vain(off) == attempts
-    assert attempts == MAX_FAILURES
-    assert watch._may_reopen(changed=True)
-    watch = reopen()
-    assert watch._count_in_vain("") == 0
+    assert watch._rest_s(off) == 0.0
+    rests = [reopen()._rest_s(off) for _ in range(6)]
+    assert rests == [IN_VAIN_S, 2 * IN_VAIN_S, 4 * IN_VAIN_S, 8 * IN_VAIN_S, 60.0, 60.0]
+    assert reopen()._rest_s("") == 0.0
+    assert reopen()._rest_s(off) == IN_VAIN_S
