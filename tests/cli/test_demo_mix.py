@@ -1,5 +1,7 @@
 """The demo where there is no sound device: a file, and a picture if matplotlib is installed."""
 
+from functools import partial
+
 import soundfile
 
 from sfa_engine.cli import demo_mix
@@ -10,7 +12,9 @@ def test_without_matplotlib_the_sound_is_rendered_and_one_line_says_how_to_get_t
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(demo_mix, "find_spec", lambda _: None)
-    demo_mix._render(parse_script("0.5 end"), tmp_path / "mix.wav", quiet=True)
+    script = parse_script("0.5 end")
+    draw = partial(demo_mix._draw_mix, script)
+    demo_mix._render(script, tmp_path / "mix.wav", draw, quiet=True)
     assert soundfile.info(tmp_path / "mix.wav").frames == 24_000
     assert not (tmp_path / "mix.png").exists()
     said = capsys.readouterr()
