@@ -13,12 +13,16 @@ from sfa_engine.cli.options import device_option
 @click.argument("tracks", nargs=-1, type=click.Path(path_type=Path))
 @device_option
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path),
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
     help="Render into a file, with a picture beside it; demo.wav (long-demo.wav) where there is no "
     "sound device.",
 )
 @click.option(
-    "--long", "long", is_flag=True,
+    "--long",
+    "long",
+    is_flag=True,
     help="A set of ten minutes on three tracks of ours, with all that two decks can do.",
 )
 @click.option("--quiet", is_flag=True, help="No progress bars.")

@@ -206,9 +206,7 @@ def vocals(grid: Grid) -> Signal:
     choir.small(32, RESPONSE, 730, 0.20, 0.4)
     choir.small(40, RESPONSE[:2], 780, 0.18, 0.9)
     space = effect.room(rate, 9, 2.4)
-    return ensemble.blend(
-        tape, grid, kicks(grid), 0.30, 0.17, space, 0.45, 0.75 * grid.beat_s, 0.5
-    )
+    return ensemble.blend(tape, grid, kicks(grid), 0.30, 0.17, space, 0.45, 0.75 * grid.beat_s, 0.5)
 
 
 PIECE = Piece(

@@ -44,6 +44,7 @@ STEM_COLOURS = {"drums": "#8a94a3", "bass": "#2f6fde", "other": "#e08a2c", "voca
 DECK_COLOURS = ("#5ad1c8", "#f2c14e")
 HEIGHTS = (2.4, 1.7, 1.7, 1.0, 0.7, 0.7)
 LIST_COLUMNS = 4
+STEADY_BPM = 0.6  # from one moment to the next
 LOUD = 0.35  # RMS that fills a deck's panel: -9 dB
 
 
@@ -152,9 +153,11 @@ def _draw_deck(
 
 
 def _legend(axes: Axes) -> None:
+    """Name the colours of the stems, above the panel's right end: music fills the rest."""
     key = axes.legend(
-        loc="lower right", ncols=4, fontsize=8, framealpha=0.6, facecolor=PANEL, edgecolor=LINE
-    )
+        loc="center right", bbox_to_anchor=(1.0, 0.93), ncols=4, fontsize=8, borderpad=0.2,
+        framealpha=0.6, facecolor=PANEL, edgecolor=LINE,
+    )  # fmt: skip
     for text in key.get_texts():
         text.set_color(FAINT_INK)
 
@@ -162,9 +165,10 @@ def _legend(axes: Axes) -> None:
 def _draw_tempo(axes: Axes, curves: Mapping[str, Curve]) -> None:
     _name(axes, "BPM")
     for deck, colour in enumerate(DECK_COLOURS, 1):
-        # A platter that brakes has no tempo that is worth a line.
         tempo = curves[f"{deck}.tempo"]
-        shown = np.where(tempo > 100.0, tempo, np.nan)
+        # A platter that brakes, or is thrown back, has no tempo; bends are a few BPM for a second.
+        moved = np.abs(np.gradient(tempo)) if len(tempo) > 1 else np.zeros_like(tempo)
+        shown = np.where(moved < STEADY_BPM, tempo, np.nan)
         style = "-" if deck == 1 else (0, (3, 2))
         axes.plot(curves["time"], shown, color=colour, linewidth=1.8, linestyle=style)
     axes.set_ylim(114.0, 132.0)
@@ -176,8 +180,9 @@ def _draw_crossfader(axes: Axes, curves: Mapping[str, Curve]) -> None:
     place = curves["crossfader"]
     axes.fill_between(curves["time"], -place, 0.0, where=place < 0, color=DECK_COLOURS[0], lw=0)
     axes.fill_between(curves["time"], -place, 0.0, where=place > 0, color=DECK_COLOURS[1], lw=0)
+    axes.axhline(0.0, color=LINE, linewidth=1.0)
     axes.set_ylim(-110.0, 110.0)
-    axes.set_yticks([-100, 100], labels=["2", "1"])
+    axes.set_yticks([-100, 0, 100], labels=["2", "both", "1"])
 
 
 def _draw_filters(axes: Axes, curves: Mapping[str, Curve]) -> None:

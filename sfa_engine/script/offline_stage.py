@@ -94,7 +94,10 @@ class OfflineStage:
         )
         self._buttons = {deck.key_match.path for deck in DESK.deck.values()}
         for number, deck in DESK.deck.items():
-            for section, press in ((deck.memory, self._press_memory), (deck.grid, self._press_grid)):
+            for section, press in (
+                (deck.memory, self._press_memory),
+                (deck.grid, self._press_grid),
+            ):
                 for control in section.controls():
                     if isinstance(control, Button):
                         name = control.path.rpartition(".")[2]

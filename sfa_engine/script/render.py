@@ -86,7 +86,9 @@ def perform(
             # A tick earlier: the kernel has the track when its cues are set.
             yield from upto(max(0, tick - TICK))
             is_load = event.verb == "load"
-            set_up = stage.load(event.deck, Path(event.path)) if is_load else stage.eject(event.deck)
+            set_up = (
+                stage.load(event.deck, Path(event.path)) if is_load else stage.eject(event.deck)
+            )
             yield from upto(tick)
             set_up()
             continue

@@ -156,7 +156,7 @@ def _parse_line(time_s: float, words: list[str], folder: Path) -> list[Event] | 
     if not rest:
         raise Refused(f"{verb} names no control", "see `sfa describe`")
     control = find(rest[0])
-    if isinstance(control, Meter):
+    if isinstance(control, Meter) and not control.settable:
         raise Refused(f"{control.path} is a reading and cannot be set")
     if isinstance(control, Button) != (verb == "press"):
         right = "press" if isinstance(control, Button) else "set"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from test_player import RATE, Engine
 
 from sfa_engine.errors import Refused
 from sfa_engine.library.bundle import rewrite_manifest, write_bundle_arrays
@@ -11,7 +12,6 @@ from sfa_engine.script.offline_stage import OfflineStage
 from sfa_engine.script.render import perform
 from sfa_engine.script.script import parse_script
 from sfa_engine.track.media import Cue, read_bundle
-from test_player import RATE, Engine
 
 SECONDS = 20
 CUES = (
@@ -76,7 +76,9 @@ def test_a_key_is_matched_in_a_render(tracks):
 
 
 def test_a_deck_gets_the_cues_of_its_bundle(tracks):
-    paths = [f"deck1.{name}" for name in ("hotcue1.position", "cue_point", "loop.start", "loop.end")]
+    paths = [
+        f"deck1.{name}" for name in ("hotcue1.position", "cue_point", "loop.start", "loop.end")
+    ]
     assert watched(loads(tracks) + "0.2 end", *paths) == [8.0, 2.0, 12.0, 14.0]
     kind, label, active = watched(
         loads(tracks) + "0.2 end", "deck1.hotcue2.kind", "deck1.hotcue1.label", "deck1.loop.active"
@@ -103,7 +105,9 @@ def test_a_hot_cue_that_was_stored_is_there_when_the_track_is_loaded_again(track
 
 def test_memory_cues_are_stored_visited_and_deleted(tracks):
     lines = "0 set deck1.position 6\n0.2 press deck1.memory.store\n0.3 set deck1.position 9\n"
-    (back,) = watched(loads(tracks) + lines + "0.5 press deck1.memory.previous\n1 end", "deck1.position")
+    (back,) = watched(
+        loads(tracks) + lines + "0.5 press deck1.memory.previous\n1 end", "deck1.position"
+    )
     assert back == 6.0
     (gone,) = watched(
         loads(tracks) + lines + "0.5 press deck1.memory.previous\n0.6 press deck1.memory.delete\n"
@@ -142,7 +146,10 @@ def test_an_ejected_deck_has_no_title(tracks):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("press deck1.load_selected", "at 0.5 s deck1.load_selected: not in a render; load a track"),
+        (
+            "press deck1.load_selected",
+            "at 0.5 s deck1.load_selected: not in a render",
+        ),
         ("press deck1.memory.next", "at 0.5 s there is no track on deck 1"),
         ("press deck1.grid.nudge 3", "at 0.5 s there is no track on deck 1"),
         ("press deck1.grid.undo", "at 0.5 s no correction of the grid on deck 1"),
@@ -157,7 +164,7 @@ def test_what_the_stage_refuses_names_its_time(line, said):
     assert str(refusal.value).startswith(said)
 
 
-def test_a_track_without_a_grid_has_none_to_correct(tracks, tmp_path):
+def test_a_track_without_a_grid_has_none_to_correct(tmp_path):
     plain = write_bundle_arrays(
         tmp_path / "plain.sfa", {"mix": np.zeros((RATE, 2), np.float32)},
         title="plain", artist="", bpm=None,
@@ -214,7 +221,7 @@ def test_controls_of_the_stage_are_played_at_their_time(tracks, monkeypatch):
     assert get("deck1.position") - began == pytest.approx(6.0, abs=0.5)
 
 
-def test_a_title_of_a_manifest_is_shown(tracks, tmp_path):
+def test_a_title_of_a_manifest_is_shown(tmp_path):
     sound = {"mix": np.zeros((RATE, 2), np.float32)}
     path = write_bundle_arrays(tmp_path / "x.sfa", sound, title="x", artist="", bpm=None)
     rewrite_manifest(path, replace(read_bundle(path).track, title="Renamed"))
