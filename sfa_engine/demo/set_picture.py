@@ -107,6 +107,7 @@ def draw_set(
     draw_waveform(panels[0], audio, rate, end_s)
     for deck in (1, 2):
         _draw_deck(panels[deck], deck, curves, titles, end_s)
+    _write_legend(figure, panels[1])
     _draw_tempo(panels[3], curves)
     _draw_crossfader(panels[4], curves)
     _draw_filters(panels[5], curves)
@@ -148,15 +149,14 @@ def _draw_deck(
             textcoords="offset points", color=INK, fontsize=9, va="center", clip_on=True,
             parse_math=False,
         )  # fmt: skip
-    if deck == 1:
-        _legend(axes)
 
 
-def _legend(axes: Axes) -> None:
-    """Name the colours of the stems, above the panel's right end: music fills the rest."""
-    key = axes.legend(
-        loc="center right", bbox_to_anchor=(1.0, 0.93), ncols=4, fontsize=8, borderpad=0.2,
-        framealpha=0.6, facecolor=PANEL, edgecolor=LINE,
+def _write_legend(figure: Figure, axes: Axes) -> None:
+    """Name the colours of the stems beside the title: the panels are full."""
+    handles, names = axes.get_legend_handles_labels()
+    key = figure.legend(
+        handles, names, loc="center right", bbox_to_anchor=(0.987, 0.975), ncols=4, fontsize=9,
+        facecolor=PANEL, edgecolor=LINE,
     )  # fmt: skip
     for text in key.get_texts():
         text.set_color(FAINT_INK)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from sfa_engine.demo.groove import PIECES
+from sfa_engine.demo.groove import PIECES, render_groove
 from sfa_engine.demo.long_demo import GROOVES, Watch, long_script, script_path
 from sfa_engine.demo.set_picture import SIZE_PIXELS, clock, draw_set
 from sfa_engine.desk import CONTROLS, Button
@@ -166,6 +166,47 @@ def test_the_first_minute_renders_and_can_be_drawn(quick, tmp_path) -> None:
     marks = [(event.time_s, event.path) for event in script.events if event.verb == "mark"]
     draw_set(tmp_path / "set.png", audio, RATE, curves, watch.titles, marks, "A set")
     assert imread(tmp_path / "set.png").shape[:2] == SIZE_PIXELS[::-1]
+
+
+# Where the set is silent on purpose: between the kicks of its fades, and before the second part.
+MEANT_SILENCE_S = ((0.0, 16.0), (239.0, 240.1), (560.0, 700.0))
+BLENDS_S = ((80.5, 109.9), (144.5, 191.9), (270.5, 299.9), (323.0, 358.0), (410.0, 420.0),
+            (435.5, 463.5), (465.5, 494.9))  # fmt: skip
+MEAN_S = 0.05
+
+
+@pytest.mark.nightly
+def test_the_whole_set_is_in_time_and_neither_clips_nor_falls_silent(tmp_path) -> None:
+    tracks = {}
+    for name in GROOVES:
+        groove = render_groove(name)
+        tracks[groove.title] = write_bundle_arrays(
+            tmp_path / f"{name}.sfa", groove.stems, title=groove.title, artist="",
+            bpm=groove.bpm, first_beat_s=groove.first_beat_s, key=groove.key,
+        )  # fmt: skip
+    script = long_script(script_path().read_text(), tracks)
+    watch = Watch()
+    audio = np.concatenate(list(perform(script, RATE, watch=watch)))
+    assert len(audio) == round(script.end_s * RATE)
+    assert np.abs(audio).max() < 10 ** (-1.0 / 20)  # the limiter's ceiling
+    curves = watch.curves()
+    assert curves["reduction"].min() > -3.0
+    assert np.mean(curves["reduction"] < -1.0) < 0.01
+
+    width = round(MEAN_S * RATE)
+    count = len(audio) // width
+    power = (audio[: count * width].astype(np.float64) ** 2).reshape(count, -1).mean(axis=1)
+    silent_s = np.flatnonzero(power < 10 ** (-50 / 10)) * MEAN_S
+    for begin_s, end_s in MEANT_SILENCE_S:
+        silent_s = silent_s[(silent_s < begin_s) | (silent_s > end_s)]
+    assert list(silent_s) == []
+
+    both = (curves["1.playing"] > 0) & (curves["2.playing"] > 0)
+    for begin_s, end_s in BLENDS_S:
+        here = (curves["time"] > begin_s) & (curves["time"] < end_s)
+        assert both[here].all()
+        for deck in (1, 2):
+            assert np.abs(curves[f"{deck}.phase_error"][here]).max() < 1e-3
 
 
 def test_a_time_is_written_in_minutes() -> None:
