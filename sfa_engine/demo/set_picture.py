@@ -17,6 +17,7 @@ Knows arrays of numbers only. Numbers on top refer to the list below::
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,8 +139,7 @@ def _draw_deck(
         axes.fill_between(curves["time"], below, above, color=colour, linewidth=0, label=stem)
         below = above
     own = [(time_s, name) for time_s, number, name in titles if number == deck]
-    ends = [time_s for time_s, _ in own[1:]] + [end_s]
-    for (begin_s, name), until_s in zip(own, ends, strict=True):
+    for (begin_s, name), (until_s, _) in pairwise([*own, (end_s, "")]):
         if not name:
             continue
         axes.axvspan(begin_s, until_s, ymin=0.86, color=DECK_COLOURS[deck - 1], alpha=0.16, lw=0)
