@@ -141,7 +141,8 @@ def test_the_beat_is_found_where_it_is_declared(grooves, name):
 def test_the_intro_is_drums_alone_and_so_is_the_end(grooves, name):
     groove = grooves[name]
     for stem in STEMS - {"drums"}:
-        assert np.abs(part(groove, groove.stems[stem], 0, 3)).max() == 0.0
+        # The rooms are convolved by FFT, whose rounding is below what a file of 24 bits holds.
+        assert np.abs(part(groove, groove.stems[stem], 0, 3)).max() < 2.0**-24
         assert decibels(part(groove, groove.stems[stem], 47, 1)) < -80.0
     assert decibels(part(groove, groove.stems["drums"], 47, 1)) > -20.0
 
