@@ -1,12 +1,13 @@
-"""Two tracks mixed by the engine, over its control socket or into a file."""
+"""Our demonstrations, mixed by the engine, over its control socket or into a file."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from sfa_engine.cli import screen
 from sfa_engine.cli.backstage import backstage
 from sfa_engine.cli.job_progress import JobProgress, follow, tracks_of
 from sfa_engine.cli.render import render_script
-from sfa_engine.demo.demo import LANES, write_grooves, write_script
+from sfa_engine.demo.demo import GROOVES, LANES, write_grooves, write_script
+from sfa_engine.demo.long_demo import GROOVES as LONG_GROOVES
+from sfa_engine.demo.long_demo import SCRIPT, Watch, long_script, script_path
 from sfa_engine.errors import DeviceError, EngineError, Refused, SfaError
 from sfa_engine.host import device as devices
 from sfa_engine.run import config as configuration
@@ -40,21 +43,58 @@ def run_demo(
     if len(tracks) not in {0, 2}:
         raise Refused(f"the demo mixes two tracks, not {len(tracks)}", "give two, or none")
     screen.build_kernel(quiet=quiet)
-    cache = closed_folder(platformdirs.user_cache_path("sfa")) / "demo"
-    cache.mkdir(exist_ok=True)
-    first, second = _prepare(tracks, quiet=quiet) if tracks else _compose(cache, quiet=quiet)
+    cache = _cache()
+    if tracks:
+        first, second = _prepare(tracks, quiet=quiet)
+    else:
+        first, second = _compose(cache, GROOVES, quiet=quiet)
     text = write_script(first, second)
     (cache / "demo.mix").write_text(text)
     script = parse_script(text)
-    device = "" if output else device or _find_device()
-    if device:
+    if device := "" if output else device or _find_device():
         _play(script, device, quiet=quiet)
     else:
-        _render(script, output or Path("demo.wav"), quiet=quiet)
+        _render(script, output or Path("demo.wav"), partial(_draw_mix, script), quiet=quiet)
     click.echo(f"the script of this mix is {cache / 'demo.mix'}; change it and `sfa render` it")
     if not tracks:
-        title = shlex.quote(read_bundle(first).track.title)
-        click.echo(f"both tracks are in the library: `sfa start`, then `sfa load 1 {title}`")
+        _say_loadable(first, "both")
+
+
+def run_long_demo(
+    tracks: Sequence[Path], device: str | None, output: Path | None, *, quiet: bool
+) -> None:
+    """Prepare the tracks of the long set, and play or render it."""
+    if tracks:
+        raise Refused(
+            "the long demo is written for tracks of its own",
+            "leave yours out; `sfa demo TRACK TRACK` mixes them",
+        )
+    text = script_path().read_text()
+    screen.build_kernel(quiet=quiet)
+    cache = _cache()
+    bundles = _compose(cache, LONG_GROOVES, quiet=quiet)
+    script = long_script(text, {read_bundle(path).track.title: path for path in bundles})
+    (cache / SCRIPT).write_text(text)
+    if device := "" if output else device or _find_device():
+        _play(script, device, quiet=quiet)
+    else:
+        watch = Watch()
+        draw = partial(_draw_set, script, watch)
+        _render(script, output or Path("long-demo.wav"), draw, watch, quiet=quiet)
+    click.echo(f"the script of this set is {cache / SCRIPT}; change it and `sfa render` it")
+    _say_loadable(bundles[0], "all")
+
+
+def _cache() -> Path:
+    """Return the folder of the demo's tracks and scripts."""
+    cache: Path = closed_folder(platformdirs.user_cache_path("sfa")) / "demo"
+    cache.mkdir(exist_ok=True)
+    return cache
+
+
+def _say_loadable(bundle: Path, how_many: str) -> None:
+    title = shlex.quote(read_bundle(bundle).track.title)
+    click.echo(f"{how_many} tracks are in the library: `sfa start`, then `sfa load 1 {title}`")
 
 
 def _play(script: Script, device: str, *, quiet: bool) -> None:
@@ -69,12 +109,21 @@ def _play(script: Script, device: str, *, quiet: bool) -> None:
     click.echo(f"blocks {engine['blocks']}, late {engine['late']}")
 
 
-def _render(script: Script, output: Path, *, quiet: bool) -> None:
-    """Render a script into a file, and draw it."""
-    render_script(script, output, RATE, quiet=quiet)
+def _render(
+    script: Script,
+    output: Path,
+    draw: Callable[[Path, Path], None],
+    watch: Watch | None = None,
+    *,
+    quiet: bool,
+) -> None:
+    """Render a script into a file, and draw it beside it if matplotlib is installed."""
+    render_script(script, output, RATE, quiet=quiet, watch=watch)
     files = str(output)
     if find_spec("matplotlib") is not None:
-        files += f" and {_draw(output, script)}"
+        picture = output.with_suffix(".png")
+        draw(output, picture)
+        files += f" and {picture}"
     click.echo(f"{files}: {script.end_s:.0f} s, by the engine")
     if find_spec("matplotlib") is None:
         click.echo("for a picture of the mix: pip install 'sfa-engine[demo]'", err=True)
@@ -90,15 +139,15 @@ def _find_device() -> str:
     return audio.device
 
 
-def _compose(cache: Path, *, quiet: bool) -> tuple[Path, Path]:
+def _compose(cache: Path, names: Sequence[str], *, quiet: bool) -> list[Path]:
     """Return the bundles of our own grooves, prepared into the library as any track is."""
-    with screen.progress_bar("composing two grooves", quiet=quiet) as bar:
-        folders = write_grooves(cache, lambda name, part: bar(part, f"composing {name}"))
+    with screen.progress_bar("composing grooves", quiet=quiet) as bar:
+        folders = write_grooves(cache, names, lambda name, part: bar(part, f"composing {name}"))
     return _prepare(folders, quiet=quiet)
 
 
-def _prepare(tracks: Sequence[Path], *, quiet: bool) -> tuple[Path, Path]:
-    """Return the bundles of two tracks, prepared into the library where they are not yet."""
+def _prepare(tracks: Sequence[Path], *, quiet: bool) -> list[Path]:
+    """Return the bundles of tracks, prepared into the library where they are not yet."""
     for track in tracks:
         if not track.exists():
             raise Refused(f'no file or folder "{track}"', "give two tracks, or none")
@@ -117,7 +166,7 @@ def _prepare(tracks: Sequence[Path], *, quiet: bool) -> tuple[Path, Path]:
                 raise Refused(f'"{track}" is {len(found)} tracks', "name one track, or its stems")
             found_id = found[0]["id"]
             bundles.append(Path(client.call("library.find", words=f"#{found_id}")["bundle"]))
-    return bundles[0], bundles[1]
+    return bundles
 
 
 @contextmanager
@@ -146,8 +195,8 @@ def _answers(socket: Path) -> bool:
         return False
 
 
-def _draw(output: Path, script: Script) -> Path:
-    """Draw the mix and its script into a picture beside its sound; return its path."""
+def _draw_mix(script: Script, output: Path, picture: Path) -> None:
+    """Draw a mix and what its script does."""
     import soundfile
 
     from sfa_engine.demo.picture import draw_mix
@@ -161,7 +210,19 @@ def _draw(output: Path, script: Script) -> Path:
                 np.array([e.time_s for e in events]),
                 np.array([e.value for e in events]),
             )
-    marks = [(e.time_s, e.path) for e in script.events if e.verb == "mark"]
-    picture = output.with_suffix(".png")
-    draw_mix(picture, audio[:, :2], rate, lanes, marks, "Sound Forge Alchemy")
-    return picture
+    draw_mix(picture, audio[:, :2], rate, lanes, _marks(script), "Sound Forge Alchemy")
+
+
+def _draw_set(script: Script, watch: Watch, output: Path, picture: Path) -> None:
+    """Draw a set and what its decks did."""
+    import soundfile
+
+    from sfa_engine.demo.set_picture import draw_set
+
+    audio, rate = soundfile.read(output, dtype="float32", always_2d=True)
+    title = "Sound Forge Alchemy: the long demo"
+    draw_set(picture, audio[:, :2], rate, watch.curves(), watch.titles, _marks(script), title)
+
+
+def _marks(script: Script) -> list[tuple[float, str]]:
+    return [(e.time_s, e.path) for e in script.events if e.verb == "mark"]

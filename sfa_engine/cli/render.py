@@ -13,6 +13,7 @@ from sfa_engine.cli.terminal import print_json
 from sfa_engine.errors import Refused
 
 if TYPE_CHECKING:
+    from sfa_engine.script.render import Watch
     from sfa_engine.script.script import Script
 
 
@@ -49,7 +50,9 @@ def render(script: Path, output: Path, rate: int, quiet: bool, as_json: bool) ->
         click.echo(f"{output}: {parsed.end_s:.1f} s, peak {_decibels(peak)}")
 
 
-def render_script(script: Script, output: Path, rate: int, *, quiet: bool) -> float:
+def render_script(
+    script: Script, output: Path, rate: int, *, quiet: bool, watch: Watch | None = None
+) -> float:
     """Render a script into a file, with a progress bar; return its peak.
 
     The file says which version, kernel and CPU it was rendered by.
@@ -60,7 +63,7 @@ def render_script(script: Script, output: Path, rate: int, *, quiet: bool) -> fl
 
     comment = "sfa-engine {version}, kernel {kernel}, CPU {cpu}".format(**provenance())
     with screen.progress_bar("rendering", quiet=quiet) as bar:
-        pieces, frames = perform(script, rate), round(script.end_s * rate)
+        pieces, frames = perform(script, rate, watch=watch), round(script.end_s * rate)
         return write_wav(output, pieces, rate, frames, bar, comment=comment)
 
 

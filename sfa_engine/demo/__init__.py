@@ -1,1 +1,1 @@
-"""The demo: two synthesised tracks and a mix of them. Needs the extra ``demo`` for its picture."""
+"""The demo: synthesised tracks, a mix and a set of them. Its pictures need the extra ``demo``."""

@@ -17,17 +17,18 @@ of the first track:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import soundfile
 
-from sfa_engine.demo.groove import GROOVES, render_groove
+from sfa_engine.demo.groove import render_groove
 from sfa_engine.system.atomic import temporary_directory
 from sfa_engine.track.media import RATE, Bundle, read_bundle
 
 LENGTH_S = 60.0
+GROOVES = ("slow-gold", "quicksilver")
 PHRASE_BARS = 8
 LANES = (
     "crossfader",
@@ -40,13 +41,15 @@ LANES = (
 Progress = Callable[[str, float], None]
 
 
-def write_grooves(folder: Path, progress: Progress) -> list[Path]:
-    """Render the project's own two tracks as folders of stem files, unless they are there.
+def write_grooves(folder: Path, names: Sequence[str], progress: Progress) -> list[Path]:
+    """Render tracks of the project's own as folders of stem files, unless they are there.
 
     Parameters
     ----------
     folder : Path
         Gets a folder for each track, named by its title, with a FLAC for each stem.
+    names : sequence of str
+        Of `sfa_engine.demo.groove.GROOVES`.
     progress : callable
         Told which one, and the part of it that is done, 0..1.
 
@@ -56,7 +59,7 @@ def write_grooves(folder: Path, progress: Progress) -> list[Path]:
         The folders.
     """
     made = []
-    for name in GROOVES:
+    for name in names:
         path = folder / name
         if not path.exists():
             groove = render_groove(name, progress=partial(progress, name))

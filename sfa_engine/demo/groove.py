@@ -6,7 +6,7 @@ add up to the mix, and its grid is exact: beat k falls on frame
 
 ::
 
-    groove ─┬─ slow_gold, quicksilver            notes, patterns, levels
+    groove ─┬─ slow_gold, quicksilver, copper_rain    notes, patterns, levels
             │    └── ensemble                    doublings, widths, rooms
             │          └── voice, singer, drum   one sound each
             │                └── effect, oscillator, score
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sfa_engine.demo import quicksilver, slow_gold
+from sfa_engine.demo import copper_rain, quicksilver, slow_gold
 from sfa_engine.demo.master import ride
 from sfa_engine.demo.score import Grid, Piece, Signal
 from sfa_engine.errors import Refused, did_you_mean
@@ -68,7 +68,11 @@ class Groove:
         return self.first_beat_s + bar * self.beats_per_bar * 60.0 / self.bpm
 
 
-PIECES: Mapping[str, Piece] = {"slow-gold": slow_gold.PIECE, "quicksilver": quicksilver.PIECE}
+PIECES: Mapping[str, Piece] = {
+    "slow-gold": slow_gold.PIECE,
+    "quicksilver": quicksilver.PIECE,
+    "copper-rain": copper_rain.PIECE,
+}
 
 GROOVES: tuple[str, ...] = tuple(PIECES)
 

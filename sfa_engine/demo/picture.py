@@ -161,8 +161,8 @@ def draw_mix(
     end_s = max(len(audio) / rate, 1.0 / rate)
     panels = [figure.add_subplot(grid[row]) for row in range(1 + len(lanes))]
     for axes in panels:
-        _dress(axes, end_s, axes is panels[-1])
-    _draw_waveform(panels[0], audio, rate, end_s)
+        dress(axes, end_s, axes is panels[-1])
+    draw_waveform(panels[0], audio, rate, end_s)
     for k, (axes, (name, (times_s, values))) in enumerate(
         zip(panels[1:], lanes.items(), strict=True)
     ):
@@ -174,7 +174,8 @@ def draw_mix(
     canvas.print_figure(str(path), format="png")
 
 
-def _dress(axes: Axes, end_s: float, lowest: bool) -> None:
+def dress(axes: Axes, end_s: float, lowest: bool) -> None:
+    """Give a panel its colours, and the range of its time; only the lowest has labels."""
     axes.set_facecolor(PANEL)
     axes.set_xlim(0.0, end_s)
     axes.tick_params(colors=FAINT_INK, labelsize=9, length=3, labelbottom=lowest)
@@ -183,7 +184,8 @@ def _dress(axes: Axes, end_s: float, lowest: bool) -> None:
         spine.set_color(LINE)
 
 
-def _draw_waveform(axes: Axes, audio: Signal, rate: int, end_s: float) -> None:
+def draw_waveform(axes: Axes, audio: Signal, rate: int, end_s: float) -> None:
+    """Draw a mix: its peaks, and its bands in front of them."""
     axes.set_ylim(-1.05, 1.05)
     axes.set_yticks([-1.0, 0.0, 1.0])
     axes.set_ylabel("mix", color=INK, fontsize=11, rotation=0, ha="right", va="center")

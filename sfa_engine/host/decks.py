@@ -88,7 +88,7 @@ class Decks:
             self._tracks[deck] = bundle
             self._errors.pop(deck, None)
         took_ms = (time.monotonic_ns() - began) / 1e6
-        facts = {**self.describe(deck), **_cues(bundle.track)}
+        facts = {**self.describe(deck), **cues_of(bundle.track)}
         return {"playable_ms": took_ms, "ticket": ticket, **facts}
 
     def eject(self, deck: int, deadline: float = math.inf) -> dict[str, Any]:
@@ -312,10 +312,10 @@ class Decks:
                 left = GRID_FIELDS if keep_grid else ()
                 known = {name: getattr(said, name) for name in REFRESHED if name not in left}
                 self._tracks[deck] = replace(there, track=structs.replace(track, **known))
-        return {"is_current": is_current, **_cues(said)}
+        return {"is_current": is_current, **cues_of(said)}
 
 
-def _cues(track: Track) -> dict[str, Any]:
+def cues_of(track: Track) -> dict[str, Any]:
     """Return a track's cues, sections, first downbeat as cue point, and saved loop, in seconds."""
     starts = [cue.position_frames for cue in track.cues if cue.kind == "intro"]
     return {

@@ -10,6 +10,7 @@ from sfa_engine.script.script import Event, Script
 
 AHEAD_S = 0.25  # from sending an event to its time
 STEP_S = 0.1
+SHORTEST_S = 0.001  # of a wait for the time of a control of the stage
 
 Progress = Callable[[float], None]
 
@@ -31,7 +32,9 @@ def play_script(caller: Caller, script: Script, progress: Progress | None = None
     progress : callable, optional
         Called with the seconds played.
     """
-    events = list(script.events)
+    # Controls of the stage act at once: they are not sent before their time.
+    events = [event for event in script.events if not event.is_at_once]
+    at_once = [event for event in script.events if event.is_at_once]
     while events and events[0].time_s <= 0 and events[0].verb in {"load", "eject"}:
         _load(caller, events.pop(0))
     engine = caller.call("status")["engine"]
@@ -41,7 +44,10 @@ def play_script(caller: Caller, script: Script, progress: Progress | None = None
     while now_s < script.end_s:
         while events and events[0].time_s < now_s + AHEAD_S + STEP_S:
             _do(caller, events.pop(0), start, rate)
-        time.sleep(STEP_S)
+        while at_once and at_once[0].time_s <= now_s:
+            _do(caller, at_once.pop(0), start, rate)
+        left_s = at_once[0].time_s - now_s if at_once else STEP_S
+        time.sleep(min(STEP_S, max(SHORTEST_S, left_s)))
         frame = caller.call("status")["engine"]["frame"]
         now_s = (frame - start) / rate
         if progress is not None:
@@ -59,5 +65,5 @@ def _do(caller: Caller, event: Event, start: int, rate: float) -> None:
     if event.verb in {"load", "eject"}:
         _load(caller, event)
     elif event.verb != "mark":
-        when = event.when or start + round(event.time_s * rate)
+        when = event.when or (None if event.is_at_once else start + round(event.time_s * rate))
         caller.call(event.verb, path=event.path, value=event.value, when=when)

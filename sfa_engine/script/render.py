@@ -10,29 +10,43 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sfa_engine.desk import find
-from sfa_engine.engine.command import REASONS, Reason, ReportKind, Ring, When
-from sfa_engine.engine.intents import OPERATIONS, Moment, command_for
+from sfa_engine.engine.command import REASONS, Reason, ReportKind, Ring
 from sfa_engine.engine.layout import LATENCY, TICK
-from sfa_engine.engine.ring import Command
 from sfa_engine.errors import MediaError, Refused
 from sfa_engine.host.offline import Offline
+from sfa_engine.script.offline_stage import OfflineStage
 from sfa_engine.script.script import Event, Script
+from sfa_engine.stage.conductor import Conductor
 from sfa_engine.system.atomic import atomic_file
 
 Audio = npt.NDArray[np.float32]
 Progress = Callable[[float], None]
+Watch = Callable[[float, Conductor], None]
 FORMATS = (".wav", ".flac", ".aiff", ".caf", ".w64", ".rf64")  # those that hold 24 bits
 NO_COMMENT = (".w64",)  # cannot store one
 PROBE_BYTES = 1 << 16  # more than may be free in the last block of a full disk
+WATCH_S = 0.1
 MAX_AT_ONCE = 200  # in one tick; the kernel holds 256 waiting commands
 
 
-def perform(script: Script, rate: float = 48_000.0, block: int = 512) -> Iterator[Audio]:
+def perform(
+    script: Script, rate: float = 48_000.0, block: int = 512, watch: Watch | None = None
+) -> Iterator[Audio]:
     """Yield the sound of a script, piece by piece: float32[frames, 2].
 
     Every event happens at its exact frame. The limiter's delay is cut off at the start, so that
     second 0 of the script is the first frame.
+
+    Parameters
+    ----------
+    script : Script
+    rate : float
+        Frames a second.
+    block : int
+        Frames a call of the kernel.
+    watch : callable, optional
+        Called every `WATCH_S` of sound, with the time in seconds and the conductor of the stage,
+        whose values and readings are those of that moment.
 
     Raises
     ------
@@ -42,29 +56,44 @@ def perform(script: Script, rate: float = 48_000.0, block: int = 512) -> Iterato
         The kernel refused an event; its time and the reason are named.
     """
     engine = Offline(rate, 2, block)
+    stage = OfflineStage(engine)
     end = round(script.end_s * rate) + LATENCY
-    position = 0
+    position, watched = 0, 0
+    longest = round(rate if watch is None else rate * WATCH_S)
     sent: dict[int, Event] = {}
 
     def upto(frame: int) -> Iterator[Audio]:
-        nonlocal position
+        nonlocal position, watched
         if position < frame:
             sent.clear()
         while position < frame:
-            piece = engine.render(min(frame - position, round(rate)))
+            piece = engine.render(min(frame - position, longest))
             skip = max(0, min(len(piece), LATENCY - position))
             position += len(piece)
             yield piece[skip:]
+            if watch is not None and position >= watched:
+                stage.conductor.pump()
+                watch(position / rate, stage.conductor)
+                watched = position + longest
         _check(engine, pending)
+        stage.conductor.pump()
 
     pending: dict[int, Event] = {}
     for event in script.events:
         # Up to the event's tick; the kernel applies it at the exact frame.
-        yield from upto(round(event.time_s * rate) // TICK * TICK)
+        tick = round(event.time_s * rate) // TICK * TICK
         if event.verb in {"load", "eject"}:
-            _load(engine, event)
-        elif event.verb != "mark":
-            ticket = engine.push(_command(event, rate))
+            # A tick earlier: the kernel has the track when its cues are set.
+            yield from upto(max(0, tick - TICK))
+            is_load = event.verb == "load"
+            set_up = (
+                stage.load(event.deck, Path(event.path)) if is_load else stage.eject(event.deck)
+            )
+            yield from upto(tick)
+            set_up()
+            continue
+        yield from upto(tick)
+        if event.verb != "mark" and (ticket := _do(stage, event, rate)):
             sent[ticket] = pending[ticket] = event
             if len(sent) > MAX_AT_ONCE:
                 raise Refused(f"more than {MAX_AT_ONCE} events at {event.time_s:g} s")
@@ -82,24 +111,13 @@ def _check(engine: Offline, pending: dict[int, Event]) -> None:
             raise Refused(f"at {event.time_s:g} s {event.path}: {message}", hint)
 
 
-def _load(engine: Offline, event: Event) -> None:
-    if event.verb == "load":
-        engine.load(event.deck - 1, Path(event.path))
-    else:
-        engine.loader.give_track(event.deck - 1, None)
-
-
-def _command(event: Event, rate: float) -> Command:
-    control = find(event.path)
-    if control.path not in OPERATIONS:
-        raise Refused(
-            f"at {event.time_s:g} s {control.path}: a control of the stage, not in a render",
-            "for the tempo, set the deck's rate",
-        )
-    moment = Moment(When.FRAME, frame=round(event.time_s * rate))
-    if event.when is not None:
-        moment = Moment.parse(event.when)
-    return command_for(control, event.value, moment, 0)
+def _do(stage: OfflineStage, event: Event, rate: float) -> int:
+    """Set or press a control at its exact frame; return the ticket, 0 if it is the stage's."""
+    when = event.when or (None if event.is_at_once else round(event.time_s * rate))
+    try:
+        return stage.do(event.verb, event.path, event.value, when)
+    except Refused as error:
+        raise Refused(f"at {event.time_s:g} s {error.message}", error.hint) from None
 
 
 def write_wav(

@@ -20,10 +20,11 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfa_engine.desk import DECK_NUMBERS, DECKS, Button, find
+from sfa_engine.desk import CONTROLS, DECK_NUMBERS, DECKS, Button, Value, find
 from sfa_engine.desk.control import Meter
 from sfa_engine.engine.intents import Moment
 from sfa_engine.errors import Refused, SfaError, did_you_mean
+from sfa_engine.stage.derived import DERIVED
 
 VERBS = ("load", "eject", "set", "press", "ramp", "mark", "end")
 RAMP_STEP_S = 0.01  # finer than a hand turns a knob; the engine glides in between
@@ -42,8 +43,8 @@ class Event:
         ``load``, ``eject``, ``set``, ``press`` or ``mark``.
     path : str
         Control, or for ``load`` the bundle, or for ``mark`` its words.
-    value : float
-        In the control's unit; for a button its number.
+    value : float or str
+        In the control's unit; for a button its number; a text.
     deck : int
         For ``load`` and ``eject``, from 1.
     when : str or None
@@ -55,10 +56,19 @@ class Event:
     time_s: float
     verb: str
     path: str = ""
-    value: float = 0.0
+    value: Value = 0.0
     deck: int = 0
     when: str | None = None
     words: str = ""
+
+    @property
+    def is_at_once(self) -> bool:
+        """Whether it is a control of the stage, which takes no moment but now."""
+        return (
+            self.verb in {"set", "press"}
+            and CONTROLS[self.path].owner == "stage"
+            and self.path not in DERIVED
+        )
 
 
 @dataclass(frozen=True)
@@ -146,7 +156,7 @@ def _parse_line(time_s: float, words: list[str], folder: Path) -> list[Event] | 
     if not rest:
         raise Refused(f"{verb} names no control", "see `sfa describe`")
     control = find(rest[0])
-    if isinstance(control, Meter):
+    if isinstance(control, Meter) and not control.settable:
         raise Refused(f"{control.path} is a reading and cannot be set")
     if isinstance(control, Button) != (verb == "press"):
         right = "press" if isinstance(control, Button) else "set"

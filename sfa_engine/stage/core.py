@@ -30,14 +30,15 @@ from sfa_engine.stage.browser import Browser
 from sfa_engine.stage.clocks import describe_clocks
 from sfa_engine.stage.conductor import Conductor, Done, readings_of
 from sfa_engine.stage.cue_names import Place, find_place, places_of
-from sfa_engine.stage.grid_edits import GridEdits
+from sfa_engine.stage.grid_edits import GridChange, GridEdits
 from sfa_engine.stage.health import LATELY_S, Facts, Misses, judge
 from sfa_engine.stage.host_link import ask_host
-from sfa_engine.stage.hotcues import HotCueMap, HotCues, bundle_of
+from sfa_engine.stage.hotcues import HotCueChange, HotCueMap, HotCues, bundle_of
 from sfa_engine.stage.keys import Keys
-from sfa_engine.stage.memory_cues import MemoryCues
+from sfa_engine.stage.memory_cues import MemoryCue, MemoryCues
 from sfa_engine.stage.midi_link import MidiLink
 from sfa_engine.stage.midi_ports import ExternalPorts
+from sfa_engine.stage.outbox import Outbox
 from sfa_engine.stage.outcome import Outcome
 from sfa_engine.stage.pending_load import PendingLoads
 from sfa_engine.stage.place import place_s
@@ -116,11 +117,12 @@ class Core:
         self._lock = SessionLock(self.conductor)
         self._browser = Browser(runtime, self.conductor)
         self._keys = Keys(self.conductor)
-        self._hotcues = HotCues(runtime, (data or runtime) / HOTCUES, self.conductor)
+        self._hotcues = HotCues(
+            Outbox(runtime, self.data / HOTCUES, HotCues.VERB, HotCueChange), self.conductor
+        )
         self._track_cues = [TrackCues()] * DECKS
         self._memory = MemoryCues(
-            runtime,
-            (data or runtime) / MEMORY_CUES,
+            Outbox(runtime, self.data / MEMORY_CUES, MemoryCues.VERB, MemoryCue),
             self.conductor,
             lambda deck: self._track_cues[deck - 1],
         )
@@ -132,7 +134,10 @@ class Core:
             runtime, lambda: self.conductor.memory, self._refresh, self._browser.library_changed
         )
         self._grids = GridEdits(
-            runtime, (data or runtime) / GRIDS, self.conductor, self._tracks.mark
+            Outbox(runtime, self.data / GRIDS, GridEdits.VERB, GridChange),
+            self.conductor,
+            partial(ask_host, runtime),
+            self._tracks.mark,
         )
 
         self._nursery: trio.Nursery | None = None

@@ -13,9 +13,8 @@ delivered is newer than the bundle.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,7 +24,6 @@ from msgspec import Struct
 from sfa_engine.desk import DECK_NUMBERS
 from sfa_engine.errors import EngineError, MediaError, Refused
 from sfa_engine.stage.conductor import Conductor
-from sfa_engine.stage.host_link import ask_host
 from sfa_engine.stage.hotcues import bundle_of
 from sfa_engine.stage.outbox import Outbox
 from sfa_engine.stage.place import place_s
@@ -41,6 +39,7 @@ MAX_TAPS = 64  # the last ones
 TAP_GAP_S = 3.0  # a longer pause begins anew: 20 BPM
 MAX_UNDO = 100
 
+Ask = Callable[..., Awaitable[Any]]  # name of a request, and its parameters
 Make = Callable[[Grid | None, int], Grid]  # grid and its rate -> the corrected one
 
 
@@ -94,25 +93,31 @@ class GridEdits:
 
     Parameters
     ----------
-    runtime : pathlib.Path
-        Folder of the sockets.
-    pending : pathlib.Path
-        File of the outbox.
+    outbox : Outbox
+        Takes the changes, for `VERB`.
     conductor : Conductor
+    ask : callable
+        Calls ``grid`` and ``grid.set`` of the host.
     refresh : callable
         Requests a refresh of a deck, from 0.
+    now : callable
+        Returns the time in seconds; that of the sound in a render.
     """
+
+    VERB = "library.save_grid"
 
     def __init__(
         self,
-        runtime: Path,
-        pending: Path,
+        outbox: Outbox[GridChange],
         conductor: Conductor,
+        ask: Ask,
         refresh: Callable[[int], None],
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.outbox = Outbox(runtime, pending, "library.save_grid", GridChange)
+        self.outbox = outbox
         self.run = self.outbox.run
-        self._runtime = runtime
+        self._ask = ask
+        self._now = now
         self._conductor = conductor
         self._refresh = refresh
         self._decks = {deck: _Deck() for deck in DECK_NUMBERS}
@@ -166,7 +171,7 @@ class GridEdits:
         there = self._decks[deck]
         if not self._conductor.memory.engine["transport"][deck - 1]["playing"]:
             raise Refused(f"deck {deck} is not playing", "play it, and tap along")
-        heard_s, now_s = place_s(self._conductor.memory, deck, heard=True), time.monotonic()
+        heard_s, now_s = place_s(self._conductor.memory, deck, heard=True), self._now()
         taps = there.taps
         is_on = taps.places_s and now_s - taps.at_s < TAP_GAP_S and heard_s > taps.places_s[-1]
         self._note_bundle(deck, bundle_of(self._conductor.memory, deck))
@@ -191,7 +196,7 @@ class GridEdits:
         """
         index, there = deck - 1, self._decks[deck]
         async with there.lock:
-            now = await ask_host(self._runtime, "grid", deck=index)
+            now = await self._ask("grid", deck=index)
             if not now:
                 raise Refused(f"there is no track on deck {deck}", "load one")
             old, rate = _grid(now), int(now["rate"])
@@ -211,7 +216,7 @@ class GridEdits:
         """Take the last correction of a deck's grid back."""
         there = self._decks[deck]
         async with there.lock:
-            now = await ask_host(self._runtime, "grid", deck=deck - 1)
+            now = await self._ask("grid", deck=deck - 1)
             if now:
                 self._note_bundle(deck, str(now["path"]))
             if not now or not there.before:
@@ -244,7 +249,7 @@ class GridEdits:
         change = self.outbox.messages.get(bundle_of(self._conductor.memory, deck))
         if change is None or change.anchors is None:
             return
-        now = await ask_host(self._runtime, "grid", deck=deck - 1)
+        now = await self._ask("grid", deck=deck - 1)
         if now and now["path"] == change.bundle:
             fields = {"bpm": change.bpm, "beats_per_bar": change.beats_per_bar}
             anchors = [{"frame": frame, "beat": beat} for frame, beat in change.anchors]
@@ -257,7 +262,7 @@ class GridEdits:
         with trio.move_on_after(GIVE_TIMEOUT_S):
             while True:
                 try:
-                    said = await ask_host(self._runtime, "grid.set", deck=deck - 1, **params)
+                    said = await self._ask("grid.set", deck=deck - 1, **params)
                 except EngineError:  # it is saved, and in the bundle when the host is back
                     break
                 if said["is_current"]:

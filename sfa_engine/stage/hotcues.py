@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -67,15 +66,15 @@ class HotCues:
 
     Parameters
     ----------
-    runtime : pathlib.Path
-        Folder of backstage's socket.
-    pending : pathlib.Path
-        File of the outbox.
+    outbox : Outbox
+        Takes the changes, for `VERB`.
     conductor : Conductor
     """
 
-    def __init__(self, runtime: Path, pending: Path, conductor: Conductor) -> None:
-        self.outbox = Outbox(runtime, pending, "library.save_hotcues", HotCueChange)
+    VERB = "library.save_hotcues"
+
+    def __init__(self, outbox: Outbox[HotCueChange], conductor: Conductor) -> None:
+        self.outbox = outbox
         self.run = self.outbox.run
         self._conductor = conductor
         self._bundles: dict[int, str] = {}  # by deck; empty: see the engine's memory

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -48,24 +47,27 @@ class MemoryCues:
 
     Parameters
     ----------
-    runtime : pathlib.Path
-        Folder of backstage's socket.
-    pending : pathlib.Path
-        File of the outbox.
+    outbox : Outbox
+        Takes the changes, for `VERB`.
     conductor : Conductor
     cues : callable
         Returns what the library has of a deck's track, by the deck from 1.
+    now : callable
+        Returns the time in seconds; that of the sound in a render.
     """
+
+    VERB = "library.save_memory_cue"
 
     def __init__(
         self,
-        runtime: Path,
-        pending: Path,
+        outbox: Outbox[MemoryCue],
         conductor: Conductor,
         cues: Callable[[int], TrackCues],
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.outbox = Outbox(runtime, pending, "library.save_memory_cue", MemoryCue)
+        self.outbox = outbox
         self.run = self.outbox.run
+        self._now = now
         self._conductor = conductor
         self._cues = cues
         # Changes that were delivered, until the library's cues are requested again.
@@ -170,7 +172,7 @@ class MemoryCues:
             put(f"deck{deck}.loop.active", 1.0)
         done = put(f"deck{deck}.position", cue.position_s)
         if when is None:
-            self._last[deck] = (cue.position_s, time.monotonic())
+            self._last[deck] = (cue.position_s, self._now())
         name = cue.label or (cue.kind if cue.kind != "cue" else clock(cue.position_s))
         self._conductor.stage.put(f"deck{deck}.memory.label", name)
         return done
@@ -179,7 +181,7 @@ class MemoryCues:
         """Return the cue that a deck was sent to a moment ago, if it is still near."""
         cue_s, at_s = self._last.get(deck, (NOT_SET, 0.0))
         here_s = place_s(self._conductor.memory, deck)
-        is_near = abs(here_s - cue_s) < RECENT_S or time.monotonic() - at_s < RECENT_S / 10
+        is_near = abs(here_s - cue_s) < RECENT_S or self._now() - at_s < RECENT_S / 10
         return cue_s if cue_s != NOT_SET and is_near else None
 
 

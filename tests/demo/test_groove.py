@@ -73,7 +73,7 @@ def test_a_groove_is_as_long_as_its_bars_and_a_tail(grooves, name):
     groove = grooves[name]
     seconds = len(groove.stems["drums"]) / RATE
     assert groove.bars == 48
-    assert 85.0 < groove.bar_s(48) < 96.0
+    assert 85.0 < groove.bar_s(48) < 99.0
     assert 1.0 < seconds - groove.bar_s(48) < 3.0
 
 
@@ -141,7 +141,8 @@ def test_the_beat_is_found_where_it_is_declared(grooves, name):
 def test_the_intro_is_drums_alone_and_so_is_the_end(grooves, name):
     groove = grooves[name]
     for stem in STEMS - {"drums"}:
-        assert np.abs(part(groove, groove.stems[stem], 0, 3)).max() == 0.0
+        # The rooms are convolved by FFT, whose rounding is below what a file of 24 bits holds.
+        assert np.abs(part(groove, groove.stems[stem], 0, 3)).max() < 2.0**-24
         assert decibels(part(groove, groove.stems[stem], 47, 1)) < -80.0
     assert decibels(part(groove, groove.stems["drums"], 47, 1)) > -20.0
 
@@ -216,8 +217,9 @@ def test_the_kick_owns_the_bottom_and_the_cymbals_the_top(grooves, name):
 
 
 @pytest.mark.slow
-def test_the_two_grooves_differ_in_tempo_and_are_neighbours_in_key(grooves):
+def test_the_grooves_differ_in_tempo_and_the_first_two_are_neighbours_in_key(grooves):
     assert sorted((g.bpm, g.key) for g in grooves.values()) == [
+        (118.0, "F minor"),
         (122.0, "A minor"),
         (128.0, "E minor"),
     ]
@@ -240,7 +242,7 @@ def test_an_unknown_groove_is_refused_with_the_nearest_name():
 
 
 def test_a_name_like_none_is_refused_with_all_of_them():
-    with pytest.raises(Refused, match="there are slow-gold, quicksilver"):
+    with pytest.raises(Refused, match="there are slow-gold, quicksilver, copper-rain"):
         render_groove("xyz")
 
 

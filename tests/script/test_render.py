@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from sfa_engine.errors import MediaError, Refused
-from sfa_engine.script.render import FORMATS, perform, write_wav
-from sfa_engine.script.script import parse_script
+from sfa_engine.errors import MediaError
+from sfa_engine.script.render import FORMATS, write_wav
 
 RATE = 48_000
 
@@ -47,9 +46,3 @@ def test_what_stops_a_file_is_said_in_the_words_of_the_system(tmp_path):
     with pytest.raises(MediaError, match="cannot be written: File too large; choose another"):
         write_wav(tmp_path / "mix.wav", pieces(20), RATE, RATE)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("line", ["set deck1.bpm 124", "ramp deck1.tempo_fader 0 50 over 1"])
-def test_a_control_that_a_render_has_not_is_refused(line):
-    with pytest.raises(Refused, match="a control of the stage"):
-        list(perform(parse_script(f"0 {line}\n1 end")))

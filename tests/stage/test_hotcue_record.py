@@ -17,7 +17,8 @@ from sfa_engine.engine.ring import CommandWriter
 from sfa_engine.errors import Refused
 from sfa_engine.host.offline import Offline
 from sfa_engine.stage.conductor import Conductor
-from sfa_engine.stage.hotcues import HotCues
+from sfa_engine.stage.hotcues import HotCueChange, HotCues
+from sfa_engine.stage.outbox import Outbox
 from sfa_engine.stage.track_cues import TrackCue
 
 PADS = 1001  # source of what the pads of another writer do
@@ -41,7 +42,8 @@ class Deck:
 
     def stage(self) -> HotCues:
         self.conductor = Conductor(self.engine.memory)
-        return HotCues(self.folder, self.folder / "hotcues.json", self.conductor)
+        outbox = Outbox(self.folder, self.folder / "hotcues.json", HotCues.VERB, HotCueChange)
+        return HotCues(outbox, self.conductor)
 
     def press(self, verb: str, number: int, position_s: float = 0.0) -> None:
         seek = OPERATIONS["deck1.position"]
