@@ -287,6 +287,16 @@ class Tempo(Section):
         verb="sync",
         refusable=False,
     )
+    sync_align = Choice(
+        "Where a deck that follows beats begins and lands: on a beat, or as far into its bar.",
+        options=("beat", "bar"),
+        label="ALIGN",
+    )
+    sync_bar = Button(
+        "Jumps to the bar of what the deck follows; with quantise, on its next beat.",
+        verb="sync_bar",
+        label="TO BAR",
+    )
     leader = Switch("Sets the tempo for decks that sync.", verb="leader", refusable=False)
 
 
@@ -428,6 +438,12 @@ class Deck(Transport, Tempo, Motion, Channel):
         "How far the deck is from the beat of the deck that leads.",
         beats(-1, 1, 0, log=False),
         label="PHASE",
+        group="tempo",
+    )
+    bar_error = Meter(
+        "How many beats later the deck would be on the bar of the deck that leads.",
+        beats(-64, 64, 0, log=False),
+        label="OFF BAR",
         group="tempo",
     )
     underruns = Meter(

@@ -290,6 +290,7 @@ TRANSPORT = _lay(
     ("nudge", "f8"),  # share of the speed that is added to hold the phase
     ("started_frame", "i8"),
     ("steered_frame", "i8"),
+    ("bar_due", "i8"),  # 1: it jumps to the followed bar on its next beat
     ("unrolled", "f8"),  # beats that the loop which plays has taken back so far
     ("rate_moved", "i8"),  # 1: sync moved the rate, and has not reported it yet
     # roll: see `kernel.loop`
