@@ -122,7 +122,7 @@ REASONS = {
     Reason.NO_STEM: ("that track has no such stem", "separate it, or use another stem"),
     Reason.NO_CHANGE: ("there is no change of stems to undo", "swap or hand over a stem first"),
     Reason.NO_OTHER: ("no other deck has a track", "load one there"),
-    Reason.NOT_SYNCED: ("the deck follows no beats", "play it with sync at beat, and its leader too"),
+    Reason.NOT_SYNCED: ("the deck follows no beats", "set its sync to beat and play both decks"),
     Reason.NO_BAR: ("the bars of both tracks differ", "jump by beats instead"),
     Reason.NOT_WAITING: ("no such command is waiting", "list them with commands.waiting"),
 }

@@ -1,4 +1,4 @@
-"""What clients hold: controls that spring back when they are let go, each with its last holder. Pure."""
+"""What clients hold: controls that spring back, each with its last holder. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def rest_of(control: Control) -> float:
 
 
 class Holds:
-    """Remembers who holds what. Who sets a held control holds it, and who held it before does not."""
+    """Which source holds which control: the last one that moved or pressed it."""
 
     def __init__(self) -> None:
         self._holders: dict[str, tuple[int, int]] = {}  # source and ticket, by path

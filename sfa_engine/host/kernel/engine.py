@@ -141,7 +141,7 @@ def publish_phase(engine, dsp, deck, beat, tempo, frame, reading):
     if bar != 1.0:
         counted = (running_beat(engine, dsp, lead, frame) - downbeat(engine, lead)) * multiple
         late = math.floor(sync.bar_error(counted, beat, bar) + 0.5)
-        reading.bar_error = -late if late == bar / 2.0 else late
+        reading.bar_error = np.float64(-late if late == bar / 2.0 else late)
 
 
 @kernel

@@ -129,8 +129,10 @@ def beats_per_bar(engine, dsp, lead):
 
 @kernel
 def is_playing(engine, lead):
-    """Return whether what leads goes on."""
-    return lead == CLOCK or transport.runs(engine, lead)
+    """Return whether what leads goes on; not before a new host has read its track."""
+    if lead == CLOCK:
+        return True
+    return engine.transport[lead].head.slot >= 0 and transport.runs(engine, lead)
 
 
 @kernel

@@ -242,6 +242,7 @@ def steer(engine, dsp, deck, frame):
         machine.slip.unrolled = 0.0
     if machine.playing == 0 or main.slot < 0 or not transport.runs(engine, deck):
         machine.nudge = 0.0
+        machine.bar_due = 0
         return
     if machine.bar_due != 0 and frames_to_bar(engine, dsp, deck, frame) == 0:
         go_to_bar(engine, dsp, deck, frame)

@@ -197,6 +197,13 @@ def test_a_deck_that_stops_is_not_put_on_the_bar_when_it_starts_again():
     assert decks.engine.memory.engine["transport"][1]["bar_due"] == 0
 
 
+def test_a_brake_ends_the_wait_for_the_bar():
+    decks = off_by(1.0, 1.0)
+    decks.do(Op.SYNC_BAR, 2)
+    decks.do(Op.BRAKE, 2)
+    assert decks.engine.memory.engine["transport"][1]["bar_due"] == 0
+
+
 def test_a_deck_that_slips_returns_to_the_bar():
     decks = off_by(1.0, 0.0)
     decks.do(Op.CENSOR, 2)

@@ -10,7 +10,6 @@ from sfa_engine.engine.command import Handover, Op, Reason, ReportKind, When
 from sfa_engine.engine.layout import TICK, VALUE_INDEX
 from sfa_engine.engine.ring import Command
 from sfa_engine.host.kernel import sync
-from sfa_engine.host.offline import Offline
 from sfa_engine.track.grid import Anchor, Grid
 
 
