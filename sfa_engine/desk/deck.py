@@ -390,6 +390,12 @@ class Deck(Transport, Tempo, Motion, Channel):
         label="INSTRUM",
         group="stems",
     )
+    stem_key = Switch(
+        "Shifts stems of other decks, but for drums, to this deck's key, if both keys are known.",
+        glide=0.02,
+        label="STEM KEY",
+        group="stems",
+    )
     hotcue = Each(range(1, HOT_CUES + 1), HotCue)
     hotcue_bank = Fader(
         "Bank of eight hot cues that the pads of a surface play.",

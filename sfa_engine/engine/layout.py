@@ -473,6 +473,7 @@ MEDIA = np.dtype(
         ("onsets_address", "i8", (STRIPS,)),  # of each stem: int64, in track frames
         ("onsets", "i8", (STRIPS,)),  # how many
         ("gain", "f8"),
+        ("key", "i8"),  # tonic of the major key that has its notes, from C; -1: unknown
     ]
 )
 FILTER = np.dtype(
@@ -590,7 +591,8 @@ CHANNEL = np.dtype(
         ("side_from", "f8"),
         ("side_to", "f8"),
         ("together", "i8"),  # 1: all stems are read by the first voice, and no other sounds on
-        ("sides_rest", "i8"),  # 1: the stems' crossfaders are in their middle
+        ("tonal_rest", "i8"),  # 1: no tonal stem is stretched by its spectra, and no such sounds on
+    ("sides_rest", "i8"),  # 1: the stems' crossfaders are in their middle
         ("peak", "f8"),
         ("power", "f8"),
     ]

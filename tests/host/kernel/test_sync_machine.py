@@ -59,6 +59,8 @@ GRIDS = {
     "step": Grid((Anchor(0.0, 0.0), Anchor(20.0 * TRACK_RATE, 40.0)), 126.0),
     "none": None,
 }
+KEYS = {"124": "A minor", "128": "F# minor", "70": "Bb major", "174": "A minor"}
+KEYS |= {"step": None, "none": "C minor"}
 FRAMES = len(QUIET)
 BEATS = {name: grid.beats(FRAMES, TRACK_RATE) for name, grid in GRIDS.items() if grid}
 FIRST = {name: grid.first_beat(FRAMES, TRACK_RATE) for name, grid in GRIDS.items() if grid}
@@ -137,7 +139,9 @@ class Performance(RuleBasedStateMachine):
 
     def _mount(self, deck, name):
         self.grids[deck] = name
-        mounted = self.engine.load(deck, {"mix": QUIET}, rate=TRACK_RATE, grid=GRIDS[name])
+        mounted = self.engine.load(
+            deck, {"mix": QUIET}, rate=TRACK_RATE, grid=GRIDS[name], key=KEYS[name]
+        )
         self.slots[mounted.slot] = name
 
     def _render(self):
@@ -378,6 +382,10 @@ class Performance(RuleBasedStateMachine):
     @rule(deck=deck_numbers, source=st.integers(0, NO_SOURCE))
     def stem_source(self, deck, source):
         self._do(deck, Op.STEM_SOURCE, float(source), target=MIX)
+
+    @rule(deck=deck_numbers, on=often)
+    def stem_key(self, deck, on):
+        self._set(deck, "stem_key", float(on))
 
     @rule()
     def undo_stems(self):
