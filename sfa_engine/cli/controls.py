@@ -103,7 +103,7 @@ def _readable(word: str) -> list[str]:
 def set_(path: str, value: str, when: str | int | None) -> None:
     """Set a control: `sfa set deck1.stem.vocals.volume -6`."""
     with connect() as client:
-        said = client.call("set", path=path, value=value, when=when)
+        said = client.call("set", path=path, value=value, when=when, keep=True)
     click.echo(said["text"] + moment_text(when))
 
 
@@ -117,7 +117,7 @@ def press(path: str, value: str | None, when: str | int | None) -> None:
         place = path.removesuffix("press") + "position"
         is_hot_cue = when is None and ".hotcue" in path and path.endswith(".press")
         before = client.call("get", path=place) if is_hot_cue else None
-        client.call("press", path=path, value=value, when=when)
+        client.call("press", path=path, value=value, when=when, keep=True)
         if before is not None:
             click.echo(_hot_cue_result(before, client.call("get", path=place)))
 

@@ -121,6 +121,11 @@ class Control:
         return False
 
     @property
+    def springs_back(self) -> bool:
+        """Whether it is held: who moves or presses it also lets it go."""
+        return self.held or (self.momentary and self.settable)
+
+    @property
     def detent(self) -> float | None:
         """Travel at which a hand should feel its rest: 0.5 where it rests in the middle."""
         return None

@@ -287,6 +287,16 @@ class Tempo(Section):
         verb="sync",
         refusable=False,
     )
+    sync_align = Choice(
+        "Where a deck that follows beats begins and lands: on a beat, or as far into its bar.",
+        options=("beat", "bar"),
+        label="ALIGN",
+    )
+    sync_bar = Button(
+        "Jumps to the bar of what the deck follows; with quantise, on its next beat.",
+        verb="sync_bar",
+        label="TO BAR",
+    )
     leader = Switch("Sets the tempo for decks that sync.", verb="leader", refusable=False)
 
 
@@ -380,6 +390,12 @@ class Deck(Transport, Tempo, Motion, Channel):
         label="INSTRUM",
         group="stems",
     )
+    stem_key = Switch(
+        "Shifts stems of other decks, but for drums, to this deck's key, if both keys are known.",
+        glide=0.02,
+        label="STEM KEY",
+        group="stems",
+    )
     hotcue = Each(range(1, HOT_CUES + 1), HotCue)
     hotcue_bank = Fader(
         "Bank of eight hot cues that the pads of a surface play.",
@@ -428,6 +444,12 @@ class Deck(Transport, Tempo, Motion, Channel):
         "How far the deck is from the beat of the deck that leads.",
         beats(-1, 1, 0, log=False),
         label="PHASE",
+        group="tempo",
+    )
+    bar_error = Meter(
+        "How many beats later the deck would be on the bar of the deck that leads.",
+        beats(-64, 64, 0, log=False),
+        label="OFF BAR",
         group="tempo",
     )
     underruns = Meter(

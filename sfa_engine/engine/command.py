@@ -101,6 +101,8 @@ class Reason(IntEnum):
     NO_STEM = 9  # of the other deck's track
     NO_CHANGE = 10  # to undo
     NO_OTHER = 11  # deck has a track
+    NOT_SYNCED = 12  # with the beats of another
+    NO_BAR = 13  # that both tracks have
 
 
 REASONS = {
@@ -120,6 +122,8 @@ REASONS = {
     Reason.NO_STEM: ("that track has no such stem", "separate it, or use another stem"),
     Reason.NO_CHANGE: ("there is no change of stems to undo", "swap or hand over a stem first"),
     Reason.NO_OTHER: ("no other deck has a track", "load one there"),
+    Reason.NOT_SYNCED: ("the deck follows no beats", "set its sync to beat and play both decks"),
+    Reason.NO_BAR: ("the bars of both tracks differ", "jump by beats instead"),
     Reason.NOT_WAITING: ("no such command is waiting", "list them with commands.waiting"),
 }
 

@@ -94,6 +94,8 @@ class Operation:
         Between which any float may be sent as it is; the wrong way round where none may.
     may_refuse : bool
         Whether the answer to one that is due now is worth waiting for.
+    springs_back : bool
+        Whether who does it also lets it go.
     """
 
     control: Control
@@ -104,6 +106,7 @@ class Operation:
     low: float
     high: float
     may_refuse: bool
+    springs_back: bool
 
 
 def _operation(control: Control) -> Operation:
@@ -120,7 +123,8 @@ def _operation(control: Control) -> Operation:
     is_plain = not scale.whole and not scale.optional
     low, high = (scale.low, scale.high) if is_plain else (math.inf, -math.inf)
     may_refuse = bool(control.verb) and control.refusable
-    return Operation(control, int(op), deck, target, index, low, high, may_refuse)
+    springs_back = control.springs_back
+    return Operation(control, int(op), deck, target, index, low, high, may_refuse, springs_back)
 
 
 OPERATIONS = {

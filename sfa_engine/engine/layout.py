@@ -290,6 +290,7 @@ TRANSPORT = _lay(
     ("nudge", "f8"),  # share of the speed that is added to hold the phase
     ("started_frame", "i8"),
     ("steered_frame", "i8"),
+    ("bar_due", "i8"),  # 1: it jumps to the followed bar on its next beat
     ("unrolled", "f8"),  # beats that the loop which plays has taken back so far
     ("rate_moved", "i8"),  # 1: sync moved the rate, and has not reported it yet
     # roll: see `kernel.loop`
@@ -472,6 +473,7 @@ MEDIA = np.dtype(
         ("onsets_address", "i8", (STRIPS,)),  # of each stem: int64, in track frames
         ("onsets", "i8", (STRIPS,)),  # how many
         ("gain", "f8"),
+        ("key", "i8"),  # tonic of the major key that has its notes, from C; -1: unknown
     ]
 )
 FILTER = np.dtype(
@@ -589,7 +591,8 @@ CHANNEL = np.dtype(
         ("side_from", "f8"),
         ("side_to", "f8"),
         ("together", "i8"),  # 1: all stems are read by the first voice, and no other sounds on
-        ("sides_rest", "i8"),  # 1: the stems' crossfaders are in their middle
+        ("tonal_rest", "i8"),  # 1: no tonal stem is stretched by its spectra, and no such sounds on
+    ("sides_rest", "i8"),  # 1: the stems' crossfaders are in their middle
         ("peak", "f8"),
         ("power", "f8"),
     ]

@@ -21,6 +21,7 @@ from sfa_engine.errors import EngineError, MediaError, Refused
 from sfa_engine.host.loader import Loader, Mounted, read_onsets
 from sfa_engine.host.request_server import in_words
 from sfa_engine.track.grid import Grid
+from sfa_engine.track.key import signature
 from sfa_engine.track.media import Bundle, Track, read_bundle
 
 RESUME_TIMEOUT_S = 0.3  # that a device waits for the tracks of the previous host
@@ -305,9 +306,11 @@ class Decks:
             track = there.track
             splices, onsets = read_onsets(there.path, said)
             is_current = keep_grid or said.grid == track.grid
+            key = signature(said.key)
             is_current = is_current and self.loader.has_splices(deck, splices)
+            is_current = is_current and self.loader.has_key(deck, key)
             grid = track.grid if keep_grid else said.grid
-            is_current = is_current or self.loader.give_grid(deck, grid, splices, onsets)
+            is_current = is_current or self.loader.give_grid(deck, grid, splices, onsets, key)
             if is_current:
                 left = GRID_FIELDS if keep_grid else ()
                 known = {name: getattr(said, name) for name in REFRESHED if name not in left}

@@ -40,6 +40,7 @@ from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.elementary import factor_of
 from sfa_engine.track.curves import read_curves
 from sfa_engine.track.grid import Grid
+from sfa_engine.track.key import signature
 from sfa_engine.track.media import RATE, Bundle, StemFile, Track, read_bundle
 
 AHEAD_S = 2.0  # in memory before a deck may play: ten times what a slow card takes for more
@@ -177,6 +178,7 @@ class Loader:
         frames: int,
         rate: float,
         gain: float,
+        key: int,
         grid: Grid | None,
         splices: Splices,
         onsets: StemOnsets,
@@ -207,6 +209,7 @@ class Loader:
         media["splices"] = -1 if splices is None else len(splices)
         media["splices_address"] = splices.ctypes.data if splices is not None else 0
         media["gain"] = gain
+        media["key"] = key
         for number, stem in enumerate(STEMS):
             found = onsets.get(stem)
             media["onsets"][number] = 0 if found is None else len(found)
@@ -224,6 +227,7 @@ class Loader:
         gain: float = 1.0,
         splices: npt.ArrayLike | None = None,
         onsets: Mapping[str, npt.ArrayLike] = MappingProxyType({}),
+        key: str | None = None,
     ) -> Mounted:
         """Mount PCM that is in memory already: float32 or int16, [frames, 2], each as long.
 
@@ -239,12 +243,14 @@ class Loader:
             Onsets in track frames; None: not known.
         onsets : mapping of str to int[n]
             Onsets of single stems in track frames.
+        key : str, optional
+            In any spelling.
         """
         pcm = {name: np.ascontiguousarray(array) for name, array in stems.items()}
         frames = len(next(iter(pcm.values())))
         merged = None if splices is None else np.sort(np.asarray(splices, np.float64))
         single = {stem: np.sort(np.asarray(x, np.int64)) for stem, x in onsets.items()}
-        mounted = self._mount(pcm, frames, rate, gain, grid, merged, single)
+        mounted = self._mount(pcm, frames, rate, gain, signature(key), grid, merged, single)
         self._set_ready(mounted.slot, 0, frames)
         mounted.filled.set()
         return mounted
@@ -277,7 +283,10 @@ class Loader:
         try:
             end = reader.read(start, min(track.frames, start + int(AHEAD_S * track.rate)))
             splices, onsets = read_onsets(path, track)
-            mounted = self._mount(pcm, track.frames, track.rate, gain, track.grid, splices, onsets)
+            mounted = self._mount(
+                *(pcm, track.frames, track.rate, gain, signature(track.key)),
+                *(track.grid, splices, onsets),
+            )
             self._set_ready(mounted.slot, start, end)
             threading.Thread(
                 target=self._fill,
@@ -371,6 +380,7 @@ class Loader:
         grid: Grid | None,
         splices: Splices = None,
         onsets: StemOnsets = MappingProxyType({}),
+        key: int | None = None,
     ) -> bool:
         """Give the track on a deck another grid, while it plays; nothing is heard of it.
 
@@ -383,6 +393,8 @@ class Loader:
             Onsets in track frames, rising; None: as they are, those of single stems too.
         onsets : mapping of str to int64[n]
             Those of single stems.
+        key : int, optional
+            Its `signature`; None: as it is.
 
         Returns
         -------
@@ -401,12 +413,18 @@ class Loader:
             ready = int(media["ready_start"]), int(media["ready_end"])
             if splices is None:
                 splices, onsets = there.splices, there.onsets
-            mounted = self._mount(there.pcm, there.frames, rate, gain, grid, splices, onsets)
+            key = int(media["key"]) if key is None else key
+            mounted = self._mount(there.pcm, there.frames, rate, gain, key, grid, splices, onsets)
             mounted.error = there.error
             mounted.filled.set()
             self._set_ready(mounted.slot, *ready)
             self._send(deck, mounted, float(there.slot), Handover.SAME)
         return True
+
+    def has_key(self, deck: int, key: int) -> bool:
+        """Return whether the track on a deck is in a key, by its `signature`."""
+        there = self.on_deck(deck)
+        return there is None or int(self._dsp.record["media"][there.slot]["key"]) == key
 
     def has_splices(self, deck: int, splices: Splices) -> bool:
         """Return whether the track on a deck has these splices, or none are given."""

@@ -75,6 +75,7 @@ class Offline:
         position_s: float = 0.0,
         splices: npt.ArrayLike | None = None,
         onsets: Mapping[str, npt.ArrayLike] = MappingProxyType({}),
+        key: str | None = None,
     ) -> Mounted:
         """Put a bundle, or stems in memory, on a deck (from 0); wait until all of it is there."""
         self.loader.free_taken()
@@ -82,7 +83,7 @@ class Offline:
             mounted, _ = self.loader.mount_bundle(track, position_s)
         else:
             mounted = self.loader.mount_arrays(
-                track, rate or self.rate, grid=grid, splices=splices, onsets=onsets
+                track, rate or self.rate, grid=grid, splices=splices, onsets=onsets, key=key
             )
         mounted.filled.wait()
         if mounted.error:

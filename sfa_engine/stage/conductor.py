@@ -11,6 +11,7 @@ are notified of what the kernel changed as a consequence.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ from sfa_engine.engine.layout import READING_PATHS, REPORTS, RINGS, VALUE_INDEX,
 from sfa_engine.engine.memory import Memory
 from sfa_engine.engine.ring import Command, CommandWriter, Report, ReportReader, waiting_commands
 from sfa_engine.errors import EngineError, Refused
+from sfa_engine.stage.holds import Holds, rest_of
 from sfa_engine.stage.outcome import Outcome
 from sfa_engine.stage.stage_controls import FOLLOWERS, StageControls
 
@@ -52,6 +54,7 @@ Listener = Callable[[str, Value, int], None]  # path, value in its unit or text,
 Press = Callable[[float], Outcome | None]  # of a button; what it has started, if anything
 Recorder = Callable[[Sequence[Report], bool], None]  # reports; whether from before this attach
 
+logger = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 2.0  # the kernel answers within a block; longer means that no block runs
 _MOVING = frozenset(path for path in VALUE_PATHS if family(path) in MOVING)
 
@@ -136,6 +139,7 @@ class Conductor:
         # Values in flight to the kernel, with their tickets and numbers on the ring.
         self._sent: dict[str, tuple[int, float, int]] = {}
         self._timed: dict[int, _Timed] = {}
+        self.holds = Holds()
         self._record: Recorder = lambda _reports, _is_first: None
         self._is_recorded: Callable[[], bool] = lambda: True
         self._take_over(memory)
@@ -251,6 +255,8 @@ class Conductor:
             self._sent[path] = (ticket, number, self._writer.head)
             if self._notified.get(path) != number:
                 self._notify(path, number, source)
+        if made.springs_back:
+            self.holds.note(made.control, number, source, ticket)
         return Done(made.control, number, ticket)
 
     def press_nowait(
@@ -265,7 +271,24 @@ class Conductor:
         control = made.control
         number = control.scale.rest if value is None else control.check(value)
         moment = NOW if when is None else Moment.parse(when)
-        return Done(control, number, self._push(made, number, source, moment))
+        ticket = self._push(made, number, source, moment)
+        if made.springs_back:
+            self.holds.note(control, number, source, ticket)
+        return Done(control, number, ticket)
+
+    def release(self, source: int) -> None:
+        """Release what a client holds that is gone, as a controller that is unplugged does."""
+        for path, ticket in self.holds.of(source):
+            control = find(path)
+            try:
+                if ticket in self._timed:  # it was not even due
+                    self._send_cancel(ticket, Ring.STAGE, None, source)
+                if control.settable:
+                    self.set_nowait(path, rest_of(control), source)
+                else:
+                    self.press_nowait(path, rest_of(control), source)
+            except EngineError as error:
+                logger.warning("%s stays held: %s", path, error)
 
     def on_press(self, path: str, press: Press) -> None:
         """Set the action of a button of the stage; it must not wait."""
@@ -311,6 +334,8 @@ class Conductor:
                 raise Refused(f"{path} changes at once", "leave the moment out")
             self.stage.check(path, number)
             self.stage.put(path, number, source)
+            if control.springs_back:
+                self.holds.note(control, number, source, 0)
             return Done(control, number, 0)
         target, engine_value = derived_from
         ticket = self._push(OPERATIONS[target], engine_value, source, moment)
@@ -407,6 +432,19 @@ class Conductor:
             Only those of a deck, from 0.
         """
         ticket, ring = (ANY, ANY) if number is None else divmod(number, RINGS)
+        sent, ours = self._send_cancel(ticket, ring, deck, source)
+        count = 0
+        try:
+            count = int((await self._report_of("cancel", sent, ANSWER_TIMEOUT_S)).x)
+        except Refused:
+            if not any(timed.is_dropped for timed in ours):
+                raise
+        return count + sum(timed.is_dropped for timed in ours)
+
+    def _send_cancel(
+        self, ticket: int, ring: int, deck: int | None, source: int
+    ) -> tuple[int, list[_Timed]]:
+        """Send an `Op.CANCEL`; return its ticket, and those of the stage's commands it is for."""
         sent = self._writer.write(
             *(Op.CANCEL, ANY if deck is None else deck, ring, 0.0, source), frame=ticket
         )
@@ -416,13 +454,7 @@ class Conductor:
         ours = [timed for timed in self._timed.values() if _is_meant(timed, ticket, ring, deck)]
         for timed in ours:
             timed.is_cancelled = True
-        count = 0
-        try:
-            count = int((await self._report_of("cancel", sent, ANSWER_TIMEOUT_S)).x)
-        except Refused:
-            if not any(timed.is_dropped for timed in ours):
-                raise
-        return count + sum(timed.is_dropped for timed in ours)
+        return sent, ours
 
     # ------------------------------------------------------------------ reports
 
@@ -552,6 +584,8 @@ class Conductor:
                 awaited.report = report
                 awaited.done.set()
         path = path_of(report)
+        if not is_ours and report.kind is ReportKind.APPLIED:
+            self.holds.drop(path)  # a controller has it now
         if path not in VALUE_INDEX:
             return
         sent = self._sent.get(path)

@@ -234,34 +234,50 @@ class Core:
         value: Value,
         when: When = None,
         wait: bool = False,
+        keep: bool = False,
         source: FromServer = 0,
     ) -> dict[str, Any] | Awaitable[dict[str, Any]]:
-        """Set a control, now or at a moment; ``wait`` answers when it has been done."""
+        """Set a control, now or at a moment; ``wait`` answers when it has been done.
+
+        A control that springs back (``momentary``) is released when its client leaves; with
+        ``keep`` it stays as it is.
+        """
         control = find(path)
-        if wait or (control.verb and control.refusable):
-            return self._set(path, value, when, source, wait=wait)
-        if isinstance(control, Name):
-            return self._set_text(path, value, when, source)
-        return _result(path, self.conductor.set_nowait(path, value, source, when))
-
-    async def _set(
-        self, path: str, value: Any, when: Any, source: int, *, wait: bool
-    ) -> dict[str, Any]:
-        return _result(path, await self.conductor.set(path, value, source, when, wait=wait))
-
-    async def _set_text(self, path: str, value: Any, when: Any, source: int) -> dict[str, Any]:
-        """Set a text; it is on the disk before the answer."""
         done = self.conductor.set_nowait(path, value, source, when)
+        if keep:
+            self.conductor.holds.drop(path)
+        if wait or (control.verb and control.refusable):
+            return self._answer(path, done, wait=wait)
+        if isinstance(control, Name):
+            return self._save_text(path, done)
+        return _result(path, done)
+
+    async def _answer(self, path: str, done: Done, *, wait: bool = False) -> dict[str, Any]:
+        return _result(path, await self.conductor.answer(path, done, wait=wait))
+
+    async def _save_text(self, path: str, done: Done) -> dict[str, Any]:
+        """Answer when a text is on the disk."""
         await self._hotcues.wait_saved(SAVE_TIMEOUT_S)
         return _result(path, done)
 
     @verb(scope="perform")
     async def press(
-        self, path: Text, value: Value = None, when: When = None, source: FromServer = 0
+        self,
+        path: Text,
+        value: Value = None,
+        when: When = None,
+        keep: bool = False,
+        source: FromServer = 0,
     ) -> dict[str, Any]:
-        """Press a button, now or at a moment."""
-        done = await self.conductor.press(path, value, source, when)
-        return _result(path, done)
+        """Press a button, now or at a moment.
+
+        A button that is ``held`` is released when its client leaves; with ``keep`` it stays
+        pressed.
+        """
+        done = self.conductor.press_nowait(path, value, source, when)
+        if keep:
+            self.conductor.holds.drop(path)
+        return await self._answer(path, done)
 
     @verb(scope="read")
     def deck_cues(self, deck: Deck) -> dict[str, Any]:
@@ -622,6 +638,7 @@ class Core:
                     "tempo": readings[prefix + "tempo"],
                     "beat": readings[prefix + "beat"],
                     "phase_error": readings[prefix + "phase_error"],
+                    "bar_error": readings[prefix + "bar_error"],
                     "level_db": readings[prefix + "level"],
                     "rate": self.conductor.get(prefix + "rate"),
                     "ready_pct": readings[prefix + "ready"],

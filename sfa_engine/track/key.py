@@ -88,6 +88,14 @@ def shifted(key: str, semitones: int) -> str:
     return f"{tonics[(tonics.index(tonic) + 7 * semitones) % 12]} {mode}"
 
 
+def signature(key: str | None) -> int:
+    """Return the tonic, from C, of the major key that has a key's notes; -1 if it is not known."""
+    if not key:
+        return -1
+    tonic, mode = parse_key(key).split()
+    return _pitch(_FIFTHS["major"][_FIFTHS[mode].index(tonic)])
+
+
 def distance(one: str, other: str) -> int:
     """Return the steps between two keys on the Camelot wheel; from A to B is one too.
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa_engine.errors import MediaError
-from sfa_engine.track.key import KEYS, camelot, distance, match, parse_key, shifted
+from sfa_engine.track.key import KEYS, camelot, distance, match, parse_key, shifted, signature
 
 KNOWN = {  # the wheel as it is printed everywhere
     "1A": "G# minor", "2A": "Eb minor", "3A": "Bb minor", "4A": "F minor", "5A": "C minor",
@@ -88,3 +88,10 @@ def test_a_key_that_fits_is_not_shifted():
         for other in KEYS:
             if distance(key, other) <= 1:
                 assert match(key, other) == 0.0
+
+
+@given(st.sampled_from(KEYS), st.integers(-24, 24))
+def test_relative_keys_have_one_signature_and_a_shift_adds_to_it(key, semitones):
+    assert (signature(shifted(key, semitones)) - signature(key) - semitones) % 12 == 0
+    assert signature("A minor") == signature("C") == signature("8A") == 0
+    assert signature("") == signature(None) == -1

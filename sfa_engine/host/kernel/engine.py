@@ -30,7 +30,7 @@ from sfa_engine.host.kernel import (
 )
 from sfa_engine.host.kernel.glide import advance, settle
 from sfa_engine.host.kernel.intrinsics import gettid, kernel, now_ns, store_release, wake
-from sfa_engine.host.kernel.lead import CLOCK, session_beat
+from sfa_engine.host.kernel.lead import CLOCK, downbeat, running_beat, session_beat
 from sfa_engine.host.kernel.lead import tempo as tempo_of
 from sfa_engine.host.kernel.reports import changed, event
 from sfa_engine.host.kernel.waiting import frames_to_next
@@ -107,6 +107,8 @@ def tick(engine, dsp):
             left = transport.frames_to_event(engine, dsp, np.int64(d), frame)
             frames = min(frames, max(np.int64(1), left))
             frames = min(frames, stem_line.frames_to_knot(engine, dsp, np.int64(d), frame))
+            left = sync.frames_to_bar(engine, dsp, np.int64(d), frame)
+            frames = min(frames, max(np.int64(1), left))
         clock.steer(engine, dsp, frame)
         frames = min(frames, max(np.int64(1), frames_to_next(engine, dsp, frame)))
         advance(dsp, frames)
@@ -118,13 +120,15 @@ def tick(engine, dsp):
 
 
 @kernel
-def phase_between(engine, dsp, deck, beat, tempo, frame):
-    """Return how far a deck lags behind the beat that it follows, or could, in its own beats."""
+def publish_phase(engine, dsp, deck, beat, tempo, frame, reading):
+    """Write how far a deck lags behind what it follows, or could, in its own beats."""
+    reading.phase_error = 0.0
+    reading.bar_error = 0.0
     lead = sync.leader_of(engine, dsp, deck)
     if lead < 0:
         lead = sync.longest_playing(engine, dsp, deck)
         if lead < 0:
-            return 0.0
+            return
     if lead == CLOCK:
         lead_beat = session_beat(engine, frame)
     else:
@@ -132,7 +136,12 @@ def phase_between(engine, dsp, deck, beat, tempo, frame):
     multiple = engine.transport[deck].multiple
     if engine.transport[deck].following == 0:
         multiple = sync.fold(tempo_of(engine, dsp, lead, frame) / abs(tempo))
-    return sync.phase_error(lead_beat * multiple, beat)
+    reading.phase_error = sync.phase_error(lead_beat * multiple, beat)
+    bar = sync.common_bar(engine, dsp, deck, lead, multiple)
+    if bar != 1.0:
+        counted = (running_beat(engine, dsp, lead, frame) - downbeat(engine, lead)) * multiple
+        late = math.floor(sync.bar_error(counted, beat, bar) + 0.5)
+        reading.bar_error = np.float64(-late if late == bar / 2.0 else late)
 
 
 @kernel
@@ -172,6 +181,7 @@ def publish(engine, dsp, started_ns, first_frame):
             reading.tempo = 0.0
             reading.beat = 0.0
             reading.phase_error = 0.0
+            reading.bar_error = 0.0
             continue
         media = dsp.media[main.slot]
         engine.values.deck[d].position = position / media.rate
@@ -183,6 +193,7 @@ def publish(engine, dsp, started_ns, first_frame):
             reading.tempo = 0.0
             reading.beat = 0.0
             reading.phase_error = 0.0
+            reading.bar_error = 0.0
             continue
         beat, length = transport.beat_of(engine, dsp, np.int64(d), frame)
         reading.beat = beat
@@ -194,7 +205,7 @@ def publish(engine, dsp, started_ns, first_frame):
         reading.tempo = abs(speed) * dsp.sample_rate / length * 60.0
         tempo = transport.paced_speed(engine, d) if machine.slip.reasons != 0 else speed
         tempo /= length
-        reading.phase_error = phase_between(engine, dsp, np.int64(d), beat, tempo, frame)
+        publish_phase(engine, dsp, np.int64(d), beat, tempo, frame, reading)
     values.clock.beat = session_beat(engine, frame)
     values.clock.current = engine.clock_speed * dsp.sample_rate * 60.0
     clock.publish(engine, dsp, snapshot, frame)

@@ -45,17 +45,24 @@ def sample_at(tonal, frame):
 
 
 @kernel
-def is_wanted(engine, dsp, deck, tonal):
-    """Return whether a stem is to be stretched by its spectra now."""
+def is_on(engine, dsp, deck):
+    """Return whether a deck's stems that are tonal are to be stretched by their spectra now."""
     voice = dsp.channel[deck].voice[0]
-    line = voice.line
     return (
         np.int64(engine.values.deck[deck].keylock_mode) == FINER
         and voice.course == Course.STRETCHED
         and voice.share == 1.0
-        and line.speed > 0.0
-        and dsp.media[line.slot].address[tonal.stem] != 0
+        and voice.line.speed > 0.0
     )
+
+
+@kernel
+def is_silent(dsp, deck, stem):
+    """Return whether a stem's own mute or volume silences it for all of a segment."""
+    first = dsp.start.deck[deck].stem[stem]
+    last = dsp.to.deck[deck].stem[stem]
+    is_muted = first.mute == 1.0 and last.mute == 1.0
+    return is_muted or (first.volume == 0.0 and last.volume == 0.0)
 
 
 @kernel
@@ -99,9 +106,14 @@ def follow(engine, dsp, deck, frame, frames):
     """Bring a deck's tonal stems up to date, and make the samples of a segment."""
     channel = dsp.channel[deck]
     voice = channel.voice[0]
+    on = is_on(engine, dsp, deck)
+    if not on and channel.tonal_rest != 0:
+        return
+    channel.tonal_rest = 0
     for k in range(TONALS):
         tonal = channel.tonal[k]
-        wanted = is_wanted(engine, dsp, deck, tonal)
+        wanted = on and dsp.media[voice.line.slot].address[tonal.stem] != 0
+        wanted = wanted and not is_silent(dsp, deck, tonal.stem)
         stays = wanted and tonal.slot == voice.line.slot and tonal.entered == voice.entered
         if tonal.on == 1 and not stays:
             leave(dsp, tonal, frame)
@@ -205,8 +217,12 @@ def read(dsp, tonal, voice, bus, start, frames, frame, share, share_slope):
 @kernel
 def finish(dsp, deck, frames):
     """Take the fades of a deck's tonal stems across a segment."""
+    channel = dsp.channel[deck]
+    if channel.tonal_rest != 0:
+        return
+    channel.tonal_rest = 1
     for k in range(TONALS):
-        tonal = dsp.channel[deck].tonal[k]
+        tonal = channel.tonal[k]
         tonal.gain = min(1.0, max(0.0, tonal.gain + tonal.slope * frames))
         if tonal.gain == 1.0:
             tonal.slope = 0.0
@@ -214,3 +230,5 @@ def finish(dsp, deck, frames):
         tonal.share = min(1.0, max(0.0, tonal.share + tonal.share_slope * frames))
         if tonal.share == 0.0 or tonal.share == 1.0:
             tonal.share_slope = 0.0
+        if is_there(tonal) or tonal.share_slope != 0.0:
+            channel.tonal_rest = 0

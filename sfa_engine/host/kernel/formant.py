@@ -15,23 +15,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import carray
 
 from sfa_engine.engine.layout import ENVELOPE, ENVELOPE_ROOT
 from sfa_engine.host.kernel import fft
 from sfa_engine.host.kernel.elementary import exp2, log2
-from sfa_engine.host.kernel.intrinsics import float32_at, kernel
+from sfa_engine.host.kernel.intrinsics import floats, kernel
 
 F = np.float32
 LIFTER = 60  # quefrency in samples at 48 kHz: the period of 800 Hz, above any voice
 QUIET = 1e-12  # added to an energy: silence has a logarithm too
 MOST = 4.0  # log2 of the energy that a bin is given or loses at most: 12 dB
-
-
-@kernel
-def floats(address, count):
-    """Return float32[count] at an address."""
-    return carray(float32_at(address), (count,))
 
 
 @kernel

@@ -225,6 +225,12 @@ def part(bus, channel, start):
 
 
 @kernel
+def floats(address, count):
+    """Return float32[count] at an address, of which no index is known to be negative."""
+    return carray(float32_at(address), (count,))
+
+
+@kernel
 def flat(bus):
     """Return a bus of float64 in one dimension, of which no index is known to be negative."""
     return carray(float64_at(bus.ctypes.data), (bus.size,))

@@ -114,9 +114,25 @@ def running_beat(engine, dsp, lead, frame):
 
 
 @kernel
+def downbeat(engine, lead):
+    """Return a beat of what leads that begins a bar."""
+    return 1.0 * engine.clock_downbeat if lead == CLOCK else 0.0
+
+
+@kernel
+def beats_per_bar(engine, dsp, lead):
+    """Return how many beats a bar of what leads has."""
+    if lead == CLOCK:
+        return np.int64(engine.values.clock.beats_per_bar)
+    return dsp.media[engine.transport[lead].head.slot].beats_per_bar
+
+
+@kernel
 def is_playing(engine, lead):
-    """Return whether what leads goes on."""
-    return lead == CLOCK or transport.runs(engine, lead)
+    """Return whether what leads goes on; not before a new host has read its track."""
+    if lead == CLOCK:
+        return True
+    return engine.transport[lead].head.slot >= 0 and transport.runs(engine, lead)
 
 
 @kernel

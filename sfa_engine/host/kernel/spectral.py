@@ -33,11 +33,13 @@ from sfa_engine.engine.layout import FADE, SPECTRAL_OUTPUT, SPECTRAL_TAIL, TAPS,
 from sfa_engine.host.kernel import fft, formant
 from sfa_engine.host.kernel.intrinsics import (
     float32_at,
+    floats,
     int16_at,
     int64_at,
     kernel,
     load_acquire,
 )
+from sfa_engine.host.kernel.stretch import first_beyond
 
 F = np.float32
 FAR = np.int64(1) << 60
@@ -61,31 +63,11 @@ def row(spectrum, k):
 
 
 @kernel
-def floats(address, count):
-    """Return float32[count] at an address, of which no index is known to be negative."""
-    return carray(float32_at(address), (count,))
-
-
-@kernel
 def onset(spectrum, k):
     """Return an onset of the stem by its number, in source samples; far away beyond the last."""
     if k >= spectrum.onsets:
         return FAR
     return carray(int64_at(spectrum.onsets_address), (spectrum.onsets,))[k]
-
-
-@kernel
-def onset_after(spectrum, place):
-    """Return the number of the first onset after a place."""
-    low = np.int64(0)
-    high = spectrum.onsets
-    while low < high:
-        middle = (low + high) // 2
-        if onset(spectrum, middle) <= place:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 @kernel
@@ -106,7 +88,8 @@ def seek(spectrum, place):
     ring = floats(s.ring.ctypes.data, 3 * 2 * s.size)
     for k in range(3 * 2 * s.size):
         ring[k] = F(0)
-    s.next_onset = onset_after(s, here)
+    onsets = carray(int64_at(s.onsets_address), (s.onsets,))
+    s.next_onset = first_beyond(onsets, np.int64(0), here)
     s.source_start = here
     s.sample_start = s.made
     s.is_cut = 0

@@ -201,34 +201,24 @@ def stem_source(engine, dsp, deck, command, frame):
 
 @kernel
 def swap(engine, dsp, deck, stem, frame):
-    """Exchange a stem with the other deck's, or back; return a `Reason`."""
+    """Exchange a stem with the other deck's, or back; `can_swap` has been passed."""
     other = other_deck(engine, deck)
-    if other < 0:
-        return Reason.NO_OTHER
     mine = engine.transport[deck].stem[stem].now
     theirs = engine.transport[other].stem[stem].now
     if mine.source == other + 1 and theirs.source == deck + 1:
         rest(dsp, mine, OWN)
         rest(dsp, theirs, OWN)
     else:
-        reason = check(engine, dsp, deck, stem, other)
-        if reason == Reason.NONE:
-            reason = check(engine, dsp, other, stem, deck)
-        if reason != Reason.NONE:
-            return reason
         capture(engine, dsp, deck, stem, other, frame)
         capture(engine, dsp, other, stem, deck, frame)
     show(engine, dsp, deck, stem, frame)
     show(engine, dsp, other, stem, frame)
-    return Reason.NONE
 
 
 @kernel
 def hand_over(engine, dsp, deck, stem, frame):
-    """Move a stem to the other deck, or take it back; return a `Reason`."""
+    """Move a stem to the other deck, or take it back; `can_hand_over` has been passed."""
     other = other_deck(engine, deck)
-    if other < 0:
-        return Reason.NO_OTHER
     mine = engine.transport[deck].stem[stem].now
     theirs = engine.transport[other].stem[stem].now
     if mine.source == NO_SOURCE:
@@ -239,68 +229,62 @@ def hand_over(engine, dsp, deck, stem, frame):
         rest(dsp, mine, NO_SOURCE)  # it goes home
         rest(dsp, theirs, OWN)
     else:
-        reason = check(engine, dsp, other, stem, deck)
-        if reason != Reason.NONE:
-            return reason
         capture(engine, dsp, other, stem, deck, frame)
         rest(dsp, mine, NO_SOURCE)
     show(engine, dsp, deck, stem, frame)
     show(engine, dsp, other, stem, frame)
+
+
+@kernel
+def exchange_stem(engine, dsp, deck, command, frame, moves, held):
+    """Swap a stem with the other deck's or, if it `moves`, hand it over; return a `Reason`.
+
+    If it is `held`, a press does it and a release takes it back; else `stems_undo` does.
+    """
+    stem = np.int64(command.target)
+    if stem < 0 or stem >= STRIPS:
+        return Reason.UNKNOWN
+    if held and command.x == 0.0:
+        return let_go(engine, dsp, deck, stem, frame)
+    if moves:
+        reason = can_hand_over(engine, dsp, deck, stem)
+    else:
+        reason = can_swap(engine, dsp, deck, stem)
+    if reason != Reason.NONE:
+        return reason
+    if not held:
+        note(engine, dsp)
+    elif not hold(engine, dsp, deck, stem):
+        return Reason.NONE
+    if moves:
+        hand_over(engine, dsp, deck, stem, frame)
+    else:
+        swap(engine, dsp, deck, stem, frame)
     return Reason.NONE
 
 
 @verb(needs_track=True)
 def stem_swap(engine, dsp, deck, command, frame):
     """Exchange a stem with the other deck's, or back."""
-    stem = np.int64(command.target)
-    if stem < 0 or stem >= STRIPS:
-        return Reason.UNKNOWN
-    reason = can_swap(engine, dsp, deck, stem)
-    if reason == Reason.NONE:
-        note(engine, dsp)
-        swap(engine, dsp, deck, stem, frame)
-    return reason
+    return exchange_stem(engine, dsp, deck, command, frame, False, False)
 
 
 @verb(needs_track=True)
 def stem_hand_over(engine, dsp, deck, command, frame):
     """Move a stem to the other deck, or take it back."""
-    stem = np.int64(command.target)
-    if stem < 0 or stem >= STRIPS:
-        return Reason.UNKNOWN
-    reason = can_hand_over(engine, dsp, deck, stem)
-    if reason == Reason.NONE:
-        note(engine, dsp)
-        hand_over(engine, dsp, deck, stem, frame)
-    return reason
+    return exchange_stem(engine, dsp, deck, command, frame, True, False)
 
 
 @verb(needs_track=True)
 def stem_swap_hold(engine, dsp, deck, command, frame):
     """Exchange a stem with the other deck's while held."""
-    stem = np.int64(command.target)
-    if stem < 0 or stem >= STRIPS:
-        return Reason.UNKNOWN
-    if command.x == 0.0:
-        return let_go(engine, dsp, deck, stem, frame)
-    reason = can_swap(engine, dsp, deck, stem)
-    if reason == Reason.NONE and hold(engine, dsp, deck, stem):
-        swap(engine, dsp, deck, stem, frame)
-    return reason
+    return exchange_stem(engine, dsp, deck, command, frame, False, True)
 
 
 @verb(needs_track=True)
 def stem_lend(engine, dsp, deck, command, frame):
     """Move a stem to the other deck while held."""
-    stem = np.int64(command.target)
-    if stem < 0 or stem >= STRIPS:
-        return Reason.UNKNOWN
-    if command.x == 0.0:
-        return let_go(engine, dsp, deck, stem, frame)
-    reason = can_hand_over(engine, dsp, deck, stem)
-    if reason == Reason.NONE and hold(engine, dsp, deck, stem):
-        hand_over(engine, dsp, deck, stem, frame)
-    return reason
+    return exchange_stem(engine, dsp, deck, command, frame, True, True)
 
 
 @kernel

@@ -30,6 +30,7 @@ import math
 import numpy as np
 from numba import carray
 
+from sfa_engine.desk.deck import STEMS
 from sfa_engine.engine.layout import (
     DECIMATED_HZ,
     FADE,
@@ -73,6 +74,8 @@ PLAYED = 4.0  # track frames: an onset as near as this is being played
 ON_SPOT = 0.75  # frames: nearer to the line than this, the head is on it
 PATIENCE_S = 0.25  # that a head waits for an onset, to be back on a line that is as fast
 LOST_S = 0.1  # from the line: it was moved without a jump
+SAME_SPEED = 1e-9  # share of it: paces of grids of one tempo differ by rounding
+DRUMS = STEMS.index("drums")
 NEVER = 1e18  # track frames: there is no onset
 
 
@@ -80,6 +83,38 @@ NEVER = 1e18  # track frames: there is no onset
 def decimation(media):
     """Return how many track frames are summed for a match."""
     return max(1, min(MAX_DECIMATION, np.int64(math.floor(media.rate / DECIMATED_HZ + 0.5))))
+
+
+@kernel
+def is_to_be_keyed(dsp, deck, voice):
+    """Return whether a voice is of another deck's stem with a pitch, and both keys are known."""
+    host = dsp.channel[deck].voice[0].line.slot
+    guest = voice.line.slot
+    if voice.stem < 0 or voice.stem == DRUMS or host < 0 or guest == host:
+        return False
+    return dsp.media[host].key >= 0 and dsp.media[guest].key >= 0
+
+
+@kernel
+def speed_in_key(dsp, deck, voice, own):
+    """Return the speed at which a stem of another deck's has the key that its host is heard in.
+
+    The nearest one, up or down: which octave it is in follows from both keys and the host's
+    pitch, not from its rate, so that a hand on the rate never turns it over.
+
+    Parameters
+    ----------
+    own : float64
+        Speed of the stem's track by itself, in track frames per engine frame.
+    """
+    whole = dsp.channel[deck].voice[0]
+    host = dsp.media[whole.line.slot]
+    to = dsp.to.deck[deck]
+    apart = np.float64(host.key - dsp.media[voice.line.slot].key)
+    octaves = math.floor((apart + dsp.goal.deck[deck].pitch + 6.0) / 12.0)
+    ratio = abs(whole.line.speed) * dsp.sample_rate / host.rate
+    ratio += (1.0 - ratio) * to.keylock * whole.share
+    return own * ratio * exp2((apart + to.pitch) / 12.0 - octaves)
 
 
 @kernel
@@ -99,11 +134,16 @@ def speed_beside(dsp, deck, voice, frame):
         step = (frame - voice.seen_frame) / (SHARE_S * dsp.sample_rate)
         voice.share = min(voice.share + step, max(voice.share - step, wanted))
     voice.seen_frame = frame
-    if voice.share == 0.0 or (to.keylock == 0.0 and to.pitch == 0.0):
+    keyed = to.stem_key != 0.0 and is_to_be_keyed(dsp, deck, voice)
+    if voice.share == 0.0 or (to.keylock == 0.0 and to.pitch == 0.0 and not keyed):
         return speed
     beside = own if to.keylock == 1.0 else fast + (own - fast) * to.keylock
     if to.pitch != 0.0:
         beside *= exp2(to.pitch / 12.0)
+    if keyed:
+        beside += (speed_in_key(dsp, deck, voice, own) - beside) * to.stem_key
+        if abs(beside - fast) < SAME_SPEED * fast:
+            return speed  # it is in key as it is
     if voice.share != 1.0:
         beside = fast + (beside - fast) * voice.share
     beside = min(FASTEST, beside)
@@ -111,17 +151,18 @@ def speed_beside(dsp, deck, voice, frame):
 
 
 @kernel
-def first_beyond(address, count, hint, position):
+def first_beyond(rising, hint, position):
     """Return the index of the first number of a rising list that is above a position.
 
     Parameters
     ----------
-    address : int64
-        Of float64[count].
+    rising : float64[n] or int64[n]
     hint : int64
         The last answer.
+    position : float64 or int64
+        As the list.
     """
-    rising = carray(float64_at(address), (count,))
+    count = rising.size
     k = min(max(hint, np.int64(0)), count)
     if (k == 0 or rising[k - 1] <= position) and (k == count or rising[k] > position):
         return k
@@ -161,8 +202,8 @@ def onsets_around(voice, media, home, way):
     behind = -NEVER
     if count > 0:
         played = way * (home + PLAYED)
-        voice.splice_hint = first_beyond(address, count, voice.splice_hint, played)
         onsets = carray(float64_at(address), (count,))
+        voice.splice_hint = first_beyond(onsets, voice.splice_hint, played)
         after = voice.splice_hint if way > 0.0 else voice.splice_hint - 1
         before = voice.splice_hint - 1 if way > 0.0 else voice.splice_hint
         if 0 <= after < count:

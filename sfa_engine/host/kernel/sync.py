@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+from sfa_engine.engine.command import Reason
 from sfa_engine.engine.layout import DECK_STRIDE, DECKS, VALUE_INDEX, Move
 from sfa_engine.host.kernel import grid, transport, voice
 from sfa_engine.host.kernel.glide import put
@@ -21,6 +22,8 @@ from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.lead import (
     CLOCK,
     beat_length,
+    beats_per_bar,
+    downbeat,
     is_playing,
     is_reversed,
     running_beat,
@@ -33,6 +36,7 @@ from sfa_engine.host.kernel.reports import change
 AT_RATE = VALUE_INDEX["deck1.rate"]
 OFF = 0.0
 BEAT = 2.0
+BAR = 1.0  # of `sync_align`
 DEAD_ZONE = 2e-5  # beats, half a frame at 120 BPM and 48 kHz: closer is in phase
 PULL = 1.0  # of the phase error is made good a second
 LEAST_PULL = 0.0005  # of the speed, 0.9 cents: else the last half millisecond took 7 s
@@ -156,6 +160,29 @@ def phase_error(lead, beat):
 
 
 @kernel
+def bar_error(lead, beat, bar):
+    """Return how far a beat lags behind the leader's in a bar of so many beats, in beats."""
+    return phase_error(lead / bar, beat / bar) * bar
+
+
+@kernel
+def common_bar(engine, dsp, deck, lead, multiple):
+    """Return after how many beats of a deck its bars and those of what leads can meet again.
+
+    One where they do not: a bar of three beats against one of four, or half the tempo against
+    bars of an odd number of beats.
+    """
+    bar = dsp.media[engine.transport[deck].head.slot].beats_per_bar
+    shared = bar * min(1.0, multiple)
+    first = downbeat(engine, lead) * multiple
+    if bar != beats_per_bar(engine, dsp, lead) or shared < 1.0:
+        return 1.0
+    if shared != math.floor(shared) or first != math.floor(first):
+        return 1.0
+    return shared
+
+
+@kernel
 def follow(engine, dsp, deck, frame):
     """Bring a deck's rate to the tempo that it follows; return what leads it, or -1.
 
@@ -215,7 +242,10 @@ def steer(engine, dsp, deck, frame):
         machine.slip.unrolled = 0.0
     if machine.playing == 0 or main.slot < 0 or not transport.runs(engine, deck):
         machine.nudge = 0.0
+        machine.bar_due = 0
         return
+    if machine.bar_due != 0 and frames_to_bar(engine, dsp, deck, frame) == 0:
+        go_to_bar(engine, dsp, deck, frame)
     slips = transport.is_slipping(engine, deck)
     bend = dsp.to.deck[deck].bend
     if machine.motion.kind == Move.HAND:
@@ -230,7 +260,8 @@ def steer(engine, dsp, deck, frame):
         if is_reversed(engine, deck):
             error = -error
         if abs(error) > OUT_OF_PHASE and not slips and not is_heard(engine, dsp, deck):
-            landing = land(engine, dsp, deck, frame, transport.place(main, frame))
+            bar = wanted_bar(engine, dsp, deck)
+            landing = land(engine, dsp, deck, frame, transport.place(main, frame), bar)
             hold_roll(engine, dsp, deck, frame, landing)
         elif abs(error) > DEAD_ZONE:
             seconds = error * length / transport.base_speed(dsp, engine, deck) / dsp.sample_rate
@@ -255,11 +286,32 @@ def steer(engine, dsp, deck, frame):
 
 
 @kernel
-def land(engine, dsp, deck, frame, position):
+def followed_beat(engine, dsp, deck, frame, bar):
+    """Return the beat of what a deck follows, in the deck's beats; from a downbeat if bars meet."""
+    machine = engine.transport[deck]
+    lead = machine.following - 1
+    beat = running_beat(engine, dsp, lead, frame)
+    if bar != 1.0:
+        beat -= downbeat(engine, lead)
+    return beat * machine.multiple
+
+
+@kernel
+def wanted_bar(engine, dsp, deck):
+    """Return within how many beats a deck is aligned where it begins or lands: a beat, or a bar."""
+    lead = engine.transport[deck].following - 1
+    if lead < 0 or engine.values.deck[deck].sync_align != BAR:
+        return 1.0
+    return common_bar(engine, dsp, deck, lead, engine.transport[deck].multiple)
+
+
+@kernel
+def land(engine, dsp, deck, frame, position, bar):
     """Return where a deck lands that is sent to a position, both in track frames.
 
     A playing deck stays in time: with the deck whose beats it follows, or else, where it
-    quantises, with itself. That moves it by half a beat at most.
+    quantises, with itself. That moves it by half a beat at most; one that follows beats, by half
+    a `bar` of so many beats.
     """
     machine = engine.transport[deck]
     media = dsp.media[machine.head.slot]
@@ -270,18 +322,20 @@ def land(engine, dsp, deck, frame, position):
     reference, _ = transport.running_beat(engine, dsp, deck, frame)
     close = 0.0
     if is_beat_synced(engine, deck, lead):
-        reference = running_beat(engine, dsp, lead, frame) * machine.multiple
+        reference = followed_beat(engine, dsp, deck, frame, bar)
         close = DEAD_ZONE
     elif engine.values.deck[deck].quantise == 0.0:
         return position
+    else:
+        bar = 1.0
     beat = grid.beat_near(media, machine.beat_hint, position)
-    error = phase_error(reference, beat)
+    error = bar_error(reference, beat, bar)
     if abs(error) <= close:
         return position
     values = engine.values.deck[deck]
     landing = grid.position_of(media, beat + error)
     if landing != transport.inside(media, landing):
-        landing = grid.position_of(media, beat + error - (1.0 if landing > 0.0 else -1.0))
+        landing = grid.position_of(media, beat + error - (bar if landing > 0.0 else -bar))
     if values.loop.active != 0.0 and transport.has_loop(values, media):
         begin = values.loop.start * media.rate
         end = transport.loop_end(values, media)
@@ -293,7 +347,7 @@ def land(engine, dsp, deck, frame, position):
 @kernel
 def go(engine, dsp, deck, frame, position):
     """Move a deck to a position, in track frames, and in time."""
-    landing = land(engine, dsp, deck, frame, position)
+    landing = land(engine, dsp, deck, frame, position, wanted_bar(engine, dsp, deck))
     transport.locate(engine, dsp, deck, frame, landing)
 
 
@@ -341,6 +395,67 @@ def engage(engine, dsp, deck, frame, before):
     if is_beat_synced(engine, deck, lead) and machine.playing != 0:
         if not is_heard(engine, dsp, deck):
             go(engine, dsp, deck, frame, transport.position_now(engine, deck, frame))
+
+
+@kernel
+def frames_to_bar(engine, dsp, deck, frame):
+    """Return the frames until a deck that waits for its next beat jumps to the followed bar."""
+    machine = engine.transport[deck]
+    if machine.bar_due == 0:
+        return transport.NEVER
+    if not is_beat_synced(engine, deck, machine.following - 1):
+        return np.int64(0)
+    beat, length = transport.running_beat(engine, dsp, deck, frame)
+    tempo = transport.paced_speed(engine, deck) / length
+    return transport.frames_to_beat(beat, tempo, np.int64(1))
+
+
+@kernel
+def go_to_bar(engine, dsp, deck, frame):
+    """Put a deck on the bar that it follows; what goes on underneath, if it slips or rolls."""
+    machine = engine.transport[deck]
+    lead = machine.following - 1
+    machine.bar_due = 0
+    if machine.playing == 0 or not is_beat_synced(engine, deck, lead):
+        return
+    bar = common_bar(engine, dsp, deck, lead, machine.multiple)
+    line = machine.slip.line
+    here = transport.place(machine.head, frame)
+    if transport.is_slipping(engine, deck):
+        place = transport.place(line, frame)
+        landing = on_bar(engine, dsp, deck, frame, place, bar)
+        transport.anchor(line, frame, landing, line.speed)
+    elif machine.rolling != 0:
+        place = here + machine.rolled
+        machine.rolled += on_bar(engine, dsp, deck, frame, place, bar) - place
+    else:
+        landing = land(engine, dsp, deck, frame, here, bar)
+        if landing != here:
+            transport.locate(engine, dsp, deck, frame, landing)
+
+
+@kernel
+def on_bar(engine, dsp, deck, frame, place, bar):
+    """Return the place nearest to one where a deck would be on the bar that it follows."""
+    media = dsp.media[engine.transport[deck].head.slot]
+    beat = grid.beat_near(media, engine.transport[deck].beat_hint, place)
+    error = bar_error(followed_beat(engine, dsp, deck, frame, bar), beat, bar)
+    return transport.inside(media, grid.position_of(media, beat + error))
+
+
+@kernel
+def ask_for_bar(engine, dsp, deck, frame):
+    """Put a deck on the bar that it follows: on its next beat, if it quantises."""
+    machine = engine.transport[deck]
+    lead = machine.following - 1
+    if machine.playing == 0 or not is_beat_synced(engine, deck, lead):
+        return Reason.NOT_SYNCED
+    if common_bar(engine, dsp, deck, lead, machine.multiple) == 1.0:
+        return Reason.NO_BAR
+    machine.bar_due = 1
+    if engine.values.deck[deck].quantise == 0.0:
+        go_to_bar(engine, dsp, deck, frame)
+    return Reason.NONE
 
 
 @kernel

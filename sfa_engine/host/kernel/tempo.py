@@ -7,7 +7,7 @@ from sfa_engine.engine.layout import DECK_STRIDE, DECKS, VALUE_INDEX
 from sfa_engine.host.kernel import clock
 from sfa_engine.host.kernel.glide import legal, set_goal
 from sfa_engine.host.kernel.reports import change
-from sfa_engine.host.kernel.sync import engage
+from sfa_engine.host.kernel.sync import ask_for_bar, engage
 from sfa_engine.host.kernel.values import put_value
 from sfa_engine.host.kernel.verbs import verb
 
@@ -24,6 +24,12 @@ def sync(engine, dsp, deck, command, frame):
     set_goal(engine, dsp, at, command.x)
     engage(engine, dsp, deck, frame, before)
     return Reason.NONE
+
+
+@verb(needs_track=True)
+def sync_bar(engine, dsp, deck, command, frame):
+    """Jump to the bar of what the deck follows."""
+    return ask_for_bar(engine, dsp, deck, frame)
 
 
 @verb()

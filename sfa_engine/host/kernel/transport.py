@@ -38,6 +38,7 @@ AT_LOOP_LENGTH = VALUE_INDEX["deck1.loop.length"]
 SHORTEST_LOOP = 256.0  # track frames, 5 ms: twice the fade, and a pitch of 190 Hz
 CENSOR = int(Slip.CENSOR)
 STILL = 1e-9  # track frames per engine frame: slower, nothing comes within a set
+NEVER = np.int64(1) << 40  # frames
 JUST_OVER = 1e-3  # track frames: more than rounding moves a place, and less than a place matters
 
 
@@ -109,6 +110,7 @@ def stop(engine, dsp, deck, frame):
         transport.playing = 0
         transport.motion.kind = Move.NONE
         transport.slip.reasons = 0
+        transport.bar_due = 0
         anchor(main, frame, transport.position, 0.0)
     change(engine, dsp, AT_PLAY + deck * DECK_STRIDE, 0.0, frame)
 
@@ -213,6 +215,27 @@ def running_beat(engine, dsp, deck, frame):
 
 
 @kernel
+def frames_to_beat(beat, tempo, step):
+    """Return the frames until the next beat that is a multiple of `step`.
+
+    Parameters
+    ----------
+    beat, tempo : float64
+        Where it is, and beats a frame.
+    step : int64
+    """
+    if tempo == 0.0:
+        return NEVER
+    # A beat that lies within a frame or a ten-thousandth behind us is this one, not the next.
+    just = max(1e-4, 1.001 * abs(tempo))
+    if tempo > 0.0:
+        target = math.ceil((beat - just) / step) * step
+    else:
+        target = math.floor((beat + just) / step) * step
+    return np.int64(max(0.0, math.ceil((target - beat) / tempo)))
+
+
+@kernel
 def snap(engine, dsp, deck, position):
     """Return a place on the nearest beat where the deck quantises, else the place itself."""
     transport = engine.transport[deck]
@@ -289,11 +312,10 @@ def frames_to_event(engine, dsp, deck, frame):
     frames : int64
         0 or more; a large number when nothing comes.
     """
-    never = np.int64(1) << 40
     transport = engine.transport[deck]
     main = transport.head
     if transport.playing == 0 or main.slot < 0 or abs(main.speed) < STILL:
-        return never
+        return NEVER
     media = dsp.media[main.slot]
     position = place(main, frame)
     values = engine.values.deck[deck]
@@ -302,7 +324,7 @@ def frames_to_event(engine, dsp, deck, frame):
         edge = loop_end(values, media) if main.speed > 0.0 else begin
         return max(np.int64(0), np.int64(math.ceil((edge - position) / main.speed)))
     if transport.motion.kind == Move.HAND:
-        return never  # the hand stays within the track
+        return NEVER  # the hand stays within the track
     if main.speed > 0.0:
         if position < media.frames:
             return np.int64(math.ceil((media.frames - position) / main.speed))

@@ -113,7 +113,7 @@ def jump(engine, dsp, deck, command, frame):
     beat, _ = transport.beat_of(engine, dsp, deck, frame)
     place = transport.inside(media, grid.position_of(media, beat + command.x))
     if sync.is_beat_synced(engine, deck, machine.following - 1):
-        place = sync.land(engine, dsp, deck, frame, place)
+        place = sync.land(engine, dsp, deck, frame, place, 1.0)
     transport.locate(engine, dsp, deck, frame, place)
     voice.end_fade_in(dsp, deck)
     return Reason.NONE

@@ -6,8 +6,6 @@ change tells a reader to look again.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from sfa_engine.engine.command import ANY, NO_OP, Reason, ReportKind, When
@@ -16,8 +14,8 @@ from sfa_engine.host.kernel import grid, transport
 from sfa_engine.host.kernel.intrinsics import fence_release, kernel, store_release
 from sfa_engine.host.kernel.lead import session_beat
 from sfa_engine.host.kernel.reports import report
+from sfa_engine.host.kernel.transport import NEVER
 
-NEVER = np.int64(1) << 40
 MAX_TIMED = MAX_WAITING - 64  # the rest is for what is to be done now: it never waits for those
 LARGEST = 1e12  # no number of a command is larger; NaN and infinity are not below it
 
@@ -52,15 +50,7 @@ def frames_to_time(engine, dsp, command, frame):
         step = bar
     elif when != When.BEAT:
         step = bar * np.int64(engine.values.clock.bars_per_phrase)
-    if tempo == 0.0:
-        return NEVER
-    # A beat that lies within a frame or a ten-thousandth behind us is this one, not the next.
-    just = max(1e-4, 1.001 * abs(tempo))
-    if tempo > 0.0:
-        target = math.ceil((beat - just) / step) * step
-    else:
-        target = math.floor((beat + just) / step) * step
-    return np.int64(max(0.0, math.ceil((target - beat) / tempo)))
+    return transport.frames_to_beat(beat, tempo, step)
 
 
 @kernel

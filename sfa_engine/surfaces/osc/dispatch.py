@@ -238,7 +238,7 @@ class Dispatcher:
         if form not in FORMS:
             raise Refused(f"{form!r:.20} is not a form", f"send one of {', '.join(FORMS)}")
         if peer.transport == "udp":
-            peer.port = int(port)
+            peer.port, peer.silent_until_s = int(port), 0.0
         self.subscribe(peer, float(rate_hz) or self._rate_hz, form)
         feedback = peer.feedback
         assert feedback is not None

@@ -180,6 +180,15 @@ class Peers:
         self._peers.pop(peer.number, None)
         self._by_address = {a: p for a, p in self._by_address.items() if p is not peer}
 
+    def gone(self, sources: set[int], now_s: float) -> set[int]:
+        """Return those of some sources that are of peers forgotten, or silent for too long."""
+        there = {
+            peer.source
+            for peer in self
+            if peer.transport == "tcp" or now_s - peer.last_received_s <= EXPIRY_S
+        }
+        return {source for source in sources if source >= Source.OSC} - there
+
     def may_send(self, peer: Peer, size: int, now_s: float) -> bool:
         """Return whether an answer of `size` bytes may be sent to a peer's host."""
         host = peer.address[0]

@@ -51,6 +51,7 @@ MAX_HOST_LINES = 4  # of another host, so that one cannot take them all
 LINE_BUFFER = 4096
 MAX_REFUSED = 100  # hosts counted
 TOO_MANY = Refused("too many messages", f"send at most {PRESSES_A_SECOND:.0f} a second")
+RELEASE_S = 1.0  # how often is looked for peers that are gone and hold something
 RETRY_S = 5.0  # from an unreachable port to the next feedback to a configured or discovered peer
 
 
@@ -107,6 +108,7 @@ class Server:
                 self._subscribe_known()
                 nursery.start_soon(self._receive)
                 nursery.start_soon(self._send_feedback)
+                nursery.start_soon(self._release_gone)
                 if self._config.tcp:
                     await self._listen(nursery)
                 if self._tablets:
@@ -279,13 +281,28 @@ class Server:
         return True
 
     def _pause_unreachable(self) -> None:
-        """Pause the feedback to peers whose port is unreachable."""
+        """Pause the feedback to peers whose port is unreachable.
+
+        What a peer holds is released, unless its port never was reachable: it only sends, then.
+        """
         for address in unreachable(self._socket):
             for peer in self._peers:
-                feedback = peer.feedback if peer.transport == "udp" else None
-                if feedback is not None and peer.target[:2] == address[:2]:
-                    feedback.is_active = False
-                    peer.silent_until_s = time.monotonic() + RETRY_S
+                if peer.transport != "udp" or peer.target[:2] != address[:2]:
+                    continue
+                if not peer.silent_until_s:
+                    self._core.conductor.release(peer.source)
+                peer.silent_until_s = time.monotonic() + RETRY_S
+                if peer.feedback is not None:
+                    peer.feedback.is_active = False
+
+    async def _release_gone(self) -> None:
+        """Release what peers hold that are silent for too long, or forgotten."""
+        conductor = self._core.conductor
+        while True:
+            await trio.sleep(RELEASE_S)
+            holders = conductor.holds.sources()
+            for source in self._peers.gone(holders, time.monotonic()):
+                conductor.release(source)
 
     # ------------------------------------------------------------------ TCP
 
@@ -310,6 +327,7 @@ class Server:
                     nursery.cancel_scope.cancel()
             finally:
                 self._peers.forget(peer)
+                self._core.conductor.release(peer.source)
 
     def _has_line(self, host: str) -> bool:
         """Return whether a host may open one more connection."""

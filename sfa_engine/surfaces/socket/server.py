@@ -89,13 +89,18 @@ class Client:
         self._told: dict[str, Value] = {}
 
     async def run(self) -> None:
-        """Serve it until it leaves; a load that is under way then goes on to its end."""
-        end = self._server.core.conductor.listen(self._hear)
+        """Serve it until it leaves, and release what it holds.
+
+        A load that is under way then goes on to its end.
+        """
+        conductor = self._server.core.conductor
+        end = conductor.listen(self._hear)
         try:
             await self._peer.run(self._notify)
         finally:
             end()
             self._push.close()
+            conductor.release(self.source)
 
     async def _forward(self, method: str, params: Any) -> msgspec.Raw:
         if self._relay is None:

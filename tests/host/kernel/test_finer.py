@@ -181,3 +181,34 @@ def test_pcm_that_is_no_number_is_silent_for_a_moment_and_not_for_ever():
     engine.set("deck1.stem.other.mute", 1.0)
     engine.render(4800)
     assert np.abs(engine.render(4800)).max() > 0.01
+
+
+@pytest.mark.parametrize(("control", "off"), [("mute", 1.0), ("volume", -60.0)])
+def test_a_stem_that_is_silenced_makes_no_samples_and_comes_back_without_a_click(control, off):
+    engine = deck({"vocals": tone(), "other": np.zeros((12 * RATE, 2), np.float32)})
+    engine.render(RATE)
+    spectrum = engine.dsp.record["channel"][0]["tonal"][0]["spectrum"]
+    engine.set(f"deck1.stem.vocals.{control}", off)
+    engine.render(4800)
+    made = int(spectrum["made"])
+    engine.render(RATE // 2)
+    assert int(spectrum["made"]) == made
+    frame = int(engine.memory.engine["frame"])
+    engine.set(f"deck1.stem.vocals.{control}", 0.0, frame + 1000)
+    sound = engine.render(24_000)
+    assert int(spectrum["made"]) > made + 20_000
+    assert np.abs(sound[6000:]).max() == pytest.approx(0.25, abs=0.03)
+    assert sharpest(sound) < 0.25 * 4 * (2 * np.pi * 220 / RATE) ** 2 + 0.25 * 0.04
+
+
+def test_in_time_mode_no_tonal_stem_is_looked_at():
+    engine = deck({"vocals": tone(), "other": tone(330.0)}, keylock_mode=0.0)
+    engine.render(RATE)
+    channel = engine.dsp.record["channel"][0]
+    assert channel["tonal_rest"] == 1
+    engine.set("deck1.keylock_mode", 1.0)
+    engine.render(4800)
+    assert channel["tonal_rest"] == 0
+    engine.set("deck1.keylock_mode", 0.0)
+    engine.render(4800)
+    assert channel["tonal_rest"] == 1

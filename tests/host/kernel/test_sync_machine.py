@@ -59,6 +59,8 @@ GRIDS = {
     "step": Grid((Anchor(0.0, 0.0), Anchor(20.0 * TRACK_RATE, 40.0)), 126.0),
     "none": None,
 }
+KEYS = {"124": "A minor", "128": "F# minor", "70": "Bb major", "174": "A minor"}
+KEYS |= {"step": None, "none": "C minor"}
 FRAMES = len(QUIET)
 BEATS = {name: grid.beats(FRAMES, TRACK_RATE) for name, grid in GRIDS.items() if grid}
 FIRST = {name: grid.first_beat(FRAMES, TRACK_RATE) for name, grid in GRIDS.items() if grid}
@@ -102,6 +104,7 @@ class Seen:
     pace: float  # s of the track per s, underneath
     rolling: bool
     under: float  # s: where it would be without its roll
+    bar_due: bool
 
 
 def beat_at(name, place):
@@ -136,7 +139,9 @@ class Performance(RuleBasedStateMachine):
 
     def _mount(self, deck, name):
         self.grids[deck] = name
-        mounted = self.engine.load(deck, {"mix": QUIET}, rate=TRACK_RATE, grid=GRIDS[name])
+        mounted = self.engine.load(
+            deck, {"mix": QUIET}, rate=TRACK_RATE, grid=GRIDS[name], key=KEYS[name]
+        )
         self.slots[mounted.slot] = name
 
     def _render(self):
@@ -175,6 +180,7 @@ class Performance(RuleBasedStateMachine):
             float(line["speed"]) * RATE / TRACK_RATE,
             bool(machine["rolling"]),
             (position + float(machine["rolled"]) * bool(machine["rolling"])) / TRACK_RATE,
+            bool(machine["bar_due"]),
         )
 
     # ------------------------------------------------------------------ what hands do
@@ -194,7 +200,12 @@ class Performance(RuleBasedStateMachine):
 
     @rule(deck=deck_numbers, on=often)
     def play(self, deck, on):
-        self._do(deck, Op.PLAY, float(on))
+        stood = not self.seen[deck].playing
+        self._do(deck, Op.PLAY, float(on), ticks=1)
+        if on and stood and self._value(f"deck{deck + 1}.sync_align"):
+            self._check_bar(deck)
+        self._tick()
+        self._tick()
 
     @rule(deck=deck_numbers, mode=modes)
     def sync(self, deck, mode):
@@ -272,6 +283,14 @@ class Performance(RuleBasedStateMachine):
     @rule(deck=deck_numbers, on=st.booleans())
     def quantise(self, deck, on):
         self._set(deck, "quantise", float(on))
+
+    @rule(deck=deck_numbers, on=st.booleans())
+    def sync_align(self, deck, on):
+        self._set(deck, "sync_align", float(on))
+
+    @rule(deck=deck_numbers)
+    def sync_bar(self, deck):
+        self._do(deck, Op.SYNC_BAR, 1.0)
 
     @rule(deck=deck_numbers, level=st.sampled_from([0.0, 0.0, -60.0]))
     def fader(self, deck, level):
@@ -364,6 +383,10 @@ class Performance(RuleBasedStateMachine):
     def stem_source(self, deck, source):
         self._do(deck, Op.STEM_SOURCE, float(source), target=MIX)
 
+    @rule(deck=deck_numbers, on=often)
+    def stem_key(self, deck, on):
+        self._set(deck, "stem_key", float(on))
+
     @rule()
     def undo_stems(self):
         self._do(-1, Op.STEMS_UNDO)
@@ -446,10 +469,16 @@ class Performance(RuleBasedStateMachine):
         self._render()
         self.seen = [self._look(d) for d in (0, 1)]
         went = {r.deck for r in self.reports if r.kind in {ReportKind.WRAPPED, ReportKind.ENDED}}
+        asked = {r.deck for r in self.reports if r.op == Op.SYNC_BAR}
+        for d in (0, 1):
+            if not self.seen[d].bar_due and (d in asked or before[d].bar_due):
+                went.add(d)  # by whole beats, as it was asked
+                if not any(r.deck == d and r.kind == ReportKind.REFUSED for r in self.reports):
+                    self._check_bar(d)
         for d in (0, 1):
             self._check(d, before[d], self.seen[d], moved == d or d in went)
             ended = any(r.kind == ReportKind.ENDED and r.deck == d for r in self.reports)
-            if moved != d and not ended:
+            if moved != d and not ended and d not in asked and not before[d].bar_due:
                 self._check_roll(d, before[d], self.seen[d])
             self._check_stem(d)
         beat = self._reading("clock.beat")
@@ -492,6 +521,19 @@ class Performance(RuleBasedStateMachine):
         if was.following and not now.following and was.heard and not hands:
             # It may have gone on gliding in the tick before, and in a part of this one.
             assert abs(now.rate - was.rate) <= 2.02 * sync.SLEW * ticks_s, "a tempo not kept"
+
+    def _check_bar(self, d):
+        """A deck that was put on the bar which it follows is there, as far as its track goes."""
+        now, lead = self.seen[d], self.seen[1 - d]
+        if self._value(f"deck{d + 1}.sync") != 2.0 or now.following != 2 - d:
+            return
+        if not (now.runs and lead.runs) or now.moving or now.reasons or now.rolling:
+            return
+        if self._value(f"deck{d + 1}.loop.active") or not -58 < now.position < LENGTH_S - 4:
+            return
+        backwards = lead.pace < 0.0 if lead.reasons else self._value(f"deck{2 - d}.reverse")
+        if bool(self._value(f"deck{d + 1}.reverse")) == bool(backwards):
+            assert self._reading(f"deck{d + 1}.bar_error") == 0.0, "off the bar"
 
     def _check_roll(self, d, was, now):
         """A roll hides where the deck is, and leaves it there."""

@@ -1,0 +1,42 @@
+"""What clients hold: controls that spring back, each with its last holder. Pure."""
+
+from __future__ import annotations
+
+from sfa_engine.desk import Control
+
+
+def rest_of(control: Control) -> float:
+    """Return the value of a control that nobody holds."""
+    return 0.0 if control.held else control.scale.rest
+
+
+class Holds:
+    """Which source holds which control: the last one that moved or pressed it."""
+
+    def __init__(self) -> None:
+        self._holders: dict[str, tuple[int, int]] = {}  # source and ticket, by path
+
+    def note(self, control: Control, value: float, source: int, ticket: int) -> None:
+        """Note that a source has set or pressed a control that springs back.
+
+        Parameters
+        ----------
+        ticket : int
+            Of its command.
+        """
+        if value == rest_of(control):
+            self._holders.pop(control.path, None)
+        else:
+            self._holders[control.path] = (source, ticket)
+
+    def drop(self, path: str) -> None:
+        """Forget who holds a control: it stays as it is."""
+        self._holders.pop(path, None)
+
+    def of(self, source: int) -> list[tuple[str, int]]:
+        """Return what a source holds: paths, and tickets of their commands."""
+        return [(path, ticket) for path, (who, ticket) in self._holders.items() if who == source]
+
+    def sources(self) -> set[int]:
+        """Return everyone who holds something."""
+        return {source for source, _ in self._holders.values()}
