@@ -25,9 +25,10 @@ class Op(IntEnum):
     # A clock from outside, `target` of `ClockSource`, has beat x at engine frame `frame` and tempo
     # y in BPM; y 0: it was lost. `deck` is 1 while it runs, 0 after a stop.
     FOLLOW = 4
+    SAMPLE = 5  # sample slot `target` onto pad x, from 0; slot -1: none
 
     members = vars()
-    for number, verb in enumerate(VERBS, 5):
+    for number, verb in enumerate(VERBS, 6):
         members[verb.upper()] = number
 
 
@@ -101,6 +102,7 @@ class Reason(IntEnum):
     NO_STEM = 9  # of the other deck's track
     NO_CHANGE = 10  # to undo
     NO_OTHER = 11  # deck has a track
+    NO_SAMPLE = 12  # on the pad
 
 
 REASONS = {
@@ -120,6 +122,7 @@ REASONS = {
     Reason.NO_STEM: ("that track has no such stem", "separate it, or use another stem"),
     Reason.NO_CHANGE: ("there is no change of stems to undo", "swap or hand over a stem first"),
     Reason.NO_OTHER: ("no other deck has a track", "load one there"),
+    Reason.NO_SAMPLE: ("there is no sound on the pad", "load one: `sfa pad load PAD FILE`"),
     Reason.NOT_WAITING: ("no such command is waiting", "list them with commands.waiting"),
 }
 

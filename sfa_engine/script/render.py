@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sfa_engine.desk import find
+from sfa_engine.desk import DESK, find
 from sfa_engine.engine.command import REASONS, Reason, ReportKind, Ring, When
-from sfa_engine.engine.intents import OPERATIONS, Moment, command_for
+from sfa_engine.engine.intents import NOW, OPERATIONS, Moment, command_for
 from sfa_engine.engine.layout import LATENCY, TICK
 from sfa_engine.engine.ring import Command
 from sfa_engine.errors import MediaError, Refused
 from sfa_engine.host.offline import Offline
+from sfa_engine.host.pads import Sound
 from sfa_engine.script.script import Event, Script
 from sfa_engine.system.atomic import atomic_file
+from sfa_engine.track.kit import read_kit
 
 Audio = npt.NDArray[np.float32]
 Progress = Callable[[float], None]
@@ -63,6 +65,8 @@ def perform(script: Script, rate: float = 48_000.0, block: int = 512) -> Iterato
         yield from upto(round(event.time_s * rate) // TICK * TICK)
         if event.verb in {"load", "eject"}:
             _load(engine, event)
+        elif event.verb in {"kit", "pad"}:
+            _load_pads(engine, event)
         elif event.verb != "mark":
             ticket = engine.push(_command(event, rate))
             sent[ticket] = pending[ticket] = event
@@ -87,6 +91,33 @@ def _load(engine: Offline, event: Event) -> None:
         engine.load(event.deck - 1, Path(event.path))
     else:
         engine.loader.give_track(event.deck - 1, None)
+
+
+def _load_pads(engine: Offline, event: Event) -> None:
+    """Load a kit, or a sound file onto one pad."""
+    if event.verb == "pad":
+        from sfa_engine.prep.decode import decode  # FFmpeg, which few scripts need
+
+        decoded = decode(event.path)
+        engine.load_pad(event.deck - 1, decoded.sound, rate=decoded.rate)
+        return
+    folder = Path(event.path)
+    kit = {pad.pad: pad for pad in read_kit(folder).pads}
+    for number, pad in DESK.pad.items():
+        each = kit.get(number)
+        for control in pad.controls():
+            if not control.settable or control.owner != "engine":
+                continue
+            name = control.path.rpartition(".")[2]
+            said = each.settings.get(name) if each is not None else None
+            value = control.scale.rest if said is None else control.check(said)
+            if engine.memory.value(control.path) != value:
+                engine.push(command_for(control, value, NOW, 0))
+        if each is not None:
+            sound = Sound(str(folder / each.file), (), each.start, each.frames, each.gain)
+            engine.load_pad(number - 1, sound)
+        elif engine.pads.describe(number - 1)["loaded"]:
+            engine.load_pad(number - 1, None)
 
 
 def _command(event: Event, rate: float) -> Command:

@@ -4,6 +4,7 @@
 
     # seconds  verb   what                      value       how long a ramp takes
     0          load   1 quicksilver.sfa              or words that the library knows
+    0          kit    drums                          or the folder of one; `pad 1 kick.wav` loads one
     0.5        set    deck1.play                on
     8          ramp   crossfader                -100 100    over 4
     16         press  deck1.hotcue1.press
@@ -22,10 +23,11 @@ from pathlib import Path
 
 from sfa_engine.desk import DECK_NUMBERS, DECKS, Button, find
 from sfa_engine.desk.control import Meter
+from sfa_engine.desk.desk import PADS
 from sfa_engine.engine.intents import Moment
 from sfa_engine.errors import Refused, SfaError, did_you_mean
 
-VERBS = ("load", "eject", "set", "press", "ramp", "mark", "end")
+VERBS = ("load", "eject", "kit", "pad", "set", "press", "ramp", "mark", "end")
 RAMP_STEP_S = 0.01  # finer than a hand turns a knob; the engine glides in between
 MAX_LENGTH_S = 86_400.0
 
@@ -39,17 +41,19 @@ class Event:
     time_s : float
         From the script's start.
     verb : str
-        ``load``, ``eject``, ``set``, ``press`` or ``mark``.
+        ``load``, ``eject``, ``kit``, ``pad``, ``set``, ``press`` or ``mark``.
     path : str
-        Control, or for ``load`` the bundle, or for ``mark`` its words.
+        Control, or for ``load`` the bundle, for ``kit`` its folder, for ``pad`` the sound file, or
+        for ``mark`` its words.
     value : float
         In the control's unit; for a button its number.
     deck : int
-        For ``load`` and ``eject``, from 1.
+        For ``load`` and ``eject``, and the pad for ``pad``, from 1.
     when : str or None
         A moment of a clock, as in ``bar deck1``; None is at `time_s` itself.
     words : str
-        For ``load``, as in the script: a bundle's path, or words that the library knows.
+        For ``load`` and ``kit``, as in the script: a path, or words that the library knows, or
+        the name of a kit.
     """
 
     time_s: float
@@ -137,6 +141,8 @@ def _parse_line(time_s: float, words: list[str], folder: Path) -> list[Event] | 
         if verb == "eject":
             return [Event(time_s, verb, deck=int(rest[0]))]
         return [Event(time_s, verb, str(folder / rest[1]), deck=int(rest[0]), words=rest[1])]
+    if verb in {"kit", "pad"}:
+        return [_sampler_event(time_s, verb, rest, folder)]
     when = None
     if "at" in rest:
         at = rest.index("at")
@@ -160,6 +166,17 @@ def _parse_line(time_s: float, words: list[str], folder: Path) -> list[Event] | 
     else:
         value = control.check(" ".join(rest[1:]))
     return [Event(time_s, verb, control.path, value, when=when)]
+
+
+def _sampler_event(time_s: float, verb: str, words: list[str], folder: Path) -> Event:
+    """Return the load of a kit, or of a pad."""
+    if verb == "kit":
+        if len(words) != 1:
+            raise Refused("kit needs the name of a kit", "quote a name with spaces")
+        return Event(time_s, verb, str(folder / words[0]), words=words[0])
+    if len(words) != 2 or not words[0].isdecimal() or not 1 <= int(words[0]) <= PADS:
+        raise Refused("pad needs a pad and a sound file", f"write `pad 1 kick.wav`, up to {PADS}")
+    return Event(time_s, verb, str(folder / words[1]), deck=int(words[0]))
 
 
 def _ramp(time_s: float, path: str, words: list[str]) -> list[Event]:
