@@ -92,7 +92,8 @@ def stage_verbs() -> str:
 
 def backstage_verbs() -> str:
     """Return every verb of backstage in a table."""
-    return "\n".join(_verbs(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ProfileVerbs, KitVerbs))
+    kinds = (PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ProfileVerbs, KitVerbs)
+    return "\n".join(_verbs(*kinds))
 
 
 def _verbs(*kinds: type) -> Iterator[str]:

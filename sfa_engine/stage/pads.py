@@ -303,9 +303,9 @@ class Pads:
                 await self._set(number, {**rests, **_known(number, pad.get("settings", {}))})
                 if not pad:
                     continue
-                texts = {each: str(pad.get(each, "")) for each in ("label", "color")}
+                kept = {each: pad[each] for each in ("start", "frames", "gain", "label", "color")}
                 try:
-                    await self._load(number, pad["path"], gain=float(pad["gain"]), **texts)
+                    await self._load(number, pad["path"], **kept)
                     loaded += 1
                 except (MediaError, Refused) as error:
                     await self._clear([number - 1])

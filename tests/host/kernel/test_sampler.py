@@ -72,15 +72,15 @@ def test_every_block_size_gives_the_same_bytes():
     outs = []
     for block in (17, 128, 512, 1000):
         engine = sampler(NOISE, LONG, block=block, pitch=3.0, attack=4.0, mode=GATE)
-        start = 2048
         engine.set("pad2.mode", LOOP)
         engine.set("pad2.start", 20.0)
         engine.set("pad2.end", 37.0)
-        engine.render(4096 - now(engine) if now(engine) < 4096 else 0)
-        for pad, force, frame in ((1, 90.0, 5001), (2, 127.0, 5500), (1, 0.0, 7003), (2, 1.0, 30000)):
+        engine.render(2048)
+        hits = ((1, 90.0, 5001), (2, 127.0, 5500), (1, 0.0, 7003), (2, 1.0, 30_000))
+        for pad, force, frame in hits:
             hit(engine, pad, force, frame)
         engine.set("pad2.pan", -30.0, 9000)
-        outs.append(engine.render(40_000 - now(engine) + start)[: 34_000])
+        outs.append(engine.render(34_000))
     assert all(np.array_equal(outs[0], out) for out in outs[1:])
 
 
@@ -340,9 +340,9 @@ def test_a_thousand_hits_in_one_block_are_bounded_and_the_last_ones_win():
     assert int(engine.dsp.record["hits"]) == 1000
 
 
-def test_a_thousand_hits_of_one_pad_at_one_frame_sound_once():
+def test_many_hits_of_one_pad_at_one_frame_sound_once():
     engine = sampler(NOISE)
-    for _ in range(200):
+    for _ in range(150):
         hit(engine, frame=now(engine) + 50)
     assert np.array_equal(heard(engine, 5000)[50 : 50 + 4800], NOISE)
 
@@ -357,7 +357,7 @@ def test_a_quantised_hit_waits_for_the_beat_to_the_frame():
     engine.render(32)
     assert reading(engine, "pad1.waiting") == 1.0
     start = now(engine) - LATENCY
-    out = engine.render(length)
+    out = engine.render(length + 6000)
     beat = -(-(start + LATENCY) // length) * length
     at = beat - start
     assert not out[:at].any()
