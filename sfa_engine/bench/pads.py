@@ -91,7 +91,7 @@ def blocks_to_sound() -> int:
     engine.render(BLOCK)
     most = 0
     for _ in range(HITS):
-        engine.push(Command(Op.PAD_HIT, deck=-1, target=0, x=127.0))
+        engine.push(Command(Op["PAD_HIT"], deck=-1, target=0, x=127.0))
         heard = np.flatnonzero(engine.render(8 * BLOCK)[:, 0])
         most = max(most, int(heard[0] - LATENCY) // BLOCK + 1 if len(heard) else HITS)
     return most

@@ -308,7 +308,7 @@ class Pads:
             mixed: npt.NDArray[Any] = self._loader.allocate(form)
             mixed[:] = 0.0
             for stem in stems:
-                one = self._stretch(stem, low, high)
+                one: npt.NDArray[Any] = self._stretch(stem, low, high)
                 mixed += one if one.dtype == np.float32 else one / np.float32(32768.0)
             pcm = mixed
         return Sample(pcm, start - low, frames, rate)

@@ -4,7 +4,7 @@
 
     # seconds  verb   what                      value       how long a ramp takes
     0          load   1 quicksilver.sfa              or words that the library knows
-    0          kit    drums                          or the folder of one; `pad 1 kick.wav` loads one
+    0          kit    drums                          or its folder; `pad 1 kick.wav` for one
     0.5        set    deck1.play                on
     8          ramp   crossfader                -100 100    over 4
     16         press  deck1.hotcue1.press
@@ -134,13 +134,7 @@ def _parse_line(time_s: float, words: list[str], folder: Path) -> list[Event] | 
     if verb == "mark":
         return [Event(time_s, verb, " ".join(rest))]
     if verb in {"load", "eject"}:
-        if not rest or rest[0] not in {str(number) for number in DECK_NUMBERS}:
-            raise Refused(f"{verb} names no deck", f"give one from 1 to {DECKS}")
-        if verb == "load" and len(rest) != 2:
-            raise Refused("load needs a deck and a track", "quote a name with spaces")
-        if verb == "eject":
-            return [Event(time_s, verb, deck=int(rest[0]))]
-        return [Event(time_s, verb, str(folder / rest[1]), deck=int(rest[0]), words=rest[1])]
+        return [_deck_event(time_s, verb, rest, folder)]
     if verb in {"kit", "pad"}:
         return [_sampler_event(time_s, verb, rest, folder)]
     when = None
@@ -166,6 +160,17 @@ def _parse_line(time_s: float, words: list[str], folder: Path) -> list[Event] | 
     else:
         value = control.check(" ".join(rest[1:]))
     return [Event(time_s, verb, control.path, value, when=when)]
+
+
+def _deck_event(time_s: float, verb: str, words: list[str], folder: Path) -> Event:
+    """Return the load of a track, or its ejection."""
+    if not words or words[0] not in {str(number) for number in DECK_NUMBERS}:
+        raise Refused(f"{verb} names no deck", f"give one from 1 to {DECKS}")
+    if verb == "load" and len(words) != 2:
+        raise Refused("load needs a deck and a track", "quote a name with spaces")
+    if verb == "eject":
+        return Event(time_s, verb, deck=int(words[0]))
+    return Event(time_s, verb, str(folder / words[1]), deck=int(words[0]), words=words[1])
 
 
 def _sampler_event(time_s: float, verb: str, words: list[str], folder: Path) -> Event:

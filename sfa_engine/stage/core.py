@@ -154,7 +154,7 @@ class Core:
         return memory
 
     def add_verbs(self, owner: object) -> None:
-        """Serve another part's verbs, a surface's for one, on the control socket, to clients that connect later."""
+        """Serve a surface's verbs, or a part's, on the control socket, to later clients."""
         self.surface_verbs |= exported(owner)
 
     # ------------------------------------------------------------------ life

@@ -83,11 +83,12 @@ class Pads:
             started_ns = self._conductor.host_started_ns
             try:
                 if started_ns != self._host_started_ns:
-                    self._show(await ask_host(self._runtime, "pads"))
+                    self._show(await self.pad_list())
                     self._host_started_ns = started_ns
                 while self._named:
                     (pad, name), text = next(iter(self._named.items()))
-                    await ask_host(self._runtime, "pad.name", pad=pad - 1, **{name: text})
+                    given: dict[str, Any] = {name: text}
+                    await ask_host(self._runtime, "pad.name", pad=pad - 1, **given)
                     if self._named.get((pad, name)) == text:
                         del self._named[pad, name]
             except EngineError:  # the host restarts
@@ -108,10 +109,11 @@ class Pads:
         for pad in pads:
             for name in ("label", "color"):
                 path = f"pad{pad['pad']}.{name}"
+                text: Any = ""
                 try:
                     text = CONTROLS[path].check(pad[name])
-                except Refused:
-                    text = ""
+                except Refused:  # of another version
+                    logger.warning("%s cannot be %r", path, pad[name])
                 self._conductor.stage.put(path, text, Source.HOST)
 
     # ------------------------------------------------------------------ pads
@@ -217,7 +219,10 @@ class Pads:
 
     @verb(scope="perform", slow=True)
     async def pad_clear(
-        self, pad: Pad | None = None, bank: Bank | None = None, all: bool = False  # noqa: A002
+        self,
+        pad: Pad | None = None,
+        bank: Bank | None = None,
+        all: bool = False,  # noqa: A002
     ) -> dict[str, Any]:
         """Take the sound off a pad, off a bank's pads, or off all."""
         if (pad is not None) + (bank is not None) + all != 1:

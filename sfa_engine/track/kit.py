@@ -131,10 +131,12 @@ def read_kit(folder: Path) -> Kit:
     except FileNotFoundError:
         raise MediaError(f'no kit "{folder.name}"', "list them: `sfa kit list`") from None
     except OSError as error:
-        raise MediaError(f'cannot read kit "{folder}": {error.strerror}', "check its rights") from None
+        raise MediaError(
+            f'cannot read kit "{folder}": {error.strerror}', "check its rights"
+        ) from None
+    if len(text) > MAX_MANIFEST_BYTES:
+        raise MediaError(f'kit "{folder}" is longer than {MAX_MANIFEST_BYTES} bytes', _AGAIN)
     try:
-        if len(text) > MAX_MANIFEST_BYTES:
-            raise MediaError(f"is longer than {MAX_MANIFEST_BYTES} bytes", _AGAIN)
         return msgspec.json.decode(text, type=Kit)
     except MediaError as error:
         raise MediaError(f'kit "{folder}" {error.message}', error.hint) from None

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 By = Literal["beat", "onset"]
 SHORTEST_S = 0.03  # of a slice at an onset: a flam is one hit
+EARLY_S = 0.005  # by which an onset may come before the place that is named
 JUST = 0.001  # of a beat: a place that is so near to one is it
 
 
@@ -75,7 +76,7 @@ def by_onsets(
     """
     shortest = SHORTEST_S * rate
     kept: list[int] = []
-    for onset in onsets[np.searchsorted(onsets, start - shortest / 2) :].tolist():
+    for onset in onsets[np.searchsorted(onsets, start - EARLY_S * rate) :].tolist():
         if not kept or onset - kept[-1] >= shortest:
             kept.append(onset)
         if len(kept) > count:

@@ -111,7 +111,9 @@ def test_tracks_are_sliced_and_loops_taken(engine: Show) -> None:
     assert [(each["pad"], each["frames"]) for each in said] == [(n, 24_000) for n in range(17, 21)]
     assert said[0]["start"] == 10 * RATE
     plays(engine, 18)
-    found = call(engine, "pad.slice", track="quiet", pad=33, count=2, beats=0.5, start_s=1.0)["pads"]
+    found = call(engine, "pad.slice", track="quiet", pad=33, count=2, beats=0.5, start_s=1.0)[
+        "pads"
+    ]
     assert [each["frames"] for each in found] == [12_000, 12_000]
     call(engine, "press", path="deck1.loop.beatloop")
     with pytest.raises(Refused, match="no stem"):
@@ -216,9 +218,14 @@ def test_the_command_line_loads_slices_and_lists(engine: Show, tmp_path: Path) -
     soundfile.write(tmp_path / "a.wav", NOISE, RATE)
     status, out, _ = engine.command_in(tmp_path, "pad", "load", "3", "a.wav")
     assert (status, out.strip()) == (0, f"pad 3: a, 0.500 s, {tmp_path / 'a.wav'}")
-    status, out, _ = engine.command("pad", "slice", "1", "--count", "2", "--bank", "4", "--from", "2")
+    status, out, _ = engine.command(
+        "pad", "slice", "1", "--count", "2", "--bank", "4", "--from", "2"
+    )
     assert status == 0
-    assert [line.partition(",")[0] for line in out.splitlines()] == ["pad 49: all 1", "pad 50: all 2"]
+    assert [line.partition(",")[0] for line in out.splitlines()] == [
+        "pad 49: all 1",
+        "pad 50: all 2",
+    ]
     status, out, _ = engine.command("pad", "list")
     assert [line.partition(":")[0] for line in out.splitlines()] == ["pad 3", "pad 49", "pad 50"]
     status, _, err = engine.command("pad", "load", "3", str(tmp_path / "no.wav"))

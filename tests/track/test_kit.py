@@ -125,7 +125,9 @@ def test_a_kit_is_renamed_in_its_manifest(tmp_path):
     assert json.loads((tmp_path / "kit" / MANIFEST).read_text())["name"] == "new"
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "-x", " x", "x ", "x.", "\0", "ü" * 3, "x" * 61])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "../x", "-x", " x", "x ", "x.", "\0", "ü" * 3, "x" * 61]
+)
 def test_a_name_that_is_no_folders_is_refused(name):
     with pytest.raises(Refused, match="is not a name"):
         check_name(name)

@@ -71,7 +71,7 @@ class KitVerbs:
 
     @verb(scope="read")
     async def kits_show(self, name: Text) -> dict[str, Any]:
-        """Return a kit: of each pad file, names and settings; ``missing`` where there is no file."""
+        """Return a kit: file, names and settings of each pad; ``missing`` without its file."""
         return await asyncio.to_thread(self._show, check_name(name))
 
     @verb(scope="perform")
@@ -81,9 +81,9 @@ class KitVerbs:
         async with self._writing:
             return await asyncio.to_thread(self._write, name, [], replace=False)
 
-    @verb(scope="perform", slow=True)
+    @verb(scope="library", slow=True)
     async def kits_save(self, name: Text, pads: Given) -> dict[str, Any]:
-        """Save sounds of pads as a kit, in place of an earlier one of its name: see ``kit.save``."""
+        """Save sounds of pads as a kit, in place of one of its name: see ``kit.save``."""
         check_name(name)
         try:
             sources = msgspec.convert(pads, list[Source])
@@ -109,7 +109,7 @@ class KitVerbs:
             await asyncio.to_thread(self._rename, name, to)
         return {"renamed": name, "to": to}
 
-    @verb(scope="perform", slow=True)
+    @verb(scope="library", slow=True)
     async def kits_decode(self, path: Text) -> dict[str, Any]:
         """Decode a sound file into a WAV for a pad, in the runtime folder; return its path."""
         try:

@@ -355,7 +355,11 @@ def _meters(
     for peak, column in zip(peaks, sources, strict=True):
         section = peak.path.removesuffix(".level")
         name = section.rpartition(".")[2]
-        text = blocks.SHORT.get(name) or {"mix": "Mix", "master": "Out", "sampler": "Smp"}.get(name) or f"D{name[-1]}"
+        text = (
+            blocks.SHORT.get(name)
+            or {"mix": "Mix", "master": "Out", "sampler": "Smp"}.get(name)
+            or f"D{name[-1]}"
+        )
         mean = next((c for c in levels if c.path == f"{section}.rms"), None)
         upper, below = column.rows(1.0, 20, gap=4)
         bars = {peak: INK, **({mean: INK_QUIET} if mean else {})}

@@ -360,7 +360,14 @@ def pads():
     for path, value in settings:
         engine.set(path, value)
     engine.render(1024)
-    hits = ((0, 100, 1101), (1, 127, 1500), (2, 64, 4003), (0, 127, 4100), (1, 90, 6000), (1, 0, 9001))
+    hits = (
+        (0, 100, 1101),
+        (1, 127, 1500),
+        (2, 64, 4003),
+        (0, 127, 4100),
+        (1, 90, 6000),
+        (1, 0, 9001),
+    )
     for pad, force, frame in hits:
         engine.push(
             Command(Op.PAD_HIT, deck=-1, target=pad, x=float(force), when=When.FRAME, frame=frame)
