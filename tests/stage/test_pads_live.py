@@ -34,6 +34,10 @@ def sounds(engine: Show) -> list[int]:
     return [pad["pad"] for pad in call(engine, "pad.list") if pad["loaded"]]
 
 
+def is_known(engine: Show, words: str) -> bool:
+    return bool(call(engine, "library.search", words=words, limit=1)["count"])
+
+
 def hit(engine: Show, pad: int) -> None:
     call(engine, "press", path=f"pad{pad}.hit")
 
@@ -111,6 +115,8 @@ def test_tracks_are_sliced_and_loops_taken(engine: Show) -> None:
     assert [(each["pad"], each["frames"]) for each in said] == [(n, 24_000) for n in range(17, 21)]
     assert said[0]["start"] == 10 * RATE
     plays(engine, 18)
+    call(engine, "press", path="deck1.hotcue1.store")  # which brings the track into the library
+    until(lambda: is_known(engine, "quiet"), "the track in the library")
     found = call(engine, "pad.slice", track="quiet", pad=33, count=2, beats=0.5, start_s=1.0)[
         "pads"
     ]
@@ -182,7 +188,7 @@ def test_a_kit_is_saved_loaded_and_managed(engine: Show, tmp_path: Path) -> None
     call(engine, "kit.load", name="empty")
     assert sounds(engine) == []
     with pytest.raises(Refused, match="is not a name"):
-        call(engine, "kit.save", name="../up")
+        call(engine, "kit.load", name="../up")
     with pytest.raises(Refused, match="no pad has a sound"):
         call(engine, "kit.save", name="x")
 

@@ -16,8 +16,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from sfa_engine.backstage.executor import Executor
-from sfa_engine.backstage.runner import WorkerRequest
+from sfa_engine.backstage.runner import WorkerRequest, run_worker
 from sfa_engine.desk.desk import PADS
 from sfa_engine.errors import LibraryError, MediaError, Refused, did_you_mean
 from sfa_engine.system.atomic import move_aside
@@ -51,16 +50,13 @@ class KitVerbs:
     runtime : pathlib.Path
         The runtime folder, in memory: what is decoded for a pad is there until the pad is loaded
         anew.
-    executor : Executor
-        Runs the decoder, on this machine.
     tag : str
         Prefix of the tags of its workers.
     """
 
-    def __init__(self, data: Path, runtime: Path, executor: Executor, tag: str) -> None:
+    def __init__(self, data: Path, runtime: Path, tag: str) -> None:
         self._folder = data / FOLDER
         self._spool = runtime / SPOOL
-        self._executor = executor
         self._tags = (f"{tag}-kit-{number}" for number in itertools.count())
         self._writing = asyncio.Lock()
 
@@ -121,7 +117,7 @@ class KitVerbs:
         request = WorkerRequest(
             ("-m", "sfa_engine.prep.sample"), values, next(self._tags), TIME_LIMIT_S
         )
-        return await self._executor.run(request, lambda _share, _doing: None)
+        return await run_worker(request)  # of normal priority: a performer waits for it
 
     # ------------------------------------------------------------------ files
 
