@@ -20,6 +20,7 @@ from sfa_engine import errors
 from sfa_engine.backstage.server import Client as BackstageClient
 from sfa_engine.backstage.services.errors import ServiceError
 from sfa_engine.backstage.verbs.jobs import JobVerbs
+from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
@@ -29,6 +30,7 @@ from sfa_engine.desk.deck import BANDS, STEMS
 from sfa_engine.library.migrations import migrate
 from sfa_engine.library.query import OPERATORS
 from sfa_engine.stage.core import Core
+from sfa_engine.stage.pads import Pads
 from sfa_engine.surfaces.midi import document
 from sfa_engine.surfaces.midi.profile import Profile, load_profiles
 from sfa_engine.surfaces.midi.surface import MidiSurface
@@ -85,12 +87,13 @@ def packages() -> str:
 
 def stage_verbs() -> str:
     """Return every verb of the stage in a table."""
-    return "\n".join(_verbs(Session, Core, StageClient, MidiSurface, OscServer, NetworkMidi))
+    return "\n".join(_verbs(Session, Core, Pads, StageClient, MidiSurface, OscServer, NetworkMidi))
 
 
 def backstage_verbs() -> str:
     """Return every verb of backstage in a table."""
-    return "\n".join(_verbs(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ProfileVerbs))
+    kinds = (PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ProfileVerbs, KitVerbs)
+    return "\n".join(_verbs(*kinds))
 
 
 def _verbs(*kinds: type) -> Iterator[str]:

@@ -6,6 +6,7 @@ part     what
 varispeed cost of two decks of four stems at +6 %, with EQ, filters and limiter; beside the
          do-nothing client, and beside a host that leaves PCM cold
 keylock  the same with `keylock`; finer the same with `keylock_mode` finer
+pads     cost of 64 voices of the sampler, and how soon a hit is heard
 quality  sound of the stretchers, by the measures of `bench.keylock`
 drift    two synced decks after hours of random gestures, offline
 live     the same gestures on a sound server, beside the do-nothing client
@@ -32,6 +33,7 @@ from sfa_engine.bench.drift import (
 )
 from sfa_engine.bench.engine import Cost, measure, median_of
 from sfa_engine.bench.keylock import bench_quality
+from sfa_engine.bench.pads import bench_pads
 from sfa_engine.bench.random_set import RandomSet, timed
 from sfa_engine.bench.rig import (
     BUSY_DECKS,
@@ -99,6 +101,7 @@ def run_bench(
         name: lambda _, name=name: bench_cost(name, seconds, device)  # type: ignore[misc]
         for name in SCENES
     }
+    costly["pads"] = lambda _: bench_pads(seconds, device)
     parts = costly | {
         "quality": lambda _: bench_quality(),
         "drift": lambda bar: bench_drift(drift_seconds, gestures, bar),

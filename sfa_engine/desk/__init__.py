@@ -12,8 +12,8 @@ documents are derived where they are used. Imports nothing of ours but the error
      │     ├── hotcue1 … hotcue32, in four banks of eight
      │     └── loop
      ├── session, browse ── held by the stage
-     ├── effect1, effect2, recorder          (planned)
-     └── pad1 … pad64                        (planned)
+     ├── sampler, pad1 … pad64, in four banks of 16
+     └── effect1, effect2, recorder          (planned)
 """
 
 from sfa_engine.desk.control import (

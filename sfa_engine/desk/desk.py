@@ -7,10 +7,12 @@ from functools import lru_cache
 from sfa_engine.desk.control import (
     Button,
     Choice,
+    Color,
     Control,
     Each,
     Fader,
     Meter,
+    Name,
     Section,
     Switch,
     Text,
@@ -23,10 +25,12 @@ from sfa_engine.desk.scale import (
     bpm,
     count,
     decibels,
+    fine_milliseconds,
     milliseconds,
     percent,
     seconds,
     semitones,
+    share,
     threshold,
 )
 from sfa_engine.errors import Planned, Refused, did_you_mean
@@ -34,6 +38,10 @@ from sfa_engine.errors import Planned, Refused, did_you_mean
 COUNT = count(0, 2**53)
 ROWS = 16  # of a list that a surface shows at once
 MAX_LIST = 1_000_000  # entries
+PADS_IN_BANK = 16
+PADS = 4 * PADS_IN_BANK
+PAD_MODES = ("once", "gate", "loop")
+PAD_OUTPUTS = ("main", "phones", "both")
 
 
 class Limiter(Section):
@@ -147,16 +155,74 @@ class Effect(Section):
 
 
 class Pad(Section):
-    """One pad of the sampler."""
+    """One pad of the sampler: a sound, and how it is played."""
 
     group = "sampler"
 
-    hit = Button("Plays the pad, as hard as the number says.", count(0, 127, 100), planned=True)
-    volume = Fader("How loud the pad is.", decibels(OFF, +6), planned=True)
-    pitch = Fader("Shifts the pad's pitch.", semitones(-24, +24), planned=True)
-    mode = Choice("What a hit does.", options=("once", "gate", "loop"), planned=True)
-    choke = Fader("Pads of one group silence each other; 0 is none.", count(0, 8), planned=True)
-    level = Meter("Peak of the pad, since the last report.", LEVEL, planned=True)
+    hit = Button(
+        "Plays the pad, as hard as the number says; 0 releases it.",
+        count(0, 127, 127),
+        verb="pad_hit",
+        held=True,
+    )
+    stop = Button("Lets the pad fade out, as long as `release` is.", verb="pad_stop")
+    mode = Choice(
+        "What a hit does: plays once, plays while it is held, or starts and stops a loop.",
+        options=PAD_MODES,
+    )
+    volume = Fader("How loud the pad is.", decibels(OFF, +6))
+    pan = Fader("Where the pad stands, from left to right.", percent(-100, +100))
+    pitch = Fader("Shifts the pad's pitch, and its speed with it.", semitones(-24, +24), glide=0.02)
+    start = Fader("Where the sound begins, as a share of it.", share(0), glide=0)
+    end = Fader("Where the sound ends, as a share of it.", share(100), glide=0)
+    attack = Fader("How long the sound takes to rise.", fine_milliseconds(0, 5000, 0), glide=0)
+    release = Fader(
+        "How long the sound takes to fall when it is let go.",
+        fine_milliseconds(0, 5000, 0),
+        glide=0,
+    )
+    reverse = Switch("Plays the sound backwards.")
+    choke = Fader("Pads of one group silence each other; 0 is none.", count(0, 8), glide=0)
+    quantise = Choice(
+        "When a hit sounds: at once, or on the next beat or bar of `sampler.clock`.",
+        options=("off", "beat", "bar"),
+    )
+    output = Choice(
+        "Where the pad is heard: in the mix, on the headphones alone, or on both.",
+        options=PAD_OUTPUTS,
+    )
+    label = Name("What the pad is called.", owner="stage")
+    color = Color("Colour of the pad, as #rrggbb; empty: none.", owner="stage")
+    level = Meter("Peak of the pad, since the last report.", LEVEL)
+    playing = Meter("Whether the pad sounds.")
+    waiting = Meter("Whether the pad was hit and waits for its beat or bar.")
+    duration = Meter("Length of the pad's sound; 0 without one.", seconds(0, MAX_LENGTH_S))
+
+
+class Sampler(Section):
+    """What all pads have in common."""
+
+    group = "sampler"
+
+    volume = Fader("How loud all pads are in the mix.", decibels(OFF, +6))
+    velocity = Fader("How much the force of a hit counts.", percent(0, 100, 100), glide=0)
+    clock = Choice(
+        "Whose beats and bars quantised pads wait for.", options=("session", *DECK_NAMES)
+    )
+    keys = Fader(
+        "Pad that its bank of 16 plays in semitones, from pad to pad; 0: each plays itself.",
+        count(0, PADS),
+        glide=0,
+    )
+    transpose = Fader(
+        "Semitones by which the first pad of `keys` is transposed.",
+        count(-24, 24, 0, "st"),
+        glide=0,
+        label="TRANSPOS",
+    )
+    stop = Button("Lets all pads fade out.", verb="sampler_stop", label="STOP ALL")
+    level = Meter("Peak of all pads in the mix, since the last report.", LEVEL)
+    voices = Meter("How many sounds of pads are heard.", COUNT)
 
 
 class Recorder(Section):
@@ -258,7 +324,8 @@ class Desk(Section):
     clock = Clock()
     engine = Engine()
     effect = Each((1, 2), Effect)
-    pad = Each(range(1, 65), Pad)
+    sampler = Sampler()
+    pad = Each(range(1, PADS + 1), Pad)
     recorder = Recorder()
     browse = Browse()
     session = Session()

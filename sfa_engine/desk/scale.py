@@ -186,6 +186,11 @@ def percent(low: float, high: float, rest: float = 0.0) -> Scale:
     return Scale("%", low, high, rest, digits=1)
 
 
+def share(rest: float) -> Scale:
+    """A place in a sound, as a share of it, written to a thousandth of a percent."""
+    return Scale("%", 0, 100, rest, digits=3)
+
+
 def ratio(low: float, high: float, rest: float = 1.0) -> Scale:
     """A factor, with as many fine steps below one as above it."""
     return Scale("x", low, high, rest, taper="log", digits=5)

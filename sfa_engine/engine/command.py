@@ -25,9 +25,10 @@ class Op(IntEnum):
     # A clock from outside, `target` of `ClockSource`, has beat x at engine frame `frame` and tempo
     # y in BPM; y 0: it was lost. `deck` is 1 while it runs, 0 after a stop.
     FOLLOW = 4
+    SAMPLE = 5  # sample slot `target` onto pad x, from 0; slot -1: none
 
     members = vars()
-    for number, verb in enumerate(VERBS, 5):
+    for number, verb in enumerate(VERBS, 6):
         members[verb.upper()] = number
 
 
@@ -103,6 +104,7 @@ class Reason(IntEnum):
     NO_OTHER = 11  # deck has a track
     NOT_SYNCED = 12  # with the beats of another
     NO_BAR = 13  # that both tracks have
+    NO_SAMPLE = 14  # on the pad
 
 
 REASONS = {
@@ -124,6 +126,7 @@ REASONS = {
     Reason.NO_OTHER: ("no other deck has a track", "load one there"),
     Reason.NOT_SYNCED: ("the deck follows no beats", "set its sync to beat and play both decks"),
     Reason.NO_BAR: ("the bars of both tracks differ", "jump by beats instead"),
+    Reason.NO_SAMPLE: ("there is no sound on the pad", "load one: `sfa pad load PAD FILE`"),
     Reason.NOT_WAITING: ("no such command is waiting", "list them with commands.waiting"),
 }
 

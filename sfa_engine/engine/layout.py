@@ -38,6 +38,12 @@ FADE = 96  # frames, 2 ms: how long a jump, a start or a stop takes to fade
 # Tracks in memory: on each deck one, and one that fades out or is loaded; one of each stem that it
 # may have from a track that is on no deck any more; and some to spare.
 SLOTS = DECKS * (2 + STRIPS) + 4
+PADS = len(DESK.pad)
+POLYPHONY = 64  # sounds of pads; one more lets the oldest fade out
+SOUNDS = POLYPHONY + 32  # those that fade out too
+# Sounds of pads in memory: one of each pad, and those that still sound after they were replaced.
+SAMPLES = 2 * PADS
+SEAM = 96  # frames of a pad's sound, 2 ms: over which it ends, or a loop begins anew, within it
 RINGS = len(Ring)
 COMMANDS = 1024  # on each ring
 REPORTS = 8192
@@ -307,6 +313,17 @@ TRANSPORT = _lay(
     ("load_ticket", "i8"),  # of the `Op.LOAD` that put the bundle there
 )
 
+# What a pad plays, for a new host to read again: a stretch of a WAV file, or of a bundle's stems.
+PAD = _lay(
+    ("path", f"S{PATH}"),  # empty: nothing
+    ("stems", "i8"),  # of a bundle: bits, the first is `vocals`; 0: the path is a WAV file's
+    ("start", "i8"),  # first frame in it
+    ("frames", "i8"),
+    ("gain", "f8"),  # a factor
+    ("label", "S800"),
+    ("color", "S8"),
+)
+
 # The session's clock, of which another thread works out frames.
 CLOCK = np.dtype(
     [
@@ -419,6 +436,7 @@ ENGINE = _lay(
     ("values", VALUE),
     ("flat", ("f8", (VALUES,)), "values"),
     ("transport", (TRANSPORT, (DECKS,))),
+    ("pad", (PAD, (PADS,))),
     ("clock_frame", "i8"),
     ("clock_beat", "f8"),
     ("clock_speed", "f8"),  # beats a frame
@@ -597,6 +615,44 @@ CHANNEL = np.dtype(
         ("power", "f8"),
     ]
 )
+SAMPLE = np.dtype(  # the sound of a pad: see `kernel.sampler`
+    [
+        ("heads", "i8"),  # how many sounds read it
+        ("address", "i8"),
+        ("float32", "i8"),  # else 16-bit
+        ("frames", "i8"),  # in memory,
+        ("first", "i8"),  # of which the pad's own begin here; what lies around is for seams
+        ("length", "i8"),
+        ("rate", "f8"),
+        ("gain", "f8"),
+    ]
+)
+SOUND = np.dtype(  # of a pad that was hit
+    [
+        ("slot", "i8"),  # sample that it reads; -1: none
+        ("pad", "i8"),  # whose sample and settings
+        ("key", "i8"),  # that was hit
+        ("serial", "i8"),  # number of the hit
+        ("struck_frame", "i8"),
+        ("state", "i8"),  # a `kernel.sampler.State`
+        ("output", "i8"),  # as of its pad, when it was struck
+        ("low", "i8"),  # the stretch of the sample that it plays: from here up to,
+        ("high", "i8"),  # not with, there
+        ("position", "f8"),  # frames of the sample
+        ("semitones", "f8"),  # by its key
+        ("gain", "f8"),  # by the force of the hit
+        ("level", "f8"),  # of attack, release and fade, 0 to 1
+        ("slope", "f8"),  # of the level, per frame
+    ]
+)
+PAD_STATE = np.dtype(
+    [
+        ("slot", "i8"),  # its sample; -1: none
+        ("sounds", "i8"),  # how many it has, without those that fade out
+        ("force", "f8"),  # of a hit that waits for its beat; 0: none
+        ("peak", "f8"),
+    ]
+)
 HISTORY = LATENCY + TICK
 DETECTOR = OVERSAMPLE_TAPS + TICK
 
@@ -710,6 +766,15 @@ DSP_STATE = _lay(
     ("low_bus", ("f8", (TICK, 4))),
     ("output", ("f4", (4, TICK))),
     ("output_left", "i8"),
+    # sampler
+    ("sample", (SAMPLE, (SAMPLES,))),
+    ("sound", (SOUND, (SOUNDS,))),
+    ("pad", (PAD_STATE, (PADS,))),
+    ("hits", "i8"),  # so far
+    ("pads_waiting", "i8"),  # how many hits wait for their beat
+    ("pads_rest", "i8"),  # 1: nothing sounds, and every meter has fallen
+    ("pads_peak", "f8"),
+    ("moment", COMMAND),  # when those hits are due
     # limiter
     ("limiter_delay", ("f4", (2, HISTORY))),
     ("limiter_input", ("f4", (2, DETECTOR))),

@@ -131,6 +131,10 @@ class Decks:
             "error": mounted.error if mounted else "",
         }
 
+    def bundle(self, deck: int) -> Bundle | None:
+        """Return the bundle on a deck."""
+        return self._tracks.get(deck)
+
     # ------------------------------------------------------------------ resume
 
     def resume_all(self) -> None:

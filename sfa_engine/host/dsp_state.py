@@ -104,6 +104,9 @@ class DspState:
         engine["transport"]["head"]["slot"] = -1
         for reader in ("head", "line"):
             dsp["channel"]["voice"][reader]["slot"] = -1
+        dsp["sound"]["slot"] = -1
+        dsp["pad"]["slot"] = -1
+        dsp["pads_rest"] = 1
         dsp["channel"]["voice"]["stem"] = np.arange(VOICES) - 1
         release_held(memory)
         for name in ("now", "before", "held"):

@@ -32,7 +32,7 @@ import numpy.typing as npt
 
 from sfa_engine.desk.deck import STEMS
 from sfa_engine.engine.atomic import store_release
-from sfa_engine.engine.command import Handover, Op, Ring, Source
+from sfa_engine.engine.command import NO_DECK, Handover, Op, Ring, Source
 from sfa_engine.engine.layout import DECKS, SLOTS
 from sfa_engine.engine.ring import CommandWriter
 from sfa_engine.errors import EngineError, MediaError
@@ -275,10 +275,10 @@ class Loader:
                 f"{path} needs {size >> 20} MB of memory and {max(0, spare) >> 20} MB are free",
                 "eject another track, or make the bundle without stems",
             )
-        pcm = {name: self._allocate(stem) for name, stem in stems.items()}
+        pcm = {name: self.allocate(stem) for name, stem in stems.items()}
         gain = factor_of(track.gain_db)
         start = min(max(0, int(position_s * track.rate)), max(0, track.frames - 1))
-        reader = _Reader(stems, pcm)
+        reader = Reader(stems, pcm)
         mounted = None
         try:
             end = reader.read(start, min(track.frames, start + int(AHEAD_S * track.rate)))
@@ -302,7 +302,7 @@ class Loader:
             raise
         return mounted, bundle
 
-    def _allocate(self, stem: StemFile) -> npt.NDArray[np.generic]:
+    def allocate(self, stem: StemFile) -> npt.NDArray[np.generic]:
         """Return memory for a stem, on huge pages and locked where that is possible."""
         size = max(mmap.PAGESIZE, stem.frames * frame_bytes(stem))
         try:
@@ -325,7 +325,7 @@ class Loader:
         store_release(self._dsp.media_address(slot, "ready_start"), start)
         store_release(self._dsp.media_address(slot, "ready_end"), end)
 
-    def _fill(self, mounted: Mounted, reader: _Reader, start: int, end: int) -> None:
+    def _fill(self, mounted: Mounted, reader: Reader, start: int, end: int) -> None:
         """Read on to the end, then what lies before."""
         slot = mounted.slot
         try:
@@ -462,22 +462,37 @@ class Loader:
             raise EngineError("the audio thread takes no commands", "see `sfa health`")
         return ticket
 
+    def command(self, op: Op, target: int, x: float) -> int:
+        """Send a command that is about no deck; return how many were sent with it."""
+        with self._mutex:
+            if not self._commands.write(op, NO_DECK, target, x, Source.HOST):
+                raise EngineError("the audio thread takes no commands", "see `sfa health`")
+            return self._commands.head
+
+    @property
+    def done(self) -> int:
+        """How many of the commands that were sent the kernel has done."""
+        return self._commands.done
+
     def wait_taken(self, deck: int, timeout_s: float = 1.0) -> None:
         """Wait until the kernel has done all that a deck was sent.
 
         That a deck is empty says nothing: a track that was sent before may still be on the ring.
         """
-        sent = self._sent.get(deck, 0)
+        self.wait_done(self._sent.get(deck, 0), "the track", timeout_s)
+        with self._mutex:  # whatever was sent before this, the kernel has come by too
+            for mounted in self._mounted.values():
+                mounted.handed = mounted.handed or mounted.deck == deck
+
+    def wait_done(self, sent: int, what: str, timeout_s: float = 1.0) -> None:
+        """Wait until the kernel has done the first `sent` commands."""
         give_up = time.monotonic() + timeout_s
         while self._commands.done < sent:
             if time.monotonic() > give_up:
                 raise EngineError(
-                    "the audio thread did not take the track", "see `sfa health` for the device"
+                    f"the audio thread did not take {what}", "see `sfa health` for the device"
                 )
             time.sleep(0.0005)
-        with self._mutex:  # whatever was sent before this, the kernel has come by too
-            for mounted in self._mounted.values():
-                mounted.handed = mounted.handed or mounted.deck == deck
 
     def free_taken(self) -> None:
         """Free what no deck has any more, if the kernel has done all that it was sent."""
@@ -495,7 +510,7 @@ class Loader:
         return self._mounted.get(slot)
 
 
-class _Reader:
+class Reader:
     """Reads stretches of every stem of a bundle into memory."""
 
     def __init__(

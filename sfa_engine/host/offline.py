@@ -20,6 +20,7 @@ from sfa_engine.errors import EngineError
 from sfa_engine.host import build
 from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.loader import Loader, Mounted
+from sfa_engine.host.pads import Pads, Sound
 from sfa_engine.track.grid import Grid
 
 Audio = npt.NDArray[np.float32]
@@ -45,6 +46,7 @@ class Offline:
         self.memory.engine["block"] = block
         self.dsp = DspState(self.memory, rate, channels)
         self.loader = Loader(self.dsp)
+        self.pads = Pads(self.memory, self.dsp, self.loader)
         self.commands = CommandWriter(self.memory, Ring.STAGE)
         self._reports = ReportReader(self.memory)
         self.rate = rate
@@ -90,6 +92,22 @@ class Offline:
             raise EngineError(mounted.error)
         self.loader.give_track(deck, mounted, position_s)
         return mounted
+
+    def load_pad(
+        self,
+        pad: int,
+        sound: Sound | npt.NDArray[np.generic] | None,
+        *,
+        rate: float | None = None,
+    ) -> None:
+        """Put a sound, or stereo PCM, on a pad (from 0), or nothing; it is there from now on."""
+        self.pads.free()
+        if isinstance(sound, Sound):
+            self.pads.load(pad, sound)
+        elif sound is not None:
+            self.pads.load_pcm(pad, sound, rate or self.rate)
+        else:
+            self.pads.clear(pad)
 
     def render(self, frames: int) -> Audio:
         """Return the next frames: float32[frames, channels]."""

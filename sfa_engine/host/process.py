@@ -9,6 +9,7 @@ thread                  module            what it does
 main                    `device_keeper`   checks that the device still asks for blocks
 one a client            `requests`        load, eject, refresh, info, quit
 resume, one a deck      `decks`           loads again what the previous host had loaded
+resume-pads             `pads`            the same for the sampler's pads
 fill, one a track       `loader`          reads the rest of a track into memory
 warm                    `warm`            touches PCM before it is played
 graph                   `graph`           watches the links of our outputs and the rate of
@@ -22,6 +23,7 @@ MIDI                    `midi_jack`       JACK's, machine code only; without JAC
 
 Two kinds of locks: one a deck in `decks`, held while the deck's track is replaced, and the
 loader's own over its media slots, which may be taken while a deck's is held, never the other way.
+The pads have one, too, under which the loader's may be taken.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ from sfa_engine.host.device_keeper import DeviceKeeper, rebase
 from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.loader import Loader
 from sfa_engine.host.midi import Midi
+from sfa_engine.host.pads import Pads
 from sfa_engine.host.requests import Requests
 from sfa_engine.host.warm import Warmer
 from sfa_engine.system import log
@@ -68,6 +71,7 @@ class Host:
     """
 
     decks: Decks
+    pads: Pads
     requests: Requests
     midi: Midi
     warmer: Warmer
@@ -97,9 +101,12 @@ class Host:
         dsp = DspState(self.memory, rate, self.request.channels)
         locked = realtime.lock_memory()
         self.decks = Decks(self.memory, Loader(dsp, lock=locked))
-        self.warmer = Warmer(dsp, self.decks.loader, self._stop)
+        self.pads = Pads(self.memory, dsp, self.decks.loader, self.runtime)
+        self.warmer = Warmer(dsp, self.decks.loader, self._stop, self.pads)
         self.midi = Midi(self.memory, dsp, self._kernel, self._stop)
-        self.requests = Requests(self.memory, dsp, self.decks, self.keeper, self.midi, self._stop)
+        self.requests = Requests(
+            self.memory, dsp, self.decks, self.keeper, self.midi, self.pads, self._stop
+        )
         for count in ("late", "device_misses", "reports_lost", "worst_ns", "relinked_ns"):
             engine[count] = 0
         engine["host_pid"] = os.getpid()
@@ -109,6 +116,9 @@ class Host:
         engine["block"] = self.request.block
         if self._adopted:
             self.decks.resume_all()
+            threading.Thread(target=self.pads.resume, name="resume-pads", daemon=True).start()
+        else:
+            self.pads.clean()
         self.keeper.drive(dsp, found, rate, error)
 
     def run(self) -> None:
@@ -135,6 +145,7 @@ class Host:
             with contextlib.suppress(TimeoutError):
                 woken.recv(64)
             self.decks.loader.free()
+            self.pads.free()
             self.keeper.watch()
         self.midi.end()
         self.keeper.close()

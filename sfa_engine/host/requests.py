@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from sfa_engine.engine.layout import DECKS
+from sfa_engine.engine.layout import DECKS, PADS
 from sfa_engine.engine.memory import Memory
 from sfa_engine.engine.midi import SLOTS
 from sfa_engine.errors import Refused
@@ -20,16 +20,20 @@ from sfa_engine.host.decks import Decks
 from sfa_engine.host.device_keeper import DeviceKeeper
 from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.midi import Midi
+from sfa_engine.host.pads import Pads, Sound
 from sfa_engine.host.request_server import RequestServer
 from sfa_engine.track.grid import Grid
+from sfa_engine.track.slices import By
 from sfa_engine.wire.verbs import GIVEN, Finite, Text, verb
 
 Slot = Annotated[int, Meta(ge=0, le=SLOTS - 1)]
 Deck = Annotated[int, Meta(ge=0, le=DECKS - 1)]
+Pad = Annotated[int, Meta(ge=0, le=PADS - 1)]
+Frames = Annotated[int, Meta(ge=0, le=1 << 40)]
 
 
 class Requests:
-    """Handles load, eject, refresh, info, ping, wake, quit, and the requests of MIDI.
+    """Handles load, eject, refresh, info, ping, wake, quit, and the requests of pads and MIDI.
 
     Parameters
     ----------
@@ -38,6 +42,7 @@ class Requests:
     decks : Decks
     keeper : DeviceKeeper
     midi : Midi
+    pads : Pads
     stop : threading.Event
         Set by `quit`.
     """
@@ -49,8 +54,10 @@ class Requests:
         decks: Decks,
         keeper: DeviceKeeper,
         midi: Midi,
+        pads: Pads,
         stop: threading.Event,
     ) -> None:
+        self._pads = pads
         self._memory = memory
         self._dsp = dsp
         self._wake_fd, self._wake_mutex = -1, threading.Lock()
@@ -89,6 +96,71 @@ class Requests:
         """Give a deck's track another grid, see `Decks.set_grid`."""
         made = None if grid is None else msgspec.convert(grid, Grid)
         return self._decks.set_grid(deck, digest, made, by_hand=by_hand)
+
+    @verb(scope="perform", slow=True)
+    def pad_load(
+        self,
+        pad: Pad,
+        path: Text,
+        stems: list[Text] | None = None,
+        start: Frames = 0,
+        frames: Frames = 0,
+        gain: Finite = 1.0,
+        label: Text = "",
+        color: Text = "",
+    ) -> dict[str, Any]:
+        """Put a sound on a pad, see `Pads.load`."""
+        sound = Sound(path, tuple(stems or ()), start, frames, gain, label, color)
+        return self._pads.load(pad, sound)
+
+    @verb(scope="perform", slow=True)
+    def pad_slice(
+        self,
+        pad: Pad,
+        path: Text,
+        stem: Text,
+        by: By,
+        count: Annotated[int, Meta(ge=1, le=PADS)],
+        start_s: Finite = 0.0,
+        beats: Annotated[float, Meta(ge=1 / 32, le=64)] = 1.0,
+        deck: Deck | None = None,
+    ) -> list[dict[str, Any]]:
+        """Put slices of a bundle's stem on pads, see `Pads.slice`; by a deck's grid if named."""
+        there = None if deck is None else self._decks.loader.on_deck(deck)
+        beats_of = there.beats if there is not None and len(there.beats) else None
+        return self._pads.slice(
+            path, stem, by, count, pad, start_s=start_s, beats=beats, grid_of=beats_of
+        )
+
+    @verb(scope="perform", slow=True)
+    def pad_loop(
+        self, pad: Pad, deck: Deck, stem: Text, start_s: Finite, end_s: Finite
+    ) -> dict[str, Any]:
+        """Put a stretch of a deck's track on a pad."""
+        bundle = self._decks.bundle(deck)
+        if bundle is None:
+            raise Refused(f"there is no track on deck {deck + 1}", "load one")
+        return self._pads.load_stretch(pad, bundle, stem, start_s, end_s)
+
+    @verb(scope="perform", slow=True)
+    def pad_clear(self, pads: list[Pad]) -> dict[str, Any]:
+        """Take the sounds off pads."""
+        for pad in pads:
+            self._pads.clear(pad)
+        return {"cleared": len(pads)}
+
+    @verb(scope="perform")
+    def pad_name(
+        self, pad: Pad, label: Text | None = None, color: Text | None = None
+    ) -> dict[str, Any]:
+        """Set a pad's label and colour, which outlive the stage; None leaves one."""
+        self._pads.name(pad, label, color)
+        return {}
+
+    @verb(scope="read")
+    def pads(self) -> list[dict[str, Any]]:
+        """Return what is on every pad."""
+        return [self._pads.describe(pad) for pad in range(PADS)]
 
     @verb(scope="read")
     def info(self) -> dict[str, Any]:

@@ -13,6 +13,8 @@ each     every head that plays                  a second ahead, in its direction
 each     the edges of a loop that is active     half a second before and after
 by turns the engine's memory                    all of it: its rings come round in 22 s
 by turns cue point, loop edges, hot cues        half a second before and after
+each     sounds of the sampler's pads           half a second from where they are; of every pad
+                                               its first half second, once a second
 ======== ====================================== =====================================
 
 Only reads, and takes no lock: an array that is being read keeps its memory, so that a track which
@@ -36,11 +38,13 @@ from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.engine.layout import DECKS, VOICES
 from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.loader import Loader, Mounted
+from sfa_engine.host.pads import Pads
 
 PERIOD_S = 0.25
 TURNS = 4  # periods in which every place has its turn: once a second
 AHEAD_S = 1.0  # of playing: two periods may be missed on a busy machine
 AROUND_S = 0.5  # of track, to either side of a place that may be jumped to
+PAD_FRAMES = 24_000  # of a pad, half a second at 48 kHz: two periods
 MOST_S = 4.0  # of track in one stretch: a head that scratches at 16 times comes back anyway
 BUDGET_NS = 2_000_000  # of CPU a period, 0.8 % of a core; what is left over waits for its turn
 # Sixteen reads a page instead of one, so that a second of a stem is more than 500 elements: from
@@ -67,6 +71,8 @@ class Warmer:
         Of the same dsp.
     stop : threading.Event
         Ends `run`.
+    pads : Pads, optional
+        Of the same dsp.
 
     Attributes
     ----------
@@ -74,7 +80,14 @@ class Warmer:
         Bytes in the stretches touched so far.
     """
 
-    def __init__(self, dsp: DspState, loader: Loader, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        dsp: DspState,
+        loader: Loader,
+        stop: threading.Event,
+        pads: Pads | None = None,
+    ) -> None:
+        self._pads = pads
         self._dsp = dsp
         self._engine = dsp.memory.engine
         self._loader = loader
@@ -95,6 +108,8 @@ class Warmer:
         self._period = (self._period + 1) % TURNS
         if self._period == 0:
             read_through(self._state)
+            self._read_pads(self._pads.beginnings() if self._pads else [])
+        self._read_pads(self._pads.ahead() if self._pads else [])
         for stretch in self._heads():
             if time.thread_time_ns() > end_ns:
                 return
@@ -165,6 +180,11 @@ class Warmer:
         return float(self._dsp.record["media"][mounted.slot]["rate"])
 
     # ------------------------------------------------------------------ how
+
+    def _read_pads(self, sounds: list[npt.NDArray[np.generic]]) -> None:
+        """Touch the beginnings of sounds."""
+        for pcm in sounds:
+            self.touched += read_through(pcm[:PAD_FRAMES])
 
     def _read(self, stretch: Stretch) -> None:
         mounted = stretch.mounted

@@ -14,12 +14,14 @@ from sfa_engine.library.database import read_only
 from sfa_engine.library.places import Places
 from sfa_engine.library.search import find_one
 from sfa_engine.script.script import Event, Script
+from sfa_engine.track.kit import MANIFEST
 
 SUFFIX = ".sfa"
+KITS = "kits"  # folder in the data folder
 
 
 def with_bundles(script: Script, places: Places) -> Script:
-    """Return a script whose loads all name the folder of a bundle.
+    """Return a script whose loads all name the folder of a bundle or a kit.
 
     Parameters
     ----------
@@ -34,6 +36,8 @@ def with_bundles(script: Script, places: Places) -> Script:
     LibraryError
         Words are used without a library.
     """
+    kits = (_kit_of(event, places) if event.verb == "kit" else event for event in script.events)
+    script = replace(script, events=tuple(kits))
     words = {e.words for e in script.events if e.verb == "load" and not _is_path(e)}
     if not words:
         return script
@@ -43,6 +47,13 @@ def with_bundles(script: Script, places: Places) -> Script:
         for event in script.events
     )
     return replace(script, events=tuple(events))
+
+
+def _kit_of(event: Event, places: Places) -> Event:
+    """Return the load of a kit with its folder: beside the script, or one that was saved."""
+    if (Path(event.path) / MANIFEST).exists():
+        return event
+    return replace(event, path=str(places.folder / KITS / event.words))
 
 
 def _is_path(event: Event) -> bool:

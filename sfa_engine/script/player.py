@@ -11,6 +11,7 @@ from sfa_engine.script.script import Event, Script
 AHEAD_S = 0.25  # from sending an event to its time
 STEP_S = 0.1
 SHORTEST_S = 0.001  # of a wait for the time of a control of the stage
+LOADS = frozenset({"load", "eject", "kit", "pad"})  # what is not sent to the kernel
 
 Progress = Callable[[float], None]
 
@@ -35,7 +36,7 @@ def play_script(caller: Caller, script: Script, progress: Progress | None = None
     # Controls of the stage act at once: they are not sent before their time.
     events = [event for event in script.events if not event.is_at_once]
     at_once = [event for event in script.events if event.is_at_once]
-    while events and events[0].time_s <= 0 and events[0].verb in {"load", "eject"}:
+    while events and events[0].time_s <= 0 and events[0].verb in LOADS:
         _load(caller, events.pop(0))
     engine = caller.call("status")["engine"]
     rate = engine["rate"]
@@ -57,12 +58,16 @@ def play_script(caller: Caller, script: Script, progress: Progress | None = None
 def _load(caller: Caller, event: Event) -> None:
     if event.verb == "load":
         caller.call("deck.load", deck=event.deck, path=event.path)
+    elif event.verb == "kit":
+        caller.call("kit.load", name=event.words)
+    elif event.verb == "pad":
+        caller.call("pad.load", pad=event.deck, path=event.path)
     else:
         caller.call("deck.eject", deck=event.deck)
 
 
 def _do(caller: Caller, event: Event, start: int, rate: float) -> None:
-    if event.verb in {"load", "eject"}:
+    if event.verb in LOADS:
         _load(caller, event)
     elif event.verb != "mark":
         when = event.when or (None if event.is_at_once else start + round(event.time_s * rate))

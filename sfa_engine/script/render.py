@@ -10,14 +10,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sfa_engine.desk import DESK
 from sfa_engine.engine.command import REASONS, Reason, ReportKind, Ring
 from sfa_engine.engine.layout import LATENCY, TICK
 from sfa_engine.errors import MediaError, Refused
 from sfa_engine.host.offline import Offline
+from sfa_engine.host.pads import Sound
 from sfa_engine.script.offline_stage import OfflineStage
 from sfa_engine.script.script import Event, Script
 from sfa_engine.stage.conductor import Conductor
 from sfa_engine.system.atomic import atomic_file
+from sfa_engine.track.kit import read_kit
 
 Audio = npt.NDArray[np.float32]
 Progress = Callable[[float], None]
@@ -93,7 +96,9 @@ def perform(
             set_up()
             continue
         yield from upto(tick)
-        if event.verb != "mark" and (ticket := _do(stage, event, rate)):
+        if event.verb in {"kit", "pad"}:
+            _load_pads(engine, stage, event)
+        elif event.verb != "mark" and (ticket := _do(stage, event, rate)):
             sent[ticket] = pending[ticket] = event
             if len(sent) > MAX_AT_ONCE:
                 raise Refused(f"more than {MAX_AT_ONCE} events at {event.time_s:g} s")
@@ -118,6 +123,33 @@ def _do(stage: OfflineStage, event: Event, rate: float) -> int:
         return stage.do(event.verb, event.path, event.value, when)
     except Refused as error:
         raise Refused(f"at {event.time_s:g} s {error.message}", error.hint) from None
+
+
+def _load_pads(engine: Offline, stage: OfflineStage, event: Event) -> None:
+    """Load a kit, or a sound file onto one pad."""
+    if event.verb == "pad":
+        from sfa_engine.prep.decode import decode  # FFmpeg, which few scripts need
+
+        decoded = decode(event.path)
+        engine.load_pad(event.deck - 1, decoded.sound, rate=decoded.rate)
+        return
+    folder = Path(event.path)
+    kit = {pad.pad: pad for pad in read_kit(folder).pads}
+    for number, pad in DESK.pad.items():
+        each = kit.get(number)
+        for control in pad.controls():
+            if not control.settable or control.owner != "engine":
+                continue
+            name = control.path.rpartition(".")[2]
+            said = each.settings.get(name) if each is not None else None
+            value = control.scale.rest if said is None else control.check(said)
+            if engine.memory.value(control.path) != value:
+                stage.do("set", control.path, value, None)
+        if each is not None:
+            sound = Sound(str(folder / each.file), (), each.start, each.frames, each.gain)
+            engine.load_pad(number - 1, sound)
+        elif engine.pads.describe(number - 1)["loaded"]:
+            engine.load_pad(number - 1, None)
 
 
 def write_wav(

@@ -4,6 +4,7 @@
 
     # seconds  verb   what                      value       how long a ramp takes
     0          load   1 quicksilver.sfa              or words that the library knows
+    0          kit    drums                          or its folder; `pad 1 kick.wav` for one
     0.5        set    deck1.play                on
     8          ramp   crossfader                -100 100    over 4
     16         press  deck1.hotcue1.press
@@ -22,11 +23,12 @@ from pathlib import Path
 
 from sfa_engine.desk import CONTROLS, DECK_NUMBERS, DECKS, Button, Value, find
 from sfa_engine.desk.control import Meter
+from sfa_engine.desk.desk import PADS
 from sfa_engine.engine.intents import Moment
 from sfa_engine.errors import Refused, SfaError, did_you_mean
 from sfa_engine.stage.derived import DERIVED
 
-VERBS = ("load", "eject", "set", "press", "ramp", "mark", "end")
+VERBS = ("load", "eject", "kit", "pad", "set", "press", "ramp", "mark", "end")
 RAMP_STEP_S = 0.01  # finer than a hand turns a knob; the engine glides in between
 MAX_LENGTH_S = 86_400.0
 
@@ -40,17 +42,21 @@ class Event:
     time_s : float
         From the script's start.
     verb : str
-        ``load``, ``eject``, ``set``, ``press`` or ``mark``.
+        ``load``, ``eject``, ``kit``, ``pad``, ``set``, ``press`` or ``mark``.
     path : str
-        Control, or for ``load`` the bundle, or for ``mark`` its words.
+        Control, or for ``load`` the bundle, for ``kit`` its folder, for ``pad`` the sound file, or
+        for ``mark`` its words.
+    value : float
+        In the control's unit; for a button its number.
     value : float or str
         In the control's unit; for a button its number; a text.
     deck : int
-        For ``load`` and ``eject``, from 1.
+        For ``load`` and ``eject``, and the pad for ``pad``, from 1.
     when : str or None
         A moment of a clock, as in ``bar deck1``; None is at `time_s` itself.
     words : str
-        For ``load``, as in the script: a bundle's path, or words that the library knows.
+        For ``load`` and ``kit``, as in the script: a path, or words that the library knows, or
+        the name of a kit.
     """
 
     time_s: float
@@ -140,13 +146,9 @@ def _parse_line(time_s: float, words: list[str], folder: Path) -> list[Event] | 
     if verb == "mark":
         return [Event(time_s, verb, " ".join(rest))]
     if verb in {"load", "eject"}:
-        if not rest or rest[0] not in {str(number) for number in DECK_NUMBERS}:
-            raise Refused(f"{verb} names no deck", f"give one from 1 to {DECKS}")
-        if verb == "load" and len(rest) != 2:
-            raise Refused("load needs a deck and a track", "quote a name with spaces")
-        if verb == "eject":
-            return [Event(time_s, verb, deck=int(rest[0]))]
-        return [Event(time_s, verb, str(folder / rest[1]), deck=int(rest[0]), words=rest[1])]
+        return [_deck_event(time_s, verb, rest, folder)]
+    if verb in {"kit", "pad"}:
+        return [_sampler_event(time_s, verb, rest, folder)]
     when = None
     if "at" in rest:
         at = rest.index("at")
@@ -170,6 +172,28 @@ def _parse_line(time_s: float, words: list[str], folder: Path) -> list[Event] | 
     else:
         value = control.check(" ".join(rest[1:]))
     return [Event(time_s, verb, control.path, value, when=when)]
+
+
+def _deck_event(time_s: float, verb: str, words: list[str], folder: Path) -> Event:
+    """Return the load of a track, or its ejection."""
+    if not words or words[0] not in {str(number) for number in DECK_NUMBERS}:
+        raise Refused(f"{verb} names no deck", f"give one from 1 to {DECKS}")
+    if verb == "load" and len(words) != 2:
+        raise Refused("load needs a deck and a track", "quote a name with spaces")
+    if verb == "eject":
+        return Event(time_s, verb, deck=int(words[0]))
+    return Event(time_s, verb, str(folder / words[1]), deck=int(words[0]), words=words[1])
+
+
+def _sampler_event(time_s: float, verb: str, words: list[str], folder: Path) -> Event:
+    """Return the load of a kit, or of a pad."""
+    if verb == "kit":
+        if len(words) != 1:
+            raise Refused("kit needs the name of a kit", "quote a name with spaces")
+        return Event(time_s, verb, str(folder / words[0]), words=words[0])
+    if len(words) != 2 or not words[0].isdecimal() or not 1 <= int(words[0]) <= PADS:
+        raise Refused("pad needs a pad and a sound file", f"write `pad 1 kick.wav`, up to {PADS}")
+    return Event(time_s, verb, str(folder / words[1]), deck=int(words[0]))
 
 
 def _ramp(time_s: float, path: str, words: list[str]) -> list[Event]:

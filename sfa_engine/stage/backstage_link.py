@@ -25,7 +25,9 @@ def silent() -> EngineError:
     return EngineError("backstage does not answer", "see `sfa log backstage`")
 
 
-async def ask_backstage(runtime: Path, method: str, /, **params: Any) -> Any:
+async def ask_backstage(
+    runtime: Path, method: str, /, *, timeout_s: float = ANSWER_TIMEOUT_S, **params: Any
+) -> Any:
     """Send a request to backstage and return the result.
 
     Raises
@@ -35,7 +37,7 @@ async def ask_backstage(runtime: Path, method: str, /, **params: Any) -> Any:
         disk is full, its library locked.
     """
     caller = Caller("backstage", "stage")
-    with trio.move_on_after(ANSWER_TIMEOUT_S):
+    with trio.move_on_after(timeout_s):
         path = runtime / BACKSTAGE_SOCKET
         return await ask(path, caller, method, params, absent=absent(), lost=silent())
     raise silent()

@@ -40,6 +40,7 @@ from sfa_engine.stage.midi_link import MidiLink
 from sfa_engine.stage.midi_ports import ExternalPorts
 from sfa_engine.stage.outbox import Outbox
 from sfa_engine.stage.outcome import Outcome
+from sfa_engine.stage.pads import Pads
 from sfa_engine.stage.pending_load import PendingLoads
 from sfa_engine.stage.place import place_s
 from sfa_engine.stage.plays import Plays
@@ -139,6 +140,8 @@ class Core:
             partial(ask_host, runtime),
             self._tracks.mark,
         )
+        self._pads = Pads(runtime, self.conductor)
+        self.add_verbs(self._pads)
 
         self._nursery: trio.Nursery | None = None
         for number in DECK_NUMBERS:
@@ -156,7 +159,7 @@ class Core:
         return memory
 
     def add_verbs(self, owner: object) -> None:
-        """Serve a surface's verbs on the control socket, to clients that connect later."""
+        """Serve a surface's verbs, or a part's, on the control socket, to later clients."""
         self.surface_verbs |= exported(owner)
 
     # ------------------------------------------------------------------ life
@@ -173,6 +176,7 @@ class Core:
             nursery.start_soon(self._grids.run)
             nursery.start_soon(self._plays.run)
             nursery.start_soon(self._pending.run)
+            nursery.start_soon(self._pads.run)
             nursery.start_soon(self._browser.run)
             with trio.move_on_after(INFO_S):  # so that the first status has the decks' tracks
                 await self._poll_host()

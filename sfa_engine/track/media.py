@@ -418,6 +418,25 @@ def _locate(folder: Path, track: Track, stem: Stem) -> StemFile:
     return StemFile(path, header.offset_bytes, header.frames, PCM[track.pcm])
 
 
+def read_wav(path: Path) -> tuple[int, StemFile]:
+    """Return rate in Hz and place of the PCM of a stereo WAV file, of 16-bit integers or floats.
+
+    Raises
+    ------
+    MediaError
+        It is something else, cannot be read, or is not as stated.
+    """
+    try:
+        with _naming(path):
+            header = parse_wav_header(*_head(path, HEADER_BYTES))
+            if header.channels != CHANNELS:
+                raise MediaError(f"has {header.channels} channels", "make it stereo")
+    except (OSError, ValueError, RuntimeError) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise MediaError(f'cannot read "{path}": {reason}', "check its name and rights") from None
+    return header.rate, StemFile(path, header.offset_bytes, header.frames, PCM[header.pcm])
+
+
 def _head(path: Path, most_bytes: int) -> tuple[bytes, int]:
     """Return the first bytes of a regular file, and its size."""
     try:

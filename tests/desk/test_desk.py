@@ -184,5 +184,5 @@ def test_what_is_meant_is_sought_under_the_same_parent_first(path, meant):
 
 def test_a_name_that_is_none_is_not_answered_with_what_is_not_built_yet():
     with pytest.raises(Refused) as refusal:
-        find("pad1.volum")
-    assert "pad" not in refusal.value.hint
+        find("master.booh")
+    assert "booth" not in refusal.value.hint

@@ -447,13 +447,13 @@ def test_a_load_that_nobody_waits_for_any_more_leaves_the_deck_as_it_is(
 ):
     ticking.decks.load(0, str(bundle))
     there = ticking.decks.loader.on_deck(0)
-    read = loader._Reader.read
+    read = loader.Reader.read
 
     def read_slowly(self, start, end):
         time.sleep(0.05)
         return read(self, start, end)
 
-    monkeypatch.setattr(loader._Reader, "read", read_slowly)
+    monkeypatch.setattr(loader.Reader, "read", read_slowly)
     late = {"deck": 0, "deadline": time.monotonic() + 0.01}
     for _ in range(2 * SLOTS):
         with attended(ticking) as line:

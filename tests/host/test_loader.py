@@ -81,7 +81,7 @@ def test_what_happens_to_the_files_after_the_load_is_not_heard(bundle, sound):
 def test_a_file_cut_short_while_it_is_read_is_told_and_the_beginning_plays(
     bundle, sound, monkeypatch
 ):
-    read = loader._Reader.read
+    read = loader.Reader.read
     cut = bundle / "bass.wav"
 
     def read_and_cut(self, start, end):
@@ -89,7 +89,7 @@ def test_a_file_cut_short_while_it_is_read_is_told_and_the_beginning_plays(
             os.truncate(cut, 3 * RATE * 4)
         return read(self, start, end)
 
-    monkeypatch.setattr(loader._Reader, "read", read_and_cut)
+    monkeypatch.setattr(loader.Reader, "read", read_and_cut)
     engine = Offline()
     mounted, _ = engine.loader.mount_bundle(bundle)
     mounted.filled.wait()
@@ -207,14 +207,14 @@ def test_an_analysis_gives_the_track_on_a_deck_its_onsets(bundle):
 
 def test_another_grid_waits_until_a_track_is_all_in_memory(bundle, monkeypatch):
     goes_on = threading.Event()
-    read = loader._Reader.read
+    read = loader.Reader.read
 
     def read_later(self, start, end):
         if start > 0:
             goes_on.wait(10)
         return read(self, start, end)
 
-    monkeypatch.setattr(loader._Reader, "read", read_later)
+    monkeypatch.setattr(loader.Reader, "read", read_later)
     engine = Offline()
     assert not engine.loader.give_grid(0, None)  # there is no track
     mounted, _ = engine.loader.mount_bundle(bundle)

@@ -181,7 +181,7 @@ def test_a_stem_that_is_none_is_refused(wrong):
 
 def test_an_unknown_address_is_refused_with_the_nearest():
     assert "deck1.stem.vocals.volume" in str(refusal("/deck1/stem/vocal/volume"))
-    assert isinstance(refusal("/pad1/pitch"), Planned)
+    assert isinstance(refusal("/master/booth"), Planned)
     assert "no travel" in str(refusal("/n/deck1/cue"))
 
 

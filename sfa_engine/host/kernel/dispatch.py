@@ -8,6 +8,7 @@ from sfa_engine.host.kernel import (  # noqa: F401 - importing them registers th
     cue,
     hotcue,
     loop,
+    sampler,
     stem_loop,
     stem_source,
     tempo,

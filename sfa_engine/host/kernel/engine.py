@@ -22,6 +22,7 @@ from sfa_engine.host.kernel import (
     grid,
     mixer,
     motion,
+    sampler,
     scheduler,
     slip,
     stem_line,
@@ -91,6 +92,7 @@ def tick(engine, dsp):
         for d in range(DECKS):
             slip.note(engine, np.int64(d))
         scheduler.run_due(engine, dsp, frame)
+        sampler.run_due(engine, dsp, frame)
         if done == 0:
             scheduler.mark_done(engine)
         frames = TICK - done
@@ -111,6 +113,7 @@ def tick(engine, dsp):
             frames = min(frames, max(np.int64(1), left))
         clock.steer(engine, dsp, frame)
         frames = min(frames, max(np.int64(1), frames_to_next(engine, dsp, frame)))
+        frames = min(frames, max(np.int64(1), sampler.frames_to_next(engine, dsp, frame)))
         advance(dsp, frames)
         mixer.mix(engine, dsp, done, frames, frame)
         engine.frame = frame + frames
@@ -209,6 +212,7 @@ def publish(engine, dsp, started_ns, first_frame):
     values.clock.beat = session_beat(engine, frame)
     values.clock.current = engine.clock_speed * dsp.sample_rate * 60.0
     clock.publish(engine, dsp, snapshot, frame)
+    sampler.publish(dsp, values)
     values.master.level = dsp.master_peak
     values.master.rms = math.sqrt(dsp.master_power)
     values.master.limiter.reduction = 20.0 * math.log10(max(1e-3, dsp.limiter_least))

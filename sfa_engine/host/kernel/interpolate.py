@@ -115,6 +115,32 @@ def weigh(dsp, position, speed, curve, frames, known):
 
 
 @kernel
+def read(address, is_float, low, count, span, at):
+    """Convert PCM frames that are in memory to floats, into the span from frame `at` on.
+
+    Parameters
+    ----------
+    address : int64
+        Of frame 0: stereo, float32 if `is_float`, else 16-bit.
+    low, count : int64
+        First frame, and how many.
+    """
+    pairs = part(span, 0, 2 * at)
+    many = 2 * count
+    if is_float != 0:
+        loud = carray(float32_at(address + 8 * low), (many,))
+        for i in range(many):
+            # What is no number would live in the filters for ever.
+            x = loud[i]
+            pairs[i] = x if abs(x) < LOUDEST else F(0)
+    else:
+        short = carray(int16_at(address + 4 * low), (many,))
+        scale = F(1.0 / 32768.0)
+        for i in range(many):
+            pairs[i] = F(short[i]) * scale
+
+
+@kernel
 def fetch(media, stem, low, count, span):
     """Bring track frames into the span as floats; what is not in memory is silence.
 
@@ -130,20 +156,7 @@ def fetch(media, stem, low, count, span):
     if first > 0 or last < count:
         for i in range(2 * count):
             span[0, i] = F(0)
-    pairs = part(span, 0, 2 * first)
-    address = media.address[stem]
-    many = 2 * (last - first)
-    if media.float32 != 0:
-        loud = carray(float32_at(address + 8 * (low + first)), (media.frames * 2,))
-        for i in range(many):
-            # What is no number would live in the filters for ever.
-            x = loud[i]
-            pairs[i] = x if abs(x) < LOUDEST else F(0)
-    else:
-        short = carray(int16_at(address + 4 * (low + first)), (media.frames * 2,))
-        scale = F(1.0 / 32768.0)
-        for i in range(many):
-            pairs[i] = F(short[i]) * scale
+    read(media.address[stem], media.float32, low + first, last - first, span, first)
     inside = min(media.frames, low + count) - max(np.int64(0), low)
     return max(np.int64(0), inside - (last - first))
 

@@ -41,6 +41,7 @@ def ask(engine, state, slot, op, deck, target, index, x, frame):
     ring = engine.rings[Ring.MIDI]
     head = ring.head
     unfit = op <= NO_OP or op == Op.LOAD or op == Op.CANCEL or not abs(x) < LARGEST
+    unfit = unfit or op == Op.SAMPLE
     if unfit or head - load_acquire(ring.tail_address) >= COMMANDS:
         drop(engine, slot)
         return

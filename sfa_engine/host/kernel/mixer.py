@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sfa_engine.engine.layout import DECKS, LATENCY, STRIPS
-from sfa_engine.host.kernel import deck, meter
+from sfa_engine.host.kernel import deck, meter, sampler
 from sfa_engine.host.kernel.elementary import factor_of
 from sfa_engine.host.kernel.glide import ramp
 from sfa_engine.host.kernel.intrinsics import kernel, part
@@ -84,6 +84,7 @@ def mix(engine, dsp, start, frames, frame):
         deck.apply_gain(dsp, dsp.deck_bus, start, frames, gain0, gain1, gain0, gain1)
         meter.follow(channel, dsp.deck_bus, start, frames, dsp.sample_rate)
         deck.add(mix_bus, dsp.deck_bus, start, frames)
+    sampler.render(engine, dsp, start, frames)
     volume0 = first.master.volume
     volume1 = to.master.volume
     deck.apply_gain(dsp, mix_bus, start, frames, volume0, volume1, volume0, volume1)

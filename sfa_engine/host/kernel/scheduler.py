@@ -14,7 +14,7 @@ import numpy as np
 
 from sfa_engine.engine.command import NO_OP, Op, Reason, ReportKind, Ring
 from sfa_engine.engine.layout import COMMANDS, DECKS, MAX_WAITING, RINGS, VALUES
-from sfa_engine.host.kernel import clock
+from sfa_engine.host.kernel import clock, sampler
 from sfa_engine.host.kernel.dispatch import dispatch
 from sfa_engine.host.kernel.intrinsics import kernel, load_acquire, store_release
 from sfa_engine.host.kernel.reports import report
@@ -86,6 +86,10 @@ def apply(engine, dsp, command, frame):
         return cancel(engine, command, frame)
     if command.op == Op.FOLLOW:
         return clock.hear(engine, dsp, command, frame)
+    if command.op == Op.SAMPLE:
+        if command.ring != Ring.HOST:
+            return Reason.UNKNOWN
+        return sampler.load(engine, dsp, command, frame)
     if command.op == Op.LOAD:
         # Only the host knows which slots have a track, and none that was freed.
         if command.ring != Ring.HOST or command.deck < 0 or command.deck >= DECKS:

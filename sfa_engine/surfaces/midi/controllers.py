@@ -53,7 +53,10 @@ IN_FORCE_TIMEOUT_S = 3.0
 REMEMBERED = "midi-devices.json"  # in the data folder
 USER_PROFILES = "profiles"  # in the data folder
 NO_PROFILE = "none"
-_HOT_CUES = frozenset(cue.path for deck in DESK.deck.values() for cue in deck.hotcue.values())
+_COLOURED = frozenset(
+    [cue.path for deck in DESK.deck.values() for cue in deck.hotcue.values()]
+    + [pad.path for pad in DESK.pad.values()]
+)
 NETWORK = "network"  # client of the ports that the stage reaches itself
 
 File = tuple[str, int, int]  # name, time of the last change in ns, bytes
@@ -562,7 +565,7 @@ class Controllers:
     def _hues(self) -> dict[str, str]:
         """Return the colours of the hot cues that have one, by their sections."""
         get = self._core.conductor.get
-        return {section: hue for section in _HOT_CUES if (hue := get(f"{section}.color"))}
+        return {section: hue for section in _COLOURED if (hue := get(f"{section}.color"))}
 
     def _write_table(self) -> None:
         compiled = [each.compiled for each in self.open.values() if each.compiled is not None]
@@ -628,7 +631,7 @@ class Controllers:
             if any(light.path == path for light in controller.lights):
                 self._light(controller, path)
         section, _, name = path.rpartition(".")
-        if name == "color" and section in _HOT_CUES:
+        if name == "color" and section in _COLOURED:
             self._recolor(section)
         if path == DESK.session.focus.path:
             for controller in self.open.values():

@@ -342,7 +342,7 @@ def _bound(
     )
     is_hit = isinstance(control, Button) and control.scale.high == 127
     velocity = is_hit if binding.velocity is None else binding.velocity
-    if velocity and kind != "press":
+    if velocity and kind not in {"press", "hold"}:
         raise Refused(f"{control.path} takes no velocity", "leave velocity out")
     return replace(
         base, kind=kind, path=control.path, control=control, encoding=encoding, value=value,

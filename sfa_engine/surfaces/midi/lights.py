@@ -31,7 +31,9 @@ _SHORT_FORMS = {"note": "{status} {number} {level}", "cc": "{status} {number} {l
 _DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}  # by the status' upper half
 _ANYTHING = 1e300
 # Buttons whose lamp has the colour of what they are about; by family.
-HOT_CUES = frozenset({"deck.hotcue.press", "deck.hotcue.store", "deck.hotcue.clear"})
+COLOURED = frozenset(
+    {"deck.hotcue.press", "deck.hotcue.store", "deck.hotcue.clear", "pad.hit", "pad.stop"}
+)
 # What the lamp of a button shows that holds no value itself; by family.
 SHOWN_BY_BUTTONS = {
     "deck.hotcue.press": "position",
@@ -42,6 +44,7 @@ SHOWN_BY_BUTTONS = {
     "deck.loop.set_in": "start",
     "deck.loop.set_out": "end",
     "deck.cue": "loaded",
+    "pad.hit": "playing",
 }
 
 
@@ -78,8 +81,8 @@ def shown(each: Assignment, meter: bool) -> Shown | None:
 
 
 def hue_of(each: Assignment, hues: Mapping[str, str]) -> str:
-    """Return the colour of the hot cue that a lamp is about; `hues` has them by their sections."""
-    return hues.get(each.path.rpartition(".")[0], "") if family(each.path) in HOT_CUES else ""
+    """Return the colour of the hot cue or pad of a lamp; `hues` has them by their sections."""
+    return hues.get(each.path.rpartition(".")[0], "") if family(each.path) in COLOURED else ""
 
 
 def _shown_path(each: Assignment) -> str:

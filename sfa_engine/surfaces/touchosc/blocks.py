@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sfa_engine.desk import Button, Control, Desk, Switch
 from sfa_engine.desk.control import Section
 from sfa_engine.desk.deck import BANDS, STEMS, Deck, Loop, Stem
+from sfa_engine.desk.desk import Pad
 from sfa_engine.surfaces.touchosc import scripts
 from sfa_engine.surfaces.touchosc.document import Node
 from sfa_engine.surfaces.touchosc.flow import keys, put_keys
@@ -210,6 +211,23 @@ def crossfader(sheet: Sheet, desk: Desk, rect: Rect) -> None:
     sheet.fader(desk.crossfader, body)
     sheet.tick("crossfader middle", Rect(body.x + body.w // 2 - 1, body.y + 10, 2, body.h - 20))
     sheet.label(even, right, size=18)
+
+
+def sample_pad(sheet: Sheet, pad: Pad, cell: Rect) -> None:
+    """A pad of the sampler, with its colour, its name, and whether it sounds."""
+    sheet.button(pad.hit, cell, pad.path.removeprefix("pad"), " ", size=LARGE)
+    sheet.reading(
+        pad.color,
+        Rect(cell.x + 3, cell.y + 3, cell.w - 6, STRIP),
+        ink=CLEAR,
+        script=scripts.cue_color(),
+        background=("b", True),
+        color=("c", CLEAR),
+    )
+    name = cell.inset(2).rows(0.58, 0.42, gap=0)[1]
+    name, level = name.rows(1.0, STRIP, gap=2)
+    sheet.reading(pad.label, name, size=CAPTION, textAlignV=("i", 1))
+    sheet.meter(pad.level, level.inset(4, 0), INK_QUIET)
 
 
 def hot_cues(

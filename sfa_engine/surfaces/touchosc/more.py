@@ -16,8 +16,12 @@ NAMES = {"transport": "Deck", "hotcue": "Cues", "eq": "EQ"}  # of groups, where 
 
 
 def is_played(control: Control) -> bool:
-    """Return whether a layout must have a control: it is built, and a finger can use it."""
-    if control.planned:
+    """Return whether a layout must have a control: it is built, and a finger can use it.
+
+    Of a pad that is its hit: the settings of 64 pads would be as many controls as all others, and
+    a kit has them.
+    """
+    if control.planned or (control.path.startswith("pad") and not control.path.endswith(".hit")):
         return False
     return isinstance(control, Button | Switch) or is_moved(control) or bool(options(control))
 

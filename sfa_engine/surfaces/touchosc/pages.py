@@ -179,7 +179,7 @@ def _phone_deck(book: Book, sheet: Sheet, deck: Deck) -> None:
 
 
 def pads(book: Book) -> list[Tab]:
-    """Four by four pads, in banks: hot cues, and the sampler when it is built."""
+    """Four by four pads, in banks: hot cues, and the sampler."""
     outer = book.sheet()
     inner = Rect(0, 0, book.room.w, book.room.h - SUB_TABS).inset(0, GAP)
     cells = inner.grid(4, 4)
@@ -196,7 +196,7 @@ def pads(book: Book) -> list[Tab]:
     for first in range(0, len(samples), PADS):
         sheet = book.sheet()
         for pad, cell in zip(samples[first : first + PADS], upwards, strict=False):
-            sheet.button(pad.hit, cell, pad.path.removeprefix("pad"), size=LARGE)
+            blocks.sample_pad(sheet, pad, cell)
         bank = "ABCDEFGH"[first // PADS]
         tabs.append(Tab(book.tab(f"Sampler {bank}", f"S{bank}"), sheet))
     outer.add(pager("pad pages", book.room, tabs, SUB_TABS))
@@ -355,7 +355,11 @@ def _meters(
     for peak, column in zip(peaks, sources, strict=True):
         section = peak.path.removesuffix(".level")
         name = section.rpartition(".")[2]
-        text = blocks.SHORT.get(name) or {"mix": "Mix", "master": "Out"}.get(name) or f"D{name[-1]}"
+        text = (
+            blocks.SHORT.get(name)
+            or {"mix": "Mix", "master": "Out", "sampler": "Smp"}.get(name)
+            or f"D{name[-1]}"
+        )
         mean = next((c for c in levels if c.path == f"{section}.rms"), None)
         upper, below = column.rows(1.0, 20, gap=4)
         bars = {peak: INK, **({mean: INK_QUIET} if mean else {})}

@@ -242,7 +242,7 @@ class Sheet:
         elif isinstance(control, Button):
             rest = control.scale.rest
             if control.held:
-                message = Osc(address(control), receive=False)
+                message = Osc(address(control), high=float(rest), receive=False)
             else:
                 constant = None if rest == 1 else rest
                 message = Osc(address(control), constant=constant, when="RISE", receive=False)

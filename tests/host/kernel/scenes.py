@@ -348,10 +348,39 @@ def slip():
     return engine.render(FRAMES)
 
 
+def pads():
+    engine = Offline(RATE, block=128)
+    for number, pcm in enumerate((noise(16)[:3000], wave(300)[:5000], wave(111)[:700])):
+        engine.load_pad(number, pcm, rate=RATE)
+    settings = (
+        ("pad1.pitch", 4.0), ("pad1.attack", 3.0), ("pad2.mode", 2.0), ("pad2.start", 13.0),
+        ("pad2.end", 61.0), ("pad2.choke", 1.0), ("pad3.choke", 1.0), ("pad3.reverse", 1.0),
+        ("pad3.pan", 40.0), ("pad1.volume", -3.0),
+    )  # fmt: skip
+    for path, value in settings:
+        engine.set(path, value)
+    engine.render(1024)
+    hits = (
+        (0, 100, 1101),
+        (1, 127, 1500),
+        (2, 64, 4003),
+        (0, 127, 4100),
+        (1, 90, 6000),
+        (1, 0, 9001),
+    )
+    for pad, force, frame in hits:
+        engine.push(
+            Command(Op.PAD_HIT, deck=-1, target=pad, x=float(force), when=When.FRAME, frame=frame)
+        )
+    at(engine, (7001, "pad2.pitch", -5.0), (8000, "sampler.volume", -6.0))
+    return engine.render(FRAMES)
+
+
 FEATURES = (
     mute, solo, volume, pan, equaliser, filters, loop_seam, jump, varispeed, limiter, crossfader,
     headphones, synced, keylock, finer, pitch_shift, loop_roll, stem_loop, stem_roll, stem_swap,
     hand_over, stem_faders, acapella, cue_loop, cue_fade_in, brake, spinback, scratch, slip,
+    pads,
 )  # fmt: skip
 
 

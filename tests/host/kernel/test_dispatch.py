@@ -51,7 +51,9 @@ def far(engine, deck=0, **fields):
 
 def test_the_verbs_of_the_desk_are_the_verbs_of_the_kernel():
     assert set(VERBS) == set(REGISTRY)
-    assert {op.name.lower() for op in Op} - {"set", "load", "cancel", "follow"} == set(VERBS)
+    assert {op.name.lower() for op in Op} - {"set", "load", "cancel", "follow", "sample"} == set(
+        VERBS
+    )
 
 
 def test_a_verb_on_a_deck_that_does_not_exist_is_refused():
