@@ -46,8 +46,6 @@ class Event:
     path : str
         Control, or for ``load`` the bundle, for ``kit`` its folder, for ``pad`` the sound file, or
         for ``mark`` its words.
-    value : float
-        In the control's unit; for a button its number.
     value : float or str
         In the control's unit; for a button its number; a text.
     deck : int
