@@ -12,7 +12,9 @@ documents are derived where they are used. Imports nothing of ours but the error
      │     ├── hotcue1 … hotcue32, in four banks of eight
      │     └── loop
      ├── session, browse ── held by the stage
-     ├── effect1, effect2, recorder          (planned)
+     ├── fx1, fx2 ── on, mix, macro, mode
+     │     └── slot1, slot2, slot3 ── kind, on, three knobs
+     ├── recorder                            (planned)
      └── pad1 … pad64                        (planned)
 """
 
