@@ -248,7 +248,7 @@ class Slot(Section):
     group = "effects"
 
     kind = Choice("Which effect it is; its knobs go to where that begins.", options=KIND_NAMES)
-    on = Switch("Puts it into the chain; off, its tail rings out.", count(0, 1, 1))
+    on = Switch("Puts it into the chain; off, its tail rings out.", count(0, 1, 1), glide=0.005)
     param_a = Fader("First parameter of the effect.", percent(0, 100, 50), label="KNOB A")
     param_b = Fader("Second parameter of the effect.", percent(0, 100, 50), label="KNOB B")
     param_c = Fader("Third parameter of the effect.", percent(0, 100, 50), label="KNOB C")
@@ -267,7 +267,7 @@ class Unit(Section):
 
     group = "effects"
 
-    on = Switch("Puts what is assigned through the chain; off, tails ring out.")
+    on = Switch("Puts what is assigned through the chain; off, tails ring out.", glide=0.005)
     mix = Fader("How much of the effects is heard; 0 changes nothing.", percent(0, 100, 50))
     macro = Fader("Moves one parameter of each slot, from where it stands.", percent(0, 100))
     mode = Choice(

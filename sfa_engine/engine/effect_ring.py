@@ -22,7 +22,8 @@ EFFECT_RING = np.dtype(
     [
         ("magic", "i8"),
         ("sample_rate", "f8"),
-        ("pad0", "u1", (_LINE - 16,)),
+        ("wake_fd", "i8"),  # eventfd, in the host
+        ("pad0", "u1", (_LINE - 24,)),
         ("sent", "i8"),  # the kernel's: number of the newest quantum, from 1
         ("frames", "i8"),  # of it
         ("knobs", "f8", (3,)),  # 0 to 1

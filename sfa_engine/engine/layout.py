@@ -645,7 +645,6 @@ FX_SLOT = _lay(
     ("given_address", "i8"),  # of the memory shared with its process; 0: there is none
     ("ring_at_address", "i8"),  # of the line above, for an acquire load
     ("ring_address", "i8"),  # the one in use
-    ("wake_fd", "i8"),
     ("filled", "i8"),
     ("wet_gain", "f8"),
 )

@@ -139,9 +139,7 @@ class DspState:
             slot = dsp["unit"][u]["slot"][s]
             slot["memory_address"] = memory[u, s].ctypes.data
             slot["blend"] = 1.0
-            slot["wake_fd"] = -1
-            address = self.slot_address(u, s, "given_address")
-            slot["ring_at_address"] = address
+            slot["ring_at_address"] = self.slot_address(u, s, "given_address")
         for k, kind in enumerate(KINDS):
             dsp["fx_macro"][k] = kind.macro_index, kind.macro_end
             dsp["fx_tail"][k] = kind.tail

@@ -11,6 +11,7 @@ one a client            `requests`        load, eject, refresh, info, quit
 resume, one a deck      `decks`           loads again what the previous host had loaded
 fill, one a track       `loader`          reads the rest of a track into memory
 warm                    `warm`            touches PCM before it is played
+effects                 `user_effects`    starts, watches and ends the processes of user effects
 graph                   `graph`           watches the links of our outputs and the rate of
                                           JACK's or PipeWire's graph
 audio                   `device`          PortAudio's, JACK's or the timer's: machine code
@@ -46,6 +47,7 @@ from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.loader import Loader
 from sfa_engine.host.midi import Midi
 from sfa_engine.host.requests import Requests
+from sfa_engine.host.user_effects import UserEffects
 from sfa_engine.host.warm import Warmer
 from sfa_engine.system import log
 from sfa_engine.system.process_lock import take_lock
@@ -70,6 +72,7 @@ class Host:
     decks: Decks
     requests: Requests
     midi: Midi
+    effects: UserEffects
     warmer: Warmer
 
     def __init__(self, runtime: Path, request: DeviceRequest, *, warm: bool = True) -> None:
@@ -99,7 +102,10 @@ class Host:
         self.decks = Decks(self.memory, Loader(dsp, lock=locked))
         self.warmer = Warmer(dsp, self.decks.loader, self._stop)
         self.midi = Midi(self.memory, dsp, self._kernel, self._stop)
-        self.requests = Requests(self.memory, dsp, self.decks, self.keeper, self.midi, self._stop)
+        self.effects = UserEffects(dsp, self._stop)
+        self.requests = Requests(
+            self.memory, dsp, self.decks, self.keeper, self.midi, self.effects, self._stop
+        )
         for count in ("late", "device_misses", "reports_lost", "worst_ns", "relinked_ns"):
             engine[count] = 0
         engine["host_pid"] = os.getpid()
@@ -123,6 +129,7 @@ class Host:
             (self.requests.server.serve, "requests", (server,)),
             (self.keeper.graph.run, "graph", ()),
             (self.midi.run, "midi watch", ()),
+            (self.effects.run, "effects", ()),
         ):
             threading.Thread(target=target, name=name, args=arguments, daemon=True).start()
         if self._warm:
@@ -138,6 +145,7 @@ class Host:
             self.keeper.watch()
         self.midi.end()
         self.keeper.close()
+        self.effects.end()
         self.memory.engine["host_pid"] = 0
         with contextlib.suppress(FileNotFoundError):
             path.unlink()

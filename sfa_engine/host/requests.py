@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from sfa_engine.engine.layout import DECKS
+from sfa_engine.engine.layout import DECKS, FX_SLOTS, FX_UNITS
 from sfa_engine.engine.memory import Memory
 from sfa_engine.engine.midi import SLOTS
 from sfa_engine.errors import Refused
@@ -21,11 +21,14 @@ from sfa_engine.host.device_keeper import DeviceKeeper
 from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.midi import Midi
 from sfa_engine.host.request_server import RequestServer
+from sfa_engine.host.user_effects import UserEffects
 from sfa_engine.track.grid import Grid
 from sfa_engine.wire.verbs import GIVEN, Finite, Text, verb
 
 Slot = Annotated[int, Meta(ge=0, le=SLOTS - 1)]
 Deck = Annotated[int, Meta(ge=0, le=DECKS - 1)]
+Unit = Annotated[int, Meta(ge=1, le=FX_UNITS)]
+FxSlot = Annotated[int, Meta(ge=1, le=FX_SLOTS)]
 
 
 class Requests:
@@ -38,6 +41,7 @@ class Requests:
     decks : Decks
     keeper : DeviceKeeper
     midi : Midi
+    effects : UserEffects
     stop : threading.Event
         Set by `quit`.
     """
@@ -49,6 +53,7 @@ class Requests:
         decks: Decks,
         keeper: DeviceKeeper,
         midi: Midi,
+        effects: UserEffects,
         stop: threading.Event,
     ) -> None:
         self._memory = memory
@@ -57,6 +62,7 @@ class Requests:
         self._decks = decks
         self._keeper = keeper
         self._midi = midi
+        self._effects = effects
         self._stop = stop
         self.server = RequestServer(self, stop)
 
@@ -105,6 +111,7 @@ class Requests:
             "realtime": int(engine["realtime"]),
             "locked": self._decks.loader.locked,
             "decks": [self._decks.describe(deck) for deck in range(DECKS)],
+            "effects": self._effects.describe(),
         }
 
     @verb(scope="read")
@@ -129,6 +136,17 @@ class Requests:
                 os.dup2(handed[0], self._wake_fd, inheritable=False)
             self._dsp.record["wake_fd"] = self._wake_fd
         return {}
+
+    @verb(scope="perform", slow=True)
+    def fx_patch(self, unit: Unit, slot: FxSlot, name: Text, path: Text) -> dict[str, Any]:
+        """Let a slot have a user effect, see `UserEffects.choose`."""
+        self._effects.choose(unit, slot, name, path)
+        return {}
+
+    @verb(scope="perform", slow=True)
+    def fx_reload(self) -> dict[str, Any]:
+        """Start the processes of all user effects again."""
+        return {"reloaded": self._effects.reload()}
 
     @verb(scope="read", slow=True)
     def midi_ports(self) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def echo(dsp, unit, slot, bus, frames, crosses):
     right = part(rows, 1, 0)
     out_left = part(bus, 0, 0)
     out_right = part(bus, 1, 0)
-    a, b, c, d = state[0, 0], state[0, 1], state[1, 0], state[1, 1]
+    a, b, d, e = state[0, 0], state[0, 1], state[1, 0], state[1, 1]
     k, m, fb = slot.level, slot.gain, feedback
     for i in range(frames):
         k += dark_step
@@ -99,10 +99,10 @@ def echo(dsp, unit, slot, bus, frames, crosses):
         fb += step
         a += k * (left[i] - a)
         b += m * (a - b)
-        c += k * (right[i] - c)
-        d += m * (c - d)
+        d += k * (right[i] - d)
+        e += m * (d - e)
         x = F(a - b)
-        y = F(c - d)
+        y = F(d - e)
         if crosses:
             left[i] = bounded(F(0.5) * (out_left[i] + out_right[i]) + F(fb) * y)
             right[i] = bounded(F(fb) * x)
@@ -111,7 +111,7 @@ def echo(dsp, unit, slot, bus, frames, crosses):
             right[i] = bounded(out_right[i] + F(fb) * y)
         out_left[i] = x
         out_right[i] = y
-    state[0, 0], state[0, 1], state[1, 0], state[1, 1] = a, b, c, d
+    state[0, 0], state[0, 1], state[1, 0], state[1, 1] = a, b, d, e
     slot.level = dark
     slot.gain = thin
     for ch in range(2):

@@ -27,6 +27,7 @@ from sfa_engine.host.kernel.intrinsics import float32_at, kernel, part
 F = np.float32
 IDLE, TAKES, REPEATS, WAITS = 0, 1, 2, 3  # of a slot that repeats
 STILL = 1e-12  # beats a frame
+ROUNDING = 1e-6  # frames
 NEAR = 1e-7  # beats, a thousandth of a frame: as near to a line of the grid, it is there
 NORMAL, STOPS, STARTS = 0, 1, 2  # of a tape
 SLOW = 0.15  # of the normal speed: below it, a tape is less loud
@@ -51,10 +52,13 @@ def to_line(unit, beats, frames):
         return frames
     beat = unit.beat if unit.pace > 0.0 else -unit.beat
     place = beat / beats
-    left = (math.floor(place + NEAR) + 1.0 - place) * beats / pace
+    before = math.floor(place + NEAR)
+    if (place - before) * beats / pace < 1.0 - ROUNDING:
+        return np.int64(0)  # it fell between the last frame before and this one
+    left = (before + 1.0 - place) * beats / pace
     if left > frames:
         return frames
-    return np.int64(math.ceil(left - 1e-6))
+    return np.int64(math.ceil(left - ROUNDING))
 
 
 @kernel
@@ -71,7 +75,8 @@ def begin_repeat(dsp, unit, slot):
         return
     beat = unit.beat if unit.pace > 0.0 else -unit.beat
     place = beat / beats
-    gone = np.int64(math.floor((place - math.floor(place + NEAR)) * beats / pace + 0.5))
+    since = (place - math.floor(place + NEAR)) * beats / pace
+    gone = np.int64(math.floor(max(0.0, since) + ROUNDING))
     if 0 <= gone <= slot.at:
         slot.start = slot.at - gone
         slot.running = TAKES
@@ -84,6 +89,8 @@ def line(slot):
         slot.start = slot.at
         slot.running = TAKES
         return
+    if slot.running == TAKES and slot.at == slot.start:
+        return  # the line that the slice begins at
     if slot.running == TAKES:
         slot.slice = max(np.int64(1), slot.at - slot.start)
         slot.slice_half = slot.half
@@ -193,7 +200,7 @@ def tape(dsp, unit, slot, bus, frames, wanted):
         address = slot.memory_address + 4 * size * c
         fx_memory.write(address, size, slot.at, part(bus, c, 0), frames)
     if wanted and slot.running != STOPS:
-        if slot.running == NORMAL:
+        if slot.running == NORMAL and slot.gate_from == 0.0:
             slot.lag = 0.0
             slot.speed = 1.0
             slot.gain = 1.0
@@ -203,7 +210,7 @@ def tape(dsp, unit, slot, bus, frames, wanted):
         if slot.speed == 0.0:
             # It comes to speed just where the sound is by then.
             up = frames_of(dsp, unit, beats_of(slot.knob[1]), 10.0 * rate)
-            slot.lag = min(0.5 * up, 0.5 * size)
+            slot.lag = min(0.5 * (up - 1), 0.5 * size)
     least = slot.knob[2] / 100.0
     if slot.running == STOPS:
         step = -1.0 / frames_of(dsp, unit, beats_of(slot.knob[0]), 10.0 * rate)
@@ -253,6 +260,8 @@ def tape(dsp, unit, slot, bus, frames, wanted):
         bus[1, i] = y * F(gain)
     slot.at += frames
     slot.speed, slot.lag, slot.gain = speed, lag, gain
+    if slot.running == STARTS and speed >= 1.0:
+        slot.running = NORMAL
 
 
 @kernel

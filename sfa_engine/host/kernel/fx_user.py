@@ -25,55 +25,58 @@ FALL = 0.96  # a frame: what is heard of a late effect goes in 2 ms
 def user(engine, dsp, unit, slot, bus, frames):
     """Replace a bus by what a process made of it, one quantum ago."""
     address = load_acquire(slot.ring_at_address)
-    slew = 1.0 / FADE
     if slot.fresh != 0 or address != slot.ring_address:
         slot.ring_address = address
         slot.filled = 0
         slot.cell = 0  # 1: what is read now came back in time
         slot.slice = 0  # frames of the quantum
         slot.repeats = 0  # quanta sent to this process
-    dry = unit.insert
+    if address == 0:
+        for i in range(frames):
+            slot.hold[0] *= F(FALL)
+            slot.hold[1] *= F(FALL)
+            blend(unit, slot, bus, i, 0.0)
+        return
+    ring = carray(ring_at(address), (1,))[0]
     done = np.int64(0)
     while done < frames:
-        count = frames - done
-        if address != 0:
-            ring = carray(ring_at(address), (1,))[0]
-            if slot.filled == 0:
-                begin_quantum(engine, dsp, unit, slot, ring, address)
-            count = min(count, slot.slice - slot.filled)
-            now = ring.input[ring.sent + 1 & QUANTA - 1]
-            before = ring.output[ring.sent & QUANTA - 1]
-        heard = 1.0 if address != 0 and slot.cell != 0 else 0.0
+        if slot.filled == 0:
+            begin_quantum(engine, dsp, unit, slot, ring, address)
+        count = min(frames - done, slot.slice - slot.filled)
+        now = ring.input[(ring.sent + 1) & (QUANTA - 1)]
+        before = ring.output[ring.sent & (QUANTA - 1)]
+        heard = 1.0 if slot.cell != 0 else 0.0
         for i in range(done, done + count):
-            x, y = bus[0, i], bus[1, i]
-            a, b = slot.hold[0], slot.hold[1]
-            if address != 0:
-                at = slot.filled
-                now[0, at] = x
-                now[1, at] = y
-                if heard != 0.0:
-                    a, b = before[0, at], before[1, at]
-                    a = a if abs(a) < LOUDEST else F(0)
-                    b = b if abs(b) < LOUDEST else F(0)
-                slot.filled += 1
-            if heard == 0.0:
-                a *= F(FALL)
-                b *= F(FALL)
-            slot.hold[0], slot.hold[1] = a, b
-            slot.wet_gain += min(slew, max(-slew, heard - slot.wet_gain))
-            rest = F(dry * (1.0 - slot.wet_gain))
-            # The held rest of a late one is no more than what had been heard.
-            wet = F(slot.wet_gain)
-            bus[0, i] = x * rest + a * wet
-            bus[1, i] = y * rest + b * wet
+            at = slot.filled
+            now[0, at] = bus[0, i]
+            now[1, at] = bus[1, i]
+            if slot.cell != 0:
+                a, b = before[0, at], before[1, at]
+                slot.hold[0] = a if abs(a) < LOUDEST else F(0)
+                slot.hold[1] = b if abs(b) < LOUDEST else F(0)
+            else:
+                slot.hold[0] *= F(FALL)
+                slot.hold[1] *= F(FALL)
+            slot.filled += 1
+            blend(unit, slot, bus, i, heard)
         done += count
-        if address != 0 and slot.filled >= slot.slice:
-            ring = carray(ring_at(address), (1,))[0]
+        if slot.filled >= slot.slice:
             slot.filled = 0
             slot.repeats += 1
             ring.frames = slot.slice
             store_release(address + SENT, ring.sent + 1)
-            wake(slot.wake_fd, dsp.wake_word)
+            wake(ring.wake_fd, dsp.wake_word)
+
+
+@kernel
+def blend(unit, slot, bus, i, heard):
+    """Put what is held of the effect into a bus, dry as far as there is none."""
+    slew = 1.0 / FADE
+    slot.wet_gain += min(slew, max(-slew, heard - slot.wet_gain))
+    rest = F(unit.insert * (1.0 - slot.wet_gain))
+    wet = F(slot.wet_gain)
+    bus[0, i] = bus[0, i] * rest + slot.hold[0] * wet
+    bus[1, i] = bus[1, i] * rest + slot.hold[1] * wet
 
 
 @kernel
