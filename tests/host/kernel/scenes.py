@@ -353,7 +353,7 @@ def effect(kind, *changes, source=None, **settings):
     """Return an engine whose deck goes through an effect, and the sound of 0.2 s of it."""
     chosen = {"fx1__slot1__kind": float(KIND_NAMES.index(kind)), "fx1__on": 1.0, "deck1__fx1": 1.0}
     settings = chosen | {"fx1__mix": 80.0} | settings
-    engine = playing(noise(20) if source is None else source, **settings)
+    engine = playing(noise(20, 9000) if source is None else source, **settings)
     at(engine, *changes)
     return engine.render(FRAMES)
 

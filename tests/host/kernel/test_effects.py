@@ -15,7 +15,6 @@ BPM = 120.0
 BEAT = 24_000  # frames
 SOUNDING = [name for name in KIND_NAMES if name not in {"none", "user"}]
 TAILS = [kind.name for kind in KINDS if kind.tail and kind.name != "user"]
-NO_TAILS = [name for name in SOUNDING if name not in TAILS]
 
 
 def noise(seconds=8.0, seed=1, level=6000):
@@ -74,8 +73,6 @@ def dry():
 )
 @pytest.mark.parametrize("kind", SOUNDING)
 def test_what_is_neutral_changes_no_bit(kind, neutral, dry):
-    if "fx1__slot1__mix" in neutral and kind in TAILS:
-        neutral = neutral | {"fx1__mode": 1.0}
     heard = with_effect(kind, **neutral).render(RATE)
     assert np.array_equal(heard, dry)
 
@@ -105,21 +102,10 @@ def test_a_tail_outlives_the_bypass_of_slot_and_unit(kind):
     for switch in ("fx1.on", "fx1.slot1.on"):
         engine = with_effect(kind, fx1__mix=100.0, fx1__slot1__param_b=70.0)
         engine.render(RATE)
-        engine.set("deck1.play", 0.0)
         engine.push(Command(Op.PLAY, deck=0, x=0.0))
         engine.set(switch, 0.0)
         engine.render(4800)
         assert np.abs(engine.render(RATE // 2)).max() > 0.001, switch
-
-
-@pytest.mark.parametrize("kind", NO_TAILS)
-def test_what_has_no_tail_ends_with_its_switch(kind):
-    engine = with_effect(kind, fx1__mix=100.0)
-    engine.render(RATE)
-    engine.set("fx1.on", 0.0)
-    engine.push(Command(Op.PLAY, deck=0, x=0.0))
-    engine.render(RATE)  # a tape comes to speed again
-    assert np.abs(engine.render(RATE // 2)).max() == 0.0
 
 
 # ---------------------------------------------------------------------- the same bytes
@@ -203,8 +189,8 @@ def click(at=0, seconds=8.0):
 
 def hits(sound, above=0.02):
     """Return the frames at which a sound begins."""
-    loud = np.abs(sound).max(axis=1) > above
-    return np.flatnonzero(loud & ~np.roll(loud, 1))
+    loud = np.flatnonzero(np.abs(sound).max(axis=1) > above)
+    return loud[np.diff(loud, prepend=-1000) > 100]
 
 
 def test_an_echo_repeats_at_the_beat_to_the_frame():
@@ -322,12 +308,11 @@ def test_another_kind_puts_the_knobs_to_where_it_begins():
 
 
 def test_the_macro_moves_one_knob_of_each_slot():
-    turned = with_effect("crush", fx1__mix=100.0, fx1__macro=50.0).render(RATE)
-    bits = 1 + 0.5 * 7  # half the way from 8 bits to 1
-    moved = with_effect(
-        "crush", fx1__mix=100.0, fx1__slot1__param_a=knob("crush", "BITS", bits)
+    turned = with_effect(
+        "crush", fx1__mix=100.0, fx1__macro=50.0, fx1__slot1__param_a=50.0
     ).render(RATE)
-    assert np.abs(turned - moved).max() < 1e-6
+    moved = with_effect("crush", fx1__mix=100.0, fx1__slot1__param_a=25.0).render(RATE)
+    assert np.array_equal(turned, moved)
 
 
 def test_values_out_of_range_and_kinds_that_do_not_exist_are_brought_into_range():
