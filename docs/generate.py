@@ -25,8 +25,8 @@ from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
 from sfa_engine.desk import DESK, Button, Control, Desk, Each, Fader, Meter, Section
-from sfa_engine.desk.control import COLORS, GROUPS
 from sfa_engine.desk.chains import BUILT_IN
+from sfa_engine.desk.control import COLORS, GROUPS
 from sfa_engine.desk.deck import BANDS, STEMS
 from sfa_engine.desk.effects import KINDS
 from sfa_engine.library.migrations import migrate
@@ -120,7 +120,9 @@ def packages() -> str:
 
 def stage_verbs() -> str:
     """Return every verb of the stage in a table."""
-    return "\n".join(_verbs(Session, Core, Effects, StageClient, MidiSurface, OscServer, NetworkMidi))
+    return "\n".join(
+        _verbs(Session, Core, Effects, StageClient, MidiSurface, OscServer, NetworkMidi)
+    )
 
 
 def backstage_verbs() -> str:

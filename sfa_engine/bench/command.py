@@ -63,9 +63,7 @@ def engine(
               help="Spread over them: jumps, loops, rates …")  # fmt: skip
 @click.option("--minutes", type=click.FloatRange(0.1), default=10.0, show_default=True,
               help="Of the live performance.")  # fmt: skip
-@click.option(
-    "--only", multiple=True, help="A part: varispeed, keylock, finer, full, effects, …"
-)
+@click.option("--only", multiple=True, help="A part: varispeed, keylock, finer, full, effects, …")
 @click.option(
     "--runs", type=click.IntRange(1), default=1, show_default=True,
     help="Run what measures cost so often; report medians, with min and max.",

@@ -145,4 +145,6 @@ def reload() -> None:
     """Start the processes of all user effects again."""
     with connect() as client:
         count = client.call("fx.reload")["reloaded"]
-    click.echo(f"{count} user effects started again" if count != 1 else "1 user effect started again")
+    click.echo(
+        f"{count} user effects started again" if count != 1 else "1 user effect started again"
+    )

@@ -23,7 +23,18 @@ from sfa_engine.system.deck_count import deck_count
 
 SPELLINGS = {"analyse": "analyze"}  # accepted too, and not listed
 _OWN_MODULE = (
-    *("analyze", "bundle", "clock", "completion", "demo", "devices", "doctor", "fx", "health", "jobs"),
+    *(
+        "analyze",
+        "bundle",
+        "clock",
+        "completion",
+        "demo",
+        "devices",
+        "doctor",
+        "fx",
+        "health",
+        "jobs",
+    ),
     *("lalalai", "layout", "library", "log", "midi", "osc", "prep", "render", "secret"),
     *("separate", "spotify", "start", "status", "stop"),
 )

@@ -72,7 +72,9 @@ BUILT_IN: dict[str, Chain] = {
         slot("crush", BITS=7, RATE=8000, DRIVE=6),
         slot("compress", THRESH=-24, RATIO=6),
     ),
-    "slow-sweep": chain("insert", 100.0, slot("sweep", CYCLE=16, DEPTH=75), slot("phaser", mix=50.0)),
+    "slow-sweep": chain(
+        "insert", 100.0, slot("sweep", CYCLE=16, DEPTH=75), slot("phaser", mix=50.0)
+    ),
     "tape-stop": chain("insert", 100.0, slot("tapestop", on=False, STOP=2, START=0.5)),
 }
 

@@ -103,7 +103,9 @@ def _length(label: str, sentence: str, rest: Fraction) -> Parameter:
     return _steps(label, sentence, LENGTHS, rest)
 
 
-def _percent(label: str, sentence: str, rest: float, low: float = 0, high: float = 100) -> Parameter:
+def _percent(
+    label: str, sentence: str, rest: float, low: float = 0, high: float = 100
+) -> Parameter:
     return Parameter(label, sentence, percent(low, high, rest))
 
 

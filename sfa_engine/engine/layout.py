@@ -779,7 +779,10 @@ DSP_STATE = _lay(
     # effects
     ("unit", (FX_UNIT, (FX_UNITS,))),
     ("fx_frames", "i8"),  # of a slot's memory, a power of two
-    ("fx_scale", ("f8", (FX_KINDS, 3, 3))),  # kind, knob: low, high, and 1 for a log taper, 2 for steps
+    (
+        "fx_scale",
+        ("f8", (FX_KINDS, 3, 3)),
+    ),  # kind, knob: low, high, and 1 for a log taper, 2 for steps
     ("fx_rest", ("f8", (FX_KINDS, 3))),  # travel in percent
     ("fx_macro", ("f8", (FX_KINDS, 2))),  # knob that the macro moves, and where to: 0 or 1
     ("fx_tail", ("i8", (FX_KINDS,))),  # 1: it rings on

@@ -3,13 +3,13 @@
 A patch is a Python file. It has one of two functions:
 
 ============================================ ===================================================
-``effect(source, a, b, c)``                  with pyo: returns the object to be heard; `a`, `b`, `c`
-                                             are pyo signals of the knobs, 0 to 1
+``effect(source, a, b, c)``                  with pyo: returns the object to be heard; `a`, `b`
+                                             and `c` are pyo signals of the knobs, 0 to 1
 ``process(samples, knobs, beat, tempo)``     without: returns float32[frames, 2] of as many frames
 ============================================ ===================================================
 
-Started by `host.user_effects`, which ends it when it misbehaves. Its limits are set before the patch
-is read: memory, size of files, processor time without a wait, further processes.
+Started by `host.user_effects`, which ends it when it misbehaves. Its limits are set before the
+patch is read: memory, size of files, processor time without a wait, further processes.
 """
 
 from __future__ import annotations

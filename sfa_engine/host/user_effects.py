@@ -2,13 +2,13 @@
 
 ::
 
-    file ─ process starts ─ "ready" ─► its memory is given to the kernel ─ watched ─► ended, with why
-      ▲                                                                       │
-      └──────────── the file has changed, or `reload` ◄───────────────────────┘
+    file ─ process ─ "ready" ─► its memory is given to the kernel ─ watched ─► ended, with why
+      ▲                                                                          │
+      └──────────── the file has changed, or `reload` ◄──────────────────────────┘
 
-The audio thread never waits for any of it: without a process, or with a late one, it plays dry. What
-was ended stays so until its file changes; a new process takes over when it is ready, so that a patch
-with a mistake in it leaves the one before playing.
+The audio thread never waits for any of it: without a process, or with a late one, it plays dry.
+What was ended stays so until its file changes; a new process takes over when it is ready, so that
+a patch with a mistake in it leaves the one before playing.
 """
 
 from __future__ import annotations
@@ -309,7 +309,7 @@ def _end(process: Process) -> None:
 
 def ended_by(status: int) -> str:
     """Return in words how a process ended."""
-    if status == -signal.SIGXCPU or status == -signal.SIGKILL:
+    if status in {-signal.SIGXCPU, -signal.SIGKILL}:
         return "it was killed, or computed without end"
     if status < 0:
         with suppress(ValueError):
@@ -393,4 +393,3 @@ class UserEffects:
         with self._mutex:
             for each in self._slots.values():
                 each.end()
-

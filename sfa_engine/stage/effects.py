@@ -21,7 +21,7 @@ from sfa_engine.errors import EngineError, Refused, SfaError
 from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.conductor import Conductor
 from sfa_engine.stage.host_link import ask_host
-from sfa_engine.wire.verbs import GIVEN, verb
+from sfa_engine.wire.verbs import verb
 
 logger = logging.getLogger(__name__)
 PATCHES = "patches"  # in the data folder
@@ -91,7 +91,7 @@ class Effects:
             put(f"{slot}.value_{letter}", "" if is_empty else parameter.text(travel))
 
     def show_host(self, info: dict[str, Any]) -> None:
-        """Show the patches that the host runs, which a new stage does not know; and their errors."""
+        """Show the patches that the host runs, and their errors, for a new stage too."""
         problems = []
         for each in info.get("effects") or []:
             unit, number = each["unit"], each["slot"]
@@ -126,15 +126,13 @@ class Effects:
     # ------------------------------------------------------------------ verbs
 
     @verb(scope="perform", slow=True)
-    async def fx_load(
-        self, unit: Unit, name: ChainName, source: Annotated[int, GIVEN] = 0
-    ) -> dict[str, Any]:
+    async def fx_load(self, unit: Unit, name: ChainName) -> dict[str, Any]:
         """Load a chain of effects into a unit, built in or saved."""
         found = BUILT_IN.get(name)
         if found is None:
             found = await ask_backstage(self._runtime, "chains.get", name=name)
         made = check_chain(found)
-        self.apply(unit, made, source)
+        self.apply(unit, made)
         self._conductor.stage.put(DESK.fx[unit].chain.path, name)
         return {"unit": unit, "name": name, "chain": made}
 
@@ -153,22 +151,22 @@ class Effects:
         """Start the processes of all user effects again."""
         return await ask_host(self._runtime, "fx_reload")
 
-    def apply(self, unit: int, chain: Chain, source: int = Source.STAGE) -> None:
+    def apply(self, unit: int, chain: Chain) -> None:
         """Set a unit to a chain; all at once, for the commands lie on the ring together."""
         name = DESK.fx[unit].path
         put = self._conductor.set_nowait
-        put(f"{name}.mode", float(MODES.index(chain["mode"])), Source.STAGE)
-        put(f"{name}.mix", chain["mix"], Source.STAGE)
-        put(f"{name}.macro", 0.0, Source.STAGE)
+        put(f"{name}.mode", float(MODES.index(chain["mode"])))
+        put(f"{name}.mix", chain["mix"])
+        put(f"{name}.macro", 0.0)
         for number, each in zip(SLOTS, chain["slots"], strict=True):
             slot = f"{name}.slot{number}"
-            put(f"{slot}.kind", float(KIND_NAMES.index(each["kind"])), Source.STAGE)
-            put(f"{slot}.on", float(each["on"]), Source.STAGE)
-            put(f"{slot}.mix", each["mix"], Source.STAGE)
+            put(f"{slot}.kind", float(KIND_NAMES.index(each["kind"])))
+            put(f"{slot}.on", float(each["on"]))
+            put(f"{slot}.mix", each["mix"])
             for letter, knob in zip(LETTERS, each["knobs"], strict=True):
-                put(f"{slot}.param_{letter}", knob, Source.STAGE)
+                put(f"{slot}.param_{letter}", knob)
             check_patch(each["patch"])
-            put(f"{slot}.patch", each["patch"], Source.STAGE)
+            put(f"{slot}.patch", each["patch"])
 
     def chain_of(self, unit: int) -> Chain:
         """Return the chain that a unit is set to."""

@@ -30,7 +30,7 @@ def test_a_chain_is_saved_read_listed_and_deleted(verbs, tmp_path):
             asyncio.run(verb("mine"))
 
 
-def test_what_is_built_in_is_read_and_stays(verbs, tmp_path):
+def test_what_is_built_in_is_read_and_stays(verbs):
     assert asyncio.run(verbs.chains_get("dub")) == BUILT_IN["dub"]
     for change in (verbs.chains_save("dub", CHAIN), verbs.chains_delete("dub")):
         with pytest.raises(Refused, match="built in"):

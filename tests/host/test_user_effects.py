@@ -226,8 +226,7 @@ BAD = {
         "no other process",
     ),
     "start a program": (
-        "import subprocess\nsubprocess.run(['sleep', '100'])\n"
-        "def process(samples, *_):\n    return samples\n",
+        "import subprocess\nsubprocess.run(['sleep', '100'])\n",
         "no other process",
     ),
     "fork past Python": (

@@ -83,7 +83,8 @@ def test_a_new_stage_learns_from_the_host_what_runs(stage):
     assert stage.effects.problems == []
 
 
-async def test_without_a_host_a_patch_waits_for_one(stage, autojump_clock):
+@pytest.mark.usefixtures("autojump_clock")
+async def test_without_a_host_a_patch_waits_for_one(stage):
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stage.effects.run)
         stage.conductor.set_nowait("fx1.slot1.patch", "mine")

@@ -18,8 +18,8 @@ from touchosc_app import App, Node
 
 from sfa_engine.desk import CONTROLS, DECK_NAMES, DESK, Button, Choice, Control, Desk, Each, Fader
 from sfa_engine.desk.control import COLORS, Section
-from sfa_engine.desk.effects import Unit
 from sfa_engine.desk.deck import Deck
+from sfa_engine.desk.effects import Unit
 from sfa_engine.desk.scale import percent
 from sfa_engine.errors import Refused
 from sfa_engine.surfaces.touchosc import PAGES, TABLETS, layout

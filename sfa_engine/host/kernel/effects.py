@@ -1,18 +1,19 @@
 """Two effect units: what is assigned to them, their chains of slots, and what is heard of them.
 
-The sound that is assigned never leaves its path. A unit takes a copy of it, behind its faders, and
-hands back only what the effects made of it; in mode ``insert`` as much is taken from the sound in
-its place as the effects replace. So whatever is neutral changes no bit.
+The sound that is assigned never leaves its path. A unit takes a copy of it, behind its faders,
+and hands back only what the effects made of it; in mode ``insert`` as much is taken from the sound
+in its place as the effects replace. So whatever is neutral changes no bit.
 
 ::
 
-    stem ─ volume, pan ─┬──────────── x dry ─ deck ─ fader, crossfader ─┬─ x dry ─┬─ + ─ x dry ─ + ─►
-                        │ trim, fader                                   │         │  ▲           ▲
-                        └──────────► unit ◄─────────────────────────────┘     or, of the master │
-                                      └─ slot 1 ─ slot 2 ─ slot 3 ─ mix ──────────┘  └──────────┘
+    stem ─ volume, pan ─┬──────────── x dry ─ deck ─ fader, crossfader ─┬─ x dry ─┬─ + ──►
+                        │ trim, fader                                   │         │  ▲
+                        └──────────► unit ◄─────────────────────────────┘         │  │
+                                      └─ slot 1 ─ slot 2 ─ slot 3 ─ mix ──────────│──┘
+                                    unit of the master ◄──────────────────────────┘
 
-Within a slot: ``out = in (1 - gate mix) + effect(in) mix``. ``gate`` is how far the slot and its unit
-are on. What rings on is fed by the gate; what does not is cut by it.
+Within a slot: ``out = in (1 - gate mix) + effect(in) mix``. ``gate`` is how far the slot and its
+unit are on. What rings on is fed by the gate; what does not is cut by it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ import numpy as np
 from sfa_engine.desk.effects import KIND_NAMES
 from sfa_engine.engine.layout import DECKS, FADE, FX_SLOTS, FX_UNITS, STRIPS, TICK, VALUE_INDEX
 from sfa_engine.host.kernel import (
-    filters,
     fx_echo,
     fx_levels,
     fx_reverb,

@@ -16,7 +16,7 @@ TINY = F(1e-18)  # -360 dB: flushed, before it becomes a slow denormal
 def bounded(x):
     """Return a sample that may go round in a loop: neither too loud, nor too quiet, nor NaN."""
     if not (abs(x) < MOST):
-        return F(0) if x != x else (MOST if x > F(0) else -MOST)
+        return MOST if x > F(0) else (-MOST if x < F(0) else F(0))
     return x if abs(x) > TINY else F(0)
 
 

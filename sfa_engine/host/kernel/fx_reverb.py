@@ -6,9 +6,9 @@
                                                 ▲                  │
                                  gains ─ Hadamard matrix ─ low-passes
 
-All lines are longer than a tick, so that everything but the low-passes is done a row at a time. Every
-other line is longer and shorter by turns by a third of a millisecond, which keeps its modes from
-standing out.
+All lines are longer than a tick, so that everything but the low-passes is done a row at a time.
+Every other line is longer and shorter by turns by a third of a millisecond, which keeps its modes
+from standing out.
 
 References
 ----------

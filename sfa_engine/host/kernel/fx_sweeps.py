@@ -15,8 +15,8 @@ from sfa_engine.host.kernel.intrinsics import float32_at, kernel, part
 
 F = np.float32
 BEATS = tuple(float(cycle) for cycle in CYCLES)
-# A tick moves it no further than the fastest cycle does, a quarter of a beat at 180 BPM: after a jump
-# of the deck the movement slides to where it belongs, in 30 ms.
+# A tick moves it no further than the fastest cycle does, a quarter of a beat at 180 BPM: after a
+# jump of the deck the movement slides to where it belongs, in 30 ms.
 STEEPEST = 0.06
 QUARTER = 0.25  # of a turn, that the right side is ahead
 NEAREST_S, FURTHEST_S = 0.0004, 0.007  # of the flanger's delay
@@ -99,7 +99,9 @@ def phaser(dsp, unit, slot, bus, frames):
     for c in range(2):
         wave0, wave1 = (was, slot.wave) if c == 0 else (side_was, slot.wave_side)
         a = all_pass(LOWEST_HZ * exp2(OCTAVES * 0.5 * depth0 * (1.0 + wave0)), rate)
-        step = (all_pass(LOWEST_HZ * exp2(OCTAVES * 0.5 * depth1 * (1.0 + wave1)), rate) - a) * share
+        step = (
+            all_pass(LOWEST_HZ * exp2(OCTAVES * 0.5 * depth1 * (1.0 + wave1)), rate) - a
+        ) * share
         feedback = slot.knob_from[2] / 100.0
         feedback_step = (slot.knob[2] / 100.0 - feedback) * share
         row = part(bus, c, 0)

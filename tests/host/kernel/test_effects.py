@@ -308,9 +308,9 @@ def test_another_kind_puts_the_knobs_to_where_it_begins():
 
 
 def test_the_macro_moves_one_knob_of_each_slot():
-    turned = with_effect(
-        "crush", fx1__mix=100.0, fx1__macro=50.0, fx1__slot1__param_a=50.0
-    ).render(RATE)
+    turned = with_effect("crush", fx1__mix=100.0, fx1__macro=50.0, fx1__slot1__param_a=50.0).render(
+        RATE
+    )
     moved = with_effect("crush", fx1__mix=100.0, fx1__slot1__param_a=25.0).render(RATE)
     assert np.array_equal(turned, moved)
 
