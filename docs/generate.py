@@ -76,7 +76,7 @@ def effects() -> str:
     rows = []
     for kind in KINDS[1:]:
         knobs = [
-            f"{p.label}: {p.sentence.rstrip('.').lower()}; {p.range_text()}, at first "
+            f"{p.label}: {p.sentence[0].lower()}{p.sentence[1:-1]}; {p.range_text()}, at first "
             f"{p.text(p.rest)}"
             for p in kind.parameters
         ]

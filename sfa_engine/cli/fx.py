@@ -123,7 +123,7 @@ def new(name: str, like: str) -> None:
     """
     from sfa_engine.stage.effects import check_patch
 
-    check_patch(name)
+    check_patch(name or "-")
     examples = _examples()
     if like not in examples:
         hint = did_you_mean(like, examples) or ", ".join(examples)

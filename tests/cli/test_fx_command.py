@@ -48,7 +48,7 @@ def test_an_example_that_is_not_there_is_refused_with_the_nearest(sfa):
 def test_without_an_engine_loading_says_so(sfa):
     refused = sfa("load", "dub")
     assert refused.exit_code == 1
-    assert "not running" in refused.output
+    assert "start it with `sfa start`" in refused.output
 
 
 def test_examples_say_what_they_are_and_have_one_function():
