@@ -34,7 +34,7 @@ F = np.float32
 DECAY = -9.965784284662087  # log2 of -60 dB
 DIFFUSION = F(0.6)
 SCALE = F(0.35355339059327373)  # of a Hadamard matrix of 8: 1 / sqrt(8)
-LEVEL = F(0.5)  # of what comes out, so that music is about as loud as before
+LEVEL = F(0.6)  # of what comes out, so that music is about as loud as before
 DARKEST = 0.85  # of the low-passes' feedback
 SWAY_S = 0.00017  # of a line's length, up and down
 SWAY_HZ = 0.7
@@ -142,8 +142,8 @@ def reverb(dsp, unit, slot, bus, frames):
     r0, r1, r2, r3 = part(rows, 0, 0), part(rows, 1, 0), part(rows, 2, 0), part(rows, 3, 0)
     r4, r5, r6, r7 = part(rows, 4, 0), part(rows, 5, 0), part(rows, 6, 0), part(rows, 7, 0)
     for i in range(frames):
-        left[i] = LEVEL * ((r0[i] - r2[i]) + (r4[i] - r6[i]) + (r1[i] - r7[i]))
-        right[i] = LEVEL * ((r1[i] - r3[i]) + (r5[i] - r7[i]) + (r0[i] - r6[i]))
+        left[i] = LEVEL * ((r0[i] - r2[i]) + (r4[i] - r6[i]))
+        right[i] = LEVEL * ((r1[i] - r3[i]) + (r5[i] - r7[i]))
     keep = F(DARKEST * slot.knob[1] / 100.0)
     new = F(1) - keep
     damp = slot.damp

@@ -235,7 +235,7 @@ def test_a_beat_repeat_repeats_the_beat_that_it_was_switched_on_in():
     track = source.astype(np.float32) / 32768
     late = LATENCY
     fade = 96
-    for k in range(2, 5):
+    for k in range(2, 4):
         here = heard[k * BEAT + late + fade : (k + 1) * BEAT + late]
         assert np.abs(here - track[BEAT + fade : 2 * BEAT]).max() < 2e-4, k
 
@@ -252,8 +252,8 @@ def test_a_tape_stops_within_its_time_and_comes_back_to_the_beat():
     engine = with_effect("tapestop", fx1__mix=100.0, fx1__slot1__on=0.0, source=noise(10.0))
     engine.render(RATE)
     engine.set("fx1.slot1.on", 1.0)
-    engine.render(BEAT)
-    assert np.abs(engine.render(RATE)).max() == 0.0
+    engine.render(BEAT + 512)
+    assert np.abs(engine.render(RATE - 512)).max() == 0.0
     engine.set("fx1.slot1.on", 0.0)
     engine.render(RATE)
     plain = playing(noise(10.0))
