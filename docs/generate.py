@@ -19,17 +19,21 @@ from typing import Any
 from sfa_engine import errors
 from sfa_engine.backstage.server import Client as BackstageClient
 from sfa_engine.backstage.services.errors import ServiceError
+from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
 from sfa_engine.desk import DESK, Button, Control, Desk, Each, Fader, Meter, Section
+from sfa_engine.desk.chains import BUILT_IN
 from sfa_engine.desk.control import COLORS, GROUPS
 from sfa_engine.desk.deck import BANDS, STEMS
+from sfa_engine.desk.effects import KINDS
 from sfa_engine.library.migrations import migrate
 from sfa_engine.library.query import OPERATORS
 from sfa_engine.stage.core import Core
+from sfa_engine.stage.effects import Effects
 from sfa_engine.stage.pads import Pads
 from sfa_engine.surfaces.midi import document
 from sfa_engine.surfaces.midi.profile import Profile, load_profiles
@@ -68,6 +72,37 @@ def operators() -> str:
     return "\n".join(_table(heads, rows))
 
 
+def effects() -> str:
+    """Return every kind of effect with its parameters in a table."""
+    heads = ("kind", "what it does", "knob A", "knob B", "knob C", "macro", "tail")
+    rows = []
+    for kind in KINDS[1:]:
+        knobs = [
+            f"{p.label}: {p.sentence[0].lower()}{p.sentence[1:-1]}; {p.range_text()}, at first "
+            f"{p.text(p.rest)}"
+            for p in kind.parameters
+        ]
+        way = "up" if kind.macro_end else "down"
+        tail = "yes" if kind.tail else "no"
+        rows.append((f"`{kind.name}`", kind.sentence, *knobs, f"{kind.macro} {way}", tail))
+    return "\n".join(_table(heads, rows))
+
+
+def chains() -> str:
+    """Return the built-in chains of effects in a table."""
+    heads = ("chain", "effects", "mode", "mix")
+    rows = [
+        (
+            f"`{name}`",
+            ", ".join(slot["kind"] for slot in chain["slots"] if slot["kind"] != "none"),
+            chain["mode"],
+            f"{chain['mix']:g} %",
+        )
+        for name, chain in BUILT_IN.items()
+    ]
+    return "\n".join(_table(heads, rows))
+
+
 def packages() -> str:
     """Return every package in a table, the highest layer first: its docstring's first sentence."""
     contracts = configparser.ConfigParser()
@@ -87,12 +122,17 @@ def packages() -> str:
 
 def stage_verbs() -> str:
     """Return every verb of the stage in a table."""
-    return "\n".join(_verbs(Session, Core, Pads, StageClient, MidiSurface, OscServer, NetworkMidi))
+    return "\n".join(
+        _verbs(Session, Core, Effects, Pads, StageClient, MidiSurface, OscServer, NetworkMidi)
+    )
 
 
 def backstage_verbs() -> str:
     """Return every verb of backstage in a table."""
-    kinds = (PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ProfileVerbs, KitVerbs)
+    kinds = (
+        *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs),
+        *(ProfileVerbs, KitVerbs, ChainVerbs),
+    )
     return "\n".join(_verbs(*kinds))
 
 

@@ -27,6 +27,7 @@ from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.download import Download, Resolve
 from sfa_engine.backstage.steps.import_file import ImportFile
 from sfa_engine.backstage.steps.separate import Separate
+from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
@@ -75,6 +76,7 @@ class Core:
             **exported(ReanalyseVerbs(context, self.dispatcher)),
             **exported(ProfileVerbs(context.settings.data)),
             **exported(KitVerbs(context.settings.data, runtime, context.queue.owner)),
+            **exported(ChainVerbs(context.settings.data)),
         }
 
     @classmethod

@@ -6,6 +6,8 @@ part     what
 varispeed cost of two decks of four stems at +6 %, with EQ, filters and limiter; beside the
          do-nothing client, and beside a host that leaves PCM cold
 keylock  the same with `keylock`; finer the same with `keylock_mode` finer
+full     the same with `keylock`, and each deck through an effect unit of three effects
+effects  cost of each effect alone, in a tight loop
 pads     cost of 64 voices of the sampler, and how soon a hit is heard
 quality  sound of the stretchers, by the measures of `bench.keylock`
 drift    two synced decks after hours of random gestures, offline
@@ -42,14 +44,19 @@ from sfa_engine.bench.rig import (
     Rig,
     Running,
     bundle_of,
+    noise,
     result,
 )
 from sfa_engine.bench.rig import SETTLE_S as START_S
 from sfa_engine.cli import screen
 from sfa_engine.desk import CONTROLS
 from sfa_engine.desk.control import Choice, Switch
+from sfa_engine.desk.effects import KIND_NAMES
+from sfa_engine.engine.command import Op
 from sfa_engine.engine.memory import Memory
+from sfa_engine.engine.ring import Command
 from sfa_engine.errors import EngineError, Refused, did_you_mean
+from sfa_engine.host.offline import Offline
 from sfa_engine.library.bundle import write_bundle_arrays
 
 BLOCK = 128
@@ -63,7 +70,10 @@ SCENES: dict[str, dict[str, Any]] = {
     "varispeed": {},
     "keylock": {"keylock": True},
     "finer": {"keylock": True, "keylock_mode": "finer"},
+    "full": {"keylock": True},
 }
+# Of each unit, in the part `full`: those that cost most, with a beat repeat that listens.
+CHAINS = {1: ("reverb", "phaser", "echo"), 2: ("flanger", "reverb", "repeat")}
 
 
 def run_bench(
@@ -102,6 +112,7 @@ def run_bench(
         for name in SCENES
     }
     costly["pads"] = lambda _: bench_pads(seconds, device)
+    costly["effects"] = lambda _: bench_effects(seconds)
     parts = costly | {
         "quality": lambda _: bench_quality(),
         "drift": lambda bar: bench_drift(drift_seconds, gestures, bar),
@@ -135,7 +146,45 @@ def _play(rig: Rig, bundle: Path, part: str) -> None:
     for deck in BUSY_DECKS:
         for name, value in SCENES[part].items():
             rig.client.call("set", path=f"deck{deck}.{name}", value=value)
+    if part == "full":
+        for path, word in full_settings().items():
+            rig.client.call("set", path=path, value=word)
     time.sleep(START_S)
+
+
+def full_settings() -> dict[str, Any]:
+    """Return settings that put each deck through an effect unit of its own."""
+    settings: dict[str, Any] = {}
+    for unit, kinds in CHAINS.items():
+        settings |= {f"fx{unit}.slot{slot}.kind": kind for slot, kind in enumerate(kinds, 1)}
+        settings |= {f"fx{unit}.on": True, f"deck{unit}.fx{unit}": True}
+    return settings
+
+
+def bench_effects(seconds: float) -> list[Result]:
+    """Measure what each effect adds to a deck that plays, without a device."""
+    pcm = {"mix": noise(seconds + 2.0)}
+    results = []
+    none = 0.0
+    for number, name in enumerate(KIND_NAMES):
+        if name == "user":
+            continue
+        engine = Offline(RATE, 2, BLOCK)
+        engine.load(0, pcm, rate=RATE)
+        engine.set("fx1.slot1.kind", float(number))
+        for path in ("fx1.on", "deck1.fx1"):
+            engine.set(path, 1.0)
+        engine.push(Command(Op["PLAY"], deck=0, x=1.0))
+        engine.render(BLOCK * 40)
+        before = int(engine.memory.engine["spent_ns"])
+        frames = int(seconds * RATE) // BLOCK * BLOCK
+        engine.render(frames)
+        spent = (int(engine.memory.engine["spent_ns"]) - before) * RATE / frames / 1e9
+        if name == "none":
+            none = spent
+        else:
+            results.append(result(f"effect_{name}_{BLOCK}", spent - none, UNIT, frames, none))
+    return results
 
 
 def _percentile_us(cost: Cost, share: float) -> float:
@@ -165,7 +214,7 @@ def bench_cost(part: str, seconds: float, device: str | None) -> list[Result]:
             rig.start_null()
             time.sleep(START_S)
             null = measure(rig.null, seconds)
-    name = f"callback_2x4_{part}_{BLOCK}"
+    name = f"callback_full_{BLOCK}" if part == "full" else f"callback_2x4_{part}_{BLOCK}"
     due_ns = BLOCK / RATE * 1e9
     n = len(mine.costs_ns)
     results = [

@@ -190,18 +190,20 @@ def _describe_verbs(pattern: str, *, as_json: bool) -> None:
     import fnmatch
 
     from sfa_engine.backstage.server import Client as BackstageClient
+    from sfa_engine.backstage.verbs.chains import ChainVerbs
     from sfa_engine.backstage.verbs.jobs import JobVerbs
     from sfa_engine.backstage.verbs.library import LibraryVerbs
     from sfa_engine.backstage.verbs.prep import PrepVerbs
     from sfa_engine.backstage.verbs.profiles import ProfileVerbs
     from sfa_engine.stage.core import Core
+    from sfa_engine.stage.effects import Effects
     from sfa_engine.surfaces.midi.surface import MidiSurface
     from sfa_engine.surfaces.socket.server import Client
     from sfa_engine.wire.session import Session
     from sfa_engine.wire.verbs import verbs_of
 
-    stage = (Session, Core, Client, MidiSurface)
-    backstage = (PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ProfileVerbs)
+    stage = (Session, Core, Effects, Client, MidiSurface)
+    backstage = (PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ProfileVerbs, ChainVerbs)
     every = {name: one for kind in stage + backstage for name, one in verbs_of(kind).items()}
     found = [one for name, one in sorted(every.items()) if fnmatch.fnmatchcase(name, pattern)]
     if not found:

@@ -13,7 +13,9 @@ documents are derived where they are used. Imports nothing of ours but the error
      │     └── loop
      ├── session, browse ── held by the stage
      ├── sampler, pad1 … pad64, in four banks of 16
-     └── effect1, effect2, recorder          (planned)
+     ├── fx1, fx2 ── on, mix, macro, mode
+     │     └── slot1, slot2, slot3 ── kind, on, three knobs
+     └── recorder                            (planned)
 """
 
 from sfa_engine.desk.control import (

@@ -62,7 +62,8 @@ class Stem(Section):
     solo = Switch("Plays only this stem, and others that are soloed too.", glide=0.002)
     pan = Fader("Where the stem stands, from left to right.", percent(-100, +100))
     filter = Fader("Low-pass to the left, high-pass to the right.", percent(-100, +100))
-    send = Fader("How much of the stem goes to the effects.", decibels(OFF, 0, OFF), planned=True)
+    fx1 = Switch("Puts the stem through effect unit 1.", glide=0.005)
+    fx2 = Switch("Puts the stem through effect unit 2.", glide=0.005)
     loop = Switch("Loops this stem alone, from here, while the others go on.", verb="stem_loop")
     loop_length = Fader("Length of the stem's loop.", LOOP_BEATS, glide=0, label="LOOP LEN")
     roll = Button("Loops this stem for as long as it is held.", verb="stem_roll", held=True)
@@ -358,7 +359,8 @@ class Channel(Section):
     eq = Each(BANDS, Band)
     filter = Fader("Low-pass to the left, high-pass to the right.", percent(-100, +100))
     resonance = Fader("How much the filter rings at its edge.", percent(0, 100, 25), label="RESO")
-    send = Fader("How much of the deck goes to the effects.", decibels(OFF, 0, OFF), planned=True)
+    fx1 = Switch("Puts the deck through effect unit 1.", glide=0.005, group="effects")
+    fx2 = Switch("Puts the deck through effect unit 2.", glide=0.005, group="effects")
     fader = Fader("The channel's fader.", decibels(OFF, +6))
     assign = Choice(
         "Side of the crossfader; auto is left for odd decks and right for even ones.",

@@ -18,6 +18,7 @@ from sfa_engine.desk.control import (
     Text,
 )
 from sfa_engine.desk.deck import DECK_NAMES, DECK_NUMBERS, LEVEL, MAX_LENGTH_S, Deck
+from sfa_engine.desk.effects import UNITS, Unit
 from sfa_engine.desk.scale import (
     OFF,
     Scale,
@@ -79,6 +80,8 @@ class Master(Section):
     group = "mixer"
 
     volume = Fader("Level of the whole mix, before the limiter.", decibels(OFF, +6))
+    fx1 = Switch("Puts the master through effect unit 1.", glide=0.005, group="effects")
+    fx2 = Switch("Puts the master through effect unit 2.", glide=0.005, group="effects")
     limiter = Limiter()
     level = Meter("Peak of the output, since the last report.", LEVEL)
     rms = Meter("Mean level of the output, over a third of a second.", LEVEL)
@@ -140,18 +143,6 @@ class Clock(Section):
     link_tempo = Meter(
         "Tempo of the Link session.", bpm(0, 2000, 0), owner="stage", label="LINK BPM"
     )
-
-
-class Effect(Section):
-    """An effect that decks and stems send to."""
-
-    group = "effects"
-
-    on = Switch("Whether it is heard.", planned=True)
-    kind = Choice("What it is.", options=("echo", "reverb", "flanger", "crush"), planned=True)
-    wet = Fader("How much of it is heard.", percent(0, 100), planned=True)
-    amount = Fader("How strong it is.", percent(0, 100), planned=True)
-    length = Fader("How long it is.", beats(1 / 32, 32, 1), planned=True)
 
 
 class Pad(Section):
@@ -323,7 +314,7 @@ class Desk(Section):
     phones = Phones()
     clock = Clock()
     engine = Engine()
-    effect = Each((1, 2), Effect)
+    fx = Each(UNITS, Unit)
     sampler = Sampler()
     pad = Each(range(1, PADS + 1), Pad)
     recorder = Recorder()

@@ -25,6 +25,7 @@ import numpy as np
 from sfa_engine.desk import CONTROLS, DESK, Control, Meter, Section
 from sfa_engine.desk.control import Each
 from sfa_engine.desk.deck import STEMS
+from sfa_engine.desk.effects import KINDS
 from sfa_engine.engine.command import ClockSource, Op, Ring
 from sfa_engine.engine.midi import EVENT, EVENTS, FEED, FEEDS, SLOT, TABLE
 from sfa_engine.engine.midi import SLOTS as MIDI_SLOTS
@@ -653,6 +654,76 @@ PAD_STATE = np.dtype(
         ("peak", "f8"),
     ]
 )
+# Of a slot of an effect unit: see `kernel.effects`. What it remembers of the sound is in memory of
+# its own, `2 * FX_FRAMES` float32, whose address it has.
+FX_MEMORY_S = 5.0  # at least: four beats of 48 BPM
+FX_LINES = 8  # of the reverb
+FX_STAGES = 6  # of the phaser
+FX_KINDS = len(KINDS)
+FX_SLOT = _lay(
+    ("kind", "i8"),  # that sounds; it is the control's when the one before has faded out
+    ("blend_from", "f8"),  # of that fade, across the segment
+    ("blend", "f8"),
+    ("gate_from", "f8"),  # how far it is in the chain, across the segment
+    ("gate_to", "f8"),
+    ("mix_from", "f8"),
+    ("mix_to", "f8"),
+    ("ringing", "i8"),  # 1: something of what went in may still come out
+    ("quiet", "i8"),  # frames that nothing has come out
+    ("memory_address", "i8"),
+    ("at", "i8"),  # frames written to the memory since it was empty
+    ("knob", ("f8", (3,))),  # parameters in their units, at the end of the segment
+    ("knob_from", ("f8", (3,))),
+    ("fresh", "i8"),  # 1: it has not sounded since it was settled
+    ("delay", "i8"),  # frames, of the tap that is heard
+    ("delay_to", "i8"),  # of the one that fades in
+    ("fade", "i8"),  # frames that are left of that
+    ("wave", "f8"),  # place of a slow movement, -1 to 1, at the end of the segment
+    ("wave_side", "f8"),  # of the right side
+    ("level", "f8"),  # of an envelope
+    ("gain", "f8"),
+    ("hold", ("f4", (2,))),  # samples that are held
+    ("phase", "f8"),
+    ("state", ("f8", (2, 4))),  # of filters; channel
+    ("stage", ("f8", (2, FX_STAGES))),
+    ("damp", ("f4", (1, FX_LINES))),
+    ("filter", FILTER),
+    # what repeats, and what stops
+    ("start", "i8"),  # first frame of the slice
+    ("slice", "i8"),  # its frames; 0: there is none
+    ("half", "i8"),  # of the memory, where the newest are written
+    ("slice_half", "i8"),
+    ("cell", "i8"),  # of the beat grid, that the segment is in
+    ("read", "i8"),  # next frame of the slice; -1: what comes in is heard
+    ("read_before", "i8"),  # of the reader that fades out
+    ("repeats", "i8"),
+    ("lag", "f8"),  # frames that the tape is behind
+    ("speed", "f8"),
+    ("running", "i8"),  # of the tape: 0 normal, 1 slows down or stands, 2 comes to speed
+    # of a user effect, see `kernel.user_effect`
+    ("given_address", "i8"),  # of the memory shared with its process; 0: there is none
+    ("ring_at_address", "i8"),  # of the line above, for an acquire load
+    ("ring_address", "i8"),  # the one in use
+    ("filled", "i8"),
+    ("wet_gain", "f8"),
+)
+FX_UNITS = len(DESK.fx)
+FX_SLOTS = len(DESK.fx[1].slot)
+FX_UNIT = _lay(
+    ("slot", (FX_SLOT, (FX_SLOTS,))),
+    ("active", "i8"),  # 1: it is to be heard
+    ("listens", "i8"),  # 1: it takes what is assigned, heard or not
+    ("dry_from", "f8"),  # what is left of the sound that is assigned, across the segment
+    ("dry_to", "f8"),
+    ("insert", "f8"),  # 1: it replaces that sound, 0: it is added
+    ("insert_from", "f8"),
+    ("lead", "i8"),  # whose beats it goes by
+    ("beat", "f8"),  # at the start of the segment
+    ("pace", "f8"),  # beats a frame, backwards below 0
+    ("tempo", "f8"),  # the same without a bend, for lengths; 0: not known yet
+    ("beat_frame", "i8"),
+    ("bus", ("f4", (2, TICK))),
+)
 HISTORY = LATENCY + TICK
 DETECTOR = OVERSAMPLE_TAPS + TICK
 
@@ -687,6 +758,7 @@ class SetRule(IntEnum):
     CLOCK_SOURCE = 3  # restarts the count of bars
     LOOP = 4  # a loop whose ends cross is left
     PLATTER = 5  # a hand turns the platter there
+    EFFECT = 6  # another kind of effect begins with knobs of its own
 
 
 SET_RULES = {
@@ -696,6 +768,7 @@ SET_RULES = {
     "deck.loop.start": SetRule.LOOP,
     "deck.loop.end": SetRule.LOOP,
     "deck.platter": SetRule.PLATTER,
+    "fx.slot.kind": SetRule.EFFECT,
 }  # by family: the path without its numbers
 
 DSP_STATE = _lay(
@@ -762,6 +835,23 @@ DSP_STATE = _lay(
     ("mix_bus", ("f4", (2, TICK))),
     ("dry_bus", ("f4", (2, TICK))),
     ("ramp", ("f4", (TICK,))),
+    # effects
+    ("unit", (FX_UNIT, (FX_UNITS,))),
+    ("fx_frames", "i8"),  # of a slot's memory, a power of two
+    (
+        "fx_scale",
+        ("f8", (FX_KINDS, 3, 3)),
+    ),  # kind, knob: low, high, and 1 for a log taper, 2 for steps
+    ("fx_rest", ("f8", (FX_KINDS, 3))),  # travel in percent
+    ("fx_macro", ("f8", (FX_KINDS, 2))),  # knob that the macro moves, and where to: 0 or 1
+    ("fx_tail", ("i8", (FX_KINDS,))),  # 1: it rings on
+    ("fx_lines", ("i8", (2 * FX_LINES,))),  # frames of the reverb's lines, then of its diffusers
+    ("fx_in", ("f4", (2, TICK))),
+    ("fx_wet", ("f4", (2, TICK))),
+    ("fx_out", ("f4", (2, TICK))),
+    ("fx_scratch", ("f4", (2 * FX_LINES, TICK))),
+    ("tap_from", "f8"),  # gain of the deck's stems at the effects, across the segment
+    ("tap_to", "f8"),
     ("high_bus", ("f8", (TICK, 4))),
     ("low_bus", ("f8", (TICK, 4))),
     ("output", ("f4", (4, TICK))),

@@ -35,7 +35,8 @@ import llvmlite.binding as llvm
 import platformdirs
 
 from sfa_engine import __version__
-from sfa_engine.engine import command, layout, midi
+from sfa_engine.desk.effects import CYCLES, KIND_NAMES, LENGTHS
+from sfa_engine.engine import command, effect_ring, layout, midi
 from sfa_engine.errors import EngineError
 from sfa_engine.host import elementary, midi_state
 from sfa_engine.system.atomic import sync, write_durably
@@ -76,10 +77,10 @@ def _source_hash() -> hashlib._Hash:
     h = hashlib.sha256()
     for source in sorted(_SOURCES.glob("*.py")):
         h.update(source.name.encode() + b"\0" + source.read_bytes())
-    for module in (command, elementary, layout, midi, midi_state):
+    for module in (command, effect_ring, elementary, layout, midi, midi_state):
         assert module.__file__ is not None
         h.update(Path(module.__file__).read_bytes())
-    h.update(str(layout.LAYOUT).encode())
+    h.update(repr((layout.LAYOUT, KIND_NAMES, LENGTHS, CYCLES)).encode())
     for name in ("numba", "llvmlite"):
         h.update(_version_of(name))
     return h

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import mmap
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from sfa_engine.desk import CONTROLS
 from sfa_engine.desk.deck import STEMS
+from sfa_engine.desk.effects import KINDS
 from sfa_engine.engine.command import Ring
 from sfa_engine.engine.intents import deck_of, family
 from sfa_engine.engine.layout import (
@@ -18,6 +20,11 @@ from sfa_engine.engine.layout import (
     ENVELOPE_ROOT,
     FAST_SIZE,
     FAST_TAPS,
+    FX_MEMORY_S,
+    FX_SLOT,
+    FX_SLOTS,
+    FX_UNIT,
+    FX_UNITS,
     LOOKAHEAD,
     MEDIA,
     OVERSAMPLE_TAPS,
@@ -43,6 +50,10 @@ HIGH_HZ = 2500.0
 SINC_BETA = 9.0  # Kaiser: -90 dB
 DETECTOR_BETA = 6.0
 FAST_BETA = 7.0  # Kaiser: -72 dB from 0.18 of the device's half rate beyond the cutoff on
+# Of the reverb, in frames at 48 kHz: primes, so that no two echoes of them fall together. The lines
+# are 25 to 61 ms, the diffusers 2 to 10 ms, four a side.
+REVERB_LINES = (1213, 1433, 1637, 1873, 2111, 2371, 2633, 2927)
+DIFFUSERS = (113, 181, 337, 463, 127, 199, 317, 491)
 FAST_EDGE = 0.81  # of the device's half rate, where half is left: above all of it is gone
 
 
@@ -116,6 +127,33 @@ class DspState:
         dsp["channel"]["strip"]["share"] = 1.0
         dsp["channel"]["voice"]["level"] = 1.0
         self._lay_spectra()
+        self._lay_effects(rate)
+
+    def _lay_effects(self, rate: float) -> None:
+        """Give the slots of effects their memory, and tell what their knobs mean."""
+        dsp = self.record
+        frames = 1 << math.ceil(math.log2(FX_MEMORY_S * rate))
+        size = FX_UNITS * FX_SLOTS * frames * 2 * 4
+        self._memory = mmap.mmap(-1, size)
+        memory = np.frombuffer(self._memory, np.float32).reshape(FX_UNITS, FX_SLOTS, -1)
+        memory[:] = 0  # every page is there before the audio thread comes
+        dsp["fx_frames"] = frames
+        for u, s in np.ndindex(FX_UNITS, FX_SLOTS):
+            slot = dsp["unit"][u]["slot"][s]
+            slot["memory_address"] = memory[u, s].ctypes.data
+            slot["blend"] = 1.0
+            slot["ring_at_address"] = self.slot_address(u, s, "given_address")
+        for k, kind in enumerate(KINDS):
+            dsp["fx_macro"][k] = kind.macro_index, kind.macro_end
+            dsp["fx_tail"][k] = kind.tail
+            for p, parameter in enumerate(kind.parameters):
+                scale = parameter.scale
+                law = 2.0 if scale.whole else float(scale.taper == "log")
+                dsp["fx_scale"][k, p] = scale.low, scale.high, law
+                # Rounded: a logarithm's last bit may differ between machines.
+                dsp["fx_rest"][k, p] = round(parameter.rest, 3)
+        lines = np.array([*REVERB_LINES, *DIFFUSERS]) * rate / 48_000.0
+        dsp["fx_lines"] = np.maximum(2 * TICK, np.round(lines))
 
     def _lay_spectra(self) -> None:
         """Give the spectra of tonal stems their sizes, tables and windows."""
@@ -176,6 +214,14 @@ class DspState:
         fields = DSP_STATE.fields
         assert fields is not None
         return self.address + int(fields[name][1])
+
+    def slot_address(self, unit: int, slot: int, name: str) -> int:
+        """Return the address of a field of an effect slot; both count from 0."""
+        units, slots = FX_UNIT.fields, FX_SLOT.fields
+        assert units is not None
+        assert slots is not None
+        at = unit * FX_UNIT.itemsize + int(units["slot"][1]) + slot * FX_SLOT.itemsize
+        return self.field_address("unit") + at + int(slots[name][1])
 
     def media_address(self, slot: int, name: str) -> int:
         """Return the address of a field of a media slot."""

@@ -12,6 +12,7 @@ resume, one a deck      `decks`           loads again what the previous host had
 resume-pads             `pads`            the same for the sampler's pads
 fill, one a track       `loader`          reads the rest of a track into memory
 warm                    `warm`            touches PCM before it is played
+effects                 `user_effects`    starts, watches and ends the processes of user effects
 graph                   `graph`           watches the links of our outputs and the rate of
                                           JACK's or PipeWire's graph
 audio                   `device`          PortAudio's, JACK's or the timer's: machine code
@@ -49,6 +50,7 @@ from sfa_engine.host.loader import Loader
 from sfa_engine.host.midi import Midi
 from sfa_engine.host.pads import Pads
 from sfa_engine.host.requests import Requests
+from sfa_engine.host.user_effects import UserEffects
 from sfa_engine.host.warm import Warmer
 from sfa_engine.system import log
 from sfa_engine.system.process_lock import take_lock
@@ -74,6 +76,7 @@ class Host:
     pads: Pads
     requests: Requests
     midi: Midi
+    effects: UserEffects
     warmer: Warmer
 
     def __init__(self, runtime: Path, request: DeviceRequest, *, warm: bool = True) -> None:
@@ -104,8 +107,10 @@ class Host:
         self.pads = Pads(self.memory, dsp, self.decks.loader, self.runtime)
         self.warmer = Warmer(dsp, self.decks.loader, self._stop, self.pads)
         self.midi = Midi(self.memory, dsp, self._kernel, self._stop)
+        self.effects = UserEffects(dsp, self._stop)
         self.requests = Requests(
-            self.memory, dsp, self.decks, self.keeper, self.midi, self.pads, self._stop
+            *(self.memory, dsp, self.decks, self.keeper, self.midi),
+            *(self.pads, self.effects, self._stop),
         )
         for count in ("late", "device_misses", "reports_lost", "worst_ns", "relinked_ns"):
             engine[count] = 0
@@ -133,6 +138,7 @@ class Host:
             (self.requests.server.serve, "requests", (server,)),
             (self.keeper.graph.run, "graph", ()),
             (self.midi.run, "midi watch", ()),
+            (self.effects.run, "effects", ()),
         ):
             threading.Thread(target=target, name=name, args=arguments, daemon=True).start()
         if self._warm:
@@ -149,6 +155,7 @@ class Host:
             self.keeper.watch()
         self.midi.end()
         self.keeper.close()
+        self.effects.end()
         self.memory.engine["host_pid"] = 0
         with contextlib.suppress(FileNotFoundError):
             path.unlink()

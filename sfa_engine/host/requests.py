@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from sfa_engine.engine.layout import DECKS, PADS
+from sfa_engine.engine.layout import DECKS, FX_SLOTS, FX_UNITS, PADS
 from sfa_engine.engine.memory import Memory
 from sfa_engine.engine.midi import SLOTS
 from sfa_engine.errors import Refused
@@ -22,6 +22,7 @@ from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.midi import Midi
 from sfa_engine.host.pads import Pads, Sound
 from sfa_engine.host.request_server import RequestServer
+from sfa_engine.host.user_effects import UserEffects
 from sfa_engine.track.grid import Grid
 from sfa_engine.track.slices import By
 from sfa_engine.wire.verbs import GIVEN, Finite, Text, verb
@@ -30,6 +31,8 @@ Slot = Annotated[int, Meta(ge=0, le=SLOTS - 1)]
 Deck = Annotated[int, Meta(ge=0, le=DECKS - 1)]
 Pad = Annotated[int, Meta(ge=0, le=PADS - 1)]
 Frames = Annotated[int, Meta(ge=0, le=1 << 40)]
+Unit = Annotated[int, Meta(ge=1, le=FX_UNITS)]
+FxSlot = Annotated[int, Meta(ge=1, le=FX_SLOTS)]
 
 
 class Requests:
@@ -43,6 +46,7 @@ class Requests:
     keeper : DeviceKeeper
     midi : Midi
     pads : Pads
+    effects : UserEffects
     stop : threading.Event
         Set by `quit`.
     """
@@ -55,6 +59,7 @@ class Requests:
         keeper: DeviceKeeper,
         midi: Midi,
         pads: Pads,
+        effects: UserEffects,
         stop: threading.Event,
     ) -> None:
         self._pads = pads
@@ -64,6 +69,7 @@ class Requests:
         self._decks = decks
         self._keeper = keeper
         self._midi = midi
+        self._effects = effects
         self._stop = stop
         self.server = RequestServer(self, stop)
 
@@ -177,6 +183,7 @@ class Requests:
             "realtime": int(engine["realtime"]),
             "locked": self._decks.loader.locked,
             "decks": [self._decks.describe(deck) for deck in range(DECKS)],
+            "effects": self._effects.describe(),
         }
 
     @verb(scope="read")
@@ -201,6 +208,17 @@ class Requests:
                 os.dup2(handed[0], self._wake_fd, inheritable=False)
             self._dsp.record["wake_fd"] = self._wake_fd
         return {}
+
+    @verb(scope="perform", slow=True)
+    def fx_patch(self, unit: Unit, slot: FxSlot, name: Text, path: Text) -> dict[str, Any]:
+        """Let a slot have a user effect, see `UserEffects.choose`."""
+        self._effects.choose(unit, slot, name, path)
+        return {}
+
+    @verb(scope="perform", slow=True)
+    def fx_reload(self) -> dict[str, Any]:
+        """Start the processes of all user effects again."""
+        return {"reloaded": self._effects.reload()}
 
     @verb(scope="read", slow=True)
     def midi_ports(self) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from sfa_engine.stage.browser import Browser
 from sfa_engine.stage.clocks import describe_clocks
 from sfa_engine.stage.conductor import Conductor, Done, readings_of
 from sfa_engine.stage.cue_names import Place, find_place, places_of
+from sfa_engine.stage.effects import Effects
 from sfa_engine.stage.grid_edits import GridChange, GridEdits
 from sfa_engine.stage.health import LATELY_S, Facts, Misses, judge
 from sfa_engine.stage.host_link import ask_host
@@ -118,6 +119,8 @@ class Core:
         self._lock = SessionLock(self.conductor)
         self._browser = Browser(runtime, self.conductor)
         self._keys = Keys(self.conductor)
+        self._effects = Effects(runtime, self.data, self.conductor)
+        self.add_verbs(self._effects)
         self._hotcues = HotCues(
             Outbox(runtime, self.data / HOTCUES, HotCues.VERB, HotCueChange), self.conductor
         )
@@ -178,6 +181,7 @@ class Core:
             nursery.start_soon(self._pending.run)
             nursery.start_soon(self._pads.run)
             nursery.start_soon(self._browser.run)
+            nursery.start_soon(self._effects.run)
             with trio.move_on_after(INFO_S):  # so that the first status has the decks' tracks
                 await self._poll_host()
             nursery.start_soon(self._tracks.run)
@@ -601,6 +605,7 @@ class Core:
         """Show the texts of the tracks on the decks."""
         for number, track in zip(DECK_NUMBERS, host["decks"], strict=True):
             self.conductor.stage.show_track(number, track, track.get("bpm"))
+        self._effects.show_host(host)
 
     @verb(scope="perform", slow=True)
     async def deck_eject(self, deck: Deck, force: bool = False) -> dict[str, Any]:
@@ -725,6 +730,7 @@ class Core:
             else float("inf"),
             restarts=self._restarts(),
             surfaces=self.surface_errors,
+            effects=self._effects.problems,
         )
         return judge(facts)
 

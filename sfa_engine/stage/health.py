@@ -53,6 +53,8 @@ class Facts:
         Process and why it was restarted, within the last minute.
     surfaces : list of str
         Surfaces that are switched on and could not start, with the reason.
+    effects : list of str
+        User effects that do not run, with the reason.
     """
 
     silent_s: float
@@ -73,6 +75,7 @@ class Facts:
     relinked_ago_s: float = float("inf")
     restarts: dict[str, str] = field(default_factory=dict)
     surfaces: list[str] = field(default_factory=list)
+    effects: list[str] = field(default_factory=list)
 
 
 class Misses:
@@ -149,7 +152,7 @@ def judge(facts: Facts) -> tuple[str, list[str]]:
         found.append((1, f"{facts.reports_lost} reports were not fetched in time"))
     for process, why in facts.restarts.items():
         found.append((1, f"{process} was restarted: {why}"))
-    found += [(1, words) for words in facts.surfaces]
+    found += [(1, words) for words in (*facts.surfaces, *facts.effects)]
     found.sort(key=lambda item: -item[0])
     worst = found[0][0] if found else 0
     return WORDS[worst], [reason for _, reason in found]

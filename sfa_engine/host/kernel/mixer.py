@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sfa_engine.engine.layout import DECKS, LATENCY, STRIPS
-from sfa_engine.host.kernel import deck, meter, sampler
+from sfa_engine.host.kernel import deck, effects, meter, sampler
 from sfa_engine.host.kernel.elementary import factor_of
 from sfa_engine.host.kernel.glide import ramp
 from sfa_engine.host.kernel.intrinsics import kernel, part
@@ -70,21 +70,25 @@ def mix(engine, dsp, start, frames, frame):
     cue_bus = dsp.cue_bus
     deck.blank(mix_bus, start, frames)
     deck.blank(cue_bus, start, frames)
+    effects.prepare(engine, dsp, frames, frame)
     for d in range(DECKS):
         channel = dsp.channel[d]
         channel.side_from = channel.side_to
         gain = crossfader_gain(values, to, np.int64(d))
         channel.side_to = step_to(channel.side_from, gain, frames)
+        gain0 = first.deck[d].fader * channel.side_from
+        gain1 = to.deck[d].fader * channel.side_to
+        dsp.tap_from, dsp.tap_to = first.deck[d].trim * gain0, to.deck[d].trim * gain1
         if not deck.render(engine, dsp, np.int64(d), start, frames, frame):
             meter.rest(channel, frames, dsp.sample_rate)
             continue
         send(dsp, cue_bus, dsp.deck_bus, start, frames, first.deck[d].pfl, to.deck[d].pfl)
-        gain0 = first.deck[d].fader * channel.side_from
-        gain1 = to.deck[d].fader * channel.side_to
         deck.apply_gain(dsp, dsp.deck_bus, start, frames, gain0, gain1, gain0, gain1)
         meter.follow(channel, dsp.deck_bus, start, frames, dsp.sample_rate)
+        effects.take_deck(dsp, np.int64(d), start, frames)
         deck.add(mix_bus, dsp.deck_bus, start, frames)
     sampler.render(engine, dsp, start, frames)
+    effects.render(engine, dsp, start, frames, frame)
     volume0 = first.master.volume
     volume1 = to.master.volume
     deck.apply_gain(dsp, mix_bus, start, frames, volume0, volume1, volume0, volume1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sfa_engine.engine.layout import DECK_STRIDE, SetRule
-from sfa_engine.host.kernel import clock, motion, sync, transport
+from sfa_engine.host.kernel import clock, effects, motion, sync, transport
 from sfa_engine.host.kernel.glide import legal, set_goal
 from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.reports import change
@@ -25,6 +25,8 @@ def put_value(engine, dsp, index, command, frame):
     if rule == SetRule.CLOCK_SOURCE and engine.flat[index] != command.x:
         engine.clock_shift = 0
         engine.clock_leads = 0
+    if rule == SetRule.EFFECT and engine.flat[index] != command.x:
+        effects.choose(engine, dsp, index, command.x, frame)
     set_goal(engine, dsp, index, command.x)
     if rule == SetRule.LOOP:
         check_loop(engine, dsp, deck, frame)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sfa_engine.desk import Control
 from sfa_engine.desk.deck import HOT_CUES, Deck
+from sfa_engine.desk.effects import Slot
 from sfa_engine.surfaces.touchosc import blocks, scripts
 from sfa_engine.surfaces.touchosc.book import Book
 from sfa_engine.surfaces.touchosc.document import Osc
@@ -204,23 +205,72 @@ def pads(book: Book) -> list[Tab]:
 
 
 def effects(book: Book) -> list[Tab]:
-    """The effects, side by side, when one is built."""
-    built = [control for control in book.desk.controls() if not control.planned]
-    panels = []
-    for number, effect in book.desk.effect.items():
-        controls = [control for control in built if control.path.startswith(f"{effect.path}.")]
-        if controls:
-            panels.append((f"Effect {number}", effect.path, controls))
-    if not panels:
+    """A page for each unit, and one of what is assigned to them."""
+    desk, short = book.desk, book.tablet.short
+    if not desk.fx:
         return []
-    sends = [c for c in built if c.path.endswith(".send") and c.group == "mixer"]
-    if sends:
-        panels.append(("Sends", "", sends))
+    inner = Rect(0, 0, book.room.w, book.room.h - SUB_TABS).inset(0, GAP)
+    columns = 3 if short else 8
+    tabs = []
+    for number, unit in desk.fx.items():
+        own = [part for part in vars(unit).values() if isinstance(part, Control)]
+        sheet = book.sheet()
+        if short:
+            below = Rect(0, 0, inner.w, inner.h - SUB_TABS).inset(0, GAP)
+            head = book.sheet()
+            flow(head, own, below, columns, unit.path)
+            parts = [Tab("Unit", head)]
+            for slot_number, slot in unit.slot.items():
+                part = book.sheet()
+                _slot(part, slot, below)
+                parts.append(Tab(f"Slot {slot_number}", part))
+            sheet.add(pager(f"{unit.path} slots", inner, parts, SUB_TABS))
+        else:
+            head, body = inner.rows(140, 1.0, gap=10)
+            flow(sheet, own, head, columns, unit.path)
+            cells = body.columns(*[1.0] * len(unit.slot), gap=16)
+            for slot, rect in zip(unit.slot.values(), cells, strict=True):
+                _slot(sheet, slot, rect)
+        tabs.append(Tab(book.tab(f"Unit {number}", f"FX{number}"), sheet))
+    assigned = [
+        c for c in desk.controls() if c.group == "effects" and c.path.rpartition(".")[2][:2] == "fx"
+    ]
     sheet = book.sheet()
-    divide = book.room.rows if book.tablet.short else book.room.columns
-    for (name, path, found), rect in zip(panels, divide(*[1.0] * len(panels), gap=12), strict=True):
-        _panel(sheet, name, found, rect, path)
-    return [Tab(book.tab("Effects", "FX"), sheet)]
+    flow(sheet, assigned, inner, columns)
+    tabs.append(Tab(book.tab("Assign", "Asg"), sheet))
+    outer = book.sheet()
+    outer.add(pager("effect pages", book.room, tabs, SUB_TABS))
+    return [Tab(book.tab("Effects", "FX"), outer)]
+
+
+def _slot(sheet: Sheet, slot: Slot, rect: Rect) -> None:
+    """Add a slot of a chain; its knobs are called what they are for its kind."""
+    kind, *knobs, last = rect.rows(*[1.0] * 5, gap=8)
+    on, body = kind.columns(72, 1.0)
+    sheet.button(slot.on, on, "On", slot.path.rpartition("slot")[2])
+    _knob(sheet, slot.kind, None, body)
+    for letter, row in zip("abc", knobs, strict=True):
+        _knob(
+            sheet,
+            getattr(slot, f"param_{letter}"),
+            (getattr(slot, f"label_{letter}"), getattr(slot, f"value_{letter}")),
+            row,
+        )
+    _knob(sheet, slot.mix, None, last)
+
+
+def _knob(
+    sheet: Sheet, control: Control, texts: tuple[Control, Control] | None, rect: Rect
+) -> None:
+    head, body = rect.rows(22, 1.0, gap=2)
+    name, value = head.columns(0.5, 0.5)
+    if texts is None:
+        sheet.label(caption(control), name, size=CAPTION, ink=INK_QUIET, align=LEFT)
+        sheet.reading(control, value, size=CAPTION, align=RIGHT)
+    else:
+        sheet.reading(texts[0], name, size=CAPTION, align=LEFT)
+        sheet.reading(texts[1], value, size=CAPTION, align=RIGHT)
+    sheet.fader(control, body)
 
 
 def library(book: Book) -> list[Tab]:

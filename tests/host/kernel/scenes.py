@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sfa_engine.desk.effects import KIND_NAMES
 from sfa_engine.engine.command import Op, When
 from sfa_engine.engine.ring import Command
 from sfa_engine.host import build
@@ -376,7 +377,82 @@ def pads():
     return engine.render(FRAMES)
 
 
+def effect(kind, *changes, source=None, **settings):
+    """Return an engine whose deck goes through an effect, and the sound of 0.2 s of it."""
+    chosen = {"fx1__slot1__kind": float(KIND_NAMES.index(kind)), "fx1__on": 1.0, "deck1__fx1": 1.0}
+    settings = chosen | {"fx1__mix": 80.0} | settings
+    engine = playing(noise(20, 9000) if source is None else source, **settings)
+    at(engine, *changes)
+    return engine.render(FRAMES)
+
+
+def effect_echo():
+    return effect("echo", (5000, "fx1.slot1.param_a", 12.5), (7003, "fx1.slot1.param_c", 20.0),
+                  fx1__slot1__param_a=0.0, fx1__slot1__param_b=80.0)  # fmt: skip
+
+
+def effect_pingpong():
+    return effect("pingpong", (4001, "deck1.fader", -60.0), (6000, "fx1.on", 0.0),
+                  fx1__slot1__param_a=0.0, fx1__slot1__param_b=80.0)  # fmt: skip
+
+
+def effect_reverb():
+    return effect("reverb", (3001, "deck1.fader", -60.0), (6000, "fx1.slot1.on", 0.0))
+
+
+def effect_flanger():
+    return effect("flanger", (4001, "fx1.macro", 90.0), fx1__slot1__param_a=0.0)
+
+
+def effect_phaser():
+    return effect("phaser", (4001, "fx1.slot1.param_c", 90.0), fx1__slot1__param_a=0.0)
+
+
+def effect_crush():
+    return effect("crush", (3001, "fx1.slot1.param_b", 20.0), (6000, "fx1.slot1.param_c", 50.0))
+
+
+def effect_repeat():
+    return effect("repeat", (3001, "fx1.slot1.on", 1.0), (8003, "fx1.slot1.on", 0.0),
+                  fx1__slot1__on=0.0, fx1__slot1__param_a=0.0, fx1__mix=100.0)  # fmt: skip
+
+
+def effect_gate():
+    return effect("gate", (5000, "fx1.slot1.param_b", 80.0), fx1__slot1__param_a=0.0)
+
+
+def effect_sweep():
+    return effect("sweep", (5000, "fx1.slot1.param_b", 100.0), fx1__slot1__param_a=0.0)
+
+
+def effect_compress():
+    return effect("compress", (3001, "deck1.trim", 12.0), (6000, "deck1.trim", -20.0))
+
+
+def effect_tapestop():
+    return effect("tapestop", (2001, "fx1.slot1.on", 1.0), (6003, "fx1.slot1.on", 0.0),
+                  fx1__slot1__on=0.0, fx1__slot1__param_a=12.5, fx1__slot1__param_b=0.0,
+                  fx1__mix=100.0)  # fmt: skip
+
+
+def effect_chain():
+    kinds = {f"fx1__slot{n}__kind": float(KIND_NAMES.index(kind))
+             for n, kind in ((2, "echo"), (3, "reverb"))}  # fmt: skip
+    stems = {"vocals": noise(21), "drums": wave(411)}
+    return effect(
+        "crush", (3001, "fx1.mode", 1.0), (5000, "deck1.stem.vocals.fx1", 0.0),
+        (6000, "master.fx1", 1.0), (7000, "fx1.slot2.kind", 5.0),
+        source=stems, deck1__fx1=0.0, deck1__stem__vocals__fx1=1.0, **kinds,
+        fx1__slot2__param_a=0.0,
+    )  # fmt: skip
+
+
+EFFECTS = (
+    effect_echo, effect_pingpong, effect_reverb, effect_flanger, effect_phaser, effect_crush,
+    effect_repeat, effect_gate, effect_sweep, effect_compress, effect_tapestop, effect_chain,
+)  # fmt: skip
 FEATURES = (
+    *EFFECTS,
     mute, solo, volume, pan, equaliser, filters, loop_seam, jump, varispeed, limiter, crossfader,
     headphones, synced, keylock, finer, pitch_shift, loop_roll, stem_loop, stem_roll, stem_swap,
     hand_over, stem_faders, acapella, cue_loop, cue_fade_in, brake, spinback, scratch, slip,
