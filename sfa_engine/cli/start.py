@@ -34,7 +34,8 @@ def start(
     from sfa_engine.run.supervise import Supervisor
 
     os.umask(PRIVATE_UMASK)  # inherited by its children
-    audio = load_config().audio
+    config = load_config()
+    audio = config.audio
     audio = replace(
         audio,
         device=audio.device if device is None else device,
@@ -49,6 +50,8 @@ def start(
         with suppress(terminal.OutputError):  # the terminal was closed
             screen.errors.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    supervisor = Supervisor(runtime, audio, say, backstage=not no_backstage)
+    supervisor = Supervisor(
+        runtime, audio, say, backstage=not no_backstage, journal=config.journal
+    )
     say(f"engine starting in {runtime}; Ctrl-C or `sfa stop` ends it")
     supervisor.run(lambda: report_health(runtime, say))

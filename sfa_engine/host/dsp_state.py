@@ -25,7 +25,9 @@ from sfa_engine.engine.layout import (
     SET_RULES,
     SLOTS,
     SPECTRAL_SIZES,
+    TAP,
     TAPS,
+    TAPS_OF_SOUND,
     TICK,
     TONAL_STEMS,
     VALUE_INDEX,
@@ -78,9 +80,12 @@ class DspState:
         dsp["wake_fd"] = -1
         dsp["wake_word"] = 1
         engine = memory.engine
-        for name in ("report_head", "serial", "waiting_serial"):
+        for name in ("report_head", "journal_head", "serial", "waiting_serial"):
             engine[f"{name}_address"] = memory.field_address(name)
         self._adopt_rings()
+        dsp["tap_frame_address"] = self.field_address("tap_frame")
+        for number in range(TAPS_OF_SOUND):
+            dsp["tap"][number]["address_at"] = self.tap_address(number)
         for slot in range(SLOTS):
             for end in ("ready_start", "ready_end"):
                 dsp["media"][slot][f"{end}_address"] = self.media_address(slot, end)
@@ -173,6 +178,10 @@ class DspState:
         fields = DSP_STATE.fields
         assert fields is not None
         return self.address + int(fields[name][1])
+
+    def tap_address(self, number: int) -> int:
+        """Return the address of the field that has the address of a tap's ring."""
+        return self.field_address("tap") + number * TAP.itemsize
 
     def media_address(self, slot: int, name: str) -> int:
         """Return the address of a field of a media slot."""

@@ -13,6 +13,7 @@ fill, one a track       `loader`          reads the rest of a track into memory
 warm                    `warm`            touches PCM before it is played
 graph                   `graph`           watches the links of our outputs and the rate of
                                           JACK's or PipeWire's graph
+journal                 `journal`         appends what the kernel did to a file
 audio                   `device`          PortAudio's, JACK's or the timer's: machine code
                                           only
 midi watch              `midi`            opens MIDI ports again that went and came back
@@ -43,6 +44,7 @@ from sfa_engine.host.decks import Decks
 from sfa_engine.host.device import DeviceRequest
 from sfa_engine.host.device_keeper import DeviceKeeper, rebase
 from sfa_engine.host.dsp_state import DspState
+from sfa_engine.host.journal import FOLDER, JournalSettings, JournalWriter
 from sfa_engine.host.loader import Loader
 from sfa_engine.host.midi import Midi
 from sfa_engine.host.requests import Requests
@@ -65,6 +67,9 @@ class Host:
     request : DeviceRequest
     warm : bool
         Keep PCM warm; without, `sfa bench perform` shows what that saves.
+    data : pathlib.Path, optional
+        Folder of what outlives a power cut; without, no journal is written.
+    journal : JournalSettings
     """
 
     decks: Decks
@@ -72,7 +77,15 @@ class Host:
     midi: Midi
     warmer: Warmer
 
-    def __init__(self, runtime: Path, request: DeviceRequest, *, warm: bool = True) -> None:
+    def __init__(
+        self,
+        runtime: Path,
+        request: DeviceRequest,
+        *,
+        warm: bool = True,
+        data: Path | None = None,
+        journal: JournalSettings = JournalSettings(),
+    ) -> None:
         self.runtime = runtime
         self.request = request
         self._warm = warm
@@ -86,6 +99,9 @@ class Host:
             self.memory = Memory.create(path)
             self._adopted = False
         self._stop = threading.Event()
+        self.journal: JournalWriter | None = None
+        if data is not None and journal.enabled:
+            self.journal = JournalWriter(self.memory, data / FOLDER, journal)
         self.keeper = DeviceKeeper(self.memory, request, kernel, self._stop)
 
     def open(self) -> None:
@@ -99,7 +115,9 @@ class Host:
         self.decks = Decks(self.memory, Loader(dsp, lock=locked))
         self.warmer = Warmer(dsp, self.decks.loader, self._stop)
         self.midi = Midi(self.memory, dsp, self._kernel, self._stop)
-        self.requests = Requests(self.memory, dsp, self.decks, self.keeper, self.midi, self._stop)
+        self.requests = Requests(
+            self.memory, dsp, self.decks, self.keeper, self.midi, self._stop, self.journal
+        )
         for count in ("late", "device_misses", "reports_lost", "worst_ns", "relinked_ns"):
             engine[count] = 0
         engine["host_pid"] = os.getpid()
@@ -107,6 +125,10 @@ class Host:
         engine["locked"] = locked
         engine["resuming"] = self._adopted
         engine["block"] = self.request.block
+        engine["journalled"] = 0
+        if self.journal is not None:
+            self.journal.begin(rate, self.request.channels)
+            self.decks.loader.on_send = self.journal.note_load
         if self._adopted:
             self.decks.resume_all()
         self.keeper.drive(dsp, found, rate, error)
@@ -138,6 +160,8 @@ class Host:
             self.keeper.watch()
         self.midi.end()
         self.keeper.close()
+        if self.journal is not None:
+            self.journal.end()
         self.memory.engine["host_pid"] = 0
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
@@ -153,11 +177,16 @@ def main() -> int:
     parser.add_argument("--channels", type=int, default=2)
     parser.add_argument("--cold", action="store_true", help="do not keep PCM warm, to measure")
     parser.add_argument("--log", type=Path, help="folder of the logs")
+    parser.add_argument("--data", type=Path, help="folder of what outlives a power cut")
+    parser.add_argument("--journal-files", type=int, default=JournalSettings.files)
+    parser.add_argument("--journal-mb", type=int, default=JournalSettings.size_mb)
+    parser.add_argument("--no-journal", action="store_true")
     given = parser.parse_args()
     log.start("host", given.log)
     request = DeviceRequest(given.device, given.rate, given.block, given.channels)
     try:
-        Host(given.runtime, request, warm=not given.cold).run()
+        journal = JournalSettings(not given.no_journal, given.journal_files, given.journal_mb)
+        Host(given.runtime, request, warm=not given.cold, data=given.data, journal=journal).run()
     except SfaError as error:
         log.write("error", str(error))
         return 1

@@ -19,6 +19,7 @@ from sfa_engine.errors import Refused
 from sfa_engine.host.decks import Decks
 from sfa_engine.host.device_keeper import DeviceKeeper
 from sfa_engine.host.dsp_state import DspState
+from sfa_engine.host.journal import JournalWriter
 from sfa_engine.host.midi import Midi
 from sfa_engine.host.request_server import RequestServer
 from sfa_engine.track.grid import Grid
@@ -40,6 +41,7 @@ class Requests:
     midi : Midi
     stop : threading.Event
         Set by `quit`.
+    journal : JournalWriter, optional
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Requests:
         keeper: DeviceKeeper,
         midi: Midi,
         stop: threading.Event,
+        journal: JournalWriter | None = None,
     ) -> None:
         self._memory = memory
         self._dsp = dsp
@@ -58,6 +61,7 @@ class Requests:
         self._keeper = keeper
         self._midi = midi
         self._stop = stop
+        self._journal = journal
         self.server = RequestServer(self, stop)
 
     @verb(scope="perform", slow=True)
@@ -104,6 +108,7 @@ class Requests:
             "channels": int(engine["channels"]),
             "realtime": int(engine["realtime"]),
             "locked": self._decks.loader.locked,
+            "journal": self._journal.describe() if self._journal else None,
             "decks": [self._decks.describe(deck) for deck in range(DECKS)],
         }
 

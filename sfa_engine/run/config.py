@@ -72,11 +72,30 @@ class EngineConfig:
 
 
 @dataclass(frozen=True)
+class JournalConfig:
+    """``[journal]``: what was played, written down to render it again.
+
+    Parameters
+    ----------
+    enabled : bool
+    files : int
+        Journals that are kept, one a set; the oldest are deleted.
+    size_mb : int
+        Of all together.
+    """
+
+    enabled: bool = True
+    files: int = 100
+    size_mb: int = 1000
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that can be set."""
 
     audio: AudioConfig = field(default_factory=AudioConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    journal: JournalConfig = field(default_factory=JournalConfig)
     library: LibraryConfig = field(default_factory=LibraryConfig)
     backstage: BackstageConfig = field(default_factory=BackstageConfig)
     separation: SeparationConfig = field(default_factory=SeparationConfig)
@@ -96,6 +115,8 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "audio.rate": RATES_HZ,
     "audio.block": (16, 8192),
     "engine.decks": (FEWEST, MOST),
+    "journal.files": (1, 100_000),
+    "journal.size_mb": (1, 10_000_000),
     "library.rate": RATES_HZ,
     "library.max_minutes": (1, 1440),
     "spotify.port": (0, 65_535),

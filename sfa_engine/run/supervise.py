@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfa_engine.errors import EngineError
-from sfa_engine.run.config import AudioConfig, data_path, log_path
+from sfa_engine.run.config import AudioConfig, JournalConfig, data_path, log_path
 from sfa_engine.run.watchdog import MAX_STEP_S, POLL_S, Watch, is_traced, watch_of
 from sfa_engine.system.log import DUMP_SIGNAL, QueuedLog, last_message
 from sfa_engine.system.process_lock import lock_holder, open_holder, take_lock
@@ -79,10 +79,17 @@ class Supervisor:
         Called with each message, one line.
     backstage : bool
         Run a backstage.
+    journal : JournalConfig
     """
 
     def __init__(
-        self, runtime: Path, audio: AudioConfig, say: Say, *, backstage: bool = True
+        self,
+        runtime: Path,
+        audio: AudioConfig,
+        say: Say,
+        *,
+        backstage: bool = True,
+        journal: JournalConfig = JournalConfig(),
     ) -> None:
         self._runtime = runtime
         self._print = say
@@ -101,7 +108,9 @@ class Supervisor:
             [
                 *(*base, "sfa_engine.host.process", *where, "--device", audio.device),
                 *("--rate", str(audio.rate), "--block", str(audio.block)),
-                *("--channels", str(audio.channels)),
+                *("--channels", str(audio.channels), "--data", str(data_path())),
+                *("--journal-files", str(journal.files), "--journal-mb", str(journal.size_mb)),
+                *([] if journal.enabled else ["--no-journal"]),
             ],
             HOST_LOCK,
         )

@@ -699,6 +699,7 @@ class Core:
             else float("inf"),
             restarts=self._restarts(),
             surfaces=self.surface_errors,
+            files=unwritten(self._host),
         )
         return judge(facts)
 
@@ -710,6 +711,16 @@ class Core:
             for name, (why, at_s) in self._restarted.all.items()
             if 0.0 <= time.time() - at_s < LATELY_S
         }
+
+
+def unwritten(host: dict[str, Any]) -> list[str]:
+    """Return what the host could not write to its disk, for health."""
+    found = []
+    for name, words in (("journal", "the journal of this set ended"),):
+        error = (host.get(name) or {}).get("error")
+        if error:
+            found.append(f"{words}: {error}")
+    return found
 
 
 @cache

@@ -53,6 +53,8 @@ class Facts:
         Process and why it was restarted, within the last minute.
     surfaces : list of str
         Surfaces that are switched on and could not start, with the reason.
+    files : list of str
+        What the host could not write, with the reason: the journal, the recording, the snapshot.
     """
 
     silent_s: float
@@ -73,6 +75,7 @@ class Facts:
     relinked_ago_s: float = float("inf")
     restarts: dict[str, str] = field(default_factory=dict)
     surfaces: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
 
 class Misses:
@@ -149,7 +152,7 @@ def judge(facts: Facts) -> tuple[str, list[str]]:
         found.append((1, f"{facts.reports_lost} reports were not fetched in time"))
     for process, why in facts.restarts.items():
         found.append((1, f"{process} was restarted: {why}"))
-    found += [(1, words) for words in facts.surfaces]
+    found += [(1, words) for words in (*facts.surfaces, *facts.files)]
     found.sort(key=lambda item: -item[0])
     worst = found[0][0] if found else 0
     return WORDS[worst], [reason for _, reason in found]
