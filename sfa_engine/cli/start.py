@@ -50,8 +50,6 @@ def start(
         with suppress(terminal.OutputError):  # the terminal was closed
             screen.errors.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    supervisor = Supervisor(
-        runtime, audio, say, backstage=not no_backstage, journal=config.journal
-    )
+    supervisor = Supervisor(runtime, audio, say, backstage=not no_backstage, journal=config.journal)
     say(f"engine starting in {runtime}; Ctrl-C or `sfa stop` ends it")
     supervisor.run(lambda: report_health(runtime, say))

@@ -179,7 +179,8 @@ def put_state(memory: Memory, state: bytes) -> None:
     first, last = map(memory.offset, _STATE)
     if len(state) != last - first:
         raise MediaError(
-            f"has a state of {len(state)} bytes, not {last - first}", "use the release that wrote it"
+            f"has a state of {len(state)} bytes, not {last - first}",
+            "use the release that wrote it",
         )
     memory.buffer[first:last] = state
 

@@ -83,9 +83,7 @@ class JournalWriter:
         Why nothing is written any more; empty while it is.
     """
 
-    def __init__(
-        self, memory: Memory, folder: Path, settings: JournalSettings = JournalSettings()
-    ) -> None:
+    def __init__(self, memory: Memory, folder: Path, settings: JournalSettings) -> None:
         self._memory = memory
         self._folder = folder
         self._settings = settings

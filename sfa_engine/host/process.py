@@ -69,7 +69,8 @@ class Host:
         Keep PCM warm; without, `sfa bench perform` shows what that saves.
     data : pathlib.Path, optional
         Folder of what outlives a power cut; without, no journal is written.
-    journal : JournalSettings
+    journal : JournalSettings, optional
+        Without, none is written either.
     """
 
     decks: Decks
@@ -84,7 +85,7 @@ class Host:
         *,
         warm: bool = True,
         data: Path | None = None,
-        journal: JournalSettings = JournalSettings(),
+        journal: JournalSettings | None = None,
     ) -> None:
         self.runtime = runtime
         self.request = request
@@ -100,7 +101,7 @@ class Host:
             self._adopted = False
         self._stop = threading.Event()
         self.journal: JournalWriter | None = None
-        if data is not None and journal.enabled:
+        if data is not None and journal is not None and journal.enabled:
             self.journal = JournalWriter(self.memory, data / FOLDER, journal)
         self.keeper = DeviceKeeper(self.memory, request, kernel, self._stop)
 

@@ -168,7 +168,9 @@ class Replay:
             self._warn(f"the journal was damaged: {journal.damage}; what is before is rendered")
         for segment in self._segments[1:]:
             if round(segment.rate) != self.rate:
-                self._warn(f"the device changed to {segment.rate:g} Hz: the set is rendered up to there")
+                self._warn(
+                    f"the device changed to {segment.rate:g} Hz: the set is rendered up to there"
+                )
                 self._segments = self._segments[: self._segments.index(segment)]
                 break
         self.first = self._segments[0].first_frame

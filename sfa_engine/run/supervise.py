@@ -79,7 +79,7 @@ class Supervisor:
         Called with each message, one line.
     backstage : bool
         Run a backstage.
-    journal : JournalConfig
+    journal : JournalConfig, optional
     """
 
     def __init__(
@@ -89,8 +89,9 @@ class Supervisor:
         say: Say,
         *,
         backstage: bool = True,
-        journal: JournalConfig = JournalConfig(),
+        journal: JournalConfig | None = None,
     ) -> None:
+        journal = journal or JournalConfig()
         self._runtime = runtime
         self._print = say
         self._stop = False

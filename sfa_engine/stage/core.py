@@ -19,12 +19,12 @@ from msgspec import Meta, convert, structs
 
 from sfa_engine.desk import CONTROLS, DECK_NUMBERS, DECKS, DESK, Button, Control, find
 from sfa_engine.desk.control import Name
+from sfa_engine.engine.audible import is_playing
 from sfa_engine.engine.command import Source
 from sfa_engine.engine.command import When as Timing
 from sfa_engine.engine.intents import Moment, path_of
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, Refused, SfaError
-from sfa_engine.stage.audible import is_playing
 from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.browser import Browser
 from sfa_engine.stage.clocks import describe_clocks
