@@ -18,12 +18,14 @@ from sfa_engine.run.folders import PRIVATE_UMASK, runtime_path
 @click.option("--block", type=click.IntRange(16, 8192), help="Frames a block; JACK has its own.")
 @click.option("--channels", type=click.Choice(["2", "4"]), help="4 has headphones on 3 and 4.")
 @click.option("--no-backstage", is_flag=True, help="Perform only: no library, no preparation.")
+@click.option("--resume", is_flag=True, help="Go on with the last set, after a power failure.")
 def start(
     device: str | None,
     rate: int | None,
     block: int | None,
     channels: str | None,
     no_backstage: bool,
+    resume: bool,
 ) -> None:
     """Start the engine here, and supervise it until Ctrl-C or `sfa stop`."""
     from dataclasses import replace

@@ -147,6 +147,8 @@ class Loader:
         self._mounted: dict[int, Mounted] = {}
         self._sent: dict[int, int] = {}  # by deck: the last command's number on the ring
         self._mutex = threading.RLock()
+        # Called with deck and stems before a deck gets a track.
+        self.on_stems: Callable[[int, list[str]], None] | None = None
         self.on_send: Callable[[dict[str, Any]], None] | None = None  # before each command
 
     # ------------------------------------------------------------------ slots
@@ -442,6 +444,8 @@ class Loader:
         if mounted is not None:
             slot = mounted.slot
             mounted.deck = deck
+            if self.on_stems is not None:
+                self.on_stems(deck, list(mounted.pcm))
         with self._mutex:
             if self.on_send is not None:
                 media = self._dsp.record["media"][slot]

@@ -18,9 +18,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sfa_engine.errors import EngineError
-from sfa_engine.run.config import AudioConfig, JournalConfig, data_path, log_path
+from sfa_engine.run.config import AudioConfig, data_path, log_path
 from sfa_engine.run.watchdog import MAX_STEP_S, POLL_S, Watch, is_traced, watch_of
 from sfa_engine.system.log import DUMP_SIGNAL, QueuedLog, last_message
 from sfa_engine.system.process_lock import lock_holder, open_holder, take_lock
@@ -79,7 +80,10 @@ class Supervisor:
         Called with each message, one line.
     backstage : bool
         Run a backstage.
-    journal : JournalConfig, optional
+    files : dict, optional
+        What the host is told of the files that it writes; see `host_files`.
+    resume : bool
+        Go on with the last set, after a power failure.
     """
 
     def __init__(
@@ -89,9 +93,9 @@ class Supervisor:
         say: Say,
         *,
         backstage: bool = True,
-        journal: JournalConfig | None = None,
+        files: dict[str, Any] | None = None,
+        resume: bool = False,
     ) -> None:
-        journal = journal or JournalConfig()
         self._runtime = runtime
         self._print = say
         self._stop = False
@@ -110,8 +114,8 @@ class Supervisor:
                 *(*base, "sfa_engine.host.process", *where, "--device", audio.device),
                 *("--rate", str(audio.rate), "--block", str(audio.block)),
                 *("--channels", str(audio.channels), "--data", str(data_path())),
-                *("--journal-files", str(journal.files), "--journal-mb", str(journal.size_mb)),
-                *([] if journal.enabled else ["--no-journal"]),
+                *("--files", json.dumps(files or {})),
+                *(["--resume"] if resume else []),
             ],
             HOST_LOCK,
         )

@@ -43,6 +43,7 @@ from sfa_engine.stage.pending_load import PendingLoads
 from sfa_engine.stage.place import place_s
 from sfa_engine.stage.plays import Plays
 from sfa_engine.stage.raw_bus import RawBus
+from sfa_engine.stage.recording import Recording
 from sfa_engine.stage.restarts import Restarts
 from sfa_engine.stage.session_lock import SessionLock
 from sfa_engine.stage.state_log import StateLog
@@ -135,6 +136,9 @@ class Core:
             runtime, (data or runtime) / GRIDS, self.conductor, self._tracks.mark
         )
 
+        self.recording = Recording(runtime, self.conductor)
+        self.add_verbs(self.recording)
+
         self._nursery: trio.Nursery | None = None
         for number in DECK_NUMBERS:
             button = f"deck{number}.load_selected"
@@ -169,6 +173,7 @@ class Core:
             nursery.start_soon(self._plays.run)
             nursery.start_soon(self._pending.run)
             nursery.start_soon(self._browser.run)
+            nursery.start_soon(self.recording.run)
             with trio.move_on_after(INFO_S):  # so that the first status has the decks' tracks
                 await self._poll_host()
             nursery.start_soon(self._tracks.run)
@@ -193,6 +198,7 @@ class Core:
             if self._host is before:  # else a load in between has newer info
                 self._host = info
                 self._show_tracks(info)
+                self.recording.update(info.get("record"))
         except (OSError, SfaError):
             self._host = {}
         self._lock.update()  # in case a report was lost
@@ -716,7 +722,11 @@ class Core:
 def unwritten(host: dict[str, Any]) -> list[str]:
     """Return what the host could not write to its disk, for health."""
     found = []
-    for name, words in (("journal", "the journal of this set ended"),):
+    for name, words in (
+        ("journal", "the journal of this set ended"),
+        ("record", "the recording ended"),
+        ("snapshot", "no snapshot is kept to resume from"),
+    ):
         error = (host.get(name) or {}).get("error")
         if error:
             found.append(f"{words}: {error}")

@@ -174,7 +174,8 @@ def played(memory, *rows, end_s=100.0):
 
 def play(deck, at_s, on=1.0):
     return {
-        "kind": ReportKind.APPLIED, "op": Op["PLAY"], "deck": deck - 1, "x": on, "frame": at_s * RATE,
+        "kind": ReportKind.APPLIED, "op": Op["PLAY"], "deck": deck - 1, "x": on,
+        "frame": at_s * RATE,
     }  # fmt: skip
 
 

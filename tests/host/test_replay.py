@@ -1,5 +1,7 @@
 """A journal rendered again: the same samples, whatever was done; what differs is said."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -265,7 +267,7 @@ def test_the_next_host_writes_what_the_one_before_left_and_goes_on(tmp_path, bun
 def test_a_disk_that_takes_no_more_ends_the_journal_not_the_set(tmp_path, bundles):
     live = short_set(tmp_path, bundles)
     handle = live.writer._handle
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         live.writer._stop.set()
         live.writer._thread.join()
         live.writer._thread = None
