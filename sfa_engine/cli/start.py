@@ -32,7 +32,7 @@ def start(
 
     from sfa_engine.cli import screen
     from sfa_engine.cli.startup_health import report_health
-    from sfa_engine.run.config import load_config
+    from sfa_engine.run.config import host_files, load_config
     from sfa_engine.run.supervise import Supervisor
 
     os.umask(PRIVATE_UMASK)  # inherited by its children
@@ -52,6 +52,8 @@ def start(
         with suppress(terminal.OutputError):  # the terminal was closed
             screen.errors.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    supervisor = Supervisor(runtime, audio, say, backstage=not no_backstage, journal=config.journal)
+    supervisor = Supervisor(
+        runtime, audio, say, backstage=not no_backstage, files=host_files(config), resume=resume
+    )
     say(f"engine starting in {runtime}; Ctrl-C or `sfa stop` ends it")
     supervisor.run(lambda: report_health(runtime, say))

@@ -97,7 +97,7 @@ class Host:
     runtime : pathlib.Path
         Folder of memory and socket.
     request : DeviceRequest
-    files : Files
+    files : Files, optional
     warm : bool
         Keep PCM warm; without, `sfa bench perform` shows what that saves.
     """
@@ -109,8 +109,14 @@ class Host:
     sound: Sound
 
     def __init__(
-        self, runtime: Path, request: DeviceRequest, files: Files, *, warm: bool = True
+        self,
+        runtime: Path,
+        request: DeviceRequest,
+        files: Files | None = None,
+        *,
+        warm: bool = True,
     ) -> None:
+        files = files or Files()
         self.runtime = runtime
         self.request = request
         self._files = files

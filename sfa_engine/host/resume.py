@@ -1,4 +1,4 @@
-"""After a power failure: a snapshot of the engine's state on the disk, and a set that goes on from it.
+"""After a power failure: a snapshot of the engine's state, and a set that goes on from it.
 
 A thread writes the snapshot once a second and at each load. The next host takes it up when told to:
 everything is where it was when the snapshot was taken, and then time goes on to the next downbeat
