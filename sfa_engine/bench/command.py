@@ -64,7 +64,16 @@ def engine(
 @click.option("--minutes", type=click.FloatRange(0.1), default=10.0, show_default=True,
               help="Of the live performance.")  # fmt: skip
 @click.option(
-    "--only", multiple=True, help="A part: varispeed, keylock, finer, quality, drift, live."
+    "--only",
+    multiple=True,
+    help="A part: varispeed, keylock, finer, quality, drift, live, replay.",
+)
+@click.option(
+    "--kills",
+    type=click.IntRange(0),
+    default=6,
+    show_default=True,
+    help="Of the set that is rendered again.",
 )
 @click.option(
     "--runs", type=click.IntRange(1), default=1, show_default=True,

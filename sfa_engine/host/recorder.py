@@ -260,6 +260,7 @@ class Recorder:
             "on": True,
             "path": str(recording.target),
             "form": recording.form,
+            "first_frame": recording.first + LATENCY,
             "stems": len(recording.sources) > 1 + DECKS,
             "decks": len(recording.sources) > 1,
             "time_s": 0.0,
