@@ -29,6 +29,7 @@ from sfa_engine.desk.deck import BANDS, STEMS
 from sfa_engine.library.migrations import migrate
 from sfa_engine.library.query import OPERATORS
 from sfa_engine.stage.core import Core
+from sfa_engine.stage.recording import Recording
 from sfa_engine.surfaces.midi import document
 from sfa_engine.surfaces.midi.profile import Profile, load_profiles
 from sfa_engine.surfaces.midi.surface import MidiSurface
@@ -85,7 +86,8 @@ def packages() -> str:
 
 def stage_verbs() -> str:
     """Return every verb of the stage in a table."""
-    return "\n".join(_verbs(Session, Core, StageClient, MidiSurface, OscServer, NetworkMidi))
+    owners = (Session, Core, Recording, StageClient, MidiSurface, OscServer, NetworkMidi)
+    return "\n".join(_verbs(*owners))
 
 
 def backstage_verbs() -> str:

@@ -209,9 +209,9 @@ def resume_errors_ms(rig: Rig) -> list[float]:
 
 
 def journals(rig: Rig) -> list[Path]:
-    """Return the journals of a rig, in the order in which they were begun."""
+    """Return the journals of a rig, the one that was written last at the end."""
     folder = rig.runtime / "data" / "sfa" / "journals"
-    return sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_ino and path.name)
+    return sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime_ns)
 
 
 def differing(found: Found, parsed: list[Journal]) -> tuple[int, int]:
