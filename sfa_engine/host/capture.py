@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sfa_engine.desk.deck import STEMS
-from sfa_engine.engine.layout import DECKS, LATENCY, STRIPS, TAP_DECK, TAP_MASTER, TAP_STEM
+from sfa_engine.engine.layout import DECKS, LATENCY, STRIPS, TAP_DECK, TAP_MASTER, TAP_STEM, TICK
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.host.dsp_state import DspState
@@ -108,11 +108,15 @@ class Capture:
     def open(self) -> None:
         """Make the rings of the master and the decks."""
         for number in (TAP_MASTER, *range(TAP_DECK, TAP_STEM)):
-            self._taps.open(number, math.floor(self._base_s * self._rate))
+            self._taps.open(number, self._frames(self._base_s))
+
+    def _frames(self, seconds: float) -> int:
+        """Return a length in whole ticks."""
+        return math.floor(seconds * self._rate / TICK) * TICK
 
     def open_stems(self, deck: int, stems: Iterable[str]) -> None:
         """Make the rings of a deck's stems, before the deck has them; while there is room."""
-        frames = math.floor(self._stem_s * self._rate)
+        frames = self._frames(self._stem_s)
         if frames < self._rate:
             return
         with self._mutex:

@@ -42,6 +42,7 @@ class Recording:
         self._conductor = conductor
         self._asking = trio.Lock()
         self._changed = trio.Event()
+        self._follows = False  # from a press on until the host has done it
         self._host: int | None = None  # when the host started that was last asked
         conductor.listen(self._on_change)
 
@@ -98,6 +99,7 @@ class Recording:
 
     def _on_change(self, path: str, _value: Any, source: int) -> None:
         if path == ON and source != Source.STAGE:
+            self._follows = True
             self._changed.set()
 
     async def run(self) -> None:
@@ -106,6 +108,7 @@ class Recording:
             await self._changed.wait()
             self._changed = trio.Event()
             await self._follow()
+            self._follows = self._changed.is_set()
 
     async def _follow(self) -> None:
         wanted = bool(self._conductor.get(ON))
@@ -127,7 +130,7 @@ class Recording:
         is_new, self._host = self._host != host, host
         if is_new and wanted and not state["on"] and not state["error"]:
             self._changed.set()
-        elif not self._asking.locked():
+        elif not self._follows and not self._asking.locked():
             self.show(state)
 
     def show(self, state: dict[str, Any]) -> None:

@@ -92,7 +92,8 @@ def test_the_recording_is_what_the_device_got(rig, tmp_path):
     sound, _ = soundfile.read(tmp_path / "set.wav", dtype="float32")
     start = first + LATENCY
     assert len(sound) >= 30_000 - LATENCY - 32
-    assert np.array_equal(sound, rig.sound[start : start + len(sound)])
+    heard = rig.sound[start : start + len(sound)]  # of the last tick a part is still to come
+    assert np.array_equal(sound[: len(heard)], heard)
     assert (state["lost"], state["on"]) == (0, False)
     assert state["time_s"] == len(sound) / RATE
 
@@ -126,7 +127,7 @@ def test_decks_and_stems_are_aligned_and_sum_to_the_master(rig, tmp_path):
 
 
 def test_a_slow_disk_loses_frames_that_are_counted_and_nothing_else(rig, tmp_path, monkeypatch):
-    rig.load(0)
+    rig.load(0, seconds=60.0)
     ring = len(rig.taps.ring(TAP_MASTER))
     rig.recorder.start(path=str(tmp_path / "set.wav"))
     step = rig.recorder._step
@@ -257,7 +258,7 @@ def test_the_last_bars_of_a_deck_and_of_the_master_end_with_the_newest_downbeat(
     deck = rig.capture.last_bars("deck1", 1)
     assert len(deck.sound) == 4 * BEAT
     assert deck.sound.any()
-    rig.offline.set("clock.tempo", 150.0)
+    rig.offline.push(Command(Op["CLOCK_TEMPO"], x=150.0))
     rig.render(10 * BEAT)
     master = rig.capture.last_bars("master", 2)
     assert abs(len(master.sound) - 8 * RATE * 60 / 150) <= 1
@@ -297,6 +298,7 @@ def test_all_that_is_kept_stays_within_its_size(size_mb):
 
 
 def test_a_tap_that_is_read_too_late_is_silence_and_counted(rig):
+    rig.offline.loader.on_stems = None
     taps = Taps(rig.offline.dsp)
     taps.open(TAP_STEM, 3200)
     rig.load(0, vocals=noise(5, 3))

@@ -1,6 +1,6 @@
 """A journal rendered again: the same samples, whatever was done; what differs is said."""
 
-from pathlib import Path
+import os
 
 import numpy as np
 import pytest
@@ -242,9 +242,9 @@ def test_the_next_host_writes_what_the_one_before_left_and_goes_on(tmp_path, bun
     dsp = DspState(memory, RATE, 2)
     loader = Loader(dsp)
     memory.engine["resuming"] = 0
+    writer.begin(RATE, 2)
     memory.engine["frame"] = -(-first_frame // 32) * 32 + 4800
     memory.engine["emitted"] = memory.engine["frame"]
-    writer.begin(RATE, 2)
     loader.on_send = writer.note_load
     mounted, _ = loader.mount_bundle(bundles[0])
     mounted.filled.wait()
@@ -266,20 +266,17 @@ def test_the_next_host_writes_what_the_one_before_left_and_goes_on(tmp_path, bun
 
 def test_a_disk_that_takes_no_more_ends_the_journal_not_the_set(tmp_path, bundles):
     live = short_set(tmp_path, bundles)
-    handle = live.writer._handle
-    with Path("/dev/full").open("wb") as full:
-        live.writer._stop.set()
-        live.writer._thread.join()
-        live.writer._thread = None
-        live.writer._handle = full.fileno()
-        live.offline.set("deck1.fader", -6.0)
-        live.render(BLOCK)
-        assert not live.writer._step()
-        live.writer._handle = -1
+    live.writer._stop.set()
+    live.writer._thread.join()
+    live.writer._thread = None
+    live.writer._handle = os.open("/dev/full", os.O_WRONLY)
+    live.offline.set("deck1.fader", -6.0)
+    live.render(BLOCK)
+    assert not live.writer._step()
     assert live.writer.error == "No space left on device"
     assert live.offline.memory.engine["journalled"] == 0
     live.render(BLOCK)
-    assert handle >= 0
+    assert live.writer.describe()["lost"] == 1
 
 
 def test_replayed_files_are_the_master_and_the_stems_that_were_heard(tmp_path, bundles):
@@ -308,8 +305,6 @@ def test_a_journal_of_nothing_is_refused(tmp_path):
 
 
 def test_the_oldest_journals_are_deleted_never_the_current(tmp_path):
-    import os
-
     for number in range(6):
         path = tmp_path / f"{number}.sfaj"
         path.write_bytes(bytes(1 << 20))
