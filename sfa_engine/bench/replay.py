@@ -103,6 +103,7 @@ def perform_and_kill(
         try:
             _do(client, hands.draw(positions))
         except SfaError:  # of a stage that was just killed, or a command that a deck refuses
+            client.close()
             client = _connected(rig)
         found.gestures += 1
         time.sleep(float(rng.uniform(0.2, 0.8)))
@@ -125,7 +126,8 @@ def _kill(rig: Rig, victim: str, found: Found) -> None:
         _power_failure(rig)
         rig.restart_supervised("--resume")
         found.resume_errors_ms += resume_errors_ms(rig)
-        _connected(rig).call("record.start")
+        with _connected(rig) as client:
+            client.call("record.start")
     else:
         pid = lock_holder(rig.runtime / (HOST_LOCK if victim == "host" else STAGE_LOCK))
         os.kill(pid, signal.SIGKILL)

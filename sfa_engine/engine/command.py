@@ -86,7 +86,7 @@ class ReportKind(IntEnum):
     CANCELLED = 7  # the command waited, and does not any more
     # These go to the journal alone:
     TAKEN = 8  # the command was read from its ring, at the tick that begins at `frame`
-    BEGUN = 9  # a host's or a device's first block, at `frame`
+    BEGUN = 9  # a host's or a device's first block, at `frame`; `value` was to be the next
     STARVED = 10  # `value` frames of `deck` were not in memory, until `frame`
 
 

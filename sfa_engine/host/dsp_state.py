@@ -109,6 +109,7 @@ class DspState:
         engine["transport"]["head"]["slot"] = -1
         for reader in ("head", "line"):
             dsp["channel"]["voice"][reader]["slot"] = -1
+        dsp["starved"] = engine["transport"]["underruns"]  # as the host before has noted
         dsp["channel"]["voice"]["stem"] = np.arange(VOICES) - 1
         release_held(memory)
         for name in ("now", "before", "held"):

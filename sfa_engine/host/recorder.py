@@ -255,7 +255,8 @@ class Recorder:
         """Return the state of the recording, or of the last one."""
         recording = self._recording
         if recording is None:
-            return {"on": False, **self._last, "error": self.error}
+            nothing = {"on": False, "path": "", "time_s": 0.0, "lost": 0, "bytes": 0}
+            return {**nothing, **self._last, "error": self.error}
         return {
             "on": True,
             "path": str(recording.target),

@@ -65,10 +65,13 @@ class _Tracks(Loader):
     def _claim(self) -> int:
         return self._slot
 
-    def put(self, load: Entry) -> None:
-        """Put a track of the journal into its slot, as the live loader did."""
+    def taken(self) -> None:
+        """Note that the kernel has come by all that was put into slots: what it left may go."""
         for mounted in self._mounted.values():
             mounted.handed = True
+
+    def put(self, load: Entry) -> None:
+        """Put a track of the journal into its slot, as the live loader did."""
         self.free()
         track = load["track"]
         slot = int(load["slot"])
@@ -237,7 +240,7 @@ class Replay:
             # Of a device that was opened again, up to the frame that was to be the next.
             begun = report["kind"] == ReportKind.BEGUN
             frame = int(report["value"] if begun and at > segment.first_frame else report["frame"])
-            for piece in self._render(offline, taps, at, min(frame, until)):
+            for piece in self._render(offline, tracks, taps, at, min(frame, until)):
                 yield piece
                 at += len(piece[MASTER])
             if at >= until:
@@ -251,15 +254,18 @@ class Replay:
                 continue
             self._send(segment, tracks, writers, report)
             offline.reported()
-        for piece in self._render(offline, taps, at, until):
+        for piece in self._render(offline, tracks, taps, at, until):
             yield piece
 
-    def _render(self, offline: Offline, taps: Taps, at: int, until: int) -> Iterator[Pieces]:
+    def _render(
+        self, offline: Offline, tracks: _Tracks, taps: Taps, at: int, until: int
+    ) -> Iterator[Pieces]:
         """Render up to a frame; ticks are whole, so only the last piece of all may be cut."""
         while at < until:
             count = min(PIECE - at % PIECE, until - at)
             whole = -(-count // TICK) * TICK
             offline.render(whole)
+            tracks.taken()
             yield {
                 name: taps.read(number, at, at + count)[0] for name, number in self.names.items()
             }

@@ -63,7 +63,7 @@ class Recording:
             get = self._conductor.get
             state = await ask_host(
                 self._runtime,
-                "record_start",
+                "record.start",
                 path=path,
                 form=form,
                 decks=bool(get(RECORDER.decks.path)) if decks is None else decks,
@@ -78,14 +78,14 @@ class Recording:
     async def record_stop(self) -> dict[str, Any]:
         """End the recording; answer with its files."""
         async with self._asking:
-            state = await ask_host(self._runtime, "record_stop")
+            state = await ask_host(self._runtime, "record.stop")
             self.show(state)
         return state
 
     @verb(scope="read", slow=True)
     async def record_status(self) -> dict[str, Any]:
         """Return the state of the recording, or of the last one; and what is kept to capture."""
-        return await ask_host(self._runtime, "record_status")
+        return await ask_host(self._runtime, "record.status")
 
     @verb(scope="perform", slow=True, restricted={"path": "library"})
     async def capture(
@@ -113,7 +113,7 @@ class Recording:
     async def _follow(self) -> None:
         wanted = bool(self._conductor.get(ON))
         try:
-            state = await ask_host(self._runtime, "record_status")
+            state = await ask_host(self._runtime, "record.status")
             if bool(state["on"]) is not wanted:
                 await (self.record_start() if wanted else self.record_stop())
         except SfaError as error:

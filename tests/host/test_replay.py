@@ -264,6 +264,15 @@ def test_the_next_host_writes_what_the_one_before_left_and_goes_on(tmp_path, bun
     assert replay.warnings == []
 
 
+def test_two_tracks_that_come_at_one_tick_are_both_there(tmp_path, bundles):
+    live = Live(tmp_path)
+    for deck, path in enumerate(bundles):
+        live.offline.load(deck, path)
+        live.offline.push(Command(Op["PLAY"], deck=deck, x=1.0))
+    live.render(4800)
+    assert np.array_equal(rendered(live.end())[0], live.sound)
+
+
 def test_a_disk_that_takes_no_more_ends_the_journal_not_the_set(tmp_path, bundles):
     live = short_set(tmp_path, bundles)
     live.writer._stop.set()

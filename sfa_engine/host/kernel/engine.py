@@ -48,6 +48,7 @@ MOVED_FRAMES = 64 * TICK  # 43 ms at 48 kHz: as fast as an eye follows a fader
 def begin(engine, dsp, started_ns):
     """Take over at the first block of a host: settle the controls, find the thread."""
     settle(engine, dsp)
+    before = np.float64(engine.frame)
     dsp.output_left = 0
     dsp.cycle = 0
     dsp.chunk = 0
@@ -68,7 +69,7 @@ def begin(engine, dsp, started_ns):
         mixer.settle_sides(engine, dsp, np.int64(d))
     engine.fresh = 0
     tap.skip(engine, dsp)
-    note(engine, ReportKind.BEGUN, dsp.command, 0, engine.frame, Reason.NONE, -1, 0.0)
+    note(engine, ReportKind.BEGUN, dsp.command, 0, engine.frame, Reason.NONE, -1, before)
 
 
 @kernel
