@@ -91,6 +91,7 @@ def perform_and_kill(
     client = rig.connect()
     for deck, bundle in bundles.items():
         client.call("deck.load", deck=deck, path=str(bundle))
+    _wait_read(rig, bundles)
     state = client.call("record.start")
     found.recorded.append(_recorded(rig, state))
     _do(client, hands.begin())
@@ -114,6 +115,7 @@ def perform_and_kill(
             client.close()
             _kill(rig, victim, found)
             client = _connected(rig)
+            _wait_read(rig, bundles)
     client.call("record.stop")
     client.close()
     return found
@@ -138,6 +140,13 @@ def _kill(rig: Rig, victim: str, found: Found) -> None:
     with _connected(rig) as client:
         wait_for(lambda: client.call("record.status")["on"], "the next recording")
         found.recorded.append(_recorded(rig, client.call("record.status")))
+
+
+def _wait_read(rig: Rig, bundles: dict[int, Path]) -> None:
+    """Wait until the tracks are all in memory: a jump to a place that is not would be silent."""
+    for deck in bundles:
+        path = f"deck{deck}.ready"
+        wait_for(lambda path=path: rig.host.memory.reading(path) >= 100.0, "the tracks")
 
 
 def _is_next(rig: Rig, lock: str, pid: int) -> bool:
@@ -206,7 +215,10 @@ def resume_errors_ms(rig: Rig) -> list[float]:
     # The reading is of the next frame on the raster.
     raster = -(-frame // 32) * 32
     began = float(reading["beat"]) - (raster - first) / rate / beat_s
-    off = began - round(began / 4.0) * 4.0
+    # A loop may have no downbeat, and then begins with its start, on a beat.
+    loops = bool(memory.engine["values"]["deck"][lead - 1]["loop"]["active"])
+    bar = 1.0 if loops else 4.0
+    off = began - round(began / bar) * bar
     return [abs(off) * beat_s * 1e3]
 
 

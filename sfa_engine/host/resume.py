@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sfa_engine.engine.journal import HEAD, pack_batch, parse_batches, put_state, state_of
 from sfa_engine.engine.layout import BLOCKS, LAYOUT, TICK
@@ -212,7 +213,33 @@ def next_downbeat(engine: np.void, frame: int) -> tuple[int, int]:
             downbeats = places[numbers % track.grid.beats_per_bar == 0]
             anchor, position = int(head["anchor_frame"]), float(head["anchor_position"])
             here = position + (frame - anchor) * speed
-            ahead = downbeats[downbeats >= here - NEAR]
-            if len(ahead):
-                return deck + 1, math.floor(anchor + (float(ahead[0]) - position) / speed)
+            way = way_to(downbeats, here, loop_of(engine, deck, here))
+            if way is not None:
+                return deck + 1, math.floor(anchor + (here + way - position) / speed)
     return 0, frame
+
+
+def way_to(
+    downbeats: npt.NDArray[np.float64], here: float, loop: tuple[float, float] | None
+) -> float | None:
+    """Return how far a deck has to run to its next downbeat, in track frames; None: there is none.
+
+    In a loop it is the next within the loop, perhaps after its end; without one the loop's start.
+    """
+    ahead = downbeats[downbeats >= here - NEAR]
+    if loop is None:
+        return float(ahead[0]) - here if len(ahead) else None
+    start, end = loop
+    ahead = ahead[ahead < end - NEAR]
+    if len(ahead):
+        return float(ahead[0]) - here
+    again = downbeats[(downbeats >= start - NEAR) & (downbeats < end - NEAR)]
+    return end - here + (float(again[0]) - start if len(again) else 0.0)
+
+
+def loop_of(engine: np.void, deck: int, place: float) -> tuple[float, float] | None:
+    """Return the ends of the loop that a deck, from 0, goes round, in track frames."""
+    loop = engine["values"]["deck"][deck]["loop"]
+    rate = float(engine["transport"][deck]["track_rate"])
+    start, end = float(loop["start"]) * rate, float(loop["end"]) * rate
+    return (start, end) if loop["active"] and 0.0 <= start <= place < end else None

@@ -83,6 +83,27 @@ def test_a_set_goes_on_at_the_next_downbeat(bundles, tmp_path, frames):
     assert sound[64:].any()
 
 
+@pytest.mark.parametrize("beats", [1, 2, 4, 8])
+def test_a_deck_in_a_loop_goes_on_in_its_loop_on_a_beat(bundles, tmp_path, beats):
+    offline = played(bundles, 400_000)
+    offline.set("deck1.quantise", 1.0)
+    offline.set("deck1.loop.length", beats)
+    offline.push(Command(Op["LOOP_BEATLOOP"], deck=0, x=1.0))
+    offline.render(333_312)
+    assert offline.memory.value("deck1.loop.active")
+    ends = [offline.memory.value(f"deck1.loop.{end}") for end in ("start", "end")]
+    after, _ = resumed(snapshot(offline, tmp_path / "s"))
+    after.render(128)
+    tempo = after.memory.reading("deck1.tempo")
+    began = beat_of(after.memory, 1) - 128 / RATE * tempo / 60
+    assert abs(began - round(began)) <= 33 / RATE * tempo / 60
+    for _ in range(5):
+        assert ends[0] <= after.memory.value("deck1.position") <= ends[1] + 0.01
+        after.render(48_000)
+    apart = beat_of(after.memory, 1) - beat_of(after.memory, 2)
+    assert abs(apart - round(apart)) < 1e-3
+
+
 def test_decks_that_were_in_sync_still_are(bundles, tmp_path):
     after, _ = resumed(snapshot(played(bundles, 400_000), tmp_path / "s"))
     after.render(4800)
