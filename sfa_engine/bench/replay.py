@@ -144,9 +144,8 @@ def _kill(rig: Rig, victim: str, found: Found) -> None:
 
 def _wait_read(rig: Rig, bundles: dict[int, Path]) -> None:
     """Wait until the tracks are all in memory: a jump to a place that is not would be silent."""
-    for deck in bundles:
-        path = f"deck{deck}.ready"
-        wait_for(lambda path=path: rig.host.memory.reading(path) >= 100.0, "the tracks")
+    paths = [f"deck{deck}.ready" for deck in bundles]
+    wait_for(lambda: min(map(rig.host.memory.reading, paths)) >= 100.0, "the tracks")
 
 
 def _is_next(rig: Rig, lock: str, pid: int) -> bool:

@@ -141,8 +141,9 @@ def show(name: str, commands: bool, as_json: bool) -> None:
         click.echo(f"damaged: {parsed.damage}; what is before is whole")
     for host in hosts:
         began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(host["began_s"] or 0)))
+        length = _clock(float(host["length_s"] or 0))
         click.echo(
-            f"{began}  {_clock(host['length_s'])}  {host['rate']:g} Hz  version {host['version']}, "
+            f"{began}  {length}  {host['rate']:g} Hz  version {host['version']}, "
             f"kernel {host['kernel']}, {host['cpu']}"
         )
         if host["lost"]:

@@ -282,7 +282,7 @@ class Journal:
 
     def name_of_op(self, op: int) -> str:
         """Return an operation's name; empty for one that there was not."""
-        return {v: k for k, v in self.head.get("ops", {}).items()}.get(op, "")
+        return next((str(k) for k, v in self.head.get("ops", {}).items() if v == op), "")
 
 
 def _reports_of(entry: Entry, next_report: int) -> tuple[Reports, int]:

@@ -287,8 +287,10 @@ def load_note(
 
     Parameters
     ----------
-    ticket, deck, slot, x, how
+    ticket, deck, slot : int
         Of the command.
+    x, how : float, int
+        Likewise.
     media : numpy.void of `MEDIA`, optional
         Of the slot; None for an eject.
     mounted : Mounted, optional

@@ -14,7 +14,6 @@ import trio
 from msgspec import Meta
 
 from sfa_engine.desk.desk import DESK
-from sfa_engine.desk.desk import MAX_LENGTH_S as LONGEST_S
 from sfa_engine.engine.command import Source
 from sfa_engine.errors import SfaError
 from sfa_engine.stage.conductor import Conductor
@@ -92,8 +91,9 @@ class Recording:
         self, source: Text, path: Text, bars: Bars | None = None, seconds: Bars | None = None
     ) -> dict[str, Any]:
         """Save the last bars, or seconds, of the master, a deck or a stem as a WAV of floats."""
-        given = {"source": source, "path": path, "bars": bars, "seconds": seconds}
-        return await ask_host(self._runtime, "capture", **given)
+        return await ask_host(
+            self._runtime, "capture", source=source, path=path, bars=bars, seconds=seconds
+        )
 
     # ------------------------------------------------------------------ control
 
@@ -137,6 +137,6 @@ class Recording:
         """Put the state of a recording onto the desk."""
         put = self._conductor.stage.put
         put(ON, float(bool(state["on"])))
-        put(RECORDER.time.path, min(LONGEST_S, float(state.get("time_s", 0.0))))
+        put(RECORDER.time.path, min(RECORDER.time.scale.high, float(state.get("time_s", 0.0))))
         put(RECORDER.lost.path, float(state.get("lost", 0)))
         put(RECORDER.bytes.path, float(state.get("bytes", 0)))
