@@ -35,6 +35,7 @@ from sfa_engine.library.query import OPERATORS
 from sfa_engine.stage.core import Core
 from sfa_engine.stage.effects import Effects
 from sfa_engine.stage.pads import Pads
+from sfa_engine.stage.recording import Recording
 from sfa_engine.surfaces.midi import document
 from sfa_engine.surfaces.midi.profile import Profile, load_profiles
 from sfa_engine.surfaces.midi.surface import MidiSurface
@@ -122,9 +123,11 @@ def packages() -> str:
 
 def stage_verbs() -> str:
     """Return every verb of the stage in a table."""
-    return "\n".join(
-        _verbs(Session, Core, Effects, Pads, StageClient, MidiSurface, OscServer, NetworkMidi)
+    owners = (
+        *(Session, Core, Effects, Pads, Recording),
+        *(StageClient, MidiSurface, OscServer, NetworkMidi),
     )
+    return "\n".join(_verbs(*owners))
 
 
 def backstage_verbs() -> str:

@@ -67,6 +67,13 @@ def engine(
     "--only", multiple=True, help="A part: varispeed, keylock, finer, full, effects, pads, …"
 )
 @click.option(
+    "--kills",
+    type=click.IntRange(0),
+    default=6,
+    show_default=True,
+    help="Of the set that is rendered again.",
+)
+@click.option(
     "--runs", type=click.IntRange(1), default=1, show_default=True,
     help="Run what measures cost so often; report medians, with min and max.",
 )  # fmt: skip

@@ -12,6 +12,7 @@ pads     cost of 64 voices of the sampler, and how soon a hit is heard
 quality  sound of the stretchers, by the measures of `bench.keylock`
 drift    two synced decks after hours of random gestures, offline
 live     the same gestures on a sound server, beside the do-nothing client
+replay   the same, recorded and killed at random; its journal rendered again
 ======== ==================================================================================
 """
 
@@ -37,6 +38,7 @@ from sfa_engine.bench.engine import Cost, measure, median_of
 from sfa_engine.bench.keylock import bench_quality
 from sfa_engine.bench.pads import bench_pads
 from sfa_engine.bench.random_set import RandomSet, timed
+from sfa_engine.bench.replay import bench_replay
 from sfa_engine.bench.rig import (
     BUSY_DECKS,
     RATE,
@@ -64,6 +66,7 @@ UNIT = "CPU-s/audio-s"
 LIVE_TRACK_S = 240.0  # two tracks of four stems take 370 MB
 LIVE_GESTURES_A_MINUTE = 4  # each has to settle
 LIVE_SEED = 12
+REPLAY_GESTURES_A_MINUTE = 40
 Progress = Callable[[float], None]
 # Settings beside those of `rig.busy_settings`, by part.
 SCENES: dict[str, dict[str, Any]] = {
@@ -86,6 +89,7 @@ def run_bench(
     device: str | None,
     quiet: bool,
     runs: int = 1,
+    kills: int = 6,
 ) -> list[Result]:
     """Run parts, or all, and return their figures.
 
@@ -106,6 +110,8 @@ def run_bench(
     runs : int
         Of the parts that measure cost; each figure is the median of its runs. The others have
         the same result each time, or are long enough by themselves, and run once.
+    kills : int
+        Of stage, host and all in turn, while the set that is rendered again is played.
     """
     costly: dict[str, Callable[[Progress], list[Result]]] = {
         name: lambda _, name=name: bench_cost(name, seconds, device)  # type: ignore[misc]
@@ -117,6 +123,7 @@ def run_bench(
         "quality": lambda _: bench_quality(),
         "drift": lambda bar: bench_drift(drift_seconds, gestures, bar),
         "live": lambda bar: bench_live(minutes, device, bar),
+        "replay": lambda bar: _replay(minutes, kills, device, bar),
     }
     for name in only:
         if name not in parts:
@@ -285,6 +292,14 @@ def bench_live(minutes: float, device: str | None, bar: Progress) -> list[Result
         result("live_underrun_frames", underruns, "frames", n),
         result("live_sync_drift_samples", max(drifts, default=0.0), "samples", len(drifts)),
     ]  # fmt: skip
+
+
+def _replay(minutes: float, kills: int, device: str | None, bar: Progress) -> list[Result]:
+    """Render a set again that was killed again and again."""
+    gestures = max(kills + 1, round(minutes * REPLAY_GESTURES_A_MINUTE))
+    with tempfile.TemporaryDirectory(prefix="sfa-b-") as folder:
+        bundles = live_bundles(Path(folder))
+        return bench_replay(bundles, LIVE_TRACK_S, device, gestures, kills, bar)
 
 
 def _counts(running: Running) -> dict[str, int]:

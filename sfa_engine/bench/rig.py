@@ -179,6 +179,7 @@ class Rig:
         else:
             cold_ = ["--cold"] if cold else []
             host = self._python("sfa_engine.host.process", *where, *on, *cold_)
+        self._on = on
         path = self.runtime / ENGINE_MEMORY
         wait_for(lambda: _blocks(path) > 0 or host.poll() is not None, "the first block")
         self.start_s = time.monotonic() - began
@@ -191,6 +192,21 @@ class Rig:
         self.stage = host if supervised else self._python("sfa_engine.run.stage_process", *where)
         wait_for(self.answers, "the stage")
         self.client = stack.enter_context(self.connect())
+
+    def restart_supervised(self, *options: str) -> None:
+        """Start the engine again that was killed with its supervisor."""
+        host = self._python("sfa_engine.cli.main", "start", "--no-backstage", *self._on, *options)
+        path = self.runtime / ENGINE_MEMORY
+        wait_for(lambda: _blocks(path) > 0 or host.poll() is not None, "the first block")
+        if host.poll() is not None:
+            raise EngineError("the engine did not start again", "see `sfa log`")
+        self.host = Running(host, Memory.open(path))
+        wait_for(self.answers, "the stage")
+
+    def end_supervised(self) -> None:
+        """End the engine with its supervisor, so that all of it is written."""
+        self.host.process.terminate()
+        self.host.process.wait(20.0)
 
     def start_null(self) -> None:
         """Start the do-nothing client."""

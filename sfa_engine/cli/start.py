@@ -18,23 +18,26 @@ from sfa_engine.run.folders import PRIVATE_UMASK, runtime_path
 @click.option("--block", type=click.IntRange(16, 8192), help="Frames a block; JACK has its own.")
 @click.option("--channels", type=click.Choice(["2", "4"]), help="4 has headphones on 3 and 4.")
 @click.option("--no-backstage", is_flag=True, help="Perform only: no library, no preparation.")
+@click.option("--resume", is_flag=True, help="Go on with the last set, after a power failure.")
 def start(
     device: str | None,
     rate: int | None,
     block: int | None,
     channels: str | None,
     no_backstage: bool,
+    resume: bool,
 ) -> None:
     """Start the engine here, and supervise it until Ctrl-C or `sfa stop`."""
     from dataclasses import replace
 
     from sfa_engine.cli import screen
     from sfa_engine.cli.startup_health import report_health
-    from sfa_engine.run.config import load_config
+    from sfa_engine.run.config import host_files, load_config
     from sfa_engine.run.supervise import Supervisor
 
     os.umask(PRIVATE_UMASK)  # inherited by its children
-    audio = load_config().audio
+    config = load_config()
+    audio = config.audio
     audio = replace(
         audio,
         device=audio.device if device is None else device,
@@ -49,6 +52,8 @@ def start(
         with suppress(terminal.OutputError):  # the terminal was closed
             screen.errors.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    supervisor = Supervisor(runtime, audio, say, backstage=not no_backstage)
+    supervisor = Supervisor(
+        runtime, audio, say, backstage=not no_backstage, files=host_files(config), resume=resume
+    )
     say(f"engine starting in {runtime}; Ctrl-C or `sfa stop` ends it")
     supervisor.run(lambda: report_health(runtime, say))

@@ -220,10 +220,14 @@ class Recorder(Section):
     """The recording of the set."""
 
     group = "recorder"
+    owner = "stage"
 
-    on = Switch("Records the master.", planned=True, color="alert")
-    stems = Switch("Records every deck and stem as well.", planned=True)
-    written = Meter("Length of the recording.", seconds(0, MAX_LENGTH_S), planned=True)
+    on = Switch("Records the master.", color="alert")
+    decks = Switch("Records every deck as well; for the next recording.")
+    stems = Switch("Records every deck and stem as well; for the next recording.")
+    time = Meter("Length of the recording.", seconds(0, MAX_LENGTH_S), label="REC TIME")
+    lost = Meter("Frames of the recording that the disk was too slow for.", COUNT)
+    bytes = Meter("Size of the recording's files.", COUNT, label="REC SIZE")
 
 
 class Engine(Section):

@@ -85,6 +85,10 @@ class ReportKind(IntEnum):
     WRAPPED = 5  # `deck` went round its loop, from `value` seconds
     LATE = 6  # a block took `value` times its time
     CANCELLED = 7  # the command waited, and does not any more
+    # These go to the journal alone:
+    TAKEN = 8  # the command was read from its ring, at the tick that begins at `frame`
+    BEGUN = 9  # a host's or a device's first block, at `frame`; `value` was to be the next
+    STARVED = 10  # `value` frames of `deck` were not in memory, until `frame`
 
 
 class Reason(IntEnum):

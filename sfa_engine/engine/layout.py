@@ -401,6 +401,7 @@ ENGINE = _lay(
     ("host_pid", "i8"),
     ("host_started_ns", "i8"),
     ("boot", "S40"),
+    ("set_id", "i8"),  # at random, of this memory: a journal with another is of another set
     ("sample_rate", "f8"),
     ("block", "i8"),
     ("channels", "i8"),
@@ -427,6 +428,16 @@ ENGINE = _lay(
     ("report_tail", "i8"),
     ("pad3", ("u1", (LINE,))),
     ("reports", (REPORT, (REPORTS,))),
+    # The same for the journal, and what only the journal gets; its reader is a thread of the host.
+    ("pad4", ("u1", (LINE,))),
+    ("journal_head", "i8"),
+    ("journal_head_address", "i8"),
+    ("pad5", ("u1", (LINE,))),
+    ("journal_tail", "i8"),
+    ("pad6", ("u1", (LINE,))),
+    ("journal", (REPORT, (REPORTS,))),
+    ("journal_lost", "i8"),
+    ("journalled", "i8"),  # 1: there is a reader
     # state
     ("fresh", "i8"),  # 1 until the kernel's first block
     ("resuming", "i8"),  # 1: a host takes up where another ended, as if no time had been lost
@@ -771,6 +782,19 @@ SET_RULES = {
     "fx.slot.kind": SetRule.EFFECT,
 }  # by family: the path without its numbers
 
+# What is written down of the sound, for recordings and captures: see `kernel.tap`.
+TAP_MASTER = 0
+TAP_DECK = 1  # and so on for each deck; then each stem of deck 1, of deck 2 …
+TAP_STEM = TAP_DECK + DECKS
+TAPS_OF_SOUND = TAP_STEM + DECKS * STRIPS
+TAP = np.dtype(
+    [
+        ("address", "i8"),  # of float32[frames, 2]; 0: not written
+        ("address_at", "i8"),  # of the field above, for an acquire load
+        ("frames", "i8"),  # whole ticks; engine frame f is at f % frames
+    ]
+)
+
 DSP_STATE = _lay(
     ("engine_address", "i8"),
     ("out_channels", "i8"),
@@ -865,6 +889,12 @@ DSP_STATE = _lay(
     ("pads_rest", "i8"),  # 1: nothing sounds, and every meter has fallen
     ("pads_peak", "f8"),
     ("moment", COMMAND),  # when those hits are due
+    ("tap", (TAP, (TAPS_OF_SOUND,))),
+    ("tap_frame", "i8"),  # up to which the taps are written, not with
+    ("tap_frame_address", "i8"),
+    ("tap_end", "i8"),  # where they ended when frames were last skipped …
+    ("tap_begin", "i8"),  # … and went on
+    ("starved", ("i8", (DECKS,))),  # underruns of the decks, as last put in the journal
     # limiter
     ("limiter_delay", ("f4", (2, HISTORY))),
     ("limiter_input", ("f4", (2, DETECTOR))),

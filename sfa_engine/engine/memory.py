@@ -138,6 +138,7 @@ class Memory:
         engine["layout"] = LAYOUT
         engine["size"] = SIZE
         engine["boot"] = boot_id()
+        engine["set_id"] = int.from_bytes(os.urandom(7), "little") + 1
         engine["flat"] = [CONTROLS[path].scale.rest for path in VALUE_PATHS]
         for path in VALUE_PATHS:
             if path.endswith(".position") and "hotcue" not in path:

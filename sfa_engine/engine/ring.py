@@ -192,13 +192,14 @@ def waiting_commands(memory: Memory) -> list[Command]:
 
 
 class ReportReader:
-    """The stage's end of the report ring."""
+    """The stage's end of the report ring; with `journal`, the journal's of its own."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, *, journal: bool = False) -> None:
         self._buffer = memory.buffer
-        self._first = memory.offset("reports")
-        self._head_address = memory.field_address("report_head")
-        self._tail_address = memory.field_address("report_tail")
+        ring, ends = ("journal", "journal") if journal else ("reports", "report")
+        self._first = memory.offset(ring)
+        self._head_address = memory.field_address(f"{ends}_head")
+        self._tail_address = memory.field_address(f"{ends}_tail")
         self._tail = self._released = load_acquire(self._tail_address)
 
     def fetch(self) -> list[Report]:

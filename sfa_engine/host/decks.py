@@ -137,10 +137,10 @@ class Decks:
 
     # ------------------------------------------------------------------ resume
 
-    def resume_all(self) -> None:
+    def resume_all(self, timeout_s: float = RESUME_TIMEOUT_S) -> None:
         """Load what the previous host had on its decks, where each should be by now.
 
-        A disk that hangs does not hold the device: a late track is heard late.
+        A disk that hangs does not hold the device for longer: a late track is heard late.
         """
         engine = self.memory.engine
         gone_s = (time.monotonic_ns() - int(engine["monotonic_ns"])) / 1e9
@@ -162,7 +162,7 @@ class Decks:
                 threading.Thread(target=self._resume, name="resume", args=given, daemon=True)
             )
             readers[-1].start()
-        give_up = time.monotonic() + RESUME_TIMEOUT_S
+        give_up = time.monotonic() + timeout_s
         for reader in readers:
             reader.join(max(0.0, give_up - time.monotonic()))
         threading.Thread(

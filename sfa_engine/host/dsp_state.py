@@ -32,7 +32,9 @@ from sfa_engine.engine.layout import (
     SET_RULES,
     SLOTS,
     SPECTRAL_SIZES,
+    TAP,
     TAPS,
+    TAPS_OF_SOUND,
     TICK,
     TONAL_STEMS,
     VALUE_INDEX,
@@ -89,9 +91,12 @@ class DspState:
         dsp["wake_fd"] = -1
         dsp["wake_word"] = 1
         engine = memory.engine
-        for name in ("report_head", "serial", "waiting_serial"):
+        for name in ("report_head", "journal_head", "serial", "waiting_serial"):
             engine[f"{name}_address"] = memory.field_address(name)
         self._adopt_rings()
+        dsp["tap_frame_address"] = self.field_address("tap_frame")
+        for number in range(TAPS_OF_SOUND):
+            dsp["tap"][number]["address_at"] = self.tap_address(number)
         for slot in range(SLOTS):
             for end in ("ready_start", "ready_end"):
                 dsp["media"][slot][f"{end}_address"] = self.media_address(slot, end)
@@ -118,6 +123,7 @@ class DspState:
         dsp["sound"]["slot"] = -1
         dsp["pad"]["slot"] = -1
         dsp["pads_rest"] = 1
+        dsp["starved"] = engine["transport"]["underruns"]  # as the host before has noted
         dsp["channel"]["voice"]["stem"] = np.arange(VOICES) - 1
         release_held(memory)
         for name in ("now", "before", "held"):
@@ -222,6 +228,10 @@ class DspState:
         assert slots is not None
         at = unit * FX_UNIT.itemsize + int(units["slot"][1]) + slot * FX_SLOT.itemsize
         return self.field_address("unit") + at + int(slots[name][1])
+
+    def tap_address(self, number: int) -> int:
+        """Return the address of the field that has the address of a tap's ring."""
+        return self.field_address("tap") + number * TAP.itemsize
 
     def media_address(self, slot: int, name: str) -> int:
         """Return the address of a field of a media slot."""

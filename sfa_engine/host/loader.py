@@ -22,10 +22,11 @@ import mmap
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,7 @@ from sfa_engine.engine.ring import CommandWriter
 from sfa_engine.errors import EngineError, MediaError
 from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.elementary import factor_of
+from sfa_engine.host.journal import load_note
 from sfa_engine.track.curves import read_curves
 from sfa_engine.track.grid import Grid
 from sfa_engine.track.key import signature
@@ -110,6 +112,8 @@ class Mounted:
         Whether the kernel has come by what was sent.
     error : str
         Why the rest of it could not be read, if it could not.
+    bundle : Bundle, optional
+        What it was read from.
     """
 
     slot: int
@@ -123,6 +127,7 @@ class Mounted:
     error: str = ""
     filled: threading.Event = field(default_factory=threading.Event)
     stopped: bool = False
+    bundle: Bundle | None = None
 
 
 class Loader:
@@ -143,6 +148,9 @@ class Loader:
         self._mounted: dict[int, Mounted] = {}
         self._sent: dict[int, int] = {}  # by deck: the last command's number on the ring
         self._mutex = threading.RLock()
+        # Called with deck and stems before a deck gets a track.
+        self.on_stems: Callable[[int, list[str]], None] | None = None
+        self.on_send: Callable[[dict[str, Any]], None] | None = None  # before each command
 
     # ------------------------------------------------------------------ slots
 
@@ -193,11 +201,11 @@ class Loader:
             slot = self._claim()
             mounted = Mounted(slot, frames, pcm, beats, splices, onsets)
             self._mounted[slot] = mounted
-        first = next(iter(pcm.values()))
+        first = next(iter(pcm.values()), None)  # a replay may lack a track's sound
         media = self._dsp.record["media"][slot]
         media["heads"] = 0
         media["address"] = [pcm[s].ctypes.data if s in pcm else 0 for s in STEMS]
-        media["float32"] = first.dtype == np.float32
+        media["float32"] = first is not None and first.dtype == np.float32
         media["frames"] = frames
         media["rate"] = rate
         media["ready_start"] = 0
@@ -287,6 +295,7 @@ class Loader:
                 *(pcm, track.frames, track.rate, gain, signature(track.key)),
                 *(track.grid, splices, onsets),
             )
+            mounted.bundle = bundle
             self._set_ready(mounted.slot, start, end)
             threading.Thread(
                 target=self._fill,
@@ -416,6 +425,7 @@ class Loader:
             key = int(media["key"]) if key is None else key
             mounted = self._mount(there.pcm, there.frames, rate, gain, key, grid, splices, onsets)
             mounted.error = there.error
+            mounted.bundle = there.bundle
             mounted.filled.set()
             self._set_ready(mounted.slot, *ready)
             self._send(deck, mounted, float(there.slot), Handover.SAME)
@@ -452,7 +462,13 @@ class Loader:
         if mounted is not None:
             slot = mounted.slot
             mounted.deck = deck
+            if self.on_stems is not None:
+                self.on_stems(deck, list(mounted.pcm))
         with self._mutex:
+            if self.on_send is not None:
+                media = self._dsp.record["media"][slot]
+                ticket = self._commands.ticket + 1
+                self.on_send(load_note(ticket, deck, slot, x, int(how), media, mounted))
             ticket = self._commands.write(Op.LOAD, deck, slot, x, Source.HOST, y=float(how))
             if ticket:
                 self._sent[deck] = self._commands.head

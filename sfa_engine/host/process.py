@@ -15,6 +15,9 @@ warm                    `warm`            touches PCM before it is played
 effects                 `user_effects`    starts, watches and ends the processes of user effects
 graph                   `graph`           watches the links of our outputs and the rate of
                                           JACK's or PipeWire's graph
+journal                 `journal`         appends what the kernel did to a file
+snapshot                `resume`          writes the state down, for after a power cut
+record                  `recorder`        drains the sound into files, while it is recorded
 audio                   `device`          PortAudio's, JACK's or the timer's: machine code
                                           only
 midi watch              `midi`            opens MIDI ports again that went and came back
@@ -31,25 +34,33 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import signal
 import socket
 import sys
 import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, SfaError
-from sfa_engine.host import build, realtime
-from sfa_engine.host.decks import Decks
+from sfa_engine.host import build, realtime, resume
+from sfa_engine.host.capture import CaptureSettings
+from sfa_engine.host.decks import RESUME_TIMEOUT_S, Decks
 from sfa_engine.host.device import DeviceRequest
 from sfa_engine.host.device_keeper import DeviceKeeper, rebase
 from sfa_engine.host.dsp_state import DspState
+from sfa_engine.host.journal import FOLDER, JournalSettings, JournalWriter
 from sfa_engine.host.loader import Loader
 from sfa_engine.host.midi import Midi
 from sfa_engine.host.pads import Pads
+from sfa_engine.host.recorder import RecordSettings
 from sfa_engine.host.requests import Requests
+from sfa_engine.host.resume import Snapshots
+from sfa_engine.host.sound import Sound
 from sfa_engine.host.user_effects import UserEffects
 from sfa_engine.host.warm import Warmer
 from sfa_engine.system import log
@@ -58,6 +69,29 @@ from sfa_engine.system.runtime_files import ENGINE_MEMORY, HOST_LOCK, HOST_SOCKE
 from sfa_engine.system.unix_socket import listen_unix
 
 WATCH_S = 0.05  # between two checks of the device
+SNAPSHOT_TIMEOUT_S = 5.0  # for the tracks of a snapshot: nothing plays yet
+
+
+@dataclass(frozen=True)
+class Files:
+    """What the host writes.
+
+    Parameters
+    ----------
+    data : pathlib.Path, optional
+        Folder of what outlives a power cut; without, there is neither journal nor snapshot.
+    journal : JournalSettings
+    record : RecordSettings
+    capture : CaptureSettings
+    resume : bool
+        Go on with the set of the snapshot, if no host's memory is there.
+    """
+
+    data: Path | None = None
+    journal: JournalSettings = field(default_factory=JournalSettings)
+    record: RecordSettings = field(default_factory=lambda: RecordSettings(Path.cwd()))
+    capture: CaptureSettings = field(default_factory=CaptureSettings)
+    resume: bool = False
 
 
 class Host:
@@ -68,6 +102,7 @@ class Host:
     runtime : pathlib.Path
         Folder of memory and socket.
     request : DeviceRequest
+    files : Files, optional
     warm : bool
         Keep PCM warm; without, `sfa bench perform` shows what that saves.
     """
@@ -78,10 +113,20 @@ class Host:
     midi: Midi
     effects: UserEffects
     warmer: Warmer
+    sound: Sound
 
-    def __init__(self, runtime: Path, request: DeviceRequest, *, warm: bool = True) -> None:
+    def __init__(
+        self,
+        runtime: Path,
+        request: DeviceRequest,
+        files: Files | None = None,
+        *,
+        warm: bool = True,
+    ) -> None:
+        files = files or Files()
         self.runtime = runtime
         self.request = request
+        self._files = files
         self._warm = warm
         self._kernel = kernel = build.load(build.ensure())
         self._lock = take_lock(runtime / HOST_LOCK, "a host", "stop it first with `sfa stop`")
@@ -92,26 +137,49 @@ class Host:
         except EngineError:
             self.memory = Memory.create(path)
             self._adopted = False
+        self._resumes = False
+        if files.resume and files.data is not None and not self._adopted:
+            self._restore(files.data / resume.FILE)
         self._stop = threading.Event()
+        self.journal: JournalWriter | None = None
+        self.snapshots: Snapshots | None = None
+        if files.data is not None:
+            self.snapshots = Snapshots(self.memory, files.data / resume.FILE)
+            if files.journal.enabled:
+                self.journal = JournalWriter(self.memory, files.data / FOLDER, files.journal)
         self.keeper = DeviceKeeper(self.memory, request, kernel, self._stop)
+
+    def _restore(self, path: Path) -> None:
+        """Take up the set of a snapshot; without one, begin a new set and say why."""
+        try:
+            found = resume.restore(self.memory, path)
+        except SfaError as error:
+            log.write("warning", f"nothing is resumed: {error}")
+            self.memory.rest()
+            return
+        self._resumes = True
+        where = f"a downbeat of deck {found.deck}" if found.deck else "where it stood"
+        log.write("info", f"resuming the set of {found.ago_s:.0f} s ago, at {where}")
 
     def open(self) -> None:
         """Open the requested device, or the timer while it is unavailable; resume the decks."""
         engine = self.memory.engine
         found, rate, error = self.keeper.find()
-        if self._adopted:
+        if self._adopted or self._resumes:
             rebase(engine, rate)
         dsp = DspState(self.memory, rate, self.request.channels)
         locked = realtime.lock_memory()
         self.decks = Decks(self.memory, Loader(dsp, lock=locked))
+        self.sound = Sound(dsp, self.decks, self._files.record, self._files.capture)
         self.pads = Pads(self.memory, dsp, self.decks.loader, self.runtime)
-        self.warmer = Warmer(dsp, self.decks.loader, self._stop, self.pads)
+        self.warmer = Warmer(dsp, self.decks.loader, self._stop, self.sound.taps, self.pads)
         self.midi = Midi(self.memory, dsp, self._kernel, self._stop)
         self.effects = UserEffects(dsp, self._stop)
         self.requests = Requests(
             *(self.memory, dsp, self.decks, self.keeper, self.midi),
-            *(self.pads, self.effects, self._stop),
+            *(self.pads, self.effects, self._stop, self.sound),
         )
+        self.requests.journal, self.requests.snapshots = self.journal, self.snapshots
         for count in ("late", "device_misses", "reports_lost", "worst_ns", "relinked_ns"):
             engine[count] = 0
         engine["host_pid"] = os.getpid()
@@ -119,12 +187,26 @@ class Host:
         engine["locked"] = locked
         engine["resuming"] = self._adopted
         engine["block"] = self.request.block
+        engine["journalled"] = 0
+        if self.journal is not None:
+            self.journal.begin(rate, self.request.channels)
+        self.decks.loader.on_send = self._note_load
+        if self._adopted or self._resumes:
+            self.decks.resume_all(RESUME_TIMEOUT_S if self._adopted else SNAPSHOT_TIMEOUT_S)
         if self._adopted:
-            self.decks.resume_all()
             threading.Thread(target=self.pads.resume, name="resume-pads", daemon=True).start()
         else:
             self.pads.clean()
         self.keeper.drive(dsp, found, rate, error)
+        if self.snapshots is not None:
+            self.snapshots.begin()
+
+    def _note_load(self, load: dict[str, Any]) -> None:
+        """Have a load in the journal before the kernel has it, and in a snapshot afterwards."""
+        if self.journal is not None:
+            self.journal.note_load(load)
+        if self.snapshots is not None:
+            self.snapshots.loaded()
 
     def run(self) -> None:
         """Play until SIGTERM or a `quit` request."""
@@ -156,9 +238,27 @@ class Host:
         self.midi.end()
         self.keeper.close()
         self.effects.end()
+        self.sound.recorder.end()
+        for writer in (self.journal, self.snapshots):
+            if writer is not None:
+                writer.end()
         self.memory.engine["host_pid"] = 0
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
+
+
+def files_of(data: Path | None, text: str, *, resumes: bool = False) -> Files:
+    """Return what is written, from the settings as JSON: sections of the configuration."""
+    given = json.loads(text)
+    record = dict(given.get("record", {}))
+    folder = record.pop("folder", "") or (data or Path.cwd()) / "recordings"
+    return Files(
+        data,
+        JournalSettings(**given.get("journal", {})),
+        RecordSettings(Path(folder), **record),
+        CaptureSettings(**given.get("capture", {})),
+        resumes,
+    )
 
 
 def main() -> int:
@@ -171,11 +271,15 @@ def main() -> int:
     parser.add_argument("--channels", type=int, default=2)
     parser.add_argument("--cold", action="store_true", help="do not keep PCM warm, to measure")
     parser.add_argument("--log", type=Path, help="folder of the logs")
+    parser.add_argument("--data", type=Path, help="folder of what outlives a power cut")
+    parser.add_argument("--files", default="{}", help="settings of what is written, as JSON")
+    parser.add_argument("--resume", action="store_true", help="go on with the set of the snapshot")
     given = parser.parse_args()
     log.start("host", given.log)
     request = DeviceRequest(given.device, given.rate, given.block, given.channels)
     try:
-        Host(given.runtime, request, warm=not given.cold).run()
+        files = files_of(given.data, given.files, resumes=given.resume)
+        Host(given.runtime, request, files, warm=not given.cold).run()
     except SfaError as error:
         log.write("error", str(error))
         return 1

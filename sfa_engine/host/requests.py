@@ -19,9 +19,12 @@ from sfa_engine.errors import Refused
 from sfa_engine.host.decks import Decks
 from sfa_engine.host.device_keeper import DeviceKeeper
 from sfa_engine.host.dsp_state import DspState
+from sfa_engine.host.journal import JournalWriter
 from sfa_engine.host.midi import Midi
 from sfa_engine.host.pads import Pads, Sound
 from sfa_engine.host.request_server import RequestServer
+from sfa_engine.host.resume import Snapshots
+from sfa_engine.host.sound import Sound as SoundFiles
 from sfa_engine.host.user_effects import UserEffects
 from sfa_engine.track.grid import Grid
 from sfa_engine.track.slices import By
@@ -49,6 +52,12 @@ class Requests:
     effects : UserEffects
     stop : threading.Event
         Set by `quit`.
+    sound : SoundFiles
+
+    Attributes
+    ----------
+    journal : JournalWriter, optional
+    snapshots : Snapshots, optional
     """
 
     def __init__(
@@ -61,6 +70,7 @@ class Requests:
         pads: Pads,
         effects: UserEffects,
         stop: threading.Event,
+        sound: SoundFiles,
     ) -> None:
         self._pads = pads
         self._memory = memory
@@ -71,6 +81,9 @@ class Requests:
         self._midi = midi
         self._effects = effects
         self._stop = stop
+        self._sound = sound
+        self.journal: JournalWriter | None = None
+        self.snapshots: Snapshots | None = None
         self.server = RequestServer(self, stop)
 
     @verb(scope="perform", slow=True)
@@ -182,6 +195,9 @@ class Requests:
             "channels": int(engine["channels"]),
             "realtime": int(engine["realtime"]),
             "locked": self._decks.loader.locked,
+            "journal": self.journal.describe() if self.journal else None,
+            "snapshot": self.snapshots.describe() if self.snapshots else None,
+            "record": self._sound.recorder.describe(),
             "decks": [self._decks.describe(deck) for deck in range(DECKS)],
             "effects": self._effects.describe(),
         }
@@ -251,6 +267,43 @@ class Requests:
         """Change a slot's settings; what is left out stays."""
         self._midi.settings(slot, monitored, clock_in, clock_out, clock_offset_s)
         return {}
+
+    @verb(scope="perform", slow=True)
+    def record_start(
+        self,
+        path: str = "",
+        form: Text = "",
+        decks: bool = False,
+        stems: bool = False,
+        split: bool | None = None,
+        preroll_s: Finite | None = None,
+    ) -> dict[str, Any]:
+        """Begin a recording, see `Recorder.start`."""
+        return self._sound.recorder.start(
+            path=path, form=form, decks=decks, stems=stems, split=split, preroll_s=preroll_s
+        )
+
+    @verb(scope="perform", slow=True)
+    def record_stop(self) -> dict[str, Any]:
+        """End the recording, see `Recorder.stop`."""
+        return self._sound.recorder.stop()
+
+    @verb(scope="read")
+    def record_status(self) -> dict[str, Any]:
+        """Return the state of the recording, and what is kept to capture."""
+        capture = self._sound.capture.describe()
+        return {**self._sound.recorder.describe(), "capture": capture}
+
+    @verb(scope="perform", slow=True)
+    def capture(
+        self,
+        source: Text,
+        path: str,
+        bars: Finite | None = None,
+        seconds: Finite | None = None,
+    ) -> dict[str, Any]:
+        """Save the last bars or seconds of a source, see `Sound.save`."""
+        return self._sound.save(source, path, bars, seconds)
 
     @verb(scope="admin")
     def quit(self) -> dict[str, Any]:

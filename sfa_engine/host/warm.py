@@ -11,6 +11,7 @@ order    what                                   how far
 ======== ====================================== =====================================
 each     every head that plays                  a second ahead, in its direction
 each     the edges of a loop that is active     half a second before and after
+each     the rings that sound is written to     a second ahead
 by turns the engine's memory                    all of it: its rings come round in 22 s
 by turns cue point, loop edges, hot cues        half a second before and after
 each     sounds of the sampler's pads           half a second from where they are; of every pad
@@ -39,6 +40,7 @@ from sfa_engine.engine.layout import DECKS, VOICES
 from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.loader import Loader, Mounted
 from sfa_engine.host.pads import Pads
+from sfa_engine.host.taps import Taps
 
 PERIOD_S = 0.25
 TURNS = 4  # periods in which every place has its turn: once a second
@@ -71,6 +73,8 @@ class Warmer:
         Of the same dsp.
     stop : threading.Event
         Ends `run`.
+    taps : Taps, optional
+        Likewise of the dsp.
     pads : Pads, optional
         Of the same dsp.
 
@@ -85,6 +89,7 @@ class Warmer:
         dsp: DspState,
         loader: Loader,
         stop: threading.Event,
+        taps: Taps | None = None,
         pads: Pads | None = None,
     ) -> None:
         self._pads = pads
@@ -92,6 +97,8 @@ class Warmer:
         self._engine = dsp.memory.engine
         self._loader = loader
         self._stop = stop
+        self._taps = taps
+        self._warmed = 0  # frame up to which the rings were touched
         self._state = np.frombuffer(dsp.memory.buffer, np.uint8)
         self._period = 0
         self._turn = 0
@@ -114,12 +121,28 @@ class Warmer:
             if time.thread_time_ns() > end_ns:
                 return
             self._read(stretch)
+        self._touch_rings()
         places = list(self._places())
         for _ in range(-(-len(places) // TURNS)):
             if time.thread_time_ns() > end_ns:
                 return
             self._turn = (self._turn + 1) % len(places)
             self._read(places[self._turn])
+
+    def _touch_rings(self) -> None:
+        """Touch what the kernel writes next of each ring; what was touched before is left out."""
+        if self._taps is None:
+            return
+        head = self._taps.head
+        until = head + int(AHEAD_S * float(self._dsp.record["sample_rate"]))
+        start = min(until, max(head, self._warmed))
+        self._warmed = until
+        for number in self._taps.numbers:
+            ring = self._taps.ring(number)
+            low, high = start % len(ring), start % len(ring) + until - start
+            self.touched += read_through(ring[low:high])
+            if high > len(ring):
+                self.touched += read_through(ring[: min(high - len(ring), low)])
 
     # ------------------------------------------------------------------ what
 

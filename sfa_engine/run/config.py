@@ -6,7 +6,7 @@ Every key is optional; an unknown key is refused with the nearest known one.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -72,11 +72,70 @@ class EngineConfig:
 
 
 @dataclass(frozen=True)
+class JournalConfig:
+    """``[journal]``: what was played, written down to render it again.
+
+    Parameters
+    ----------
+    enabled : bool
+    files : int
+        Journals that are kept, one a set; the oldest are deleted.
+    size_mb : int
+        Of all together.
+    """
+
+    enabled: bool = True
+    files: int = 100
+    size_mb: int = 1000
+
+
+@dataclass(frozen=True)
+class RecordConfig:
+    """``[record]``: how a set is recorded.
+
+    Parameters
+    ----------
+    folder : str
+        Default ``recordings`` in the data folder.
+    format : str
+        ``flac`` or ``wav`` with 24 bits, or ``float``: a WAV of floats.
+    preroll_s : float
+        How far in the past a recording begins.
+    split : bool
+        A file for each track.
+    """
+
+    folder: str = ""
+    format: str = "flac"
+    preroll_s: float = 0.0
+    split: bool = False
+
+
+@dataclass(frozen=True)
+class CaptureConfig:
+    """``[capture]``: what was just played, kept in memory.
+
+    Parameters
+    ----------
+    seconds : float
+        Of each stem; 0: of none.
+    size_mb : int
+        Of all that is kept: stems, decks and master.
+    """
+
+    seconds: float = 16.0
+    size_mb: int = 100
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that can be set."""
 
     audio: AudioConfig = field(default_factory=AudioConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    journal: JournalConfig = field(default_factory=JournalConfig)
+    record: RecordConfig = field(default_factory=RecordConfig)
+    capture: CaptureConfig = field(default_factory=CaptureConfig)
     library: LibraryConfig = field(default_factory=LibraryConfig)
     backstage: BackstageConfig = field(default_factory=BackstageConfig)
     separation: SeparationConfig = field(default_factory=SeparationConfig)
@@ -96,6 +155,11 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "audio.rate": RATES_HZ,
     "audio.block": (16, 8192),
     "engine.decks": (FEWEST, MOST),
+    "record.preroll_s": (0, 30),
+    "capture.seconds": (0, 600),
+    "capture.size_mb": (1, 16_384),
+    "journal.files": (1, 100_000),
+    "journal.size_mb": (1, 10_000_000),
     "library.rate": RATES_HZ,
     "library.max_minutes": (1, 1440),
     "spotify.port": (0, 65_535),
@@ -128,6 +192,7 @@ _KINDS = {
 _WORDS: dict[str, tuple[Any, ...]] = {
     "audio.channels": (2, 4),
     "library.pcm": ("s16", "f32"),
+    "record.format": ("flac", "wav", "float"),
     "backstage.executor": ("local", "dask"),
     "backstage.dask_security": ("tls", "none"),
     "separation.engine": (*ENGINES, NO_ENGINE),
@@ -331,3 +396,15 @@ def backstage_settings(config: Config) -> Settings:
         config.analysis,
         config.cues,
     )
+
+
+def host_files(config: Config) -> dict[str, Any]:
+    """Return what the host is told of the files that it writes: sections of the configuration."""
+    record = asdict(config.record)
+    record["form"] = record.pop("format")
+    record["folder"] = str(_folder("record.folder", config.record.folder) or "")
+    return {
+        "journal": asdict(config.journal),
+        "record": record,
+        "capture": asdict(config.capture),
+    }

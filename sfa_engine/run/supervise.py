@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sfa_engine.errors import EngineError
 from sfa_engine.run.config import AudioConfig, data_path, log_path
@@ -79,10 +80,21 @@ class Supervisor:
         Called with each message, one line.
     backstage : bool
         Run a backstage.
+    files : dict, optional
+        What the host is told of the files that it writes; see `host_files`.
+    resume : bool
+        Go on with the last set, after a power failure.
     """
 
     def __init__(
-        self, runtime: Path, audio: AudioConfig, say: Say, *, backstage: bool = True
+        self,
+        runtime: Path,
+        audio: AudioConfig,
+        say: Say,
+        *,
+        backstage: bool = True,
+        files: dict[str, Any] | None = None,
+        resume: bool = False,
     ) -> None:
         self._runtime = runtime
         self._print = say
@@ -101,7 +113,9 @@ class Supervisor:
             [
                 *(*base, "sfa_engine.host.process", *where, "--device", audio.device),
                 *("--rate", str(audio.rate), "--block", str(audio.block)),
-                *("--channels", str(audio.channels)),
+                *("--channels", str(audio.channels), "--data", str(data_path())),
+                *("--files", json.dumps(files or {})),
+                *(["--resume"] if resume else []),
             ],
             HOST_LOCK,
         )

@@ -19,12 +19,12 @@ from msgspec import Meta, convert, structs
 
 from sfa_engine.desk import CONTROLS, DECK_NUMBERS, DECKS, DESK, Button, Control, find
 from sfa_engine.desk.control import Name
+from sfa_engine.engine.audible import is_playing
 from sfa_engine.engine.command import Source
 from sfa_engine.engine.command import When as Timing
 from sfa_engine.engine.intents import Moment, path_of
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, Refused, SfaError
-from sfa_engine.stage.audible import is_playing
 from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.browser import Browser
 from sfa_engine.stage.clocks import describe_clocks
@@ -46,6 +46,7 @@ from sfa_engine.stage.pending_load import PendingLoads
 from sfa_engine.stage.place import place_s
 from sfa_engine.stage.plays import Plays
 from sfa_engine.stage.raw_bus import RawBus
+from sfa_engine.stage.recording import Recording
 from sfa_engine.stage.restarts import Restarts
 from sfa_engine.stage.session_lock import SessionLock
 from sfa_engine.stage.state_log import StateLog
@@ -146,6 +147,9 @@ class Core:
         self._pads = Pads(runtime, self.conductor)
         self.add_verbs(self._pads)
 
+        self.recording = Recording(runtime, self.conductor)
+        self.add_verbs(self.recording)
+
         self._nursery: trio.Nursery | None = None
         for number in DECK_NUMBERS:
             button = f"deck{number}.load_selected"
@@ -182,6 +186,7 @@ class Core:
             nursery.start_soon(self._pads.run)
             nursery.start_soon(self._browser.run)
             nursery.start_soon(self._effects.run)
+            nursery.start_soon(self.recording.run)
             with trio.move_on_after(INFO_S):  # so that the first status has the decks' tracks
                 await self._poll_host()
             nursery.start_soon(self._tracks.run)
@@ -206,6 +211,7 @@ class Core:
             if self._host is before:  # else a load in between has newer info
                 self._host = info
                 self._show_tracks(info)
+                self.recording.update(info.get("record"))
         except (OSError, SfaError):
             self._host = {}
         self._lock.update()  # in case a report was lost
@@ -731,6 +737,7 @@ class Core:
             restarts=self._restarts(),
             surfaces=self.surface_errors,
             effects=self._effects.problems,
+            files=unwritten(self._host),
         )
         return judge(facts)
 
@@ -742,6 +749,20 @@ class Core:
             for name, (why, at_s) in self._restarted.all.items()
             if 0.0 <= time.time() - at_s < LATELY_S
         }
+
+
+def unwritten(host: dict[str, Any]) -> list[str]:
+    """Return what the host could not write to its disk, for health."""
+    found = []
+    for name, words in (
+        ("journal", "the journal of this set ended"),
+        ("record", "the recording ended"),
+        ("snapshot", "no snapshot is kept to resume from"),
+    ):
+        error = (host.get(name) or {}).get("error")
+        if error:
+            found.append(f"{words}: {error}")
+    return found
 
 
 @cache

@@ -55,6 +55,8 @@ class Facts:
         Surfaces that are switched on and could not start, with the reason.
     effects : list of str
         User effects that do not run, with the reason.
+    files : list of str
+        What the host could not write, with the reason: the journal, the recording, the snapshot.
     """
 
     silent_s: float
@@ -76,6 +78,7 @@ class Facts:
     restarts: dict[str, str] = field(default_factory=dict)
     surfaces: list[str] = field(default_factory=list)
     effects: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
 
 class Misses:
@@ -152,7 +155,7 @@ def judge(facts: Facts) -> tuple[str, list[str]]:
         found.append((1, f"{facts.reports_lost} reports were not fetched in time"))
     for process, why in facts.restarts.items():
         found.append((1, f"{process} was restarted: {why}"))
-    found += [(1, words) for words in (*facts.surfaces, *facts.effects)]
+    found += [(1, words) for words in (*facts.surfaces, *facts.effects, *facts.files)]
     found.sort(key=lambda item: -item[0])
     worst = found[0][0] if found else 0
     return WORDS[worst], [reason for _, reason in found]

@@ -21,7 +21,7 @@ import trio
 from msgspec import Struct
 
 from sfa_engine.desk import DECKS
-from sfa_engine.stage.audible import is_audible
+from sfa_engine.engine.audible import is_audible
 from sfa_engine.stage.conductor import Conductor, readings_of
 from sfa_engine.stage.hotcues import bundle_of
 from sfa_engine.stage.outbox import Outbox

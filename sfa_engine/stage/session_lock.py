@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sfa_engine.desk import DECK_NUMBERS, DESK, Value, session_lock
-from sfa_engine.stage.audible import audible_decks, audible_sides, is_playing, is_up
+from sfa_engine.engine.audible import audible_decks, audible_sides, is_playing, is_up
 from sfa_engine.stage.conductor import Conductor
 
 _LOCK, _LOCKED = DESK.session.lock, DESK.session.locked

@@ -17,6 +17,7 @@ PCM: dict[str, np.dtype[Any]] = {"s16": np.dtype("<i2"), "f32": np.dtype("<f4")}
 CHANNELS = 2
 HEADER_BYTES = 64 << 10  # the data of a WAV begins before, cover art included
 OWN_HEADER_BYTES = 128  # of our WAV files; a multiple of 16, so that PCM is aligned
+SAMPLE_BYTES = {"s16": 2, "s24": 3, "f32": 4}  # what `wav_header` describes
 _UNSTATED = 0xFFFFFFFF  # a size that stands in ``ds64``
 _AGAIN = "prepare the track again with `sfa prep`"
 
@@ -105,7 +106,7 @@ def _wav_form(chunk: bytes) -> tuple[int, int, str]:
 
 
 def wav_header(frames: int, rate: int, pcm: str) -> bytes:
-    """Return the header of a stereo WAV; `parse_wav_header` reads it.
+    """Return the header of a stereo WAV; `parse_wav_header` reads it, but for ``"s24"``.
 
     Parameters
     ----------
@@ -114,14 +115,14 @@ def wav_header(frames: int, rate: int, pcm: str) -> bytes:
     rate : int
         Hz.
     pcm : str
-        ``"s16"`` or ``"f32"``.
+        ``"s16"``, ``"s24"`` or ``"f32"``.
 
     Returns
     -------
     bytes
         `OWN_HEADER_BYTES` of them; RF64 if the file has more than 4 GB.
     """
-    sample_bytes = PCM[pcm].itemsize
+    sample_bytes = SAMPLE_BYTES[pcm]
     frame_bytes = CHANNELS * sample_bytes
     data_bytes = frames * frame_bytes
     riff_bytes = OWN_HEADER_BYTES - 8 + data_bytes

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from sfa_engine.engine.audible import audible_decks
 from sfa_engine.engine.layout import VALUE_INDEX
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import Refused
-from sfa_engine.stage.audible import audible_decks
 from sfa_engine.stage.conductor import Conductor
 from sfa_engine.stage.session_lock import SessionLock
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from sfa_engine.desk.deck import STEMS
 from sfa_engine.engine.layout import HEADS, STRIPS, VALUE_INDEX, VOICES
-from sfa_engine.host.kernel import effects, equaliser, filters, finer, meter, stem_line
+from sfa_engine.host.kernel import effects, equaliser, filters, finer, meter, stem_line, tap
 from sfa_engine.host.kernel.glide import ramp
 from sfa_engine.host.kernel.interpolate import add_span, fetch, weigh
 from sfa_engine.host.kernel.intrinsics import kernel, part
@@ -251,6 +251,7 @@ def render(engine, dsp, deck, start, frames, frame):
         if silent or not (there or filters.rings(strip.filter)):
             filters.settle(strip.filter, b.filter, RESONANCE, rate)
             meter.rest(strip, frames, rate)
+            tap.write_silence(dsp, tap.number_of(deck, np.int64(s)), frames, frame)
             continue
         blank(strip_bus, start, frames)
         if there:
@@ -282,6 +283,7 @@ def render(engine, dsp, deck, start, frames, frame):
             gain1 * min(1.0, 1.0 + b.pan / 100.0),
         )
         meter.follow(strip, strip_bus, start, frames, rate)
+        tap.write(dsp, tap.number_of(deck, np.int64(s)), strip_bus, start, frames, frame)
         effects.take_stem(dsp, deck, s, start, frames)
         add(bus, strip_bus, start, frames)
     engine.transport[deck].underruns += missing

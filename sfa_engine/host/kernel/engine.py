@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sfa_engine.engine.command import ReportKind
+from sfa_engine.engine.command import Reason, ReportKind
 from sfa_engine.engine.layout import (
     BINS,
     BLOCKS,
@@ -27,13 +27,14 @@ from sfa_engine.host.kernel import (
     slip,
     stem_line,
     sync,
+    tap,
     transport,
 )
 from sfa_engine.host.kernel.glide import advance, settle
 from sfa_engine.host.kernel.intrinsics import gettid, kernel, now_ns, store_release, wake
 from sfa_engine.host.kernel.lead import CLOCK, downbeat, running_beat, session_beat
 from sfa_engine.host.kernel.lead import tempo as tempo_of
-from sfa_engine.host.kernel.reports import changed, event
+from sfa_engine.host.kernel.reports import changed, event, note, starved
 from sfa_engine.host.kernel.waiting import frames_to_next
 
 F = np.float32
@@ -48,6 +49,7 @@ MOVED_FRAMES = 64 * TICK  # 43 ms at 48 kHz: as fast as an eye follows a fader
 def begin(engine, dsp, started_ns):
     """Take over at the first block of a host: settle the controls, find the thread."""
     settle(engine, dsp)
+    before = np.float64(engine.frame)
     dsp.output_left = 0
     dsp.cycle = 0
     dsp.chunk = 0
@@ -67,13 +69,20 @@ def begin(engine, dsp, started_ns):
     for d in range(DECKS):
         mixer.settle_sides(engine, dsp, np.int64(d))
     engine.fresh = 0
+    tap.skip(engine, dsp)
+    note(engine, ReportKind.BEGUN, dsp.command, 0, engine.frame, Reason.NONE, -1, before)
 
 
 @kernel
 def report_moved(engine, dsp, frame):
-    """Report the rates and the tempo that moved because a deck was followed."""
+    """Report the rates and the tempo that moved because a deck was followed, and starved decks."""
     for d in range(DECKS):
         machine = engine.transport[d]
+        if machine.underruns != dsp.starved[d]:
+            if machine.underruns > dsp.starved[d]:
+                lacking = np.float64(machine.underruns - dsp.starved[d])
+                starved(engine, dsp, d, frame, lacking)
+            dsp.starved[d] = machine.underruns
         if machine.rate_moved != 0:
             machine.rate_moved = 0
             changed(engine, dsp, sync.AT_RATE + d * DECK_STRIDE, frame)
@@ -118,6 +127,7 @@ def tick(engine, dsp):
         mixer.mix(engine, dsp, done, frames, frame)
         engine.frame = frame + frames
         done += frames
+    tap.publish(engine, dsp)
     if engine.frame % MOVED_FRAMES == 0:
         report_moved(engine, dsp, engine.frame)
 

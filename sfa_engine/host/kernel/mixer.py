@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfa_engine.engine.layout import DECKS, LATENCY, STRIPS
-from sfa_engine.host.kernel import deck, effects, meter, sampler
+from sfa_engine.engine.layout import DECKS, LATENCY, STRIPS, TAP_DECK, TAP_MASTER
+from sfa_engine.host.kernel import deck, effects, meter, sampler, tap
 from sfa_engine.host.kernel.elementary import factor_of
 from sfa_engine.host.kernel.glide import ramp
 from sfa_engine.host.kernel.intrinsics import kernel, part
@@ -81,7 +81,9 @@ def mix(engine, dsp, start, frames, frame):
         dsp.tap_from, dsp.tap_to = first.deck[d].trim * gain0, to.deck[d].trim * gain1
         if not deck.render(engine, dsp, np.int64(d), start, frames, frame):
             meter.rest(channel, frames, dsp.sample_rate)
+            tap.write_silent_deck(dsp, np.int64(d), frames, frame)
             continue
+        tap.write(dsp, TAP_DECK + np.int64(d), dsp.deck_bus, start, frames, frame)
         send(dsp, cue_bus, dsp.deck_bus, start, frames, first.deck[d].pfl, to.deck[d].pfl)
         deck.apply_gain(dsp, dsp.deck_bus, start, frames, gain0, gain1, gain0, gain1)
         meter.follow(channel, dsp.deck_bus, start, frames, dsp.sample_rate)
@@ -97,6 +99,7 @@ def mix(engine, dsp, start, frames, frame):
     on = values.master.limiter.on != 0.0
     limit(dsp, mix_bus, start, frames, ceiling, values.master.limiter.release, on)
     meter.follow_master(dsp, mix_bus, start, frames)
+    tap.write(dsp, np.int64(TAP_MASTER), mix_bus, start, frames, frame)
     for c in range(2):
         row = part(mix_bus, c, start)
         out = part(dsp.output, c, start)

@@ -9,13 +9,8 @@ from sfa_engine.host.kernel.intrinsics import kernel, store_release
 
 
 @kernel
-def report(engine, kind, command, seq, frame, reason, index, value):
-    """Write a report of a command; if the ring is full it is dropped and counted."""
-    head = engine.report_head
-    if head - engine.report_tail >= REPORTS:
-        engine.reports_lost += 1
-        return
-    record = engine.reports[head % REPORTS]
+def fill(record, kind, command, seq, frame, reason, index, value):
+    """Write a report into its place on a ring."""
     record.kind = kind
     record.reason = reason
     record.ring = command.ring
@@ -33,6 +28,30 @@ def report(engine, kind, command, seq, frame, reason, index, value):
     record.x = command.x
     record.y = command.y
     record.value = value
+
+
+@kernel
+def note(engine, kind, command, seq, frame, reason, index, value):
+    """Write a report for the journal, if there is one; what finds no room is counted."""
+    if engine.journalled == 0:
+        return
+    head = engine.journal_head
+    if head - engine.journal_tail >= REPORTS:
+        engine.journal_lost += 1
+        return
+    fill(engine.journal[head % REPORTS], kind, command, seq, frame, reason, index, value)
+    store_release(engine.journal_head_address, head + 1)
+
+
+@kernel
+def report(engine, kind, command, seq, frame, reason, index, value):
+    """Write a report of a command; if the ring is full it is dropped and counted."""
+    note(engine, kind, command, seq, frame, reason, index, value)
+    head = engine.report_head
+    if head - engine.report_tail >= REPORTS:
+        engine.reports_lost += 1
+        return
+    fill(engine.reports[head % REPORTS], kind, command, seq, frame, reason, index, value)
     store_release(engine.report_head_address, head + 1)
 
 
@@ -58,4 +77,12 @@ def event(engine, dsp, kind, deck, frame, value):
     """Report what no command caused."""
     dsp.command.deck = deck
     report(engine, kind, dsp.command, 0, frame, Reason.NONE, -1, value)
+    dsp.command.deck = 0
+
+
+@kernel
+def starved(engine, dsp, deck, frame, frames):
+    """Note that frames of a deck were not in memory when they were due."""
+    dsp.command.deck = deck
+    note(engine, ReportKind.STARVED, dsp.command, 0, frame, Reason.NONE, -1, frames)
     dsp.command.deck = 0

@@ -17,7 +17,7 @@ from sfa_engine.engine.layout import COMMANDS, DECKS, MAX_WAITING, RINGS, VALUES
 from sfa_engine.host.kernel import clock, sampler
 from sfa_engine.host.kernel.dispatch import dispatch
 from sfa_engine.host.kernel.intrinsics import kernel, load_acquire, store_release
-from sfa_engine.host.kernel.reports import report
+from sfa_engine.host.kernel.reports import note, report
 from sfa_engine.host.kernel.transport_verbs import load
 from sfa_engine.host.kernel.values import put_value
 from sfa_engine.host.kernel.waiting import cancel, clear, copy, frames_to_time, keep, refuse, remove
@@ -35,7 +35,10 @@ def drain(engine):
         # A head that is wrong must not keep the audio thread busy.
         head = min(load_acquire(ring.head_address), tail + COMMANDS)
         while tail < head and engine.waiting_count < MAX_WAITING:
-            keep(engine, ring.commands[tail % COMMANDS], r)
+            command = ring.commands[tail % COMMANDS]
+            command.ring = r  # whatever its writer says
+            note(engine, ReportKind.TAKEN, command, 0, engine.frame, Reason.NONE, -1, 0.0)
+            keep(engine, command)
             tail += 1
         store_release(ring.tail_address, tail)
 

@@ -138,9 +138,8 @@ def is_full(engine):
 
 
 @kernel
-def keep(engine, command, ring):
+def keep(engine, command):
     """Put a command among those that wait; refuse one that makes no sense or may not wait."""
-    command.ring = ring  # whatever its writer says
     if not is_valid(command):
         refuse(engine, command, 0, engine.frame, Reason.UNKNOWN)
     elif command.when != When.NOW and is_full(engine):

@@ -34,9 +34,13 @@ def is_playing(memory: Memory, deck: int, get: Get) -> bool:
 
 def is_audible(memory: Memory, deck: int, get: Get) -> bool:
     """Return whether a deck, from 1, is audible; `get` returns a control's value."""
+    return is_playing(memory, deck, get) and is_open(deck, get)
+
+
+def is_open(deck: int, get: Get) -> bool:
+    """Return whether a deck, from 1, would be audible if it played."""
     return (
-        is_playing(memory, deck, get)
-        and is_up(get(f"deck{deck}.fader"))
+        is_up(get(f"deck{deck}.fader"))
         and is_up(get("master.volume"))
         and _way_off(deck, get) < CUT_AWAY
     )
