@@ -1,6 +1,7 @@
 """How far two synced decks are apart after two hours of jumps: by their timelines and by ear.
 
-Each deck plays clicks on its off-beats, one deck on the left and one on the right. Between two
+Each deck plays clicks on its off-beats, in two stems of which one goes to the other deck and back;
+one deck is heard on the left and one on the right. Between two
 gestures the decks have time to settle; from there on each click must have one on the other side,
 at the same frame. Loops have their seams on the beat, so that no seam cuts a click.
 """
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from sfa_engine.bench.random_set import Action, RandomSet, timed
+from sfa_engine.bench.random_set import STEM, Action, RandomSet, timed
 from sfa_engine.bench.rig import RATE, Result, result
 from sfa_engine.desk import CONTROLS
 from sfa_engine.engine.intents import NOW, command_for
@@ -28,8 +29,8 @@ TRACK_S = 1800.0
 GESTURES = 500
 SETTLE_S = 11.0  # half a beat at 4 % takes 7 s, the last of it 3 s, and a gesture up to 1 s
 CLICK_FRAMES = 64  # of the track; 1.3 ms
-CLICK_LEVEL = 16_000
-SILENCE = 1e-3  # of a click of 0.5; interpolation rings at -90 dB around one
+CLICK_LEVEL = 8_000  # of each stem
+SILENCE = 1e-3  # of a click of 0.25 or 0.5; interpolation rings at -90 dB around one
 SEED = 11
 
 Clicks = npt.NDArray[np.float64]
@@ -125,8 +126,10 @@ class Performance:
         self._block = block
         for deck, bpm in TEMPOS_BPM.items():
             grid = Grid((Anchor(0.0, 0.0),), bpm)
-            self.engine.load(deck - 1, {"mix": click_track(bpm, TRACK_S)}, rate=RATE, grid=grid)
-            self.engine.set(f"deck{deck}.stem.mix.pan", -100.0 if deck == 1 else 100.0)
+            stems = dict.fromkeys(("drums", STEM), click_track(bpm, TRACK_S))
+            self.engine.load(deck - 1, stems, rate=RATE, grid=grid)
+            for stem in stems:
+                self.engine.set(f"deck{deck}.stem.{stem}.pan", -100.0 if deck == 1 else 100.0)
         self.engine.render(block)
         self._do(self.hands.begin())
 

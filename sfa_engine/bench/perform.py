@@ -21,7 +21,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -318,10 +318,9 @@ def _do(rig: Rig, actions: list[Any]) -> None:
             value = control.options[int(value)]
         elif isinstance(control, Switch):
             value = bool(value)
-        if control.settable:
-            rig.client.call("set", path=action.path, value=value)
-        else:
-            rig.client.call("press", path=action.path, value=value)
+        method = "set" if control.settable else "press"
+        with suppress(Refused):  # a stem that is not there to be taken back, for instance
+            rig.client.call(method, path=action.path, value=value)
 
 
 def _live_drift(memory: Memory) -> float:

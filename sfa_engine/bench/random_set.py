@@ -12,6 +12,9 @@ import numpy as np
 
 HOT_CUES = 8  # of each deck, that are set before and pressed
 LOOPS_BEATS = (1.0, 2.0, 4.0, 8.0)  # with a part of a beat no beat could be compared
+ROLLS_BEATS = (1 / 32, 1 / 8, 1 / 4, 1 / 2, 1.0, 4.0)  # these end before beats are compared
+HOLD_S = (0.1, 0.9)  # how long a button is held, a pause lasts, or a platter turns by itself
+STEM = "vocals"  # loops alone, and goes to the other deck and back
 BEND_S = 0.5
 SYNC_OFF_S = 0.25
 FIRST_S, LAST_S = 60.0, 0.8  # where a deck is sent to: from a second up to a share of its track
@@ -40,7 +43,7 @@ class RandomSet:
     def __init__(self, seed: int, length_s: float) -> None:
         self._rng = np.random.default_rng(seed)
         self._length_s = length_s
-        self._looping: set[int] = set()
+        self._looping: set[str] = set()  # loops that the next gesture leaves
         self.counts: dict[str, int] = {}
         self._gestures: dict[str, Callable[[int], list[Action]]] = {
             "jump": self._jump,
@@ -53,6 +56,20 @@ class RandomSet:
             "sync": self._sync,
             "keylock": self._keylock,
             "pitch": self._pitch,
+            "bar": self._bar,
+            "roll": self._roll,
+            "censor": self._censor,
+            "slip loop": self._slip_loop,
+            "slip reverse": self._slip_reverse,
+            "brake": self._brake,
+            "spin-back": self._spin_back,
+            "scratch": self._scratch,
+            "stem loop": self._stem_loop,
+            "stem roll": self._stem_roll,
+            "stem exchange": self._stem_exchange,
+            "stem held": self._stem_held,
+            "stem undo": self._stem_undo,
+            "stem key": self._stem_key,
         }
 
     def begin(self) -> list[Action]:
@@ -74,7 +91,7 @@ class RandomSet:
         A loop is left by the gesture after it; a deck that comes near an end of its track is sent
         away from there.
         """
-        actions = [Action(f"deck{deck}.loop.active", 0.0) for deck in sorted(self._looping)]
+        actions = [Action(path, 0.0) for path in sorted(self._looping)]
         self._looping.clear()
         for deck, position_s in positions_s.items():
             if not FIRST_S / 2 < position_s < self._length_s * (LAST_S + 0.1):
@@ -105,7 +122,7 @@ class RandomSet:
         return [Action(f"deck{deck}.hotcue{cue}.press", 1.0)]
 
     def _loop(self, deck: int) -> list[Action]:
-        self._looping.add(deck)
+        self._looping.add(f"deck{deck}.loop.active")
         beats = float(self._rng.choice(LOOPS_BEATS))
         return [Action(f"deck{deck}.loop.length", beats), Action(f"deck{deck}.loop.beatloop", 1.0)]
 
@@ -118,8 +135,19 @@ class RandomSet:
 
     def _restart(self, deck: int) -> list[Action]:
         path = f"deck{deck}.play"
-        pause_s = float(self._rng.uniform(0.05, 0.9))
-        return [Action(path, 0.0), Action(path, 1.0, pause_s)]
+        return [Action(path, 0.0), Action(path, 1.0, self._pause_s())]
+
+    def _pause_s(self) -> float:
+        return float(self._rng.uniform(*HOLD_S))
+
+    def _held(self, path: str, value: float = 1.0) -> list[Action]:
+        """Return the press of a button, and its release."""
+        return [Action(path, value), Action(path, 0.0, self._pause_s())]
+
+    def _slipping(self, deck: int, actions: list[Action]) -> list[Action]:
+        """Return what is done on top of a track, which goes on underneath."""
+        path = f"deck{deck}.slip"
+        return [Action(path, 1.0), *actions, Action(path, 0.0)]
 
     def _sync(self, _: int) -> list[Action]:
         path = f"deck{FOLLOWER}.sync"
@@ -134,6 +162,85 @@ class RandomSet:
 
     def _pitch(self, deck: int) -> list[Action]:
         return [Action(f"deck{deck}.pitch", float(self._rng.integers(-3, 4)))]
+
+    def _bar(self, deck: int) -> list[Action]:
+        """Choose what is aligned from now on, and jump to the bar that is followed."""
+        return [
+            Action(f"deck{deck}.sync_align", float(self._rng.integers(0, 2))),
+            Action(f"deck{FOLLOWER}.sync_bar", 1.0),
+        ]
+
+    def _roll(self, deck: int) -> list[Action]:
+        beats = float(self._rng.choice(ROLLS_BEATS))
+        return [Action(f"deck{deck}.loop.length", beats), *self._held(f"deck{deck}.loop.roll")]
+
+    def _censor(self, deck: int) -> list[Action]:
+        return self._held(f"deck{deck}.censor")
+
+    def _slip_loop(self, deck: int) -> list[Action]:
+        beats = float(self._rng.choice(ROLLS_BEATS))
+        press = f"deck{deck}.loop.beatloop"
+        loops = [Action(press, 1.0), Action(press, 1.0, self._pause_s())]
+        return [Action(f"deck{deck}.loop.length", beats), *self._slipping(deck, loops)]
+
+    def _slip_reverse(self, deck: int) -> list[Action]:
+        return self._slipping(deck, self._held(f"deck{deck}.reverse"))
+
+    def _brake(self, deck: int) -> list[Action]:
+        """Brake, and start again before or after the platter stands."""
+        time_s = float(self._rng.uniform(*HOLD_S))
+        return [
+            Action(f"deck{deck}.brake_time", time_s),
+            Action(f"deck{deck}.brake", 1.0),
+            Action(f"deck{deck}.play", 1.0, self._pause_s()),
+        ]
+
+    def _spin_back(self, deck: int) -> list[Action]:
+        return [
+            Action(f"deck{deck}.spinback_time", self._pause_s()),
+            Action(f"deck{deck}.spinback", 1.0),
+            Action(f"deck{deck}.play", 1.0, self._pause_s()),
+        ]
+
+    def _scratch(self, deck: int) -> list[Action]:
+        """Scratch, with slip or without."""
+        speed = float(self._rng.uniform(-300.0, 300.0))
+        touch, scratch = f"deck{deck}.touch", f"deck{deck}.scratch"
+        hand = [
+            Action(touch, 1.0),
+            Action(scratch, speed),
+            Action(scratch, 0.0, self._pause_s()),
+            Action(touch, 0.0),
+        ]
+        return self._slipping(deck, hand) if self._rng.integers(0, 2) else hand
+
+    def _stem_loop(self, deck: int) -> list[Action]:
+        path = f"deck{deck}.stem.{STEM}.loop"
+        self._looping.add(path)
+        beats = float(self._rng.choice(LOOPS_BEATS))
+        return [Action(f"{path}_length", beats), Action(path, 1.0)]
+
+    def _stem_roll(self, deck: int) -> list[Action]:
+        name = f"deck{deck}.stem.{STEM}"
+        beats = float(self._rng.choice(ROLLS_BEATS))
+        return [Action(f"{name}.loop_length", beats), *self._held(f"{name}.roll")]
+
+    def _stem_exchange(self, deck: int) -> list[Action]:
+        """Swap the stem, move it to the other deck, or take it from there or from nowhere."""
+        name = f"deck{deck}.stem.{STEM}"
+        what = str(self._rng.choice(("swap", "hand_over", "source")))
+        value = float(self._rng.integers(0, FOLLOWER + 1)) if what == "source" else 1.0
+        return [Action(f"{name}.{what}", value)]
+
+    def _stem_held(self, deck: int) -> list[Action]:
+        what = str(self._rng.choice(("swap_hold", "lend")))
+        return self._held(f"deck{deck}.stem.{STEM}.{what}")
+
+    def _stem_undo(self, _: int) -> list[Action]:
+        return [Action("stems_undo", 1.0)]
+
+    def _stem_key(self, deck: int) -> list[Action]:
+        return [Action(f"deck{deck}.stem_key", float(self._rng.integers(0, 2)))]
 
 
 def timed(actions: list[Action]) -> Iterator[tuple[float, Action]]:

@@ -19,6 +19,7 @@ def engine(bundles):
     with show({}, "none", "", "--no-backstage", osc=free_port()) as running:
         with running.connect() as client:
             client.call("deck.load", deck=1, path=str(bundles[0]))
+            client.call("set", path="deck1.rate", value=0.25)  # its 40 s last for all tests
             client.call("set", path="deck1.play", value=True)
         yield running
 
@@ -26,8 +27,6 @@ def engine(bundles):
 @pytest.fixture
 def control(engine):
     with engine.connect() as client:
-        client.call("set", path="deck1.position", value=5.0)
-        client.call("set", path="deck1.play", value=True)
         yield client
 
 
