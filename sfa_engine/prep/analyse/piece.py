@@ -77,16 +77,18 @@ def find_pieces(
         pieces = [_refined(described, pieces[0], bar_s)]
     if len(pieces) == 1 and pieces[0].is_even:
         return None
-    starts = [0.0]
+    starts, clear = [0.0], [float("inf")]
     for (one, two), (before, after) in zip(pairwise(pieces), pairwise(ranges), strict=True):
         span = (float(before[-1]) - 1, float(after[0]) + 2)
-        starts.append(_seam(described, found.average, one, two, bar_s, span))
+        start_s, clear_bars = _seam(described, found.average, one, two, bar_s, span)
+        starts.append(start_s)
+        clear.append(clear_bars)
     ends = [*starts[1:], onsets.seconds]
     if any(end - start < bar_s for start, end in zip(starts, ends, strict=True)):
         return None
     pieces = [
-        Piece(start, end, p.real_s, p.straight_s, p.is_even)
-        for p, start, end in zip(pieces, starts, ends, strict=True)
+        Piece(start, end, p.real_s, p.straight_s, p.is_even, bars)
+        for p, start, end, bars in zip(pieces, starts, ends, clear, strict=True)
     ]
     return Warp(tuple(pieces)).numbered(bar_s), bar_s / beats_per_bar
 
@@ -210,10 +212,10 @@ def _seam(
     after: Piece,
     bar_s: float,
     span: tuple[float, float],
-) -> float:
+) -> tuple[float, float]:
     """Return where the bars of one piece stop to fit and those of the next do, in seconds.
 
-    Each moment is compared with the average bar where either piece has it. A silence fits none:
+    The second value is `Piece.clear_bars`. Each moment is compared with the average bar where either piece has it. A silence fits none:
     the seam is at its end.
     """
     first = max(0, int(span[0] * bar_s * _FEATURE_HZ))
@@ -225,4 +227,5 @@ def _seam(
         fits.append((described[:, first:last] * average[:, place]).sum(axis=0))
     total = np.concatenate([[0.0], np.cumsum(fits[0] - fits[1])])
     best = np.flatnonzero(total >= total.max() - 1e-3 * np.ptp(total))
-    return (first + int(best[-1])) / _FEATURE_HZ
+    of_a_bar = float((average**2).sum()) * bar_s * _FEATURE_HZ / POINTS
+    return (first + int(best[-1])) / _FEATURE_HZ, float(np.ptp(total)) / (of_a_bar + 1e-9)
