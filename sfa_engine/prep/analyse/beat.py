@@ -35,9 +35,6 @@ _BEFORE_S = 0.02  # of 0: a file cut on its first beat begins with it
 _SURE_OF_LOOP = 0.9  # confidence where length and attacks of a loop agree
 _MIN_SEPARATION = 0.25  # of a beat before a seam: what is nearer is no beat of its own
 _LEAST_HOLDING = 0.8  # of the attacks that lie where pieces say; else they are not believed
-# Two cuts in a break were found three bars off, where drums return: 0.48 and 0.69 bars. Of 25 that
-# were found within a bar, the half beats had 0.5 to 1.8, the others 0.65 to 3.1.
-_LEAST_CLEAR_BARS = 0.8
 _WHOLE_BEATS = 0.06  # that a jump of whole beats may be off
 _WITHIN_S = 0.002  # of the beats that were followed, the anchors' lines
 
@@ -186,7 +183,7 @@ def _unclear(warp: Warp, period_s: float) -> str:
     """Return what seams whose places are not clear leave in doubt; see `Beats`."""
     doubt = ""
     for before, after in pairwise(warp.pieces):
-        if after.clear_bars < _LEAST_CLEAR_BARS:
+        if not after.starts_clearly:
             seam = np.array([after.start_s])
             beats = float((after.straight(seam) - before.straight(seam))[0]) / period_s
             doubt = "phase" if abs(beats - round(beats)) > _WHOLE_BEATS else doubt or "bar"

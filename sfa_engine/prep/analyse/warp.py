@@ -41,9 +41,8 @@ class Piece:
         At least two points of its map, both rising; lines between and beyond them.
     is_even : bool
         Whether its tempo is constant, that of the whole.
-    clear_bars : float
-        How much says where it starts: bars that fit it and not the piece before, and the other
-        way round. Infinite for the first piece.
+    starts_clearly : bool
+        Whether the music says where it starts, to some bars.
     """
 
     start_s: float
@@ -51,7 +50,7 @@ class Piece:
     real_s: Floats
     straight_s: Floats
     is_even: bool
-    clear_bars: float = float("inf")
+    starts_clearly: bool = True
 
     def straight(self, real_s: Floats) -> Floats:
         """Return the straight time of some times, also outside the piece."""
