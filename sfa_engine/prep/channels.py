@@ -110,7 +110,8 @@ def channels_of(frame: Any) -> NDArray[np.floating[Any]]:
 
 def may_be_damaged(frame: Any) -> bool:
     """Return whether samples of a codec's frame can be no numbers: those of a float format."""
-    return frame.format.name.startswith(("flt", "dbl"))
+    name: str = frame.format.name
+    return name.startswith(("flt", "dbl"))
 
 
 def repair(samples: NDArray[np.floating[Any]]) -> int:

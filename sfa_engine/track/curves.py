@@ -218,15 +218,15 @@ class CurvesWriter:
 
         kind = 2 if fine else 1
         low, high = span
-        table = np.asarray(values)
-        numbers = np.empty(table.shape, _TYPES[kind])
-        for at in range(0, len(table), _AT_ONCE):  # for memory: an hour's peaks took 70 MB
+        table: NDArray[Any] = np.asarray(values)
+        rows, columns = table.shape
+        numbers: NDArray[Any] = np.empty((rows, columns), _TYPES[kind])
+        for at in range(0, rows, _AT_ONCE):  # for memory: an hour's peaks took 70 MB
             part = table[at : at + _AT_ONCE].astype(np.float64)
             share = np.clip((part - low) / (high - low), 0.0, 1.0)
             share = np.nan_to_num(np.sqrt(share) if square else share)
             numbers[at : at + _AT_ONCE] = np.rint(share * _SPANS[kind][1])
         scale = _SQUARE if square else _LINEAR
-        rows, columns = numbers.shape
         self._add(name, kind, scale, columns, rows, rate_hz, span, numbers.tobytes())
 
     def add_list(self, name: str, frames: ArrayLike) -> None:

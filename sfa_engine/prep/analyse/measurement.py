@@ -172,7 +172,7 @@ class _Pass:
         self.peak = TruePeak()
         self.spectra = spectra
         self.pitches = Pitches(KEY_RATE, LONG, LONG_HOP)
-        weighted_hz = np.arange(KEY_RATE // 2 * SIZE // RATE + 1) * (RATE / SIZE)
+        weighted_hz: Floats = np.arange(KEY_RATE // 2 * SIZE // RATE + 1.0) * (RATE / SIZE)
         self.weighting = k_weighting(weighted_hz).astype(np.complex64)
         self.filters = {name: _response(name, band) for name, band in BANDS.items()}
 
