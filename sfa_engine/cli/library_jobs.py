@@ -58,6 +58,8 @@ def reanalyse(
         count = client.call("library.reanalyse", **query, dry_run=True)["tracks"]
         if not count:
             click.echo("no track to analyse", err=True)
+            if as_json:
+                print_json_line({"counts": {}, "tracks": []})
             return
         if count > MAX_UNASKED:
             confirm(f"Analyse {count} tracks again?", yes=yes)

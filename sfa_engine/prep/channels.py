@@ -97,10 +97,21 @@ def channels_of(frame: Any) -> NDArray[np.floating[Any]]:
     else:
         plane = memoryview(AudioPlane(frame, 0))
         packed = np.frombuffer(plane, kind, frame.samples * channels)
-        samples = packed.reshape(-1, channels).T.copy()
+        samples = packed.reshape(-1, channels).T
     if full == 1.0:
-        return samples
-    return (samples.astype(np.float32) - np.float32(zero)) * np.float32(1.0 / full)
+        return samples.copy()
+    # in the order of memory, so that packed stereo stays as it is up to the analysis
+    floats = samples.astype(np.float32)
+    if zero:
+        floats -= np.float32(zero)
+    floats *= np.float32(1.0 / full)
+    return floats
+
+
+def may_be_damaged(frame: Any) -> bool:
+    """Return whether samples of a codec's frame can be no numbers: those of a float format."""
+    name: str = frame.format.name
+    return name.startswith(("flt", "dbl"))
 
 
 def repair(samples: NDArray[np.floating[Any]]) -> int:

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from sfa_engine.errors import MediaError
 from sfa_engine.library.payload import find_payload
-from sfa_engine.prep.channels import channels_of, repair, stereo
+from sfa_engine.prep.channels import channels_of, may_be_damaged, repair, stereo
 from sfa_engine.prep.frames import flac_frames
 from sfa_engine.prep.repair import Repairs, find_repairs
 from sfa_engine.track.media import RATE
@@ -206,7 +206,8 @@ class Decoding:
             elif end is not None:
                 end += length
             channels = channels_of(frame)
-            self.repaired_samples += repair(channels)
+            if may_be_damaged(frame):
+                self.repaired_samples += repair(channels)
             speakers = tuple(speaker.name for speaker in frame.layout.channels)
             yield rate, stereo(channels.astype(np.float32, copy=False), speakers)
 
@@ -238,9 +239,10 @@ class Decoding:
 
     def _is_gap(self, gap: Fraction, seconds: Fraction, codec: str) -> bool:
         """Return whether a gap between time stamps is lost sound, not rounding or an error."""
+        if gap <= (MIN_VORBIS_GAP_SECONDS if codec == "vorbis" else MIN_GAP_SECONDS):
+            return False
         left = None if self._stated_seconds is None else self._stated_seconds - seconds
-        least = MIN_VORBIS_GAP_SECONDS if codec == "vorbis" else MIN_GAP_SECONDS
-        return gap > least and (left is None or gap <= left + Fraction(SLACK_SECONDS))
+        return left is None or gap <= left + Fraction(SLACK_SECONDS)
 
     def _check_length(self, seconds: Fraction | int) -> None:
         """Raise MediaError if the sound is longer than the limit."""

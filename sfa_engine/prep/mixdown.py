@@ -6,19 +6,23 @@ again: the stems sum to the original.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from sfa_engine.errors import MediaError
 from sfa_engine.library.bundle import SUFFIX
-from sfa_engine.prep.decode import BLOCK_FRAMES, Decoding, decode_blocks
 from sfa_engine.track.media import RATE, WHOLE, Bundle, StemFile, read_bundle
 from sfa_engine.track.wav import CHANNELS
 
+if TYPE_CHECKING:
+    from sfa_engine.prep.decode import Decoding
+
+BLOCK_FRAMES = 1 << 16
+_AGAIN = "prepare the track again with `sfa prep`"
 Block = NDArray[np.float32]
 Progress = Callable[[float], None]
 
@@ -39,19 +43,27 @@ def source_blocks(
     """
     if is_bundle(path):
         return Mixdown(read_bundle(path), rate, progress)
+    # PyAV takes a quarter of a second to import, and a bundle does without
+    from sfa_engine.prep.decode import decode_blocks
+
     return decode_blocks(path, rate, progress)
 
 
-def stem_files(path: str | Path) -> dict[str, Path]:
-    """Return the files of a bundle's separated stems; none for what is in one piece, or mostly."""
+def stem_names(path: str | Path) -> list[str]:
+    """Return the separated stems of a bundle; none for what is in one piece, or mostly."""
     if not is_bundle(path):
-        return {}
-    bundle = read_bundle(path)
-    names = [stem.name for stem in bundle.track.stems]
-    separation = bundle.track.separation
-    if names == [WHOLE] or (separation is not None and separation.preview is not None):
-        return {}
-    return {name: stem.path for name, stem in zip(names, bundle.stems, strict=True)}
+        return []
+    track = read_bundle(path).track
+    names = [stem.name for stem in track.stems]
+    is_preview = track.separation is not None and track.separation.preview is not None
+    return [] if names == [WHOLE] or is_preview else names
+
+
+def stem_blocks(
+    path: str | Path, name: str, rate: int = RATE, progress: Progress | None = None
+) -> Mixdown:
+    """Return the sound of one stem of a bundle; see `source_blocks`."""
+    return Mixdown(read_bundle(path), rate, progress, only=name)
 
 
 def is_bundle(path: str | Path) -> bool:
@@ -60,7 +72,7 @@ def is_bundle(path: str | Path) -> bool:
 
 
 class Mixdown:
-    """The sum of a bundle's stems, for one loop over it; a `library.bundle.StemSource`.
+    """The sum of a bundle's stems, or one of them, in a loop; a `library.bundle.StemSource`.
 
     Parameters
     ----------
@@ -69,15 +81,29 @@ class Mixdown:
         Hz, of the blocks.
     progress : callable, optional
         Told the part that is done, 0..1.
+    only : str, optional
+        Name of the stem; all if left out.
     """
 
-    def __init__(self, bundle: Bundle, rate: int, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        rate: int,
+        progress: Progress | None = None,
+        *,
+        only: str | None = None,
+    ) -> None:
         self.rate = rate
         self.title = bundle.track.title
         self.artist = bundle.track.artist
         self.frames = 0
         # What befell the sound when it came in is so of what is made of it, too.
         stems = bundle.track.stems
+        self._stems: Sequence[StemFile] = [
+            file
+            for stem, file in zip(stems, bundle.stems, strict=True)
+            if only is None or stem.name == only
+        ]
         self.repaired_samples = max(stem.repaired_samples for stem in stems)
         self.truncated = any(stem.truncated for stem in stems)
         self.silent_seconds = max(stem.silent_frames for stem in stems) / bundle.track.rate
@@ -96,11 +122,13 @@ class Mixdown:
         track = self._bundle.track
         resampler = None
         if track.rate != self.rate:
+            import soxr
+
             resampler = soxr.ResampleStream(track.rate, self.rate, CHANNELS, quality="VHQ")
         for at in range(0, track.frames, BLOCK_FRAMES):
             count = min(BLOCK_FRAMES, track.frames - at)
-            block = np.zeros((count, CHANNELS), np.float32)
-            for stem in self._bundle.stems:
+            block = _read(self._stems[0], at, count)
+            for stem in self._stems[1:]:
                 block += _read(stem, at, count)
             if resampler is not None:
                 block = resampler.resample_chunk(block, last=at + count == track.frames)
@@ -114,10 +142,14 @@ class Mixdown:
 def _read(stem: StemFile, at: int, count: int) -> Block:
     """Return frames of a stem, full scale +-1."""
     wanted = count * CHANNELS
-    with stem.path.open("rb") as file:
-        file.seek(stem.offset_bytes + at * CHANNELS * stem.dtype.itemsize)
-        samples = np.frombuffer(file.read(wanted * stem.dtype.itemsize), stem.dtype)
+    try:
+        with stem.path.open("rb") as file:
+            file.seek(stem.offset_bytes + at * CHANNELS * stem.dtype.itemsize)
+            samples = np.frombuffer(file.read(wanted * stem.dtype.itemsize), stem.dtype)
+    except OSError as problem:
+        reason = problem.strerror or problem
+        raise MediaError(f'cannot read "{stem.path}": {reason}', _AGAIN) from problem
     if len(samples) != wanted:
-        raise MediaError(f'"{stem.path}" ends early', "prepare the track again with `sfa prep`")
+        raise MediaError(f'"{stem.path}" ends early', _AGAIN)
     scale = np.float32(1.0 / 32768.0) if stem.dtype.kind == "i" else np.float32(1.0)
-    return (samples.astype(np.float32) * scale).reshape(-1, CHANNELS)
+    return (samples * scale).reshape(-1, CHANNELS)

@@ -62,6 +62,7 @@ _BYTES = {1: 1, 2: 2, 3: 2, 4: 4}
 _SPANS = {1: (0, 255), 2: (0, 65_535), 3: (-32_768, 65_535), 4: (0, 2**32 - 1)}  # least, width
 _LINEAR, _SQUARE = 0, 1
 _ALIGNMENT = 8
+_AT_ONCE = 1 << 16  # rows
 _AGAIN = "analyse the track again"
 
 
@@ -217,11 +218,15 @@ class CurvesWriter:
 
         kind = 2 if fine else 1
         low, high = span
-        share = np.clip((np.asarray(values, np.float64) - low) / (high - low), 0.0, 1.0)
-        share = np.nan_to_num(np.sqrt(share) if square else share)
-        numbers = np.rint(share * _SPANS[kind][1]).astype(_TYPES[kind])
+        table: NDArray[Any] = np.asarray(values)
+        rows, columns = table.shape
+        numbers: NDArray[Any] = np.empty((rows, columns), _TYPES[kind])
+        for at in range(0, rows, _AT_ONCE):  # for memory: an hour's peaks took 70 MB
+            part = table[at : at + _AT_ONCE].astype(np.float64)
+            share = np.clip((part - low) / (high - low), 0.0, 1.0)
+            share = np.nan_to_num(np.sqrt(share) if square else share)
+            numbers[at : at + _AT_ONCE] = np.rint(share * _SPANS[kind][1])
         scale = _SQUARE if square else _LINEAR
-        rows, columns = numbers.shape
         self._add(name, kind, scale, columns, rows, rate_hz, span, numbers.tobytes())
 
     def add_list(self, name: str, frames: ArrayLike) -> None:

@@ -10,20 +10,17 @@ from sfa_engine.bench.pieces import voice
 from sfa_engine.bench.pieces.club import club, finished
 from sfa_engine.bench.pieces.kinds import KINDS, Kind, kind
 from sfa_engine.bench.pieces.song import Part, Song, part, steady
-from sfa_engine.bench.pieces.style import Player, Style
+from sfa_engine.bench.pieces.style import BACK, LAST_OFF, SOFT_OFF, Player, Style
 from sfa_engine.bench.pieces.truth import Piece
-
-BACK = "....x.......x..."
-EIGHTHS = "x-x-x-x-x-x-x-x-"
 
 ROCK = Style(
     (96, 148),
     {
         "k": "x.......x.x.....|x.x.....x.x.....|x......xx.......",
         "s": BACK,
-        "h": EIGHTHS,
-        "y": EIGHTHS,
-        "o": "..............x.",
+        "h": SOFT_OFF,
+        "y": SOFT_OFF,
+        "o": LAST_OFF,
     },
     bass="1.1.1.1.1.1.1.1.|1.....1.1.....5.",
     chords="x...x...x...x...|x.x.x.x.x.x.x.x.",
@@ -41,7 +38,7 @@ FUNK = Style(
         "k": "x..x......x.....|x......x..x..x..",
         "s": BACK,
         "g": ".......-.-.-...-",
-        "h": "x-x-x-x-x-x-x-x-",
+        "h": SOFT_OFF,
         "c": "..x..x.x..x..x.x",
     },
     bass="1..1..8...1..5..|1.....8.1.5.....",
@@ -55,7 +52,7 @@ FUNK = Style(
 )
 BALLAD = Style(
     (60, 78),
-    {"k": "x.......x.......|x.......x.x.....", "s": BACK, "h": EIGHTHS, "y": EIGHTHS},
+    {"k": "x.......x.......|x.......x.x.....", "s": BACK, "h": SOFT_OFF, "y": SOFT_OFF},
     bass="1.......1.......|1.......5.......",
     chords="x...x...x...x...|x.......x.......",
     kicks="wood|deep",
@@ -106,8 +103,8 @@ REGGAE = Style(
     {
         "k": "........x.......",
         "r": "........x.......|........x....x..",
-        "h": EIGHTHS,
-        "o": "..............x.",
+        "h": SOFT_OFF,
+        "o": LAST_OFF,
     },
     bass="1...1.5.....1...|1..1....5.......",
     chords="....x.......x...|....x-......x-..",

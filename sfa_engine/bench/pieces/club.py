@@ -9,22 +9,27 @@ import numpy as np
 
 from sfa_engine.bench.pieces.kinds import KINDS, Kind, kind
 from sfa_engine.bench.pieces.song import Clock, Part, Song, part, steady
-from sfa_engine.bench.pieces.style import Player, Style
+from sfa_engine.bench.pieces.style import (
+    BACK,
+    EIGHTHS,
+    FOUR,
+    LAST_OFF,
+    OFF,
+    SIXTEENTHS,
+    SOFT_OFF,
+    Player,
+    Style,
+)
 from sfa_engine.bench.pieces.truth import Piece
-
-FOUR = "x...x...x...x..."
-BACK = "....x.......x..."
-EIGHTHS = "x.x.x.x.x.x.x.x."
-OFF = "..x...x...x...x."
 
 HOUSE = Style(
     (118, 128),
     {
         "k": FOUR,
         "s": BACK,
-        "h": EIGHTHS + "|xxxxxxxxxxxxxxxx",
+        "h": f"{EIGHTHS}|{SIXTEENTHS}",
         "o": OFF,
-        "z": "x-x-x-x-x-x-x-x-",
+        "z": SOFT_OFF,
         "g": ".......x.......-",
         "c": "...x..x....x..x.|..x..x....x..x..",
     },
@@ -37,7 +42,7 @@ TECHNO = Style(
     {
         "k": FOUR,
         "s": "............x...|....x.......x...",
-        "h": "..x...x...x...x.",
+        "h": OFF,
         "o": OFF,
         "r": "x..x..x.x..x..x.|...x..x....x..x.",
         "c": "..x....x..x....x",
@@ -49,7 +54,7 @@ TECHNO = Style(
 )
 TRANCE = Style(
     (132, 142),
-    {"k": FOUR, "s": BACK, "h": "x-x-x-x-x-x-x-x-", "o": OFF, "y": "x...x...x...x..."},
+    {"k": FOUR, "s": BACK, "h": SOFT_OFF, "o": OFF, "y": FOUR},
     bass=".111.111.111.111|..1...1...1...1.",
     kicks="club|hard",
     duck=0.6,
@@ -62,7 +67,7 @@ DNB = Style(
         "h": EIGHTHS,
         "o": "......x.......x.",
         "g": ".......-.-.....-|.......x.-......",
-        "y": "x.x.x.x.x.x.x.x.",
+        "y": EIGHTHS,
     },
     bass="1.....1...1.....|1.........1...5.",
     kicks="club|wood",
@@ -75,7 +80,7 @@ GARAGE = Style(
         "s": BACK,
         "h": "..x...x...x..xx.",
         "o": OFF,
-        "z": "x-x-x-x-x-x-x-x-",
+        "z": SOFT_OFF,
         "r": ".......x.......x",
     },
     bass="1..1....1..1..5.|1......1..1.....",
@@ -89,7 +94,7 @@ BREAKS = Style(
         "k": "x.........x..x..|x..x......x.....|x.x.......x.....",
         "s": BACK,
         "h": EIGHTHS,
-        "o": "..............x.",
+        "o": LAST_OFF,
         "g": ".......x.x.....-|.......-.-......",
         "c": "..x.....x.x.....",
     },
@@ -109,7 +114,7 @@ ELECTRO = Style(
     {
         "k": "x..x..x...x.....|x.....x...x.....",
         "s": BACK,
-        "h": "xxxxxxxxxxxxxxxx",
+        "h": SIXTEENTHS,
         "o": "......x.......x.",
         "r": "..x..x....x..x..",
     },
@@ -125,7 +130,7 @@ HARDSTYLE = Style(
 )
 DISCO = Style(
     (108, 122),
-    {"k": FOUR, "s": BACK, "h": "x-x-x-x-x-x-x-x-", "o": OFF, "c": "x..x..x...x.x..."},
+    {"k": FOUR, "s": BACK, "h": SOFT_OFF, "o": OFF, "c": "x..x..x...x.x..."},
     bass="1.8.1.8.1.8.1.8.|1..1..5.1..1..8.",
     kicks="wood|club",
     backbeat="snare|clap",
@@ -136,7 +141,7 @@ DISCO = Style(
 )
 GABBER = Style(
     (186, 200),
-    {"k": FOUR, "s": BACK, "o": OFF, "h": "x-x-x-x-x-x-x-x-"},
+    {"k": FOUR, "s": BACK, "o": OFF, "h": SOFT_OFF},
     bass="1...1...1...1...|..1...1...1...1.",
     kicks="hard",
     backbeat="clap",
@@ -150,7 +155,7 @@ BROKEN = Style(
         "h": "x.xx.xx.x.xx.xx.",
         "r": "..x....x.....x..",
         "g": ".x.......-....x.",
-        "z": "x-x-x-x-x-x-x-x-",
+        "z": SOFT_OFF,
     },
     bass="1..1......1..1..|1.....1..1......",
     kicks="wood|deep",
@@ -165,7 +170,7 @@ BREAK = Style(
         "s": "....x..-.-..x..-|....x..x.x..x..x",
         "h": EIGHTHS,
         "y": EIGHTHS,
-        "o": "..............x.",
+        "o": LAST_OFF,
     },
     kicks="wood",
     backbeat="snare",

@@ -20,6 +20,14 @@ from sfa_engine.bench.pieces.truth import RATE, Truth
 from sfa_engine.demo.score import Signal
 
 DRUMS = "ksgrhoztcy"
+# bars of sixteen steps that many styles share
+FOUR = "x...x...x...x..."
+BACK = "....x.......x..."
+OFF = "..x...x...x...x."
+LAST_OFF = "..............x."
+EIGHTHS = "x.x.x.x.x.x.x.x."
+SOFT_OFF = "x-x-x-x-x-x-x-x-"
+SIXTEENTHS = "xxxxxxxxxxxxxxxx"
 # semitones above the root of each chord's notes, a chord a bar
 MINOR = (
     ((0, 3, 7), (8, 12, 15), (5, 8, 12), (10, 14, 17)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,13 @@ from sfa_engine.prep.analyse.loop import find_loops
 from sfa_engine.prep.analyse.measurement import Block, Measurement, measure_stem, measure_track
 from sfa_engine.prep.analyse.onset import find_onsets, is_played, onset_times
 from sfa_engine.prep.analyse.smooth import Floats
+from sfa_engine.prep.analyse.stem import Stem, describe
 from sfa_engine.prep.analyse.structure import Section, find_sections
 from sfa_engine.prep.analyse.vocal import find_vocals
-from sfa_engine.prep.decode import decode_blocks
 from sfa_engine.prep.hot_cue import Cue
-from sfa_engine.prep.mixdown import source_blocks, stem_files
+from sfa_engine.prep.mixdown import source_blocks, stem_blocks, stem_names
 from sfa_engine.prep.options import ANALYSIS_VERSION
-from sfa_engine.track.curves import CurvesWriter, packed
+from sfa_engine.track.curves import packed
 from sfa_engine.track.grid import TEMPOS, Anchor, Grid
 from sfa_engine.track.key import camelot
 from sfa_engine.track.media import RATE, WHOLE
@@ -74,37 +75,36 @@ def analyse(
         If there is no such engine, or it is not installed.
     """
     spectra = spectra_of(engine)
-    files = stems or stem_files(path)
-    share = _DECODING / (1 + 0.5 * len(files))  # a stem takes half as long
+    files = stems or {}
+    names = list(files) or stem_names(path)
+    share = _DECODING / (1 + 0.5 * len(names))  # a stem takes half as long
+    at = 0.0  # of the time
 
-    def progress_from(start: float, part: float, doing: str) -> Callable[[float], None]:
+    def progress_over(part: float, doing: str) -> Callable[[float], None]:
+        nonlocal at
+        start, at = at, at + part
         return lambda done: progress(start + part * done, doing) if progress else None
 
-    decoding = source_blocks(path, RATE, progress_from(0.0, share, "measuring"))
+    decoding = source_blocks(path, RATE, progress_over(share, "measuring"))
     measured = measure_track(decoding, spectra)
-    levels: dict[str, Levels] = {}
-    for i, (name, file) in enumerate(files.items()):
-        report = progress_from(share * (1 + 0.5 * i), 0.5 * share, f"measuring {name}")
-        levels[name] = measure_stem(decode_blocks(file, RATE, report), measured.frames)
     if progress:
-        progress(_DECODING, "beats and structure")
-    result = evaluate(measured, levels)
+        progress(at, "beats")
+
+    def measure(name: str) -> Levels:
+        report = progress_over(0.5 * share, f"measuring {name}")
+        if files:
+            blocks = source_blocks(files[name], RATE, report)
+        else:
+            blocks = stem_blocks(path, name, RATE, report)
+        return measure_stem(blocks, measured.frames)
+
+    result = evaluate(
+        measured, {name: partial(measure, name) for name in names}, digest=digest, progress=progress
+    )
     result["features"]["decoder"] = decoding.decoder
     result["features"]["truncated"] = decoding.truncated
     result["features"]["engine"] = engine
-    if digest is not None:
-        result["curves"] = packed(_curves(measured, levels, result).file(digest))
     return result
-
-
-def _curves(
-    measured: Measurement, stems: Mapping[str, Levels], result: Mapping[str, Any]
-) -> CurvesWriter:
-    """Return the curves of an analysed track."""
-    onsets = {name: np.array(frames, np.int64) for name, frames in result["onsets"].items()}
-    attacks_s = np.array(result["features"]["onsets_s"], np.float64)
-    splices = np.array(result["splices"], np.int64)
-    return picture.draw(measured, stems, onsets, splices, attacks_s)
 
 
 def analyse_blocks(blocks: Iterable[Block]) -> dict[str, Any]:
@@ -112,14 +112,22 @@ def analyse_blocks(blocks: Iterable[Block]) -> dict[str, Any]:
     return evaluate(measure_track(blocks), {})
 
 
-def evaluate(measured: Measurement, stems: Mapping[str, Levels]) -> dict[str, Any]:
+def evaluate(
+    measured: Measurement,
+    stems: Mapping[str, Callable[[], Levels]],
+    *,
+    digest: str | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Return the analysis of a track that was measured.
 
     Parameters
     ----------
     measured : Measurement
-    stems : mapping of str to Levels
-        As long as the track.
+    stems : mapping of str to callable
+        Measures the stem, once; its levels are as long as the track's.
+    digest, progress : optional
+        See `analyse`.
 
     Returns
     -------
@@ -131,30 +139,45 @@ def evaluate(measured: Measurement, stems: Mapping[str, Levels]) -> dict[str, An
     heap.trim()
     onsets = find_onsets(measured.levels)
     attacks = np.zeros(0) if silent else onset_times(onsets)
-    drums = find_onsets(stems[DRUMS]) if is_played(stems.get(DRUMS)) else None
+    drum_levels = stems[DRUMS]() if DRUMS in stems else None
+    drums = find_onsets(drum_levels) if drum_levels and is_played(drum_levels) else None
     heap.trim()
     beats = None if silent else find_beats(onsets, measured, drums)
     sure = assess(onsets, measured.spectra, beats, drums) if beats else None
     none = np.zeros(0), np.zeros(0, np.int64)
     bars_s, first_beats = bars_of(beats, measured) if beats else none
-    sung = find_vocals(stems[VOCALS], measured.levels) if VOCALS in stems else None
+    described: dict[str, Stem] = {}
+    if drum_levels:
+        described[DRUMS] = describe(drum_levels, bars_s, drums)
+    drum_levels = drums = None
+    sung = None
+    for name in stems:
+        if name != DRUMS:
+            levels = stems[name]()
+            if name == VOCALS:
+                sung = find_vocals(levels, measured.levels)
+            described[name] = describe(levels, bars_s)
+            del levels
+            heap.trim()
+    if progress:
+        progress(_DECODING, "structure")
+    parts = {name: described[name] for name in stems}
+    parts = parts or {WHOLE: describe(measured.levels, bars_s, onsets)}
     vocals_s = None if sung is None else [[round(a, 2), round(b, 2)] for a, b in sung]
     key = find_key(measured.pitches, bars_s)
-    parts = stems or {WHOLE: measured.levels}
-    known = {DRUMS: drums} if stems else {WHOLE: onsets}
-    stem_attacks = {
-        name: splice.stem_onsets(levels, known.get(name)) for name, levels in parts.items()
-    }
     sections: list[Section] = []
     cues: list[Cue] = []
     if beats:
         rows = bar.stepwise(measured.spectra, beats.places_s)
-        sections = find_sections(onsets, rows, bars_s, first_beats, beats.beats_per_bar, stems)
-        loops = {name: find_loops(levels, sections, bars_s) for name, levels in parts.items()}
+        power = {name: part.power for name, part in described.items()}
+        sections = find_sections(onsets, rows, bars_s, first_beats, beats.beats_per_bar, power)
+        loops = {name: find_loops(part.steps, sections, bars_s) for name, part in parts.items()}
         cues = find_cues(sections, bars_s, loops, vocals_s or [])
     key_name = None if silent else key.name
     attacks_a_second = len(attacks) / max(measured.seconds, 1e-3)
-    return {
+    stem_attacks = {name: part.onsets for name, part in parts.items()}
+    splices = splice.merge(stem_attacks)
+    result = {
         "duration_s": round(measured.seconds, 6),
         "bpm": round(beats.bpm, 4) if beats else None,
         "confidence": round(sure.beats, 3) if sure else 0.0,
@@ -175,11 +198,17 @@ def evaluate(measured: Measurement, stems: Mapping[str, Levels]) -> dict[str, An
             for s in sections
         ],
         "onsets": {name: frames.tolist() for name, frames in stem_attacks.items()},
-        "splices": splice.merge(stem_attacks).tolist(),
+        "splices": splices.tolist(),
         "vocals_s": vocals_s,
         "cues": [cue.as_values() for cue in cues],
         "features": {**_features(measured, loud, key, attacks), "vocals_s": vocals_s},
     }
+    if digest is not None:
+        peaks = {name: described[name].peaks for name in stems}
+        attacks_s = np.round(attacks, 3)
+        curves = picture.draw(measured, peaks, stem_attacks, splices, attacks_s)
+        result["curves"] = packed(curves.file(digest))
+    return result
 
 
 def _sureness(sure: Confidence | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ judged of a steady track is judged of them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,6 +35,7 @@ _BEFORE_S = 0.02  # of 0: a file cut on its first beat begins with it
 _SURE_OF_LOOP = 0.9  # confidence where length and attacks of a loop agree
 _MIN_SEPARATION = 0.25  # of a beat before a seam: what is nearer is no beat of its own
 _LEAST_HOLDING = 0.8  # of the attacks that lie where pieces say; else they are not believed
+_WHOLE_BEATS = 0.06  # that a jump of whole beats may be off
 _WITHIN_S = 0.002  # of the beats that were followed, the anchors' lines
 
 
@@ -59,6 +61,9 @@ class Beats:
         Where a seam is.
     assured : float, optional
         0..1: the confidence in a loop, which is too short to be judged by its parts.
+    unclear : str
+        What a seam whose place is not clear leaves in doubt: "phase" where a part of a beat is
+        missing, "bar" where whole beats are; empty for nothing.
     """
 
     places_s: Floats
@@ -70,6 +75,7 @@ class Beats:
     anchors: Floats
     edits_s: tuple[float, ...] = ()
     assured: float | None = None
+    unclear: str = ""
 
     @property
     def ones(self) -> Ints:
@@ -169,7 +175,19 @@ def _even(onsets: Onsets, measured: Measurement, tempo: Tempo, m: int, warp: War
         holds=holds,
         anchors=anchors,
         edits_s=tuple(warp.seams_s),
+        unclear=_unclear(warp, period),
     )
+
+
+def _unclear(warp: Warp, period_s: float) -> str:
+    """Return what seams whose places are not clear leave in doubt; see `Beats`."""
+    doubt = ""
+    for before, after in pairwise(warp.pieces):
+        if not after.starts_clearly:
+            seam = np.array([after.start_s])
+            beats = float((after.straight(seam) - before.straight(seam))[0]) / period_s
+            doubt = "phase" if abs(beats - round(beats)) > _WHOLE_BEATS else doubt or "bar"
+    return doubt
 
 
 def _varying(

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from sfa_engine.prep.analyse.smooth import Curve, highest
 
 Halves = NDArray[np.float16]
+_CACHED_MS = 15 * 60_000  # a conversion takes 7 ms, and a band of 5 minutes is read 20 times
 MAX_LEVEL = 6e4  # 65504 is the highest float16; damaged files reach 1e6
 
 
@@ -44,12 +45,18 @@ class Levels(Mapping[str, Curve]):
         self._hold_ms = hold_ms or {}
         self._whole = halves(whole)
         self._edges = halves(edges)
+        self._read: dict[str, Curve] = {}  # of tracks that are not long, for memory
 
     def __getitem__(self, name: str) -> Curve:
+        if name in self._read:
+            return self._read[name].copy()
         # as integers: of what is not negative, float16 has the same order, in half the memory
         bits = self._bands[name].view(np.uint16)
         held = highest(bits, self._hold_ms.get(name, 0), trailing=True)
-        return held.view(np.float16).astype(np.float32)
+        curve = held.view(np.float16).astype(np.float32)
+        if len(curve) <= _CACHED_MS:
+            self._read[name] = curve.copy()
+        return curve
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._bands)

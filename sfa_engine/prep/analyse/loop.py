@@ -40,12 +40,27 @@ class Loop:
     bars: int
 
 
-def find_loops(levels: Levels, sections: list[Section], bars_s: Floats) -> list[Loop]:
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What the bars of a stem are like.
+
+    Parameters
+    ----------
+    levels_db : float64[bars, 64]
+        Level of each of four bands on each sixteenth.
+    loudness : float64[bars]
+    """
+
+    levels_db: Floats
+    loudness: Floats
+
+
+def find_loops(steps: Steps, sections: list[Section], bars_s: Floats) -> list[Loop]:
     """Return the best loop of each length in a stem, longest first.
 
     Parameters
     ----------
-    levels : Levels
+    steps : Steps
         Of the stem.
     sections : list of Section
     bars_s : float64[bars + 1]
@@ -58,18 +73,18 @@ def find_loops(levels: Levels, sections: list[Section], bars_s: Floats) -> list[
     bars = len(bars_s) - 1
     if bars <= LENGTHS_BARS[-1]:
         return []
-    steps, loudness = _describe(levels, bars_s)
+    loudness = steps.loudness
     if loudness.max() < _LEAST:
         return []
     plays = loudness > np.percentile(loudness, 90) * 10 ** (_ACTIVE_DB / 20)
-    places = _places(sections, bars_s)
+    alike, places = steps.levels_db, _places(sections, bars_s)
     found = []
     for length in LENGTHS_BARS:
         best = (_ALIKE_DB, 0)
         for first, end in places:
             if first + length > end or first + length >= bars:
                 continue
-            apart = float(np.abs(steps[first] - steps[first + length]).mean())
+            apart = float(np.abs(alike[first] - alike[first + length]).mean())
             if plays[first : first + length + 1].all() and apart < best[0] - 0.1:
                 best = (apart, first)
         if best[0] < _ALIKE_DB:
@@ -87,9 +102,17 @@ def _places(sections: list[Section], bars_s: Floats) -> list[tuple[int, int]]:
     return places
 
 
-def _describe(levels: Levels, bars_s: Floats) -> tuple[Floats, Floats]:
-    """Return the level of each band on each step of each bar in dB, and each bar's loudness."""
-    bars = len(bars_s) - 1
+def describe(levels: Levels, bars_s: Floats) -> Steps:
+    """Return what the bars of a stem are like; none where there is no bar.
+
+    Parameters
+    ----------
+    levels : Levels
+    bars_s : float64[bars + 1]
+    """
+    bars = max(0, len(bars_s) - 1)
+    if not bars:
+        return Steps(np.zeros((0, 4 * _STEPS)), np.zeros(0))
     count = len(levels["low"])
     edges_s = np.interp(np.arange(bars * _STEPS + 1) / _STEPS, np.arange(bars + 1), bars_s)
     edges = np.clip((edges_s * FRAME_HZ).astype(int), 0, count - 1)
@@ -102,4 +125,4 @@ def _describe(levels: Levels, bars_s: Floats) -> tuple[Floats, Floats]:
         power += mean.reshape(bars, _STEPS).mean(axis=1)
         decibels = 10 * np.log10(mean / (np.percentile(mean, 95) + 1e-12) + 1e-12)
         rows.append(np.clip(decibels, _FLOOR_DB, 0).reshape(bars, _STEPS))
-    return np.concatenate(rows, axis=1), np.sqrt(power)
+    return Steps(np.concatenate(rows, axis=1), np.sqrt(power))

@@ -1,17 +1,19 @@
 """One pass over the sound: everything that is as long as the track is made small here.
 
-Each second is transformed once, with 0.25 s of what came before. Left and right are the two
-halves of one complex transform, and every filter is a product in it::
+Each second is transformed once, with 0.25 s of what came before, and every filter is a product in
+the transform::
 
-    left + j right ─► FFT ─┬─► K-weighting ─► energy of each 0.1 s       (loudness)
-                           ├─► mono ─► four bands ─► level of each ms    (attacks, pictures)
-                           └─► mono at 12 kHz ─► long spectra ─► peaks   (key)
+    mono ─► FFT ─┬─► four bands ─► level of each ms                      (attacks, pictures)
+                 ├─► at 12 kHz ─► long spectra ─► peaks                  (key)
+    side ─► FFT ─┴─► K-weighting at 12 kHz ─► energy of each 0.1 s       (loudness)
     mono ─► spectra of 4096 every 50 ms ─► features                      (structure, features)
     left, right ─► differences ─► RMS of each ms                         (onsets)
                 └► highest sample of each 1/150 s                        (pictures)
 
 The band filters answer as causal ones do: an attack never shows before it sounds. Mono is half of
-left + right, in a second where these cancel half of left - right.
+left + right and side half of left - right; in a second where left + right cancel, the other way
+round. Above 6 kHz K-weighting is a constant within 0.1 dB, so only what is below is filtered; the
+energy above is the rest of the whole.
 """
 
 from __future__ import annotations
@@ -42,6 +44,9 @@ CANCELS = 0.1  # of the energy of left - right: below, left + right is not what 
 KEY_RATE = RATE // 4
 LONG = 8192  # of the spectra for the key: 0.68 s at 12 kHz
 LONG_HOP = 4096
+ABOVE = float(
+    np.abs(k_weighting(np.array([9000.0])))[0] ** 2
+)  # K-weighting from 6 kHz on, as power
 
 Complexes = NDArray[np.complex64]
 Block = NDArray[np.float32]
@@ -167,9 +172,8 @@ class _Pass:
         self.peak = TruePeak()
         self.spectra = spectra
         self.pitches = Pitches(KEY_RATE, LONG, LONG_HOP)
-        self.weighting = k_weighting(np.fft.fftfreq(SIZE, 1 / RATE).astype(np.float64)).astype(
-            np.complex64
-        )
+        weighted_hz: Floats = np.arange(KEY_RATE // 2 * SIZE // RATE + 1.0) * (RATE / SIZE)
+        self.weighting = k_weighting(weighted_hz).astype(np.complex64)
         self.filters = {name: _response(name, band) for name, band in BANDS.items()}
 
     def take(self, block: Block) -> None:
@@ -209,33 +213,46 @@ class _Pass:
     def _step(self, frames: int) -> None:
         """Go through one second, of which `frames` are the track's."""
         self.frames += frames
-        # single precision in, single out: astype copies nothing
-        both: Complexes = np.fft.fft(self.window.view(np.complex64)[:, 0]).astype(
-            np.complex64, copy=False
-        )
         new = self.window[OLD : OLD + frames]
         energy = new.T @ new
         alike, unlike = (energy.trace() + sign * 2 * energy[0, 1] for sign in (1, -1))
         # as it was, until the other one is clearly what is heard
         self.cancels = alike <= CANCELS * unlike if not self.cancels else unlike > CANCELS * alike
         self.cancels &= bool(unlike > 0)
-        # of z = left + j right: the spectrum of (left + right) / 2, or (left - right) / 2
-        half = both[: SIZE // 2 + 1]
-        mirrored = np.conj(np.concatenate([both[:1], both[: SIZE // 2 - 1 : -1]]))
-        turn = np.complex64(0.25 + 0.25j if self.cancels else 0.25 - 0.25j)
-        mono: Complexes = turn * half + np.conj(turn) * mirrored
+        left, right = np.float32(0.5) * self.window.T
+        sound = left - right if self.cancels else left + right
+        mono = _transformed(sound)
         ms = -(-frames // MS)
         for name, band in BANDS.items():
             self.levels[name].append(halves(_level(mono, name, band, self.filters[name])[:ms]))
         self._note_columns(frames)
         if self.spectra is not None:
-            self._loudness(both, frames)
-            self.pitches.take(_resampled(mono, KEY_RATE)[: -(-frames * KEY_RATE // RATE)])
-            sign = np.float32(-0.5 if self.cancels else 0.5)
-            self.spectra.take(np.float32(0.5) * new[:, 0] + sign * new[:, 1])
+            slower = _resampled(mono, KEY_RATE)
+            power = self._power(sound, mono, slower)
+            side = left + right if self.cancels else left - right
+            if side.any():
+                other = _transformed(side)
+                power += self._power(side, other, _resampled(other, KEY_RATE))
+            self.power.append(2 * power[: max(1, frames // (RATE // 10))])
+            self.pitches.take(slower[: -(-frames * KEY_RATE // RATE)])
+            self.spectra.take(sound[OLD : OLD + frames])
             self.peak.take(self.window[OLD - 64 : OLD + frames])
         self.window[:OLD] = self.window[NEW:]
         self.filled = OLD
+
+    def _power(self, sound: Curve, spectrum: Complexes, slower: Curve) -> Floats:
+        """Return the K-weighted power of each tenth of the new second: float64[10].
+
+        Parameters
+        ----------
+        sound : float32[SIZE]
+        spectrum : complex64[SIZE // 2 + 1]
+        slower : float32[KEY_RATE]
+            The new second at that rate.
+        """
+        weighted = _resampled(spectrum[: len(self.weighting)] * self.weighting, KEY_RATE)
+        whole, low, heard = map(_tenths, (sound[OLD:], slower, weighted))
+        return heard + ABOVE * np.maximum(whole - low, 0.0)
 
     def _note_columns(self, frames: int) -> None:
         """Note the highest sample of each column, and the RMS of the differences of each ms."""
@@ -246,13 +263,17 @@ class _Pass:
         self.levels[_WHOLE].append(halves(columns[: -(-frames // COLUMN)]))
         self.levels[_EDGES].append(halves(edges[: -(-frames // MS)]))
 
-    def _loudness(self, both: Complexes, frames: int) -> None:
-        """Note the energy of each tenth of a second."""
-        weighted = np.fft.ifft(both * self.weighting)[OLD:]
-        squares = weighted.real**2 + weighted.imag**2
-        tenths = max(1, frames // (RATE // 10))
-        power = squares.reshape(10, -1).mean(axis=1, dtype=np.float64)
-        self.power.append(power[:tenths])
+
+def _transformed(sound: Curve) -> Complexes:
+    """Return the spectrum of some sound, in single precision."""
+    spectrum: Complexes = np.fft.rfft(sound).astype(np.complex64, copy=False)
+    return spectrum
+
+
+def _tenths(second: Curve) -> Floats:
+    """Return the mean square of each tenth of a second."""
+    power: Floats = np.square(second).reshape(10, -1).mean(axis=1, dtype=np.float64)
+    return power
 
 
 def _response(name: str, band: Band) -> Complexes:
@@ -302,6 +323,6 @@ def _highest_of_ms(second: Curve | Floats) -> Curve:
 def _resampled(mono: Complexes, rate: int) -> Curve:
     """Return the new second at a lower rate."""
     size = SIZE * rate // RATE
-    sound = np.fft.irfft(mono[: size // 2 + 1], size) * (size / SIZE)
-    new: Curve = sound[OLD * rate // RATE :].astype(np.float32)
+    sound = np.fft.irfft(mono[: size // 2 + 1], size)[OLD * rate // RATE :]
+    new: Curve = sound.astype(np.float32, copy=False) * np.float32(size / SIZE)
     return new

@@ -117,6 +117,12 @@ def features(onsets: Onsets, bpms: Sequence[float]) -> Floats:
     float64[bpms, features]
         In the order of `WEIGHTS`.
     """
+    bands, hits = onsets.once("octave", _returns)
+    return np.array([_features(bands, hits, bpm) for bpm in bpms])
+
+
+def _returns(onsets: Onsets) -> tuple[dict[str, Floats], float]:
+    """Return the correlation of each band's attacks with themselves, and `hits_a_second`."""
     lags = int(COARSE_HZ * 60 / SLOWEST * _MAX_BEATS) + _REACH + 1
     points = {name: gaussian_in_parts(onsets.rises[name], 6.0, COARSE_MS) for name in onsets.rises}
     points["all"] = decimate(onsets.strength, COARSE_MS)
@@ -124,8 +130,7 @@ def features(onsets: Onsets, bpms: Sequence[float]) -> Floats:
         name: autocorrelation(curve, min(lags, max(1, len(curve) - 2)))
         for name, curve in points.items()
     }
-    hits = hits_a_second(onsets)
-    return np.array([_features(bands, hits, bpm) for bpm in bpms])
+    return bands, hits_a_second(onsets)
 
 
 def hits_a_second(onsets: Onsets) -> float:

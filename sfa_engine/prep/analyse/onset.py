@@ -8,7 +8,9 @@ level ─► held ─► logarithm ─► rise ─┬─► strength: for the te
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -56,12 +58,21 @@ class Onsets:
         All bands, smooth, without what is always there.
     attacks : float32[ms]
         All bands, sharp, placed where the sound begins.
+    known : dict
+        Small results that are asked for again; see `once`.
     """
 
     levels: Levels
     rises: Levels
     strength: Curve
     attacks: Curve
+    known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, name: str, compute: Callable[[Onsets], Any]) -> Any:
+        """Return what a function returns of these attacks, computed the first time."""
+        if name not in self.known:
+            self.known[name] = compute(self)
+        return self.known[name]
 
     @property
     def seconds(self) -> float:
@@ -155,6 +166,11 @@ def struck(onsets: Onsets) -> float:
         The 99th percentile, as a logarithm: 1.5 and more of drums and pianos, 0.7 to 1.2 of noise
         and pads, below 0.1 of a steady or slowly swelling tone.
     """
+    most: float = onsets.once("struck", _struck)
+    return most
+
+
+def _struck(onsets: Onsets) -> float:
     loud = {name: percentile(level, 95) for name, level in onsets.levels.items()}
     most = 0.0
     for name, rise in onsets.rises.items():

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sfa_engine.prep.analyse import loudness
-from sfa_engine.prep.analyse.levels import Levels
+from sfa_engine.prep.analyse.levels import Halves, Levels, halves
 from sfa_engine.prep.analyse.measurement import COLUMN_HZ, Measurement
 from sfa_engine.prep.analyse.smooth import Curve, Floats, Ints
 from sfa_engine.track.curves import ONSETS, PEAKS, SPLICES, CurvesWriter
@@ -25,7 +25,7 @@ _ENERGY_S = 3.0  # of the attacks and the loudness that a value is made of
 
 def draw(
     measured: Measurement,
-    stems: Mapping[str, Levels],
+    stems: Mapping[str, Halves],
     onsets: Mapping[str, Ints],
     splices: Ints,
     attacks_s: Floats,
@@ -35,7 +35,8 @@ def draw(
     Parameters
     ----------
     measured : Measurement
-    stems : mapping of str to Levels
+    stems : mapping of str to float16[columns, 4]
+        `peaks` of each.
     onsets : mapping of str to int64[n]
         Of each stem, in frames at 48 kHz.
     splices : int64[n]
@@ -44,8 +45,8 @@ def draw(
         Of the mix, in seconds.
     """
     written = CurvesWriter()
-    for name, levels in {**stems, WHOLE: measured.levels}.items():
-        written.add(f"{PEAKS}{name}", peaks(levels), COLUMN_HZ, (0.0, 1.0), square=True)
+    for name, columns in {**stems, WHOLE: peaks(measured.levels)}.items():
+        written.add(f"{PEAKS}{name}", columns, COLUMN_HZ, (0.0, 1.0), square=True)
     count = max(1, int(np.ceil(measured.seconds * CURVE_HZ)))
     spectra = measured.spectra
     which = np.minimum((spectra.described_s * CURVE_HZ).astype(int), count - 1)
@@ -77,8 +78,8 @@ def driving(lufs: Floats, attacks_a_second: Floats, centroid_hz: Floats) -> Floa
     return np.where(lufs > loudness.SILENCE_LUFS, energy, 0.0)
 
 
-def peaks(levels: Levels) -> Curve:
-    """Return the highest samples of all, low, mid and high: float32[columns, 4]."""
+def peaks(levels: Levels) -> Halves:
+    """Return the highest samples of all, low, mid and high: float16[columns, 4]."""
     whole = levels.whole
     edges = np.arange(len(whole)) * 1000 // COLUMN_HZ
     edges = np.minimum(edges, max(0, levels.ms - 1))
@@ -86,7 +87,7 @@ def peaks(levels: Levels) -> Curve:
     for parts in BANDS.values():
         bands = [np.maximum.reduceat(levels[part], edges) for part in parts]
         columns.append(np.maximum.reduce(bands))
-    return np.stack(columns, axis=1)
+    return np.stack([halves(column) for column in columns], axis=1)
 
 
 def _means(curve: Curve, which: Ints, count: int) -> Floats:

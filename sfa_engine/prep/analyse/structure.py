@@ -83,7 +83,7 @@ def find_sections(
     bars_s: Floats,
     first_beats: Ints,
     beats_per_bar: int,
-    stems: Mapping[str, Levels] | None = None,
+    stems: Mapping[str, Mapping[str, Floats]] | None = None,
 ) -> list[Section]:
     """Return the sections of a track, without gaps.
 
@@ -96,8 +96,9 @@ def find_sections(
     first_beats : int64[bars]
         Row of `beatwise` of each bar's first beat.
     beats_per_bar : int
-    stems : mapping of str to Levels, optional
-        Drums and bass say where the bass is, and which of all play makes bars alike.
+    stems : mapping of str to mapping of str to float64[bars], optional
+        `bar_power` of each: drums and bass say where the bass is, and which of all play makes
+        bars alike.
 
     Returns
     -------
@@ -111,7 +112,7 @@ def find_sections(
         return [Section(float(bars_s[0]), float(bars_s[-1]), "verse", 0.0)]
     bars = _describe(onsets, beatwise, bars_s, first_beats, beats_per_bar)
     if stems:
-        bars = _with_stems(bars, stems, bars_s)
+        bars = _with_stems(bars, stems)
     cycle = chord_cycle(bars.tones)
     rises = find_rises(onsets, bars_s)
     change = _change(bars, cycle)
@@ -126,7 +127,7 @@ def _describe(
     onsets: Onsets, beatwise: Stepwise, bars_s: Floats, first_beats: Ints, beats_per_bar: int
 ) -> _Bars:
     """Return what each bar is like."""
-    power = _bar_power(onsets.levels, bars_s)
+    power = bar_power(onsets.levels, bars_s)
     level = {n: 10 * np.log10(p + 1e-7) for n, p in power.items()}
     rises = {n: _bar_means(rise, bars_s) * 1e3 for n, rise in onsets.rises.items()}
     beats = np.clip(
@@ -156,9 +157,8 @@ def _describe(
     )
 
 
-def _with_stems(bars: _Bars, stems: Mapping[str, Levels], bars_s: Floats) -> _Bars:
+def _with_stems(bars: _Bars, power: Mapping[str, Mapping[str, Floats]]) -> _Bars:
     """Return the bars with the bass of drums and bass alone, and with the level of each stem."""
-    power = {name: _bar_power(levels, bars_s) for name, levels in stems.items()}
     levels = [10 * np.log10(sum(each.values()) + 1e-9) for each in power.values()]
     played = [np.clip(level - level.max(), _STEM_FLOOR_DB, 0) for level in levels]
     features = np.concatenate([bars.features, np.stack(played, axis=1) / _STEM_STEP_DB], axis=1)
@@ -170,8 +170,10 @@ def _with_stems(bars: _Bars, stems: Mapping[str, Levels], bars_s: Floats) -> _Ba
     return replace(bars, bass_db=bass_db, features=features)
 
 
-def _bar_power(levels: Levels, bars_s: Floats) -> dict[str, Floats]:
-    """Return the mean power of each band in each bar."""
+def bar_power(levels: Levels, bars_s: Floats) -> dict[str, Floats]:
+    """Return the mean power of each band in each bar: float64[bars]."""
+    if len(bars_s) < 2:
+        return {}
     return {name: _bar_means(level, bars_s, power=2) for name, level in levels.items()}
 
 

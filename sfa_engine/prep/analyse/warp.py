@@ -41,6 +41,8 @@ class Piece:
         At least two points of its map, both rising; lines between and beyond them.
     is_even : bool
         Whether its tempo is constant, that of the whole.
+    starts_clearly : bool
+        Whether the music says where it starts, to some bars.
     """
 
     start_s: float
@@ -48,6 +50,7 @@ class Piece:
     real_s: Floats
     straight_s: Floats
     is_even: bool
+    starts_clearly: bool = True
 
     def straight(self, real_s: Floats) -> Floats:
         """Return the straight time of some times, also outside the piece."""

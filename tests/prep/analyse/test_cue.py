@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sfa_engine.desk import HOT_CUES_IN_BANK
 from sfa_engine.prep.analyse.cue import find_cues
 from sfa_engine.prep.analyse.label import LABELS
-from sfa_engine.prep.analyse.loop import LENGTHS_BARS, Loop, find_loops
+from sfa_engine.prep.analyse.loop import LENGTHS_BARS, Loop, describe, find_loops
 from sfa_engine.prep.analyse.structure import Section
 from sfa_engine.prep.hot_cue import Cue
 
@@ -100,23 +100,23 @@ def test_a_loop_knows_its_stem_and_its_end():
 
 def test_an_even_stem_loops_at_every_length():
     sections, bars_s = piece(("intro", 24), ("outro", 8))
-    found = find_loops(levels(bars_s, lambda _: 0.3), sections, bars_s)
+    found = find_loops(describe(levels(bars_s, lambda _: 0.3), bars_s), sections, bars_s)
     assert [loop.bars for loop in found] == list(LENGTHS_BARS)
 
 
 def test_a_silent_stem_has_no_loops():
     sections, bars_s = piece(("intro", 24), ("outro", 8))
-    assert find_loops(levels(bars_s, lambda _: 1e-5), sections, bars_s) == []
+    assert find_loops(describe(levels(bars_s, lambda _: 1e-5), bars_s), sections, bars_s) == []
 
 
 def test_a_loop_lies_where_the_stem_plays():
     sections, bars_s = piece(("intro", 16), ("drop", 16), ("outro", 8))
     played = levels(bars_s, lambda bar: 0.3 if 16 <= bar < 32 else 0.0)
-    found = find_loops(played, sections, bars_s)
+    found = find_loops(describe(played, bars_s), sections, bars_s)
     assert [(loop.first, loop.bars) for loop in found] == [(16, 8), (16, 4)]
 
 
 def test_what_grows_louder_by_the_bar_does_not_loop():
     sections, bars_s = piece(("build", 24), ("outro", 8))
     growing = levels(bars_s, lambda bar: 0.01 * 1.2**bar)
-    assert find_loops(growing, sections, bars_s) == []
+    assert find_loops(describe(growing, bars_s), sections, bars_s) == []

@@ -165,6 +165,21 @@ def test_bars_count_from_the_downbeat_after_a_cut(beats_cut):
 
 
 @pytest.mark.slow
+def test_a_cut_of_half_a_beat_in_a_break_is_not_sure():
+    beats = played(lambda _n: 124.0)
+    moved = np.where(np.arange(BEATS) >= 56, beats - 0.5 * 60 / 124, beats)
+    sound = song(moved)
+    first, end = round((moved[44] - 0.01) * RATE), round((moved[68] - 0.01) * RATE)
+    sound[first:end] = 0.05 * np.sin(2 * np.pi * 220 * np.arange(end - first) / RATE)
+    told = analysed(sound)
+    assert told["bpm"] == 124.0
+    assert moved[43] < told["edits_s"][0] < moved[69]
+    assert told["confidence"] < 0.5
+    assert told["confidences"]["bar"] < 0.5
+    holds_its_form(told)
+
+
+@pytest.mark.slow
 def test_a_new_phase_after_a_silence_starts_at_its_end():
     beats = played(lambda _n: 124.0)
     moved = np.where(np.arange(BEATS) >= 48, beats + 1.7, beats)

@@ -7,7 +7,7 @@ import soundfile
 from sfa_engine.errors import MediaError
 from sfa_engine.library.bundle import constant_grid
 from sfa_engine.prep.bundle_writer import write_bundle
-from sfa_engine.prep.mixdown import Mixdown, stem_files
+from sfa_engine.prep.mixdown import Mixdown, stem_names
 from sfa_engine.prep.separate import raw
 from sfa_engine.prep.separate.choice import EngineChoice
 from sfa_engine.prep.separate.preview import within_whole
@@ -72,10 +72,10 @@ def test_a_preview_of_a_bundle_keeps_its_grid_and_says_what_is_separated(tmp_pat
     assert now.grid == constant_grid(120.0, 0.25, 4, 48_000)
     summed = np.concatenate(list(Mixdown(read_bundle(bundle), 48_000)))
     np.testing.assert_allclose(summed, mix, atol=1e-3)  # 16 bits, four times
-    assert stem_files(bundle) == {}  # an analysis is of the mix
+    assert stem_names(bundle) == []  # an analysis is of the mix
     separate(SeparationRequest(bundle, bundle=bundle, choice=choice), lambda *_: None)
     assert read_bundle(bundle).track.separation.preview is None
-    assert len(stem_files(bundle)) == 4
+    assert len(stem_names(bundle)) == 4
 
 
 def test_a_preview_outside_the_track_is_not_in_a_manifest(tmp_path):
