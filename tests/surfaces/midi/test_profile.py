@@ -466,3 +466,22 @@ def test_a_pad_with_a_palette_has_the_nearest_of_its_colours():
 def test_a_text_that_may_be_set_is_nothing_for_a_controller():
     (fault,) = faults(entry('do = "deck1.hotcue3.label"', "note = 40"))
     assert "deck1.hotcue3.label can only be read" in fault
+
+
+# ---------------------------------------------------------------- pads of the sampler
+
+
+def test_a_pad_is_hit_with_its_force_and_released():
+    row = only(entry("note = 36", "channel = 10", 'do = "pad5.hit"'))
+    assert (row["op"], row["target"]) == (Op["PAD_HIT"], 4)
+    assert (row["action"], row["by_velocity"]) == (Action.HOLD, 1)
+    assert (row["low"], row["high"], row["rest"]) == (0.0, 127.0, 0.0)
+
+
+def test_the_lamp_of_a_pad_shows_that_it_sounds_in_its_colour():
+    head = '[lights.pad]\nsend = "F0 {number} {r} {g} {b} F7"\non = "desk"\noff = "dim"\n'
+    text = entry("note = 36", "channel = 10", 'light = "pad"', 'do = "pad5.hit"', head=head)
+    profile = parse_profile(text, "x.toml")
+    (lamp,) = compile_profile(profile, 0, hues={"pad5": "#ff0000"}).lights
+    assert (lamp["source"], lamp["index"]) == (LightSource.READING, READING_INDEX["pad5.playing"])
+    assert lamp["on"][2:5].tolist() == [127, 0, 0]
