@@ -46,7 +46,7 @@ FORGET_S = 2.0  # after which the audio thread has let go of what it was given b
 LINES = 200  # of the log, from a patch
 
 
-@dataclass
+@dataclass(eq=False)
 class Process:
     """One process of a patch, and the memory that it shares with the kernel."""
 
