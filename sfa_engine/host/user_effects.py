@@ -46,7 +46,7 @@ FORGET_S = 2.0  # after which the audio thread has let go of what it was given b
 LINES = 200  # of the log, from a patch
 
 
-@dataclass
+@dataclass(eq=False)
 class Process:
     """One process of a patch, and the memory that it shares with the kernel."""
 
@@ -265,14 +265,11 @@ def start(path: Path, frames: int, dsp: DspState, stamp: tuple[int, int], now_s:
         ring["magic"] = MAGIC
         ring["sample_rate"] = dsp.record["sample_rate"]
         ring["wake_fd"] = wake_fd
-        program = (
-            "import os, sys\n"
-            f"os.dup2({writable}, 3)\n"
-            "from sfa_engine.host.effect_process import main\n"
-            "main()\n"
-        )
         popen = subprocess.Popen(
-            [sys.executable, "-c", program, str(path), str(ring_fd), str(wake_fd), str(frames)],
+            [
+                *(sys.executable, "-m", "sfa_engine.host.effect_process", str(path)),
+                *map(str, (ring_fd, wake_fd, frames, writable)),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -21,6 +21,7 @@ STEEPEST = 0.06
 QUARTER = 0.25  # of a turn, that the right side is ahead
 NEAREST_S, FURTHEST_S = 0.0004, 0.007  # of the flanger's delay
 LOWEST_HZ, OCTAVES = 220.0, 4.6  # of the phaser's notches
+RISE = 1.0 / 256.0  # a frame
 BESIDE = F(0.6)  # of sound and copy: in phase they are +1.6 dB
 
 
@@ -76,8 +77,10 @@ def flanger(dsp, unit, slot, bus, frames):
             before = ring[(k - 1) & mask] if k >= 1 else F(0)
             y = here + (before - here) * part_
             x = row[i]
-            # The louder it rings, the less goes in: its peaks stay below +12 dB.
-            ring[(at + i) & mask] = bounded(F(1.0 - 0.6 * feedback) * x + F(feedback) * y)
+            # The louder it rings, the less goes in: its peaks stay below +12 dB. What goes in
+            # first fades in, or it would come out as a click.
+            taken = F((1.0 - 0.6 * feedback) * min(1.0, (at + i) * RISE))
+            ring[(at + i) & mask] = bounded(taken * x + F(feedback) * y)
             row[i] = BESIDE * (x + y)
 
 
