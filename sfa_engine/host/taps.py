@@ -109,6 +109,7 @@ class Taps:
         Returns
         -------
         sound : float32[end - start, 2]
+            Silence where there is none.
         lost : int
             Frames that were overwritten, were before the tap had a ring, or are still to come.
         """
