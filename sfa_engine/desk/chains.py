@@ -23,7 +23,7 @@ def _knob(kind: str, label: str, value: float) -> float:
     """Return the travel of a parameter at a value, in percent."""
     parameters = KINDS[KIND_NAMES.index(kind)].parameters
     (parameter,) = (each for each in parameters if each.label == label)
-    at = parameter.steps.index(value) if parameter.steps else value  # type: ignore[arg-type]
+    at = parameter.steps.index(value) if parameter.steps else value
     return round(100.0 * parameter.scale.travel(at), 3)
 
 

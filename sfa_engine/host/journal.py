@@ -304,6 +304,7 @@ def load_note(
         "frames": mounted.frames,
         "rate": float(media["rate"]),
         "gain": float(media["gain"]),
+        "key": int(media["key"]),
         "stems": list(mounted.pcm),
         "beats": mounted.beats.tobytes(),
         "first_beat": int(media["first_beat"]),

@@ -85,6 +85,7 @@ class _Tracks(Loader):
             int(track["frames"]),
             float(track["rate"]),
             float(track["gain"]),
+            int(track["key"]),
             None,
             None if splices is None else np.frombuffer(splices, np.float64),
             {stem: np.frombuffer(x, np.int64) for stem, x in track["onsets"].items()},

@@ -226,9 +226,9 @@ def effects(book: Book) -> list[Tab]:
                 parts.append(Tab(f"Slot {slot_number}", part))
             sheet.add(pager(f"{unit.path} slots", inner, parts, SUB_TABS))
         else:
-            head, body = inner.rows(140, 1.0, gap=10)
-            flow(sheet, own, head, columns, unit.path)
-            cells = body.columns(*[1.0] * len(unit.slot), gap=16)
+            top, rest = inner.rows(140, 1.0, gap=10)
+            flow(sheet, own, top, columns, unit.path)
+            cells = rest.columns(*[1.0] * len(unit.slot), gap=16)
             for slot, rect in zip(unit.slot.values(), cells, strict=True):
                 _slot(sheet, slot, rect)
         tabs.append(Tab(book.tab(f"Unit {number}", f"FX{number}"), sheet))
