@@ -592,7 +592,7 @@ CHANNEL = np.dtype(
         ("side_to", "f8"),
         ("together", "i8"),  # 1: all stems are read by the first voice, and no other sounds on
         ("tonal_rest", "i8"),  # 1: no tonal stem is stretched by its spectra, and no such sounds on
-    ("sides_rest", "i8"),  # 1: the stems' crossfaders are in their middle
+        ("sides_rest", "i8"),  # 1: the stems' crossfaders are in their middle
         ("peak", "f8"),
         ("power", "f8"),
     ]
