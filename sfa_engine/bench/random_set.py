@@ -197,7 +197,7 @@ class RandomSet:
 
     def _spin_back(self, deck: int) -> list[Action]:
         return [
-            Action(f"deck{deck}.spinback_time", self._pause_s()),
+            Action(f"deck{deck}.spinback_time", float(self._rng.uniform(0.2, HOLD_S[1]))),
             Action(f"deck{deck}.spinback", 1.0),
             Action(f"deck{deck}.play", 1.0, self._pause_s()),
         ]
