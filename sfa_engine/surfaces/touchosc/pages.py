@@ -192,7 +192,7 @@ def pads(book: Book) -> list[Tab]:
             sheet = book.sheet()
             blocks.hot_cues(sheet, deck, first, upwards, size=LARGE)
             span = f"{first}\u2013{first + PADS - 1}"
-            tabs.append(Tab(book.tab(f"Deck {number}: {span}", f"{number}: {span}"), sheet))
+            tabs.append(Tab(book.tab(f"Deck {number}: {span}", f"{number}: {first}+"), sheet))
     samples = [pad for pad in book.desk.pad.values() if not pad.hit.planned]
     for first in range(0, len(samples), PADS):
         sheet = book.sheet()
@@ -401,7 +401,7 @@ def meters(book: Book) -> list[Tab]:
 def _meters(
     book: Book, sheet: Sheet, body: Rect, peaks: list[Control], levels: list[Control]
 ) -> None:
-    sources = body.columns(*[1.0] * len(peaks), gap=1 if book.tablet.short else GAP)
+    sources = body.columns(*[1.0] * len(peaks), gap=0 if book.tablet.short else GAP)
     for peak, column in zip(peaks, sources, strict=True):
         section = peak.path.removesuffix(".level")
         name = section.rpartition(".")[2]
@@ -410,6 +410,8 @@ def _meters(
             or {"mix": "Mix", "master": "Out", "sampler": "Smp"}.get(name)
             or f"D{name[-1]}"
         )
+        if book.tablet.short:  # seventeen in a row
+            text = {"Voc": "Vo", "Oth": "Ot"}.get(text, text)
         mean = next((c for c in levels if c.path == f"{section}.rms"), None)
         upper, below = column.rows(1.0, 20, gap=4)
         bars = {peak: INK, **({mean: INK_QUIET} if mean else {})}
