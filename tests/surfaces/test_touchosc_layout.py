@@ -53,6 +53,9 @@ def made_addresses(root: Made) -> set[str]:
     return {message.address for node in tree(root) for message in node.messages}
 
 
+ALERTS = {control.path for control in DESK.controls() if control.color == "alert"}
+
+
 def control_of(address: str) -> str:
     return address.removeprefix("/n").strip("/").replace("/", ".")
 
@@ -274,13 +277,13 @@ def test_what_shows_takes_no_touches_and_what_is_touched_sends(tablet: str) -> N
 
 
 @pytest.mark.parametrize("tablet", TABLETS)
-def test_a_saturated_hue_is_a_stems_or_the_recorders(tablet: str) -> None:
+def test_a_saturated_hue_is_a_stems_or_an_alert(tablet: str) -> None:
     for node in touched(app(tablet)):
         parts = [node.color.r, node.color.g, node.color.b]
         if max(parts) - min(parts) > 0.2:
             text = "".join(m.address for m in node.messages)
-            is_stem = any(f"/stem/{stem}/" in text for stem in COLORS)
-            assert is_stem or text == "/recorder/on", node.name
+            is_alert = node.name in ALERTS
+            assert is_alert or any(f"/stem/{stem}/" in text for stem in COLORS), node.name
 
 
 def test_a_fader_rests_where_the_desk_says() -> None:
