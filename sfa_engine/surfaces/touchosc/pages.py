@@ -411,7 +411,7 @@ def _meters(
             or f"D{name[-1]}"
         )
         if book.tablet.short:  # seventeen in a row
-            text = {"Voc": "Vo", "Oth": "Ot"}.get(text, text)
+            text = text[:2]
         mean = next((c for c in levels if c.path == f"{section}.rms"), None)
         upper, below = column.rows(1.0, 20, gap=4)
         bars = {peak: INK, **({mean: INK_QUIET} if mean else {})}
