@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sfa_engine.desk import DESK
 from sfa_engine.desk.deck import STEMS
+from sfa_engine.desk.effects import KIND_NAMES
 from sfa_engine.engine.command import NO_OP, Handover, Op, ReportKind, Ring
 from sfa_engine.engine.journal import Entry, Journal, Segment, put_state
 from sfa_engine.engine.layout import (
@@ -37,6 +39,9 @@ from sfa_engine.host.taps import Taps
 from sfa_engine.track.media import read_bundle
 
 PIECE = 128 * TICK  # frames that are rendered at a time
+KINDS = {VALUE_INDEX[s.kind.path]: s.kind.path for u in DESK.fx.values() for s in u.slot.values()}
+USER_EFFECT = KIND_NAMES.index("user")
+NO_USER_EFFECTS = "user effects are not rendered"
 MASTER = "master"
 Pieces = dict[str, Audio]
 
@@ -279,6 +284,8 @@ class Replay:
         else:
             self._warn("another version played this: it is rendered from a desk at rest")
         engine = offline.memory.engine
+        if any(offline.memory.value(path) == USER_EFFECT for path in KINDS.values()):
+            self._warn(NO_USER_EFFECTS)
         engine["resuming"] = 0
         engine["fresh"] = 1
         engine["frame"] = engine["emitted"] = segment.first_frame
@@ -293,6 +300,11 @@ class Replay:
         """Put a command on its ring, to be read at the next tick."""
         op, target = self._translate(int(report["op"]), int(report["target"]))
         ring = Ring(int(report["ring"]))
+        if op == Op.SAMPLE and ring is Ring.HOST:
+            self._warn("sounds of pads are not in the journal: the sampler is left out")
+            return
+        if op == Op.SET and target in KINDS and report["x"] == USER_EFFECT:
+            self._warn(NO_USER_EFFECTS)
         if op == Op.LOAD and ring is Ring.HOST:
             load = segment.loads.get(int(report["ticket"]))
             if load is not None:

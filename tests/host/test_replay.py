@@ -15,7 +15,7 @@ from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.journal import JournalSettings, JournalWriter, prune
 from sfa_engine.host.loader import Loader
 from sfa_engine.host.offline import Offline
-from sfa_engine.host.replay import MASTER, Replay
+from sfa_engine.host.replay import MASTER, USER_EFFECT, Replay
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.script.replay_files import write_replay
 from sfa_engine.track.grid import Anchor, Grid
@@ -131,6 +131,23 @@ def test_a_random_performance_is_rendered_again_sample_for_sample(tmp_path, bund
     assert np.abs(live.sound).max() > 0.01
     assert np.array_equal(sound, live.sound)
     assert replay.warnings == []
+
+
+def test_pads_and_user_effects_are_left_out_and_that_is_said(tmp_path, bundles):
+    live = Live(tmp_path)
+    load(live, 0, bundles[0])
+    live.offline.load_pad(0, np.full((4800, 2), 0.1, np.float32), rate=RATE)
+    live.offline.set("fx2.slot3.kind", float(USER_EFFECT))
+    live.render(BLOCK)
+    live.offline.push(Command(Op["PAD_HIT"], deck=-1, target=0, x=127.0))
+    live.render(50 * BLOCK)
+    assert np.abs(live.sound).max() > 0.01
+    sound, replay = rendered(live.end())
+    assert not sound.any()
+    assert replay.warnings == [
+        "sounds of pads are not in the journal: the sampler is left out",
+        "user effects are not rendered",
+    ]
 
 
 @pytest.mark.nightly
