@@ -42,7 +42,14 @@ from sfa_engine.engine.intents import (
     family,
     path_of,
 )
-from sfa_engine.engine.layout import READING_PATHS, REPORTS, RINGS, VALUE_INDEX, VALUE_PATHS
+from sfa_engine.engine.layout import (
+    COMMANDS,
+    READING_PATHS,
+    REPORTS,
+    RINGS,
+    VALUE_INDEX,
+    VALUE_PATHS,
+)
 from sfa_engine.engine.memory import Memory
 from sfa_engine.engine.ring import Command, CommandWriter, Report, ReportReader, waiting_commands
 from sfa_engine.errors import EngineError, Refused
@@ -136,6 +143,9 @@ class Conductor:
         self._pressed: dict[str, Press] = {}  # actions of the stage's buttons
         self._deriving: tuple[str, int] = ("", 0)  # control that is being set, and its source
         self._awaited: dict[int, _Awaited] = {}
+        # Reports of the newest commands that were not awaited yet: a block may end before the task
+        # that waits for its answer has begun.
+        self._ended: dict[int, Report] = {}
         # Values in flight to the kernel, with their tickets and numbers on the ring.
         self._sent: dict[str, tuple[int, float, int]] = {}
         self._timed: dict[int, _Timed] = {}
@@ -174,6 +184,7 @@ class Conductor:
             awaited.error = "was restarted before it was done"
             awaited.done.set()
         self._awaited.clear()
+        self._ended.clear()
         # Commands of an earlier stage, whose reports are still to come.
         unread = self._writer.unread()
         first = self._writer.head - len(unread) + 1
@@ -393,6 +404,9 @@ class Conductor:
     async def _report_of(self, name: str, ticket: int, timeout_s: float) -> Report:
         """Wait for the last report of a command; raise its refusal."""
         awaited = self._awaited[ticket] = _Awaited(error=f"did not answer within {timeout_s:g} s")
+        if (ended := self._ended.pop(ticket, None)) is not None:
+            awaited.report = ended
+            awaited.done.set()
         try:
             with trio.move_on_after(timeout_s):
                 await awaited.done.wait()
@@ -583,6 +597,10 @@ class Conductor:
             if awaited := self._awaited.get(report.ticket):
                 awaited.report = report
                 awaited.done.set()
+            else:
+                self._ended[report.ticket] = report
+                if len(self._ended) > COMMANDS:
+                    del self._ended[next(iter(self._ended))]
         path = path_of(report)
         if not is_ours and report.kind is ReportKind.APPLIED:
             self.holds.drop(path)  # a controller has it now
