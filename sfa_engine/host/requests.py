@@ -113,7 +113,10 @@ class Requests:
         self, deck: Deck, digest: Text, by_hand: bool, grid: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """Give a deck's track another grid, see `Decks.set_grid`."""
-        made = None if grid is None else msgspec.convert(grid, Grid)
+        try:
+            made = None if grid is None else msgspec.convert(grid, Grid)
+        except msgspec.ValidationError as error:
+            raise Refused(f"that is no grid: {error}", "see `grid` for one") from None
         return self._decks.set_grid(deck, digest, made, by_hand=by_hand)
 
     @verb(scope="perform", slow=True)

@@ -82,7 +82,7 @@ def test_jobs_with_long_errors_are_all_told_in_several_answers(tmp_path: Path) -
                 await context.queue.add_all(
                     connection, [Plan(Kind.IMPORT, unique=str(n)) for n in range(400)], "b"
                 )
-                error = json.dumps({"code": "x", "message": "m" * 1000, "hint": "h" * 1000})
+                error = json.dumps({"code": "x", "message": "m" * 4000, "hint": "h" * 4000})
                 await connection.execute("UPDATE jobs SET state = 'failed', error = ?", (error,))
             verbs = JobVerbs(context.queue, Dispatcher(context.queue, {}, {}))
             told = (await verbs.jobs_list())["jobs"]

@@ -25,6 +25,10 @@ FIRST_S = 60.0  # that the normal suite renders
 UNUSED = {
     "deck.load_selected": "of a surface's list",
     "deck.hotcue_bank": "which pads a surface shows",
+    "deck.sync_align": "beat, as rests",
+    "deck.sync_bar": "the set starts decks on phrases",
+    "deck.stem_key": "the three tracks are matched in key",
+    "deck.stem.fx": "of the effect units",
     "deck.grid.tap": "needs a hand in time",
     "deck.grid.shift": "corrects a wrong grid, as nudge does",
     "deck.grid.downbeat": "corrects a wrong grid",
@@ -54,6 +58,7 @@ UNUSED = {
     "session.focus": "of a surface for one deck",
     "session.shift": "of a surface's buttons",
 }
+ELSEWHERE = {"effects", "sampler", "recorder"}  # the set is one of decks and stems
 
 
 def parsed() -> Script:
@@ -71,7 +76,8 @@ def test_every_control_of_a_performer_is_used_or_has_a_reason_not_to_be() -> Non
     there = {
         kind_of(path)
         for path, control in CONTROLS.items()
-        if not control.planned and (isinstance(control, Button) or control.settable)
+        if not control.planned and control.group not in ELSEWHERE
+        if isinstance(control, Button) or control.settable
     }
     assert there - used - UNUSED.keys() == set()
     assert UNUSED.keys() - (there - used) == set()  # no reason is left over

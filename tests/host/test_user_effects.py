@@ -207,7 +207,7 @@ BAD = {
             kept.append(bytearray(16 << 20))
             return samples
         """,
-        "more than 768 MB",
+        "more than 768 MB|it was killed",
     ),
     "print": (
         """

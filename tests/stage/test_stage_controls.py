@@ -88,7 +88,7 @@ def test_readings_and_texts_cannot_be_set(conductor):
 
 def test_what_is_planned_stays_refused(conductor):
     with pytest.raises(Planned):
-        conductor.get("pad1.volume")
+        conductor.get("master.booth")
 
 
 def test_the_texts_of_a_track_are_shown_and_go_with_it(conductor, heard):

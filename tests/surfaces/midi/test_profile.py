@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from sfa_engine.desk import CONTROLS
-from sfa_engine.desk.control import Switch
 from sfa_engine.desk.scale import Scale
 from sfa_engine.engine.command import Op
 from sfa_engine.engine.intents import OPERATIONS
@@ -327,8 +326,8 @@ def test_a_message_that_is_none_is_refused(message):
 
 
 def test_what_is_planned_is_left_out_until_it_is_built():
-    planned = next(p for p, c in CONTROLS.items() if c.planned and isinstance(c, Switch))
-    made = table(entry("note = 1", f'do = "{planned}"', "light = true"))
+    assert CONTROLS["master.booth"].planned
+    made = table(entry("cc = 1", 'do = "master.booth"'))
     assert (len(made.bindings), len(made.lights), len(made.actions)) == (0, 0, 0)
 
 
