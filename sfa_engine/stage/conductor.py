@@ -266,8 +266,8 @@ class Conductor:
             self._sent[path] = (ticket, number, self._writer.head)
             if self._notified.get(path) != number:
                 self._notify(path, number, source)
-        if made.springs_back:
-            self.holds.note(made.control, number, source, ticket)
+        if made.springs_back and moment.when is When.NOW:
+            self.holds.note(made.control, number, source)
         return Done(made.control, number, ticket)
 
     def press_nowait(
@@ -283,17 +283,18 @@ class Conductor:
         number = control.scale.rest if value is None else control.check(value)
         moment = NOW if when is None else Moment.parse(when)
         ticket = self._push(made, number, source, moment)
-        if made.springs_back:
-            self.holds.note(control, number, source, ticket)
+        if made.springs_back and moment.when is When.NOW:
+            self.holds.note(control, number, source)
         return Done(control, number, ticket)
 
     def release(self, source: int) -> None:
-        """Release what a client holds that is gone, as a controller that is unplugged does."""
-        for path, ticket in self.holds.of(source):
+        """Release what a client holds that is gone, as a controller that is unplugged does.
+
+        What it has asked for at a moment to come is done all the same.
+        """
+        for path in self.holds.of(source):
             control = find(path)
             try:
-                if ticket in self._timed:  # it was not even due
-                    self._send_cancel(ticket, Ring.STAGE, None, source)
                 if control.settable:
                     self.set_nowait(path, rest_of(control), source)
                 else:
@@ -346,7 +347,7 @@ class Conductor:
             self.stage.check(path, number)
             self.stage.put(path, number, source)
             if control.springs_back:
-                self.holds.note(control, number, source, 0)
+                self.holds.note(control, number, source)
             return Done(control, number, 0)
         target, engine_value = derived_from
         ticket = self._push(OPERATIONS[target], engine_value, source, moment)

@@ -14,29 +14,23 @@ class Holds:
     """Which source holds which control: the last one that moved or pressed it."""
 
     def __init__(self) -> None:
-        self._holders: dict[str, tuple[int, int]] = {}  # source and ticket, by path
+        self._holders: dict[str, int] = {}  # by path
 
-    def note(self, control: Control, value: float, source: int, ticket: int) -> None:
-        """Note that a source has set or pressed a control that springs back.
-
-        Parameters
-        ----------
-        ticket : int
-            Of its command.
-        """
+    def note(self, control: Control, value: float, source: int) -> None:
+        """Note that a source has set or pressed a control that springs back."""
         if value == rest_of(control):
             self._holders.pop(control.path, None)
         else:
-            self._holders[control.path] = (source, ticket)
+            self._holders[control.path] = source
 
     def drop(self, path: str) -> None:
         """Forget who holds a control: it stays as it is."""
         self._holders.pop(path, None)
 
-    def of(self, source: int) -> list[tuple[str, int]]:
-        """Return what a source holds: paths, and tickets of their commands."""
-        return [(path, ticket) for path, (who, ticket) in self._holders.items() if who == source]
+    def of(self, source: int) -> list[str]:
+        """Return what a source holds."""
+        return [path for path, holder in self._holders.items() if holder == source]
 
     def sources(self) -> set[int]:
         """Return everyone who holds something."""
-        return {source for source, _ in self._holders.values()}
+        return set(self._holders.values())
