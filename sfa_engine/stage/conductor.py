@@ -447,19 +447,6 @@ class Conductor:
             Only those of a deck, from 0.
         """
         ticket, ring = (ANY, ANY) if number is None else divmod(number, RINGS)
-        sent, ours = self._send_cancel(ticket, ring, deck, source)
-        count = 0
-        try:
-            count = int((await self._report_of("cancel", sent, ANSWER_TIMEOUT_S)).x)
-        except Refused:
-            if not any(timed.is_dropped for timed in ours):
-                raise
-        return count + sum(timed.is_dropped for timed in ours)
-
-    def _send_cancel(
-        self, ticket: int, ring: int, deck: int | None, source: int
-    ) -> tuple[int, list[_Timed]]:
-        """Send an `Op.CANCEL`; return its ticket, and those of the stage's commands it is for."""
         sent = self._writer.write(
             *(Op.CANCEL, ANY if deck is None else deck, ring, 0.0, source), frame=ticket
         )
@@ -469,7 +456,13 @@ class Conductor:
         ours = [timed for timed in self._timed.values() if _is_meant(timed, ticket, ring, deck)]
         for timed in ours:
             timed.is_cancelled = True
-        return sent, ours
+        count = 0
+        try:
+            count = int((await self._report_of("cancel", sent, ANSWER_TIMEOUT_S)).x)
+        except Refused:
+            if not any(timed.is_dropped for timed in ours):
+                raise
+        return count + sum(timed.is_dropped for timed in ours)
 
     # ------------------------------------------------------------------ reports
 

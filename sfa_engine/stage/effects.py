@@ -55,7 +55,7 @@ class Effects:
         self._patches = data / PATCHES
         self._conductor = conductor
         self._changed = trio.Event()
-        self._wanted: dict[tuple[int, int], str] = {}  # patches that the host is to be told of
+        self._wanted: dict[tuple[int, int], str] = {}  # patches to be sent to the host
         self._slot_of: dict[str, tuple[int, int]] = {}
         self._patch_of: dict[str, tuple[int, int]] = {}
         self.problems: list[str] = []  # of user effects, for the health
@@ -103,7 +103,7 @@ class Effects:
         self.problems = problems
 
     async def run(self) -> None:
-        """Tell the host of patches, until cancelled."""
+        """Send patches to the host, until cancelled."""
         while True:
             await self._changed.wait()
             self._changed = trio.Event()
