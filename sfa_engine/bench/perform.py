@@ -37,7 +37,7 @@ from sfa_engine.bench.drift import (
 from sfa_engine.bench.engine import Cost, measure, median_of
 from sfa_engine.bench.keylock import bench_quality
 from sfa_engine.bench.pads import bench_pads
-from sfa_engine.bench.random_set import RandomSet, timed
+from sfa_engine.bench.random_set import RandomSet, request_of, timed
 from sfa_engine.bench.replay import bench_replay
 from sfa_engine.bench.rig import (
     BUSY_DECKS,
@@ -51,8 +51,6 @@ from sfa_engine.bench.rig import (
 )
 from sfa_engine.bench.rig import SETTLE_S as START_S
 from sfa_engine.cli import screen
-from sfa_engine.desk import CONTROLS
-from sfa_engine.desk.control import Choice, Switch
 from sfa_engine.desk.effects import KIND_NAMES
 from sfa_engine.engine.command import Op
 from sfa_engine.engine.memory import Memory
@@ -312,13 +310,7 @@ def _do(rig: Rig, actions: list[Any]) -> None:
     began = time.monotonic()
     for at_s, action in timed(actions):
         time.sleep(max(0.0, began + at_s - time.monotonic()))
-        control = CONTROLS[action.path]
-        value: Any = action.value
-        if isinstance(control, Choice):
-            value = control.options[int(value)]
-        elif isinstance(control, Switch):
-            value = bool(value)
-        method = "set" if control.settable else "press"
+        method, value = request_of(action)
         with suppress(Refused):  # a stem that is not there to be taken back, for instance
             rig.client.call(method, path=action.path, value=value)
 

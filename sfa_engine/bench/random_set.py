@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from sfa_engine.desk import CONTROLS
+from sfa_engine.desk.control import Choice, Switch
 
 HOT_CUES = 8  # of each deck, that are set before and pressed
 LOOPS_BEATS = (1.0, 2.0, 4.0, 8.0)  # with a part of a beat no beat could be compared
@@ -249,3 +253,14 @@ def timed(actions: list[Action]) -> Iterator[tuple[float, Action]]:
     for action in actions:
         at_s += action.after_s
         yield at_s, action
+
+
+def request_of(action: Action) -> tuple[str, Any]:
+    """Return the method and the value that do an action by the control socket."""
+    control = CONTROLS[action.path]
+    value: Any = action.value
+    if isinstance(control, Choice):
+        value = control.options[int(value)]
+    elif isinstance(control, Switch):
+        value = bool(value)
+    return "set" if control.settable else "press", value

@@ -26,10 +26,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sfa_engine.bench.random_set import Action, RandomSet, timed
+from sfa_engine.bench.random_set import Action, RandomSet, request_of, timed
 from sfa_engine.bench.rig import Result, Rig, result
-from sfa_engine.desk import CONTROLS
-from sfa_engine.desk.control import Choice, Switch
 from sfa_engine.engine.journal import SUFFIX, Journal, parse
 from sfa_engine.engine.layout import LATENCY
 from sfa_engine.engine.memory import Memory
@@ -180,13 +178,8 @@ def _do(client: Any, actions: list[Action]) -> None:
     began = time.monotonic()
     for at_s, action in timed(actions):
         time.sleep(max(0.0, began + at_s - time.monotonic()))
-        control = CONTROLS[action.path]
-        value: Any = action.value
-        if isinstance(control, Choice):
-            value = control.options[int(value)]
-        elif isinstance(control, Switch):
-            value = bool(value)
-        client.call("set" if control.settable else "press", path=action.path, value=value)
+        method, value = request_of(action)
+        client.call(method, path=action.path, value=value)
 
 
 # ---------------------------------------------------------------------- judge
