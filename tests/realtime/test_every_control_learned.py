@@ -91,6 +91,7 @@ PREPARED = {
     "deck.loop.move": {"start": 4.0, "end": 8.0},
     "deck.loop.in_adjust": {"start": 4.0, "end": 8.0},
     "deck.loop.out_adjust": {"start": 4.0, "end": 8.0},
+    "deck.loop.roll": {"active": False},
 }
 
 
@@ -356,7 +357,7 @@ def performer(engine):
 def failures(paths, performer, controllers):
     """Return the controls that did not do what they should, and how."""
     found = {}
-    for place, path in enumerate(sorted(paths, key=lambda path: path.endswith(".sync"))):
+    for place, path in enumerate(sorted(paths, key=lambda path: (path.endswith(".sync"), path))):
         number, at = divmod(place, len(controllers))
         try:
             wrong = performer.play(path, controllers[at], number)
