@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from sfa_engine.bench.random_set import Action, RandomSet, request_of, timed
 from sfa_engine.bench.rig import Result, Rig, result
+from sfa_engine.engine.command import ReportKind
 from sfa_engine.engine.journal import SUFFIX, Journal, parse
 from sfa_engine.engine.layout import LATENCY
 from sfa_engine.engine.memory import Memory
@@ -190,8 +191,7 @@ def resume_errors_ms(rig: Rig) -> list[float]:
 
     It is worked out back from a later reading of the deck that leads: nothing has touched it yet.
     """
-    journal = parse(journals(rig)[-1].read_bytes())
-    first = journal.segments[-1].first_frame
+    first = _first_frame(rig)
     memory = rig.host.memory
     rate = float(memory.engine["sample_rate"])
     lead = max(1, int(memory.engine["lead"]))
@@ -212,6 +212,19 @@ def resume_errors_ms(rig: Rig) -> list[float]:
     bar = 1.0 if loops else 4.0
     off = began - round(began / bar) * bar
     return [abs(off) * beat_s * 1e3]
+
+
+def _first_frame(rig: Rig) -> int:
+    """Return the frame that the last host began with, once it is in the journal."""
+    found: list[int] = []
+
+    def is_written() -> bool:
+        begun = parse(journals(rig)[-1].read_bytes()).segments[-1].of_kind(ReportKind.BEGUN)
+        found.extend(begun["frame"].tolist())
+        return bool(found)
+
+    wait_for(is_written, "the first batch of the journal")
+    return found[0]
 
 
 def journals(rig: Rig) -> list[Path]:
