@@ -203,6 +203,7 @@ class Requests:
             "record": self._sound.recorder.describe(),
             "decks": [self._decks.describe(deck) for deck in range(DECKS)],
             "effects": self._effects.describe(),
+            "pads": self._pads.errors(),
         }
 
     @verb(scope="read")

@@ -737,6 +737,7 @@ class Core:
             restarts=self._restarts(),
             surfaces=self.surface_errors,
             effects=self._effects.problems,
+            pads=self._host.get("pads") or {},
             files=unwritten(self._host),
         )
         return judge(facts)

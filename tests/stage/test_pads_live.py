@@ -98,7 +98,7 @@ def test_what_is_no_sound_is_one_clear_line(engine: Show, tmp_path: Path) -> Non
     with pytest.raises(Refused, match="is not a colour"):
         call(engine, "pad.load", pad=1, path="x", color="red")
     assert sounds(engine) == []
-    assert not list((engine.runtime / "pads").glob("*.wav"))
+    assert not list((engine.runtime / "data" / "sfa" / "pads").glob("*.wav"))
     soundfile.write(tmp_path / "one.wav", NOISE[:1], RATE)
     bad = NOISE.copy()
     bad[5:50] = np.nan
