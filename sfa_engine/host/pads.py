@@ -264,17 +264,17 @@ class Pads:
         with suppress(OSError):
             sync(path)
         found = []
-        for path in self._folder.glob("*.wav") if self._folder else ():
+        for each in path.parent.glob("*.wav"):
             with suppress(OSError):
-                status = path.stat()
-                found.append((status.st_mtime_ns, status.st_size, path))
+                status = each.stat()
+                found.append((status.st_mtime_ns, status.st_size, each))
         left = KEPT_BYTES
         played = {self._written(pad).path for pad in range(PADS)}
-        for _, size, path in sorted(found, reverse=True):
+        for _, size, each in sorted(found, reverse=True):
             left -= size
-            if left < 0 and str(path) not in played:
+            if left < 0 and str(each) not in played:
                 with suppress(OSError):
-                    path.unlink()
+                    each.unlink()
 
     def name(self, pad: int, label: str | None, color: str | None) -> None:
         """Set what surfaces show of a pad (from 0); None leaves it."""

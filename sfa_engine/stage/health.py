@@ -158,9 +158,8 @@ def judge(facts: Facts) -> tuple[str, list[str]]:
         found.append((1, f"{facts.reports_lost} reports were not fetched in time"))
     for process, why in facts.restarts.items():
         found.append((1, f"{process} was restarted: {why}"))
-    for pad, error in facts.pads.items():
-        found.append((1, f"pad {pad} is empty: {error}"))
-    found += [(1, words) for words in (*facts.surfaces, *facts.effects, *facts.files)]
+    pads = [f"pad {number} is empty: {error}" for number, error in facts.pads.items()]
+    found += [(1, words) for words in (*facts.surfaces, *facts.effects, *pads, *facts.files)]
     found.sort(key=lambda item: -item[0])
     worst = found[0][0] if found else 0
     return WORDS[worst], [reason for _, reason in found]
