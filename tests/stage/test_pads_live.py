@@ -129,7 +129,7 @@ def test_tracks_are_sliced_and_loops_taken(engine: Show) -> None:
     assert taken["frames"] == 4 * 24_000
     assert value(engine, "pad1.mode") == 2
     assert value(engine, "pad1.pitch") == 0.0
-    assert value(engine, "pad1.beats") == pytest.approx(8.0)
+    assert value(engine, "pad1.beats") == pytest.approx(4.0)
     assert value(engine, "sampler.clock") == 1.0
     for wrong, words in (
         ({"deck": 2}, "no track on deck 2"),
