@@ -75,7 +75,7 @@ class Core:
             **exported(LibraryVerbs(context, self.dispatcher)),
             **exported(ReanalyseVerbs(context, self.dispatcher)),
             **exported(ProfileVerbs(context.settings.data)),
-            **exported(KitVerbs(context.settings.data, runtime, context.queue.owner)),
+            **exported(KitVerbs(context.settings.data, context.queue.owner)),
             **exported(ChainVerbs(context.settings.data)),
         }
 

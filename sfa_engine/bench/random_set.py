@@ -23,6 +23,7 @@ BEND_S = 0.5
 SYNC_OFF_S = 0.25
 FIRST_S, LAST_S = 60.0, 0.8  # where a deck is sent to: from a second up to a share of its track
 LEADER, FOLLOWER = 1, 2  # numbers of the decks
+PADS = 8  # that are played: the first ones
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,11 @@ class RandomSet:
     seed : int
     length_s : float
         Of both tracks.
+    pads : bool
+        Play the first `PADS` pads too, which have sounds.
     """
 
-    def __init__(self, seed: int, length_s: float) -> None:
+    def __init__(self, seed: int, length_s: float, *, pads: bool = False) -> None:
         self._rng = np.random.default_rng(seed)
         self._length_s = length_s
         self._looping: set[str] = set()  # loops that the next gesture leaves
@@ -75,6 +78,12 @@ class RandomSet:
             "stem undo": self._stem_undo,
             "stem key": self._stem_key,
         }
+        if pads:
+            self._gestures |= {
+                "pad hits": self._pad_hits,
+                "pad": self._pad,
+                "sampler": self._sampler,
+            }
 
     def begin(self) -> list[Action]:
         """Return what sets the two decks up: both play, and one follows the other's beats."""
@@ -245,6 +254,38 @@ class RandomSet:
 
     def _stem_key(self, deck: int) -> list[Action]:
         return [Action(f"deck{deck}.stem_key", float(self._rng.integers(0, 2)))]
+
+    def _any_pad(self) -> str:
+        return f"pad{self._rng.integers(1, PADS + 1)}"
+
+    def _pad_hits(self, _: int) -> list[Action]:
+        """Hit some pads, each as hard as it comes, and let them go."""
+        hits = [(self._any_pad(), float(self._rng.integers(1, 128))) for _ in range(4)]
+        pressed = [Action(f"{pad}.hit", force) for pad, force in hits]
+        released = [Action(f"{pad}.hit", 0.0, self._pause_s() / 4) for pad, _ in hits]
+        return [*pressed, *released]
+
+    def _pad(self, _: int) -> list[Action]:
+        """Change how a pad plays."""
+        path = f"{self._any_pad()}."
+        draw = self._rng.uniform
+        choices = [
+            Action(f"{path}mode", float(self._rng.integers(0, 3))),
+            Action(f"{path}pitch", float(self._rng.integers(-12, 13))),
+            Action(f"{path}reverse", float(self._rng.integers(0, 2))),
+            Action(f"{path}choke", float(self._rng.integers(0, 3))),
+            Action(f"{path}quantise", float(self._rng.integers(0, 3))),
+            Action(f"{path}volume", float(draw(-20.0, 0.0))),
+            Action(f"{path}end", float(draw(10.0, 100.0))),
+            Action(f"{path}attack", float(draw(0.0, 100.0))),
+            Action(f"{path}release", float(draw(0.0, 500.0))),
+        ]
+        return [choices[int(self._rng.integers(len(choices)))]]
+
+    def _sampler(self, deck: int) -> list[Action]:
+        """Choose whose beats the pads wait for, or silence them."""
+        clock = Action("sampler.clock", float(self._rng.integers(0, deck + 1)))
+        return [clock if self._rng.integers(0, 2) else Action("sampler.stop", 1.0)]
 
 
 def timed(actions: list[Action]) -> Iterator[tuple[float, Action]]:

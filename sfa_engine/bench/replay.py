@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sfa_engine.bench.random_set import Action, RandomSet, request_of, timed
+from sfa_engine.bench.random_set import FIRST_S, PADS, Action, RandomSet, request_of, timed
 from sfa_engine.bench.rig import Result, Rig, result
 from sfa_engine.engine.command import ReportKind
 from sfa_engine.engine.journal import SUFFIX, Journal, parse
@@ -86,11 +86,13 @@ def perform_and_kill(
     victims: tuple[str, ...] = VICTIMS,
 ) -> Found:
     """Perform at random while processes are killed, and record all of it."""
-    hands, rng, found = RandomSet(SEED, length_s), np.random.default_rng(SEED), Found()
+    hands = RandomSet(SEED, length_s, pads=True)
+    rng, found = np.random.default_rng(SEED), Found()
     client = rig.connect()
     for deck, bundle in bundles.items():
         client.call("deck.load", deck=deck, path=str(bundle))
     _wait_read(rig, bundles)
+    client.call("pad.slice", deck=1, count=PADS, start_s=FIRST_S)
     state = client.call("record.start")
     found.recorded.append(_recorded(rig, state))
     _do(client, hands.begin())

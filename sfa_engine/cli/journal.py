@@ -239,6 +239,14 @@ def _what(parsed: Journal, segment: Segment, report: Any, kind: Any) -> dict[str
         if load is not None:
             track = load["track"] or {}
             what |= {key: track.get(key) for key in ("path", "digest", "title", "artist")}
+        pad = segment.pads.get(int(report["ticket"])) if name == "SAMPLE" else None
+        if pad is not None:
+            sound = pad["sound"] or {}
+            what = (
+                {"what": "pad", "value": pad["pad"] + 1}
+                | {key: sound.get(key) for key in ("path", "stems", "start", "frames", "digest")}
+                | {"title": sound.get("label", "")}
+            )
     if report["reason"]:
         reason = int(report["reason"])
         known = reason in {r.value for r in Reason}

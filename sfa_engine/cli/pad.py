@@ -90,6 +90,25 @@ def loop(number: int, deck: int, stem: str) -> None:
 
 
 @pad.command()
+@click.argument("number", metavar="PAD", type=int)
+@click.option("--from", "source", default="", help="master, deck1, deck1.drums …")
+@click.option("--bars", type=float, help="How many; may be less than one.")
+@json_option
+def capture(number: int, source: str, bars: float | None, as_json: bool) -> None:
+    """Put the last bars that were played on a pad: `sfa pad capture 5 --from deck1.drums --bars 2`.
+
+    Without an option they are those of `sampler.capture_from` and `sampler.capture_bars`. The pad
+    loops them from the next bar on when it is hit, and keeps to the tempo.
+    """
+    with connect() as client:
+        said = client.call("pad.capture", pad=number, source=source, bars=bars)
+    if as_json:
+        print_json(said)
+        return
+    click.echo(_line(said))
+
+
+@pad.command()
 @click.argument("number", metavar="PAD", type=int, required=False)
 @click.option("--bank", type=int, help="All pads of a bank.")
 @click.option("--all", "every", is_flag=True, help="All pads.")

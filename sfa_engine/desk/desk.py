@@ -17,7 +17,7 @@ from sfa_engine.desk.control import (
     Switch,
     Text,
 )
-from sfa_engine.desk.deck import DECK_NAMES, DECK_NUMBERS, LEVEL, MAX_LENGTH_S, Deck
+from sfa_engine.desk.deck import DECK_NAMES, DECK_NUMBERS, LEVEL, MAX_LENGTH_S, STEMS, Deck
 from sfa_engine.desk.effects import UNITS, Unit
 from sfa_engine.desk.scale import (
     OFF,
@@ -43,6 +43,12 @@ PADS_IN_BANK = 16
 PADS = 4 * PADS_IN_BANK
 PAD_MODES = ("once", "gate", "loop")
 PAD_OUTPUTS = ("main", "phones", "both")
+# What is kept of the sound that was just played: see `host.capture`.
+CAPTURE_SOURCES = (
+    "master",
+    *DECK_NAMES,
+    *(f"{deck}.{stem}" for deck in DECK_NAMES for stem in STEMS),
+)
 
 
 class Limiter(Section):
@@ -167,6 +173,11 @@ class Pad(Section):
     start = Fader("Where the sound begins, as a share of it.", share(0), glide=0)
     end = Fader("Where the sound ends, as a share of it.", share(100), glide=0)
     attack = Fader("How long the sound takes to rise.", fine_milliseconds(0, 5000, 0), glide=0)
+    hold = Fader("How long the sound stays up after it.", fine_milliseconds(0, 5000, 0), glide=0)
+    decay = Fader(
+        "How long it then takes to fall to `sustain`.", fine_milliseconds(0, 5000, 0), glide=0
+    )
+    sustain = Fader("Level at which the sound stays, as a share.", percent(0, 100, 100), glide=0)
     release = Fader(
         "How long the sound takes to fall when it is let go.",
         fine_milliseconds(0, 5000, 0),
@@ -178,6 +189,12 @@ class Pad(Section):
         "When a hit sounds: at once, or on the next beat or bar of `sampler.clock`.",
         options=("off", "beat", "bar"),
     )
+    beats = Fader(
+        "Beats of the sound: a loop of it follows the tempo of `sampler.clock`; 0: it does not.",
+        beats(0, 1024, 0, log=False),
+        glide=0,
+    )
+    capture = Button("Puts the last bars of `sampler.capture_from` on the pad.", owner="stage")
     output = Choice(
         "Where the pad is heard: in the mix, on the headphones alone, or on both.",
         options=PAD_OUTPUTS,
@@ -198,7 +215,21 @@ class Sampler(Section):
     volume = Fader("How loud all pads are in the mix.", decibels(OFF, +6))
     velocity = Fader("How much the force of a hit counts.", percent(0, 100, 100), glide=0)
     clock = Choice(
-        "Whose beats and bars quantised pads wait for.", options=("session", *DECK_NAMES)
+        "Whose beats and bars quantised pads wait for, and whose tempo loops follow.",
+        options=("session", *DECK_NAMES),
+    )
+    capture_from = Choice(
+        "What the `capture` of a pad takes: the master, a deck or a stem.",
+        options=CAPTURE_SOURCES,
+        owner="stage",
+        label="FROM",
+    )
+    capture_bars = Fader(
+        "How many bars the `capture` of a pad takes.",
+        count(1, 64, 4),
+        glide=0,
+        owner="stage",
+        label="BARS",
     )
     keys = Fader(
         "Pad that its bank of 16 plays in semitones, from pad to pad; 0: each plays itself.",

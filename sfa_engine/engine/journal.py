@@ -13,6 +13,7 @@ kind    what
 set     first of a file: names of controls and operations, by which numbers are read
 host    a host began: kernel, processor, device, and the state of the engine before its first block
 load    a track in a media slot: path, digest, grid; of the `Op.LOAD` with this ticket
+pad     a sound of a pad: path, stretch, digest; of the `Op.SAMPLE` with this ticket
 reports what the kernel reported, as `REPORT` records, and the frame that was played by then
 ======= =================================================================================
 
@@ -197,6 +198,8 @@ class Segment:
         In their order.
     loads : dict of int to dict
         By ticket.
+    pads : dict of int to dict
+        Likewise.
     end_frame : int
         First frame of which it is not known that it was played.
     lost : int
@@ -206,6 +209,7 @@ class Segment:
     host: Entry
     reports: Reports = field(default_factory=lambda: np.zeros(0, REPORT))
     loads: dict[int, Entry] = field(default_factory=dict)
+    pads: dict[int, Entry] = field(default_factory=dict)
     end_frame: int = 0
     lost: int = 0
 
@@ -260,6 +264,8 @@ class Journal:
                 continue
             elif kind == "load":
                 segments[-1].loads[int(entry["ticket"])] = entry
+            elif kind == "pad":
+                segments[-1].pads[int(entry["ticket"])] = entry
             elif kind == "reports":
                 new, next_report = _reports_of(entry, next_report)
                 parts[-1].append(new)

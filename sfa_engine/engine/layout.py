@@ -653,8 +653,9 @@ SOUND = np.dtype(  # of a pad that was hit
         ("position", "f8"),  # frames of the sample
         ("semitones", "f8"),  # by its key
         ("gain", "f8"),  # by the force of the hit
-        ("level", "f8"),  # of attack, release and fade, 0 to 1
-        ("slope", "f8"),  # of the level, per frame
+        ("level", "f8"),  # of the envelope and of fades, 0 to 1
+        ("slope", "f8"),  # of the level, per frame; 0: it holds, decays or sustains
+        ("hold", "i8"),  # frames until it decays
     ]
 )
 PAD_STATE = np.dtype(

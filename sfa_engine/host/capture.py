@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sfa_engine.desk.deck import STEMS
+from sfa_engine.desk.desk import CAPTURE_SOURCES
 from sfa_engine.engine.layout import DECKS, LATENCY, STRIPS, TAP_DECK, TAP_MASTER, TAP_STEM, TICK
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import Refused, did_you_mean
@@ -27,15 +28,7 @@ BASE_S = 31.0  # of the master and the decks: a recording may begin 30 s in the 
 USUAL_STEMS = 4  # of a deck, that the size is shared by
 MAX_LOOKS = 1000  # at places that the kernel moves meanwhile
 Audio = npt.NDArray[np.float32]
-SOURCES = {
-    "master": TAP_MASTER,
-    **{f"deck{d + 1}": TAP_DECK + d for d in range(DECKS)},
-    **{
-        f"deck{d + 1}.{stem}": TAP_STEM + d * STRIPS + s
-        for d in range(DECKS)
-        for s, stem in enumerate(STEMS)
-    },
-}
+SOURCES = {name: TAP_MASTER + tap for tap, name in enumerate(CAPTURE_SOURCES)}
 
 
 @dataclass(frozen=True)
@@ -162,15 +155,16 @@ class Capture:
             deck = tap - TAP_DECK if tap < TAP_STEM else (tap - TAP_STEM) // STRIPS
             start, end, beats = self._deck_bars(deck, bars, head)
         delay = LATENCY if tap == TAP_MASTER else 0
-        sound, lost = self._taps.read(tap, start + delay, end + delay)
-        if lost:
-            kept_s = (self._taps.head - self._taps.first(tap)) / self._rate
-            raise Refused(
-                f"{bars:g} bars of {source} are {(end - start) / self._rate:.1f} s, and "
-                f"{kept_s:.1f} s are kept",
-                "capture fewer bars, or set capture.seconds",
-            )
-        return Captured(sound, self._rate, start, beats)
+        first = self._taps.first(tap)
+        if start + delay >= first:  # else it might be more than there is memory for
+            sound, lost = self._taps.read(tap, start + delay, end + delay)
+            if not lost:
+                return Captured(sound, self._rate, start, beats)
+        raise Refused(
+            f"{bars:g} bars of {source} are {(end - start) / self._rate:.1f} s, and "
+            f"{(self._taps.head - first) / self._rate:.1f} s are kept",
+            "capture fewer bars, or set capture.seconds",
+        )
 
     def last_seconds(self, source: str, seconds: float) -> Captured:
         """Return the last seconds of a source, as far as they are kept."""
@@ -222,11 +216,11 @@ class Capture:
         first_beat, bar = int(media["first_beat"]), int(media["beats_per_bar"])
         numbers = first_beat + np.arange(len(places), dtype=np.float64)
         here = position + (head - anchor) * speed
-        beat = float(_extended(here, places, numbers))
+        beat = float(extended(here, places, numbers))
         last = math.floor(beat / bar + 1e-9) * bar
 
         def frame_of(number: float) -> int:
-            place = float(_extended(number, numbers, places))
+            place = float(extended(number, numbers, places))
             return round(anchor + (place - position) / speed)
 
         return frame_of(last - bars * bar), frame_of(last), bars * bar
@@ -247,7 +241,7 @@ class Capture:
         )
 
 
-def _extended(x: float, places: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> float:
+def extended(x: float, places: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> float:
     """Interpolate, and go on at both ends as the last interval does."""
     k = min(max(int(np.searchsorted(places, x, side="right")) - 1, 0), len(places) - 2)
     share = (x - places[k]) / (places[k + 1] - places[k])

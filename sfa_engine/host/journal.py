@@ -138,10 +138,10 @@ class JournalWriter:
             self._thread.join(END_TIMEOUT_S)
             self._thread = None
 
-    def note_load(self, load: dict[str, Any]) -> None:
-        """Note what a command of the loader puts on a deck; before it is sent."""
+    def note(self, entry: Entry) -> None:
+        """Note what a command of the loader puts on a deck or a pad; before it is sent."""
         if self._memory.engine["journalled"]:
-            self._notes.append({"kind": "load", **load})
+            self._notes.append(entry)
 
     def describe(self) -> dict[str, Any]:
         """Return the state of the journal, for health and status."""
@@ -282,7 +282,7 @@ def prune(folder: Path, settings: JournalSettings, current: Path | None = None) 
 
 def load_note(
     ticket: int, deck: int, slot: int, x: float, how: int, media: Any, mounted: Any
-) -> dict[str, Any]:
+) -> Entry:
     """Return what the journal keeps of a load.
 
     Parameters
@@ -296,7 +296,8 @@ def load_note(
     mounted : Mounted, optional
         Likewise.
     """
-    load: dict[str, Any] = {"ticket": ticket, "deck": deck, "slot": slot, "x": x, "how": how}
+    load: Entry = {"kind": "load", "ticket": ticket, "deck": deck, "slot": slot}
+    load |= {"x": x, "how": how}
     if mounted is None:
         return load | {"track": None}
     bundle = mounted.bundle

@@ -150,7 +150,8 @@ class Loader:
         self._mutex = threading.RLock()
         # Called with deck and stems before a deck gets a track.
         self.on_stems: Callable[[int, list[str]], None] | None = None
-        self.on_send: Callable[[dict[str, Any]], None] | None = None  # before each command
+        # Called with what is to be journalled of a command, before it is sent.
+        self.on_send: Callable[[dict[str, Any]], None] | None = None
 
     # ------------------------------------------------------------------ slots
 
@@ -478,9 +479,20 @@ class Loader:
             raise EngineError("the audio thread takes no commands", "see `sfa health`")
         return ticket
 
-    def command(self, op: Op, target: int, x: float) -> int:
-        """Send a command that is about no deck; return how many were sent with it."""
+    def command(self, op: Op, target: int, x: float, note: dict[str, Any] | None = None) -> int:
+        """Send a command that is about no deck; return how many were sent with it.
+
+        Parameters
+        ----------
+        op : Op
+        target : int
+        x : float
+        note : dict, optional
+            What is journalled of it, beside its ticket.
+        """
         with self._mutex:
+            if note is not None and self.on_send is not None:
+                self.on_send({**note, "ticket": self._commands.ticket + 1})
             if not self._commands.write(op, NO_DECK, target, x, Source.HOST):
                 raise EngineError("the audio thread takes no commands", "see `sfa health`")
             return self._commands.head

@@ -1,17 +1,19 @@
 """The sounds of the sampler's pads: read into memory, handed to the kernel, freed when let go.
 
 What a pad plays is written down in the engine's memory as a stretch of a file, so that a new host
-reads it again. Sound that is in no file, as what was captured, is written into one in the runtime
-folder first. As tracks are, it is read into locked memory of our own: see `host.loader`.
+reads it again, and in the journal with a digest, so that a replay has it. Sound that is in no file,
+as what was captured, is written into one in the data folder first. As tracks are, it is read into
+locked memory of our own: see `host.loader`.
 """
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import os
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +30,16 @@ from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.elementary import factor_of
 from sfa_engine.host.loader import RESERVE_BYTES, Loader, Reader, available_bytes, read_onsets
 from sfa_engine.host.request_server import in_words
+from sfa_engine.system.atomic import sync
 from sfa_engine.track.kit import check_length, sound_files, surroundings
 from sfa_engine.track.media import Bundle, StemFile, Track, read_bundle
 from sfa_engine.track.slices import By, Slice, by_beats, by_onsets
 from sfa_engine.track.wav import PCM, wav_header
 
 MAX_BYTES = 1 << 30  # of all pads
-SPOOL = "pads"  # folder in the runtime folder
+SOUNDS_FOLDER = "pads"  # in the data folder: sounds that were captured or decoded for pads
+KEPT_BYTES = 1 << 30  # of the files in it: the oldest go first, none that is on a pad
+DIGEST_BYTES = 16
 WHOLE = "all"  # instead of a stem's name: all stems together
 
 
@@ -96,18 +101,18 @@ class Pads:
     dsp : DspState
     loader : Loader
         Of the same dsp: its ring and its memory are used.
-    runtime : pathlib.Path, optional
+    folder : pathlib.Path, optional
         Where sound that is in no file is kept. Without one, of an engine without a device, it is
         kept nowhere, and no load waits for the kernel.
     """
 
     def __init__(
-        self, memory: Memory, dsp: DspState, loader: Loader, runtime: Path | None = None
+        self, memory: Memory, dsp: DspState, loader: Loader, folder: Path | None = None
     ) -> None:
         self._memory = memory
         self._dsp = dsp
         self._loader = loader
-        self._spool = runtime / SPOOL if runtime else None
+        self._folder = folder
         self._samples: dict[int, Sample] = {}
         self._slots: dict[int, int] = {}  # by pad, as they were sent; -1: none
         self._errors: dict[int, str] = {}
@@ -128,13 +133,12 @@ class Pads:
         _check_pad(pad)
         if len(os.fsencode(sound.path)) >= PATH:
             raise Refused(f"the path has {len(os.fsencode(sound.path))} bytes", "use a shorter one")
-        try:
-            with self._mutex:
-                sample = self._read(sound)
-                self._put(pad, sample, sound)
-        except BaseException:
-            self._unspool(Path(sound.path))
-            raise
+        with self._mutex:
+            sample = self._read(sound)
+            self._put(pad, sample, sound)
+        path = Path(sound.path)
+        if path.parent == self._folder:
+            self._kept(path)
         return self.describe(pad)
 
     def load_pcm(
@@ -143,10 +147,11 @@ class Pads:
         frames: npt.NDArray[np.generic],
         rate: float,
         *,
+        name: str = "sound",
         label: str = "",
         color: str = "",
     ) -> dict[str, Any]:
-        """Put sound that is in memory on a pad (from 0).
+        """Put sound that is in memory on a pad (from 0); it is kept in a file.
 
         Parameters
         ----------
@@ -155,8 +160,15 @@ class Pads:
             What is no number becomes silence.
         rate : float
             Frames a second.
+        name : str
+            Of the file, behind its time.
         label, color : str
             For surfaces.
+
+        Raises
+        ------
+        MediaError
+            The file cannot be written; the pad is as it was.
         """
         _check_pad(pad)
         if frames.ndim != 2 or frames.shape[1] != 2 or frames.dtype not in (np.float32, np.int16):
@@ -166,26 +178,31 @@ class Pads:
         form = StemFile(Path(), 0, len(frames), frames.dtype)
         pcm = self._loader.allocate(form)
         pcm[:] = np.nan_to_num(frames, nan=0.0, posinf=0.0, neginf=0.0)
-        path = self._keep(pad, pcm, rate)
+        path = self._keep(name, pcm, rate)
         with self._mutex:
             sample = Sample(pcm, 0, len(pcm), rate)
-            self._put(pad, sample, Sound(path, label=label, color=color))
+            self._put(pad, sample, Sound(str(path or ""), label=label, color=color))
+        if path is not None:
+            self._kept(path)
         return self.describe(pad)
 
-    def _keep(self, pad: int, pcm: npt.NDArray[np.generic], rate: float) -> str:
-        """Write sound into the runtime folder, for a new host; return the path, or nothing."""
-        if self._spool is None:
-            return ""
-        kind = next(name for name, dtype in PCM.items() if dtype == pcm.dtype)
-        path = self._spool / f"{pad + 1}-{time.monotonic_ns()}.wav"
+    def _keep(self, name: str, pcm: npt.NDArray[np.generic], rate: float) -> Path | None:
+        """Write sound into a file, for a new host and for replays; return its path."""
+        if self._folder is None:
+            return None
+        kind = next(each for each, dtype in PCM.items() if dtype == pcm.dtype)
+        now = time.strftime("%Y%m%d-%H%M%S")
+        path = self._folder / f"{now}-{time.time_ns() // 1000 % 10**6:06d} {name}.wav"
         try:
-            self._spool.mkdir(mode=0o700, exist_ok=True)
-            with path.open("wb") as file:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with path.open("xb") as file:
                 file.write(wav_header(len(pcm), round(rate), kind))
                 file.write(pcm.data)
         except OSError as error:
-            raise MediaError(f"{path}: {error.strerror}", "free some memory") from None
-        return str(path)
+            with suppress(OSError):
+                path.unlink()
+            raise MediaError(f"{path}: {error.strerror}", "free some space on the disk") from None
+        return path
 
     def clear(self, pad: int) -> None:
         """Take the sound off a pad (from 0); it fades out if it is heard."""
@@ -198,19 +215,11 @@ class Pads:
         slot = -1
         if sample is not None:
             slot = self._claim()
-            self._samples[slot] = sample
-            record = self._dsp.record["sample"][slot]
-            record["heads"] = 0
-            record["address"] = sample.pcm.ctypes.data
-            record["float32"] = sample.pcm.dtype == np.float32
-            record["frames"] = len(sample.pcm)
-            record["first"] = sample.first
-            record["length"] = sample.length
-            record["rate"] = sample.rate
-            record["gain"] = sound.gain
+            self._mount(slot, sample, sound.gain)
         before = int(self._dsp.record["pad"][pad]["slot"])
         try:
-            sent = self._loader.command(Op.SAMPLE, slot, float(pad))
+            note = pad_note(pad, slot, sound, sample) if self._loader.on_send else None
+            sent = self._loader.command(Op.SAMPLE, slot, float(pad), note)
         except EngineError:
             self._samples.pop(slot, None)
             raise
@@ -220,12 +229,24 @@ class Pads:
         self._write_down(pad, sound)
         self._slots[pad] = slot
         self._errors.pop(pad, None)
-        if self._spool is not None:
+        if self._folder is not None:
             self._loader.wait_done(sent, "the pad's sound")
+
+    def _mount(self, slot: int, sample: Sample, gain: float) -> None:
+        """Describe a sample in a slot, for the kernel."""
+        self._samples[slot] = sample
+        record = self._dsp.record["sample"][slot]
+        record["heads"] = 0
+        record["address"] = sample.pcm.ctypes.data
+        record["float32"] = sample.pcm.dtype == np.float32
+        record["frames"] = len(sample.pcm)
+        record["first"] = sample.first
+        record["length"] = sample.length
+        record["rate"] = sample.rate
+        record["gain"] = gain
 
     def _write_down(self, pad: int, sound: Sound) -> None:
         record = self._memory.engine["pad"][pad]
-        before = Path(os.fsdecode(bytes(record["path"])))
         record["path"] = b""  # a host that starts now reads none rather than half of two
         record["stems"] = sum(1 << STEMS.index(name) for name in sound.stems)
         record["start"] = sound.start
@@ -234,19 +255,26 @@ class Pads:
         record["label"] = sound.label.encode()[:800]
         record["color"] = sound.color.encode()[:8]
         record["path"] = os.fsencode(sound.path)
-        if str(before) != sound.path:
-            self._unspool(before)
 
-    def _unspool(self, path: Path) -> None:
-        """Delete a file of the runtime folder that no pad plays."""
-        if self._spool is not None and path.parent == self._spool:
-            with contextlib.suppress(OSError):
-                path.unlink()
+    def _kept(self, path: Path) -> None:
+        """Have a file of the folder on the disk; delete the oldest beyond `KEPT_BYTES`.
 
-    def clean(self) -> None:
-        """Delete what an engine left in the runtime folder whose memory is gone."""
-        for path in self._spool.glob("*.wav") if self._spool else ():
-            self._unspool(path)
+        A pad that sounds is not kept waiting for the disk: it has its sound by then.
+        """
+        with suppress(OSError):
+            sync(path)
+        found = []
+        for each in path.parent.glob("*.wav"):
+            with suppress(OSError):
+                status = each.stat()
+                found.append((status.st_mtime_ns, status.st_size, each))
+        left = KEPT_BYTES
+        played = {self._written(pad).path for pad in range(PADS)}
+        for _, size, each in sorted(found, reverse=True):
+            left -= size
+            if left < 0 and str(each) not in played:
+                with suppress(OSError):
+                    each.unlink()
 
     def name(self, pad: int, label: str | None, color: str | None) -> None:
         """Set what surfaces show of a pad (from 0); None leaves it."""
@@ -450,6 +478,10 @@ class Pads:
             "error": self._errors.get(pad, ""),
         }
 
+    def errors(self) -> dict[str, str]:
+        """Return why pads are empty that had a sound in the host before, by their number."""
+        return {str(pad + 1): error for pad, error in sorted(self._errors.items())}
+
     def _written(self, pad: int) -> Sound:
         record = self._memory.engine["pad"][pad]
         bits = int(record["stems"])
@@ -475,6 +507,29 @@ class Pads:
                     self._put(pad, sample, sound)
                 except Exception as error:  # noqa: BLE001 - whatever it is, the others are loaded
                     self._errors[pad] = str(in_words(error))
+
+
+def pad_note(pad: int, slot: int, sound: Sound, sample: Sample | None) -> dict[str, Any]:
+    """Return what the journal keeps of a sound that is put on a pad, or of its removal."""
+    note: dict[str, Any] = {"kind": "pad", "pad": pad, "slot": slot}
+    if sample is None:
+        return note | {"sound": None}
+    return note | {
+        "sound": {
+            **asdict(sound),
+            "digest": digest_of(sample.pcm),
+            "float32": sample.pcm.dtype == np.float32,
+            "in_memory": len(sample.pcm),
+            "first": sample.first,
+            "length": sample.length,
+            "rate": sample.rate,
+        }
+    }
+
+
+def digest_of(pcm: npt.NDArray[np.generic]) -> str:
+    """Return a digest of sound in memory, by which a replay knows it again."""
+    return hashlib.blake2b(pcm.data, digest_size=DIGEST_BYTES).hexdigest()
 
 
 def _stems(track: Track, stem: str) -> tuple[str, ...]:

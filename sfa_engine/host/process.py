@@ -56,7 +56,7 @@ from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.journal import FOLDER, JournalSettings, JournalWriter
 from sfa_engine.host.loader import Loader
 from sfa_engine.host.midi import Midi
-from sfa_engine.host.pads import Pads
+from sfa_engine.host.pads import SOUNDS_FOLDER, Pads
 from sfa_engine.host.recorder import RecordSettings
 from sfa_engine.host.requests import Requests
 from sfa_engine.host.resume import Snapshots
@@ -171,7 +171,8 @@ class Host:
         locked = realtime.lock_memory()
         self.decks = Decks(self.memory, Loader(dsp, lock=locked))
         self.sound = Sound(dsp, self.decks, self._files.record, self._files.capture)
-        self.pads = Pads(self.memory, dsp, self.decks.loader, self.runtime)
+        kept = self._files.data or self.runtime
+        self.pads = Pads(self.memory, dsp, self.decks.loader, kept / SOUNDS_FOLDER)
         self.warmer = Warmer(dsp, self.decks.loader, self._stop, self.sound.taps, self.pads)
         self.midi = Midi(self.memory, dsp, self._kernel, self._stop)
         self.effects = UserEffects(dsp, self._stop)
@@ -190,21 +191,19 @@ class Host:
         engine["journalled"] = 0
         if self.journal is not None:
             self.journal.begin(rate, self.request.channels)
-        self.decks.loader.on_send = self._note_load
+        self.decks.loader.on_send = self._note
         if self._adopted or self._resumes:
             self.decks.resume_all(RESUME_TIMEOUT_S if self._adopted else SNAPSHOT_TIMEOUT_S)
-        if self._adopted:
-            threading.Thread(target=self.pads.resume, name="resume-pads", daemon=True).start()
-        else:
-            self.pads.clean()
         self.keeper.drive(dsp, found, rate, error)
+        if self._adopted or self._resumes:
+            threading.Thread(target=self.pads.resume, name="resume-pads", daemon=True).start()
         if self.snapshots is not None:
             self.snapshots.begin()
 
-    def _note_load(self, load: dict[str, Any]) -> None:
+    def _note(self, entry: dict[str, Any]) -> None:
         """Have a load in the journal before the kernel has it, and in a snapshot afterwards."""
         if self.journal is not None:
-            self.journal.note_load(load)
+            self.journal.note(entry)
         if self.snapshots is not None:
             self.snapshots.loaded()
 

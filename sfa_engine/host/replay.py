@@ -1,9 +1,9 @@
 """A journal rendered again: the same kernel, the same state, the same commands at the same ticks.
 
 A segment is what one host played; each is rendered by itself, from the state that its host found.
-The frames between two, which nobody played, are silence. Tracks are found by path and digest;
-one that is gone is a silent track of the same length and grid, so that everything else goes on as
-it did.
+The frames between two, which nobody played, are silence. Tracks and sounds of pads are found by
+path and digest; one that is gone is a silent one of the same length and grid, so that everything
+else goes on as it did.
 """
 
 from __future__ import annotations
@@ -31,18 +31,21 @@ from sfa_engine.engine.layout import (
     VALUE_INDEX,
 )
 from sfa_engine.engine.ring import CommandWriter
-from sfa_engine.errors import EngineError, MediaError
+from sfa_engine.errors import EngineError, MediaError, SfaError
 from sfa_engine.host import build
 from sfa_engine.host.loader import Loader
 from sfa_engine.host.offline import Audio, Offline
+from sfa_engine.host.pads import Pads, Sample, Sound, digest_of
 from sfa_engine.host.taps import Taps
-from sfa_engine.track.media import read_bundle
+from sfa_engine.track.media import StemFile, read_bundle
+from sfa_engine.track.wav import PCM
 
 PIECE = 128 * TICK  # frames that are rendered at a time
 KINDS = {VALUE_INDEX[s.kind.path]: s.kind.path for u in DESK.fx.values() for s in u.slot.values()}
 USER_EFFECT = KIND_NAMES.index("user")
 NO_USER_EFFECTS = "user effects are not rendered"
 MASTER = "master"
+NOT_TAKEN = 1 << 62  # commands, after which a sound may go: the kernel has not come by it yet
 Pieces = dict[str, Audio]
 
 
@@ -141,6 +144,42 @@ class _Tracks(Loader):
         return pcm
 
 
+class _Pads(Pads):
+    """The pads of a replay: it puts sounds into the slots that they had."""
+
+    def __init__(self, offline: Offline, loader: Loader, say: Any) -> None:
+        super().__init__(offline.memory, offline.dsp, loader)
+        self._say = say
+
+    def taken(self) -> None:
+        """Note that the kernel has come by all that was put into slots."""
+        for sample in self._samples.values():
+            sample.sent = 0
+
+    def put(self, entry: Entry) -> None:
+        """Put a sound of the journal into its slot; without one, its pad is cleared."""
+        self.free()
+        kept = entry["sound"]
+        if kept is None:
+            return
+        names = ("path", "start", "frames", "gain", "label", "color")
+        sound = Sound(**{name: kept[name] for name in names}, stems=tuple(kept["stems"]))
+        try:
+            if not sound.path:
+                raise MediaError("it was in memory alone")
+            sample = self._read(sound)
+            if digest_of(sample.pcm) != kept["digest"]:
+                raise MediaError(f"{sound.path} has another sound by now", "restore the old one")
+        except SfaError as error:
+            name = f' "{sound.label}"' if sound.label else ""
+            self._say(f"pad {entry['pad'] + 1}{name} is silent: {error}")
+            frames, dtype = int(kept["in_memory"]), PCM["f32" if kept["float32"] else "s16"]
+            pcm = self._loader.allocate(StemFile(Path(), 0, frames, dtype))
+            sample = Sample(pcm, int(kept["first"]), int(kept["length"]), float(kept["rate"]))
+        sample.sent = NOT_TAKEN
+        self._mount(int(entry["slot"]), sample, sound.gain)
+
+
 class Replay:
     """Renders a journal.
 
@@ -237,6 +276,7 @@ class Replay:
         engine = offline.memory.engine
         self._restore(offline, segment)
         tracks = _Tracks(offline, self._warn)
+        pads = _Pads(offline, tracks, self._warn)
         writers = {ring: CommandWriter(offline.memory, ring) for ring in Ring}
         taps = Taps(offline.dsp, PIECE)
         for number in self.names.values():
@@ -246,7 +286,9 @@ class Replay:
             # Of a device that was opened again, up to the frame that was to be the next.
             begun = report["kind"] == ReportKind.BEGUN
             frame = int(report["value"] if begun and at > segment.first_frame else report["frame"])
-            for piece in self._render(offline, tracks, taps, at, min(frame, until)):
+            for piece in self._render(offline, taps, at, min(frame, until)):
+                tracks.taken()
+                pads.taken()
                 yield piece
                 at += len(piece[MASTER])
             if at >= until:
@@ -258,20 +300,17 @@ class Replay:
                 engine["frame"] = engine["emitted"] = frame
                 engine["fresh"] = 1
                 continue
-            self._send(segment, tracks, writers, report)
+            self._send(segment, tracks, pads, writers, report)
             offline.reported()
-        for piece in self._render(offline, tracks, taps, at, until):
+        for piece in self._render(offline, taps, at, until):
             yield piece
 
-    def _render(
-        self, offline: Offline, tracks: _Tracks, taps: Taps, at: int, until: int
-    ) -> Iterator[Pieces]:
+    def _render(self, offline: Offline, taps: Taps, at: int, until: int) -> Iterator[Pieces]:
         """Render up to a frame; ticks are whole, so only the last piece of all may be cut."""
         while at < until:
             count = min(PIECE - at % PIECE, until - at)
             whole = -(-count // TICK) * TICK
             offline.render(whole)
-            tracks.taken()
             yield {
                 name: taps.read(number, at, at + count)[0] for name, number in self.names.items()
             }
@@ -294,6 +333,7 @@ class Replay:
         self,
         segment: Segment,
         tracks: _Tracks,
+        pads: _Pads,
         writers: dict[Ring, CommandWriter],
         report: np.void,
     ) -> None:
@@ -301,8 +341,11 @@ class Replay:
         op, target = self._translate(int(report["op"]), int(report["target"]))
         ring = Ring(int(report["ring"]))
         if op == Op.SAMPLE and ring is Ring.HOST:
-            self._warn("sounds of pads are not in the journal: the sampler is left out")
-            return
+            entry = segment.pads.get(int(report["ticket"]))
+            if entry is None:
+                self._warn(f"pad {int(report['x']) + 1}: its sound is not in the journal")
+                return
+            pads.put(entry)
         if op == Op.SET and target in KINDS and report["x"] == USER_EFFECT:
             self._warn(NO_USER_EFFECTS)
         if op == Op.LOAD and ring is Ring.HOST:

@@ -10,12 +10,14 @@ import time
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from sfa_engine.engine.layout import DECKS, FX_SLOTS, FX_UNITS, PADS
 from sfa_engine.engine.memory import Memory
 from sfa_engine.engine.midi import SLOTS
 from sfa_engine.errors import Refused
+from sfa_engine.host.capture import extended
 from sfa_engine.host.decks import Decks
 from sfa_engine.host.device_keeper import DeviceKeeper
 from sfa_engine.host.dsp_state import DspState
@@ -162,7 +164,23 @@ class Requests:
         bundle = self._decks.bundle(deck)
         if bundle is None:
             raise Refused(f"there is no track on deck {deck + 1}", "load one")
-        return self._pads.load_stretch(pad, bundle, stem, start_s, end_s)
+        loaded = self._pads.load_stretch(pad, bundle, stem, start_s, end_s)
+        there, beats = self._decks.loader.on_deck(deck), 0.0
+        if there is not None and len(there.beats) > 1:
+            numbers = np.arange(len(there.beats), dtype=np.float64)
+            ends = np.array([start_s, end_s]) * bundle.track.rate
+            first, last = (float(extended(end, there.beats, numbers)) for end in ends)
+            beats = last - first
+        return {**loaded, "beats": beats}
+
+    @verb(scope="perform", slow=True)
+    def pad_capture(self, pad: Pad, source: Text, bars: Finite) -> dict[str, Any]:
+        """Put the last bars of what was played on a pad, see `Capture.last_bars`."""
+        found = self._sound.capture.last_bars(source, bars)
+        loaded = self._pads.load_pcm(
+            pad, found.sound, found.rate, name=f"{source} {bars:g} bars", label=source
+        )
+        return {**loaded, "beats": found.beats, "first_frame": found.first}
 
     @verb(scope="perform", slow=True)
     def pad_clear(self, pads: list[Pad]) -> dict[str, Any]:
@@ -203,6 +221,7 @@ class Requests:
             "record": self._sound.recorder.describe(),
             "decks": [self._decks.describe(deck) for deck in range(DECKS)],
             "effects": self._effects.describe(),
+            "pads": self._pads.errors(),
         }
 
     @verb(scope="read")

@@ -7,13 +7,15 @@
       └──────────── the file has changed, or `reload` ◄──────────────────────────┘
 
 The audio thread never waits for any of it: without a process, or with a late one, it plays dry.
-What was ended stays so until its file changes; a new process takes over when it is ready, so that
-a patch with a mistake in it leaves the one before playing.
+One that ran and was ended is started again, `RESTARTS` times within `LATELY_S`; after these, and
+when it did not come to run, it stays ended until its file changes. A new process takes over when
+it is ready, so that a patch with a mistake in it leaves the one before playing.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import os
 import select
@@ -44,6 +46,9 @@ CPU_SHARE = 0.9  # of a core, over `LATE_S`
 PRINTED_BYTES = 1 << 16  # a second: more is a loop
 FORGET_S = 2.0  # after which the audio thread has let go of what it was given before
 LINES = 200  # of the log, from a patch
+RESTARTS = 3  # of a patch that ran and was ended
+RESTART_DELAY_S = 1.0  # before the first one, twice as long before each that follows
+LATELY_S = 60.0  # for so long an end counts, and the health tells of it
 
 
 @dataclass(eq=False)
@@ -85,6 +90,9 @@ class UserEffect:
         self._path: Path | None = None
         self._tried: tuple[int, int] | None = None  # stamp of the file that was started last
         self._next_look_s = 0.0
+        self.ended_s: list[float] = []  # when it was ended lately, though it ran
+        self._again_s = math.inf  # when it is started again
+        self._why = ""  # it was ended last
         self.current: Process | None = None
         self.coming: Process | None = None
         self._old: list[Process] = []
@@ -94,13 +102,13 @@ class UserEffect:
         self.name = name
         self.error = ""
         self._path = Path(path) if name else None
-        self._tried = None
-        self._next_look_s = 0.0
+        self.reload()
         self._retire("current")
         self._retire("coming")
 
     def reload(self) -> None:
         """Start the process again."""
+        self.ended_s.clear()
         self._tried = None
         self._next_look_s = 0.0
 
@@ -131,15 +139,30 @@ class UserEffect:
                 self.reload()
                 self._retire(which)
             elif fault:
-                self.error = fault
-                log.write("warning", f"effect {self.name}: {fault}")
                 self._retire(which)
+                self._fail(fault, now_s, ran=which == "current")
             elif which == "coming" and process.is_ready:
                 self._retire("current")
                 self.current, self.coming = process, None
                 process.returned_s = process.late_s = now_s
-                self.error = ""
+                self.error = f"it was restarted: {self._why}" if self.ended_s else ""
                 store_release(self._given, process.address)
+        if self.ended_s and now_s - self.ended_s[-1] > LATELY_S:
+            self.ended_s.clear()
+            if self.current is not None and self.coming is None:
+                self.error = ""
+
+    def _fail(self, fault: str, now_s: float, *, ran: bool) -> None:
+        """Note why a process was ended; have one that ran started again, a few times."""
+        self._why = self.error = fault
+        if ran and len(self.ended_s) < RESTARTS:
+            self._again_s = now_s + RESTART_DELAY_S * 2 ** len(self.ended_s)
+            self._next_look_s = min(self._next_look_s, self._again_s)
+            self.ended_s.append(now_s)
+            self.error = f"{fault}; it is restarted"
+        elif ran:
+            self.error = f"{fault}; it was restarted {RESTARTS} times: save it, or `sfa fx reload`"
+        log.write("warning", f"effect {self.name}: {self.error}")
 
     def _forget(self, now_s: float) -> None:
         for process in list(self._old):
@@ -162,7 +185,11 @@ class UserEffect:
         stamp = (status.st_mtime_ns, status.st_size)
         frames = quantum(self._dsp)
         moved = self.current is not None and self.current.frames != frames
-        if (stamp != self._tried or moved) and self.coming is None:
+        again = now_s >= self._again_s
+        if (stamp != self._tried or moved or again) and self.coming is None:
+            if not again:
+                self.ended_s.clear()
+            self._again_s = math.inf
             self._tried = stamp
             try:
                 self.coming = start(self._path, frames, self._dsp, stamp, now_s)
@@ -371,6 +398,7 @@ class UserEffects:
                     "slot": slot,
                     "patch": each.name,
                     "running": each.current is not None,
+                    "restarts": len(each.ended_s),
                     "late": 0 if each.current is None else int(each.current.ring["late"]),
                     "error": each.error,
                 }

@@ -146,6 +146,8 @@ class Core:
         )
         self._pads = Pads(runtime, self.conductor)
         self.add_verbs(self._pads)
+        for number, pad in DESK.pad.items():
+            self.conductor.on_press(pad.capture.path, partial(self._press_capture, number))
 
         self.recording = Recording(runtime, self.conductor)
         self.add_verbs(self.recording)
@@ -463,6 +465,10 @@ class Core:
 
         return self._start(control.path, store)
 
+    def _press_capture(self, pad: int, _number: float) -> Outcome | None:
+        """Put what was just played on a pad."""
+        return self._start(DESK.pad[pad].capture.path, partial(self._pads.capture, pad))
+
     def _press_grid(self, deck: int, control: Control, number: float) -> Outcome | None:
         """Do what a button of the grid's corrections asks for."""
         name = control.path.rpartition(".")[2]
@@ -737,6 +743,7 @@ class Core:
             restarts=self._restarts(),
             surfaces=self.surface_errors,
             effects=self._effects.problems,
+            pads=self._host.get("pads") or {},
             files=unwritten(self._host),
         )
         return judge(facts)

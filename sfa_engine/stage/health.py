@@ -55,6 +55,8 @@ class Facts:
         Surfaces that are switched on and could not start, with the reason.
     effects : list of str
         User effects that do not run, with the reason.
+    pads : dict of str to str
+        Pads whose sound could not be loaded again, by number, with the reason.
     files : list of str
         What the host could not write, with the reason: the journal, the recording, the snapshot.
     """
@@ -78,6 +80,7 @@ class Facts:
     restarts: dict[str, str] = field(default_factory=dict)
     surfaces: list[str] = field(default_factory=list)
     effects: list[str] = field(default_factory=list)
+    pads: dict[str, str] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
 
 
@@ -155,7 +158,8 @@ def judge(facts: Facts) -> tuple[str, list[str]]:
         found.append((1, f"{facts.reports_lost} reports were not fetched in time"))
     for process, why in facts.restarts.items():
         found.append((1, f"{process} was restarted: {why}"))
-    found += [(1, words) for words in (*facts.surfaces, *facts.effects, *facts.files)]
+    pads = [f"pad {number} is empty: {error}" for number, error in facts.pads.items()]
+    found += [(1, words) for words in (*facts.surfaces, *facts.effects, *pads, *facts.files)]
     found.sort(key=lambda item: -item[0])
     worst = found[0][0] if found else 0
     return WORDS[worst], [reason for _, reason in found]

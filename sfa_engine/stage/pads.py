@@ -4,6 +4,7 @@
 
     a WAV file, stems of a bundle ──────────────────────► host (pad_load, pad_slice, pad_loop)
     any other file ──► backstage (kits.decode) ──► WAV ──► host
+    what was just played ───────────────────────────────► host (pad_capture)
     a kit ──► backstage (kits.show) ──► files ──► host, settings ──► commands
     a label or a colour that was set ──► host, whose memory outlives the stage
 
@@ -44,6 +45,16 @@ SETTINGS = tuple(
     if getattr(control, "settable", False) and getattr(DESK.pad[1], name).owner == "engine"
 )
 SOURCE = ("pad", "path", "stems", "start", "frames", "gain")  # of what is on a pad
+_FROM, _BARS = DESK.sampler.capture_from.path, DESK.sampler.capture_bars.path
+# How a pad plays what was captured: the whole, as it was heard, from bar to bar.
+CAPTURED = {
+    "mode": "loop",
+    "quantise": "bar",
+    "pitch": 0.0,
+    "start": 0.0,
+    "end": 100.0,
+    "reverse": 0.0,
+}
 _TEXTS = {
     f"pad{number}.{name}": (number, name)
     for number in range(1, PADS + 1)
@@ -54,6 +65,7 @@ Pad = Annotated[int, Meta(ge=1, le=PADS)]
 Bank = Annotated[int, Meta(ge=1, le=PADS // PADS_IN_BANK)]
 Deck = Annotated[int, Meta(ge=1, le=DECKS)]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+Bars = Annotated[float, Meta(gt=0, le=1024)]
 Beats = Annotated[float, Meta(ge=1 / 32, le=64)]
 By = Literal["beat", "onset"]
 
@@ -132,7 +144,9 @@ class Pads:
         color = str(DESK.pad[pad].color.check(color))
         label = str(DESK.pad[pad].label.check(label or Path(path).stem[:60]))
         async with self._loading:
-            return await self._load(pad, path, label=label, color=color)
+            loaded = await self._load(pad, path, label=label, color=color)
+            await self._set(pad, {"beats": 0.0})
+        return loaded
 
     async def _load(self, pad: int, path: str, **more: Any) -> dict[str, Any]:
         """Load a WAV file as it is, any other after backstage has decoded it."""
@@ -190,11 +204,16 @@ class Pads:
                 deck=None if deck is None else deck - 1,
             )
             self._show(sliced)
+            for each in sliced:
+                await self._set(each["pad"], {"beats": beats if by == "beat" else 0.0})
         return {"pads": sliced}
 
     @verb(scope="perform", slow=True)
     async def pad_loop(self, pad: Pad, deck: Deck, stem: Text = ALL) -> dict[str, Any]:
-        """Put the loop of a deck on a pad, which loops it at the deck's present speed."""
+        """Put the loop of a deck on a pad, which loops it in time with the deck.
+
+        Without a beat grid it loops at the deck's present speed.
+        """
         get = self._conductor.get
         self._bundle(deck)
         start_s, end_s = get(f"deck{deck}.loop.start"), get(f"deck{deck}.loop.end")
@@ -212,10 +231,45 @@ class Pads:
                 end_s=end_s,
             )
             self._show([loaded])
-            shift = 12.0 * math.log2(get(f"deck{deck}.rate"))
+            beats = min(DESK.pad[pad].beats.scale.high, float(loaded["beats"]))
+            shift = 0.0 if beats > 0.0 else 12.0 * math.log2(get(f"deck{deck}.rate"))
             pitch = DESK.pad[pad].pitch.scale
-            await self._set(pad, {"mode": "loop", "pitch": min(pitch.high, max(pitch.low, shift))})
+            shift = min(pitch.high, max(pitch.low, shift))
+            self._go_by(deck)
+            await self._set(pad, {"mode": "loop", "pitch": shift, "beats": beats})
         return loaded
+
+    @verb(scope="perform", slow=True)
+    async def pad_capture(
+        self, pad: Pad, source: Text = "", bars: Bars | None = None
+    ) -> dict[str, Any]:
+        """Put the last bars of the master, a deck or a stem on a pad, to loop from a bar on.
+
+        Without a source or a number of bars, they are those of ``sampler.capture_from`` and
+        ``sampler.capture_bars``.
+        """
+        sampler = DESK.sampler
+        source = source or str(sampler.capture_from.text(self._conductor.get(_FROM)))
+        bars = float(self._conductor.get(_BARS)) if bars is None else bars
+        async with self._loading:
+            loaded = await ask_host(
+                self._runtime, "pad.capture", pad=pad - 1, source=source, bars=bars
+            )
+            self._show([loaded])
+            if source.startswith("deck"):
+                self._go_by(int(source.partition(".")[0].removeprefix("deck")))
+            await self._set(pad, {**CAPTURED, "beats": loaded["beats"]})
+        return loaded
+
+    async def capture(self, pad: int) -> None:
+        """Do what ``padN.capture`` does."""
+        await self.pad_capture(pad)
+
+    def _go_by(self, deck: int) -> None:
+        """Let the pads go by a deck, from 1, if the session's clock goes by nothing."""
+        get, clock = self._conductor.get, DESK.sampler.clock.path
+        if get(clock) == 0.0 and get(DESK.clock.source.path) == 0.0:
+            self._conductor.set_nowait(clock, float(deck))
 
     @verb(scope="perform", slow=True)
     async def pad_clear(

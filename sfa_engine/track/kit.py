@@ -192,7 +192,10 @@ def sound_files(path: Path, names: Sequence[str]) -> tuple[float, list[StemFile]
         It cannot be read, or has no such stem.
     """
     if not names:
-        rate, file = read_wav(path)
+        try:
+            rate, file = read_wav(path)
+        except MediaError as error:  # its hint is about tracks
+            raise MediaError(error.message, "load another file") from None
         return float(rate), [file]
     bundle = read_bundle(path)
     there = [stem.name for stem in bundle.track.stems]

@@ -78,7 +78,7 @@ def test_every_choice_has_words_that_differ():
     for control in CONTROLS.values():
         if isinstance(control, Choice):
             assert len(set(control.options)) == len(control.options) >= 2
-            assert all(re.fullmatch(r"[a-z][a-z0-9_]*|[0-9]+%", word) for word in control.options)
+            assert all(re.fullmatch(r"[a-z][a-z0-9_.]*|[0-9]+%", word) for word in control.options)
 
 
 def test_nothing_takes_longer_than_a_second_to_glide():

@@ -14,6 +14,7 @@ from sfa_engine.errors import MediaError, Refused
 from sfa_engine.host import recorder as recording
 from sfa_engine.host.capture import Capture, CaptureSettings
 from sfa_engine.host.offline import Offline
+from sfa_engine.host.pads import Pads
 from sfa_engine.host.recorder import Recorder, RecordSettings
 from sfa_engine.host.taps import Taps
 from sfa_engine.track.grid import Anchor, Grid
@@ -264,6 +265,33 @@ def test_the_last_bars_of_a_deck_and_of_the_master_end_with_the_newest_downbeat(
     assert abs(len(master.sound) - 8 * RATE * 60 / 150) <= 1
     end = master.first + LATENCY + len(master.sound)
     assert np.array_equal(master.sound, rig.sound[end - len(master.sound) : end])
+
+
+def test_bars_of_a_stem_go_to_a_pad_and_sound_again_as_they_are(rig, tmp_path):
+    rig.load(0)
+    rig.offline.set("deck1.stem.drums.filter", -30.0)
+    rig.render(9 * BEAT + 777)
+    found = rig.capture.last_bars("deck1.drums", 1)
+    pads = Pads(rig.offline.memory, rig.offline.dsp, rig.offline.loader)
+    pads._folder = tmp_path / "pads"
+    pads._loader.wait_done = lambda *_: None  # of the device that is not there
+    loaded = pads.load_pcm(4, found.sound, found.rate, name="deck1.drums 1 bars", label="drums")
+    kept, rate = soundfile.read(loaded["path"], dtype="float32")
+    assert rate == RATE
+    assert np.array_equal(kept, found.sound)
+    for path, value in (("pad5.mode", 2.0), ("pad5.beats", found.beats), ("pad5.quantise", 2.0),
+                        ("sampler.clock", 1.0), ("master.limiter.on", 0.0)):  # fmt: skip
+        rig.offline.set(path, value)
+    rig.offline.set("deck1.stem.drums.mute", 1.0)
+    rig.offline.set("deck1.stem.vocals.mute", 1.0)
+    rig.offline.push(Command(Op["PAD_HIT"], deck=-1, target=4, x=127.0))
+    first = len(rig.sound)
+    rig.render(12 * BEAT)
+    downbeat = 12 * BEAT + 64  # of the deck, which began 64 frames late
+    sound = rig.sound[downbeat + LATENCY :]
+    assert downbeat > first
+    assert np.abs(sound[: 4 * BEAT] - found.sound).max() < 1e-6
+    assert np.abs(sound[4 * BEAT : 8 * BEAT] - found.sound).max() < 1e-6
 
 
 def test_what_cannot_be_captured_is_said(rig):

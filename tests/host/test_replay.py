@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+import soundfile
 
 from sfa_engine.desk import CONTROLS
 from sfa_engine.engine.command import Op, Ring, When
@@ -15,6 +16,7 @@ from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.journal import JournalSettings, JournalWriter, prune
 from sfa_engine.host.loader import Loader
 from sfa_engine.host.offline import Offline
+from sfa_engine.host.pads import Sound
 from sfa_engine.host.replay import MASTER, USER_EFFECT, Replay
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.script.replay_files import write_replay
@@ -26,7 +28,9 @@ SETTINGS = JournalSettings()
 FADERS = [
     path
     for path in VALUE_PATHS
-    if path.startswith(("deck1.", "deck2.", "crossfader", "stem_fader.", "master."))
+    if path.startswith(
+        ("deck1.", "deck2.", "crossfader", "stem_fader.", "master.", "pad1.", "pad2.", "sampler.")
+    )
     and not CONTROLS[path].verb
     and path.rpartition(".")[2] not in {"rate_range", "position"}
 ]
@@ -55,7 +59,7 @@ class Live:
         self.offline = Offline(RATE, 2, BLOCK)
         self.writer = JournalWriter(self.offline.memory, folder, SETTINGS)
         self.writer.begin(RATE, 2)
-        self.offline.loader.on_send = self.writer.note_load
+        self.offline.loader.on_send = self.writer.note
         self.parts = []
 
     def render(self, frames):
@@ -85,7 +89,7 @@ def load(live, deck, path):
 def perform(live, bundles, seed, blocks=900):
     """Do at random what two hands can: every verb, every fader, loads, waiting commands."""
     rng = np.random.default_rng(seed)
-    verbs = [op for op in Op if op not in {Op.SET, Op.LOAD}]
+    verbs = [op for op in Op if op not in {Op.SET, Op.LOAD, Op.SAMPLE}]
     for deck in (0, 1):
         load(live, deck, bundles[deck])
         live.offline.push(Command(Op["PLAY"], deck=deck, x=1.0))
@@ -115,6 +119,11 @@ def perform(live, bundles, seed, blocks=900):
             deck = int(rng.integers(2))
             load(live, deck, bundles[int(rng.integers(2))])
             live.offline.push(Command(Op["PLAY"], deck=deck, x=1.0))
+        if rng.random() < 0.02:
+            start, frames = int(rng.integers(5 * RATE)), int(rng.integers(1, RATE))
+            stems = (("drums",), ("vocals", "bass"))[int(rng.integers(2))]
+            sound = Sound(str(bundles[int(rng.integers(2))]), stems, start, frames, 0.5)
+            live.offline.load_pad(int(rng.integers(4)), sound if rng.random() < 0.9 else None)
         if rng.random() < 0.01:  # a grid that is corrected on the deck
             live.offline.loader.free_taken()
             grid = Grid((Anchor(float(rng.uniform(0, 9000)), 0.0),), float(rng.uniform(100, 140)))
@@ -133,21 +142,81 @@ def test_a_random_performance_is_rendered_again_sample_for_sample(tmp_path, bund
     assert replay.warnings == []
 
 
-def test_pads_and_user_effects_are_left_out_and_that_is_said(tmp_path, bundles):
+def test_sounds_without_a_file_and_user_effects_are_left_out_and_that_is_said(tmp_path, bundles):
     live = Live(tmp_path)
     load(live, 0, bundles[0])
     live.offline.load_pad(0, np.full((4800, 2), 0.1, np.float32), rate=RATE)
     live.offline.set("fx2.slot3.kind", float(USER_EFFECT))
     live.render(BLOCK)
-    live.offline.push(Command(Op["PAD_HIT"], deck=-1, target=0, x=127.0))
+    hit(live, 0)
     live.render(50 * BLOCK)
     assert np.abs(live.sound).max() > 0.01
     sound, replay = rendered(live.end())
     assert not sound.any()
     assert replay.warnings == [
-        "sounds of pads are not in the journal: the sampler is left out",
+        "pad 1 is silent: it was in memory alone",
         "user effects are not rendered",
     ]
+
+
+def hit(live, pad, force=127.0):
+    live.offline.push(Command(Op["PAD_HIT"], deck=-1, target=pad, x=force))
+
+
+def pads_set(folder, paths):
+    """Return a set that plays a file of each path on a pad, one after the other."""
+    live = Live(folder)
+    for pad, path in enumerate(paths):
+        live.offline.load_pad(pad, Sound(str(path), label=path.stem))
+    live.render(BLOCK)
+    for pad in range(len(paths)):
+        hit(live, pad)
+        live.render(2400)
+    return live
+
+
+def test_pads_are_rendered_again_sample_for_sample(tmp_path):
+    noise = np.random.default_rng(3).standard_normal((4800, 2)) * 0.1
+    paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    for path, rate, form in zip(paths, (RATE, 44_100), ("FLOAT", "PCM_16"), strict=True):
+        soundfile.write(path, noise, rate, form)
+    live = pads_set(tmp_path / "journals", paths)
+    live.offline.load_pad(0, Sound(str(paths[1])))  # while it sounds
+    hit(live, 0)
+    live.render(2400)
+    live.offline.load_pad(0, None)
+    hit(live, 0)  # nothing is there any more
+    live.render(4800)
+    sound, replay = rendered(live.end())
+    assert np.abs(live.sound).max() > 0.05
+    assert np.array_equal(sound, live.sound)
+    assert replay.warnings == []
+
+
+def test_a_pads_file_that_is_gone_or_changed_is_silent_and_said(tmp_path):
+    noise = np.random.default_rng(3).standard_normal((4800, 2)) * 0.1
+    paths = [tmp_path / f"{name}.wav" for name in ("gone", "other", "here")]
+    for path in paths:
+        soundfile.write(path, noise, RATE, "FLOAT")
+    journal = pads_set(tmp_path / "journals", paths).end()
+    paths[0].unlink()
+    soundfile.write(paths[1], noise[::-1], RATE, "FLOAT")
+    sound, replay = rendered(journal)
+    assert not sound[: BLOCK + 4800].any()
+    assert sound[BLOCK + 4800 :].any()
+    assert 'pad 1 "gone" is silent' in replay.warnings[0]
+    assert "is missing; load another file" in replay.warnings[0]
+    assert "has another sound by now" in replay.warnings[1]
+    assert len(replay.warnings) == 2
+
+
+def test_a_journal_without_the_sounds_of_pads_is_rendered_without_them(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full((4800, 2), 0.1), RATE, "FLOAT")
+    journal = pads_set(tmp_path / "journals", [tmp_path / "a.wav"]).end()
+    journal.segments[0].pads.clear()
+    sound, replay = rendered(journal)
+    assert not sound.any()
+    assert replay.warnings == ["pad 1: its sound is not in the journal"]
 
 
 @pytest.mark.nightly
@@ -262,7 +331,7 @@ def test_the_next_host_writes_what_the_one_before_left_and_goes_on(tmp_path, bun
     writer.begin(RATE, 2)
     memory.engine["frame"] = -(-first_frame // 32) * 32 + 4800
     memory.engine["emitted"] = memory.engine["frame"]
-    loader.on_send = writer.note_load
+    loader.on_send = writer.note
     mounted, _ = loader.mount_bundle(bundles[0])
     mounted.filled.wait()
     loader.give_track(0, mounted, resumed=True)
@@ -306,8 +375,6 @@ def test_a_disk_that_takes_no_more_ends_the_journal_not_the_set(tmp_path, bundle
 
 
 def test_replayed_files_are_the_master_and_the_stems_that_were_heard(tmp_path, bundles):
-    import soundfile
-
     live = short_set(tmp_path / "journals", bundles)
     journal = live.end()
     peaks = write_replay(Replay(journal, stems=True), tmp_path / "set.wav")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soundfile
 
 from sfa_engine.engine.command import Op
 from sfa_engine.engine.journal import HEAD, pack_batch
@@ -12,6 +13,7 @@ from sfa_engine.host.decks import Decks
 from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.loader import Loader
 from sfa_engine.host.offline import Offline
+from sfa_engine.host.pads import Pads, Sound
 from sfa_engine.host.resume import Snapshots, restore
 from sfa_engine.library.bundle import write_bundle_arrays
 
@@ -121,6 +123,31 @@ def test_a_deck_that_stood_stands_where_it_was(bundles, tmp_path):
     after.render(1280)
     assert found.deck == 0
     assert after.memory.value("deck1.position") == before
+
+
+def test_the_pads_have_their_sounds_again_or_say_why(bundles, tmp_path):
+    offline = played(bundles, 100_000)
+    gone = tmp_path / "gone.wav"
+    soundfile.write(gone, np.full((4800, 2), 0.1), RATE, "FLOAT")
+    offline.load_pad(3, Sound(str(bundles[0]), ("mix",), 4800, 9600, 0.5, "slice", "#ff0000"))
+    offline.load_pad(4, Sound(str(gone)))
+    offline.set("pad4.mode", 2.0)
+    offline.render(1280)
+    before = offline.pads.describe(3)
+    path = snapshot(offline, tmp_path / "s")
+    gone.unlink()
+    after, _ = resumed(path)
+    pads = Pads(after.memory, after.dsp, after.loader)
+    pads.resume()
+    after.render(1280)
+    assert pads.describe(3) == before
+    assert after.memory.value("pad4.mode") == 2.0
+    assert not pads.describe(4)["loaded"]
+    assert list(pads.errors()) == ["5"]
+    assert "is missing" in pads.errors()["5"]
+    after.push(Command(Op["PAD_HIT"], deck=-1, target=3, x=127.0))
+    after.render(1280)
+    assert after.memory.reading("pad4.playing") == 1.0
 
 
 def test_what_cannot_be_resumed_is_said(tmp_path):

@@ -14,6 +14,7 @@ from sfa_engine.desk.effects import KIND_NAMES
 from sfa_engine.engine.command import Op
 from sfa_engine.engine.layout import LATENCY
 from sfa_engine.engine.ring import Command
+from sfa_engine.host import user_effects
 from sfa_engine.host.offline import Offline
 from sfa_engine.host.user_effects import UserEffects
 
@@ -231,16 +232,40 @@ BAD = {
     ),
     "fork past Python": (
         """
-        import ctypes, time
+        import ctypes
         count = 0
         def process(samples, *_):
             global count
             count += 1
-            if count == 20 and ctypes.CDLL(None).fork() == 0:
-                time.sleep(100)
+            if count == 20 and ctypes.CDLL(None).fork() <= 0:
+                raise RuntimeError("no fork")
             return samples
         """,
-        "other processes",
+        "no fork|other processes",
+    ),
+    "fork bomb": (
+        """
+        import ctypes
+        count = 0
+        def process(samples, *_):
+            global count
+            count += 1
+            while count > 20:
+                if ctypes.CDLL(None).fork() < 0:
+                    raise RuntimeError("no fork")
+            return samples
+        """,
+        "no fork|other processes",
+    ),
+    "run a program past Python": (
+        """
+        import ctypes
+        libc = ctypes.CDLL(None)
+        def process(samples, *_):
+            libc.execl(b"/bin/sleep", b"sleep", b"100", None)
+            raise RuntimeError("no program")
+        """,
+        "no program",
     ),
     "no function": ("x = 1\n", "neither a function"),
     "not Python": ("\x7fELF\x02 nonsense\n", "SyntaxError|ValueError"),
@@ -264,6 +289,36 @@ def test_what_misbehaves_is_ended_with_the_reason_and_the_sound_goes_on_dry(rig,
     assert rig.slot.current is None
     assert rig.slot.coming is None
     assert all(old.popen.poll() is not None for old in rig.slot._old)
+
+
+@pytest.mark.slow
+def test_what_ran_and_died_is_restarted_and_the_reason_told(rig, monkeypatch):
+    monkeypatch.setattr(user_effects, "RESTART_DELAY_S", 0.05)
+    rig.patch(HALF)
+    rig.until(lambda: rig.state["running"])
+    first = rig.slot.current
+    os.kill(first.popen.pid, 9)
+    rig.until(lambda: rig.slot.current not in {None, first})
+    assert rig.state["restarts"] == 1
+    assert rig.state["error"].startswith("it was restarted: it was killed")
+    wet_blocks(rig, 0.5, 8)
+    assert wet_blocks(rig, 0.5) == 59
+    monkeypatch.setattr(user_effects, "LATELY_S", 0.0)
+    rig.until(lambda: rig.state["error"] == "")
+    assert rig.state["restarts"] == 0
+
+
+@pytest.mark.slow
+def test_what_dies_again_and_again_stays_ended_until_it_is_saved(rig, monkeypatch):
+    monkeypatch.setattr(user_effects, "RESTART_DELAY_S", 0.01)
+    path = rig.patch(BAD["raise later"][0])
+    rig.until(lambda: "it was restarted 3 times" in rig.state["error"])
+    assert "RuntimeError: enough" in rig.state["error"]
+    assert not rig.state["running"]
+    assert rig.slot.coming is None
+    path.write_text(HALF)
+    rig.until(lambda: rig.state["running"])
+    assert rig.state["error"] == ""
 
 
 @pytest.mark.slow

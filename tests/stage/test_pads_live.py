@@ -98,7 +98,7 @@ def test_what_is_no_sound_is_one_clear_line(engine: Show, tmp_path: Path) -> Non
     with pytest.raises(Refused, match="is not a colour"):
         call(engine, "pad.load", pad=1, path="x", color="red")
     assert sounds(engine) == []
-    assert not list((engine.runtime / "pads").glob("*.wav"))
+    assert not list((engine.runtime / "data" / "sfa" / "pads").glob("*.wav"))
     soundfile.write(tmp_path / "one.wav", NOISE[:1], RATE)
     bad = NOISE.copy()
     bad[5:50] = np.nan
@@ -128,7 +128,9 @@ def test_tracks_are_sliced_and_loops_taken(engine: Show) -> None:
     taken = call(engine, "pad.loop", pad=1, deck=1)
     assert taken["frames"] == 4 * 24_000
     assert value(engine, "pad1.mode") == 2
-    assert value(engine, "pad1.pitch") == pytest.approx(12 * np.log2(1.06), abs=1e-6)
+    assert value(engine, "pad1.pitch") == 0.0
+    assert value(engine, "pad1.beats") == pytest.approx(4.0)
+    assert value(engine, "sampler.clock") == 1.0
     for wrong, words in (
         ({"deck": 2}, "no track on deck 2"),
         ({}, "one of deck and track"),
@@ -191,6 +193,57 @@ def test_a_kit_is_saved_loaded_and_managed(engine: Show, tmp_path: Path) -> None
         call(engine, "kit.load", name="../up")
     with pytest.raises(Refused, match="no pad has a sound"):
         call(engine, "kit.save", name="x")
+
+
+def test_what_was_just_played_goes_to_a_pad(engine: Show) -> None:
+    with pytest.raises(Refused, match="bars of master are"):
+        call(engine, "pad.capture", pad=5, source="master", bars=1000)
+    with pytest.raises(Refused, match="no source"):
+        call(engine, "pad.capture", pad=5, source="deck1.drum")
+    call(engine, "set", path="deck1.play", value=True)
+    until(lambda: value(engine, "deck1.beat") > 9, "two bars")
+    said = call(engine, "pad.capture", pad=5, source="deck1.mix", bars=1)
+    assert (said["beats"], said["label"]) == (4.0, "deck1.mix")
+    assert said["seconds"] == pytest.approx(2.0, abs=1e-4)
+    kept = Path(said["path"])
+    assert kept.parent == engine.runtime / "data" / "sfa" / "pads"
+    assert soundfile.info(kept).subtype == "FLOAT"
+    got = [value(engine, f"pad5.{name}") for name in ("mode", "quantise", "beats")]
+    assert got == [2.0, 2.0, 4.0]
+    assert value(engine, "sampler.clock") == 1.0
+    hit(engine, 5)
+    until(lambda: value(engine, "pad5.playing") == 1, "the next bar")
+    status, out, _ = engine.command("pad", "capture", "6", "--from", "deck1", "--bars", "0.5")
+    assert status == 0
+    assert out.startswith("pad 6: deck1, 1.000 s, ")
+    call(engine, "set", path="sampler.capture_from", value="deck1.mix")
+    call(engine, "set", path="sampler.capture_bars", value=2)
+    call(engine, "press", path="pad7.capture")
+    assert value(engine, "pad7.beats") == 8.0
+    assert sounds(engine) == [5, 6, 7]
+    call(engine, "kit.save", name="captured")
+    engine.command("journal", "show", "--commands")
+
+
+def test_the_pads_are_there_again_after_a_power_failure(engine: Show, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.flac", NOISE, RATE)
+    soundfile.write(tmp_path / "b.wav", NOISE, RATE)
+    call(engine, "pad.load", pad=1, path=str(tmp_path / "a.flac"), label="kick")
+    call(engine, "pad.load", pad=2, path=str(tmp_path / "b.wav"))
+    before = call(engine, "pad.list")[0]
+    resumes = engine.runtime / "data" / "sfa" / "resume.sfaj"
+    written = resumes.stat().st_mtime_ns
+    until(lambda: resumes.stat().st_mtime_ns != written, "the next snapshot")
+    written = resumes.stat().st_mtime_ns
+    until(lambda: resumes.stat().st_mtime_ns != written, "one with the pads")
+    (tmp_path / "b.wav").unlink()
+    engine.stop()
+    (engine.runtime / "engine.memory").unlink(missing_ok=True)
+    engine.start("--resume")
+    until(lambda: 1 in sounds(engine), "the pad")
+    assert call(engine, "pad.list")[0] == before
+    until(lambda: any("pad 2 is empty" in r for r in call(engine, "health")["reasons"]), "why")
+    plays(engine, 1)
 
 
 @pytest.mark.parametrize("name", ["stage", "host"])

@@ -33,7 +33,7 @@ from sfa_engine.track.kit import (
 from sfa_engine.wire.verbs import Text, verb
 
 FOLDER = "kits"
-SPOOL = "pads"  # in the runtime folder, as `host.pads` has it
+SOUNDS_FOLDER = "pads"  # in the data folder, as `host.pads` has it
 MAX_KITS = 1000
 TIME_LIMIT_S = 110.0  # to decode ten minutes on a slow machine takes one
 
@@ -47,16 +47,13 @@ class KitVerbs:
     ----------
     data : pathlib.Path
         The data folder.
-    runtime : pathlib.Path
-        The runtime folder, in memory: what is decoded for a pad is there until the pad is loaded
-        anew.
     tag : str
         Prefix of the tags of its workers.
     """
 
-    def __init__(self, data: Path, runtime: Path, tag: str) -> None:
+    def __init__(self, data: Path, tag: str) -> None:
         self._folder = data / FOLDER
-        self._spool = runtime / SPOOL
+        self._sounds = data / SOUNDS_FOLDER
         self._tags = (f"{tag}-kit-{number}" for number in itertools.count())
         self._writing = asyncio.Lock()
 
@@ -107,12 +104,12 @@ class KitVerbs:
 
     @verb(scope="library", slow=True)
     async def kits_decode(self, path: Text) -> dict[str, Any]:
-        """Decode a sound file into a WAV for a pad, in the runtime folder; return its path."""
+        """Decode a sound file into a WAV for a pad, in the data folder; return its path."""
         try:
-            self._spool.mkdir(mode=0o700, exist_ok=True)
+            self._sounds.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise _failed(error, self._spool) from None
-        target = self._spool / f"{secrets.token_hex(8)}.wav"
+            raise _failed(error, self._sounds) from None
+        target = self._sounds / f"{secrets.token_hex(8)}.wav"
         values = {"path": path, "output": str(target), "longest_s": MAX_LENGTH_S}
         request = WorkerRequest(
             ("-m", "sfa_engine.prep.sample"), values, next(self._tags), TIME_LIMIT_S

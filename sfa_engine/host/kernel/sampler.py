@@ -5,7 +5,7 @@
     hit ─► at once, or kept until its beat ─► strike ─┬─ sounds of its key and choke group are cut
                                                       └─ a sound begins at this very frame
 
-    sample ─► loop or end (`gather`) ─► interpolator ─► level ─► volume, pan ─► mix, headphones
+    sample ─► loop or end (`gather`) ─► interpolator ─► envelope ─► volume, pan ─► mix, headphones
 
 Of the settings, a sound keeps those of its hit where a change would click: stretch and output.
 More than `POLYPHONY` sounds are none: the oldest fades out, in 2 ms, for the newest. One that was
@@ -33,10 +33,13 @@ from sfa_engine.engine.layout import (
     SOUNDS,
 )
 from sfa_engine.host.kernel import deck as strip
+from sfa_engine.host.kernel import grid, transport
 from sfa_engine.host.kernel.elementary import exp2
 from sfa_engine.host.kernel.interpolate import LOUDEST, add_span, read, weigh
 from sfa_engine.host.kernel.intrinsics import float32_at, int16_at, kernel
+from sfa_engine.host.kernel.lead import beat_length
 from sfa_engine.host.kernel.meter import FALL_DB, measure
+from sfa_engine.host.kernel.sync import fold
 from sfa_engine.host.kernel.verbs import verb
 from sfa_engine.host.kernel.waiting import NEVER, frames_to_time
 
@@ -46,6 +49,7 @@ MAIN, PHONES = PAD_OUTPUTS.index("main"), PAD_OUTPUTS.index("phones")
 HARDEST = 127.0
 FALL = FALL_DB * 0.115129
 SILENT = 1e-6
+SAME_TEMPO = 1e-9  # a loop whose tempo differs by less, 0.2 frames an hour, plays bit for bit
 
 
 class State(IntEnum):
@@ -196,6 +200,7 @@ def strike(engine, dsp, key, force, frame):
     attack = values.attack * dsp.sample_rate / 1000.0
     sound.level = 1.0 if attack < 1.0 else 0.0
     sound.slope = 0.0 if attack < 1.0 else 1.0 / attack
+    sound.hold = np.int64(values.hold * dsp.sample_rate / 1000.0)
     dsp.pad[key].sounds += 1
     dsp.pads_rest = 0
 
@@ -394,7 +399,65 @@ def gather(dsp, sound, sample, loops, backwards, low, count):
 
 
 @kernel
-def render_sound(engine, dsp, sound, start, frames):
+def envelope(engine, dsp, sound, frames):
+    """Write the levels of a segment of a sound into the ramp, and take the sound on in them.
+
+    A sound rises, holds, decays to its sustain level and stays there, until it is let go.
+    """
+    values = engine.values.pad[sound.pad]
+    sustain = values.sustain / 100.0
+    done = np.int64(0)
+    while done < frames:
+        count = frames - done
+        slope = sound.slope
+        low = 0.0
+        if slope > 0.0:
+            count = min(count, max(1, np.int64(math.ceil((1.0 - sound.level) / slope))))
+        elif slope == 0.0 and sound.hold > 0:
+            count = min(count, sound.hold)
+            sound.hold -= count
+        elif slope == 0.0 and sound.level > sustain:
+            decay = values.decay * dsp.sample_rate / 1000.0
+            slope = (sustain - 1.0) / max(np.float64(FADE), decay)
+            low = sustain
+            count = min(count, max(1, np.int64(math.ceil((sustain - sound.level) / slope))))
+        for i in range(count):
+            level = min(1.0, max(low, sound.level + slope * (i + 1)))
+            dsp.ramp[done + i] = F(level * sound.gain)
+        sound.level = min(1.0, max(low, sound.level + slope * count))
+        if sound.level == 1.0:
+            sound.slope = 0.0
+        done += count
+
+
+@kernel
+def followed_tempo(engine, dsp, frame):
+    """Return the tempo that loops follow, in beats a frame; 0: there is none."""
+    if engine.values.sampler.clock == 0.0:
+        return engine.clock_speed
+    deck = np.int64(engine.values.sampler.clock) - 1
+    slot = engine.transport[deck].head.slot
+    if slot < 0 or not grid.has_grid(dsp.media[slot]):
+        return 0.0
+    return transport.pace(engine, dsp, deck) / beat_length(engine, dsp, deck, frame)
+
+
+@kernel
+def following(engine, dsp, sound, sample, tempo):
+    """Return how much faster a loop runs than it is, so that its beats keep to a tempo.
+
+    As decks that are synced do, it keeps to half or twice of it where that is nearer.
+    """
+    beats = engine.values.pad[sound.pad].beats
+    if beats <= 0.0 or tempo <= 0.0:
+        return 1.0
+    ratio = tempo * sample.length * dsp.sample_rate / (beats * sample.rate)
+    ratio *= fold(ratio)
+    return 1.0 if abs(ratio - 1.0) < SAME_TEMPO else ratio
+
+
+@kernel
+def render_sound(engine, dsp, sound, start, frames, tempo):
     """Render a segment of a sound into the strip bus, and take it on; it may end."""
     sample = dsp.sample[sound.slot]
     values = engine.values.pad[sound.pad]
@@ -406,14 +469,14 @@ def render_sound(engine, dsp, sound, start, frames):
     speed = sample.rate / dsp.sample_rate
     if semitones != 0.0:
         speed *= exp2(semitones / 12.0)
+    if loops:
+        speed *= following(engine, dsp, sound, sample, tempo)
     speed = min(FASTEST, speed)
     if backwards:
         speed = -speed
     low, count, exact = weigh(dsp, sound.position, speed, 0.0, frames, False)
     gather(dsp, sound, sample, loops, backwards, low, count)
-    for i in range(frames):
-        level = min(1.0, max(0.0, sound.level + sound.slope * (i + 1)))
-        dsp.ramp[i] = F(level * sound.gain)
+    envelope(engine, dsp, sound, frames)
     strip.blank(dsp.strip_bus, start, frames)
     add_span(dsp, dsp.strip_bus, start, frames, exact)
     if not exact:
@@ -431,11 +494,8 @@ def render_sound(engine, dsp, sound, start, frames):
     peak, _ = measure(dsp.strip_bus, start, frames)
     state = dsp.pad[sound.key]
     state.peak = max(state.peak, np.float64(peak))
-    sound.level = min(1.0, max(0.0, sound.level + sound.slope * frames))
-    if sound.level == 1.0:
-        sound.slope = 0.0
     sound.position += speed * frames
-    ended = sound.slope < 0.0 and sound.level == 0.0
+    ended = sound.slope <= 0.0 and sound.level == 0.0
     if loops:
         length = sound.high - sound.low
         rounds = math.floor((sound.position - sound.low) / length)
@@ -460,13 +520,14 @@ def render(engine, dsp, start, frames):
         rests = rests and peak <= SILENT
     bus = dsp.deck_bus
     strip.blank(bus, start, frames)
+    tempo = followed_tempo(engine, dsp, engine.frame)
     for k in range(SOUNDS):
         sound = dsp.sound[k]
         if sound.slot < 0:
             continue
         rests = False
         output = sound.output
-        ended = render_sound(engine, dsp, sound, start, frames)
+        ended = render_sound(engine, dsp, sound, start, frames, tempo)
         if output != PHONES:
             strip.add(bus, dsp.strip_bus, start, frames)
         if output != MAIN:

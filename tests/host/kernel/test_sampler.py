@@ -9,6 +9,7 @@ from sfa_engine.engine.layout import FADE, LATENCY, POLYPHONY, SEAM, SOUNDS, TIC
 from sfa_engine.engine.ring import Command
 from sfa_engine.host.offline import Offline
 from sfa_engine.host.pads import Sound
+from sfa_engine.track.grid import Anchor, Grid
 from sfa_engine.track.wav import wav_header
 
 RATE = 48_000
@@ -191,6 +192,126 @@ def test_attack_rises_in_a_straight_line():
     assert out[2399] == pytest.approx(0.125, abs=1e-4)
     assert out[4800:].min() == out.max() == pytest.approx(0.25)
     assert np.abs(np.diff(out)).max() < 1e-4
+
+
+def envelope_of(engine, frames):
+    """Return the level of a pad that plays a constant of 0.25, frame by frame."""
+    hit(engine)
+    return heard(engine, frames)[:, 0] / 0.25
+
+
+FLAT = np.full((RATE, 2), 0.25, np.float32)
+
+
+def test_a_sound_rises_holds_decays_and_sustains():
+    engine = sampler(FLAT, attack=10.0, hold=20.0, decay=50.0, sustain=40.0)
+    level = envelope_of(engine, 9600)
+    assert level[239] == pytest.approx(0.5, abs=0.01)
+    assert level[480:1440] == pytest.approx(1.0)
+    assert level[1440 + 1200] == pytest.approx(0.7, abs=0.001)
+    assert level[1440 + 2400 :] == pytest.approx(0.4, abs=1e-6)
+    assert np.abs(np.diff(level)).max() < 1 / 479
+    engine.set("pad1.sustain", 20.0)  # while it sounds
+    lower = heard(engine, 9600)[:, 0] / 0.25
+    assert lower[-1] == pytest.approx(0.2, abs=1e-6)
+    assert np.abs(np.diff(lower)).max() < 1 / 1000
+
+
+def test_a_sound_that_decays_to_nothing_ends():
+    engine = sampler(FLAT, mode=LOOP, hold=1.0, sustain=0.0)
+    level = envelope_of(engine, 4800)
+    assert level[:48] == pytest.approx(1.0)
+    assert not level[48 + FADE :].any()
+    assert np.abs(np.diff(level)).max() <= 1.01 / FADE
+    assert reading(engine, "sampler.voices") == 0.0
+
+
+def test_a_sound_is_let_go_at_any_time_of_its_envelope():
+    for after in (100, 700, 1500, 5000):
+        engine = sampler(
+            FLAT, mode=GATE, attack=10.0, hold=10.0, decay=50.0, sustain=50.0, release=10.0
+        )
+        hit(engine, frame=now(engine))
+        hit(engine, force=0.0, frame=now(engine) + after)
+        level = heard(engine, 6000)[:, 0] / 0.25
+        assert level[: after - 1].all()
+        assert not level[after + 482 :].any()
+        assert np.abs(np.diff(level)).max() < 1 / 470
+
+
+def test_the_envelope_is_the_same_whatever_the_block():
+    outs = []
+    for block in (17, 128, 1000):
+        engine = sampler(LONG, block=block, attack=3.3, hold=7.7, decay=20.1, sustain=33.0)
+        hit(engine, frame=now(engine) + 999)
+        outs.append(engine.render(8000))
+    assert all(np.array_equal(outs[0], out) for out in outs[1:])
+
+
+# ---------------------------------------------------------------------- tempo
+
+CLICK = np.zeros((RATE, 2), np.float32)  # a second: two beats at 120 BPM
+CLICK[:4] = 0.5
+
+
+def periods(engine, seconds=4.0):
+    """Return the frames between the clicks of a loop."""
+    hit(engine)
+    out = np.abs(heard(engine, round(seconds * RATE))[:, 0])
+    found = np.flatnonzero((out > 0.2) & (np.concatenate([[0], out[:-1]]) <= 0.2))
+    return np.diff(found)
+
+
+@pytest.mark.parametrize(
+    ("tempo", "frames"),
+    [(120.0, 48_000), (150.0, 38_400), (90.0, 64_000), (60.0, 48_000), (240.0, 48_000)],
+)
+def test_a_loop_with_beats_follows_the_sessions_tempo_or_half_or_twice_of_it(tempo, frames):
+    engine = sampler(CLICK, mode=LOOP, beats=2.0)
+    engine.push(Command(Op["CLOCK_TEMPO"], x=tempo))
+    engine.render(64)
+    assert np.abs(periods(engine) - frames).max() <= 1
+
+
+def test_a_loop_at_its_own_tempo_plays_bit_for_bit():
+    engine = sampler(LONG, mode=LOOP, beats=4.0)
+    hit(engine)
+    assert np.array_equal(heard(engine, 3 * len(LONG)), np.tile(LONG, (3, 1)))
+
+
+def test_a_loop_follows_a_deck_as_its_rate_moves():
+    engine = sampler(CLICK, mode=LOOP, beats=2.0)
+    track = np.zeros((60 * RATE, 2), np.float32)
+    engine.load(0, {"mix": track}, rate=RATE, grid=Grid((Anchor(0.0, 0.0),), 120.0))
+    engine.set("sampler.clock", 1.0)
+    engine.push(Command(Op.PLAY, deck=0, x=1.0))
+    engine.set("deck1.rate", 1.25)
+    engine.render(9600)
+    assert np.abs(periods(engine) - 38_400).max() <= 1
+    engine.set("deck1.rate", 0.8)
+    engine.render(9600)
+    hit(engine, op=Op.PAD_STOP)
+    engine.render(9600)
+    assert np.abs(periods(engine) - 60_000).max() <= 1
+
+
+@pytest.mark.parametrize("settings", [{}, {"beats": 2.0, "mode": ONCE}])
+def test_without_beats_or_a_loop_a_sound_keeps_its_speed(settings):
+    engine = sampler(CLICK, **{"mode": LOOP, **settings})
+    engine.push(Command(Op["CLOCK_TEMPO"], x=150.0))
+    engine.render(64)
+    hit(engine)
+    assert np.array_equal(heard(engine, 47_000), CLICK[:47_000])
+
+
+def test_a_loop_by_a_deck_without_a_grid_keeps_its_speed():
+    engine = sampler(CLICK, mode=LOOP, beats=1.0)
+    engine.set("sampler.clock", 2.0)
+    engine.render(64)
+    assert np.array_equal(periods(engine), [48_000] * 3)
+
+
+# ---------------------------------------------------------------------- loops
 
 
 def test_a_loop_of_a_whole_sample_repeats_it_exactly_and_a_hit_ends_it():
