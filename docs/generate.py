@@ -24,6 +24,7 @@ from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
+from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
 from sfa_engine.desk import DESK, Button, Control, Desk, Each, Fader, Meter, Section
 from sfa_engine.desk.chains import BUILT_IN
@@ -35,6 +36,7 @@ from sfa_engine.library.query import OPERATORS
 from sfa_engine.stage.core import Core
 from sfa_engine.stage.effects import Effects
 from sfa_engine.stage.pads import Pads
+from sfa_engine.stage.presets import Presets
 from sfa_engine.stage.recording import Recording
 from sfa_engine.surfaces.midi import document
 from sfa_engine.surfaces.midi.profile import Profile, load_profiles
@@ -124,7 +126,7 @@ def packages() -> str:
 def stage_verbs() -> str:
     """Return every verb of the stage in a table."""
     owners = (
-        *(Session, Core, Effects, Pads, Recording),
+        *(Session, Core, Effects, Pads, Presets, Recording),
         *(StageClient, MidiSurface, OscServer, NetworkMidi),
     )
     return "\n".join(_verbs(*owners))
@@ -134,7 +136,7 @@ def backstage_verbs() -> str:
     """Return every verb of backstage in a table."""
     kinds = (
         *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs),
-        *(ProfileVerbs, KitVerbs, ChainVerbs),
+        *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
     )
     return "\n".join(_verbs(*kinds))
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import settings
@@ -42,6 +43,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def accept_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are to be written instead of compared."""
     return bool(request.config.getoption("--accept-golden"))
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Declare a fader that is not built yet; return its name."""
+    from sfa_engine.desk import CONTROLS
+
+    path = "master.talk"
+    control = replace(CONTROLS["master.volume"], path=path, planned=True)
+    monkeypatch.setitem(CONTROLS, path, control)
+    return path
 
 
 @pytest.hookimpl(wrapper=True)

@@ -32,6 +32,7 @@ from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
+from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
 from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
 from sfa_engine.backstage.watch_folders import FolderWatcher
@@ -77,6 +78,7 @@ class Core:
             **exported(ProfileVerbs(context.settings.data)),
             **exported(KitVerbs(context.settings.data, context.queue.owner)),
             **exported(ChainVerbs(context.settings.data)),
+            **exported(PresetVerbs(context.settings.data)),
         }
 
     @classmethod

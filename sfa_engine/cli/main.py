@@ -25,7 +25,7 @@ SPELLINGS = {"analyse": "analyze"}  # accepted too, and not listed
 _OWN_MODULE = (
     *("analyze", "bundle", "clock", "completion", "demo", "devices", "doctor", "fx", "health"),
     *("jobs", "journal", "kit", "lalalai", "layout", "library", "log", "midi", "osc", "pad"),
-    *("prep", "record", "render", "replay", "secret"),
+    *("prep", "preset", "record", "render", "replay", "secret"),
     *("separate", "spotify", "start", "status", "stop"),
 )
 # Command -> its module; the function has the command's name, `set_` for `set`.

@@ -16,7 +16,11 @@ from sfa_engine.run.folders import PRIVATE_UMASK, runtime_path
 @device_option
 @click.option("--rate", type=RATE, help="Frames a second; the device's own if left out.")
 @click.option("--block", type=click.IntRange(16, 8192), help="Frames a block; JACK has its own.")
-@click.option("--channels", type=click.Choice(["2", "4"]), help="4 has headphones on 3 and 4.")
+@click.option(
+    "--channels",
+    type=click.Choice(["2", "4", "6"]),
+    help="4 has headphones on 3 and 4, 6 the booth on 5 and 6.",
+)
 @click.option("--no-backstage", is_flag=True, help="Perform only: no library, no preparation.")
 @click.option("--resume", is_flag=True, help="Go on with the last set, after a power failure.")
 def start(

@@ -11,11 +11,11 @@ documents are derived where they are used. Imports nothing of ours but the error
      │     ├── eq.low, eq.mid, eq.high ── gain, kill
      │     ├── hotcue1 … hotcue32, in four banks of eight
      │     └── loop
-     ├── session, browse ── held by the stage
+     ├── session, browse, preset ── held by the stage
      ├── sampler, pad1 … pad64, in four banks of 16
      ├── fx1, fx2 ── on, mix, macro, mode
      │     └── slot1, slot2, slot3 ── kind, on, three knobs
-     └── recorder                            (planned)
+     └── recorder ── held by the stage
 """
 
 from sfa_engine.desk.control import (

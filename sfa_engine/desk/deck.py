@@ -16,6 +16,7 @@ from sfa_engine.desk.control import (
 )
 from sfa_engine.desk.scale import (
     OFF,
+    Scale,
     beats,
     bpm,
     centred_decibels,
@@ -49,6 +50,7 @@ PLACE = seconds(-PRE_ROLL_S, MAX_LENGTH_S)
 STORED = optional_seconds(-PRE_ROLL_S, MAX_LENGTH_S)
 LOOP_BEATS = beats(1 / 32, 64, 4)
 LEVEL = decibels(OFF, +12, rest=OFF)
+VU = Scale("VU", -40, +23, -40, taper="decibel", law="gain", digits=1)  # of a needle
 MOVING = ("position", "needle")  # values of a deck that move without a command
 
 
@@ -369,6 +371,7 @@ class Channel(Section):
     pfl = Switch("Puts the deck on the headphones, before its fader.", glide=0.005)
     level = Meter("Peak after the fader, since the last report.", LEVEL)
     rms = Meter("Mean level after the fader, over a third of a second.", LEVEL)
+    vu = Meter("What a VU meter shows after the fader; 0 VU is a tone of -18 dBFS.", VU)
 
 
 class Deck(Transport, Tempo, Motion, Channel):

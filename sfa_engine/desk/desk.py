@@ -17,7 +17,7 @@ from sfa_engine.desk.control import (
     Switch,
     Text,
 )
-from sfa_engine.desk.deck import DECK_NAMES, DECK_NUMBERS, LEVEL, MAX_LENGTH_S, STEMS, Deck
+from sfa_engine.desk.deck import DECK_NAMES, DECK_NUMBERS, LEVEL, MAX_LENGTH_S, STEMS, VU, Deck
 from sfa_engine.desk.effects import UNITS, Unit
 from sfa_engine.desk.scale import (
     OFF,
@@ -86,22 +86,38 @@ class Master(Section):
     group = "mixer"
 
     volume = Fader("Level of the whole mix, before the limiter.", decibels(OFF, +6))
+    balance = Fader("Takes from the right (left of the middle) or the left.", percent(-100, +100))
+    mono = Switch("Puts the sum of left and right on both sides.", glide=0.005)
     fx1 = Switch("Puts the master through effect unit 1.", glide=0.005, group="effects")
     fx2 = Switch("Puts the master through effect unit 2.", glide=0.005, group="effects")
     limiter = Limiter()
     level = Meter("Peak of the output, since the last report.", LEVEL)
     rms = Meter("Mean level of the output, over a third of a second.", LEVEL)
-    booth = Fader("Level of the booth's output.", decibels(OFF, +6), planned=True)
+    vu = Meter("What a VU meter shows of the output; 0 VU is a tone of -18 dBFS.", VU)
+    booth = Fader(
+        "Level of the booth, on outputs 5 and 6: the mix before `volume`.", decibels(OFF, +6)
+    )
+    auto_gain = Switch(
+        "Sets `trim` at a load, so that the track is as loud as `loudness`.",
+        owner="stage",
+        label="AUTOGAIN",
+    )
+    loudness = Fader(
+        "Loudness that tracks are brought to.", Scale("LUFS", -30, -6, -14, digits=1), owner="stage"
+    )
 
 
 class Phones(Section):
-    """What the headphones hear, on outputs 3 and 4."""
+    """What the headphones hear, on outputs 3 and 4, or split on 1 and 2."""
 
     group = "mixer"
 
     volume = Fader("Level of the headphones.", decibels(OFF, +6, -6))
     mix = Fader("From the cued decks alone to the master alone.", percent(0, 100))
-    split = Switch("Cued decks on the left ear, master on the right.", glide=0.005)
+    split = Switch(
+        "Cued decks on the left ear, master on the right; without outputs 3 and 4, on 1 and 2.",
+        glide=0.005,
+    )
 
 
 class Clock(Section):
@@ -270,6 +286,10 @@ class Engine(Section):
     worst = Meter("Longest block of late, as a share of its time.", percent(0, 100_000))
     late = Meter("Blocks that took longer than their time.", COUNT)
     device_misses = Meter("Blocks that the device did not get in time.", COUNT, label="DEV MISS")
+    ladder = Meter(
+        "Steps by which quality is lowered: 1 the stretch, 2 effects too, 3 voices of pads too.",
+        count(0, 3),
+    )
     reports_lost = Meter("Reports that were not fetched in time.", COUNT, label="REP LOST")
     latency = Meter(
         "From a command to what is heard, as far as the device says.",
@@ -320,6 +340,20 @@ class Session(Section):
     shift = Switch("Second function of a surface's buttons, while it is held.", momentary=True)
 
 
+class Preset(Section):
+    """Presets of the desk, which are kept by backstage."""
+
+    group = "session"
+    owner = "stage"
+
+    recall = Button("Recalls the preset that has this program number.", count(0, 127))
+    at = Choice(
+        "When a preset that is recalled by its number takes effect.",
+        options=("now", "beat", "bar", "phrase"),
+    )
+    name = Text("Name of the preset that was recalled last.")
+
+
 class Desk(Section):
     """Everything."""
 
@@ -355,6 +389,7 @@ class Desk(Section):
     recorder = Recorder()
     browse = Browse()
     session = Session()
+    preset = Preset()
 
 
 DESK = Desk()

@@ -26,9 +26,10 @@ class Op(IntEnum):
     # y in BPM; y 0: it was lost. `deck` is 1 while it runs, 0 after a stop.
     FOLLOW = 4
     SAMPLE = 5  # sample slot `target` onto pad x, from 0; slot -1: none
+    LADDER = 6  # the kernel's own, see `kernel.ladder`: quality is lowered by x steps from now on
 
     members = vars()
-    for number, verb in enumerate(VERBS, 6):
+    for number, verb in enumerate(VERBS, 7):
         members[verb.upper()] = number
 
 

@@ -41,6 +41,8 @@ FADE = 96  # frames, 2 ms: how long a jump, a start or a stop takes to fade
 SLOTS = DECKS * (2 + STRIPS) + 4
 PADS = len(DESK.pad)
 POLYPHONY = 64  # sounds of pads; one more lets the oldest fade out
+FEW_VOICES = 16  # those that are left at the last step of the overload ladder
+LADDER_STEPS = 3
 SOUNDS = POLYPHONY + 32  # those that fade out too
 # Sounds of pads in memory: one of each pad, and those that still sound after they were replaced.
 SAMPLES = 2 * PADS
@@ -48,7 +50,8 @@ SEAM = 96  # frames of a pad's sound, 2 ms: over which it ends, or a loop begins
 RINGS = len(Ring)
 COMMANDS = 1024  # on each ring
 REPORTS = 8192
-MAX_WAITING = 256
+MAX_WAITING = 512  # commands that wait for their time
+MAX_TIMED = MAX_WAITING - 64  # the rest is for what is to be done now: it never waits for those
 BLOCKS = 8192  # recent blocks whose times are kept
 BINS = 64  # of the cost histogram; bin k ends at 2**((k + 1) / 4 - 12) of a block's time
 
@@ -86,6 +89,7 @@ TEMPO_TAPS = 8  # the newest, that a tapped tempo is taken from
 LOOKAHEAD = 20  # frames, 0.4 ms, over which the limiter lets itself down
 OVERSAMPLE_TAPS = 24  # of each phase of the true-peak detector
 LATENCY = LOOKAHEAD - 1 + OVERSAMPLE_TAPS // 2  # frames from the mix to the device
+OUTPUTS = 6  # channels: master, headphones, booth
 
 MAGIC = 0x5FA0A1C4E3
 
@@ -463,6 +467,7 @@ ENGINE = _lay(
     ("tap_frame", ("i8", (TEMPO_TAPS,))),  # of the newest ones
     ("lead", "i8"),  # number of the deck that leads; 0: none
     ("stems_changed", "i8"),  # 1: there is a change of stems to undo
+    ("ladder", "i8"),  # by how many steps quality is lowered, see `kernel.ladder`
     # readings: two, written in turn; the serial's last bit names the newest
     ("serial", "i8"),
     ("serial_address", "i8"),
@@ -625,6 +630,7 @@ CHANNEL = np.dtype(
         ("sides_rest", "i8"),  # 1: the stems' crossfaders are in their middle
         ("peak", "f8"),
         ("power", "f8"),
+        ("vu", "f8", (2, 2)),  # see `kernel.vu`
     ]
 )
 SAMPLE = np.dtype(  # the sound of a pad: see `kernel.sampler`
@@ -729,6 +735,8 @@ FX_UNIT = _lay(
     ("dry_to", "f8"),
     ("insert", "f8"),  # 1: it replaces that sound, 0: it is added
     ("insert_from", "f8"),
+    ("allow", "f8"),  # 0: the overload ladder has switched it off
+    ("allow_from", "f8"),
     ("lead", "i8"),  # whose beats it goes by
     ("beat", "f8"),  # at the start of the segment
     ("pace", "f8"),  # beats a frame, backwards below 0
@@ -879,7 +887,7 @@ DSP_STATE = _lay(
     ("tap_to", "f8"),
     ("high_bus", ("f8", (TICK, 4))),
     ("low_bus", ("f8", (TICK, 4))),
-    ("output", ("f4", (4, TICK))),
+    ("output", ("f4", (OUTPUTS, TICK))),
     ("output_left", "i8"),
     # sampler
     ("sample", (SAMPLE, (SAMPLES,))),
@@ -912,10 +920,20 @@ DSP_STATE = _lay(
     ("limiter_calm", "i8"),  # frames that the gain has been one
     ("limiter_least", "f8"),
     ("phones_delay", ("f4", (2, HISTORY))),
+    ("booth_delay", ("f4", (2, HISTORY))),
     ("master_peak", "f8"),
     ("master_power", "f8"),
+    ("master_vu", ("f8", (2, 2))),
     ("load_mean", "f8"),
     ("load_worst", "f8"),
+    # overload ladder
+    ("ladder_budget", "f8"),  # share of a block's time, above which quality steps down; 0: never
+    ("ladder_mean", "f8"),  # share of late
+    ("ladder_since", "f8"),  # seconds since the last step
+    ("ladder_calm", "f8"),  # seconds that the mean has been well below the budget
+    ("ladder_hold", "f8"),  # seconds of it, after which quality steps up
+    ("ladder_rose", "i8"),  # 1: the last step was one up
+    ("ladder_due", "i8"),  # 1: a step down, -1: a step up, at the next tick
 )
 
 

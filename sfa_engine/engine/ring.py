@@ -8,6 +8,7 @@ record takes 4.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -127,19 +128,61 @@ class CommandWriter:
         ticket: int = 0,
     ) -> int:
         """Write a command; return its ticket, or 0 if the ring is full."""
-        head = self.head
-        if head - load_acquire(self._tail_address) >= COMMANDS:
+        if self.room < 1:
             return 0
+        ticket = self._put(
+            op, deck, target, x, source, y=y, when=when, clock=clock, frame=frame, ticket=ticket
+        )
+        store_release(self._head_address, self.head)
+        return ticket
+
+    @property
+    def room(self) -> int:
+        """How many commands the ring takes at present."""
+        return COMMANDS - (self.head - load_acquire(self._tail_address))
+
+    def _put(
+        self,
+        op: int,
+        deck: int,
+        target: int,
+        x: float,
+        source: int,
+        *,
+        y: float,
+        when: int,
+        clock: int,
+        frame: int,
+        ticket: int,
+    ) -> int:
+        """Write a command that is not visible yet; return its ticket."""
         if not ticket:
             ticket = self.ticket = self.ticket + 1
         _COMMAND.pack_into(
             self._buffer,
-            self._first + head % COMMANDS * _COMMAND.size,
+            self._first + self.head % COMMANDS * _COMMAND.size,
             *(op, source, deck, target, when, clock, self._ring, 0, frame, ticket, x, y),
         )
-        self.head = head + 1
-        store_release(self._head_address, head + 1)
+        self.head += 1
         return ticket
+
+    def push_all(self, commands: Sequence[Command]) -> list[int]:
+        """Write commands that the kernel sees all at once; none if there is no room for all."""
+        if len(commands) > self.room:
+            return []
+        tickets = [
+            self._put(
+                *(each.op, each.deck, each.target, each.x, each.source),
+                y=each.y,
+                when=each.when,
+                clock=each.clock,
+                frame=each.frame,
+                ticket=each.ticket,
+            )
+            for each in commands
+        ]
+        store_release(self._head_address, self.head)
+        return tickets
 
     def push(self, command: Command) -> int:
         """Write a command; return its ticket, or 0 if the ring is full."""

@@ -47,6 +47,7 @@ from sfa_engine.engine.memory import Memory
 from sfa_engine.host.elementary import Floats, cos_pi, kaiser, sin_pi, sinc
 from sfa_engine.host.spectral_tables import hann, transform_table
 
+LADDER_HOLD_S = 5.0  # of time to spare, before quality steps up again
 LOW_HZ = 250.0  # crossovers of the isolator: below the voice, and above its body
 HIGH_HZ = 2500.0
 SINC_BETA = 9.0  # Kaiser: -90 dB
@@ -69,7 +70,7 @@ class DspState:
     rate : float
         Frames a second of the device.
     channels : int
-        Of the device: 2, or 4 with headphones, or more that stay silent.
+        Of the device: 2, 4 with headphones, or 6 with the booth, or more that stay silent.
 
     Attributes
     ----------
@@ -113,6 +114,8 @@ class DspState:
         dsp["limiter_calm"] = 2 * LOOKAHEAD
         dsp["limiter_hold"] = 1.0
         dsp["limiter_least"] = 1.0
+        dsp["ladder_hold"] = LADDER_HOLD_S
+        dsp["ladder_since"] = LADDER_HOLD_S  # a step that a host begins with is no new one
         engine["sample_rate"] = rate
         engine["channels"] = channels
         engine["fresh"] = 1
@@ -144,6 +147,7 @@ class DspState:
         memory = np.frombuffer(self._memory, np.float32).reshape(FX_UNITS, FX_SLOTS, -1)
         memory[:] = 0  # every page is there before the audio thread comes
         dsp["fx_frames"] = frames
+        dsp["unit"]["allow"] = 1.0
         for u, s in np.ndindex(FX_UNITS, FX_SLOTS):
             slot = dsp["unit"][u]["slot"][s]
             slot["memory_address"] = memory[u, s].ctypes.data

@@ -105,6 +105,8 @@ class Host:
     files : Files, optional
     warm : bool
         Keep PCM warm; without, `sfa bench perform` shows what that saves.
+    budget : float
+        Share of a block's time, above which quality steps down; 0: never.
     """
 
     decks: Decks
@@ -122,12 +124,14 @@ class Host:
         files: Files | None = None,
         *,
         warm: bool = True,
+        budget: float = 0.0,
     ) -> None:
         files = files or Files()
         self.runtime = runtime
         self.request = request
         self._files = files
         self._warm = warm
+        self._budget = budget
         self._kernel = kernel = build.load(build.ensure())
         self._lock = take_lock(runtime / HOST_LOCK, "a host", "stop it first with `sfa stop`")
         path = runtime / ENGINE_MEMORY
@@ -168,6 +172,7 @@ class Host:
         if self._adopted or self._resumes:
             rebase(engine, rate)
         dsp = DspState(self.memory, rate, self.request.channels)
+        dsp.record["ladder_budget"] = self._budget
         locked = realtime.lock_memory()
         self.decks = Decks(self.memory, Loader(dsp, lock=locked))
         self.sound = Sound(dsp, self.decks, self._files.record, self._files.capture)
@@ -268,6 +273,9 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--block", type=int, default=128)
     parser.add_argument("--channels", type=int, default=2)
+    parser.add_argument(
+        "--budget", type=float, default=75.0, help="percent of a block's time; 0: never step down"
+    )
     parser.add_argument("--cold", action="store_true", help="do not keep PCM warm, to measure")
     parser.add_argument("--log", type=Path, help="folder of the logs")
     parser.add_argument("--data", type=Path, help="folder of what outlives a power cut")
@@ -278,7 +286,8 @@ def main() -> int:
     request = DeviceRequest(given.device, given.rate, given.block, given.channels)
     try:
         files = files_of(given.data, given.files, resumes=given.resume)
-        Host(given.runtime, request, files, warm=not given.cold).run()
+        budget = given.budget / 100.0
+        Host(given.runtime, request, files, warm=not given.cold, budget=budget).run()
     except SfaError as error:
         log.write("error", str(error))
         return 1

@@ -210,6 +210,13 @@ def _gain_db(analysis: Analysis, default: float) -> float:
     return round(max(gain, media.GAINS[0]), 2)
 
 
+def played_lufs(analysis: Analysis | None) -> float | None:
+    """Return the loudness of a track with its gain, as a deck plays it; None: not known."""
+    if analysis is None or analysis.lufs is None or not math.isfinite(analysis.lufs):
+        return None
+    return round(analysis.lufs + _gain_db(analysis, 0.0), 2)
+
+
 def _media_cue(cue: Cue, sound: media.Track) -> media.Cue:
     """Return a cue in frames, clamped to the length of the sound."""
     start = min(round(cue.position_s * sound.rate), sound.frames - 1)

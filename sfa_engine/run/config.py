@@ -49,13 +49,16 @@ class AudioConfig:
     block : int
         Frames; requested of PipeWire, a JACK server has its own.
     channels : int
-        2, or 4 with headphones on 3 and 4.
+        2, 4 with headphones on 3 and 4, or 6 with the booth on 5 and 6.
+    budget_pct : float
+        Share of a block's time, above which quality steps down; 0: never.
     """
 
     device: str = "default"
     rate: float = 0.0
     block: int = 128
     channels: int = 2
+    budget_pct: float = 75.0
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ class Config:
 _LIMITS: dict[str, tuple[float, float]] = {
     "audio.rate": RATES_HZ,
     "audio.block": (16, 8192),
+    "audio.budget_pct": (0.001, 100),
     "engine.decks": (FEWEST, MOST),
     "record.preroll_s": (0, 30),
     "capture.seconds": (0, 600),
@@ -180,7 +184,7 @@ _NUMBERS: dict[str, tuple[tuple[str, ...], int]] = {  # tables: their keys, and 
     "cues.bars_before": (KINDS, MAX_BARS_BEFORE),
 }
 _CHOICES = {"cues.kinds": KINDS}  # lists: what they may have, each once
-_OFF: dict[str, float] = {"audio.rate": 0}  # allowed beside the limits
+_OFF: dict[str, float] = {"audio.rate": 0, "audio.budget_pct": 0}  # allowed beside the limits
 _KINDS = {
     int: "a whole number",
     float: "a number",
@@ -190,7 +194,7 @@ _KINDS = {
     dict: "a table of texts",
 }
 _WORDS: dict[str, tuple[Any, ...]] = {
-    "audio.channels": (2, 4),
+    "audio.channels": (2, 4, 6),
     "library.pcm": ("s16", "f32"),
     "record.format": ("flac", "wav", "float"),
     "backstage.executor": ("local", "dask"),

@@ -114,6 +114,7 @@ class Supervisor:
                 *(*base, "sfa_engine.host.process", *where, "--device", audio.device),
                 *("--rate", str(audio.rate), "--block", str(audio.block)),
                 *("--channels", str(audio.channels), "--data", str(data_path())),
+                *("--budget", str(audio.budget_pct)),
                 *("--files", json.dumps(files or {})),
                 *(["--resume"] if resume else []),
             ],

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ from sfa_engine.engine.intents import (
 )
 from sfa_engine.engine.layout import (
     COMMANDS,
+    MAX_TIMED,
     READING_PATHS,
     REPORTS,
     RINGS,
@@ -269,6 +270,60 @@ class Conductor:
         if made.springs_back and moment.when is When.NOW:
             self.holds.note(made.control, number, source)
         return Done(made.control, number, ticket)
+
+    def set_all_nowait(
+        self, values: Mapping[str, float], source: int = Source.STAGE, when: Any = None
+    ) -> list[Done]:
+        """Set controls of the engine together: the kernel does them in one tick, in this order.
+
+        Parameters
+        ----------
+        values : mapping of str to float
+            In the controls' units; checked already.
+        source : int
+            Who sets them; is not notified of them.
+        when : see `Moment.parse`
+
+        Raises
+        ------
+        Refused
+            The moment is invalid, or there is no room for so many that wait; nothing is set.
+        EngineError
+            The ring has no room for all; nothing is set.
+        """
+        moment = Moment.parse(when)
+        is_now = moment.when is When.NOW
+        if not is_now:
+            room = MAX_TIMED - len(self.waiting())
+            if len(values) > room:
+                raise Refused(
+                    f"{len(values)} controls cannot wait for a moment, {max(0, room)} can",
+                    "set them now, or fewer of them",
+                )
+        made = [OPERATIONS[path] for path in values]
+        commands = [
+            Command(
+                *(each.op, each.deck, each.target, number, 0.0),
+                *(moment.when, moment.clock, moment.frame, source),
+            )
+            for each, number in zip(made, values.values(), strict=True)
+        ]
+        place = self._writer.head
+        tickets = self._writer.push_all(commands)
+        if len(tickets) < len(commands):
+            raise EngineError("the audio thread takes no commands", "see `sfa health`")
+        for ticket, command, (path, number) in zip(tickets, commands, values.items(), strict=True):
+            place += 1
+            if not is_now:
+                self._timed[ticket] = _Timed(replace(command, ticket=ticket), place)
+                continue
+            self._sent[path] = (ticket, number, place)
+            if self._notified.get(path) != number:
+                self._notify(path, number, source)
+        return [
+            Done(each.control, number, ticket)
+            for each, number, ticket in zip(made, values.values(), tickets, strict=True)
+        ]
 
     def press_nowait(
         self, path: str, value: Any = None, source: int = Source.STAGE, when: Any = None

@@ -45,6 +45,7 @@ from sfa_engine.stage.pads import Pads
 from sfa_engine.stage.pending_load import PendingLoads
 from sfa_engine.stage.place import place_s
 from sfa_engine.stage.plays import Plays
+from sfa_engine.stage.presets import Presets
 from sfa_engine.stage.raw_bus import RawBus
 from sfa_engine.stage.recording import Recording
 from sfa_engine.stage.restarts import Restarts
@@ -149,6 +150,9 @@ class Core:
         for number, pad in DESK.pad.items():
             self.conductor.on_press(pad.capture.path, partial(self._press_capture, number))
 
+        self._presets = Presets(runtime, self.conductor)
+        self.add_verbs(self._presets)
+
         self.recording = Recording(runtime, self.conductor)
         self.add_verbs(self.recording)
 
@@ -160,6 +164,7 @@ class Core:
                 for control in getattr(DESK.deck[number], part).controls():
                     if isinstance(control, Button):
                         self.conductor.on_press(control.path, partial(press, number, control))
+        self.conductor.on_press(DESK.preset.recall.path, self._recall_program)
 
     def _open(self) -> Memory:
         memory = Memory.open(self._runtime / ENGINE_MEMORY)
@@ -199,7 +204,7 @@ class Core:
 
     async def _pump(self) -> None:
         while True:
-            self.conductor.pump()
+            self._log.ladder(self.conductor.pump())
             self.midi.wake()
             await self._wake.wait(self.conductor.host_started_ns)
 
@@ -434,10 +439,11 @@ class Core:
             self._cue_points[index] = self.conductor.get(f"deck{index + 1}.cue_point")
             loop = loaded.pop("loop", None)
             of_bundle = TrackCues.of(
-                {name: loaded.pop(name) for name in TrackCues.__struct_fields__}
+                {n: loaded.pop(n) for n in TrackCues.__struct_fields__ if n in loaded}
             )
             self._put_cues(index, of_bundle if cues is None else cues, pending)
             self._put_loop(index, loop)
+            self._put_trim(index)
             playing = self.conductor.memory.engine["transport"][index]["playing"]
             if position_s == 0.0 and not playing:
                 self._hotcues.stand_on(index + 1)
@@ -468,6 +474,11 @@ class Core:
     def _press_capture(self, pad: int, _number: float) -> Outcome | None:
         """Put what was just played on a pad."""
         return self._start(DESK.pad[pad].capture.path, partial(self._pads.capture, pad))
+
+    def _recall_program(self, program: float) -> Outcome:
+        """Recall the preset that has a program number."""
+        recall = partial(self._presets.recall_program, int(program))
+        return self._start(DESK.preset.recall.path, recall)
 
     def _press_grid(self, deck: int, control: Control, number: float) -> Outcome | None:
         """Do what a button of the grid's corrections asks for."""
@@ -547,6 +558,17 @@ class Core:
         self.conductor.set_nowait(f"{name}.end", loop[1], source=Source.HOST)
         if self.conductor.get(f"{name}.on_load"):
             self.conductor.set_nowait(f"{name}.active", 1.0, source=Source.HOST)
+
+    def _put_trim(self, index: int) -> None:
+        """Bring the track on a deck to the loudness that is wanted, unless the deck plays."""
+        lufs = self._track_cues[index].loudness_lufs
+        playing = self.conductor.memory.engine["transport"][index]["playing"]
+        if lufs is None or playing or not self.conductor.get(DESK.master.auto_gain.path):
+            return
+        wanted = self.conductor.get(DESK.master.loudness.path) - lufs
+        trim = DESK.deck[index + 1].trim
+        value = min(trim.scale.high, max(-trim.scale.high, wanted))
+        self.conductor.set_nowait(trim.path, round(value, 1), source=Source.HOST)
 
     async def _refresh(self, index: int) -> bool:
         """Update a deck to what library and bundle have for its track.
@@ -727,6 +749,7 @@ class Core:
             load_pct=readings["engine.load"],
             late=int(engine["late"]),
             misses=int(engine["device_misses"]),
+            ladder=int(readings["engine.ladder"]),
             late_ago_s=self._misses.ago_s(time.monotonic()),
             reports_lost=int(engine["reports_lost"]),
             realtime=int(engine["realtime"]),

@@ -21,15 +21,15 @@ from sfa_engine.errors import EngineError, Refused, SfaError
 from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.conductor import Conductor
 from sfa_engine.stage.host_link import ask_host
+from sfa_engine.system.named_files import NAME_PATTERN, FileName
 from sfa_engine.wire.verbs import verb
 
 logger = logging.getLogger(__name__)
 PATCHES = "patches"  # in the data folder
 RETRY_S = 1.0  # while no host runs
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_NAME = re.compile(NAME_PATTERN)
 
 Unit = Annotated[int, Meta(ge=1, le=len(UNITS))]
-ChainName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z", max_length=40)]
 
 
 def check_patch(name: Any) -> None:
@@ -126,7 +126,7 @@ class Effects:
     # ------------------------------------------------------------------ verbs
 
     @verb(scope="perform", slow=True)
-    async def fx_load(self, unit: Unit, name: ChainName) -> dict[str, Any]:
+    async def fx_load(self, unit: Unit, name: FileName) -> dict[str, Any]:
         """Load a chain of effects into a unit, built in or saved."""
         found = BUILT_IN.get(name)
         if found is None:
@@ -137,7 +137,7 @@ class Effects:
         return {"unit": unit, "name": name, "chain": made}
 
     @verb(scope="perform", slow=True)
-    async def fx_save(self, unit: Unit, name: ChainName) -> dict[str, Any]:
+    async def fx_save(self, unit: Unit, name: FileName) -> dict[str, Any]:
         """Save the chain of a unit under a name."""
         made = self.chain_of(unit)
         saved: dict[str, Any] = await ask_backstage(

@@ -15,6 +15,7 @@ block makes it ``degraded``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 WORDS = ("ok", "degraded", "failing", "down")
@@ -35,6 +36,8 @@ class Facts:
         How long a block lasts.
     load_pct : float
         Mean share of its time that the audio thread used.
+    ladder : int
+        Steps by which quality is lowered.
     late, misses, reports_lost : int
         Since the host started.
     late_ago_s : float
@@ -64,6 +67,7 @@ class Facts:
     silent_s: float
     block_s: float = 0.0
     load_pct: float = 0.0
+    ladder: int = 0
     late: int = 0
     misses: int = 0
     late_ago_s: float = float("inf")
@@ -119,6 +123,19 @@ class Misses:
         return now_s - self._at_s
 
 
+def _load(facts: Facts) -> Iterator[tuple[int, str]]:
+    if facts.ladder:
+        yield 1, f"overload: {lowered_by(facts.ladder)}"
+    if facts.load_pct > HEAVY_PCT:
+        yield 1, f"the audio thread uses {facts.load_pct:.0f} % of its time"
+
+
+def lowered_by(steps: int) -> str:
+    """Return what the steps of the overload ladder leave out; nothing for none."""
+    what = ("keylock stretches in time", "effects are off", "pads have 16 voices")
+    return "; ".join(what[:steps])
+
+
 def judge(facts: Facts) -> tuple[str, list[str]]:
     """Return the word and its reasons, the worst first."""
     found: list[tuple[int, str]] = []
@@ -143,8 +160,7 @@ def judge(facts: Facts) -> tuple[str, list[str]]:
     if facts.late_ago_s < LATELY_S:
         words = f"{facts.late} late blocks and {facts.misses} missed by the device"
         found.append((1, f"{words}, the last {facts.late_ago_s:.0f} s ago"))
-    if facts.load_pct > HEAVY_PCT:
-        found.append((1, f"the audio thread uses {facts.load_pct:.0f} % of its time"))
+    found += _load(facts)
     if not stale:
         rights = (facts.realtime != 0, "the audio thread has no real-time priority")
         found += [

@@ -6,6 +6,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sfa_engine.engine.command import Op, ReportKind
+from sfa_engine.engine.ring import Report
+from sfa_engine.stage.health import lowered_by
+
 logger = logging.getLogger(__name__)
 LEVELS = {"ok": logging.INFO, "degraded": logging.WARNING}  # others are errors
 
@@ -25,6 +29,13 @@ class StateLog:
             self._health = word
             text = f"health {word}: {'; '.join(reasons)}" if reasons else f"health {word}"
             logger.log(LEVELS.get(word, logging.ERROR), "%s", text)
+
+    def ladder(self, reports: Sequence[Report]) -> None:
+        """Log each step of the overload ladder."""
+        for report in reports:
+            if report.op == Op.LADDER and report.kind is ReportKind.APPLIED:
+                lowered = lowered_by(int(report.x))
+                logger.warning("overload: %s", lowered or "full quality again")
 
     def misses(self, host: int, late: int, missed: int) -> None:
         """Log blocks that were late, or missed by the device, since the last call for this host."""

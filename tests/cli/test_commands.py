@@ -306,7 +306,6 @@ def test_a_bundle_is_made_loaded_and_rendered(sfa, song, tmp_path):
         ("x set crossfader 5", "not a time"),
         ("0 sett crossfader 5", 'did you mean "set"'),
         ("0 ramp crossfader 0 5", "incomplete"),
-        ("0 set master.booth 1", "planned"),
         ("0 load 3 x", "names no deck"),
         ("0 set deck1.play on", "there is no track"),
     ],

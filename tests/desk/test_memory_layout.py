@@ -81,8 +81,8 @@ def test_the_same_control_by_name_and_by_number():
     assert record["master"]["limiter"]["ceiling"] == VALUE_INDEX["master.limiter.ceiling"]
 
 
-def test_planned_controls_buttons_and_meters_have_no_value():
-    for path in ("fx1.slot1.label_a", "master.booth", "deck1.cue", "deck1.level"):
+def test_texts_buttons_and_meters_have_no_value():
+    for path in ("fx1.slot1.label_a", "deck1.cue", "deck1.level"):
         assert path in CONTROLS
         assert path not in VALUE_INDEX
 

@@ -142,6 +142,31 @@ def test_a_random_performance_is_rendered_again_sample_for_sample(tmp_path, bund
     assert replay.warnings == []
 
 
+def test_steps_of_the_overload_ladder_are_replayed_where_they_were(tmp_path, bundles):
+    live = Live(tmp_path)
+    for deck in (0, 1):
+        load(live, deck, bundles[deck])
+        for name, value in (("keylock", 1.0), ("keylock_mode", 1.0), ("rate", 1.04), ("fx1", 1.0)):
+            live.offline.set(f"deck{deck + 1}.{name}", value)
+        live.offline.push(Command(Op["PLAY"], deck=deck, x=1.0))
+    for path, value in (("slot1.kind", 3.0), ("on", 1.0), ("mix", 60.0)):
+        live.offline.set(f"fx1.{path}", value)
+    live.render(RATE // 4)
+    record = live.offline.dsp.record
+    seen = []
+    for share in (1e-9, 1e9, 1e-9):  # any block is above the first, and below the second
+        record["ladder_budget"], record["ladder_hold"] = share, 0.1
+        for _ in range(320):
+            live.render(BLOCK)
+            seen.append(live.offline.memory.reading("engine.ladder"))
+    assert [k for k, before in zip(seen[1:], seen, strict=False) if k != before] == [
+        *(1, 2, 3, 2, 1, 0, 1, 2, 3),
+    ]
+    sound, replay = rendered(live.end())
+    assert np.array_equal(sound, live.sound)
+    assert replay.warnings == []
+
+
 def test_sounds_without_a_file_and_user_effects_are_left_out_and_that_is_said(tmp_path, bundles):
     live = Live(tmp_path)
     load(live, 0, bundles[0])

@@ -29,6 +29,8 @@ def test_an_engine_that_plays_well_is_ok_and_needs_no_reasons():
         ({"underruns": [7, 0]}, "degraded", "deck 1: 7 frames"),
         ({"late": 3, "late_ago_s": 5.0}, "degraded", "3 late blocks"),
         ({"load_pct": 80.0}, "degraded", "80 %"),
+        ({"ladder": 1}, "degraded", "overload: keylock stretches in time"),
+        ({"ladder": 3}, "degraded", "effects are off; pads have 16 voices"),
         ({"realtime": 0}, "ok", "real-time priority"),
         ({"locked": False}, "ok", "not locked"),
         ({"realtime": 0, "late": 1, "late_ago_s": 5.0}, "degraded", "real-time priority"),

@@ -112,6 +112,33 @@ def test_a_file_that_is_not_prepared_is_prepared_and_loaded_when_it_is_ready(
     until(lambda: loaded(engine) == song.stem, "the song on the deck")
 
 
+def test_automatic_gain_brings_a_track_to_the_loudness_at_its_load(
+    engine: Show, song: Path
+) -> None:
+    prepare(engine, song)
+    with engine.connect() as client:
+
+        def trim() -> float:
+            return float(client.call("get", path="deck1.trim")["value"])
+
+        def load() -> str:
+            client.call("set", path="deck1.trim", value=1.5, wait=True)
+            client.call("deck.load", deck=1, path=str(song), force=True)
+            return str(client.call("library.find", path=str(song))["bundle"])
+
+        bundle = load()
+        assert trim() == 1.5  # off
+        lufs = client.call("library.hotcues", bundle=bundle)["loudness_lufs"]
+        client.call("set", path="master.auto_gain", value=True)
+        client.call("set", path="master.loudness", value=-17.0)
+        load()
+        until(lambda: trim() == round(-17.0 - lufs, 1), "the trim")
+        client.call("set", path="master.loudness", value=-30.0)
+        load()
+        until(lambda: trim() == -12.0, "the lowest trim")
+        client.call("set", path="master.auto_gain", value=False)
+
+
 def test_the_command_waits_until_the_track_is_on_the_deck(engine: Show, song: Path) -> None:
     status, out, err = engine.command("load", "1", str(song))
     assert (status, out.split(",")[0]) == (0, f"deck 1: {song.stem}"), err

@@ -86,9 +86,9 @@ def test_readings_and_texts_cannot_be_set(conductor):
             conductor.set_nowait(path, 1)
 
 
-def test_what_is_planned_stays_refused(conductor):
+def test_what_is_planned_stays_refused(conductor, planned):
     with pytest.raises(Planned):
-        conductor.get("master.booth")
+        conductor.get(planned)
 
 
 def test_the_texts_of_a_track_are_shown_and_go_with_it(conductor, heard):

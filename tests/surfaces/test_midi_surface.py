@@ -159,6 +159,22 @@ async def test_a_host_that_answers_nothing_for_a_while_does_no_harm(host, start)
     await until(lambda: len(stage.ports()) == 1)
 
 
+async def test_a_program_change_that_is_bound_to_nothing_recalls_a_preset(host, start):
+    stage = await start()
+    host.plug(KNOB)
+    await until(lambda: stage.ports() and stage.ports()[0]["open"])
+    recalled = []
+    stage.core.conductor.on_press("preset.recall", recalled.append)
+    (folder := stage.core.data / "profiles").mkdir()
+    (folder / "mine.toml").write_text(PROFILE + PROGRAM)
+    await until(lambda: stage.ports()[0]["profile"] == "mine")
+    await until(lambda: len(host.bindings) == 5)
+    for program in (3, 5, 7):
+        host.receive(0, bytes([0xC0, program]))
+    await until(lambda: len(recalled) == 2)
+    assert recalled == [5, 7]
+
+
 async def test_what_the_stage_owns_is_set_from_a_controller_and_not_told_to_it(host, start):
     stage = await start(generic=True)
     host.plug(KNOB)
@@ -313,6 +329,12 @@ name = "locked"
 note = 3
 do = "session.lock = on"
 light = true
+"""
+PROGRAM = """
+[[control]]
+name = "program"
+program = 3
+do = "session.lock = off"
 """
 
 

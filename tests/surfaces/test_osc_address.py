@@ -181,8 +181,11 @@ def test_a_stem_that_is_none_is_refused(wrong):
 
 def test_an_unknown_address_is_refused_with_the_nearest():
     assert "deck1.stem.vocals.volume" in str(refusal("/deck1/stem/vocal/volume"))
-    assert isinstance(refusal("/master/booth"), Planned)
     assert "no travel" in str(refusal("/n/deck1/cue"))
+
+
+def test_what_is_planned_is_refused_by_its_own_code(planned):
+    assert isinstance(refusal(f"/{planned.replace('.', '/')}"), Planned)
 
 
 @given(

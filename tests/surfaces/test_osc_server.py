@@ -127,7 +127,6 @@ def test_a_held_button_is_let_go_by_zero(peer, control):
         ("/deck1/load", ["x"], "not a track number"),
         ("/deck9/load", [1], "no deck 9"),
         ("/sfa/subscribe", [70_000], "not a port"),
-        ("/master/booth", [1], "planned"),
     ],
 )
 def test_an_error_is_the_answer(peer, control, address, arguments, sentence):

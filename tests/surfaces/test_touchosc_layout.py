@@ -6,8 +6,6 @@ import itertools
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import py2tosc
@@ -16,8 +14,8 @@ from ready_layouts import made
 from ready_layouts import opened as app
 from touchosc_app import App, Node
 
-from sfa_engine.desk import CONTROLS, DECK_NAMES, DESK, Button, Choice, Control, Desk, Each, Fader
-from sfa_engine.desk.control import COLORS, Section
+from sfa_engine.desk import CONTROLS, DECK_NAMES, DESK, Button, Choice, Desk, Each, Fader
+from sfa_engine.desk.control import COLORS
 from sfa_engine.desk.deck import Deck
 from sfa_engine.desk.effects import Unit
 from sfa_engine.desk.scale import percent
@@ -58,25 +56,6 @@ ALERTS = {control.path for control in DESK.controls() if control.color == "alert
 
 def control_of(address: str) -> str:
     return address.removeprefix("/n").strip("/").replace("/", ".")
-
-
-def with_built(path: str = "") -> Desk:
-    """Return a desk of its own in which a planned control is built; all of them without a name."""
-
-    def build(section: Section) -> None:
-        for name, part in list(vars(section).items()):
-            if isinstance(part, Control):
-                if path in {"", part.path}:
-                    setattr(section, name, replace(part, planned=False))
-            elif isinstance(part, Section):
-                build(part)
-            elif isinstance(part, Each):
-                for each in part.values():
-                    build(each)
-
-    desk = Desk()
-    build(desk)
-    return desk
 
 
 @pytest.mark.slow
@@ -146,38 +125,10 @@ def test_every_control_that_a_hand_can_use_is_in_the_layout(tablet: str) -> None
     assert not missing
 
 
-# Every kind of planned control: one of each section, by its name without numbers.
-PLANNED = list(
-    {
-        re.sub(r"\d+|vocals|drums|bass|other|guitar|piano", "", control.path): control.path
-        for control in DESK.controls()
-        if control.planned
-    }.values()
-)
-
-
-@cache
-def built() -> set[str]:
-    """Return the controls of the layout as it is."""
-    return {control_of(address) for address in addresses(app())}
-
-
-@pytest.mark.parametrize("path", PLANNED)
-def test_what_is_built_later_appears_by_itself(path: str) -> None:
-    desk = with_built(path)
-    control = next(control for control in desk.controls() if control.path == path)
-    found = {control_of(address) for address in made_addresses(canvas(desk))}
-    assert path in found or not is_played(control)
-    assert path not in built()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("tablet", TABLETS)
-def test_a_desk_with_everything_built_has_a_sound_layout(tablet: str) -> None:
-    desk = with_built()
-    whole = App(layout(desk, tablet))
-    found = {control_of(address) for address in addresses(whole)}
-    assert {c.path for c in desk.controls() if is_played(c)} <= found
+def test_the_whole_desk_has_a_sound_layout(tablet: str) -> None:
+    whole = App(layout(DESK, tablet))
     assert not list(overlaps(whole))
     assert not list(too_small(whole))
 

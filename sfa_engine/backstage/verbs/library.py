@@ -295,7 +295,10 @@ class LibraryVerbs:
 
     @verb(scope="read")
     async def library_hotcues(self, bundle: Text) -> dict[str, Any]:
-        """Return the cues, the sections and the cue point of a bundle, in seconds, for a deck."""
+        """Return the cues, the sections and the cue point of a bundle, in seconds, for a deck.
+
+        ``loudness_lufs`` is what a deck plays it at, null where it was not analysed.
+        """
         async with self._context.database.reading() as connection:
             track = await self._known(connection, Path(bundle))
             there = await cues.cues_of(connection, track.id)
@@ -306,6 +309,7 @@ class LibraryVerbs:
             "cues": [asdict(cue) for cue in there],
             "sections": [asdict(section) for section in made.sections] if made else [],
             "cue_point": min(starts, default=None),
+            "loudness_lufs": manifest.played_lufs(made),
         }
 
     @verb(scope="library")

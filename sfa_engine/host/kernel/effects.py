@@ -61,6 +61,7 @@ SILENT = F(1e-6)  # -120 dB
 TOO_LOUD = F(64)  # +36 dB: no effect gives that; one that does begins anew
 HOLD_S = 0.1  # of silence, after which an effect has rung out
 HOLD_USER_S = 4.0
+LADDER_EFFECTS = 2  # step of the overload ladder that leaves the units out
 AT_KIND = VALUE_INDEX["fx1.slot1.kind"]
 KNOB_OFFSET = VALUE_INDEX["fx1.slot1.param_a"] - AT_KIND
 
@@ -125,10 +126,26 @@ def master_assigned(values, unit):
 
 
 @kernel
+def switch_off(unit):
+    """Leave a unit out, and what rings in it."""
+    unit.active = 0
+    unit.listens = 0
+    for s in range(FX_SLOTS):
+        slot = unit.slot[s]
+        if slot.ringing != 0 or slot.at != 0:
+            settle(slot)
+
+
+@kernel
 def prepare(engine, dsp, frames, frame):
     """Take the units across the gates and blends of a segment, before anything is rendered."""
     for u in range(FX_UNITS):
         unit = dsp.unit[u]
+        unit.allow_from = unit.allow
+        unit.allow = step_to(unit.allow, 1.0 if engine.ladder < LADDER_EFFECTS else 0.0, frames)
+        if unit.allow_from == 0.0 and unit.allow == 0.0:
+            switch_off(unit)
+            continue
         first = dsp.start.fx[u]
         to = dsp.to.fx[u]
         values = engine.values.fx[u]
@@ -172,8 +189,8 @@ def prepare(engine, dsp, frames, frame):
         unit.insert_from = unit.insert
         goal = 1.0 if values.mode == 0.0 else 0.0
         unit.insert = step_to(unit.insert, goal, frames) if unit.active != 0 else goal
-        unit.dry_from = 1.0 - first.mix / 100.0 * (1.0 - dry0) * unit.insert_from
-        unit.dry_to = 1.0 - to.mix / 100.0 * (1.0 - dry1) * unit.insert
+        unit.dry_from = 1.0 - first.mix / 100.0 * unit.allow_from * (1.0 - dry0) * unit.insert_from
+        unit.dry_to = 1.0 - to.mix / 100.0 * unit.allow * (1.0 - dry1) * unit.insert
         unit.active = active
         unit.listens = 1 if active != 0 or listens != 0 else 0
         if unit.listens != 0:
@@ -291,7 +308,8 @@ def render(engine, dsp, start, frames, frame):
             run_chain(engine, dsp, np.int64(u), frames)
             if unit.active == 0:
                 continue
-            mix0, mix1 = dsp.start.fx[u].mix / 100.0, dsp.to.fx[u].mix / 100.0
+            mix0 = dsp.start.fx[u].mix / 100.0 * unit.allow_from
+            mix1 = dsp.to.fx[u].mix / 100.0 * unit.allow
             if mix0 == 0.0 and mix1 == 0.0:
                 continue
             ramp(dsp, mix0, mix1, frames)

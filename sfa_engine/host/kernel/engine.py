@@ -13,6 +13,7 @@ from sfa_engine.engine.layout import (
     DECK_STRIDE,
     DECKS,
     LATENCY,
+    OUTPUTS,
     STRIPS,
     TICK,
 )
@@ -20,6 +21,7 @@ from sfa_engine.host.kernel import (
     clock,
     cue,
     grid,
+    ladder,
     mixer,
     motion,
     sampler,
@@ -29,6 +31,7 @@ from sfa_engine.host.kernel import (
     sync,
     tap,
     transport,
+    vu,
 )
 from sfa_engine.host.kernel.glide import advance, settle
 from sfa_engine.host.kernel.intrinsics import gettid, kernel, now_ns, store_release, wake
@@ -94,6 +97,7 @@ def report_moved(engine, dsp, frame):
 @kernel
 def tick(engine, dsp):
     """Render the next 32 frames, cut wherever something happens."""
+    ladder.ask(engine, dsp)
     scheduler.drain(engine)
     done = np.int64(0)
     while done < TICK:
@@ -179,6 +183,7 @@ def publish(engine, dsp, started_ns, first_frame):
         main = machine.head
         reading.level = channel.peak
         reading.rms = math.sqrt(channel.power)
+        reading.vu = vu.reading(channel.vu)
         reading.underruns = np.float64(machine.underruns)
         for s in range(STRIPS):
             reading.stem[s].level = channel.strip[s].peak
@@ -225,10 +230,12 @@ def publish(engine, dsp, started_ns, first_frame):
     sampler.publish(dsp, values)
     values.master.level = dsp.master_peak
     values.master.rms = math.sqrt(dsp.master_power)
+    values.master.vu = vu.reading(dsp.master_vu)
     values.master.limiter.reduction = 20.0 * math.log10(max(1e-3, dsp.limiter_least))
     dsp.limiter_least += (1.0 - dsp.limiter_least) * 0.02
     values.engine.load = dsp.load_mean
     values.engine.worst = dsp.load_worst
+    values.engine.ladder = np.float64(engine.ladder)
     values.engine.late = np.float64(engine.late)
     values.engine.device_misses = np.float64(engine.device_misses)
     values.engine.reports_lost = np.float64(engine.reports_lost)
@@ -289,6 +296,7 @@ def account(engine, dsp, started_ns, frames, first_frame):
         engine.late += 1
         event(engine, dsp, ReportKind.LATE, 0, first_frame, share)
     engine.blocks += 1
+    ladder.judge(engine, dsp, share, due / 1e9)
 
 
 @kernel
@@ -309,7 +317,7 @@ def process(engine, dsp, out, frames, flags):
     arrive(engine, dsp, started_ns, frames, flags)
     first_frame = engine.emitted
     channels = dsp.out_channels
-    heard = min(channels, np.int64(4))
+    heard = min(channels, np.int64(OUTPUTS))
     done = np.int64(0)
     while done < frames:
         if dsp.output_left == 0:

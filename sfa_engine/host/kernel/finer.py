@@ -35,6 +35,7 @@ HALF = TAPS // 2
 FINER = KEYLOCK_MODES.index("finer")
 TONALS = len(TONAL_STEMS)
 BOTH = 2  # channels
+LADDER_STRETCH = 1  # step of the overload ladder that leaves this out
 MASK = SPECTRAL_OUTPUT - 1
 
 
@@ -50,6 +51,7 @@ def is_on(engine, dsp, deck):
     voice = dsp.channel[deck].voice[0]
     return (
         np.int64(engine.values.deck[deck].keylock_mode) == FINER
+        and engine.ladder < LADDER_STRETCH
         and voice.course == Course.STRETCHED
         and voice.share == 1.0
         and voice.line.speed > 0.0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from sfa_engine.engine.command import NO_OP, Op, Ring, Source, When
-from sfa_engine.engine.layout import COMMANDS, TICK, VALUES
+from sfa_engine.engine.layout import COMMANDS, MAX_TIMED, TICK, VALUES
 from sfa_engine.engine.midi import SLOTS
 from sfa_engine.host.kernel.intrinsics import kernel, load_acquire, store_release
 from sfa_engine.host.kernel.waiting import LARGEST
 
 UNREAD = 2 * TICK  # frames for which a command may not be read yet
-CROWDED = 128  # waiting commands; beyond 192 the kernel refuses those with a time
+CROWDED = MAX_TIMED - 64  # waiting commands; beyond these the kernel refuses those with a time
 
 
 @kernel

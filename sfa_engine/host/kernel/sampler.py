@@ -26,6 +26,7 @@ from sfa_engine.engine.command import Reason, When
 from sfa_engine.engine.layout import (
     FADE,
     FASTEST,
+    FEW_VOICES,
     PADS,
     POLYPHONY,
     SAMPLES,
@@ -50,6 +51,7 @@ HARDEST = 127.0
 FALL = FALL_DB * 0.115129
 SILENT = 1e-6
 SAME_TEMPO = 1e-9  # a loop whose tempo differs by less, 0.2 frames an hour, plays bit for bit
+LADDER_VOICES = 3  # step of the overload ladder from which there are fewer
 
 
 class State(IntEnum):
@@ -128,7 +130,30 @@ def silence(engine, dsp, key, frame):
 
 
 @kernel
-def free_sound(dsp, frame):
+def voices(engine):
+    """Return how many sounds there may be."""
+    return FEW_VOICES if engine.ladder >= LADDER_VOICES else POLYPHONY
+
+
+@kernel
+def thin(engine, dsp, frame):
+    """Cut the oldest sounds where there are more than there may be."""
+    for _ in range(SOUNDS):
+        count = 0
+        oldest = np.int64(-1)
+        for k in range(SOUNDS):
+            sound = dsp.sound[k]
+            if sound.slot >= 0 and sound.state != State.CUT:
+                count += 1
+                if oldest < 0 or sound.serial < dsp.sound[oldest].serial:
+                    oldest = np.int64(k)
+        if count <= voices(engine):
+            return
+        cut(dsp, dsp.sound[oldest], frame)
+
+
+@kernel
+def free_sound(engine, dsp, frame):
     """Return the place of a new sound: one that is free, or of the sound that is heard least."""
     count = 0
     oldest = np.int64(-1)
@@ -142,7 +167,7 @@ def free_sound(dsp, frame):
             count += 1
             if oldest < 0 or sound.serial < dsp.sound[oldest].serial:
                 oldest = np.int64(k)
-    if count >= POLYPHONY:
+    if count >= voices(engine):
         cut(dsp, dsp.sound[oldest], frame)
         if dsp.sound[oldest].slot < 0:
             free = oldest
@@ -176,7 +201,7 @@ def strike(engine, dsp, key, force, frame):
     if loops:
         return
     silence(engine, dsp, key, frame)
-    sound = dsp.sound[free_sound(dsp, frame)]
+    sound = dsp.sound[free_sound(engine, dsp, frame)]
     sample = dsp.sample[slot]
     one = math.floor(sample.first + sample.length * values.start / 100.0 + 0.5)
     other = math.floor(sample.first + sample.length * values.end / 100.0 + 0.5)

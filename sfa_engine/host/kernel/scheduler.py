@@ -3,7 +3,7 @@
 ::
 
     ring HOST ────┐
-    ring STAGE ───┤ drain ─► waiting ─► run_due ─► SET, LOAD, CANCEL, FOLLOW, or a verb ─► report
+    ring STAGE ───┤ drain ─► waiting ─► run_due ─► SET, LOAD, CANCEL, … or a verb ─► report
     ring MIDI ────┤          (engine memory)
     ring EFFECTS ─┘
 """
@@ -14,13 +14,22 @@ import numpy as np
 
 from sfa_engine.engine.command import NO_OP, Op, Reason, ReportKind, Ring
 from sfa_engine.engine.layout import COMMANDS, DECKS, MAX_WAITING, RINGS, VALUES
-from sfa_engine.host.kernel import clock, sampler
+from sfa_engine.host.kernel import clock, ladder, sampler
 from sfa_engine.host.kernel.dispatch import dispatch
 from sfa_engine.host.kernel.intrinsics import kernel, load_acquire, store_release
 from sfa_engine.host.kernel.reports import note, report
 from sfa_engine.host.kernel.transport_verbs import load
 from sfa_engine.host.kernel.values import put_value
-from sfa_engine.host.kernel.waiting import cancel, clear, copy, frames_to_time, keep, refuse, remove
+from sfa_engine.host.kernel.waiting import (
+    cancel,
+    clear,
+    compact,
+    copy,
+    frames_to_time,
+    keep,
+    refuse,
+    take_out,
+)
 
 
 @kernel
@@ -55,26 +64,27 @@ def mark_done(engine):
 @kernel
 def run_due(engine, dsp, frame):
     """Do every waiting command whose time has come, in the order of their coming."""
-    k = 0
-    while k < engine.waiting_count:
+    is_changed = False
+    for k in range(engine.waiting_count):
         waiting = engine.waiting[k]
-        if waiting.op != NO_OP and frames_to_time(engine, dsp, waiting, frame) > 0:
-            k += 1
+        if waiting.op == NO_OP:  # it was cancelled
+            is_changed = True
+            continue
+        if frames_to_time(engine, dsp, waiting, frame) > 0:
             continue
         command = dsp.command
         copy(command, waiting)
-        remove(engine, k)
-        if command.op == NO_OP:  # it was cancelled
-            continue
+        take_out(engine, k)
+        is_changed = True
         engine.seq += 1
         reason = apply(engine, dsp, command, frame)
         if reason == Reason.NONE:
             report(engine, ReportKind.APPLIED, command, engine.seq, frame, reason, -1, 0.0)
         else:
             refuse(engine, command, engine.seq, frame, reason)
-        if command.op == Op.CANCEL:
-            k = 0  # there may be room from now on
         clear(command)
+    if is_changed:
+        compact(engine)
 
 
 @kernel
@@ -89,6 +99,8 @@ def apply(engine, dsp, command, frame):
         return cancel(engine, command, frame)
     if command.op == Op.FOLLOW:
         return clock.hear(engine, dsp, command, frame)
+    if command.op == Op.LADDER:
+        return ladder.move(engine, dsp, command, frame)
     if command.op == Op.SAMPLE:
         if command.ring != Ring.HOST:
             return Reason.UNKNOWN

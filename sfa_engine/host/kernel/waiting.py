@@ -9,14 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from sfa_engine.engine.command import ANY, NO_OP, Reason, ReportKind, When
-from sfa_engine.engine.layout import DECKS, MAX_WAITING
+from sfa_engine.engine.layout import DECKS, MAX_TIMED
 from sfa_engine.host.kernel import grid, transport
 from sfa_engine.host.kernel.intrinsics import fence_release, kernel, store_release
 from sfa_engine.host.kernel.lead import session_beat
 from sfa_engine.host.kernel.reports import report
 from sfa_engine.host.kernel.transport import NEVER
 
-MAX_TIMED = MAX_WAITING - 64  # the rest is for what is to be done now: it never waits for those
 LARGEST = 1e12  # no number of a command is larger; NaN and infinity are not below it
 
 
@@ -152,12 +151,25 @@ def keep(engine, command):
 
 
 @kernel
-def remove(engine, k):
-    """Take a command out of those that wait; the others keep their order."""
+def take_out(engine, k):
+    """Mark a command as one that waits no more; `compact` takes it out."""
     begin_change(engine)
-    engine.waiting_count -= 1
-    for j in range(k, engine.waiting_count):
-        copy(engine.waiting[j], engine.waiting[j + 1])
+    engine.waiting[k].op = NO_OP
+    end_change(engine)
+
+
+@kernel
+def compact(engine):
+    """Take out the commands that wait no more, all at once; the others keep their order."""
+    kept = 0
+    count = engine.waiting_count
+    begin_change(engine)
+    for k in range(count):
+        if engine.waiting[k].op != NO_OP:
+            if kept != k:
+                copy(engine.waiting[kept], engine.waiting[k])
+            kept += 1
+    engine.waiting_count = kept
     end_change(engine)
 
 
@@ -182,8 +194,6 @@ def cancel(engine, command, frame):
         if command.deck != ANY and command.deck != waiting.deck:
             continue
         report(engine, ReportKind.CANCELLED, waiting, 0, frame, Reason.NONE, -1, 0.0)
-        begin_change(engine)
-        waiting.op = NO_OP  # `run_due` takes it out
-        end_change(engine)
+        take_out(engine, k)
         command.x += 1.0
     return Reason.NOT_WAITING if command.x == 0.0 and command.frame != ANY else Reason.NONE

@@ -37,6 +37,11 @@ class Teacher:
         self._controllers = controllers
         self._is_busy = False
 
+    @property
+    def is_learning(self) -> bool:
+        """Whether what controllers send is looked at to be learned."""
+        return self._is_busy
+
     async def learn(
         self, path: str, device: str, timeout_s: float, push: Push, *, light: bool
     ) -> dict[str, Any]:

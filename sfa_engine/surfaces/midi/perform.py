@@ -7,6 +7,8 @@ where they end.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sfa_engine.desk import CONTROLS, DESK, Choice, Control, Switch
@@ -36,8 +38,19 @@ class Performer:
         actions = controller.compiled.actions if controller.compiled is not None else ()
         if not 0 <= event.number < len(actions):  # of a profile that was replaced meanwhile
             return
-        try:
+        with self._errors_logged(controller):
             self._do(actions[event.number], event.x, controller.source)
+
+    def recall(self, controller: Controller, program: int) -> None:
+        """Recall the preset of a program change that is bound to nothing."""
+        with self._errors_logged(controller):
+            self._put(DESK.preset.recall, program, controller.source)
+
+    @staticmethod
+    @contextmanager
+    def _errors_logged(controller: Controller) -> Iterator[None]:
+        try:
+            yield
         except Refused as error:
             logger.debug("%s: %s", controller.title, error)
         except EngineError as error:

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 import trio
 from msgspec import Meta
 
+from sfa_engine.engine.midi import Kind
 from sfa_engine.engine.midi_rings import Event
 from sfa_engine.stage.core import Core
 from sfa_engine.surfaces.midi.controllers import Controller, Controllers
 from sfa_engine.surfaces.midi.learn import Teacher
+from sfa_engine.surfaces.midi.message import parse
 from sfa_engine.surfaces.midi.monitor import Monitor
 from sfa_engine.surfaces.midi.perform import Performer
 from sfa_engine.surfaces.midi.settings import MidiConfig
@@ -55,6 +57,15 @@ class MidiSurface:
     def _hear(self, controller: Controller, data: bytes, frame: int) -> None:
         state = int(self._core.midi.slot(controller.slot)["state"])
         self._monitor.take(controller, data, frame, state)
+        self._recall(controller, data, state)
+
+    def _recall(self, controller: Controller, data: bytes, state: int) -> None:
+        """Recall a preset by a program change that the profile does not bind."""
+        message = parse(data)
+        if message is None or message.kind is not Kind.PROGRAM or self._teacher.is_learning:
+            return
+        if not self._monitor.effect(controller, data, state):
+            self._performer.recall(controller, message.number)
 
     # ------------------------------------------------------------------ verbs
 

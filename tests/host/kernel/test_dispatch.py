@@ -5,12 +5,11 @@ import pytest
 
 from sfa_engine.desk import CONTROLS
 from sfa_engine.engine.command import ANY, VERBS, Handover, Op, Reason, ReportKind, Ring, When
-from sfa_engine.engine.layout import REPORT, VALUE_INDEX
+from sfa_engine.engine.layout import MAX_TIMED, REPORT, VALUE_INDEX
 from sfa_engine.engine.ring import Command, CommandWriter, Report, waiting_commands
 from sfa_engine.host.dsp_state import DspState
 from sfa_engine.host.kernel import dispatch  # noqa: F401 - registers all
 from sfa_engine.host.kernel.verbs import REGISTRY
-from sfa_engine.host.kernel.waiting import MAX_TIMED
 from sfa_engine.host.loader import Loader
 from sfa_engine.host.offline import Offline
 from sfa_engine.track.grid import Anchor, Grid
@@ -51,9 +50,8 @@ def far(engine, deck=0, **fields):
 
 def test_the_verbs_of_the_desk_are_the_verbs_of_the_kernel():
     assert set(VERBS) == set(REGISTRY)
-    assert {op.name.lower() for op in Op} - {"set", "load", "cancel", "follow", "sample"} == set(
-        VERBS
-    )
+    ours = {"set", "load", "cancel", "follow", "sample", "ladder"}
+    assert {op.name.lower() for op in Op} - ours == set(VERBS)
 
 
 def test_a_verb_on_a_deck_that_does_not_exist_is_refused():

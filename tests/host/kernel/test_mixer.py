@@ -8,14 +8,16 @@ from scenes import playing
 
 from sfa_engine.desk import CONTROLS
 from sfa_engine.engine.command import Op, When
-from sfa_engine.engine.layout import LATENCY
+from sfa_engine.engine.layout import LATENCY, TAP_MASTER
 from sfa_engine.engine.ring import Command
+from sfa_engine.host.taps import Taps
 
 RATE = 48_000
 SETTLED = 3200  # frames: every glide is over
 LEVEL = 0.125  # of a deck; four of them stay below the limiter's ceiling
 POINTS = (-100, -99, -98.5, -98, -75, -50, -20, -1, 0, 1, 33, 50, 80, 98, 99.2, 100)
 CURVES = ("linear", "power", "cut")
+THROUGH = 2.0  # of SIDES
 SIDES = ("auto", "left", "through", "right")
 FACTOR_TOLERANCE = 1e-6
 
@@ -218,10 +220,10 @@ def test_the_headphones_never_go_beyond_full_scale():
     assert list(heard(engine)[CUE]) == [1.0, 1.0]
 
 
-def test_the_channels_beyond_the_fourth_are_silent_and_with_two_there_are_no_headphones():
+def test_the_channels_beyond_the_sixth_are_silent_and_with_two_there_are_no_headphones():
     settings = {"deck1__pfl": 1.0, "phones__volume": 0.0}
-    six = heard(playing(steady(LEFT), channels=6, **settings))
-    assert list(six) == [LEFT] * 4 + [0.0] * 2
+    eight = heard(playing(steady(LEFT), channels=8, **settings))
+    assert list(eight) == [LEFT] * 6 + [0.0] * 2
     assert list(heard(playing(steady(LEFT), channels=2, **settings))) == [LEFT] * 2
 
 
@@ -241,6 +243,136 @@ def test_headphones_and_master_are_aligned_to_the_frame(cut):
     out = engine.render(4800 + LATENCY)
     assert np.array_equal(out[:, CUE], out[:, MASTER])
     assert len(np.flatnonzero(out[:, 2])) == len(clicks)
+
+
+# ---------------------------------------------------------------------- split cue on two channels
+
+
+def test_with_two_channels_the_split_has_the_cue_on_the_left_and_the_master_on_the_right():
+    engine = playing(
+        *(steady(0.1, 0.2), steady(0.05, 0.15)),
+        deck1__pfl=1.0,
+        phones__volume=0.0,
+        phones__split=1.0,
+        deck2__assign=THROUGH,
+        deck1__assign=THROUGH,
+        deck1__fader=-60.0,
+    )
+    assert heard(engine) == pytest.approx([0.15, 0.1], rel=1e-3)
+    engine.set("phones.volume", -60.0)
+    assert heard(engine) == pytest.approx([0.0, 0.1], rel=1e-3)
+    engine.set("phones.split", 0.0)
+    assert heard(engine) == pytest.approx([0.05, 0.15], rel=1e-3)
+
+
+def test_a_split_changes_no_bit_of_the_recording_and_fades_in():
+    plain, split = (playing(steady(LEFT), deck1__pfl=1.0) for _ in range(2))
+    taps = Taps(split.dsp, RATE)
+    taps.open(TAP_MASTER, RATE)
+    begin = int(split.memory.engine["frame"])
+    split.set("phones.split", 1.0)
+    out, expected = split.render(SETTLED), plain.render(SETTLED)
+    assert np.abs(np.diff(out[:, 0])).max() < LEFT / 50
+    recorded, _ = taps.read(TAP_MASTER, begin, begin + SETTLED)
+    assert np.array_equal(recorded, expected)
+
+
+# ---------------------------------------------------------------------- booth
+
+
+BOOTH = slice(4, 6)
+
+
+@pytest.mark.parametrize("level", [-60.0, -12.0, 0.0, 6.0])
+def test_the_booth_has_a_level_of_its_own_and_not_the_masters(level):
+    engine = playing(steady(0.1, 0.2), channels=6, master__booth=level, master__volume=-20.0)
+    gain = 0.0 if level == -60.0 else factor(level)
+    assert heard(engine)[BOOTH] == pytest.approx([0.1 * gain, 0.2 * gain], rel=1e-3)
+
+
+def test_the_booth_is_aligned_with_the_master_and_stays_in_range():
+    source = np.zeros((RATE, 2), np.int16)
+    source[[1000, 2500]] = 8192
+    engine = playing(source, channels=6)
+    out = engine.render(4800 + LATENCY)
+    assert np.array_equal(out[:, BOOTH], out[:, MASTER])
+    loud = playing(steady(0.9), channels=6, master__booth=6.0)
+    assert list(heard(loud)[BOOTH]) == [1.0, 1.0]
+
+
+def test_the_master_is_the_same_with_a_booth_and_without():
+    two = playing(steady(LEFT), channels=2).render(SETTLED)
+    six = playing(steady(LEFT), channels=6, master__booth=-30.0).render(SETTLED)
+    assert np.array_equal(six[:, MASTER], two)
+
+
+# ---------------------------------------------------------------------- balance, mono
+
+
+@pytest.mark.parametrize(
+    ("balance", "left", "right"),
+    [(0.0, 1.0, 1.0), (-100.0, 1.0, 0.0), (100.0, 0.0, 1.0), (-25.0, 1.0, 0.75), (50.0, 0.5, 1.0)],
+)
+def test_the_balance_takes_from_one_side(balance, left, right):
+    out = heard(playing(steady(0.1, 0.2), master__balance=balance))
+    expected = np.array([round(32768 * x) / 32768 for x in (0.1, 0.2)])
+    assert out == pytest.approx(expected * [left, right], rel=1e-6)
+
+
+def test_mono_is_the_mean_of_both_sides_and_the_booth_stays_stereo():
+    engine = playing(steady(0.1, 0.2), channels=6, master__mono=1.0)
+    out = heard(engine)
+    assert out[MASTER] == pytest.approx([0.15, 0.15], rel=1e-3)
+    assert out[BOOTH] == pytest.approx([0.1, 0.2], rel=1e-3)
+    engine.set("master.mono", 0.0)
+    assert heard(engine)[MASTER] == pytest.approx([0.1, 0.2], rel=1e-3)
+
+
+# ---------------------------------------------------------------------- VU
+
+
+def tone(level_dbfs, left=1.0, right=1.0):
+    """Return four seconds of 1 kHz: int16[frames, 2]."""
+    mono = 32767 * factor(level_dbfs) * np.sin(2 * np.pi * 1000 * np.arange(4 * RATE) / RATE)
+    return np.round(mono[:, None] * [left, right]).astype(np.int16)
+
+
+def needle(engine, path):
+    return engine.memory.reading(path)
+
+
+@pytest.mark.parametrize("path", ["deck1.vu", "master.vu"])
+def test_a_tone_of_the_alignment_level_is_zero_vu(path):
+    engine = playing(tone(-18.0))
+    engine.render(2 * RATE)
+    assert 20 * math.log10(needle(engine, path)) == pytest.approx(0.0, abs=0.05)
+
+
+def test_the_needle_rises_and_overshoots_as_the_standard_says():
+    """IEC 60268-17: 99 % after 300 ms within a tenth, then 1 to 1.5 % above, and as slow down."""
+    engine = playing(tone(-18.0), block=32, deck1__fader=-60.0)
+    engine.render(RATE)
+    engine.set("deck1.fader", 0.0)
+    rise = []
+    for _ in range(RATE // 32):
+        engine.render(32)
+        rise.append(needle(engine, "master.vu"))
+    rise = np.array(rise) / rise[-1]
+    reached = int(np.argmax(rise >= 0.99)) * 32 / RATE - 0.005  # the fader glides
+    assert 0.27 < reached < 0.33
+    assert 1.01 <= rise.max() <= 1.015
+    engine.push(Command(Op.PLAY, deck=0, x=0.0))
+    engine.render(int(0.3 * RATE))
+    assert needle(engine, "master.vu") < 0.02
+    engine.render(2 * RATE)
+    assert needle(engine, "deck1.vu") == 0.0
+
+
+def test_the_louder_side_is_shown_and_a_deck_is_behind_its_fader():
+    engine = playing(tone(-18.0, 1.0, 0.25), deck1__fader=-6.0)
+    engine.render(2 * RATE)
+    assert 20 * math.log10(needle(engine, "deck1.vu")) == pytest.approx(-6.0, abs=0.05)
+    assert needle(engine, "deck2.vu") == 0.0
 
 
 # ---------------------------------------------------------------------- bend

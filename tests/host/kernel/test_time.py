@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from sfa_engine.desk import CONTROLS, Fader, Switch
 from sfa_engine.desk.scale import NOT_SET
 from sfa_engine.engine.command import Op, Reason, ReportKind, When
-from sfa_engine.engine.layout import LATENCY, REPORTS, TICK, VALUE_INDEX
+from sfa_engine.engine.layout import LATENCY, MAX_TIMED, REPORTS, TICK, VALUE_INDEX
 from sfa_engine.engine.ring import Command
 from sfa_engine.errors import EngineError
-from sfa_engine.host.kernel.waiting import MAX_TIMED
 from sfa_engine.host.offline import Offline
 from sfa_engine.track.grid import Anchor, Grid
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sfa_engine.desk import CONTROLS
 from sfa_engine.desk.scale import Scale
 from sfa_engine.engine.command import Op
 from sfa_engine.engine.intents import OPERATIONS
@@ -325,9 +324,8 @@ def test_a_message_that_is_none_is_refused(message):
     assert faults(f'{HEAD}init = ["{message}"]\n')
 
 
-def test_what_is_planned_is_left_out_until_it_is_built():
-    assert CONTROLS["master.booth"].planned
-    made = table(entry("cc = 1", 'do = "master.booth"'))
+def test_what_is_planned_is_left_out_until_it_is_built(planned):
+    made = table(entry("cc = 1", f'do = "{planned}"'))
     assert (len(made.bindings), len(made.lights), len(made.actions)) == (0, 0, 0)
 
 
