@@ -48,6 +48,7 @@ from sfa_engine.surfaces.socket.server import Client as StageClient
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.health import Health
 from sfa_engine.web.metrics import Metrics
+from sfa_engine.web.people import People
 from sfa_engine.web.sign_in import SignIn
 from sfa_engine.web.upstream import Upstream
 from sfa_engine.wire.session import Session
@@ -154,6 +155,7 @@ def web_endpoints() -> str:
         *Metrics(absent).endpoints(),
         *Documents(absent).endpoints(),
         *SignIn(absent, absent).endpoints(),
+        *People(absent, absent).endpoints(),
         *Upstream(absent, absent).endpoints(),
     )
     rows = [

@@ -24,7 +24,7 @@ password       Argon2id in a thread                                             
 link           requests to the stage and to backstage                           sockets
 catalogue      what these can do, as they describe it                           sockets
 verb_endpoints verbs as endpoints                                               sockets
-sign_in …      endpoints of a topic: also health, metrics, documents, upstream  all
+sign_in …      endpoints of a topic: also people, health, metrics, documents …  all
 service        all of that, put together                                        all
 listener       TCP sockets, limits on connections, uvicorn                      sockets
 control        ``web.sock``: what supervisor and command line ask               socket

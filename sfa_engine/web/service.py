@@ -18,6 +18,7 @@ from sfa_engine.web.health import Health
 from sfa_engine.web.link import Link, Links
 from sfa_engine.web.metrics import Metrics
 from sfa_engine.web.password import Passwords
+from sfa_engine.web.people import People
 from sfa_engine.web.settings import WebConfig
 from sfa_engine.web.sign_in import SignIn
 from sfa_engine.web.static_files import StaticFiles
@@ -62,6 +63,7 @@ class Service:
             *StaticFiles().endpoints(),
             *Documents(lambda: self.table).endpoints(),
             *SignIn(database, passwords).endpoints(),
+            *People(database, self._own[0]).endpoints(),
             *Upstream(self._backstage_verbs, self._find).endpoints(),
         )
         self.table = Table(self._fixed)

@@ -148,14 +148,19 @@ def set_status(connection: Connection, actor: Actor, name: str, status: str) -> 
         The account's role is above the actor's.
     """
     user = get(connection, name)
-    if not may_assign(actor, user.role, user.role):
-        raise Forbidden(f"a {actor.role} cannot change a {user.role}", "ask one with a higher role")
+    check_may_change(actor, user)
     if status != "active":
         _keep_one(connection, user)
         connection.execute("DELETE FROM sessions WHERE user_id = ?", (user.id,))
         connection.execute("DELETE FROM links WHERE user_id = ?", (user.id,))
     connection.execute("UPDATE users SET status = ? WHERE id = ?", (status, user.id))
     return get(connection, name)
+
+
+def check_may_change(actor: Actor, user: User) -> None:
+    """Refuse to change an account whose role is above the actor's."""
+    if not may_assign(actor, user.role, user.role):
+        raise Forbidden(f"a {actor.role} cannot change a {user.role}", "ask one with a higher role")
 
 
 def set_password(connection: Connection, user: int, password: str) -> None:
