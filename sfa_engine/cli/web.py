@@ -13,7 +13,7 @@ import click
 
 from sfa_engine.cli.main import Group
 from sfa_engine.cli.options import json_option
-from sfa_engine.cli.terminal import print_json
+from sfa_engine.cli.terminal import print_json, print_rows
 from sfa_engine.errors import EngineError
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def list_users(as_json: bool) -> None:
             ]
         )
         return
-    _print_rows([("name", "role", "state"), *((u.name, u.role, u.state) for u in found)])
+    print_rows([("name", "role", "state"), *((u.name, u.role, u.state) for u in found)])
 
 
 @web.group()
@@ -171,7 +171,7 @@ def list_tokens(name: str, as_json: bool) -> None:
         (each.id, each.name, " ".join(each.scopes), _day(each.expires_s), _day(each.seen_s))
         for each in found
     ]
-    _print_rows(rows)
+    print_rows(rows)
 
 
 @token.command(name="delete")
@@ -255,14 +255,6 @@ def _show_link(link: str) -> None:
         except ImportError:
             return
         segno.make(link).terminal(compact=True)
-
-
-def _print_rows(rows: list[tuple[str, ...]]) -> None:
-    """Print a table with its heads."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
 
 
 def _day(at_s: float | None) -> str:

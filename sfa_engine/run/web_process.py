@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import msgspec
 from sfa_engine.errors import SfaError
 from sfa_engine.run import process_log
 from sfa_engine.run.folders import PRIVATE_UMASK, closed_folder
+from sfa_engine.system.aio import run_until_stopped
 from sfa_engine.system.process_lock import take_lock
 from sfa_engine.system.runtime_files import WEB_LOCK, WEB_SOCKET
 from sfa_engine.web.control import Control
@@ -35,21 +35,8 @@ async def _serve(settings: WebConfig, runtime: Path, data: Path) -> None:
             return {"host": host, "port": port, "has_users": service.gate.has_users}
 
         control = Control(runtime / WEB_SOCKET, status)
-        stopping = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        waits = {
-            asyncio.create_task(serve(service.app, sockets)),
-            asyncio.create_task(control.run()),
-            asyncio.create_task(stopping.wait()),
-        }
         logger.info("listening on %s port %d", host, port)
-        done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        for task in done:
-            task.result()
+        await run_until_stopped(serve(service.app, sockets), control.run())
 
 
 def main() -> int:
