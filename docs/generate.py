@@ -16,6 +16,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from sfa_engine import errors
 from sfa_engine.backstage.server import Client as BackstageClient
 from sfa_engine.backstage.services.errors import ServiceError
@@ -45,6 +47,12 @@ from sfa_engine.surfaces.osc.address import TARGETS, TRAVEL_SENDERS
 from sfa_engine.surfaces.osc.server import Server as OscServer
 from sfa_engine.surfaces.rtpmidi.server import Server as NetworkMidi
 from sfa_engine.surfaces.socket.server import Client as StageClient
+from sfa_engine.web.documents import Documents
+from sfa_engine.web.health import Health
+from sfa_engine.web.metrics import Metrics
+from sfa_engine.web.people import People
+from sfa_engine.web.sign_in import SignIn
+from sfa_engine.web.upstream import Upstream
 from sfa_engine.wire.session import Session
 from sfa_engine.wire.verbs import Verb, verbs_of
 
@@ -139,6 +147,29 @@ def backstage_verbs() -> str:
         *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
     )
     return "\n".join(_verbs(*kinds))
+
+
+def web_endpoints() -> str:
+    """Return the web process's own endpoints in a table."""
+    absent: Any = None  # nothing is called
+    listed = (
+        *Health(absent, absent).endpoints(),
+        *Metrics(absent).endpoints(),
+        *Documents(absent).endpoints(),
+        *SignIn(absent, absent).endpoints(),
+        *People(absent, absent).endpoints(),
+        *Upstream(absent, absent).endpoints(),
+    )
+    rows = [
+        (
+            f"`{one.method} {one.path}`",
+            ", ".join(f.encode_name for f in msgspec.structs.fields(one.body)) if one.body else "",
+            one.right.scope if one.right else "",
+            one.sentence,
+        )
+        for one in listed
+    ]
+    return "\n".join(_table(("path", "body", "scope", "what it does"), rows))
 
 
 def _verbs(*kinds: type) -> Iterator[str]:

@@ -20,7 +20,7 @@ from sfa_engine.errors import Refused
 from sfa_engine.run import config as configuration
 from sfa_engine.system.log import KEPT_FILES, LEVELS, RECORD, escape, numbered, unescape
 
-PROCESSES = ("supervisor", "host", "stage", "backstage")
+PROCESSES = ("supervisor", "host", "stage", "backstage", "web")
 FOLLOW_POLL_S = 0.2  # between two reads of the files
 CHUNK = 1 << 16
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")

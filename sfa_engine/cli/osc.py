@@ -13,7 +13,7 @@ import click
 from sfa_engine.cli.connect import ask_surface
 from sfa_engine.cli.main import Group
 from sfa_engine.cli.options import json_option
-from sfa_engine.cli.terminal import print_json
+from sfa_engine.cli.terminal import print_json, print_rows
 from sfa_engine.errors import EngineError, Refused, SfaError
 
 ANSWER_TIMEOUT_S = 1.0
@@ -49,10 +49,7 @@ def peers(as_json: bool) -> None:
                 "never" if ago_s is None else f"{ago_s:.0f} s ago",
             )
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    print_rows(rows)
     for tablet in found["tablets"]:
         click.echo(f"found: {tablet['name']}, {tablet['host']}, receives on {tablet['port']}")
     for host, count in found["refused"].items():

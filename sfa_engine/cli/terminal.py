@@ -19,7 +19,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
@@ -147,6 +147,16 @@ def json_text(value: Any, indent: int | None = None) -> str:
     wide = codecs.lookup(encoding).name == "utf-8"
     text = json.dumps(value, indent=indent, ensure_ascii=not wide)
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def print_rows(rows: Sequence[tuple[str, ...]]) -> None:
+    """Print rows as a table, each column as wide as its widest cell."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        )
+        click.echo("  ".join(cells).rstrip())
 
 
 def print_json(value: Any) -> None:

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sfa_engine.errors import SfaError
 from sfa_engine.run import config as configuration
 from sfa_engine.run import process_log
 from sfa_engine.run.folders import PRIVATE_UMASK
+from sfa_engine.system.aio import run_until_stopped
 from sfa_engine.system.process_lock import take_lock
 from sfa_engine.system.runtime_files import BACKSTAGE_LOCK, BACKSTAGE_SOCKET, LIBRARY_LOCK
 
@@ -27,20 +27,8 @@ async def _serve(runtime: Path, *, temporary: bool) -> None:
     settings = configuration.backstage_settings(configuration.load_config())
     async with Core.open(settings, runtime) as core:
         server = Server(core, runtime / BACKSTAGE_SOCKET)
-        running = asyncio.create_task(core.run())
-        serving = asyncio.create_task(server.run())
-        stopping = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        waits = {running, serving, asyncio.create_task(stopping.wait())}
-        if temporary:
-            waits.add(asyncio.create_task(server.wait_lonely(IDLE_TIMEOUT_S)))
-        done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        for task in done:
-            task.result()
+        lonely = [server.wait_lonely(IDLE_TIMEOUT_S)] if temporary else []
+        await run_until_stopped(core.run(), server.run(), *lonely)
 
 
 def main() -> int:

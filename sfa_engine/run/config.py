@@ -32,6 +32,7 @@ from sfa_engine.surfaces.midi.settings import MidiConfig
 from sfa_engine.surfaces.osc.settings import OscConfig
 from sfa_engine.surfaces.rtpmidi.settings import RtpMidiConfig
 from sfa_engine.system.deck_count import FEWEST, MOST, USUAL
+from sfa_engine.web.settings import WebConfig
 
 MAX_NUMBER = 1 << 53  # a larger one is a typing error
 
@@ -152,6 +153,7 @@ class Config:
     midi: MidiConfig = field(default_factory=MidiConfig)
     osc: OscConfig = field(default_factory=OscConfig)
     link: LinkConfig = field(default_factory=LinkConfig)
+    web: WebConfig = field(default_factory=WebConfig)
 
 
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -177,7 +179,9 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "midi.clock_offset_ms": (-500, 500),
     "osc.port": (1, 65_535),
     "osc.rate_hz": (1, 60),
+    "web.port": (1, 65_535),
 }
+_ADDRESSES = frozenset({"web.host"})
 _PATTERNS = frozenset({"midi.ignore", "midi.devices", "midi.clock_in", "midi.clock_out"})
 _NUMBERS: dict[str, tuple[tuple[str, ...], int]] = {  # tables: their keys, and the highest number
     "cues.most": (KINDS, HOT_CUES),
@@ -223,6 +227,19 @@ def _check_patterns(full: str, path: Path, value: Any) -> None:
                 f"{path}: {full} has {each!r:.80}, which is not a regular expression: {error}",
                 "put a backslash before each literal . * + ? ( ) [ ]",
             ) from None
+
+
+def _check_address(full: str, path: Path, given: str) -> None:
+    """Refuse what is not an IP address."""
+    import ipaddress
+
+    try:
+        ipaddress.ip_address(given)
+    except ValueError:
+        raise Refused(
+            f"{path}: {full} is {given!r:.80}",
+            "give 127.0.0.1 for this machine alone, 0.0.0.0 for the network, or an address of it",
+        ) from None
 
 
 def _check_numbers(full: str, path: Path, given: Any) -> None:
@@ -331,6 +348,8 @@ def _section(path: Path, name: str, kind: Any, values: dict[str, Any]) -> Any:
             raise Refused(
                 f"{path}: {full} is {value!s:.80}", f"give one from {low:g} to {high:g}{or_off}"
             )
+        if full in _ADDRESSES:
+            _check_address(full, path, value)
         if full in _WORDS and value not in _WORDS[full]:
             words = " or ".join(str(word) for word in _WORDS[full])
             raise Refused(f"{path}: {full} is {value!r}", f"give {words}")

@@ -1,4 +1,4 @@
-"""The supervisor: starts host, stage and backstage, watches them, restarts them.
+"""The supervisor: starts host, stage, backstage and web, watches them, restarts them.
 
 It holds nothing that they need: when it is killed they go on, and the next `sfa start` finds and
 supervises them. A process that keeps dying at once is restarted with exponential back-off.
@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,9 @@ from sfa_engine.system.runtime_files import (
     STAGE_LOCK,
     STAGE_VALUES,
     SUPERVISOR_LOCK,
+    WEB_LOCK,
 )
+from sfa_engine.web.settings import WebConfig
 
 STEADY_S = 2.0  # a process that ran this long and answered is restarted without a delay
 FIRST_RETRY_S = 0.25
@@ -70,7 +72,7 @@ class Child:
 
 
 class Supervisor:
-    """Supervises host, stage and backstage.
+    """Supervises host, stage, backstage and web.
 
     Parameters
     ----------
@@ -84,6 +86,8 @@ class Supervisor:
         What the host is told of the files that it writes; see `host_files`.
     resume : bool
         Go on with the last set, after a power failure.
+    web : WebConfig, optional
+        Run a web process, as configured here.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class Supervisor:
         backstage: bool = True,
         files: dict[str, Any] | None = None,
         resume: bool = False,
+        web: WebConfig | None = None,
     ) -> None:
         self._runtime = runtime
         self._print = say
@@ -133,7 +138,20 @@ class Supervisor:
             [*base, "sfa_engine.run.backstage_process", *where],
             BACKSTAGE_LOCK,
         )
-        self.children = (self.host, self.stage, *([self.backstage] if backstage else []))
+        settings = json.dumps(asdict(web or WebConfig()))
+        self.web = Child(
+            "web",
+            [
+                *(*base, "sfa_engine.run.web_process", *where, "--data", str(data_path())),
+                *("--settings", settings),
+            ],
+            WEB_LOCK,
+        )
+        self.children = (
+            *(self.host, self.stage),
+            *([self.backstage] if backstage else []),
+            *([self.web] if web is not None else []),
+        )
         self._restarts = self._read_restarts()
         self._selector = selectors.DefaultSelector()
 
@@ -323,9 +341,9 @@ class Supervisor:
         self._stop = True
 
     def _end(self) -> None:
-        """End the stage first, so that nothing is controlled any more; then the others."""
+        """End web and stage first, so that nothing is controlled any more; then the others."""
         stuck = []
-        for child in (self.stage, self.host, self.backstage):
+        for child in (self.web, self.stage, self.host, self.backstage):
             if not child.running:
                 continue
             if not end_process(child.pidfd):
@@ -369,7 +387,7 @@ def stop_all(runtime: Path, say: Say) -> bool:
     """Stop all processes, with or without a supervisor; return whether any ran."""
     found = False
     stuck = []
-    for name in (SUPERVISOR_LOCK, STAGE_LOCK, HOST_LOCK, BACKSTAGE_LOCK):
+    for name in (SUPERVISOR_LOCK, WEB_LOCK, STAGE_LOCK, HOST_LOCK, BACKSTAGE_LOCK):
         holder = open_holder(runtime / name)
         if holder is None:
             continue

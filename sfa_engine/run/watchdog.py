@@ -38,6 +38,7 @@ from sfa_engine.system.runtime_files import (
     ENGINE_MEMORY,
     ENGINE_SOCKET,
     HOST_SOCKET,
+    WEB_SOCKET,
 )
 from sfa_engine.wire.caller import Caller
 from sfa_engine.wire.stream import Answer
@@ -239,6 +240,8 @@ def watch_of(name: str, runtime: Path) -> Watch:
         return HostWatch(runtime)
     if name == "stage":
         return Watch(runtime / ENGINE_SOCKET, "health", 15.0, 30.0, 60.0)
+    if name == "web":
+        return Watch(runtime / WEB_SOCKET, "web.status", 30.0, 30.0, 60.0)
     return Watch(runtime / BACKSTAGE_SOCKET, "prep.watched", 30.0, 120.0, 300.0)
 
 

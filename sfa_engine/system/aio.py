@@ -1,8 +1,9 @@
-"""Work that must not be cancelled halfway, and blocking calls that may never return."""
+"""Work that must not be cancelled halfway, calls that may never return, and a process's end."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -27,6 +28,21 @@ async def run_to_completion(work: Coroutine[Any, Any, None]) -> None:
     if cancelled is not None:
         raise cancelled from task.exception()
     task.result()
+
+
+async def run_until_stopped(*work: Coroutine[Any, Any, None]) -> None:
+    """Run coroutines until SIGTERM or SIGINT, or until one of them ends; cancel the others."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    waits: set[asyncio.Task[Any]] = {asyncio.create_task(each) for each in work}
+    waits.add(asyncio.create_task(stopping.wait()))
+    done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 async def within_time(limit_s: float, work: Callable[..., Result], *arguments: Any) -> Result:

@@ -10,9 +10,11 @@ RESTARTS = "restarts.json"  # of the supervisor: which process it restarted late
 ENGINE_SOCKET = "engine.sock"  # of the stage: the control socket
 HOST_SOCKET = "host.sock"
 BACKSTAGE_SOCKET = "backstage.sock"
+WEB_SOCKET = "web.sock"
 
 SUPERVISOR_LOCK = "sfa.lock"
 HOST_LOCK = "host.lock"
 STAGE_LOCK = "stage.lock"
 BACKSTAGE_LOCK = "backstage.lock"
+WEB_LOCK = "web.lock"
 LIBRARY_LOCK = "library.lock"  # in the data folder: one backstage a library

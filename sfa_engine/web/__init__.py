@@ -1,0 +1,34 @@
+"""The web process: REST, accounts and sign-in, in one asyncio process.
+
+A client of the stage's and backstage's sockets like any other. It imports neither of them, and no
+NumPy, so that it stays small beside the sound; its web framework is the extra ``web``. It may be
+killed at any moment: what it answered is on the disk.
+
+============== ================================================================ ========
+module         what it does                                                     I/O
+============== ================================================================ ========
+settings       ``[web]`` of the configuration                                   none
+rights         roles, scopes, owners: who may do what                           none
+guard          rules on Host and Origin, and the security headers               none
+limits         rates, and delays after wrong passwords                          none
+problem        errors as RFC 9457                                               none
+endpoint       one operation of the API, and the table of all                   none
+query          parameters in an address                                         none
+openapi        the table as OpenAPI 3.1 and as a page                           none
+exchange       one request: its body, its peer, its sender                      body
+app            from a request to an answer: guard, table, errors                ASGI
+gate           who sent a request, and whether they may                         accounts
+database       ``accounts.db``                                                  SQLite
+users, secrets accounts; sessions, tokens and one-time links                    SQLite
+password       Argon2id in a thread                                             none
+link           requests to the stage and to backstage                           sockets
+catalogue      what these can do, as they describe it                           sockets
+verb_endpoints verbs as endpoints                                               sockets
+sign_in …      endpoints of a topic: also people, health, metrics, documents …  all
+service        all of that, put together                                        all
+listener       TCP sockets, limits on connections, uvicorn                      sockets
+control        ``web.sock``: what supervisor and command line ask               socket
+============== ================================================================ ========
+"""
+
+from __future__ import annotations

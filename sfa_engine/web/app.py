@@ -1,0 +1,108 @@
+"""From a request to an answer: the guard, the table of endpoints, errors as problems."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from sfa_engine.errors import EngineError, FaultError, SfaError
+from sfa_engine.web import guard
+from sfa_engine.web.endpoint import Endpoint, Table
+from sfa_engine.web.exchange import Exchange
+from sfa_engine.web.problem import Problem
+
+logger = logging.getLogger(__name__)
+_HEADERS = [(name.encode(), value.encode()) for name, value in guard.HEADERS.items()]
+
+
+class App:
+    """The ASGI application.
+
+    Parameters
+    ----------
+    table : callable
+        Returns the table of endpoints: those of verbs come and go with the engine.
+    names : collection of str
+        Host names that it is reached by.
+    admit : callable, optional
+        Called with each exchange and its endpoint before the endpoint is; raises a `Problem`, or
+        identifies the sender.
+    count : callable, optional
+        Called with the method and the status of each answer, and the seconds that it took.
+    is_whole : callable, optional
+        Returns whether the table has all endpoints; before, an unknown one may come yet.
+    """
+
+    def __init__(
+        self,
+        table: Callable[[], Table],
+        names: Collection[str] = (),
+        admit: Callable[[Exchange, Endpoint], None] = lambda _exchange, _endpoint: None,
+        count: Callable[[str, int, float], None] = lambda _method, _status, _seconds: None,
+        is_whole: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._table = table
+        self._names = frozenset(name.lower().removesuffix(".") for name in names)
+        self._admit = admit
+        self._count = count
+        self._is_whole = is_whole
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request of any kind."""
+        if scope["type"] != "http":
+            return
+        began_s = time.monotonic()
+        request = Request(scope, receive)
+        response = await self._respond(request)
+        self._count(request.method, response.status_code, time.monotonic() - began_s)
+        await response(scope, receive, _with_headers(send))
+
+    async def _respond(self, request: Request) -> Response:
+        try:
+            return await self._answer(request)
+        except Problem as problem:
+            return problem.response()
+        except SfaError as error:
+            return Problem.of(error).response()
+        except Exception as error:
+            logger.exception("%s %.200s", request.method, request.url.path)
+            return Problem.of(FaultError.of(error)).response()
+
+    async def _answer(self, request: Request) -> Response:
+        host = request.headers.get("host", "")
+        if not guard.is_ours(host, self._names):
+            hint = "add it to `names` in [web] of the configuration"
+            raise Problem(421, f'"{host:.100}" is not a name of this machine', hint)
+        endpoint, path = self._find(request.method, request.scope["path"])
+        exchange = Exchange(request, dict(path))
+        self._admit(exchange, endpoint)
+        return await endpoint.handler(exchange)
+
+    def _find(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
+        try:
+            return self._table().find(method, path)
+        except Problem as problem:
+            if problem.status == 404 and path.startswith("/api/") and not self._is_whole():
+                raise Problem.of(
+                    EngineError("the engine or backstage has not started yet", "see /health")
+                ) from None
+            raise
+
+
+def _with_headers(send: Send) -> Send:
+    """Return a sender that adds the security headers to each answer."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given: list[Any] = message.setdefault("headers", [])
+            names = {name.lower() for name, _ in given}
+            given.extend(pair for pair in _HEADERS if pair[0] not in names)
+        await send(message)
+
+    return sending

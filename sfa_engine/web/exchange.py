@@ -1,0 +1,107 @@
+"""One request while it is answered: its parsed body and query, and its peer."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from sfa_engine.web.problem import Problem
+from sfa_engine.web.rights import Actor
+
+MAX_BODY = 1 << 20
+BODY_TIMEOUT_S = 10.0
+Typed = TypeVar("Typed", bound=msgspec.Struct)
+_ANY = msgspec.json.Decoder()
+
+
+@dataclass
+class Exchange:
+    """One request.
+
+    Attributes
+    ----------
+    request : starlette.requests.Request
+    path : dict of str to str
+        The variable parts of its path.
+    sender : Actor, optional
+        Who sent it, if that is known.
+    """
+
+    request: Request
+    path: dict[str, str] = field(default_factory=dict)
+    sender: Actor | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """Who sent it; endpoints with a right have one."""
+        assert self.sender is not None
+        return self.sender
+
+    @property
+    def address(self) -> str:
+        """The peer's address; empty for a Unix socket."""
+        return self.request.client.host if self.request.client else ""
+
+    async def document(self) -> Any:
+        """Return the JSON body.
+
+        Raises
+        ------
+        Problem
+            It is too long, too slow, of another type, or not JSON.
+        """
+        kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Problem(415, f'the body is "{kind:.60}"', "send application/json")
+        try:
+            return _ANY.decode(await self._body())
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+            raise Problem(400, f"the body is not JSON: {error}") from None
+
+    async def parsed(self, kind: type[Typed]) -> Typed:
+        """Return the JSON body as a struct.
+
+        Raises
+        ------
+        Problem
+            As `document`, or a field is missing, unknown, or of another type.
+        """
+        try:
+            return msgspec.convert(await self.document(), kind)
+        except msgspec.ValidationError as error:
+            raise Problem(422, str(error)) from None
+
+    async def _body(self) -> bytes:
+        length = self.request.headers.get("content-length", "0")
+        if length.isdecimal() and int(length[:19]) > MAX_BODY:
+            raise _too_long()
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                async for chunk in self.request.stream():
+                    body += chunk
+                    if len(body) > MAX_BODY:
+                        raise _too_long()
+        except TimeoutError:
+            close = {"Connection": "close"}
+            raise Problem(408, "the body did not arrive in time", headers=close) from None
+        except ClientDisconnect:
+            raise Problem(400, "the body ended too early") from None
+        return bytes(body)
+
+
+def _too_long() -> Problem:
+    close = {"Connection": "close"}  # the rest is not read
+    return Problem(413, f"the body has more than {MAX_BODY} bytes", headers=close)
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """Return a value as JSON that is not stored by caches."""
+    body = msgspec.json.encode(value)
+    headers = {"Cache-Control": "no-store"}
+    return Response(body, status, headers, "application/json")

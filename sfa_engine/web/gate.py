@@ -1,0 +1,133 @@
+"""Who sent a request, and whether they may: cookies, tokens, roles, rates."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from sfa_engine.errors import SfaError
+from sfa_engine.web import secrets, users
+from sfa_engine.web.database import Database
+from sfa_engine.web.endpoint import Endpoint
+from sfa_engine.web.exchange import Exchange
+from sfa_engine.web.guard import Sender, is_loopback, sender
+from sfa_engine.web.limits import Limits
+from sfa_engine.web.problem import Problem
+from sfa_engine.web.rights import Actor
+
+logger = logging.getLogger(__name__)
+SCHEME = "bearer "
+
+
+class Gate:
+    """Admits requests to endpoints.
+
+    Parameters
+    ----------
+    database : Database
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._limits = Limits()
+        self._has_users = False
+        self._marks: set[asyncio.Task[None]] = set()
+
+    @property
+    def has_users(self) -> bool:
+        """Whether there is a first user."""
+        self._has_users = self._has_users or users.exist(self._database.reader)
+        return self._has_users
+
+    def admit(self, exchange: Exchange, endpoint: Endpoint) -> None:
+        """Identify the sender of a request, and refuse what they may not do.
+
+        Raises
+        ------
+        Problem
+            401 without a valid sign-in, 403 for other sites' pages and missing rights, 429 for
+            too many requests.
+        """
+        if not (endpoint.is_welcome or self.has_users or is_loopback(exchange.address)):
+            hint = "open the link that `sfa web` prints"
+            raise Problem(403, "there is no user yet", hint, code="no_user")
+        try:
+            exchange.sender = self._identify(exchange)
+        finally:  # wrong tokens count too
+            self._limit(exchange, endpoint)
+        right = endpoint.right
+        if right is None:
+            return
+        if exchange.sender is None:
+            headers = {"WWW-Authenticate": "Bearer"}
+            raise Problem(401, "not signed in", "sign in, or send a token", headers=headers)
+        if right.scope not in exchange.sender.scopes:
+            raise Problem(403, f"this needs the scope {right.scope}", code="forbidden")
+        if not exchange.sender.has(right.least):
+            raise Problem(403, f"this needs the role {right.least}", code="forbidden")
+
+    def _identify(self, exchange: Exchange) -> Actor | None:
+        request = exchange.request
+        given = request.headers.get("authorization")
+        if given is not None:
+            return self._bearer(given)
+        origin = sender(request.method, request.headers)
+        if origin is Sender.OTHER:
+            raise Problem(403, "the request comes from another site's page", code="cross_site")
+        secret = request.cookies.get(cookie_name(exchange))
+        if secret is None or origin is Sender.PROGRAM:
+            return None
+        found = secrets.actor_of_session(self._database.reader, secret)
+        if found is None:
+            return None
+        actor, is_due = found
+        if is_due:
+            write = self._database.write(secrets.mark_session, secret, exchange.address)
+            self._mark(write)
+        return actor
+
+    def _bearer(self, given: str) -> Actor:
+        found = None
+        if given[: len(SCHEME)].lower() == SCHEME:
+            secret = given[len(SCHEME) :].strip()
+            found = secrets.actor_of_token(self._database.reader, secret)
+        if found is None:
+            headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+            raise Problem(401, "the token is not valid", "make another one", headers=headers)
+        actor, is_due = found
+        if is_due:
+            self._mark(self._database.write(secrets.mark_token, secret))
+        return actor
+
+    def _limit(self, exchange: Exchange, endpoint: Endpoint) -> None:
+        actor = exchange.sender
+        is_read = exchange.request.method in {"GET", "HEAD"}
+        if actor is not None and actor.is_page and is_read:
+            return
+        who = f"#{actor.account}" if actor is not None else exchange.address
+        wait_s = self._limits.take(who, endpoint.rate, time.monotonic())
+        if wait_s:
+            headers = {"Retry-After": str(wait_s)}
+            raise Problem(429, "too many requests", f"wait {wait_s} s", headers=headers)
+
+    def _mark(self, write: Coroutine[Any, Any, None]) -> None:
+        """Write a use down, while the request is answered."""
+
+        async def marked() -> None:
+            try:
+                await write
+            except SfaError as error:  # the disk is full: the use is not written down
+                logger.warning("%s", error)
+
+        task = asyncio.ensure_future(marked())
+        self._marks.add(task)
+        task.add_done_callback(self._marks.discard)
+
+
+def cookie_name(exchange: Exchange) -> str:
+    """Return the name of the session's cookie: other ports of this host get it too."""
+    server = exchange.request.scope.get("server")
+    return f"sfa_session_{server[1] if server else 0}"

@@ -1,0 +1,169 @@
+"""TCP sockets, limits on connections, and uvicorn on them.
+
+uvicorn has no limit on the headers of a request, nor on the time that they take: a few thousand
+connections that send a byte a minute would use up the descriptors. The limits are here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sfa_engine.errors import EngineError
+from sfa_engine.web.guard import HEADERS
+from sfa_engine.web.problem import Problem
+
+MAX_CONNECTIONS = 512
+MAX_OF_ONE = 128  # address
+HEADER_TIMEOUT_S = 10.0  # for the headers of a request, from its first byte or the connection's
+MAX_HEADER_BYTES = 32_768
+KEEP_ALIVE_S = 5
+END_TIMEOUT_S = 2  # for requests in progress
+BACKLOG = 256
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 with limits on connections and headers."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._due: asyncio.TimerHandle | None = None
+        self._header_bytes: int | None = 0  # None: they are complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        of_one = sum(_host(each) == _host(self) for each in self.connections)
+        if len(self.connections) > MAX_CONNECTIONS or of_one > MAX_OF_ONE:
+            transport.abort()
+            return
+        self._expect_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._header_bytes is not None:
+            self._header_bytes += len(data)
+            if self._header_bytes > MAX_HEADER_BYTES:
+                self._refuse(Problem(431, f"the headers have more than {MAX_HEADER_BYTES} bytes"))
+
+    def on_message_begin(self) -> None:
+        self._header_bytes = 0
+        self._expect_headers()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._header_bytes = None
+        self._expect_nothing()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(Problem(400, msg.rstrip(".").lower(), "send HTTP/1.1"))
+
+    def _expect_headers(self) -> None:
+        self._expect_nothing()
+        self._due = self.loop.call_later(HEADER_TIMEOUT_S, self._give_up)
+
+    def _expect_nothing(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def _give_up(self) -> None:
+        self._refuse(Problem(408, "the headers did not arrive in time"))
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer a connection that cannot be understood, and close it."""
+        if self.transport.is_closing():
+            return
+        response = problem.response()
+        fields = {**HEADERS, "connection": "close"}
+        lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
+        lines += [f"{name.decode()}: {value.decode()}" for name, value in response.raw_headers]
+        lines += [f"{name}: {value}" for name, value in fields.items()]
+        head = "\r\n".join(lines).encode()
+        self.transport.write(head + b"\r\n\r\n" + bytes(response.body))
+        self.transport.close()
+
+
+def _host(protocol: Any) -> str:
+    client = protocol.client
+    return client[0] if client else ""
+
+
+class Listener(uvicorn.Server):
+    """uvicorn, which leaves signals to its caller."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen_tcp(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that listen on an address; on both protocols for ``::``.
+
+    Raises
+    ------
+    EngineError
+        The address is not this machine's, or the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    raw = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
+        raw.bind((host, port))
+        raw.listen(BACKLOG)
+        raw.setblocking(False)
+    except (OSError, OverflowError) as error:
+        raw.close()
+        code = getattr(error, "errno", 0)
+        hint = "set another port in [web]" if code == errno.EADDRINUSE else "set host in [web]"
+        reason = getattr(error, "strerror", None) or error
+        raise EngineError(f"{host} port {port}: {reason}", hint) from None
+    return [raw]
+
+
+def address_of(sockets: list[socket.socket]) -> tuple[str, int]:
+    """Return the host and port that sockets listen on."""
+    host, port = sockets[0].getsockname()[:2]
+    return host, port
+
+
+async def serve(
+    app: ASGIApp, sockets: list[socket.socket], ready: Callable[[], None] = lambda: None
+) -> None:
+    """Serve HTTP until cancelled; requests in progress have a moment to end."""
+    config = uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=END_TIMEOUT_S,
+    )
+    listener = Listener(config)
+    running = asyncio.ensure_future(listener.serve(sockets=sockets))
+    ready()
+    try:
+        await asyncio.shield(running)
+    finally:
+        listener.should_exit = True
+        await asyncio.wait([running])

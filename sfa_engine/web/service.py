@@ -1,0 +1,118 @@
+"""The web process without its sockets: accounts, links and endpoints, put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET, ENGINE_SOCKET
+from sfa_engine.web.app import App
+from sfa_engine.web.catalogue import Catalogue, Described
+from sfa_engine.web.database import FILE, Database
+from sfa_engine.web.documents import Documents
+from sfa_engine.web.endpoint import Table
+from sfa_engine.web.gate import Gate
+from sfa_engine.web.health import Health
+from sfa_engine.web.link import Link, Links
+from sfa_engine.web.metrics import Metrics
+from sfa_engine.web.password import Passwords
+from sfa_engine.web.people import People
+from sfa_engine.web.settings import WebConfig
+from sfa_engine.web.sign_in import SignIn
+from sfa_engine.web.static_files import StaticFiles
+from sfa_engine.web.upstream import Upstream
+from sfa_engine.web.verb_endpoints import Verbs
+
+
+class Service:
+    """Everything that the web process serves; made by `open`.
+
+    Parameters
+    ----------
+    settings : WebConfig
+    runtime : pathlib.Path
+        Folder of the engine's sockets.
+    database : Database
+    passwords : Passwords
+
+    Attributes
+    ----------
+    whole : asyncio.Event
+        Set when the verbs of engine and backstage are known.
+    table : Table
+        Of all endpoints.
+    """
+
+    def __init__(
+        self, settings: WebConfig, runtime: Path, database: Database, passwords: Passwords
+    ) -> None:
+        engine, backstage = runtime / ENGINE_SOCKET, runtime / BACKSTAGE_SOCKET
+        self._own = Link(engine, "the engine"), Link(backstage, "backstage")
+        self._links = Links(engine, "the engine"), Links(backstage, "backstage")
+        self._engine = Catalogue(self._own[0], {"planned": False}, self._rebuild)
+        self._backstage = Catalogue(self._own[1], {}, self._rebuild)
+        self._engine_verbs, self._backstage_verbs = (Verbs(links) for links in self._links)
+        self.gate = Gate(database)
+        self.whole = asyncio.Event()
+        metrics = Metrics(self._own[0])
+        self._fixed = (
+            *Health(*self._own).endpoints(),
+            *metrics.endpoints(),
+            *StaticFiles().endpoints(),
+            *Documents(lambda: self.table).endpoints(),
+            *SignIn(database, passwords).endpoints(),
+            *People(database, self._own[0]).endpoints(),
+            *Upstream(self._backstage_verbs, self._find).endpoints(),
+        )
+        self.table = Table(self._fixed)
+        self.app = App(
+            lambda: self.table, settings.names, self.gate.admit, metrics.count, self.whole.is_set
+        )
+
+    def _find(self, name: str) -> Described | None:
+        """Return a verb of backstage."""
+        return next((each for each in self._backstage.verbs if each.name == name), None)
+
+    def _rebuild(self) -> None:
+        """Make the table again; backstage's verbs are its own, though the stage relays them."""
+        theirs = {each.name for each in self._backstage.verbs}
+        ours = tuple(each for each in self._engine.verbs if each.name not in theirs)
+        self.table = Table(
+            [
+                *self._fixed,
+                *self._engine_verbs.endpoints(ours),
+                *self._backstage_verbs.endpoints(self._backstage.verbs),
+            ]
+        )
+        if self._engine.verbs and self._backstage.verbs:
+            self.whole.set()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: WebConfig, runtime: Path, data: Path) -> AsyncIterator[Service]:
+        """Lend a service; close its connections and its accounts at the end.
+
+        Parameters
+        ----------
+        settings : WebConfig
+        runtime : pathlib.Path
+            Folder of the engine's sockets.
+        data : pathlib.Path
+            Folder of the accounts.
+        """
+        database, passwords = Database(data / FILE), Passwords()
+        service = cls(settings, runtime, database, passwords)
+        catalogues = (service._engine, service._backstage)
+        running = [asyncio.create_task(catalogue.run()) for catalogue in catalogues]
+        try:
+            yield service
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            for link in (*service._own, *service._links):
+                await link.close()
+            passwords.close()
+            database.close()

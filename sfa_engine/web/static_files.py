@@ -1,0 +1,54 @@
+"""The few files of the web process itself: the page of one-time links, and its style."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from starlette.responses import Response
+
+from sfa_engine.web.endpoint import Endpoint
+from sfa_engine.web.exchange import Exchange
+from sfa_engine.web.problem import Problem
+
+_TYPES = {
+    "welcome.html": "text/html",
+    "welcome.js": "text/javascript",
+    "plain.css": "text/css",
+}
+_NO_CACHE = {"Cache-Control": "no-cache"}
+
+
+class StaticFiles:
+    """The files, read once."""
+
+    def __init__(self) -> None:
+        folder = files("sfa_engine.web") / "static"
+        self._files = {name: (folder / name).read_bytes() for name in _TYPES}
+
+    def endpoints(self) -> list[Endpoint]:
+        """Return their endpoints."""
+        page, file = "The page of one-time links.", "A file of the pages."
+        return [
+            Endpoint("GET", "/welcome", page, self._welcome, is_welcome=True, is_json=False),
+            Endpoint(
+                "GET",
+                "/static/{file}",
+                file,
+                self._file,
+                statuses=(404,),
+                is_welcome=True,
+                is_json=False,
+            ),
+        ]
+
+    async def _welcome(self, _exchange: Exchange) -> Response:
+        return self._answer("welcome.html")
+
+    async def _file(self, exchange: Exchange) -> Response:
+        name = exchange.path["file"]
+        if name not in self._files:
+            raise Problem(404, f'no file "{name:.60}"')
+        return self._answer(name)
+
+    def _answer(self, name: str) -> Response:
+        return Response(self._files[name], headers=_NO_CACHE, media_type=_TYPES[name])

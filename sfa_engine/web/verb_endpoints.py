@@ -1,0 +1,132 @@
+"""Verbs as endpoints: what reads is a GET with a query, the rest a POST with a JSON body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.responses import Response
+
+from sfa_engine.web.catalogue import Described
+from sfa_engine.web.endpoint import Endpoint
+from sfa_engine.web.exchange import Exchange, answer
+from sfa_engine.web.limits import Rate
+from sfa_engine.web.link import ANSWER_TIMEOUT_S, Links
+from sfa_engine.web.problem import Problem
+from sfa_engine.web.query import params_of
+from sfa_engine.web.rights import Actor, may
+
+SLOW_TIMEOUT_S = 600.0
+HEAVY = frozenset({"prep.add", "prep.separate", "prep.quota", "library.reanalyse"})
+# Whose links those that are no admins may give: any other address could be one inside the network.
+SITES = (
+    *("open.spotify.com", "soundcloud.com", "bandcamp.com"),
+    *("youtube.com", "youtu.be", "music.youtube.com"),
+)
+
+
+class Verbs:
+    """Calls the verbs of one server for senders.
+
+    Parameters
+    ----------
+    links : Links
+    """
+
+    def __init__(self, links: Links) -> None:
+        self._links = links
+
+    def endpoints(self, verbs: tuple[Described, ...]) -> Iterator[Endpoint]:
+        """Yield the endpoint of each verb."""
+        for one in verbs:
+            yield Endpoint(
+                one.method,
+                one.path,
+                one.sentence,
+                partial(self._answer, one),
+                right=one.right,
+                rate=rate_of(one),
+                verb=one,
+            )
+
+    async def _answer(self, verb: Described, exchange: Exchange) -> Response:
+        if verb.method == "GET":
+            schemas = {param.name: param.type for param in verb.params}
+            params = params_of(schemas, exchange.request.query_params.multi_items())
+        else:
+            params = await exchange.document()
+            if not isinstance(params, dict):
+                raise Problem(422, "the body is not an object", "send parameters by their names")
+        return answer(await self.call(verb, exchange.actor, params))
+
+    async def call(self, verb: Described, actor: Actor, params: Mapping[str, Any]) -> Any:
+        """Call a verb for a sender.
+
+        Raises
+        ------
+        Problem
+            The sender may not.
+        SfaError
+            What the server raised.
+        """
+        check(verb, actor, params)
+        link = self._links.of(actor.scopes)
+        return await link.call(verb.name, params, SLOW_TIMEOUT_S if verb.slow else ANSWER_TIMEOUT_S)
+
+
+def rate_of(verb: Described) -> Rate:
+    """Return how often a verb may be used."""
+    if verb.scope == "read":
+        return Rate.READ
+    if verb.scope == "perform":
+        return Rate.PLAY
+    return Rate.HEAVY if verb.name in HEAVY else Rate.CHANGE
+
+
+def check(verb: Described, actor: Actor, params: Mapping[str, Any]) -> None:
+    """Refuse a call that a sender may not make.
+
+    Parameters that name files of this machine, or force what the session's lock refuses, are for
+    admins.
+
+    Raises
+    ------
+    Problem
+        403.
+    """
+    if not may(actor, verb.right):
+        hint = "ask an admin: what is there already is the machine's, not yours"
+        raise Problem(403, f"{verb.name} is not allowed", hint, code="forbidden")
+    if actor.has("admin"):
+        return
+    for param in verb.params:
+        value = params.get(param.name, param.default)
+        if value is msgspec.UNSET or value == param.default:
+            continue
+        if param.scope == "library" or param.name in {"force", "watch", "priority"}:
+            raise Problem(403, f"{param.name} needs the role admin", code="forbidden")
+    if verb.name == "prep.add":
+        _check_sources(params.get("sources"))
+
+
+def _check_sources(sources: Any) -> None:
+    """Refuse sources that are not links of known sites."""
+    for source in sources if isinstance(sources, list) else []:
+        if isinstance(source, str) and not _is_known(source):
+            hint = f"give a link of {', '.join(SITES)}"
+            raise Problem(403, f'"{source:.80}" needs the role admin', hint, code="forbidden")
+
+
+def _is_known(source: str) -> bool:
+    if source.startswith("spotify:"):
+        return True
+    try:
+        address = urlsplit(source)
+        host, port = (address.hostname or "").lower(), address.port
+    except ValueError:
+        return False
+    is_plain = address.scheme in {"http", "https"} and port is None and address.username is None
+    return is_plain and any(host == site or host.endswith(f".{site}") for site in SITES)
