@@ -305,20 +305,18 @@ def _butterworth(hz: Floats, corner_hz: float, *, low_pass: bool) -> NDArray[np.
     return answer
 
 
-def _banded(mono: Complexes, name: str, band: Band, answer: Complexes) -> Curve:
+def _banded(mono: Complexes, name: str, band: Band, answer: Complexes) -> Curve | Floats:
     """Return a band of the new second: its power where it is analytic."""
     size = SIZE * band.rate // RATE
     begin = OLD * band.rate // RATE
     if band.analytic:
         first = _FLOORS[name] * SIZE // RATE
         turning = np.fft.ifft(mono[first : first + size] * answer)[begin:]
-        power: Curve = turning.real**2 + turning.imag**2
-        return power
-    sound: Curve = np.fft.irfft(mono[: size // 2 + 1] * answer, size)[begin:]
-    return sound
+        return turning.real**2 + turning.imag**2
+    return np.fft.irfft(mono[: size // 2 + 1] * answer, size)[begin:]
 
 
-def _level(sound: Curve, band: Band) -> Curve:
+def _level(sound: Curve | Floats, band: Band) -> Curve:
     """Return the peak level of a band in each millisecond of the new second; see `_banded`."""
     size = SIZE * band.rate // RATE
     if band.analytic:
@@ -326,7 +324,7 @@ def _level(sound: Curve, band: Band) -> Curve:
     return _highest_of_ms(np.abs(sound)) * np.float32(size / SIZE)
 
 
-def _swings(sound: Curve, band: Band) -> Curve:
+def _swings(sound: Curve | Floats, band: Band) -> Curve:
     """Return `Levels.swings` of the new second of a band: float32[SWING_HZ, 2]."""
     scale = np.float32(band.rate / RATE)
     speed = np.diff(sound, prepend=sound[:1]) * (scale * np.float32(band.rate / (2 * np.pi)))
