@@ -37,6 +37,14 @@ HOUSE = Style(
     kicks="club|deep",
     duck=0.5,
 )
+LOUD_OFF_BEAT = Style(
+    (118, 132),
+    {"k": FOUR, "s": BACK, "h": f"{OFF}|{SIXTEENTHS}", "o": OFF, "c": "...x..x....x..x."},
+    bass="..1...1...1...1.",
+    kicks="club|deep|hard",
+    bass_gain=(0.8, 1.6),
+    duck=0.5,
+)
 TECHNO = Style(
     (128, 140),
     {
@@ -274,6 +282,21 @@ def vinyl(rng: np.random.Generator) -> Piece:
     sound[: len(ramp)] *= ramp
     sound[-len(ramp) :] *= ramp[::-1]
     return piece
+
+
+@kind("club")
+def loud_off_beat(rng: np.random.Generator) -> Piece:
+    """House whose bass and open hat between the beats are louder than the kick."""
+    bpm = LOUD_OFF_BEAT.tempo(rng)
+    parts = None
+    if rng.random() < 0.5:  # little changes: the drums alone say where the beats are
+        bars = 4 * round(bpm * 65 / 60 / 16)
+        layers = "koB" + str(rng.choice(["", "h", "s", "hs"]))
+        parts = [part("groove", bars // 2, layers), part("groove", bars // 2, layers + "C")]
+    player = club(rng, LOUD_OFF_BEAT, parts, bpm)
+    player.kit.gains["k"] *= rng.uniform(0.4, 0.9)
+    player.kit.gains["o"] *= rng.uniform(1.5, 3.0)
+    return finished(player)
 
 
 @kind("drop")

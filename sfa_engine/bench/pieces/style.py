@@ -65,6 +65,8 @@ class Style:
         See `drum.make_kit`.
     bass_sounds, comp : str
         Alternatives: saw, square, sub, string; stab, strum, piano.
+    bass_gain : tuple of float
+        Lowest and highest level of the bass.
     minor : float
         How likely a minor key is.
     duck : float
@@ -84,6 +86,7 @@ class Style:
     kicks: str = "club"
     backbeat: str = "clap|snare"
     bass_sounds: str = "saw|square|sub"
+    bass_gain: tuple[float, float] = (0.4, 0.4)
     comp: str = "stab"
     minor: float = 0.7
     duck: float = 0.0
@@ -123,6 +126,8 @@ class Player:
         self.arpeggio = [int(n) for n in rng.integers(0, 3, 8)]
         # a tune of eight places, some of them silent: the same in every part
         self.tune = [int(n) if rng.random() < 0.7 else -1 for n in rng.integers(0, 3, 8)]
+        low, high = style.bass_gain
+        self.bass_gain = low if low == high else float(rng.uniform(low, high))
 
     @property
     def key(self) -> str:
@@ -198,7 +203,7 @@ class Player:
                 sound = self._note(
                     "bass", pitch, 0.95 * length, self.bass_sound, 350 + 900 * self.bright
                 )
-                song.lay(song.music, sound, beat, 0.4)
+                song.lay(song.music, sound, beat, self.bass_gain)
             if "C" in layers and self.chords[step % len(self.chords)] != ".":
                 self._comp(middle, beat, step_s)
             if "A" in layers and step % max(1, per_beat // 2) == 0:

@@ -3,11 +3,13 @@
 The track is laid out in sixteenths, and each of a bar's is tried as its first. Drums and changes
 are asked together, for drums alone cannot tell a syncopated beat from the off-beat::
 
-    drums     average level rise of kick, snare, middle and treble on each sixteenth of a bar
+    drums     average level rise of kick, snare, middle and treble on each sixteenth of a bar;
+              of the lowest band only where its pitch falls, for that of a kick does
     changes   of chords, timbre and level, where sections begin: on the one, whatever is played
 
 Their weights were fitted (conditional logit) on 89 rendered pieces; with the style left out that
-was asked for, the one was found in 98 of 100.
+was asked for, the one was found in 98 of 100. That of kicks on all beats was set later: a bass
+that changes its chord between the beats outweighs other drums, but not four kicks a bar.
 """
 
 from __future__ import annotations
@@ -17,11 +19,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfa_engine.prep.analyse.features import Spectra
+from sfa_engine.prep.analyse.measurement import SWING_HZ
 from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets
 from sfa_engine.prep.analyse.smooth import Curve, Floats, gaussian, highest, in_parts, standard
 
 _LAG = 12  # ms over which a level has risen
 _PART = 1 << 18  # ms that are folded at once, for memory
+# A kick's pitch falls from its first 30 ms to what follows, by 0.15 to 1.2 octaves in the mix (0.1
+# where a bass begins with it), that of a bass note by less than 0.06.
+_EARLY_S, _LATE_S = (0.0, 0.03), (0.05, 0.09)
+_FALLS, _FALLS_MOST = 0.1, 0.3  # octaves from which on it is a kick: of the most, within these
+_FALLS_SHARE = 0.3
+_FALLS_CLEARLY = 0.12  # from which on kicks are told by it
+_NO_KICK = 0.25  # of the rise of what does not fall is counted, where kicks do
+_STRIKES = 0.08  # of the highest average rise: a kick beside a bass eight times as loud
 _WEIGHTS = {
     "kick on the one": 1.28,
     "kick in the middle": 0.28,
@@ -34,6 +45,7 @@ _WEIGHTS = {
     "middle on beats": 0.18,
     "middle on the one": 0.95,
     "treble on beats": 0.02,
+    "kicks on all beats": 2.0,
     "chords": 1.91,
     "timbre": 0.55,
     "timbre of a beat": 0.14,
@@ -129,6 +141,9 @@ class Layout:
     ----------
     drums : dict of str to float64[bars, steps]
         Rise of each band.
+    swings : float64[bars, steps, 4]
+        Energy of the lowest band, and of its derivative over 2 pi, early and late in each
+        sixteenth; see `_swings`.
     changes : dict of str to float64[bars, steps]
         Standardised; see `_changes`.
     votes : dict of str to float64[bars, steps]
@@ -137,6 +152,7 @@ class Layout:
     """
 
     drums: dict[str, Floats]
+    swings: Floats
     changes: dict[str, Floats]
     votes: dict[str, Floats]
     beats_per_bar: int
@@ -152,7 +168,13 @@ class Layout:
         def some(rows: dict[str, Floats]) -> dict[str, Floats]:
             return {name: row[first:last] for name, row in rows.items()}
 
-        return Layout(some(self.drums), some(self.changes), some(self.votes), self.beats_per_bar)
+        return Layout(
+            some(self.drums),
+            self.swings[first:last],
+            some(self.changes),
+            some(self.votes),
+            self.beats_per_bar,
+        )
 
     def scores(self, step: int = 1) -> tuple[Floats, Floats]:
         """Return how much speaks for a bar that begins on each sixteenth.
@@ -168,6 +190,9 @@ class Layout:
             Their sum decides.
         """
         drums = {name: _even(rows.mean(axis=0)) for name, rows in self.drums.items()}
+        kicks = _kicks(drums["low"], self.swings.sum(axis=0))
+        drums["kicks"] = kicks * np.minimum(1.0, drums["low"] / _STRIKES)
+        drums["low"] = _even(drums["low"] * np.maximum(kicks, _NO_KICK))
         changes = {name: rows.mean(axis=0) for name, rows in self.changes.items()}
         changes |= {name: _share(rows) for name, rows in self.votes.items()}
         steps = 4 * self.beats_per_bar
@@ -238,26 +263,110 @@ def lay_out(onsets: Onsets, spectra: Spectra, sixteenths_s: Floats, beats_per_ba
         return {name: row[: bars * steps].reshape(bars, steps) for name, row in rows.items()}
 
     changes, votes = _changes(onsets, spectra, sixteenths_s, steps)
+    swings = _swings(onsets, sixteenths_s[: bars * steps]).reshape(bars, steps, 4)
     return Layout(
-        in_bars(_drums(onsets, sixteenths_s)), in_bars(changes), in_bars(votes), beats_per_bar
+        in_bars(_drums(onsets, sixteenths_s)),
+        swings,
+        in_bars(changes),
+        in_bars(votes),
+        beats_per_bar,
     )
+
+
+def kicks_on_beats(onsets: Onsets, period_s: float) -> float:
+    """Return how clearly there is a kick on each beat of a tempo and none between, 0..1.
+
+    Parameters
+    ----------
+    onsets : Onsets
+    period_s : float
+        Seconds a beat.
+    """
+    length = period_s / 4
+    phase_s = sixteenth_phase(onsets.strength, period_s) % length
+    times = np.arange(phase_s, onsets.seconds, length)
+    bars = len(times) // 16
+    if not bars:
+        return 0.0
+    rises = _even(_risen(onsets, "low", times)[: 16 * bars].reshape(bars, 16).mean(axis=0))
+    swings = _swings(onsets, times[: 16 * bars]).reshape(bars, 16, 4).sum(axis=0)
+    kicks = _kicks(rises, swings) * np.minimum(1.0, rises / _STRIKES)
+    return max(_floor(np.roll(kicks, -r)) for r in range(4))
+
+
+def _floor(kicks: Floats) -> float:
+    """Return how clearly kicks are on all beats, the first step's, and none are between."""
+    return float(kicks[0::4].min() * (1 - kicks[2::4].max()))
 
 
 def _drums(onsets: Onsets, times_s: Floats) -> dict[str, Floats]:
     """Return the rise of each band on each sixteenth."""
+    return {name: _risen(onsets, name, times_s) for name in onsets.levels}
+
+
+def _risen(onsets: Onsets, name: str, times_s: Floats) -> Floats:
+    """Return the rise of a band on each sixteenth."""
     n = len(onsets.attacks)
     index = np.clip(np.round(times_s * FRAME_HZ).astype(int) + 4, 0, n - 1)
     sixteenth = float(np.median(np.diff(times_s)))
     reach = max(1, int(min(0.028, 0.88 * sixteenth) * FRAME_HZ))
-    drums = {}
 
     def risen(level: Curve) -> Curve:
         before = np.concatenate([np.full(_LAG, level[0]), level[:-_LAG]])[: len(level)]
         return highest(np.maximum(level - before, 0), 2 * reach + 1)
 
-    for name, level in onsets.levels.items():
-        drums[name] = in_parts(level, _LAG + reach, risen)[index].astype(np.float64)
-    return drums
+    rise: Floats = in_parts(onsets.levels[name], _LAG + reach, risen)[index].astype(np.float64)
+    return rise
+
+
+def _swings(onsets: Onsets, times_s: Floats) -> Floats:
+    """Return the energies of the lowest band's swings early and late in each sixteenth.
+
+    Parameters
+    ----------
+    onsets : Onsets
+    times_s : float64[n]
+
+    Returns
+    -------
+    float64[n, 4]
+        Of its values and of its derivative over 2 pi, early; then the same late. The square root
+        of a quotient is the frequency in Hz.
+    """
+    energy = np.square(onsets.levels.swings, dtype=np.float64)
+    total = np.concatenate([np.zeros((1, 2)), np.cumsum(energy, axis=0)])
+    edges = np.arange(len(total)) / SWING_HZ
+    spans = []
+    for start_s, end_s in (_EARLY_S, _LATE_S):
+        for row in total.T:
+            sums = [np.interp(times_s + at, edges, row) for at in (start_s, end_s)]
+            spans.append(sums[1] - sums[0])
+    return np.stack(spans, axis=1)
+
+
+def _kicks(rises: Floats, swings: Floats) -> Floats:
+    """Return how much each rise of the lowest band is that of a kick, 0..1, by its falling pitch.
+
+    Parameters
+    ----------
+    rises : float64[steps]
+        The highest is 1.
+    swings : float64[steps, 4]
+        See `_swings`.
+
+    Returns
+    -------
+    float64[steps]
+        1 throughout where nothing that is struck falls: those kicks cannot be told by it.
+    """
+    early, early_speed, late, late_speed = np.maximum(swings, 1e-12).T
+    falls = 0.5 * np.log2((early_speed / early) / (late_speed / late))
+    most = float(falls[rises > _STRIKES].max(initial=0.0))
+    if most < _FALLS_CLEARLY:
+        return np.ones(len(rises))
+    least = np.clip(_FALLS_SHARE * most, _FALLS, _FALLS_MOST)
+    kicks: Floats = np.clip(falls / least, 0.0, 1.0)
+    return kicks
 
 
 def _even(average: Floats) -> Floats:
@@ -277,6 +386,7 @@ def _evidence_of_drums(drums: dict[str, Floats], beats_per_bar: int) -> dict[str
         "kick on the one": kick[0],
         "kick on beats": on_beats(kick),
         "kick between": kick[1::2].mean(),
+        "kicks on all beats": _floor(drums["kicks"]),
         "snare between": snare[1::2].mean(),
         "middle on beats": on_beats(mid),
         "middle on the one": mid[0],

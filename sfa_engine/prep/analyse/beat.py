@@ -36,6 +36,7 @@ _SURE_OF_LOOP = 0.9  # confidence where length and attacks of a loop agree
 _MIN_SEPARATION = 0.25  # of a beat before a seam: what is nearer is no beat of its own
 _LEAST_HOLDING = 0.8  # of the attacks that lie where pieces say; else they are not believed
 _WHOLE_BEATS = 0.06  # that a jump of whole beats may be off
+_KICKS_ON_BEATS = 0.5  # of 1; see `bar.kicks_on_beats`
 _WITHIN_S = 0.002  # of the beats that were followed, the anchors' lines
 
 
@@ -107,7 +108,7 @@ def find_beats(onsets: Onsets, measured: Measurement, drums: Onsets | None = Non
     if tempo is None or tempo.strength < _LEAST_STRENGTH or struck(onsets) < _LEAST_STRUCK:
         return None
     placed = drums or onsets
-    tempo = choose_octave(placed, tempo)
+    tempo = _among_rivals(placed, tempo)
     varies, path = drift.varies(onsets, tempo.period_s)
     m = count_bar(onsets.strength, tempo.period_s)
     stepped = follow_steps(placed, measured.spectra, path) if varies else None
@@ -121,6 +122,18 @@ def find_beats(onsets: Onsets, measured: Measurement, drums: Onsets | None = Non
     if varies:
         return _varying(placed, measured, m, path, stepped)
     return _even(placed, measured, tempo, m, Warp.constant(measured.seconds))
+
+
+def _among_rivals(onsets: Onsets, tempo: Tempo) -> Tempo:
+    """Return the octave that people count of a tempo, or of a rival on whose beats kicks are."""
+    found = choose_octave(onsets, tempo)
+    if not tempo.rivals or bar.kicks_on_beats(onsets, found.period_s) > _KICKS_ON_BEATS:
+        return found
+    for bpm in tempo.rivals:
+        rival = choose_octave(onsets, replace(tempo, bpm=bpm))
+        if bar.kicks_on_beats(onsets, rival.period_s) > _KICKS_ON_BEATS:
+            return rival
+    return found
 
 
 def _loop(seconds: float, count: int) -> Beats:

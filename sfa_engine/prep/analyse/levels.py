@@ -32,6 +32,9 @@ class Levels(Mapping[str, Curve]):
         Highest sample of either channel in each column of a picture; see `measurement.COLUMN_HZ`.
     edges : array_like, optional
         RMS of the difference from frame to frame in each millisecond.
+    swings : array_like, optional
+        float[n, 2], RMS of the lowest band in each 10 ms, and of its derivative over 2 pi: their
+        ratio is its frequency in Hz.
     """
 
     def __init__(
@@ -40,11 +43,13 @@ class Levels(Mapping[str, Curve]):
         hold_ms: Mapping[str, int] | None = None,
         whole: ArrayLike = (),
         edges: ArrayLike = (),
+        swings: ArrayLike = (),
     ) -> None:
         self._bands = {name: halves(curve) for name, curve in bands.items()}
         self._hold_ms = hold_ms or {}
         self._whole = halves(whole)
         self._edges = halves(edges)
+        self._swings = halves(swings).reshape(-1, 2)
         self._read: dict[str, Curve] = {}  # of tracks that are not long, for memory
 
     def __getitem__(self, name: str) -> Curve:
@@ -79,10 +84,16 @@ class Levels(Mapping[str, Curve]):
         """RMS of the difference from frame to frame, of each millisecond."""
         return self._edges.astype(np.float32)
 
+    @property
+    def swings(self) -> Curve:
+        """RMS of the lowest band and of its derivative in each 10 ms: float32[n, 2]."""
+        return self._swings.astype(np.float32)
+
     def held(self, hold_ms: Mapping[str, int]) -> Levels:
         """Return the same levels, held for so long when they are read."""
         held = Levels({}, hold_ms)
         held._bands, held._whole, held._edges = self._bands, self._whole, self._edges
+        held._swings = self._swings
         return held
 
     def cut(self, ms: int, columns: int) -> Levels:
@@ -91,10 +102,11 @@ class Levels(Mapping[str, Curve]):
         def fitted(curve: Halves, length: int) -> Halves:
             if len(curve) >= length:
                 return curve[:length]
-            return np.pad(curve, (0, length - len(curve)))
+            return np.pad(curve, [(0, length - len(curve)), *[(0, 0)] * (curve.ndim - 1)])
 
         bands = {name: fitted(level, ms) for name, level in self._bands.items()}
-        return Levels(bands, self._hold_ms, fitted(self._whole, columns), fitted(self._edges, ms))
+        whole, edges = fitted(self._whole, columns), fitted(self._edges, ms)
+        return Levels(bands, self._hold_ms, whole, edges, fitted(self._swings, -(-ms // 10)))
 
 
 def halves(curve: ArrayLike) -> Halves:

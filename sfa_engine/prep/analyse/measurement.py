@@ -82,7 +82,8 @@ BANDS = {
     "snare": Band(1_200, 5_000, 12_000, 6, analytic=True),
     "high": Band(6_500, RATE / 2, 12_000, 5, analytic=True),
 }
-_WHOLE, _EDGES = "whole", "edges"  # beside the bands, in the same lists
+_WHOLE, _EDGES, _SWINGS = "whole", "edges", "swings"  # beside the bands, in the same lists
+SWING_HZ = 100  # a row of `Levels.swings`: half a period of the lowest kicks
 _FLOORS = {"snare": 0, "high": 5_000}  # Hz: where the kept part of an analytic band begins
 
 
@@ -167,7 +168,7 @@ class _Pass:
         self.filled = OLD
         self.frames = 0
         self.cancels = False
-        self.levels = {name: Rows() for name in (*BANDS, _WHOLE, _EDGES)}
+        self.levels = {name: Rows() for name in (*BANDS, _WHOLE, _EDGES, _SWINGS)}
         self.power: list[Floats] = []
         self.peak = TruePeak()
         self.spectra = spectra
@@ -206,8 +207,8 @@ class _Pass:
             self._step(left)
         frames = self.frames if frames is None else frames
         curves = {name: rows.whole((), np.float16) for name, rows in self.levels.items()}
-        whole, edges = curves.pop(_WHOLE), curves.pop(_EDGES)
-        kept = Levels(curves, whole=whole, edges=edges)
+        whole, edges, swings = (curves.pop(name) for name in (_WHOLE, _EDGES, _SWINGS))
+        kept = Levels(curves, whole=whole, edges=edges, swings=swings)
         return kept.cut(max(1, frames // MS), max(1, -(-frames // COLUMN)))
 
     def _step(self, frames: int) -> None:
@@ -224,7 +225,11 @@ class _Pass:
         mono = _transformed(sound)
         ms = -(-frames // MS)
         for name, band in BANDS.items():
-            self.levels[name].append(halves(_level(mono, name, band, self.filters[name])[:ms]))
+            banded = _banded(mono, name, band, self.filters[name])
+            self.levels[name].append(halves(_level(banded, band)[:ms]))
+            if name == "low":
+                swings = _swings(banded, band)
+                self.levels[_SWINGS].append(halves(swings[: -(-frames * SWING_HZ // RATE)]))
         self._note_columns(frames)
         if self.spectra is not None:
             slower = _resampled(mono, KEY_RATE)
@@ -300,17 +305,32 @@ def _butterworth(hz: Floats, corner_hz: float, *, low_pass: bool) -> NDArray[np.
     return answer
 
 
-def _level(mono: Complexes, name: str, band: Band, answer: Complexes) -> Curve:
-    """Return the peak level of a band in each millisecond of the new second."""
+def _banded(mono: Complexes, name: str, band: Band, answer: Complexes) -> Curve | Floats:
+    """Return a band of the new second: its power where it is analytic."""
     size = SIZE * band.rate // RATE
     begin = OLD * band.rate // RATE
     if band.analytic:
         first = _FLOORS[name] * SIZE // RATE
         turning = np.fft.ifft(mono[first : first + size] * answer)[begin:]
-        power = _highest_of_ms(turning.real**2 + turning.imag**2)
-        return np.sqrt(power) * np.float32(2 * size / SIZE)
-    sound = np.fft.irfft(mono[: size // 2 + 1] * answer, size)[begin:]
+        return turning.real**2 + turning.imag**2
+    return np.fft.irfft(mono[: size // 2 + 1] * answer, size)[begin:]
+
+
+def _level(sound: Curve | Floats, band: Band) -> Curve:
+    """Return the peak level of a band in each millisecond of the new second; see `_banded`."""
+    size = SIZE * band.rate // RATE
+    if band.analytic:
+        return np.sqrt(_highest_of_ms(sound)) * np.float32(2 * size / SIZE)
     return _highest_of_ms(np.abs(sound)) * np.float32(size / SIZE)
+
+
+def _swings(sound: Curve | Floats, band: Band) -> Curve:
+    """Return `Levels.swings` of the new second of a band: float32[SWING_HZ, 2]."""
+    scale = np.float32(band.rate / RATE)
+    speed = np.diff(sound, prepend=sound[:1]) * (scale * np.float32(band.rate / (2 * np.pi)))
+    both = np.stack([sound * scale, speed]).reshape(2, SWING_HZ, -1)
+    swings: Curve = np.sqrt(np.square(both).mean(axis=2, dtype=np.float32)).T
+    return swings
 
 
 def _highest_of_ms(second: Curve | Floats) -> Curve:

@@ -34,6 +34,7 @@ _PART = 1 << 17  # points
 _HARMONICS = 8
 _FINER = 4  # times as many bins of a spectrum as its length asks for
 _PARTS = 16  # of which it is transformed
+_RIVAL = 0.85  # of the best rank; 3:2 errors have 0.75 and less, but where both tempi hold
 _METRES = (3, 5, 7)  # beats of bars that are not of four
 _CLEARER = 0.06  # than four; pieces in four reached 0.03, in three 0.09 and more
 
@@ -49,11 +50,15 @@ class Tempo:
         0..1: how well its phase holds.
     strength : float
         0..1: how much the music comes back after its beats.
+    rivals : tuple of float
+        BPM of others that fit nearly as well: of music that returns after three beats and after
+        four, or whose beat is of three parts or of four.
     """
 
     bpm: float
     coherence: float
     strength: float
+    rivals: tuple[float, ...] = ()
 
     @property
     def period_s(self) -> float:
@@ -82,20 +87,19 @@ def find_tempo(strength: Curve, usual: float = USUAL) -> Tempo | None:
     lags = min(int(COARSE_HZ * 60 / SLOWEST * 16.5), len(curve) - 2)
     returns = autocorrelation(curve, lags)
     spectrum, bin_hz = _spectrum(curve)
-    best: tuple[float, float, float, float] | None = None
+    ranked: list[tuple[float, float, float, float]] = []
     found = _candidates(returns, usual)
     for bpm, score, plain in found:
         if score < 0.4 * found[0][1]:
             continue
         fine = _comb(spectrum, bin_hz, bpm, len(curve) / COARSE_HZ)
         holds = max(coherence(curve, 60 / fine).values())
-        rank = score * (0.25 + holds)
-        if best is None or rank > best[0]:
-            best = rank, fine, holds, plain
-    if best is None or best[3] <= 0:
+        ranked.append((score * (0.25 + holds), fine, holds, plain))
+    rank, bpm, holds, plain = max(ranked)
+    if plain <= 0:
         return None
-    _, bpm, holds, plain = best
-    return Tempo(bpm, holds, min(1.0, plain))
+    rivals = [other for other_rank, other, *_ in ranked if _RIVAL * rank <= other_rank < rank]
+    return Tempo(bpm, holds, min(1.0, plain), tuple(rivals))
 
 
 def _candidates(returns: Floats, usual: float) -> list[tuple[float, float, float]]:
