@@ -6,6 +6,8 @@ PYTHON ?= python3
 # Extras of pyproject.toml that the tests get; .ci/run adds the heavy ones.
 EXTRAS ?= dev
 BIN := .venv/bin
+# Many tests wait for processes: one worker more than there are cores uses them better.
+WORKERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 GENERATED = $(shell grep -rl '\[\[\[cog' --include='*.md' README.md docs)
 # The parts that everything else stands on.
 FAST := $(addprefix tests/,desk wire engine host track stage script demo system bench \
@@ -27,7 +29,7 @@ demo: .venv/for-demo ## hear two decks mixed; without a sound device: demo.wav a
 
 test: setup ## run every test
 	@$(BIN)/python -c 'from sfa_engine.cli.screen import build_kernel; build_kernel()'
-	@$(BIN)/pytest -q -m 'not realtime and not nightly' --numprocesses auto --dist loadfile \
+	@$(BIN)/pytest -q -m 'not realtime and not nightly' --numprocesses $(WORKERS) --dist loadfile \
 	    --max-worker-restart 0 --durations=20 --junitxml=build/tests.xml; first=$$?; \
 	    $(BIN)/pytest -q -m 'realtime and not nightly' --durations=20 --junitxml=build/tests-realtime.xml && exit $$first
 

@@ -6,7 +6,7 @@ import pytest
 from sfa_engine.bench import keylock, keylock_material
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_keylock_at_8_percent_is_as_good_as_promised(monkeypatch):
     monkeypatch.setattr(keylock, "SECONDS", 5.0)
     figures = {figure["name"]: figure for figure in keylock.bench_keylock((8,))}

@@ -51,10 +51,8 @@ def beats(groove, first_bar, bars):
     return np.rint(groove.first_beat_s * RATE + count * 60 / groove.bpm * RATE).astype(int)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["quicksilver", pytest.param("slow-gold", marks=pytest.mark.nightly)]
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["quicksilver", "slow-gold"])
 def test_a_groove_is_the_same_to_the_last_bit_every_time(grooves, name):
     assert digest(render_groove(name, RATE)) == digest(grooves[name])
 

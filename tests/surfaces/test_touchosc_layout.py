@@ -59,7 +59,9 @@ def control_of(address: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("tablet", "version"), [("ipad", 3), ("phone", 6)])
+@pytest.mark.parametrize(
+    ("tablet", "version"), [("phone", 6), pytest.param("ipad", 3, marks=pytest.mark.nightly)]
+)
 def test_py2tosc_reads_a_layout_and_finds_no_fault(
     tablet: str, version: int, tmp_path: Path
 ) -> None:

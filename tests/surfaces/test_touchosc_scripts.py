@@ -241,6 +241,10 @@ def test_every_button_sends_what_the_desk_takes(app: App) -> None:
                 assert control.check(value) == value, node.name
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "app", ["phone", pytest.param("ipad", marks=pytest.mark.nightly)], indirect=True
+)
 def test_every_value_that_the_engine_sends_is_shown_or_ignored(app: App) -> None:
     for control in DESK.controls():
         if control.planned:

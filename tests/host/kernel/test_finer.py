@@ -38,7 +38,7 @@ def sharpest(sound):
     return float(np.abs(np.diff(sound[:, 0], 2)).max())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_at_8_percent_it_is_as_good_as_promised(monkeypatch):
     monkeypatch.setattr(keylock, "SECONDS", 4.0)
     figures = {figure["name"]: figure for figure in keylock.bench_finer((8,))}

@@ -19,10 +19,8 @@ from sfa_engine.prep.decode import decode
 EXCERPT = Path(__file__).parent / "hungarian_dance.ogg"
 
 
-# The groove has every feature in it; the orchestra tells of tones without drums, and takes as long.
-@pytest.fixture(
-    scope="module", params=["groove", pytest.param("orchestra", marks=pytest.mark.nightly)]
-)
+# The groove has every feature in it; the orchestra tells of tones without drums.
+@pytest.fixture(scope="module", params=["groove", "orchestra"])
 def engines(request: pytest.FixtureRequest) -> dict[str, Spectra]:
     pytest.importorskip("librosa", reason="the extra librosa is not installed")
     if request.param == "orchestra":
@@ -37,7 +35,7 @@ def engines(request: pytest.FixtureRequest) -> dict[str, Spectra]:
     return engines
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_both_engines_measure_the_same(engines):
     ours, theirs = engines[OWN], engines[LIBROSA]
     sounds = ours.curve("mel").max(axis=1) > -6000  # -60 dB; silence is 1 in librosa's chroma
