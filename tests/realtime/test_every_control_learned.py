@@ -53,6 +53,7 @@ NOT_PLAYED = {
         "the decks stand still: see tests/host/kernel/test_motion.py, test_slip.py",
     ),
     "deck.sync_bar": "no deck leads: see tests/host/kernel/test_bars.py",
+    "preset.recall": "there is no preset: see tests/stage/test_presets_live.py",
     "pad.hit": "no pad has a sound: see tests/stage/test_pads_live.py",
     "pad.stop": "likewise",
     "pad.capture": "nothing was played: see tests/stage/test_pads_live.py",

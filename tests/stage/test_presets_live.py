@@ -109,3 +109,33 @@ def test_what_is_wrong_is_one_clear_line(
 ) -> None:
     with pytest.raises(Refused, match=sentence):
         call(engine, method, **given)
+
+
+def test_the_command_line_saves_recalls_lists_shows_and_removes(engine: Show) -> None:
+    def sfa(*words: str) -> tuple[str, str]:
+        status, out, err = engine.command("preset", *words)
+        assert status == 0, err
+        return out, err
+
+    set_all(engine, deck1__trim=-2.0)
+    out, _ = sfa("save", "mine", "deck1.trim", "deck1.eq.*.kill", "--program", "7")
+    assert out.startswith("mine: 4 controls, program 7, ")
+    file = Path(out.split(", ")[-1].strip())
+    preset = json.loads(file.read_text())
+    preset["values"]["deck1.tube"] = 1.0
+    file.write_text(json.dumps(preset))
+    set_all(engine, deck1__trim=0.0)
+    out, err = sfa("recall", "mine")
+    assert (out, err) == (
+        "mine: 4 controls\n",
+        "without deck1.tube: there is no such control any more\n",
+    )
+    assert value(engine, "deck1.trim") == -2.0
+    assert sfa("recall", "mine", "--at", "bar")[0] == "mine: 4 controls at the next bar\n"
+    assert sfa("list")[0] == "mine: 5 controls, program 7\n"
+    shown = sfa("show", "mine")[0]
+    assert "deck1.trim  -2.0 dB\n" in shown
+    assert "deck1.tube  1.0  (not recalled: " in shown
+    assert sfa("remove", "mine")[0] == "mine: removed\n"
+    status, _, err = engine.command("preset", "recall", "mine")
+    assert (status, err.startswith('sfa: no preset "mine"')) == (1, True)
