@@ -28,7 +28,10 @@ _PART = 1 << 18  # ms that are folded at once, for memory
 # A kick's pitch falls from its first 30 ms to what follows, by 0.15 to 1.2 octaves in the mix (0.1
 # where a bass begins with it), that of a bass note by less than 0.06.
 _EARLY_S, _LATE_S = (0.0, 0.03), (0.05, 0.09)
-_FALLS, _FALLS_MOST = 0.1, 0.3  # octaves from which on it is a kick: of the most, within these
+_FALLS, _FALLS_MOST = (
+    0.1,
+    0.3,
+)  # octaves from which on it is a kick: a share of what is usual, within
 _FALLS_SHARE = 0.3
 _FALLS_CLEARLY = 0.12  # from which on kicks are told by it
 _NO_KICK = 0.25  # of the rise of what does not fall is counted, where kicks do
@@ -361,10 +364,11 @@ def _kicks(rises: Floats, swings: Floats) -> Floats:
     """
     early, early_speed, late, late_speed = np.maximum(swings, 1e-12).T
     falls = 0.5 * np.log2((early_speed / early) / (late_speed / late))
-    most = float(falls[rises > _STRIKES].max(initial=0.0))
-    if most < _FALLS_CLEARLY:
+    struck = falls[rises > _STRIKES]
+    if struck.max(initial=0.0) < _FALLS_CLEARLY:
         return np.ones(len(rises))
-    least = np.clip(_FALLS_SHARE * most, _FALLS, _FALLS_MOST)
+    usual = float(np.median(struck[struck >= _FALLS]))  # one that stands alone falls furthest
+    least = np.clip(_FALLS_SHARE * usual, _FALLS, _FALLS_MOST)
     kicks: Floats = np.clip(falls / least, 0.0, 1.0)
     return kicks
 
