@@ -468,6 +468,7 @@ ENGINE = _lay(
     ("lead", "i8"),  # number of the deck that leads; 0: none
     ("stems_changed", "i8"),  # 1: there is a change of stems to undo
     ("ladder", "i8"),  # by how many steps quality is lowered, see `kernel.ladder`
+    ("loop_tempo", "f8"),  # beats a second: of what loops of pads follow, as it was last heard
     # readings: two, written in turn; the serial's last bit names the newest
     ("serial", "i8"),
     ("serial_address", "i8"),

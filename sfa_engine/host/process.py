@@ -173,6 +173,8 @@ class Host:
             rebase(engine, rate)
         dsp = DspState(self.memory, rate, self.request.channels)
         dsp.record["ladder_budget"] = self._budget
+        if self._budget <= 0.0:
+            engine["ladder"] = 0  # of a host that had a budget: nothing would step up again
         locked = realtime.lock_memory()
         self.decks = Decks(self.memory, Loader(dsp, lock=locked))
         self.sound = Sound(dsp, self.decks, self._files.record, self._files.capture)

@@ -15,7 +15,7 @@ import numpy as np
 from sfa_engine.engine.command import ClockSource, Reason, Ring
 from sfa_engine.engine.layout import DECKS, TEMPO_TAPS, VALUE_INDEX
 from sfa_engine.engine.midi import SLOTS
-from sfa_engine.host.kernel import sync, transport
+from sfa_engine.host.kernel import sampler, sync, transport
 from sfa_engine.host.kernel.glide import legal, put
 from sfa_engine.host.kernel.intrinsics import kernel
 from sfa_engine.host.kernel.lead import CLOCK, session_beat
@@ -58,14 +58,14 @@ def followed(engine, dsp, frame):
 
 @kernel
 def is_heard(engine, dsp):
-    """Return whether a deck that is heard is in time with the clock, or a MIDI device may be.
+    """Return whether a deck or a loop that is heard follows the clock, or a MIDI device may.
 
     Which devices are open is not asked: what a journal does not have must not move the clock.
     """
     for d in range(DECKS):
         if engine.transport[d].following == CLOCK + 1 and sync.is_heard(engine, dsp, np.int64(d)):
             return True
-    return engine.values.clock.midi_out != 0.0
+    return engine.values.clock.midi_out != 0.0 or sampler.follows_clock(engine, dsp)
 
 
 @kernel

@@ -34,13 +34,13 @@ from sfa_engine.engine.layout import (
     SOUNDS,
 )
 from sfa_engine.host.kernel import deck as strip
-from sfa_engine.host.kernel import grid, transport
+from sfa_engine.host.kernel import transport
 from sfa_engine.host.kernel.elementary import exp2
 from sfa_engine.host.kernel.interpolate import LOUDEST, add_span, read, weigh
 from sfa_engine.host.kernel.intrinsics import float32_at, int16_at, kernel
 from sfa_engine.host.kernel.lead import beat_length
 from sfa_engine.host.kernel.meter import FALL_DB, measure
-from sfa_engine.host.kernel.sync import fold
+from sfa_engine.host.kernel.sync import can_lead, fold
 from sfa_engine.host.kernel.verbs import verb
 from sfa_engine.host.kernel.waiting import NEVER, frames_to_time
 
@@ -457,14 +457,33 @@ def envelope(engine, dsp, sound, frames):
 
 @kernel
 def followed_tempo(engine, dsp, frame):
-    """Return the tempo that loops follow, in beats a frame; 0: there is none."""
-    if engine.values.sampler.clock == 0.0:
-        return engine.clock_speed
+    """Return the tempo that loops follow, in beats a frame; 0: there has been none.
+
+    A deck that stands still has none that is heard: the last one goes on, whatever is loaded.
+    """
     deck = np.int64(engine.values.sampler.clock) - 1
-    slot = engine.transport[deck].head.slot
-    if slot < 0 or not grid.has_grid(dsp.media[slot]):
-        return 0.0
-    return transport.pace(engine, dsp, deck) / beat_length(engine, dsp, deck, frame)
+    if deck < 0:
+        tempo = engine.clock_speed
+    elif can_lead(engine, dsp, deck):
+        tempo = transport.pace(engine, dsp, deck) / beat_length(engine, dsp, deck, frame)
+    else:
+        return engine.loop_tempo / dsp.sample_rate
+    engine.loop_tempo = tempo * dsp.sample_rate
+    return tempo
+
+
+@kernel
+def follows_clock(engine, dsp):
+    """Return whether a loop sounds that follows the session's clock."""
+    if dsp.pads_rest != 0 or engine.values.sampler.clock != 0.0:
+        return False
+    for k in range(SOUNDS):
+        sound = dsp.sound[k]
+        if sound.slot >= 0:
+            pad = engine.values.pad[sound.pad]
+            if pad.mode == LOOP and pad.beats > 0.0:
+                return True
+    return False
 
 
 @kernel
@@ -535,6 +554,7 @@ def render_sound(engine, dsp, sound, start, frames, tempo):
 @kernel
 def render(engine, dsp, start, frames):
     """Add a segment of all sounds to mix and headphones."""
+    tempo = followed_tempo(engine, dsp, engine.frame)
     if dsp.pads_rest != 0:
         return
     fall = 1.0 - frames / dsp.sample_rate * FALL
@@ -545,7 +565,6 @@ def render(engine, dsp, start, frames):
         rests = rests and peak <= SILENT
     bus = dsp.deck_bus
     strip.blank(bus, start, frames)
-    tempo = followed_tempo(engine, dsp, engine.frame)
     for k in range(SOUNDS):
         sound = dsp.sound[k]
         if sound.slot < 0:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sfa_engine.desk.desk import PAD_MODES
 from sfa_engine.engine.command import ClockSource, Op, Reason, ReportKind, Ring
 from sfa_engine.engine.layout import TICK
 from sfa_engine.engine.ring import Command, CommandWriter
@@ -271,6 +272,24 @@ def test_a_clock_that_nobody_is_in_time_with_catches_up_fast_and_goes_on():
 
     beat = session.run(8.0, 120.0, 0.5, each=look)
     assert apart(session.reading("clock.beat"), beat) < 0.002
+
+
+def test_a_clock_that_a_loop_of_a_pad_follows_bends_by_a_percent():
+    session = Session()
+    session.engine.load_pad(0, np.full((RATE, 2), 0.1, np.float32), rate=RATE)
+    session.set("pad1.mode", PAD_MODES.index("loop"))
+    session.set("pad1.beats", 2.0)
+    session.engine.push(Command(Op.PAD_HIT, target=0, x=127.0))
+    session.wait(0.1)
+    last = [session.reading("clock.beat")]
+    per_tick = 2.0 * TICK / RATE
+
+    def look():
+        beat = session.reading("clock.beat")
+        assert abs((beat - last[0]) / per_tick - 1.0) <= clock.MAX_BEND + 1e-6
+        last[0] = beat
+
+    session.run(4.0, 120.0, 0.5, each=look)
 
 
 def test_the_leader_is_followed_whichever_deck_it_is():

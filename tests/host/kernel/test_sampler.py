@@ -295,6 +295,25 @@ def test_a_loop_follows_a_deck_as_its_rate_moves():
     assert np.abs(periods(engine) - 60_000).max() <= 1
 
 
+def test_a_loop_keeps_the_tempo_of_a_deck_that_stops_whatever_is_loaded_next():
+    engine = sampler(CLICK, mode=LOOP, beats=2.0)
+    track = np.zeros((60 * RATE, 2), np.float32)
+    engine.load(0, {"mix": track}, rate=RATE, grid=Grid((Anchor(0.0, 0.0),), 150.0))
+    engine.set("sampler.clock", 1.0)
+    engine.push(Command(Op.PLAY, deck=0, x=1.0))
+    engine.render(9600)
+    assert np.abs(periods(engine) - 38_400).max() <= 1
+    engine.push(Command(Op.PLAY, deck=0, x=0.0))
+    engine.load(0, {"mix": track}, rate=RATE, grid=Grid((Anchor(0.0, 0.0),), 100.0))
+    hit(engine, op=Op.PAD_STOP)
+    engine.render(9600)
+    assert np.abs(periods(engine) - 38_400).max() <= 1
+    engine.push(Command(Op.PLAY, deck=0, x=1.0))
+    hit(engine, op=Op.PAD_STOP)
+    engine.render(9600)
+    assert np.abs(periods(engine) - 57_600).max() <= 1
+
+
 @pytest.mark.parametrize("settings", [{}, {"beats": 2.0, "mode": ONCE}])
 def test_without_beats_or_a_loop_a_sound_keeps_its_speed(settings):
     engine = sampler(CLICK, **{"mode": LOOP, **settings})
