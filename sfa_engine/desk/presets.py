@@ -37,6 +37,7 @@ _NEVER = frozenset(
         *("loop.active", "loop.start", "loop.end"),
     )
 )
+_SYNC = "deck.sync"
 _PATCHES = frozenset(slot.patch.path for unit in DESK.fx.values() for slot in unit.slot.values())
 _NUMBER = re.compile(r"\d+")
 
@@ -125,7 +126,11 @@ def to_file(control: Control, value: Value) -> Any:
 
 
 def known(values: Mapping[str, Any]) -> tuple[dict[str, Value], list[LeftOut]]:
-    """Return what can be recalled of a preset's values, in the desk's order, and what cannot."""
+    """Return what can be recalled of a preset's values, and what cannot.
+
+    What can is in the order of the desk, but each deck's `sync` comes first: a deck that follows
+    another does not take a `rate`.
+    """
     found: dict[str, Value] = {}
     left_out = []
     for path, given in values.items():
@@ -139,7 +144,8 @@ def known(values: Mapping[str, Any]) -> tuple[dict[str, Value], list[LeftOut]]:
                 found[path] = control.check(given)
             except Refused as error:
                 left_out.append(LeftOut(path, error.message))
-    return {path: found[path] for path in KEPT if path in found}, left_out
+    in_order = sorted(filter(found.__contains__, KEPT), key=lambda path: _family(path) != _SYNC)
+    return {path: found[path] for path in in_order}, left_out
 
 
 def check_preset(given: Any) -> Preset:

@@ -186,18 +186,7 @@ class CommandWriter:
 
     def push(self, command: Command) -> int:
         """Write a command; return its ticket, or 0 if the ring is full."""
-        return self.write(
-            command.op,
-            command.deck,
-            command.target,
-            command.x,
-            command.source,
-            y=command.y,
-            when=command.when,
-            clock=command.clock,
-            frame=command.frame,
-            ticket=command.ticket,
-        )
+        return next(iter(self.push_all((command,))), 0)
 
     @property
     def done(self) -> int:

@@ -44,7 +44,7 @@ class DeviceRequest:
     block : int
         Frames; PipeWire is asked for it, a JACK server has its own.
     channels : int
-        2, or 4 with headphones.
+        2, 4 with the headphones, or 6 with the booth too.
     """
 
     name: str = DEFAULT

@@ -34,7 +34,7 @@ class Offline:
     rate : float
         Frames a second.
     channels : int
-        2, or 4 with the headphones.
+        2, 4 with the headphones, or 6 with the booth too.
     block : int
         Frames a call of the kernel; what comes out does not depend on it.
     """

@@ -133,6 +133,7 @@ class Core:
             lambda deck: self._track_cues[deck - 1],
         )
         self._cue_points: list[float | None] = [None] * DECKS  # from the library
+        self._auto_trims: list[float | None] = [None] * DECKS  # as automatic gain set them last
         self._unseen = set(range(DECKS))  # decks loaded by an earlier stage
         self._plays = Plays(runtime, (data or runtime) / PLAYS, self.conductor)
         self._pending = PendingLoads(runtime, self._load_prepared)
@@ -560,15 +561,23 @@ class Core:
             self.conductor.set_nowait(f"{name}.active", 1.0, source=Source.HOST)
 
     def _put_trim(self, index: int) -> None:
-        """Bring the track on a deck to the loudness that is wanted, unless the deck plays."""
-        lufs = self._track_cues[index].loudness_lufs
+        """Bring the track on a deck to the loudness that is wanted, unless the deck plays.
+
+        A track without a known loudness does not keep the trim that was set for another one.
+        """
         playing = self.conductor.memory.engine["transport"][index]["playing"]
-        if lufs is None or playing or not self.conductor.get(DESK.master.auto_gain.path):
+        if playing or not self.conductor.get(DESK.master.auto_gain.path):
             return
-        wanted = self.conductor.get(DESK.master.loudness.path) - lufs
-        trim = DESK.deck[index + 1].trim
-        value = min(trim.scale.high, max(-trim.scale.high, wanted))
-        self.conductor.set_nowait(trim.path, round(value, 1), source=Source.HOST)
+        lufs, trim = self._track_cues[index].loudness_lufs, DESK.deck[index + 1].trim
+        if lufs is not None:
+            wanted = self.conductor.get(DESK.master.loudness.path) - lufs
+            value = round(min(trim.scale.high, max(-trim.scale.high, wanted)), 1)
+        elif self.conductor.get(trim.path) == self._auto_trims[index]:
+            value = trim.scale.rest
+        else:
+            return
+        self._auto_trims[index] = value
+        self.conductor.set_nowait(trim.path, value, source=Source.HOST)
 
     async def _refresh(self, index: int) -> bool:
         """Update a deck to what library and bundle have for its track.

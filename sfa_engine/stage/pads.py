@@ -212,7 +212,7 @@ class Pads:
     async def pad_loop(self, pad: Pad, deck: Deck, stem: Text = ALL) -> dict[str, Any]:
         """Put the loop of a deck on a pad, which loops it in time with the deck.
 
-        Without a beat grid it loops at the deck's present speed.
+        Without a beat grid, or longer than 1024 beats, it loops at the deck's present speed.
         """
         get = self._conductor.get
         self._bundle(deck)
@@ -231,7 +231,7 @@ class Pads:
                 end_s=end_s,
             )
             self._show([loaded])
-            beats = min(DESK.pad[pad].beats.scale.high, float(loaded["beats"]))
+            beats = beats_of(loaded)
             shift = 0.0 if beats > 0.0 else 12.0 * math.log2(get(f"deck{deck}.rate"))
             pitch = DESK.pad[pad].pitch.scale
             shift = min(pitch.high, max(pitch.low, shift))
@@ -258,7 +258,7 @@ class Pads:
             self._show([loaded])
             if source.startswith("deck"):
                 self._go_by(int(source.partition(".")[0].removeprefix("deck")))
-            await self._set(pad, {**CAPTURED, "beats": loaded["beats"]})
+            await self._set(pad, {**CAPTURED, "beats": beats_of(loaded)})
         return loaded
 
     async def capture(self, pad: int) -> None:
@@ -370,6 +370,12 @@ class Pads:
                     await self._clear([number - 1])
                     missing.append({"pad": number, "why": str(error)})
         return {"name": name, "loaded": loaded, "missing": missing}
+
+
+def beats_of(loaded: Mapping[str, Any]) -> float:
+    """Return the `beats` of a pad for a sound; 0, its own speed, if it is longer than they go."""
+    beats = float(loaded["beats"])
+    return beats if beats <= DESK.pad[1].beats.scale.high else 0.0
 
 
 def settings_of(pad: int, get: Callable[[str], Any]) -> dict[str, float | str]:

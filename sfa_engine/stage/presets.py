@@ -126,7 +126,7 @@ class Presets:
                     self._conductor.set_nowait(path, value)
                 except Refused as error:
                     left_out.append(LeftOut(path, error.message))
-        # More than a tick takes are of the pads, which nobody plays within a block.
+        # More controls than one tick takes are of pads: a block between two of them does no harm.
         parts = list(_parts(engine)) if moment is NOW else [engine]
         for part in parts:
             for retry in range(RING_RETRIES):

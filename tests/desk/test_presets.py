@@ -116,6 +116,12 @@ def test_what_cannot_be_recalled_is_left_out_by_name():
     assert all(each.why for each in left_out)
 
 
+def test_each_deck_stops_following_before_it_takes_a_rate():
+    values = {"deck1.trim": 0.0, "deck1.rate": 1.02, "deck2.rate": 1.0}
+    found, _ = known(values | {"deck2.sync": "off", "deck1.sync": "off"})
+    assert list(found) == ["deck1.sync", "deck2.sync", "deck1.rate", "deck1.trim", "deck2.rate"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

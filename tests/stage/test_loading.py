@@ -113,7 +113,7 @@ def test_a_file_that_is_not_prepared_is_prepared_and_loaded_when_it_is_ready(
 
 
 def test_automatic_gain_brings_a_track_to_the_loudness_at_its_load(
-    engine: Show, song: Path
+    engine: Show, song: Path, bundle: Path
 ) -> None:
     prepare(engine, song)
     with engine.connect() as client:
@@ -126,9 +126,9 @@ def test_automatic_gain_brings_a_track_to_the_loudness_at_its_load(
             client.call("deck.load", deck=1, path=str(song), force=True)
             return str(client.call("library.find", path=str(song))["bundle"])
 
-        bundle = load()
+        analysed = load()
         assert trim() == 1.5  # off
-        lufs = client.call("library.hotcues", bundle=bundle)["loudness_lufs"]
+        lufs = client.call("library.hotcues", bundle=analysed)["loudness_lufs"]
         client.call("set", path="master.auto_gain", value=True)
         client.call("set", path="master.loudness", value=-17.0)
         load()
@@ -136,6 +136,11 @@ def test_automatic_gain_brings_a_track_to_the_loudness_at_its_load(
         client.call("set", path="master.loudness", value=-30.0)
         load()
         until(lambda: trim() == -12.0, "the lowest trim")
+        client.call("deck.load", deck=1, path=str(bundle))  # which has no analysis
+        until(lambda: trim() == 0.0, "the trim at rest")
+        client.call("set", path="deck1.trim", value=1.5, wait=True)
+        client.call("deck.load", deck=1, path=str(bundle))
+        assert trim() == 1.5  # the performer's
         client.call("set", path="master.auto_gain", value=False)
 
 

@@ -13,6 +13,8 @@ from engine_process import Show, until
 from quiet_track import another, bundle_of, call, kill
 
 from sfa_engine.errors import MediaError, Refused, SfaError
+from sfa_engine.library.bundle import write_bundle_arrays
+from sfa_engine.stage.pads import beats_of
 
 pytestmark = pytest.mark.slow
 
@@ -145,6 +147,23 @@ def test_tracks_are_sliced_and_loops_taken(engine: Show) -> None:
         call(engine, "pad.loop", pad=1, deck=2)
 
 
+def test_a_sound_of_more_beats_than_a_pad_follows_keeps_its_speed(
+    engine: Show, tmp_path: Path
+) -> None:
+    assert [beats_of({"beats": beats}) for beats in (1024.0, 1024.5)] == [1024.0, 0.0]
+    silence = np.zeros((210 * RATE, 2), np.float32)  # 1050 beats
+    path = write_bundle_arrays(
+        tmp_path / "long.sfa", {"mix": silence}, title="Long", artist="", bpm=300.0
+    )
+    call(engine, "deck.load", deck=2, path=str(path))
+    call(engine, "set", path="deck2.loop.start", value=0.0)
+    call(engine, "set", path="deck2.loop.end", value=208.0)
+    call(engine, "set", path="deck2.rate", value=1.06, wait=True)
+    assert call(engine, "pad.loop", pad=1, deck=2)["beats"] == pytest.approx(1040.0)
+    assert value(engine, "pad1.beats") == 0.0
+    assert value(engine, "pad1.pitch") == pytest.approx(12 * np.log2(1.06), abs=0.01)
+
+
 def test_a_kit_is_saved_loaded_and_managed(engine: Show, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.flac", NOISE, RATE)
     call(engine, "pad.load", pad=1, path=str(tmp_path / "a.flac"), label="kick", color="#ff8800")
@@ -221,8 +240,12 @@ def test_what_was_just_played_goes_to_a_pad(engine: Show) -> None:
     call(engine, "press", path="pad7.capture")
     assert value(engine, "pad7.beats") == 8.0
     assert sounds(engine) == [5, 6, 7]
-    call(engine, "kit.save", name="captured")
-    engine.command("journal", "show", "--commands")
+    assert call(engine, "kit.save", name="captured")["pads"] == 3
+
+    def journal() -> str:
+        return engine.command("journal", "show", "--commands")[1]
+
+    until(lambda: "  pad  5  deck1.mix" in journal(), "the pad in the journal")
 
 
 def test_the_pads_are_there_again_after_a_power_failure(engine: Show, tmp_path: Path) -> None:

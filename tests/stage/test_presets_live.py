@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from engine_process import Show, until
-from quiet_track import call
+from quiet_track import bundle_of, call
 
 from sfa_engine.errors import Refused
 
@@ -68,14 +68,27 @@ def test_a_control_recalls_by_number_and_waits_as_it_is_set_to(engine: Show) -> 
 
 def test_the_whole_desk_fits_at_a_bar_and_what_does_not_says_so(engine: Show) -> None:
     call(engine, "preset.save", name="desk")
+    set_all(engine, master__loudness=-18.0)
     said = call(engine, "preset.recall", name="desk", when="bar")
-    assert said["left_out"] == []
+    assert [each["path"] for each in said["left_out"]] == ["master.loudness"]
     assert len(call(engine, "commands.waiting")) > 200
     call(engine, "commands.cancel")
-    call(engine, "preset.save", name="pads", patterns=["pad"])
-    with pytest.raises(Refused, match="768 controls cannot wait for a moment"):
+    count = call(engine, "preset.save", name="pads", patterns=["pad"])["controls"]
+    with pytest.raises(Refused, match=f"{count} controls cannot wait for a moment"):
         call(engine, "preset.recall", name="pads", when="bar")
-    assert call(engine, "preset.recall", name="pads")["controls"] == 768
+    assert call(engine, "preset.recall", name="pads")["controls"] == count > 448
+
+
+def test_a_deck_that_was_in_sync_has_the_rate_of_the_preset(engine: Show) -> None:
+    set_all(engine, deck1__rate=1.02)
+    patterns = ["deck1.rate", "deck1.sync"]
+    call(engine, "preset.save", name="own", patterns=patterns)
+    call(engine, "deck.load", deck=2, path=str(bundle_of(engine)))
+    set_all(engine, deck2__rate=1.05, deck2__leader=True, deck1__sync="tempo")
+    until(lambda: value(engine, "deck1.rate") == pytest.approx(1.05), "the followed tempo")
+    call(engine, "preset.recall", name="own")
+    until(lambda: value(engine, "deck1.sync") == 0.0, "the end of sync")
+    assert value(engine, "deck1.rate") == pytest.approx(1.02)
 
 
 def test_controls_that_are_gone_are_left_out_and_named(engine: Show) -> None:

@@ -33,7 +33,7 @@ _FALLS, _FALLS_MOST = (
     0.3,
 )  # octaves from which on it is a kick: a share of what is usual, within
 _FALLS_SHARE = 0.3
-_FALLS_CLEARLY = 0.12  # from which on kicks are told by it
+_FALLS_CLEARLY = 0.12  # from which on kicks are recognised by it
 _NO_KICK = 0.25  # of the rise of what does not fall is counted, where kicks do
 _STRIKES = 0.08  # of the highest average rise: a kick beside a bass eight times as loud
 _WEIGHTS = {
@@ -360,7 +360,7 @@ def _kicks(rises: Floats, swings: Floats) -> Floats:
     Returns
     -------
     float64[steps]
-        1 throughout where nothing that is struck falls: those kicks cannot be told by it.
+        1 throughout where nothing that is struck falls: those kicks cannot be recognised by it.
     """
     early, early_speed, late, late_speed = np.maximum(swings, 1e-12).T
     falls = 0.5 * np.log2((early_speed / early) / (late_speed / late))
