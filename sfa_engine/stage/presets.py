@@ -37,7 +37,7 @@ from sfa_engine.errors import EngineError, Refused
 from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.conductor import Conductor
 from sfa_engine.system.named_files import FileName
-from sfa_engine.wire.verbs import Text, Texts, verb
+from sfa_engine.wire.verbs import Texts, verb
 
 logger = logging.getLogger(__name__)
 PRESET = DESK.preset
@@ -85,17 +85,17 @@ class Presets:
 
     @verb(scope="perform", slow=True)
     async def preset_recall(
-        self, name: Text = "", program: Program | None = None, when: When = None
+        self, name: FileName | None = None, program: Program | None = None, when: When = None
     ) -> dict[str, Any]:
         """Recall a preset by its name or program number, now or at a moment.
 
         What cannot be recalled is left out: ``left_out`` says what, and why.
         """
-        if bool(name) is (program is not None):
+        if (name is None) is (program is None):
             raise Refused("one of name and program is needed", "give the name of a preset")
         moment = Moment.parse(when)
         found = await ask_backstage(self._runtime, "presets.get", name=name, program=program)
-        name = str(found["name"])
+        name = found["name"]
         values, left_out = known(check_preset(found["preset"])["values"])
         left_out += await self._apply(values, moment)
         self._conductor.stage.put(PRESET.name.path, name)

@@ -67,7 +67,18 @@ class NamedFiles:
         self._writing = asyncio.Lock()
 
     def path(self, name: str) -> Path:
-        """Return the file or folder of a name, which need not exist."""
+        """Return the file or folder of a name, which need not exist.
+
+        Raises
+        ------
+        Refused
+            The name could lead out of the folder, or to a hidden file.
+        """
+        if not name or name.startswith(".") or "/" in name:
+            raise Refused(
+                f"{name!r:.60} is not a name of a {self._kind}",
+                f"list them: `{self._listing}`",
+            )
         return self.folder / f"{name}{self._suffix}"
 
     def exists(self, name: str) -> bool:

@@ -37,6 +37,8 @@ class App:
         Called with the method and the status of each answer, and the seconds that it took.
     is_whole : callable, optional
         Returns whether the table has all endpoints; before, an unknown one may come yet.
+    finish : callable, optional
+        Called with each exchange that was answered without an error, and the response.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class App:
         admit: Callable[[Exchange, Endpoint], None] = lambda _exchange, _endpoint: None,
         count: Callable[[str, int, float], None] = lambda _method, _status, _seconds: None,
         is_whole: Callable[[], bool] = lambda: True,
+        finish: Callable[[Exchange, Response], None] = lambda _exchange, _response: None,
     ) -> None:
         self._table = table
         self._names = frozenset(name.lower().removesuffix(".") for name in names)
         self._admit = admit
         self._count = count
         self._is_whole = is_whole
+        self._finish = finish
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of any kind."""
@@ -82,7 +86,9 @@ class App:
         endpoint, path = self._find(request.method, request.scope["path"])
         exchange = Exchange(request, dict(path))
         self._admit(exchange, endpoint)
-        return await endpoint.handler(exchange)
+        response = await endpoint.handler(exchange)
+        self._finish(exchange, response)
+        return response
 
     def _find(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
         try:

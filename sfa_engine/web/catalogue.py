@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -54,8 +55,12 @@ class Described(msgspec.Struct, frozen=True):
 
     @property
     def method(self) -> str:
-        """The HTTP method: what reads is a GET."""
-        return "GET" if self.scope == "read" else "POST"
+        """The HTTP method: a GET if neither the verb nor a parameter does more than read.
+
+        Another site can let a browser send a GET with our cookie, but no POST.
+        """
+        scopes = {self.scope, *(param.scope or self.scope for param in self.params)}
+        return "GET" if scopes == {"read"} else "POST"
 
     @property
     def path(self) -> str:
@@ -68,6 +73,10 @@ class Described(msgspec.Struct, frozen=True):
         is_owned = self.topic in OWNED and self.name not in HARMLESS
         least: Role = "admin" if self.name in FILES else "user"
         return Right(self.scope, is_owned, self.name == "prep.add", least)
+
+    def right_of(self, param: Param) -> Right:
+        """Return what a sender needs to give a parameter."""
+        return self.right if param.scope is None else replace(self.right, scope=param.scope)
 
 
 class _Description(msgspec.Struct):

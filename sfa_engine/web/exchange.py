@@ -30,11 +30,14 @@ class Exchange:
         The variable parts of its path.
     sender : Actor, optional
         Who sent it, if that is known.
+    extended : str
+        Secret of a session that this request extends; empty if it extends none.
     """
 
     request: Request
     path: dict[str, str] = field(default_factory=dict)
     sender: Actor | None = None
+    extended: str = ""
 
     @property
     def actor(self) -> Actor:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
+from starlette.responses import Response
+
 from sfa_engine.errors import SfaError
 from sfa_engine.web import secrets, users
 from sfa_engine.web.database import Database
@@ -87,7 +89,13 @@ class Gate:
         if is_due:
             write = self._database.write(secrets.mark_session, secret, exchange.address)
             self._mark(write)
+            exchange.extended = secret
         return actor
+
+    def extend(self, exchange: Exchange, response: Response) -> None:
+        """Set the cookie of an extended session again, unless the answer sets one itself."""
+        if exchange.extended and "set-cookie" not in response.headers:
+            set_cookie(exchange, response, exchange.extended)
 
     def _bearer(self, given: str) -> Actor:
         found = None
@@ -125,6 +133,18 @@ class Gate:
         task = asyncio.ensure_future(marked())
         self._marks.add(task)
         task.add_done_callback(self._marks.discard)
+
+
+def set_cookie(exchange: Exchange, response: Response, secret: str) -> None:
+    """Set the session's cookie; the browser keeps it as long as an unused session lasts."""
+    response.set_cookie(
+        cookie_name(exchange),
+        secret,
+        max_age=int(secrets.SESSION_IDLE_S),
+        httponly=True,
+        samesite="lax",
+        secure=exchange.request.url.scheme == "https",
+    )
 
 
 def cookie_name(exchange: Exchange) -> str:

@@ -112,7 +112,10 @@ def may(actor: Actor, verb: Right, owner: int = MACHINE) -> bool:
 
 
 def may_assign(actor: Actor, before: Role, after: Role) -> bool:
-    """Return whether an actor may change an account's role: none above their own."""
+    """Return whether an actor may change an account's role.
+
+    Both roles have to be below the actor's; a super_admin changes super_admins too.
+    """
     if not actor.has("admin") or after not in STORED:
         return False
-    return rank(actor.role) >= max(rank(before), rank(after))
+    return actor.has("super_admin") or rank(actor.role) > max(rank(before), rank(after))

@@ -235,7 +235,7 @@ def add_link(connection: Connection, user: User | None) -> str:
 
 
 def link_user(connection: Connection, secret: str) -> tuple[bool, User | None]:
-    """Return whether a link is valid, and whose it is; of the first user it is nobody's yet."""
+    """Return whether a link is valid, and whose it is; that of the first user has no user yet."""
     row = connection.execute(
         "SELECT user_id FROM links WHERE hash = ? AND expires_s > ?", (digest(secret), time.time())
     ).fetchone()

@@ -68,7 +68,12 @@ class Service:
         )
         self.table = Table(self._fixed)
         self.app = App(
-            lambda: self.table, settings.names, self.gate.admit, metrics.count, self.whole.is_set
+            lambda: self.table,
+            settings.names,
+            self.gate.admit,
+            metrics.count,
+            self.whole.is_set,
+            self.gate.extend,
         )
 
     def _find(self, name: str) -> Described | None:

@@ -16,7 +16,7 @@ from sfa_engine.web import secrets, users
 from sfa_engine.web.database import Database
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange, answer
-from sfa_engine.web.gate import cookie_name
+from sfa_engine.web.gate import cookie_name, set_cookie
 from sfa_engine.web.limits import Delays, Rate
 from sfa_engine.web.password import Password, Passwords, is_outdated
 from sfa_engine.web.problem import Problem
@@ -212,20 +212,12 @@ class SignIn:
         """Return the answer that sets a new session's cookie; an older session ends."""
         request = exchange.request
         agent = request.headers.get("user-agent", "")
-        cookie = cookie_name(exchange)
-        before = request.cookies.get(cookie)
+        before = request.cookies.get(cookie_name(exchange))
         if before is not None:
             await self._database.write(secrets.end_session, before)
         secret = await self._database.write(secrets.begin_session, user.id, exchange.address, agent)
         response = answer(_shown(user))
-        response.set_cookie(
-            cookie,
-            secret,
-            max_age=int(secrets.SESSION_IDLE_S),
-            httponly=True,
-            samesite="lax",
-            secure=request.url.scheme == "https",
-        )
+        set_cookie(exchange, response, secret)
         return response
 
     async def _logout(self, exchange: Exchange) -> Response:

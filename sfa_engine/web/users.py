@@ -94,7 +94,7 @@ def add(connection: Connection, actor: Actor, name: str, role: str) -> User:
     Refused
         The name is invalid or taken; there are too many.
     Forbidden
-        The role is above the actor's.
+        The actor may not assign the role; see `may_assign`.
     """
     if len(name) > MAX_NAME or not _NAME.fullmatch(name):
         raise Refused(
@@ -124,7 +124,7 @@ def set_role(connection: Connection, actor: Actor, name: str, role: str) -> User
     Refused
         There is no such user, or it is the last super_admin.
     Forbidden
-        The old or the new role is above the actor's.
+        The actor may not change the old role to the new one; see `may_assign`.
     """
     user, checked = get(connection, name), _checked(role)
     if not may_assign(actor, user.role, checked):
@@ -145,7 +145,7 @@ def set_status(connection: Connection, actor: Actor, name: str, status: str) -> 
     Refused
         There is no such user, or it is the last super_admin.
     Forbidden
-        The account's role is above the actor's.
+        The actor may not change an account of this role; see `may_assign`.
     """
     user = get(connection, name)
     check_may_change(actor, user)
@@ -158,7 +158,7 @@ def set_status(connection: Connection, actor: Actor, name: str, status: str) -> 
 
 
 def check_may_change(actor: Actor, user: User) -> None:
-    """Refuse to change an account whose role is above the actor's."""
+    """Refuse to change an account whose role the actor may not assign."""
     if not may_assign(actor, user.role, user.role):
         raise Forbidden(f"a {actor.role} cannot change a {user.role}", "ask one with a higher role")
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from starlette.responses import Response
 
-from sfa_engine.web.catalogue import Described
+from sfa_engine.web.catalogue import Described, Param
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange, answer
 from sfa_engine.web.limits import Rate
@@ -79,7 +79,7 @@ class Verbs:
 
 def rate_of(verb: Described) -> Rate:
     """Return how often a verb may be used."""
-    if verb.scope == "read":
+    if verb.method == "GET":
         return Rate.READ
     if verb.scope == "perform":
         return Rate.PLAY
@@ -90,7 +90,7 @@ def check(verb: Described, actor: Actor, params: Mapping[str, Any]) -> None:
     """Refuse a call that a sender may not make.
 
     Parameters that name files of this machine, or force what the session's lock refuses, are for
-    admins.
+    admins; one that needs another scope needs the right of a verb of that scope.
 
     Raises
     ------
@@ -106,10 +106,14 @@ def check(verb: Described, actor: Actor, params: Mapping[str, Any]) -> None:
         value = params.get(param.name, param.default)
         if value is msgspec.UNSET or value == param.default:
             continue
-        if param.scope == "library" or param.name in {"force", "watch", "priority"}:
+        if _is_for_admins(param) or not may(actor, verb.right_of(param)):
             raise Problem(403, f"{param.name} needs the role admin", code="forbidden")
     if verb.name == "prep.add":
         _check_sources(params.get("sources"))
+
+
+def _is_for_admins(param: Param) -> bool:
+    return param.scope == "library" or param.name in {"force", "watch", "priority"}
 
 
 def _check_sources(sources: Any) -> None:

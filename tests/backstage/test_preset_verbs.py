@@ -3,10 +3,13 @@
 import asyncio
 import json
 
+import msgspec
 import pytest
 
 from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.errors import LibraryError, Refused
+from sfa_engine.stage.presets import Presets
+from sfa_engine.wire.verbs import Verb
 
 VALUES = {"deck1.trim": -3.0, "crossfader_curve": "power", "deck1.eq.low.kill": True}
 PRESET = {"version": 1, "program": None, "values": VALUES}
@@ -51,6 +54,20 @@ def test_a_preset_keeps_its_number_and_no_other_gets_it(verbs):
     assert save(verbs, "outro")["program"] is None
     with pytest.raises(Refused, match="no preset has program 7"):
         asyncio.run(verbs.presets_get(program=7))
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "", ".x"])
+@pytest.mark.parametrize("verb", [PresetVerbs.presets_get, Presets.preset_recall])
+def test_a_name_leads_to_no_other_folder(verb, name):
+    parse = Verb("verb", verb).parse
+    with pytest.raises(Refused, match="name is"):
+        parse(msgspec.msgpack.encode({"name": name}))
+    assert parse(msgspec.msgpack.encode({"name": "verse"}))["name"] == "verse"
+
+
+def test_a_preset_has_a_name_or_a_program(verbs):
+    with pytest.raises(Refused, match="one of name and program"):
+        asyncio.run(verbs.presets_get())
 
 
 def test_a_file_of_another_desk_is_kept_and_says_what_is_not_recalled(verbs):

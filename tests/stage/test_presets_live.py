@@ -112,6 +112,8 @@ def test_controls_that_are_gone_are_left_out_and_named(engine: Show) -> None:
         ("preset.save", {"name": "../x"}, "name"),
         ("preset.save", {"name": "x", "patterns": ["dekc1"]}, "no control matches"),
         ("preset.save", {"name": "x", "program": 200}, "program"),
+        ("preset.recall", {"name": "../x"}, "name is"),
+        ("preset.recall", {"name": "/etc/x"}, "name is"),
         ("preset.recall", {}, "one of name and program"),
         ("preset.recall", {"name": "none"}, 'no preset "none"'),
         ("preset.recall", {"name": "none", "when": "later"}, "not a moment"),

@@ -45,6 +45,15 @@ def test_a_file_is_written_listed_read_and_removed(files):
             missing()
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "../other", "a/b", "/etc/passwd"])
+def test_no_name_leads_out_of_the_folder(files, name):
+    for use in (files.path, files.exists, lambda name: files.read(name, bytes)):
+        with pytest.raises(Refused, match="is not a name of a thing"):
+            use(name)
+    with pytest.raises(Refused, match="is not a name of a thing"):
+        save(files, name)
+
+
 def test_the_nearest_name_is_in_the_hint_and_those_known_elsewhere_too(files):
     save(files, "verse")
     assert 'did you mean "verse"' in files.absent("vers").hint

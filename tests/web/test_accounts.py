@@ -88,10 +88,15 @@ def test_the_last_super_admin_stays_one(accounts):
     assert users.set_role(accounts, SYSTEM, "ann", "admin").role == "admin"
 
 
-def test_an_admin_raises_nobody_above_themselves(accounts):
+def test_an_admin_makes_and_changes_no_account_of_an_admin(accounts):
     first(accounts)
-    users.add(accounts, ADMIN, "bob", "admin")
+    users.add(accounts, SYSTEM, "bob", "admin")
+    users.add(accounts, ADMIN, "carl", "moderator")
     for change in (
+        lambda: users.add(accounts, ADMIN, "eve", "admin"),
+        lambda: users.set_role(accounts, ADMIN, "bob", "user"),
+        lambda: users.set_role(accounts, ADMIN, "carl", "admin"),
+        lambda: users.set_status(accounts, ADMIN, "bob", "suspended"),
         lambda: users.add(accounts, ADMIN, "eve", "super_admin"),
         lambda: users.set_role(accounts, ADMIN, "bob", "super_admin"),
         lambda: users.set_role(accounts, ADMIN, "ann", "user"),

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from served import Site, run_site
+from served import PASSWORD, Site, run_site
 
 from sfa_engine.backstage.server import Client as BackstageClient
 from sfa_engine.backstage.verbs.chains import ChainVerbs
@@ -55,7 +55,8 @@ def expected(name, role):
 
 async def ask(client, name, params=None):
     path = f"/api/{name.replace('.', '/')}"
-    if VERBS[name].declared.scope == "read":
+    declared = VERBS[name].declared
+    if declared.scope == "read" and not declared.restricted:
         return await client.get(path, params=params)
     return await client.post(path, json=params or {})
 
@@ -136,6 +137,8 @@ def test_nothing_but_the_open_pages_answers_without_a_sign_in(tmp_path):
         ("moderator", "capture", {"source": "master", "path": "/etc/cron.d/x"}),
         ("moderator", "record.start", {"path": "/etc/cron.d/x"}),
         ("user", "library.find", {"path": "/etc/passwd"}),
+        ("user", "library.find", {"words": "x", "prepare": True}),
+        ("moderator", "library.find", {"words": "x", "prepare": True}),
         ("user", "prep.add", {"sources": ["/etc/passwd"]}),
         ("user", "prep.add", {"sources": [LINK, "file:///etc/passwd"]}),
         ("user", "prep.add", {"sources": ["http://127.0.0.1:8953/"]}),
@@ -155,6 +158,25 @@ def test_files_force_and_unknown_sites_are_for_admins(tmp_path, role, name, para
             assert site.echo.asked == []
         async with site.client(site.user("ann", "admin")) as client:
             assert (await ask(client, name, params)).status_code == 200
+
+    run_site(scenario, tmp_path, DESCRIBED)
+
+
+def test_what_may_change_something_is_no_get(tmp_path):
+    async def scenario(site):
+        site.user("ann", "admin")
+        async with site.client() as page:
+            await page.post("/api/auth/login", json={"name": "ann", "password": PASSWORD})
+            given = {"words": "x", "prepare": True}
+            linked = await page.get("/api/library/find", params=given)
+            assert linked.status_code == 405
+            other = {"Origin": "http://evil.example"}
+            sent = await page.post("/api/library/find", json=given, headers=other)
+            assert sent.json()["code"] == "cross_site"
+            assert site.echo.asked == []
+            assert (await page.post("/api/library/find", json=given)).status_code == 200
+            document = (await page.get("/api/openapi.json")).json()
+        assert set(document["paths"]["/api/library/find"]) == {"post"}
 
     run_site(scenario, tmp_path, DESCRIBED)
 

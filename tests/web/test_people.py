@@ -42,9 +42,10 @@ def test_others_see_and_change_no_accounts(tmp_path, role):
     run_site(scenario, tmp_path)
 
 
-def test_an_admin_touches_no_super_admin(tmp_path):
+@pytest.mark.parametrize("role", ["admin", "super_admin"])
+def test_an_admin_changes_and_makes_no_admin(tmp_path, role):
     async def scenario(site):
-        site.user("ann", "super_admin")
+        site.user("ann", role)
         async with site.client(site.user("bob", "admin")) as admin:
             for path, more in (
                 ("/role", {"role": "user"}),
@@ -54,9 +55,12 @@ def test_an_admin_touches_no_super_admin(tmp_path):
                 given = {"name": "ann", **more}
                 response = await admin.post(f"/api/users{path}", json=given)
                 assert response.status_code == 403, path
-            eve = {"name": "eve", "role": "super_admin"}
+            eve = {"name": "eve", "role": role}
             assert (await admin.post("/api/users", json=eve)).status_code == 403
-            raised = {"name": "bob", "role": "super_admin"}
+            raised = {"name": "bob", "role": role}
+            assert (await admin.post("/api/users/role", json=raised)).status_code == 403
+            site.user("carl", "moderator")
+            raised = {"name": "carl", "role": role}
             assert (await admin.post("/api/users/role", json=raised)).status_code == 403
         assert site.write(secrets.users.find, "eve") is None
 

@@ -13,7 +13,6 @@ from sfa_engine.web.rights import (
     Right,
     may,
     may_assign,
-    rank,
 )
 
 ME, OTHER = 7, 8
@@ -62,10 +61,13 @@ def test_a_higher_role_has_every_scope_of_a_lower_one():
 
 
 @pytest.mark.parametrize(("before", "after"), [*itertools.product(STORED, STORED)])
-def test_none_makes_or_changes_a_role_above_their_own(before, after):
-    for role in STORED:
-        allowed = may_assign(actor(role), before, after)
-        assert allowed == (rank(role) >= max(rank("admin"), rank(before), rank(after)))
+def test_an_admin_assigns_roles_below_admin_and_a_super_admin_all(before, after):
+    below = {"user", "moderator"}
+    assert may_assign(actor("admin"), before, after) == ({before, after} <= below)
+    assert may_assign(actor("super_admin"), before, after)
+    assert may_assign(actor("system"), before, after)
+    for role in below:
+        assert not may_assign(actor(role), before, after)
 
 
 def test_the_system_is_no_role_of_an_account():

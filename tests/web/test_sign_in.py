@@ -1,5 +1,7 @@
 """Signing in over HTTP: links, cookies, other sites, tokens, rates."""
 
+import asyncio
+
 import pytest
 from served import HASH, ORIGIN, PASSWORD, run_site
 
@@ -53,6 +55,28 @@ def test_the_cookie_is_safe_and_named_by_the_port(tmp_path):
         assert "HttpOnly" in cookie
         assert "SameSite=lax" in cookie
         assert "Domain" not in cookie
+
+    run_site(scenario, tmp_path)
+
+
+def test_a_session_that_is_extended_has_its_cookie_set_again(tmp_path):
+    def was_used_yesterday(connection):
+        connection.execute("UPDATE sessions SET seen_s = seen_s - ?", (secrets.DAY_S,))
+
+    async def scenario(site):
+        make_ann(site)
+        async with site.client() as page:
+            first = (await page.post("/api/auth/login", json=LOGIN)).headers["set-cookie"]
+            assert "set-cookie" not in (await page.get("/api/auth/me")).headers
+            site.write(was_used_yesterday)
+            again = await page.get("/static/plain.css")
+            assert again.headers.get_list("set-cookie") == [first]
+            assert f"Max-Age={secrets.SESSION_IDLE_S:.0f}" in first
+            await asyncio.gather(*site.service.gate._marks)
+            site.write(was_used_yesterday)
+            out = await page.post("/api/auth/logout")
+            (cookie,) = out.headers.get_list("set-cookie")
+            assert "Max-Age=0" in cookie
 
     run_site(scenario, tmp_path)
 

@@ -12,7 +12,7 @@ from msgspec import Meta
 from sfa_engine.desk.presets import MAX_PROGRAM, Preset, check_preset, known
 from sfa_engine.errors import Refused
 from sfa_engine.system.named_files import FileName, NamedFiles
-from sfa_engine.wire.verbs import Text, verb
+from sfa_engine.wire.verbs import verb
 
 FOLDER = "presets"
 MAX_BYTES = 500_000  # of a file: the whole desk has 40,000
@@ -43,10 +43,14 @@ class PresetVerbs:
         }
 
     @verb(scope="read")
-    async def presets_get(self, name: Text = "", program: Program | None = None) -> dict[str, Any]:
+    async def presets_get(
+        self, name: FileName | None = None, program: Program | None = None
+    ) -> dict[str, Any]:
         """Return a preset by its name or program number; ``left_out`` cannot be recalled here."""
         if program is not None:
             name = await asyncio.to_thread(self._of_program, program)
+        if name is None:
+            raise Refused("one of name and program is needed", "give the name of a preset")
         preset = await asyncio.to_thread(self._files.read, name, _parse)
         _, left_out = known(preset["values"])
         return {
