@@ -129,7 +129,7 @@ class OfflineStage:
     def _set_up(self, deck: int, loaded: dict[str, Any]) -> None:
         """Set what a track brings with it, as a load of the control process does."""
         put = partial(self.conductor.set_nowait, source=Source.HOST)
-        cues = TrackCues.of({name: loaded[name] for name in TrackCues.__struct_fields__ if loaded})
+        cues = TrackCues.of({n: loaded[n] for n in TrackCues.__struct_fields__ if n in loaded})
         self._track_cues[deck - 1] = cues
         self.conductor.stage.show_track(deck, loaded, loaded.get("bpm"))
         self._hotcues.loaded(deck)

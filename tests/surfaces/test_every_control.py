@@ -55,8 +55,8 @@ PATHS = sorted(
         if control.settable
         and not (control.planned or isinstance(control, Text))
         and path not in NOT_HERE
-        # A profile has room for 512: of the pads, which are alike, the first and the last.
-        and path.partition(".")[0] not in {f"pad{number}" for number in list(DESK.pad)[1:-1]}
+        # A profile has room for 512: of the pads, which are alike, the last one.
+        and path.partition(".")[0] not in {f"pad{number}" for number in list(DESK.pad)[:-1]}
     ),
     key=lambda path: path.endswith(".sync"),
 )
