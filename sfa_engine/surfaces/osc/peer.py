@@ -16,8 +16,8 @@ EXPIRY_S = 60.0  # of silence, after which a peer gets no feedback
 ERRORS_A_SECOND, MAX_ERRORS = 5.0, 20.0  # that are answered; the second is the burst
 # Messages that are not a fader's and cannot be coalesced: each takes 60 us. A whole desk is 400.
 PRESSES_A_SECOND, MAX_PRESSES = 2000.0, 1000.0
-# To a host, whose address may be spoofed; all of /sfa/describe is 110 kB.
-ANSWER_BYTES_A_SECOND, MAX_ANSWER_BYTES = 65_536.0, 524_288.0  # the desk takes 0.3 MB
+# To a host, whose address may be spoofed; all of /sfa/describe is 0.3 MB.
+ANSWER_BYTES_A_SECOND, MAX_ANSWER_BYTES = 65_536.0, 524_288.0
 
 Sender = Callable[["Peer", list[bytes]], bool]
 
