@@ -28,7 +28,6 @@ import numpy.typing as npt
 
 from sfa_engine.bench.random_set import FIRST_S, PADS, Action, RandomSet, request_of, timed
 from sfa_engine.bench.rig import Result, Rig, result
-from sfa_engine.engine.command import ReportKind
 from sfa_engine.engine.journal import SUFFIX, Journal, parse
 from sfa_engine.engine.layout import LATENCY
 from sfa_engine.engine.memory import Memory
@@ -217,16 +216,13 @@ def resume_errors_ms(rig: Rig) -> list[float]:
 
 
 def _first_frame(rig: Rig) -> int:
-    """Return the frame that the last host began with, once it is in the journal."""
-    found: list[int] = []
+    """Return the frame that the resumed set began with, once it is in the journal: never 0."""
 
-    def is_written() -> bool:
-        begun = parse(journals(rig)[-1].read_bytes()).segments[-1].of_kind(ReportKind.BEGUN)
-        found.extend(begun["frame"].tolist())
-        return bool(found)
+    def first_frame() -> int:
+        return parse(journals(rig)[-1].read_bytes()).segments[-1].first_frame
 
-    wait_for(is_written, "the first batch of the journal")
-    return found[0]
+    wait_for(lambda: first_frame() > 0, "the first batch of the journal")
+    return first_frame()
 
 
 def journals(rig: Rig) -> list[Path]:

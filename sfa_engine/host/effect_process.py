@@ -82,7 +82,7 @@ def limit() -> None:
 
 
 def forbid_processes() -> None:
-    """Have the system refuse new processes and programs, whoever calls it; threads are allowed.
+    """Have the system refuse new processes and programs, of C code too; threads are allowed.
 
     A kernel without seccomp leaves that to the host, which looks for them ten times a second.
     """
