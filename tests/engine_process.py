@@ -21,7 +21,7 @@ from sfa_engine.run.folders import memory_path
 from sfa_engine.wire.blocking import SocketClient
 
 RATE = 48_000
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0  # preparation is nice, and waits for all other tests
 RUNNING = ("driver is running", "self-connect")  # what jackd says once it is
 LOG_LINES = 12  # of each process, that a failure shows
 

@@ -199,7 +199,8 @@ def _run_builder(target: Path, progress: Progress | None) -> None:
         )
 
 
-def _target_machine(cpu: Cpu) -> llvm.TargetMachine:
+def target_machine(cpu: Cpu) -> llvm.TargetMachine:
+    """Return what makes and loads machine code for a CPU."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
@@ -285,7 +286,7 @@ def build(target: Path, cpu: Cpu | None = None) -> None:
             done = len(self.names) + self.entries
             print("compiled", done, expected, flush=True)
 
-    machine = _target_machine(cpu)
+    machine = target_machine(cpu)
     expected = functions() + len(ENTRIES)
     manifest = {}
     count = Count()
@@ -356,7 +357,7 @@ def load(source: Path) -> Kernel:
         raise EngineError(
             f"the machine code in {source} cannot be read: {error}", "remove the folder"
         ) from None
-    machine = _target_machine(Cpu.host())
+    machine = target_machine(Cpu.host())
     libraries = [ctypes.CDLL(None), ctypes.CDLL(ctypes.util.find_library("m") or "libm.so.6")]
     nothing = ctypes.cast(libraries[0].abort, ctypes.c_void_p).value
     addresses, keep = {}, []
@@ -369,7 +370,7 @@ def load(source: Path) -> Kernel:
                     found = ctypes.cast(getattr(library, needed), ctypes.c_void_p).value
             llvm.add_symbol(needed, found)
         runner = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-        machine = _target_machine(Cpu.host())
+        machine = target_machine(Cpu.host())
         image = llvm.ObjectFileRef.from_data(objects[name])
         runner.add_object_file(image)
         runner.finalize_object()

@@ -57,7 +57,7 @@ class DeviceKeeper:
         self.watched_at = time.monotonic()  # of the last check, by `time.monotonic`
         self._retry_at = 0.0
         self._silent_s, self._blocks = 0.0, 0
-        self.priority = realtime.Priority(memory.engine)
+        self.priority = realtime.Priority(memory)
         self.graph = Watch(memory, request.name, request.channels, stop)
 
     # ------------------------------------------------------------------ open

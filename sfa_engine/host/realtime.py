@@ -9,8 +9,12 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+from sfa_engine.engine.memory import Memory
+from sfa_engine.host.build import Cpu, target_machine
 from sfa_engine.system import log
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -77,25 +81,34 @@ class Priority:
 
     Parameters
     ----------
-    engine : numpy.void of `ENGINE`
+    memory : Memory
     """
 
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
-        self._lost = False
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._engine = memory.engine
+        self._had = 0
         self._late = 0
         self._again_s = RETRY_S
         self._times_left = MAX_RETRIES
         self._ask_at = float("inf")
+        self._handler: object = None  # kept: its code is
 
     def handle_overload(self) -> None:
-        """From now on take the priority away in time. Only the main thread can ask for that."""
-        signal.signal(signal.SIGXCPU, self._give_up)
+        """From now on take the priority away in time.
+
+        The handler is machine code: the system interrupts the thread that runs without a pause
+        with it. One in Python would wait for a processor and for Python's lock, and on a busy
+        machine that takes longer than the 0.1 s between signal and end.
+        """
+        self._handler, address = compile_handler(self._memory)
+        _libc.signal(signal.SIGXCPU, ctypes.c_void_p(address))
 
     def ask(self) -> None:
         """Ask for the priority of the thread that plays."""
         thread = int(self._engine["thread"])
-        self._engine["realtime"] = raise_thread(thread) or ask_rtkit(thread)
+        self._had = raise_thread(thread) or ask_rtkit(thread)
+        self._engine["realtime"] = self._had
         hard = resource.getrlimit(resource.RLIMIT_RTTIME)[1]
         if hard != resource.RLIM_INFINITY:  # the system raises the soft one each time it tells
             resource.setrlimit(resource.RLIMIT_RTTIME, (hard // 2, hard))
@@ -103,8 +116,8 @@ class Priority:
     def look(self) -> None:
         """Tell of an overload, and ask again some time after it."""
         now_s = time.monotonic()
-        if self._lost:
-            self._lost = False
+        if self._had and not self._engine["realtime"]:
+            self._had = 0
             self._late = int(self._engine["late"])
             log.write("warning", "overload: the audio thread plays without real-time priority")
             self._ask_at = now_s + self._again_s if self._times_left else float("inf")
@@ -129,12 +142,35 @@ class Priority:
             return False
         return before == self._late and stat.rpartition(")")[2].split()[0] == "S"
 
-    def _give_up(self, *_: object) -> None:
-        try:
-            # A thread without rights may not clear the flag that RTKit sets.
-            policy = os.SCHED_OTHER | _RESET
-            os.sched_setscheduler(int(self._engine["thread"]), policy, os.sched_param(0))
-        except OSError:
-            return  # it is gone
-        self._engine["realtime"] = 0
-        self._lost = True
+
+def compile_handler(memory: Memory) -> tuple[llvm.ExecutionEngine, int]:
+    """Return machine code that takes the audio thread's priority away, and its address.
+
+    A signal handler may use nothing of Python, and has no argument but the signal: it holds the
+    addresses of what it reads and writes.
+    """
+    word, whole, pointer = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
+    module = ir.Module()
+    change = ir.Function(
+        module, ir.FunctionType(whole, [whole, whole, pointer]), "sched_setscheduler"
+    )
+    lowest = ir.GlobalVariable(module, whole, "lowest")  # a struct sched_param
+    lowest.initializer = ir.Constant(whole, 0)
+    handler = ir.Function(module, ir.FunctionType(ir.VoidType(), [whole]), "on_overload")
+    code = ir.IRBuilder(handler.append_basic_block())
+
+    def field(name: str) -> ir.Value:
+        address = ir.Constant(word, memory.field_address(name))
+        return code.inttoptr(address, word.as_pointer())
+
+    thread = code.trunc(code.load(field("thread")), whole)
+    # A thread without rights may not clear the flag that RTKit sets.
+    policy = ir.Constant(whole, os.SCHED_OTHER | _RESET)
+    code.call(change, [thread, policy, code.bitcast(lowest, pointer)])
+    code.store(ir.Constant(word, 0), field("realtime"))
+    code.ret_void()
+    runner = llvm.create_mcjit_compiler(
+        llvm.parse_assembly(str(module)), target_machine(Cpu.host())
+    )
+    runner.finalize_object()
+    return runner, int(runner.get_function_address(handler.name))

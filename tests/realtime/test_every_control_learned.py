@@ -108,10 +108,16 @@ class Controller:
         self.lamps = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, f"{self.name} in", queue_size_limit=LAMPS)
         self.lamps.open_virtual_port("midi")
         self.lit = {}  # value of a note's lamp
+        self.sent = 0
 
     def send(self, *messages):
         for message in messages:
             self.out.send_message(bytes(message))
+        self.sent += len(messages)
+
+    def lost(self):
+        """Return how many messages never came: JACK loses those of a cycle that was too late."""
+        return self.sent - int(self.record["received"])
 
     def lamp(self, note):
         while (got := self.lamps.get_message()) is not None:
@@ -325,6 +331,13 @@ class Performer:
                 self.socket.call("set", path=path, value=value)
         return wrong
 
+    def tried(self, path, controller, number):
+        """Learn a control and play it; return what is wrong, or why it is refused."""
+        try:
+            return self.play(path, controller, number)
+        except Refused as error:
+            return str(error)
+
 
 def beside(path, name):
     """Return the path of another control of the same part of the desk."""
@@ -361,10 +374,10 @@ def failures(paths, performer, controllers):
     found = {}
     for place, path in enumerate(sorted(paths, key=lambda path: (path.endswith(".sync"), path))):
         number, at = divmod(place, len(controllers))
-        try:
-            wrong = performer.play(path, controllers[at], number)
-        except Refused as error:
-            wrong = str(error)
+        lost = controllers[at].lost()
+        wrong = performer.tried(path, controllers[at], number)
+        if wrong and controllers[at].lost() > lost:
+            wrong = performer.tried(path, controllers[at], number)
         if wrong:
             found[path] = wrong
     return found

@@ -222,6 +222,7 @@ def test_another_load_takes_the_place_of_one_that_waits(
         until(
             lambda: client.call("library.search", words=f"{song.stem} state:ready")["count"],
             "the preparation",
+            details=lambda: "".join(f"\n{job}" for job in client.call("jobs.list")["jobs"]),
         )
     time.sleep(1.0)  # the time of two looks
     assert loaded(engine) == "X"
