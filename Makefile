@@ -18,7 +18,7 @@ LINTS := lint-style lint-types lint-imports lint-docstrings lint-docs lint-chang
 export PYTHON EXTRAS
 $(LINTS): export TIMEFORMAT = $@: %1R s
 
-.PHONY: help demo test test-fast test-nightly setup bench analysis-table docs clean lint $(LINTS)
+.PHONY: help demo test test-failed test-fast test-nightly setup bench analysis-table docs clean lint $(LINTS)
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -32,6 +32,9 @@ test: setup ## run every test
 	@$(BIN)/pytest -q -m 'not realtime and not nightly' --numprocesses $(WORKERS) --dist loadfile \
 	    --max-worker-restart 0 --durations=20 --junitxml=build/tests.xml; first=$$?; \
 	    $(BIN)/pytest -q -m 'realtime and not nightly' --durations=20 --junitxml=build/tests-realtime.xml && exit $$first
+
+test-failed: setup ## what failed in the last `make test` once more, alone
+	@$(BIN)/pytest -v -x -m 'not nightly' --last-failed --last-failed-no-failures none
 
 test-fast: setup ## run the fast tests of the core, in less than a minute
 	@$(BIN)/pytest -q -m 'not slow and not realtime and not nightly' --numprocesses auto --dist loadfile $(FAST)
