@@ -1,5 +1,7 @@
 """The rules of sync, lead and the session's clock, each by its name in ``docs/performing.md``."""
 
+import itertools
+
 import numpy as np
 import pytest
 from two_decks import QUIET, RATE, Decks
@@ -410,27 +412,22 @@ def test_not_set_is_no_number_of_the_range():
 HUGE = 9e11
 
 
-@pytest.mark.parametrize("path", sorted(VALUE_INDEX))
-def test_the_kernel_clamps_what_it_is_given(path, clamped):
-    scale = CONTROLS[path].scale
-    for x in (-HUGE, HUGE, -1.0, 0.3):
-        answer = clamped.do(Op.SET, 1, x, target=VALUE_INDEX[path])
-        value = clamped.value(path)
-        if answer.kind is ReportKind.REFUSED:
-            assert answer.reason == Reason.UNKNOWN  # it has a verb of its own
-        else:
-            assert scale.low <= value <= scale.high
-            assert not scale.whole or value == int(value)
-            assert answer.x == value
-        assert np.isfinite(clamped.engine.render(256)).all()
-
-
-@pytest.fixture(scope="module")
-def clamped():
+@pytest.mark.slow
+def test_the_kernel_clamps_what_it_is_given():
     decks = Decks(120.0, 124.0)
     decks.play(1)
     decks.play(2)
-    return decks
+    for path, x in itertools.product(sorted(VALUE_INDEX), (-HUGE, HUGE, -1.0, 0.3)):
+        scale = CONTROLS[path].scale
+        answer = decks.do(Op.SET, 1, x, target=VALUE_INDEX[path])
+        value = decks.value(path)
+        if answer.kind is ReportKind.REFUSED:
+            assert answer.reason == Reason.UNKNOWN, path  # it has a verb of its own
+        else:
+            assert scale.low <= value <= scale.high, path
+            assert not scale.whole or value == int(value), path
+            assert answer.x == value, path
+        assert np.isfinite(decks.engine.render(256)).all(), path
 
 
 @pytest.mark.parametrize("op", [op for op in Op if op is not Op.LOAD])
