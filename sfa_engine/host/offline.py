@@ -5,6 +5,7 @@ Used by ``sfa render``, by the demo and by the tests. One thread; nothing here w
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +27,12 @@ from sfa_engine.track.grid import Grid
 Audio = npt.NDArray[np.float32]
 
 
+@functools.cache
+def loaded_kernel() -> build.Kernel:
+    """Return the machine code, loaded once for all engines of this process."""
+    return build.load(build.ensure())
+
+
 class Offline:
     """An engine of one's own.
 
@@ -40,7 +47,7 @@ class Offline:
     """
 
     def __init__(self, rate: float = 48_000.0, channels: int = 2, block: int = 512) -> None:
-        self._kernel = build.load(build.ensure())
+        self._kernel = loaded_kernel()
         self._process = build.STREAM(self._kernel.stream)
         self.memory = Memory.anonymous()
         self.memory.engine["block"] = block

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
 from sfa_engine.host.elementary import Floats, cos_pi, sin_pi
 
 
+@functools.cache
 def transform_table(rows: int, columns: int) -> npt.NDArray[np.float32]:
     """Return what `kernel.fft` turns by.
 
@@ -23,6 +26,7 @@ def transform_table(rows: int, columns: int) -> npt.NDArray[np.float32]:
     return np.stack([cosine, -sine, cosine[k], -sine[k]]).astype(np.float32)
 
 
+@functools.cache
 def hann(n: int) -> npt.NDArray[np.float32]:
     """Return a window of n points that adds up to a constant at every hop of n / 4, twice over."""
     cosine, _ = _circle(n)
