@@ -64,7 +64,7 @@ UNIT = "CPU-s/audio-s"
 LIVE_TRACK_S = 240.0  # two tracks of four stems take 370 MB
 LIVE_GESTURES_A_MINUTE = 4  # each has to settle
 LIVE_SEED = 12
-REPLAY_GESTURES_A_MINUTE = 40
+REPLAY_GESTURES_A_MINUTE = 75
 Progress = Callable[[float], None]
 # Settings beside those of `rig.busy_settings`, by part.
 SCENES: dict[str, dict[str, Any]] = {

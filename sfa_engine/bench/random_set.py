@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from sfa_engine.desk import CONTROLS
-from sfa_engine.desk.control import Choice, Switch
+from sfa_engine.desk.control import Button, Choice, Switch
+from sfa_engine.desk.scale import NOT_SET
+from sfa_engine.engine.intents import family
 
 HOT_CUES = 8  # of each deck, that are set before and pressed
 LOOPS_BEATS = (1.0, 2.0, 4.0, 8.0)  # with a part of a beat no beat could be compared
@@ -24,6 +26,9 @@ SYNC_OFF_S = 0.25
 FIRST_S, LAST_S = 60.0, 0.8  # where a deck is sent to: from a second up to a share of its track
 LEADER, FOLLOWER = 1, 2  # numbers of the decks
 PADS = 8  # that are played: the first ones
+# Clocks of other programs, which do not come.
+NOT_DRAWN = frozenset({"clock.source", "clock.midi_in", "clock.midi_out"})
+SHARE = 0.5  # of the gestures that move any control, in a set of every control
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,15 @@ class RandomSet:
     seed : int
     length_s : float
         Of both tracks.
-    pads : bool
-        Play the first `PADS` pads too, which have sounds.
+    every : bool
+        Move every control of the engine too, and play the first `PADS` pads, which have sounds.
     """
 
-    def __init__(self, seed: int, length_s: float, *, pads: bool = False) -> None:
+    def __init__(self, seed: int, length_s: float, *, every: bool = False) -> None:
         self._rng = np.random.default_rng(seed)
         self._length_s = length_s
+        self._families = list(families().values()) if every else []
+        self._moved: dict[str, float] = {}  # what each control is set back to
         self._looping: set[str] = set()  # loops that the next gesture leaves
         self.counts: dict[str, int] = {}
         self._gestures: dict[str, Callable[[int], list[Action]]] = {
@@ -78,11 +85,13 @@ class RandomSet:
             "stem undo": self._stem_undo,
             "stem key": self._stem_key,
         }
-        if pads:
+        if every:
             self._gestures |= {
                 "pad hits": self._pad_hits,
                 "pad": self._pad,
                 "sampler": self._sampler,
+                "clock": self._clock,
+                "tidy": self._tidy,
             }
 
     def begin(self) -> list[Action]:
@@ -110,6 +119,8 @@ class RandomSet:
             if not FIRST_S / 2 < position_s < self._length_s * (LAST_S + 0.1):
                 self._count("turned back")
                 return actions + self._seek(deck)
+        if self._families and self._rng.random() < SHARE:
+            return actions + self._any()
         name = list(self._gestures)[int(self._rng.integers(len(self._gestures)))]
         self._count(name)
         return actions + self._gestures[name](int(self._rng.integers(LEADER, FOLLOWER + 1)))
@@ -255,6 +266,37 @@ class RandomSet:
     def _stem_key(self, deck: int) -> list[Action]:
         return [Action(f"deck{deck}.stem_key", float(self._rng.integers(0, 2)))]
 
+    def _any(self) -> list[Action]:
+        """Move a control, whichever it is."""
+        paths = self._families[int(self._rng.integers(len(self._families)))]
+        path = paths[int(self._rng.integers(len(paths)))]
+        self._count(family(path))
+        control, scale = CONTROLS[path], CONTROLS[path].scale
+        if scale.high > self._length_s:
+            value = float(self._rng.uniform(FIRST_S, self._length_s * LAST_S))
+        elif isinstance(control, Choice):
+            value = float(self._rng.integers(len(control.options)))
+        elif isinstance(control, Switch):
+            value = float(self._rng.integers(0, 2))
+        elif isinstance(control, Button) and not control.range_text():
+            value = 1.0
+        else:
+            value = scale.value(float(self._rng.random()))
+        if control.held:
+            return self._held(path, value)
+        if control.settable and scale.rest != NOT_SET:
+            self._moved[path] = scale.rest
+        return [Action(path, value)]
+
+    def _clock(self, _: int) -> list[Action]:
+        return [Action("clock.source", float(self._rng.integers(0, FOLLOWER + 2)))]
+
+    def _tidy(self, _: int) -> list[Action]:
+        """Set back what was moved, and let both decks play."""
+        actions = [Action(path, rest) for path, rest in self._moved.items()]
+        self._moved.clear()
+        return actions + [Action(f"deck{deck}.play", 1.0) for deck in (LEADER, FOLLOWER)]
+
     def _any_pad(self) -> str:
         return f"pad{self._rng.integers(1, PADS + 1)}"
 
@@ -286,6 +328,16 @@ class RandomSet:
         """Choose whose beats the pads wait for, or silence them."""
         clock = Action("sampler.clock", float(self._rng.integers(0, deck + 1)))
         return [clock if self._rng.integers(0, 2) else Action("sampler.stop", 1.0)]
+
+
+def families() -> dict[str, list[str]]:
+    """Return the engine's controls that can be moved, in families that differ in numbers alone."""
+    found: dict[str, list[str]] = {}
+    for path, control in CONTROLS.items():
+        is_moved = control.settable or isinstance(control, Button)
+        if is_moved and control.owner == "engine" and not control.planned:
+            found.setdefault(family(path), []).append(path)
+    return {name: paths for name, paths in found.items() if name not in NOT_DRAWN}
 
 
 def timed(actions: list[Action]) -> Iterator[tuple[float, Action]]:

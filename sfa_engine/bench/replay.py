@@ -8,6 +8,7 @@ emptied, as by a power failure, and the set goes on with ``--resume``.
 figure              what
 =================== ============================================================================
 replay_identical    1 if every recorded sample is in the replay of its journal, where it was played
+replay_controls     kinds of controls that were moved, beside all that there are
 resume_error_ms     from the downbeat of the grid to where the first block of a resumed set began
 =================== ============================================================================
 """
@@ -18,7 +19,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sfa_engine.bench.random_set import FIRST_S, PADS, Action, RandomSet, request_of, timed
+from sfa_engine.bench.random_set import (
+    FIRST_S,
+    PADS,
+    Action,
+    RandomSet,
+    families,
+    request_of,
+    timed,
+)
 from sfa_engine.bench.rig import Result, Rig, result
 from sfa_engine.engine.journal import SUFFIX, Journal, parse
 from sfa_engine.engine.layout import LATENCY
 from sfa_engine.engine.memory import Memory
-from sfa_engine.errors import EngineError, SfaError
+from sfa_engine.errors import EngineError, Refused, SfaError
 from sfa_engine.host.replay import MASTER, Replay
 from sfa_engine.system.child import wait_for
 from sfa_engine.system.process_lock import lock_holder
@@ -72,6 +81,7 @@ class Found:
     recorded: list[Recorded] = field(default_factory=list)
     resume_errors_ms: list[float] = field(default_factory=list)
     gestures: int = 0
+    moved: set[str] = field(default_factory=set)  # families of controls
 
 
 def perform_and_kill(
@@ -85,7 +95,7 @@ def perform_and_kill(
     victims: tuple[str, ...] = VICTIMS,
 ) -> Found:
     """Perform at random while processes are killed, and record all of it."""
-    hands = RandomSet(SEED, length_s, pads=True)
+    hands = RandomSet(SEED, length_s, every=True)
     rng, found = np.random.default_rng(SEED), Found()
     client = rig.connect()
     for deck, bundle in bundles.items():
@@ -103,7 +113,7 @@ def perform_and_kill(
         positions = {deck: memory.value(f"deck{deck}.position") for deck in bundles}
         try:
             _do(client, hands.draw(positions))
-        except SfaError:  # of a stage that was just killed, or a command that a deck refuses
+        except SfaError:  # of a stage that was just killed
             client.close()
             client = _connected(rig)
         found.gestures += 1
@@ -118,6 +128,7 @@ def perform_and_kill(
             _wait_read(rig, bundles)
     client.call("record.stop")
     client.close()
+    found.moved = families().keys() & hands.counts.keys()
     return found
 
 
@@ -181,7 +192,8 @@ def _do(client: Any, actions: list[Action]) -> None:
     for at_s, action in timed(actions):
         time.sleep(max(0.0, began + at_s - time.monotonic()))
         method, value = request_of(action)
-        client.call(method, path=action.path, value=value)
+        with suppress(Refused):
+            client.call(method, path=action.path, value=value)
 
 
 # ---------------------------------------------------------------------- judge
@@ -191,11 +203,17 @@ def resume_errors_ms(rig: Rig) -> list[float]:
     """Return how far the first block of a resumed set began from a downbeat, in ms.
 
     It is worked out back from a later reading of the deck that leads: nothing has touched it yet.
+    Nothing is returned of a deck that stands, or whose motion is not its tempo's.
     """
     first = _first_frame(rig)
     memory = rig.host.memory
     rate = float(memory.engine["sample_rate"])
     lead = max(1, int(memory.engine["lead"]))
+    moves = memory.value(f"deck{lead}.play") and not any(
+        memory.value(f"deck{lead}.{name}") for name in ("reverse", "touch", "bend")
+    )
+    if not moves:
+        return []
     for _ in range(100):
         snapshot, frame = memory.snapshot(), int(memory.engine["emitted"])
         if int(snapshot["frame"]) + int(memory.engine["block"]) == frame:
@@ -272,6 +290,7 @@ def bench_replay(
     return [
         result("replay_identical", float(wrong == 0 and compared > 0), "", compared),
         result("replay_differing_frames", wrong, "frames", compared),
+        result("replay_controls", len(found.moved), "families", found.gestures, len(families())),
         result("resume_error_ms_p99", p99, "ms", len(errors)),
     ]
 
