@@ -42,6 +42,7 @@ if [[ $purpose == test ]]; then
     want dbus-daemon command -v dbus-daemon
     want jack-midi-clock command -v jack_midi_clock # sends and reads MIDI clock
     want ffmpeg command -v ffmpeg # makes files to be read
+    want sox command -v sox # another reader of what is recorded
     want liblo-tools command -v oscsend # OSC peers that are not ours
     want gcc command -v gcc # one test counts calls of malloc
     want libc6-dev test -e /usr/include/stdlib.h
