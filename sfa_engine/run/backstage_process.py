@@ -51,13 +51,8 @@ def main() -> int:
             data / LIBRARY_LOCK, "the library's backstage", "use that one, or stop it"
         )
         asyncio.run(_serve(given.runtime, temporary=given.temporary))
-    except SfaError as error:
-        logger.error("%s", error)  # noqa: TRY400 - one line
-        return 1
-    except OSError as error:
-        hint = "check its permissions and the free space"
-        logger.error("%s: %s; %s", error.filename, error.strerror, hint)  # noqa: TRY400 - one line
-        return 1
+    except (SfaError, OSError) as error:
+        return process_log.report(error)
     os.close(held)
     os.close(library)
     logger.info("ended")

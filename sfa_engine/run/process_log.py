@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from sfa_engine.errors import SfaError
 from sfa_engine.system import log
 
 OURS = "sfa_engine"
@@ -35,3 +36,13 @@ def start(name: str, folder: Path) -> None:
     )
     logging.getLogger(OURS).setLevel(logging.INFO)
     logging.captureWarnings(True)
+
+
+def report(error: SfaError | OSError) -> int:
+    """Log in one line what ended this process; return its exit status."""
+    words = str(error)
+    if not isinstance(error, SfaError):
+        hint = "check its permissions and the free space"
+        words = f"{error.filename}: {error.strerror}; {hint}"
+    logging.getLogger(OURS).error("%s", words)
+    return 1

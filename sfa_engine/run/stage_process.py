@@ -92,8 +92,7 @@ def main() -> int:
         core = _open_core(given.runtime, given.device, given.data)
         trio.run(_serve, core, given.runtime, _read_config())
     except SfaError as error:
-        logger.error("%s", error)  # noqa: TRY400 - one line
-        return 1
+        return process_log.report(error)
     os.close(held)
     logger.info("ended")
     return 0

@@ -55,13 +55,8 @@ def main() -> int:
         settings = msgspec.json.decode(given.settings, type=WebConfig)
         held = take_lock(given.runtime / WEB_LOCK, "a web process", "stop it with `sfa stop`")
         asyncio.run(_serve(settings, given.runtime, closed_folder(given.data)))
-    except SfaError as error:
-        logger.error("%s", error)  # noqa: TRY400 - one line
-        return 1
-    except OSError as error:
-        hint = "check its permissions and the free space"
-        logger.error("%s: %s; %s", error.filename, error.strerror, hint)  # noqa: TRY400 - one line
-        return 1
+    except (SfaError, OSError) as error:
+        return process_log.report(error)
     os.close(held)
     logger.info("ended")
     return 0
