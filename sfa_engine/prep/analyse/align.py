@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sfa_engine.prep.analyse import heap
 from sfa_engine.prep.analyse.bar import novelty
 from sfa_engine.prep.analyse.features import Spectra
 from sfa_engine.prep.analyse.onset import Onsets
@@ -139,6 +140,7 @@ def align(
     Alignment
         Of all that were tried, the one by which most fits.
     """
+    heap.trim()
     spectra, energy = _transformed(described, edges_s)
     bars = len(spectra)
     none = np.zeros(bars, np.int64)

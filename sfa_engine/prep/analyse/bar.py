@@ -21,7 +21,15 @@ import numpy as np
 from sfa_engine.prep.analyse.features import Spectra
 from sfa_engine.prep.analyse.measurement import SWING_HZ
 from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets
-from sfa_engine.prep.analyse.smooth import Curve, Floats, gaussian, highest, in_parts, standard
+from sfa_engine.prep.analyse.smooth import (
+    Curve,
+    Floats,
+    gaussian,
+    highest,
+    in_parts,
+    standard,
+    totals,
+)
 
 _LAG = 12  # ms over which a level has risen
 _PART = 1 << 18  # ms that are folded at once, for memory
@@ -416,8 +424,9 @@ def _changes(
     """Return how much changes on each sixteenth, and its votes where that is most."""
     rows = stepwise(spectra, times_s)
     edges = np.clip((times_s * FRAME_HZ).astype(int), 0, len(onsets.attacks) - 1)
-    squares = (np.square(level, out=level) for level in onsets.levels.values())
-    power = np.stack([np.add.reduceat(s, edges, dtype=np.float64) for s in squares], axis=1)
+    ends = np.append(edges, len(onsets.attacks))
+    curves = (onsets.levels[name] for name in onsets.levels)
+    power = np.stack([np.diff(totals(curve, ends, power=2)) for curve in curves], axis=1)
     levels = 10 * np.log10(np.maximum(power, 1e-6))
     changes = {
         "chords": standard(novelty(rows.tones, 8)),

@@ -55,6 +55,7 @@ UNCHANGING = 0.94  # correlation of each fourth bar with the whole: drums 0.948.
 PHRASE_BARS = 4
 MIN_CLASSES = 4.8  # pitch classes that sound: a tone or a hum 1.4..4.7, music 5.7..11
 _LEAST_SURE = 0.1
+_SOME_FRAMES = 4096  # of spectra, at a time
 _PITCHES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _SHARPS = {"C#": "Db", "D#": "Eb", "G#": "Ab", "A#": "Bb"}
 
@@ -169,11 +170,21 @@ class Pitches:
         if not sizes.any():
             return 0.0
         width = len(OCTAVES) * 12 * FINE
-        frames = np.repeat(np.arange(len(sizes)), sizes)
-        places = frames * width + self._places.whole((), np.uint16)
-        before = places - width
-        near = np.isin(before, np.concatenate([places - 1, places, places + 1]))
-        return float(np.average(near, weights=self._weights.whole((), np.float32) + 1e-9))
+        ends = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+        whole = self._places.whole((), np.uint16)
+        weights = self._weights.whole((), np.float32)
+        lasts = total = 0.0
+        for at in range(0, len(sizes), _SOME_FRAMES):  # for memory
+            first, end = max(0, at - 1), min(len(sizes), at + _SOME_FRAMES)
+            part = slice(ends[first], ends[end])
+            frames = np.repeat(np.arange(end - first), sizes[first:end])
+            places = frames * width + whole[part]
+            there = np.concatenate([places - 1, places, places + 1])
+            own = ends[at] - ends[first]  # not the frame before them
+            weight = weights[ends[at] : ends[end]].astype(np.float64) + 1e-9
+            lasts += float(weight[np.isin(places[own:] - width, there)].sum())
+            total += float(weight.sum())
+        return lasts / total
 
     def _counted(self, inside: NDArray[np.bool_] | None = None) -> Floats:
         """Return the peaks of some frames by octave and fine pitch; quiet ones count less."""

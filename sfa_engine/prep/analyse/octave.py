@@ -21,12 +21,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from sfa_engine.prep.analyse import heap
 from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets
 from sfa_engine.prep.analyse.smooth import (
     Floats,
     autocorrelation,
     decimate,
-    gaussian,
     gaussian_in_parts,
     peaks,
 )
@@ -123,6 +123,7 @@ def features(onsets: Onsets, bpms: Sequence[float]) -> Floats:
 
 def _returns(onsets: Onsets) -> tuple[dict[str, Floats], float]:
     """Return the correlation of each band's attacks with themselves, and `hits_a_second`."""
+    heap.trim()
     lags = int(COARSE_HZ * 60 / SLOWEST * _MAX_BEATS) + _REACH + 1
     points = {name: gaussian_in_parts(onsets.rises[name], 6.0, COARSE_MS) for name in onsets.rises}
     points["all"] = decimate(onsets.strength, COARSE_MS)
@@ -147,7 +148,7 @@ def hits_a_second(onsets: Onsets) -> float:
     """
     rates = []
     for name in _STRUCK_BANDS:
-        curve = gaussian(onsets.rises[name], 4.0)
+        curve = gaussian_in_parts(onsets.rises[name], 4.0)
         tops = peaks(curve, _APART_MS, 0.0)
         heights = curve[tops].astype(np.float64)
         strong = float((heights**2).sum() / (heights.sum() + 1e-9))

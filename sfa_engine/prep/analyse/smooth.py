@@ -121,8 +121,13 @@ def highest(curve: NDArray[Real], width: int, *, trailing: bool = False) -> NDAr
 def peaks(curve: ArrayLike, width: int, least: float) -> Ints:
     """Return the places that are the highest within `width` points, and above `least`."""
     values = np.asarray(curve, np.float32)
-    top = in_parts(values, width, lambda part: highest(part, width))
-    found = np.flatnonzero((values >= top) & (values > least))
+    parts = [np.zeros(0, np.int64)]
+    for at in range(0, len(values), _PART):  # for memory
+        first = max(0, at - width)
+        part = values[first : at + _PART + width]
+        tops = (part >= highest(part, width)) & (part > least)
+        parts.append(at + np.flatnonzero(tops[at - first :][:_PART]))
+    found = np.concatenate(parts)
     if len(found) < 2:
         return found
     keep = np.concatenate([[True], np.diff(found) > 1])
