@@ -243,7 +243,7 @@ def read_text(file: Path) -> str:
     """Return the text of a profile's file, or refuse a file that cannot be read."""
     try:
         if not file.is_file():
-            raise Refused(f"no file {str(file)!r:.200}", "see `sfa midi map` for all profiles")
+            raise Refused(f'no file "{file!s:.200}"', "see `sfa midi map` for all profiles")
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
@@ -330,9 +330,7 @@ def _explain(text: str, kind: type[Any]) -> tuple[str, str, list[str]]:
     owner = next((_TABLES[word] for word in reversed(words) if word in _TABLES), kind)
     unknown = _UNKNOWN.search(text)
     if unknown:
-        known = list(owner.__struct_fields__)
-        if owner is Document:
-            known.append("control")
+        known = owner.__struct_encode_fields__
         hint = did_you_mean(unknown[1], known) or f"there are {', '.join(known)}"
         return f'unknown key "{unknown[1]:.60}"', hint, [*words, unknown[1]]
     message = (message[:1].lower() + message[1:]).removeprefix("object ")
