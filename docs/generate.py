@@ -25,6 +25,7 @@ from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
@@ -144,7 +145,7 @@ def backstage_verbs() -> str:
     """Return every verb of backstage in a table."""
     kinds = (
         *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs),
-        *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
+        *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs, NotificationVerbs),
     )
     return "\n".join(_verbs(*kinds))
 
