@@ -48,6 +48,7 @@ from sfa_engine.surfaces.osc.address import TARGETS, TRAVEL_SENDERS
 from sfa_engine.surfaces.osc.server import Server as OscServer
 from sfa_engine.surfaces.rtpmidi.server import Server as NetworkMidi
 from sfa_engine.surfaces.socket.server import Client as StageClient
+from sfa_engine.web.channel import Channel
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.health import Health
 from sfa_engine.web.metrics import Metrics
@@ -160,6 +161,7 @@ def web_endpoints() -> str:
         *SignIn(absent, absent).endpoints(),
         *People(absent, absent).endpoints(),
         *Upstream(absent, absent).endpoints(),
+        *Channel((), absent, absent, absent, absent).endpoints(),
     )
     rows = [
         (

@@ -18,7 +18,7 @@ from sfa_engine.web.exchange import Exchange
 from sfa_engine.web.problem import Problem
 
 logger = logging.getLogger(__name__)
-_HEADERS = [(name.encode(), value.encode()) for name, value in guard.HEADERS.items()]
+HEADER_PAIRS = [(name.encode(), value.encode()) for name, value in guard.HEADERS.items()]
 
 
 class App:
@@ -129,7 +129,7 @@ def _with_headers(send: Send) -> Send:
         if message["type"] == "http.response.start":
             given: list[Any] = message.setdefault("headers", [])
             names = {name.lower() for name, _ in given}
-            given.extend(pair for pair in _HEADERS if pair[0] not in names)
+            given.extend(pair for pair in HEADER_PAIRS if pair[0] not in names)
         await send(message)
 
     return sending

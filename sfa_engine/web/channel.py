@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from sfa_engine.errors import Refused
 from sfa_engine.web.activity import Activity
-from sfa_engine.web.app import check_host, normal_names
+from sfa_engine.web.app import HEADER_PAIRS, check_host, normal_names
 from sfa_engine.web.calls import Calls
 from sfa_engine.web.channel_client import ChannelClient
 from sfa_engine.web.endpoint import Endpoint
@@ -153,7 +153,7 @@ async def _deny(problem: Problem, send: Send) -> None:
         {
             "type": "websocket.http.response.start",
             "status": response.status_code,
-            "headers": response.raw_headers,
+            "headers": [*response.raw_headers, *HEADER_PAIRS],
         }
     )
     await send({"type": "websocket.http.response.body", "body": bytes(response.body)})

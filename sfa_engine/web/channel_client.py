@@ -131,6 +131,7 @@ class ChannelClient:
         self._activity = activity
         self._playback = playback
         self._limits = Limits()
+        self._own = calls.open_links()
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -149,6 +150,7 @@ class ChannelClient:
         finally:
             if member is not None:
                 self._leave_all(member)
+            await self._own.close()  # the engine releases what was held down
 
     async def _member(self) -> Member:
         actor = self._recheck() or await self._signed_in()
@@ -248,6 +250,8 @@ class ChannelClient:
                 raise Problem(422, "a token is the first message only", "open another connection")
 
     def _join(self, member: Member, parsed: Join) -> None:
+        if self._limits.take("joins", Rate.READ, time.monotonic()):
+            raise Problem(429, f"more than {Rate.READ.most} topics were joined in a minute")
         topic = topic_of(parsed.join)
         if parsed.paths is not None and topic.kind != PLAYBACK:
             raise Problem(422, f"{topic} takes no paths")
@@ -285,7 +289,9 @@ class ChannelClient:
 
     async def _answer(self, member: Member, request: Request) -> None:
         try:
-            result = await self._calls.call(member.actor, request.method, request.params)
+            result = await self._calls.call(
+                member.actor, request.method, request.params, own=self._own
+            )
             answer = self._form.encode({"id": request.id, "result": result})
         except (Problem, SfaError) as error:
             _send_error(member, error, request)

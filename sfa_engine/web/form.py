@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from sfa_engine.wire.frames import UNREADABLE
 Data = str | bytes
 _FLOAT = struct.Struct(">Bf")
 _FLOAT32 = 0xCA
+MAX_FLOAT = 3.4e38  # of 32 bits
 _ARRAY16 = struct.Struct(">BH")
 _IS_ARRAY16 = 0xDC
 _JSON = msgspec.json.Encoder()
@@ -73,7 +75,7 @@ def _single_floats(values: Sequence[Any]) -> msgspec.Raw:
     """Return an array with floats of 32 bits: half the size, and exact enough for pictures."""
     parts = [_ARRAY16.pack(_IS_ARRAY16, len(values))]
     for value in values:
-        if isinstance(value, float):
+        if isinstance(value, float) and not MAX_FLOAT < abs(value) < math.inf:
             parts.append(_FLOAT.pack(_FLOAT32, value))
         else:
             parts.append(_MSGPACK.encode(value))

@@ -62,7 +62,13 @@ class Service:
         self.gate = Gate(database)
         self.whole = asyncio.Event()
         metrics = Metrics(self._own[0])
-        calls = Calls(lambda: self.table, self._verbs_of, self.whole.is_set, self.gate)
+        calls = Calls(
+            lambda: self.table,
+            self._verbs_of,
+            self.whole.is_set,
+            self.gate,
+            lambda: Links(engine, "the engine"),
+        )
         self._activity = Activity(backstage, partial(calls.call, counted=False))
         self._playback = Playback(engine)
         channel = Channel(settings.names, self.gate, calls, self._activity, self._playback)
@@ -91,9 +97,11 @@ class Service:
         """Return a verb of backstage."""
         return next((each for each in self._backstage.verbs if each.name == name), None)
 
-    def _verbs_of(self, name: str) -> Verbs:
-        """Return what calls a verb."""
-        return self._engine_verbs if self._find(name) is None else self._backstage_verbs
+    def _verbs_of(self, name: str, own: Links | None) -> Verbs:
+        """Return what calls a verb: one of the engine by a client's own connection, if it has."""
+        if self._find(name) is not None:
+            return self._backstage_verbs
+        return self._engine_verbs if own is None else Verbs(own)
 
     def _rebuild(self) -> None:
         """Make the table again; backstage's verbs are its own, though the stage relays them."""

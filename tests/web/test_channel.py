@@ -1,11 +1,15 @@
 """The channel: a real web process beside a real engine and backstage."""
 
+import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -192,6 +196,16 @@ def test_calls_of_one_client_are_in_order_and_reads_of_a_token_are_counted(place
         codes = [reader.call("library.playlists").get("error", {}).get("code") for _ in range(140)]
     assert codes[:100] == [None] * 100
     assert codes[-1] == "too_many_requests"
+
+
+def test_what_a_client_holds_down_is_released_when_it_goes(place, peer):
+    with place.open(place.admin) as hand:
+        assert hand.call("set", path="deck1.bend", value=3)["result"]["value"] == 3
+        assert peer.call("get", path="deck1.bend")["result"]["value"] == 3
+    give_up = time.monotonic() + 30
+    while peer.call("get", path="deck1.bend")["result"]["value"]:
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
 
 
 # ---------------------------------------------------------------- bad messages
@@ -428,6 +442,25 @@ def test_ten_clients_get_thirty_messages_a_second_at_most(place, running, peer, 
         lambda m: m.get("event") == "anchor" and not m["data"]["playing"], "a stop"
     )
     assert stopped["data"]["rate"] == 0.0
+
+
+def test_the_example_of_the_guide_runs(place, tmp_path):
+    guide = (Path(__file__).parents[2] / "docs/web.md").read_text()
+    code = guide.partition("## Channel")[2].partition("```python\n")[2].partition("```")[0]
+    example = tmp_path / "example.py"
+    example.write_text(code.replace("8952", str(place.port)))
+    done = subprocess.run(
+        [sys.executable, example],
+        env={**os.environ, "SFA_TOKEN": place.admin},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == 5
+    assert ["deck1.filter", "master.level"] in [line.get("data") for line in lines]
+    assert -40 in [line.get("result", {}).get("value") for line in lines]
 
 
 # ---------------------------------------------------------------- slow, away
