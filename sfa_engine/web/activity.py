@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,22 @@ from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.web.feed import Feed
 from sfa_engine.web.member import Member
 from sfa_engine.web.problem import Problem, described
-from sfa_engine.web.rights import Actor
-from sfa_engine.web.topics import STATE, Topic, job_data, job_event, track_events
+from sfa_engine.web.rights import MACHINE, Actor, Right, may
+from sfa_engine.web.topics import (
+    STATE,
+    Topic,
+    job_data,
+    job_event,
+    owners_of,
+    track_events,
+)
 
 RETRY_S = 0.5
 WORKERS_PERIOD_S = 0.5
 MAX_TRIES = 5  # of a state that changes while it is asked for
 MAX_JOBS = 200  # of a state
+
+READ = Right("read", is_owned=True)
 
 Call = Callable[[Actor, str, Mapping[str, Any]], Awaitable[Any]]
 
@@ -41,7 +50,6 @@ class Activity(Feed):
         self._members: dict[Topic, set[Member]] = {}
         self._changes: Counter[Topic] = Counter()  # of topics with members
         self._asking: dict[tuple[Member, Topic], asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._steps: dict[Topic, dict[int, dict[str, Any]]] = {}  # of pipelines, by job
         self._workers_due = False
 
@@ -71,13 +79,6 @@ class Activity(Feed):
             self._steps.pop(topic, None)
         self.need(needed=bool(self._members))
 
-    async def close(self) -> None:
-        """End what is being asked for."""
-        tasks = [*self._asking.values(), *self._tasks]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
     # ---------------------------------------------------------------- the feed
 
     async def begin(self) -> None:
@@ -106,30 +107,40 @@ class Activity(Feed):
     def _on_job(self, job: dict[str, Any]) -> None:
         data = job_data(job)
         event = job_event(job["state"])
+        owners = owners_of(job)
         for topic in (Topic("jobs", job["job"]), Topic("jobs")):
-            self._tell(topic, event, data, job["job"])
+            self._tell(topic, event, data, job["job"], owners)
         if job["track"] is not None:
-            self._on_step(Topic("pipeline", job["track"]), data)
+            self._on_step(Topic("pipeline", job["track"]), data, owners)
         if Topic("workers") in self._members and not self._workers_due:
             self._workers_due = True
-            self._spawn(self._tell_workers())
+            self.spawn(self._tell_workers())
         for name, track in track_events(job):
             if name == "track:added":
-                self._spawn(self._tell_import(job["job"], track))
+                self.spawn(self._tell_import(job["job"], track))
             else:
                 self._tell_track(name, track)
 
-    def _on_step(self, topic: Topic, data: dict[str, Any]) -> None:
+    def _on_step(self, topic: Topic, data: dict[str, Any], owners: Collection[int]) -> None:
         if topic in self._members:
             steps = self._steps.setdefault(topic, {})
             steps[data["job"]] = data
-            self._tell(topic, STATE, _pipeline(topic, steps), STATE)
+            self._tell(topic, STATE, _pipeline(topic, steps), STATE, owners)
 
-    def _tell(self, topic: Topic, event: str, data: Any, key: Any) -> None:
+    def _tell(
+        self,
+        topic: Topic,
+        event: str,
+        data: Any,
+        key: Any,
+        owners: Collection[int] = (MACHINE,),
+    ) -> None:
+        """Send a message to those of a topic who may see what one of some accounts owns."""
         if topic in self._members:
             self._changes[topic] += 1
             for member in self._members[topic]:
-                member.send(topic, event, data, key)
+                if any(may(member.actor, READ, owner) for owner in owners):
+                    member.send(topic, event, data, key)
 
     def _tell_track(self, event: str, track: int) -> None:
         self._tell(Topic("tracks"), event, {"track": track}, (event, track))
@@ -156,7 +167,7 @@ class Activity(Feed):
         """Send a topic's state to a member, as soon as backstage gives it."""
         if before := self._asking.pop((member, topic), None):
             before.cancel()
-        task = asyncio.ensure_future(self._send_state(member, topic))
+        task = self.spawn(self._send_state(member, topic))
         self._asking[member, topic] = task
 
         def forget(done: asyncio.Task[None]) -> None:
@@ -217,11 +228,6 @@ class Activity(Feed):
         member.joined.pop(topic, None)
         self._remove(member, topic)
         member.send(topic, "error", described(error))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _listing(found: dict[str, Any]) -> dict[str, Any]:

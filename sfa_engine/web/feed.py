@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class Feed(ABC):
         self.is_away = False  # known to be
         self._is_needed = asyncio.Event()
         self._is_unneeded = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @abstractmethod
     async def begin(self) -> None:
@@ -58,6 +60,13 @@ class Feed(ABC):
             self._is_needed.clear()
             self._is_unneeded.set()
 
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something beside; it ends with the feed."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     async def run(self) -> None:
         """Run until cancelled."""
         try:
@@ -78,6 +87,9 @@ class Feed(ABC):
                 else:
                     await self.link.close()
         finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.link.close()
 
     def _be_away(self) -> None:

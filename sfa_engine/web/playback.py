@@ -47,7 +47,6 @@ class Playback(Feed):
         self._values: dict[str, Any] = {}
         self._watched: frozenset[str] = frozenset()  # what anchors are made of
         self._anchors: dict[str, Anchor] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()  # what one leaves another may just be joining
 
     # ---------------------------------------------------------------- members
@@ -57,7 +56,7 @@ class Playback(Feed):
         self._patterns[member] = tuple(patterns or DEFAULT_PATHS)
         self.need(needed=True)
         if self.is_there:
-            self._spawn(self._watch_for(member))
+            self.spawn(self._watch_for(member))
         elif self.is_away:
             member.send_away(_TOPIC)
 
@@ -69,13 +68,7 @@ class Playback(Feed):
             member.drop(_TOPIC, key)
         self.need(needed=bool(self._patterns))
         if self.is_there:
-            self._spawn(self._unwatch(names))
-
-    async def close(self) -> None:
-        """End what is under way."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            self.spawn(self._unwatch(names))
 
     # ---------------------------------------------------------------- the feed
 
@@ -86,7 +79,7 @@ class Playback(Feed):
 
     def on_there(self) -> None:
         for member in self._patterns:
-            self._spawn(self._watch_for(member))
+            self.spawn(self._watch_for(member))
 
     def on_away(self) -> None:
         self._names.clear()
@@ -183,11 +176,6 @@ class Playback(Feed):
         member.joined.pop(_TOPIC, None)
         self.leave(member)
         member.send(_TOPIC, "error", described(error))
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _send_anchor(member: Member, anchor: Anchor) -> None:

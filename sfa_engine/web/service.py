@@ -132,8 +132,7 @@ class Service:
         """
         database, passwords = Database(data / FILE), Passwords()
         service = cls(settings, runtime, database, passwords)
-        feeds = (service._activity, service._playback)
-        parts = (service._engine, service._backstage, *feeds)
+        parts = (service._engine, service._backstage, service._activity, service._playback)
         running = [asyncio.create_task(part.run()) for part in parts]
         try:
             yield service
@@ -141,8 +140,6 @@ class Service:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-            for feed in feeds:
-                await feed.close()
             for link in (*service._own, *service._links):
                 await link.close()
             passwords.close()

@@ -94,6 +94,11 @@ def job_data(job: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def owners_of(job: Mapping[str, Any]) -> frozenset[int]:
+    """Return the accounts that a job is for, 0 for the machine."""
+    return frozenset((job.get("account") or 0, *job.get("accounts", ())))
+
+
 def track_events(job: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     """Yield the events of tracks that a job's event means."""
     if job["state"] == "done" and job["track"] is not None and job["kind"] in _TRACK_EVENTS:
