@@ -30,6 +30,7 @@ from sfa_engine.web.rights import Actor, Right
 PATH = "/api/channel"
 MAX_CHANNELS = 128
 MAX_OF_ONE = 32  # address
+MAX_UNKNOWN = 8  # of an address, that have not sent their token yet: any site's page can open them
 
 
 class Channel:
@@ -59,6 +60,7 @@ class Channel:
         self._activity = activity
         self._playback = playback
         self._open: Counter[str] = Counter()  # by address
+        self._unknown: Counter[str] = Counter()
 
     def endpoints(self) -> list[Endpoint]:
         """Return its entry in the table of the API."""
@@ -80,10 +82,10 @@ class Channel:
             )
             await _deny(problem, send)
             return
+        signed_in = _SignedIn(self._gate, credential, address, self._unknown)
         self._open[address] += 1
         try:
             await send({"type": "websocket.accept", "subprotocol": subprotocol})
-            signed_in = _SignedIn(self._gate, credential, address)
             await ChannelClient(
                 *(receive, send, form, signed_in.by_token, signed_in.now),
                 *(self._calls, self._activity, self._playback),
@@ -91,6 +93,7 @@ class Channel:
         finally:
             self._open[address] -= 1
             self._open += Counter()  # without zeros
+            signed_in.be_known()
 
     def _admit(self, connection: HTTPConnection, address: str) -> Credential | None:
         """Return what a connection is signed in by; None if its first message has to say."""
@@ -104,7 +107,8 @@ class Channel:
         credential = self._credential(connection)
         actor = self._gate.actor_of(credential, address) if credential else None
         self._gate.count(actor, address, Rate.OPEN)
-        if self._open.total() >= MAX_CHANNELS or self._open[address] >= MAX_OF_ONE:
+        is_full = self._open.total() >= MAX_CHANNELS or self._open[address] >= MAX_OF_ONE
+        if is_full or (credential is None and self._unknown[address] >= MAX_UNKNOWN):
             raise Problem(503, "too many channels are open", "close some", code="busy")
         if credential is not None and actor is None:
             raise Problem(401, "not signed in", "sign in, or send a token")
@@ -125,10 +129,15 @@ class Channel:
 class _SignedIn:
     """Who is signed in on a connection, now."""
 
-    def __init__(self, gate: Gate, credential: Credential | None, address: str) -> None:
+    def __init__(
+        self, gate: Gate, credential: Credential | None, address: str, unknown: Counter[str]
+    ) -> None:
         self._gate = gate
         self._credential = credential
         self._address = address
+        self._unknown = unknown
+        self._is_unknown = credential is None
+        unknown[address] += self._is_unknown
 
     def now(self) -> Actor | None:
         if self._credential is None:
@@ -137,7 +146,16 @@ class _SignedIn:
 
     def by_token(self, token: str) -> Actor | None:
         self._credential = Credential(token, is_session=False)
+        self.be_known()
         return self.now()
+
+    def be_known(self) -> None:
+        """Count it no more among those without a token."""
+        if self._is_unknown:
+            self._is_unknown = False
+            self._unknown[self._address] -= 1
+            if not self._unknown[self._address]:
+                del self._unknown[self._address]
 
 
 async def _no_websocket(_exchange: Exchange) -> Response:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from sfa_engine.system.process_lock import lock_holder
 from sfa_engine.system.runtime_files import BACKSTAGE_LOCK, BACKSTAGE_SOCKET, STAGE_LOCK
 from sfa_engine.web import secrets, users
-from sfa_engine.web.channel import MAX_OF_ONE
+from sfa_engine.web.channel import MAX_OF_ONE, MAX_UNKNOWN
 from sfa_engine.web.rights import SYSTEM
 from sfa_engine.wire.blocking import SocketClient
 
@@ -157,6 +157,19 @@ def test_an_address_has_a_limit_of_channels(place):
             each.__exit__(None, None, None)
     with place.open(place.admin) as peer:
         peer.pong()
+
+
+def test_those_that_have_sent_no_token_leave_room_for_others(place):
+    with ExitStack() as opened:
+        unknown = [opened.enter_context(place.open()) for _ in range(MAX_UNKNOWN)]
+        assert place.refusal()[0] == 503
+        with place.open(place.admin) as peer:
+            peer.pong()
+        unknown[0].send(token=place.admin)
+        unknown[0].pong()
+        with place.open() as another:
+            another.send(token=place.admin)
+            another.pong()
 
 
 # ---------------------------------------------------------------- calls
