@@ -1,4 +1,4 @@
-"""What a server pushes, kept up while somebody needs it and over its restarts."""
+"""What a server pushes, kept up while it is needed, and over restarts."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def test_a_lost_connection_is_away_once_and_then_the_state_comes_again():
     asyncio.run(main())
 
 
-def test_it_watches_only_while_somebody_has_joined():
+def test_it_watches_only_while_a_topic_is_joined():
     async def main():
         async with activity(listed) as (made, pusher):
             one = member()
