@@ -25,6 +25,7 @@ from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
@@ -47,6 +48,7 @@ from sfa_engine.surfaces.osc.address import TARGETS, TRAVEL_SENDERS
 from sfa_engine.surfaces.osc.server import Server as OscServer
 from sfa_engine.surfaces.rtpmidi.server import Server as NetworkMidi
 from sfa_engine.surfaces.socket.server import Client as StageClient
+from sfa_engine.web.channel import Channel
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.health import Health
 from sfa_engine.web.metrics import Metrics
@@ -144,7 +146,7 @@ def backstage_verbs() -> str:
     """Return every verb of backstage in a table."""
     kinds = (
         *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs),
-        *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
+        *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs, NotificationVerbs),
     )
     return "\n".join(_verbs(*kinds))
 
@@ -159,6 +161,7 @@ def web_endpoints() -> str:
         *SignIn(absent, absent).endpoints(),
         *People(absent, absent).endpoints(),
         *Upstream(absent, absent).endpoints(),
+        *Channel((), absent, absent, absent, absent).endpoints(),
     )
     rows = [
         (

@@ -15,9 +15,11 @@ from pathlib import Path
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher, Outcome, Progress, Step
 from sfa_engine.backstage.executor import Executor, Local, Remote
+from sfa_engine.backstage.health_watcher import watch_health
 from sfa_engine.backstage.housekeeping import clean_nightly
 from sfa_engine.backstage.job import Job, Kind, Plan
 from sfa_engine.backstage.niceness import Niceness
+from sfa_engine.backstage.notifier import Notifier
 from sfa_engine.backstage.queue import Queue
 from sfa_engine.backstage.settings import Settings
 from sfa_engine.backstage.spotify_session import SpotifySession
@@ -31,6 +33,7 @@ from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
@@ -70,6 +73,7 @@ class Core:
         steps = _steps(context, catalogue)
         self.dispatcher = Dispatcher(context.queue, steps, context.settings.limits)
         self.watching = FolderWatcher(context, self.dispatcher)
+        self.notifier = Notifier(context.queue)
         self.verbs: Mapping[str, Bound] = {
             **exported(JobVerbs(context.queue, self.dispatcher)),
             **exported(PrepVerbs(context, self.dispatcher, self.watching)),
@@ -79,6 +83,7 @@ class Core:
             **exported(KitVerbs(context.settings.data, context.queue.owner)),
             **exported(ChainVerbs(context.settings.data)),
             **exported(PresetVerbs(context.settings.data)),
+            **exported(NotificationVerbs(context.database, self.notifier)),
         }
 
     @classmethod
@@ -126,6 +131,9 @@ class Core:
             group.create_task(listen(self._runtime, self._niceness, self._context.session))
             group.create_task(clean_nightly(last_s or 0.0, self._clean))
             group.create_task(self.watching.run())
+            group.create_task(self.notifier.run())
+            places = self._context.places
+            group.create_task(watch_health(places.bundles, self._runtime, self.notifier.add))
 
     async def _clean(self) -> None:
         await self._context.session.wait_unlocked()

@@ -93,15 +93,16 @@ class JobStore:
         batch: str = "",
         limit: int = MAX_LISTED,
         before: int = LAST,
+        track: int | None = None,
     ) -> list[Job]:
-        """Return jobs, newest first, optionally of some states or one batch."""
+        """Return jobs, newest first, optionally of some states, one batch or one track."""
         wanted = [State(state) for state in states] or [*LIVE, *ENDED]
         slots = ", ".join("?" * len(wanted))
         found = await self.database.fetch(
             f"SELECT * FROM told_jobs WHERE state IN ({slots})"  # noqa: S608 - question marks
             " AND (? = '' OR id IN (SELECT job_id FROM batch_jobs WHERE batch = ?))"
-            " AND id < ? ORDER BY id DESC LIMIT ?",
-            (*wanted, batch, batch, before, limit),
+            " AND (? IS NULL OR track_id = ?) AND id < ? ORDER BY id DESC LIMIT ?",
+            (*wanted, batch, batch, track, track, before, limit),
         )
         return [Job.of(each) for each in found]
 

@@ -26,8 +26,10 @@ from sfa_engine.backstage.job import (
 from sfa_engine.backstage.job_store import JobStore
 from sfa_engine.backstage.services.errors import ServiceError
 from sfa_engine.errors import MediaError, Refused, SfaError
-from sfa_engine.library import tracks
+from sfa_engine.library import notifications, tracks
 from sfa_engine.library.database import Connection, Row, change, insert, row, rows
+from sfa_engine.library.notifications import Level, News
+from sfa_engine.wire.frames import sayable
 
 KEEP_S = 7 * 86_400.0
 DUE_NOW = 0.0  # whatever the clock says
@@ -314,6 +316,7 @@ class Queue(JobStore):
                 if changed_jobs[0].track is not None:
                     why = f"{job.kind}: {error.message}".encode("utf-8", "replace").decode()
                     await tracks.set_state(connection, changed_jobs[0].track, "failed", why)
+                await notifications.add(connection, _news_of(changed_jobs[0]), self.now())
         for each in changed_jobs:
             self._notify(each)
 
@@ -454,6 +457,15 @@ class Queue(JobStore):
         )
         for listener in list(self._listeners):
             listener(event)
+
+
+def _news_of(job: Job) -> News:
+    """Return what is said of a job that failed for good."""
+    error = job.error or {}
+    kind = "disk.full" if error.get("code") == "disk-full" else "job.failed"
+    name = f"{job.kind} of {job.title}" if job.title else f"{job.kind} job {job.id}"
+    sentence = sayable(f"{name} failed: {error.get('message', '')}")
+    return News(Level.ERROR, kind, sentence, sayable(error.get("hint", "")), job.track, job.id)
 
 
 class StaleError(SfaError):

@@ -1,4 +1,4 @@
-"""Backstage's socket: the library's and the queue's verbs, ``jobs.watch`` and ``library.watch``.
+"""Backstage's socket: the verbs of library and queue, and those that push: ``jobs.watch`` ….
 
 Clients of the stage come here through it; the command line comes straight. A client that does not
 read gets the newest state of each job and track when it does, and delays no other.
@@ -17,6 +17,8 @@ from typing import Any
 from sfa_engine import __version__
 from sfa_engine.backstage.core import Core
 from sfa_engine.backstage.queue import Event
+from sfa_engine.backstage.verbs.notifications import shown
+from sfa_engine.library.notifications import Notification
 from sfa_engine.wire import aio, connection
 from sfa_engine.wire.session import Session
 from sfa_engine.wire.verbs import Text, exported, verb
@@ -26,7 +28,7 @@ NEWS_PERIOD_S = 0.05
 
 
 class Server(aio.Server):
-    """Serves the core's verbs, ``jobs.watch`` and ``library.watch``.
+    """Serves the core's verbs, and ``jobs.watch``, ``library.watch``, ``notifications.watch``.
 
     Parameters
     ----------
@@ -87,11 +89,12 @@ class Client:
             "backstage", __version__, {**core.verbs, **exported(self)}, on_fault=_log_fault
         )
         self.peer = aio.Peer(reader, writer, self.session)
-        self._news: dict[tuple[str, int], dict[str, Any]] = {}  # by method, and job or track
+        self._news: dict[tuple[str, int], dict[str, Any]] = {}  # by method, and number
         self._wake = asyncio.Event()
         self._batch = ""
         self._end_watch: Callable[[], None] = lambda: None
         self._end_library_watch: Callable[[], None] = lambda: None
+        self._end_notifications: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         """Serve it until it leaves; what it asked for until then is done all the same."""
@@ -100,6 +103,7 @@ class Client:
         finally:
             self._end_watch()
             self._end_library_watch()
+            self._end_notifications()
 
     @verb(scope="read")
     def jobs_watch(self, batch: Text = "") -> dict[str, Any]:
@@ -135,6 +139,24 @@ class Client:
         self._end_library_watch = lambda: None
         self._drop("track")
         return {}
+
+    @verb(scope="read")
+    def notifications_watch(self) -> dict[str, Any]:
+        """Push ``notification`` notifications: each new one, and each that was read."""
+        self._end_notifications()
+        self._end_notifications = self._core.notifier.listen(self._on_notification)
+        return {}
+
+    @verb(scope="read")
+    def notifications_unwatch(self) -> dict[str, Any]:
+        """Push no more of notifications."""
+        self._end_notifications()
+        self._end_notifications = lambda: None
+        self._drop("notification")
+        return {}
+
+    def _on_notification(self, each: Notification) -> None:
+        self._tell("notification", each.id, shown(each))
 
     def _on_event(self, event: Event) -> None:
         if not self._batch or self._batch in event.batches:

@@ -120,6 +120,16 @@ def jobs(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
     ]
 
 
+def notifications(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete the number of a notification that was not read."""
+    found = _ask("notifications.list", "notifications", unread=True, limit=MAX_ITEMS)
+    return [
+        CompletionItem(str(each["id"]), help=one_line(each["sentence"]))
+        for each in found
+        if str(each["id"]).startswith(incomplete)
+    ]
+
+
 def cues(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
     """Complete the name of a cue or a section of the track on a deck."""
     found = _ask("deck.cues", "places", ENGINE_SOCKET, deck=context.params.get("deck"))
@@ -181,6 +191,7 @@ _ARGUMENTS = {
     ("show", "job"): jobs,
     ("retry", "job"): jobs,
     ("cancel", "job"): jobs,
+    ("read", "notification"): notifications,
 }
 
 

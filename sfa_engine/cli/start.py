@@ -89,7 +89,7 @@ def _web(config: WebConfig, *, wanted: bool | None, say: Callable[[str], None]) 
 
     if not (config.enabled if wanted is None else wanted):
         return None
-    needed = ("argon2", "httptools", "starlette", "uvicorn")
+    needed = ("argon2", "httptools", "starlette", "uvicorn", "websockets")
     missing = [name for name in needed if find_spec(name) is None]
     if not missing:
         return config

@@ -380,3 +380,23 @@ CREATE TABLE followed_entries (
 CREATE INDEX followed_entries_location ON followed_entries (location) WHERE entry_id IS NULL;
 CREATE INDEX followed_entries_entry ON followed_entries (entry_id) WHERE entry_id IS NOT NULL;
 """
+
+# What happened, for a person to read later. The trigger bounds it, whichever function adds a row.
+NOTIFICATIONS = """
+CREATE TABLE notifications (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_s REAL NOT NULL,
+    level TEXT NOT NULL CHECK (level IN ('info', 'warning', 'error')),
+    kind TEXT NOT NULL, -- as job.failed
+    sentence TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    track_id INTEGER REFERENCES tracks ON DELETE SET NULL,
+    job_id INTEGER REFERENCES jobs ON DELETE SET NULL,
+    is_read INTEGER NOT NULL DEFAULT 0 CHECK (is_read IN (0, 1))
+);
+CREATE INDEX notifications_track ON notifications (track_id) WHERE track_id IS NOT NULL;
+CREATE INDEX notifications_job ON notifications (job_id) WHERE job_id IS NOT NULL;
+CREATE TRIGGER notifications_bounded AFTER INSERT ON notifications BEGIN
+    DELETE FROM notifications WHERE id <= new.id - 1000;
+END;
+"""

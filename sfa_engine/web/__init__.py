@@ -25,6 +25,14 @@ link           requests to the stage and to backstage                           
 catalogue      what these can do, as they describe it                           sockets
 verb_endpoints verbs as endpoints                                               sockets
 sign_in …      endpoints of a topic: also people, health, metrics, documents …  all
+channel        the WebSocket: who may open it                                   ASGI
+channel_client one of its clients: messages, calls, rights                      ASGI
+form, outbox   its messages: how they are written, which wait                   none
+topics, anchor what is sent of jobs and decks                                   none
+feed           what a server pushes, over its restarts                          sockets
+activity       topics of backstage                                              sockets
+playback       the engine's values and readings                                 sockets
+websocket      limits on uvicorn's WebSockets                                   socket
 service        all of that, put together                                        all
 listener       TCP sockets, limits on connections, uvicorn                      sockets
 control        ``web.sock``: what supervisor and command line ask               socket

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sfa_engine.errors import EngineError, FaultError, SfaError
 from sfa_engine.web import guard
@@ -18,7 +18,7 @@ from sfa_engine.web.exchange import Exchange
 from sfa_engine.web.problem import Problem
 
 logger = logging.getLogger(__name__)
-_HEADERS = [(name.encode(), value.encode()) for name, value in guard.HEADERS.items()]
+HEADER_PAIRS = [(name.encode(), value.encode()) for name, value in guard.HEADERS.items()]
 
 
 class App:
@@ -39,6 +39,8 @@ class App:
         Returns whether the table has all endpoints; before, an unknown one may come yet.
     finish : callable, optional
         Called with each exchange that was answered without an error, and the response.
+    channel : ASGI application, optional
+        Serves WebSockets.
     """
 
     def __init__(
@@ -49,16 +51,20 @@ class App:
         count: Callable[[str, int, float], None] = lambda _method, _status, _seconds: None,
         is_whole: Callable[[], bool] = lambda: True,
         finish: Callable[[Exchange, Response], None] = lambda _exchange, _response: None,
+        channel: ASGIApp | None = None,
     ) -> None:
         self._table = table
-        self._names = frozenset(name.lower().removesuffix(".") for name in names)
+        self._names = normal_names(names)
         self._admit = admit
         self._count = count
         self._is_whole = is_whole
         self._finish = finish
+        self._channel = channel
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of any kind."""
+        if scope["type"] == "websocket" and self._channel is not None:
+            await self._channel(scope, receive, send)
         if scope["type"] != "http":
             return
         began_s = time.monotonic()
@@ -79,10 +85,7 @@ class App:
             return Problem.of(FaultError.of(error)).response()
 
     async def _answer(self, request: Request) -> Response:
-        host = request.headers.get("host", "")
-        if not guard.is_ours(host, self._names):
-            hint = "add it to `names` in [web] of the configuration"
-            raise Problem(421, f'"{host:.100}" is not a name of this machine', hint)
+        check_host(request.headers.get("host", ""), self._names)
         endpoint, path = self._find(request.method, request.scope["path"])
         exchange = Exchange(request, dict(path))
         self._admit(exchange, endpoint)
@@ -101,6 +104,24 @@ class App:
             raise
 
 
+def normal_names(names: Collection[str]) -> frozenset[str]:
+    """Return configured host names as they are compared."""
+    return frozenset(name.lower().removesuffix(".") for name in names)
+
+
+def check_host(host: str, names: Collection[str]) -> None:
+    """Refuse a Host header that does not name this machine.
+
+    Raises
+    ------
+    Problem
+        421.
+    """
+    if not guard.is_ours(host, names):
+        hint = "add it to `names` in [web] of the configuration"
+        raise Problem(421, f'"{host:.100}" is not a name of this machine', hint)
+
+
 def _with_headers(send: Send) -> Send:
     """Return a sender that adds the security headers to each answer."""
 
@@ -108,7 +129,7 @@ def _with_headers(send: Send) -> Send:
         if message["type"] == "http.response.start":
             given: list[Any] = message.setdefault("headers", [])
             names = {name.lower() for name, _ in given}
-            given.extend(pair for pair in _HEADERS if pair[0] not in names)
+            given.extend(pair for pair in HEADER_PAIRS if pair[0] not in names)
         await send(message)
 
     return sending

@@ -23,6 +23,7 @@ PUSHING = frozenset(
     {
         *("hello", "describe", "watch", "unwatch", "jobs.watch", "jobs.unwatch"),
         *("library.watch", "library.unwatch", "midi.learn", "midi.monitor"),
+        *("notifications.watch", "notifications.unwatch"),
     }
 )
 FILES = frozenset({"kits.decode", "kits.save"})  # take paths of this machine's files

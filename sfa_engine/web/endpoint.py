@@ -78,10 +78,16 @@ class Table:
     Parameters
     ----------
     endpoints : iterable of Endpoint
+
+    Attributes
+    ----------
+    verbs : dict of str to Described
+        The verbs that they call, by their names.
     """
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self.endpoints = tuple(endpoints)
+        self.verbs = {one.verb.name: one.verb for one in self.endpoints if one.verb is not None}
         self._by_path: dict[str, dict[str, Endpoint]] = {}
         for one in self.endpoints:
             path = one.path.rpartition("/")[0] + "/*" if one.variable else one.path

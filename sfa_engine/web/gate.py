@@ -6,9 +6,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
+from starlette.types import Scope
 
 from sfa_engine.errors import SfaError
 from sfa_engine.web import secrets, users
@@ -16,12 +18,25 @@ from sfa_engine.web.database import Database
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange
 from sfa_engine.web.guard import Sender, is_loopback, sender
-from sfa_engine.web.limits import Limits
+from sfa_engine.web.limits import Limits, Rate
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.rights import Actor
 
 logger = logging.getLogger(__name__)
 SCHEME = "bearer "
+
+
+@dataclass(frozen=True)
+class Credential:
+    """The secret that a connection was signed in with: of a session, or a token."""
+
+    secret: str
+    is_session: bool
+
+
+def bearer_secret(header: str) -> str:
+    """Return the token in an Authorization header; empty if it has another scheme."""
+    return header[len(SCHEME) :].strip() if header[: len(SCHEME)].lower() == SCHEME else ""
 
 
 class Gate:
@@ -98,16 +113,10 @@ class Gate:
             set_cookie(exchange, response, exchange.extended)
 
     def _bearer(self, given: str) -> Actor:
-        found = None
-        if given[: len(SCHEME)].lower() == SCHEME:
-            secret = given[len(SCHEME) :].strip()
-            found = secrets.actor_of_token(self._database.reader, secret)
-        if found is None:
+        actor = self.actor_of(Credential(bearer_secret(given), is_session=False), "")
+        if actor is None:
             headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             raise Problem(401, "the token is not valid", "make another one", headers=headers)
-        actor, is_due = found
-        if is_due:
-            self._mark(self._database.write(secrets.mark_token, secret))
         return actor
 
     def _limit(self, exchange: Exchange, endpoint: Endpoint) -> None:
@@ -115,11 +124,34 @@ class Gate:
         is_read = exchange.request.method in {"GET", "HEAD"}
         if actor is not None and actor.is_page and is_read:
             return
-        who = f"#{actor.account}" if actor is not None else exchange.address
-        wait_s = self._limits.take(who, endpoint.rate, time.monotonic())
+        self.count(actor, exchange.address, endpoint.rate)
+
+    def count(self, actor: Actor | None, address: str, rate: Rate) -> None:
+        """Count a request of an account, or of an address without one.
+
+        Raises
+        ------
+        Problem
+            429: there were too many.
+        """
+        who = f"#{actor.account}" if actor is not None else address
+        wait_s = self._limits.take(who, rate, time.monotonic())
         if wait_s:
             headers = {"Retry-After": str(wait_s)}
             raise Problem(429, "too many requests", f"wait {wait_s} s", headers=headers)
+
+    def actor_of(self, credential: Credential, address: str) -> Actor | None:
+        """Return whom a credential signs in now; None if it is not valid any more."""
+        find = secrets.actor_of_session if credential.is_session else secrets.actor_of_token
+        found = find(self._database.reader, credential.secret)
+        if found is None:
+            return None
+        actor, is_due = found
+        if is_due and credential.is_session:
+            self._mark(self._database.write(secrets.mark_session, credential.secret, address))
+        elif is_due:
+            self._mark(self._database.write(secrets.mark_token, credential.secret))
+        return actor
 
     def _mark(self, write: Coroutine[Any, Any, None]) -> None:
         """Write a use down, while the request is answered."""
@@ -148,6 +180,11 @@ def set_cookie(exchange: Exchange, response: Response, secret: str) -> None:
 
 
 def cookie_name(exchange: Exchange) -> str:
+    """Return the name of the session's cookie."""
+    return cookie_of(exchange.request.scope)
+
+
+def cookie_of(scope: Scope) -> str:
     """Return the name of the session's cookie: other ports of this host get it too."""
-    server = exchange.request.scope.get("server")
+    server = scope.get("server")
     return f"sfa_session_{server[1] if server else 0}"

@@ -106,9 +106,12 @@ def sender(method: str, headers: Mapping[str, str]) -> Sender:
     site = headers.get("sec-fetch-site")
     if site is not None:
         return Sender.OURS if site in {"same-origin", "none"} else Sender.OTHER
-    origin = headers.get("origin")
-    if origin is None:
+    if "origin" not in headers:
         return Sender.PROGRAM
-    _, separator, host = origin.lower().partition("://")
-    is_same = separator and host == headers.get("host", "").lower()
-    return Sender.OURS if is_same else Sender.OTHER
+    return Sender.OURS if is_same_origin(headers) else Sender.OTHER
+
+
+def is_same_origin(headers: Mapping[str, str]) -> bool:
+    """Return whether Origin is there, and names the host that the request is sent to."""
+    _, separator, host = headers.get("origin", "").lower().partition("://")
+    return bool(separator) and host == headers.get("host", "").lower()

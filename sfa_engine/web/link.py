@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from sfa_engine.wire.caller import Caller
 from sfa_engine.wire.stream import Notification
 from sfa_engine.wire.verbs import Scope
 
+logger = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
 
@@ -33,12 +35,22 @@ class Link:
         Of the server, for errors.
     scopes : collection, optional
         Of the connection; all that the server grants by default.
+    on_push : callable, optional
+        Called with what the server pushes: a method, and its parameters.
     """
 
-    def __init__(self, path: Path, name: str, scopes: Collection[Scope] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        scopes: Collection[Scope] | None = None,
+        on_push: Callable[[str, Any], None] | None = None,
+    ) -> None:
         self.path = path
         self.name = name
+        self.opened = 0  # times
         self._scopes = scopes
+        self._on_push = on_push
         self._opening = asyncio.Lock()
         self._line: _Line | None = None
 
@@ -87,7 +99,8 @@ class Link:
                 except (OSError, TimeoutError):
                     hint = "start it with `sfa start`"
                     raise EngineError(f"{self.name} is not running", hint) from None
-                self._line = _Line(reader, writer, caller)
+                self._line = _Line(reader, writer, caller, self._on_push)
+                self.opened += 1
             return self._line
 
 
@@ -95,9 +108,14 @@ class _Line:
     """An open connection."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: Caller
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        caller: Caller,
+        on_push: Callable[[str, Any], None] | None,
     ) -> None:
         self._reader, self._writer, self._caller = reader, writer, caller
+        self._on_push = on_push
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._task = asyncio.create_task(self._read())
 
@@ -132,11 +150,14 @@ class _Line:
                 self._caller.receive_data(data)
                 while (event := self._caller.next_event()) is not None:
                     if isinstance(event, Notification):
+                        self._push(event)
                         continue
                     if event.id is None:  # of the connection: hello was refused, say
                         failure = event.error or failure
                         return
                     self._deliver(event.id, event.error, event.result)
+                if self._on_push is not None:
+                    await asyncio.sleep(0)  # a burst is passed on before more is read
         except SfaError as error:
             failure = error
         except ConnectionError:
@@ -146,6 +167,14 @@ class _Line:
             for waiting in self._waiting.values():
                 if not waiting.done():
                     waiting.set_exception(failure)
+
+    def _push(self, pushed: Notification) -> None:
+        if self._on_push is None:
+            return
+        try:
+            self._on_push(pushed.method, msgspec.msgpack.decode(pushed.params))
+        except Exception:
+            logger.exception("%s of %s", pushed.method, self._caller.name)
 
     def _deliver(self, number: int, error: SfaError | None, result: Any) -> None:
         waiting = self._waiting.get(number)

@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from sfa_engine.errors import EngineError
 from sfa_engine.web.guard import HEADERS
 from sfa_engine.web.problem import Problem
+from sfa_engine.web.websocket import MAX_BYTES, WebSocket
 
 MAX_CONNECTIONS = 512
 MAX_OF_ONE = 128  # address
@@ -149,7 +150,9 @@ async def serve(
     config = uvicorn.Config(
         app,
         http=Protocol,
-        ws="none",
+        ws=WebSocket,
+        ws_max_size=MAX_BYTES,
+        ws_per_message_deflate=False,
         loop="asyncio",
         lifespan="off",
         log_config=None,

@@ -94,3 +94,9 @@ class Problem(Exception):  # noqa: N818 - it is an answer, not a fault
         }
         body = msgspec.json.encode(document)
         return Response(body, self.status, self.headers, MEDIA_TYPE)
+
+
+def described(error: Problem | SfaError) -> dict[str, str]:
+    """Return an error as a message of the channel has it."""
+    problem = error if isinstance(error, Problem) else Problem.of(error)
+    return {"code": problem.code, "message": problem.detail, "hint": problem.hint}

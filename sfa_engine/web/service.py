@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET, ENGINE_SOCKET
+from sfa_engine.web.activity import Activity
 from sfa_engine.web.app import App
+from sfa_engine.web.calls import Calls
 from sfa_engine.web.catalogue import Catalogue, Described
+from sfa_engine.web.channel import Channel
 from sfa_engine.web.database import FILE, Database
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.endpoint import Table
@@ -19,6 +23,7 @@ from sfa_engine.web.link import Link, Links
 from sfa_engine.web.metrics import Metrics
 from sfa_engine.web.password import Passwords
 from sfa_engine.web.people import People
+from sfa_engine.web.playback import Playback
 from sfa_engine.web.settings import WebConfig
 from sfa_engine.web.sign_in import SignIn
 from sfa_engine.web.static_files import StaticFiles
@@ -57,6 +62,16 @@ class Service:
         self.gate = Gate(database)
         self.whole = asyncio.Event()
         metrics = Metrics(self._own[0])
+        calls = Calls(
+            lambda: self.table,
+            self._verbs_of,
+            self.whole.is_set,
+            self.gate,
+            lambda: Links(engine, "the engine"),
+        )
+        self._activity = Activity(backstage, partial(calls.call, counted=False))
+        self._playback = Playback(engine)
+        channel = Channel(settings.names, self.gate, calls, self._activity, self._playback)
         self._fixed = (
             *Health(*self._own).endpoints(),
             *metrics.endpoints(),
@@ -65,6 +80,7 @@ class Service:
             *SignIn(database, passwords).endpoints(),
             *People(database, self._own[0]).endpoints(),
             *Upstream(self._backstage_verbs, self._find).endpoints(),
+            *channel.endpoints(),
         )
         self.table = Table(self._fixed)
         self.app = App(
@@ -74,11 +90,18 @@ class Service:
             metrics.count,
             self.whole.is_set,
             self.gate.extend,
+            channel,
         )
 
     def _find(self, name: str) -> Described | None:
         """Return a verb of backstage."""
         return next((each for each in self._backstage.verbs if each.name == name), None)
+
+    def _verbs_of(self, name: str, own: Links | None) -> Verbs:
+        """Return what calls a verb: one of the engine by a client's own connection, if it has."""
+        if self._find(name) is not None:
+            return self._backstage_verbs
+        return self._engine_verbs if own is None else Verbs(own)
 
     def _rebuild(self) -> None:
         """Make the table again; backstage's verbs are its own, though the stage relays them."""
@@ -109,8 +132,8 @@ class Service:
         """
         database, passwords = Database(data / FILE), Passwords()
         service = cls(settings, runtime, database, passwords)
-        catalogues = (service._engine, service._backstage)
-        running = [asyncio.create_task(catalogue.run()) for catalogue in catalogues]
+        parts = (service._engine, service._backstage, service._activity, service._playback)
+        running = [asyncio.create_task(part.run()) for part in parts]
         try:
             yield service
         finally:

@@ -47,9 +47,10 @@ class JobVerbs:
         batch: Text = "",
         limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = MAX_LISTED,
         before: Count = LAST,
+        track: Count | None = None,
     ) -> dict[str, Any]:
-        """Return jobs, newest first, of some states or one batch, and the counts of all."""
-        found = await self._queue.list(states, batch, limit, before)
+        """Return jobs, newest first, of some states, a batch or a track; and the counts of all."""
+        found = await self._queue.list(states, batch, limit, before, track)
         return {
             "jobs": fit_in_frame(self._to_dict(job) for job in found),
             "counts": await self._queue.counts(),
