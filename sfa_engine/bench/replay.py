@@ -56,6 +56,7 @@ enabled = false
 format = "float"
 """
 SEED = 21
+ON_BEAT = 1e-3  # beats, within which a loop is of whole beats
 Progress = Callable[[float], None]
 Audio = npt.NDArray[np.float32]
 
@@ -203,7 +204,8 @@ def resume_errors_ms(rig: Rig) -> list[float]:
     """Return how far the first block of a resumed set began from a downbeat, in ms.
 
     It is worked out back from a later reading of the deck that leads: nothing has touched it yet.
-    Nothing is returned of a deck that stands, or whose motion is not its tempo's.
+    Nothing is returned of a deck that stands, or whose motion is not its tempo's, or that loops
+    parts of a beat.
     """
     first = _first_frame(rig)
     memory = rig.host.memory
@@ -226,8 +228,12 @@ def resume_errors_ms(rig: Rig) -> list[float]:
     # The reading is of the next frame on the raster.
     raster = -(-frame // 32) * 32
     began = float(reading["beat"]) - (raster - first) / rate / beat_s
+    loop = memory.engine["values"]["deck"][lead - 1]["loop"]
+    loops = bool(loop["active"])
+    beats = float(loop["end"] - loop["start"]) / beat_s / memory.value(f"deck{lead}.rate")
+    if loops and abs(beats - round(beats)) > ON_BEAT:
+        return []
     # A loop may have no downbeat, and then begins with its start, on a beat.
-    loops = bool(memory.engine["values"]["deck"][lead - 1]["loop"]["active"])
     bar = 1.0 if loops else 4.0
     off = began - round(began / bar) * bar
     return [abs(off) * beat_s * 1e3]
