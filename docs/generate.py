@@ -28,6 +28,7 @@ from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
+from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
 from sfa_engine.desk import DESK, Button, Control, Desk, Each, Fader, Meter, Section
 from sfa_engine.desk.chains import BUILT_IN
 from sfa_engine.desk.control import COLORS, GROUPS
@@ -144,7 +145,7 @@ def backstage_verbs() -> str:
     """Return every verb of backstage in a table."""
     kinds = (
         *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs),
-        *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
+        *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs, WebhookVerbs),
     )
     return "\n".join(_verbs(*kinds))
 

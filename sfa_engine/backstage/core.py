@@ -16,9 +16,9 @@ from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher, Outcome, Progress, Step
 from sfa_engine.backstage.executor import Executor, Local, Remote
 from sfa_engine.backstage.housekeeping import clean_nightly
-from sfa_engine.backstage.job import Job, Kind, Plan
+from sfa_engine.backstage.job import ENDED, Job, Kind, Plan
 from sfa_engine.backstage.niceness import Niceness
-from sfa_engine.backstage.queue import Queue
+from sfa_engine.backstage.queue import Event, Queue
 from sfa_engine.backstage.settings import Settings
 from sfa_engine.backstage.spotify_session import SpotifySession
 from sfa_engine.backstage.stage_listener import listen
@@ -35,7 +35,11 @@ from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
 from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
+from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
 from sfa_engine.backstage.watch_folders import FolderWatcher
+from sfa_engine.backstage.webhooks.address import networks_of
+from sfa_engine.backstage.webhooks.post import Poster
+from sfa_engine.backstage.webhooks.sender import Sender
 from sfa_engine.errors import SfaError
 from sfa_engine.library.database import Database
 from sfa_engine.library.places import Places
@@ -70,6 +74,10 @@ class Core:
         steps = _steps(context, catalogue)
         self.dispatcher = Dispatcher(context.queue, steps, context.settings.limits)
         self.watching = FolderWatcher(context, self.dispatcher)
+        networks = networks_of(context.settings.webhooks.allow)
+        self._sender = Sender(context.database, Secrets(context.settings.data), Poster(networks))
+        context.queue.on_end.append(self._sender.on_end)
+        context.queue.listen(self._on_event)
         self.verbs: Mapping[str, Bound] = {
             **exported(JobVerbs(context.queue, self.dispatcher)),
             **exported(PrepVerbs(context, self.dispatcher, self.watching)),
@@ -79,6 +87,7 @@ class Core:
             **exported(KitVerbs(context.settings.data, context.queue.owner)),
             **exported(ChainVerbs(context.settings.data)),
             **exported(PresetVerbs(context.settings.data)),
+            **exported(WebhookVerbs(self._sender, networks)),
         }
 
     @classmethod
@@ -126,6 +135,16 @@ class Core:
             group.create_task(listen(self._runtime, self._niceness, self._context.session))
             group.create_task(clean_nightly(last_s or 0.0, self._clean))
             group.create_task(self.watching.run())
+            group.create_task(self._sender.run())
+
+    async def has_work_left(self) -> bool:
+        """Return whether something has to be ended before the process does."""
+        return self._sender.is_sending or await self.dispatcher.has_work_left()
+
+    def _on_event(self, event: Event) -> None:
+        """Deliver what the end of a job has queued, now that it is committed."""
+        if event.state in ENDED:
+            self._sender.wake()
 
     async def _clean(self) -> None:
         await self._context.session.wait_unlocked()

@@ -52,7 +52,7 @@ class Server(aio.Server):
                 is_alone = not self.clients - self.watchers
                 await asyncio.wait_for(self.moved.wait(), period_s if is_alone else None)
             except TimeoutError:
-                is_needed = await self.core.dispatcher.has_work_left()
+                is_needed = await self.core.has_work_left()
                 if not is_needed and not self.clients - self.watchers:
                     self.is_ending = True
                     return

@@ -132,6 +132,19 @@ class DownloadConfig:
 
 
 @dataclass(frozen=True)
+class WebhooksConfig:
+    """``[webhooks]``.
+
+    Parameters
+    ----------
+    allow : tuple of str
+        Networks that are sent to although they are not of the internet, as ``192.168.1.0/24``.
+    """
+
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """What backstage is given at its start.
 
@@ -150,6 +163,7 @@ class Settings:
     download : DownloadConfig
     analysis : AnalysisConfig
     cues : CuesConfig
+    webhooks : WebhooksConfig
     """
 
     data: Path
@@ -162,6 +176,7 @@ class Settings:
     download: DownloadConfig = field(default_factory=DownloadConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
     cues: CuesConfig = field(default_factory=CuesConfig)
+    webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
 
     @property
     def limits(self) -> Mapping[str, int]:

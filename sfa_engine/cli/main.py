@@ -26,7 +26,7 @@ _OWN_MODULE = (
     *("analyze", "bundle", "clock", "completion", "demo", "devices", "doctor", "fx", "health"),
     *("jobs", "journal", "kit", "lalalai", "layout", "library", "log", "midi", "osc", "pad"),
     *("prep", "preset", "record", "render", "replay", "secret"),
-    *("separate", "spotify", "start", "status", "stop", "web"),
+    *("separate", "spotify", "start", "status", "stop", "web", "webhook"),
 )
 # Command -> its module; the function has the command's name, `set_` for `set`.
 COMMANDS = {

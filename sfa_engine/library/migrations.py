@@ -24,6 +24,7 @@ from sfa_engine.library.schema import (
     SETTINGS,
     UNWANTED,
 )
+from sfa_engine.library.webhook_schema import WEBHOOKS
 
 APPLICATION = 0x5346414C  # "SFAL", in the file's header: other programs' databases are left alone
 
@@ -51,6 +52,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("four banks of eight hot cues", CUE_BANKS),
     Migration("playlists that follow those of a service", FOLLOWED),
     Migration("cues that a deck stands on when it is loaded", CUES_ON_LOAD),
+    Migration("webhooks and their deliveries", WEBHOOKS),
 )
 
 

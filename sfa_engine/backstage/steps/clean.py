@@ -11,6 +11,7 @@ from pathlib import Path
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Outcome, Progress
 from sfa_engine.backstage.job import Job, Kind
+from sfa_engine.backstage.webhooks import store
 from sfa_engine.errors import SfaError
 from sfa_engine.library import check, tracks, trash
 from sfa_engine.library.content import content_hash, sound_identity
@@ -45,6 +46,7 @@ class Clean:
         parts: Mapping[str, Callable[[], Awaitable[object]]] = {
             "backup": self._back_up,
             "jobs_forgotten": self._prune,
+            "deliveries_forgotten": self._prune_deliveries,
             "removed_for_good": self._empty,
             "repaired": self._repair,
             "identified": self._identify,
@@ -66,10 +68,20 @@ class Clean:
     async def _back_up(self) -> str:
         return (await self.context.database.back_up(self.context.places.backups)).name
 
+    @property
+    def _is_clock_right(self) -> bool:
+        """Whether the clock was not set since the last clean-up."""
+        return 0.0 <= self.passed_s <= trash.MAX_GAP_S
+
     async def _prune(self) -> int:
-        if not 0.0 <= self.passed_s <= trash.MAX_GAP_S:
+        if not self._is_clock_right:
             return 0
         return await self.context.queue.prune()
+
+    async def _prune_deliveries(self) -> int:
+        now_s, by_age = self.context.queue.now(), self._is_clock_right
+        async with self.context.database.transaction(durable=False) as connection:
+            return await store.prune(connection, now_s, by_age=by_age)
 
     async def _empty(self) -> int:
         await trash.age(self.context.database, self.context.queue.now())
