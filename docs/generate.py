@@ -21,6 +21,7 @@ import msgspec
 from sfa_engine import errors
 from sfa_engine.backstage.server import Client as BackstageClient
 from sfa_engine.backstage.services.errors import ServiceError
+from sfa_engine.backstage.verbs.audit import AuditVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
@@ -145,7 +146,7 @@ def backstage_verbs() -> str:
     """Return every verb of backstage in a table."""
     kinds = (
         *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs),
-        *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs, WebhookVerbs),
+        *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs, WebhookVerbs, AuditVerbs),
     )
     return "\n".join(_verbs(*kinds))
 

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from sfa_engine.backstage.audit import Auditor
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher, Outcome, Progress, Step
 from sfa_engine.backstage.executor import Executor, Local, Remote
@@ -27,6 +28,7 @@ from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.download import Download, Resolve
 from sfa_engine.backstage.steps.import_file import ImportFile
 from sfa_engine.backstage.steps.separate import Separate
+from sfa_engine.backstage.verbs.audit import AuditVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
@@ -74,6 +76,7 @@ class Core:
         steps = _steps(context, catalogue)
         self.dispatcher = Dispatcher(context.queue, steps, context.settings.limits)
         self.watching = FolderWatcher(context, self.dispatcher)
+        self.auditor = Auditor(context.database)
         networks = networks_of(context.settings.webhooks.allow)
         self._sender = Sender(context.database, Secrets(context.settings.data), Poster(networks))
         context.queue.on_end.append(self._sender.on_end)
@@ -88,6 +91,7 @@ class Core:
             **exported(ChainVerbs(context.settings.data)),
             **exported(PresetVerbs(context.settings.data)),
             **exported(WebhookVerbs(self._sender, networks)),
+            **exported(AuditVerbs(context.database)),
         }
 
     @classmethod

@@ -145,6 +145,19 @@ class WebhooksConfig:
 
 
 @dataclass(frozen=True)
+class AuditConfig:
+    """``[audit]``.
+
+    Parameters
+    ----------
+    keep_days : int
+        Age up to which rows are kept; 0 for any. The newest 100,000 are kept at most.
+    """
+
+    keep_days: int = 0
+
+
+@dataclass(frozen=True)
 class Settings:
     """What backstage is given at its start.
 
@@ -164,6 +177,7 @@ class Settings:
     analysis : AnalysisConfig
     cues : CuesConfig
     webhooks : WebhooksConfig
+    audit : AuditConfig
     """
 
     data: Path
@@ -177,6 +191,7 @@ class Settings:
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
     cues: CuesConfig = field(default_factory=CuesConfig)
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)
 
     @property
     def limits(self) -> Mapping[str, int]:

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sfa_engine.library.audit_schema import AUDIT
 from sfa_engine.library.folding import FUNCTION, fold
 from sfa_engine.library.schema import (
     BATCHES,
@@ -53,6 +54,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("playlists that follow those of a service", FOLLOWED),
     Migration("cues that a deck stands on when it is loaded", CUES_ON_LOAD),
     Migration("webhooks and their deliveries", WEBHOOKS),
+    Migration("the audit log", AUDIT),
 )
 
 

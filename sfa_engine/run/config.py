@@ -13,6 +13,7 @@ from typing import Any
 
 from sfa_engine.backstage.settings import (
     AnalysisConfig,
+    AuditConfig,
     BackstageConfig,
     DownloadConfig,
     LibraryConfig,
@@ -156,6 +157,7 @@ class Config:
     link: LinkConfig = field(default_factory=LinkConfig)
     web: WebConfig = field(default_factory=WebConfig)
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)
 
 
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -182,6 +184,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "osc.port": (1, 65_535),
     "osc.rate_hz": (1, 60),
     "web.port": (1, 65_535),
+    "audit.keep_days": (1, 36_500),
 }
 _ADDRESSES = frozenset({"web.host"})
 _NETWORKS = frozenset({"webhooks.allow"})
@@ -191,7 +194,11 @@ _NUMBERS: dict[str, tuple[tuple[str, ...], int]] = {  # tables: their keys, and 
     "cues.bars_before": (KINDS, MAX_BARS_BEFORE),
 }
 _CHOICES = {"cues.kinds": KINDS}  # lists: what they may have, each once
-_OFF: dict[str, float] = {"audio.rate": 0, "audio.budget_pct": 0}  # allowed beside the limits
+_OFF: dict[str, float] = {
+    "audio.rate": 0,
+    "audio.budget_pct": 0,
+    "audit.keep_days": 0,
+}  # allowed beside the limits
 _KINDS = {
     int: "a whole number",
     float: "a number",
@@ -437,6 +444,7 @@ def backstage_settings(config: Config) -> Settings:
         config.analysis,
         config.cues,
         config.webhooks,
+        config.audit,
     )
 
 

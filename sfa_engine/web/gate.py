@@ -18,6 +18,7 @@ from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange
 from sfa_engine.web.guard import Sender, is_loopback, sender
 from sfa_engine.web.limits import Limits
+from sfa_engine.web.outbox import ACTING, described
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.rights import Actor
 
@@ -60,6 +61,7 @@ class Gate:
         try:
             found = self._identify(exchange)
             exchange.sender = found and replace(found, address=exchange.address)
+            ACTING.set(described(exchange.sender, exchange.address))
         finally:  # wrong tokens count too
             self._limit(exchange, endpoint)
         right = endpoint.right

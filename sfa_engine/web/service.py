@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET, ENGINE_SOCKET
 from sfa_engine.web.app import App
+from sfa_engine.web.audit_delivery import deliver
 from sfa_engine.web.catalogue import Catalogue, Described
 from sfa_engine.web.database import FILE, Database
 from sfa_engine.web.documents import Documents
@@ -111,6 +112,7 @@ class Service:
         service = cls(settings, runtime, database, passwords)
         catalogues = (service._engine, service._backstage)
         running = [asyncio.create_task(catalogue.run()) for catalogue in catalogues]
+        running.append(asyncio.create_task(deliver(database, service._own[1])))
         try:
             yield service
         finally:

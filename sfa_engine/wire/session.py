@@ -26,6 +26,7 @@ from sfa_engine.wire.verbs import SCOPES, Bound, Scope, Verb, exported, verb
 Name = Annotated[str, Meta(max_length=100)]
 _VERSION = protocol.VERSION  # `hello` has a parameter of the module's name
 Forward = Callable[[str, Raw, Actor], Any]
+Around = Callable[[Verb, Actor, Mapping[str, Any], Callable[[], Any]], Any]
 
 
 @dataclass(slots=True)
@@ -93,6 +94,9 @@ class Session:
         Forwards these.
     on_fault : callable
         Called with an exception that no verb should raise, to log it.
+    around : callable, optional
+        Called in place of each call, with the verb, the actor, the parameters, and a function that
+        begins the call; it returns what that returns.
 
     Attributes
     ----------
@@ -111,6 +115,7 @@ class Session:
         prefixes: tuple[str, ...] = (),
         forward: Forward | None = None,
         on_fault: Callable[[str, Exception], None] = lambda _method, _error: None,
+        around: Around | None = None,
     ) -> None:
         self.name = name
         self.version = version
@@ -125,6 +130,7 @@ class Session:
         self._given = {"handed": self.handed, **(given or {})}
         self._prefixes = prefixes
         self._forward = forward
+        self._around = around
         self._connection = Connection()
         self.receive_data = self._connection.receive_data
         self.due = self._connection.due
@@ -175,9 +181,14 @@ class Session:
                 params[name] = actor
             elif name in self._given:
                 params[name] = self._given[name]
-        return Call(
-            self, request.id, method, is_slow, one.declared.ordered, lambda: bound(**params)
-        )
+        around = self._around
+
+        def invoke() -> Any:
+            if around is None:
+                return bound(**params)
+            return around(one, actor, params, lambda: bound(**params))
+
+        return Call(self, request.id, method, is_slow, one.declared.ordered, invoke)
 
     def _actor(self, named: Raw | None) -> Actor:
         if named is None:

@@ -13,11 +13,12 @@ from sfa_engine.backstage.dispatcher import Outcome, Progress
 from sfa_engine.backstage.job import Job, Kind
 from sfa_engine.backstage.webhooks import store
 from sfa_engine.errors import SfaError
-from sfa_engine.library import check, tracks, trash
+from sfa_engine.library import audit, check, tracks, trash
 from sfa_engine.library.content import content_hash, sound_identity
 from sfa_engine.library.database import set_setting, setting
 from sfa_engine.system.aio import within_time
 
+DAY_S = 86_400.0
 IDENTIFY_LIMIT_S = 600.0  # a night: some 50 GB of files
 FILE_TIMEOUT_S = 60.0
 MISSED = "not-identified:"  # settings: files that were replaced, with size and time
@@ -47,6 +48,7 @@ class Clean:
             "backup": self._back_up,
             "jobs_forgotten": self._prune,
             "deliveries_forgotten": self._prune_deliveries,
+            "audit_forgotten": self._prune_audit,
             "removed_for_good": self._empty,
             "repaired": self._repair,
             "identified": self._identify,
@@ -82,6 +84,12 @@ class Clean:
         now_s, by_age = self.context.queue.now(), self._is_clock_right
         async with self.context.database.transaction(durable=False) as connection:
             return await store.prune(connection, now_s, by_age=by_age)
+
+    async def _prune_audit(self) -> int:
+        days = self.context.settings.audit.keep_days if self._is_clock_right else 0
+        kept_since_s = self.context.queue.now() - days * DAY_S if days else 0.0
+        async with self.context.database.transaction(durable=False) as connection:
+            return await audit.prune(connection, kept_since_s)
 
     async def _empty(self) -> int:
         await trash.age(self.context.database, self.context.queue.now())
