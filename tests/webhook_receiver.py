@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -56,8 +57,8 @@ class Receiver:
 
 
 @contextmanager
-def receiver(port: int = 0) -> Iterator[Receiver]:
-    """Lend a server on loopback."""
+def receiver(port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """Lend a server on loopback, with TLS if a context is given."""
     here = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -92,6 +93,8 @@ def receiver(port: int = 0) -> Iterator[Receiver]:
 
     with Server(("127.0.0.1", port), Handler) as server:
         here.port = server.server_port
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:

@@ -174,6 +174,7 @@ class Auditor:
 
     async def _write(self, change: _Open, outcome: str) -> None:
         """Write a row in a transaction of its own; what was done stays done if that fails."""
+        change.is_written = True  # tasks that the verb began have its context too
         try:
             async with self.database.transaction() as connection:
                 after = await _state(connection, change)

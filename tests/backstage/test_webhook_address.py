@@ -1,9 +1,15 @@
 """What a webhook may connect to: addresses of the internet, and networks that are allowed."""
 
 import asyncio
+import datetime as dt
 import socket
+import ssl
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from webhook_receiver import receiver
 
 from sfa_engine.backstage.webhooks.address import check_url, is_allowed, networks_of
@@ -176,3 +182,54 @@ def test_a_port_without_a_server_is_a_refused_connection():
     answer = asyncio.run(poster.send(f"http://127.0.0.1:{port}/", {}, b"{}"))
     assert answer.status is None
     assert "refused" in answer.error.lower()
+
+
+def certificate(folder, name):
+    """Write a certificate of a name, signed by itself, and its key; return the file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / f"{name}.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    file.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
+    return file
+
+
+def test_a_certificate_is_checked_against_the_name_though_an_address_is_connected_to(
+    tmp_path, monkeypatch
+):
+    async def here_alone(_host, _port):
+        return ["127.0.0.1"]
+
+    async def send(name, port):
+        poster = Poster(networks_of(["127.0.0.0/8"]), here_alone)
+        return await poster.send(f"https://{name}:{port}/", {}, b"{}")
+
+    file = certificate(tmp_path, "lamp.example")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(file)
+    with receiver(tls=tls) as here:
+        unknown = asyncio.run(send("lamp.example", here.port))
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        trusted = asyncio.run(send("lamp.example", here.port))
+        other = asyncio.run(send("other.example", here.port))
+    assert (unknown.status, trusted.status, other.status) == (None, 204, None)
+    for answer in (unknown, other):
+        assert "certificate verify failed" in answer.error
+    assert len(here.messages) == 1

@@ -137,6 +137,8 @@ def _reason(problem: BaseException) -> str:
     """Return the words of the error that is at the bottom of another."""
     while isinstance(below := problem.__cause__ or problem.__context__, OSError):
         problem = below
+    if isinstance(problem, ssl.SSLError):  # its errno is not the system's
+        return str(problem).partition("] ")[2].partition(" (_ssl")[0] or str(problem)
     number = getattr(problem, "errno", None)
     if number is not None and number > 0:
         return os.strerror(number)
