@@ -51,7 +51,8 @@ class Server(aio.Server):
             self.moved.clear()
             try:
                 is_alone = not self.clients - self.watchers
-                await asyncio.wait_for(self.moved.wait(), period_s if is_alone else None)
+                async with asyncio.timeout(period_s if is_alone else None):
+                    await self.moved.wait()
             except TimeoutError:
                 is_needed = await self.core.has_work_left()
                 if not is_needed and not self.clients - self.watchers:

@@ -171,3 +171,20 @@ def test_what_waits_to_be_pushed_is_dropped_when_a_client_watches_no_more() -> N
         assert (listeners, client._news) == ([], {})
 
     asyncio.run(main())
+
+
+def test_waiting_for_the_last_client_ends_when_one_leaves_and_it_is_cancelled_at_once(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        core: Any = SimpleNamespace(has_work_left=None)
+        served = server.Server(core, tmp_path / "socket")
+        waiting = asyncio.create_task(served.wait_lonely(60.0))
+        await asyncio.sleep(0.01)
+        served.moved.set()
+        await asyncio.sleep(0)
+        waiting.cancel()
+        done, _ = await asyncio.wait([waiting], timeout=5.0)
+        assert done == {waiting}
+
+    asyncio.run(main())

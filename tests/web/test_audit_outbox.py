@@ -14,7 +14,7 @@ from served import HASH, PASSWORD, run_site, web_process
 
 from sfa_engine.errors import Forbidden
 from sfa_engine.web import outbox, secrets, users
-from sfa_engine.web.database import FILE, open_database, transaction
+from sfa_engine.web.database import _MIGRATIONS, FILE, open_database, transaction
 from sfa_engine.web.rights import SYSTEM, Actor
 from sfa_engine.wire.verbs import SCOPES
 
@@ -104,7 +104,7 @@ def test_accounts_of_before_get_the_rows(tmp_path):
         for kind, name in names:
             old.execute(f"DROP {kind} {name}")
         old.execute("DROP TABLE audit_outbox")
-        old.execute("PRAGMA user_version = 1")
+        old.execute(f"PRAGMA user_version = {_MIGRATIONS.index(outbox.OUTBOX)}")
     with closing(open_database(path)) as connection:
         with transaction(connection):
             users.set_role(connection, SYSTEM, "ann", "moderator")
