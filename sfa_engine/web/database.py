@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sfa_engine.errors import LibraryError
-from sfa_engine.web.outbox import ACTING, FUNCTION, OUTBOX, described
+from sfa_engine.web.audit_rows import ACTING, FUNCTION, OUTBOX, described
 from sfa_engine.web.rights import SYSTEM
 
 FILE = "accounts.db"
@@ -81,7 +81,7 @@ class Connection(sqlite3.Connection):
     Attributes
     ----------
     acting : dict or None
-        As `outbox.described` returns it; None for what is not written down.
+        As `audit_rows.described` returns it; None for what is not written down.
     """
 
     acting: dict[str, Any] | None

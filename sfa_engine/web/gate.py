@@ -13,12 +13,12 @@ from starlette.responses import Response
 
 from sfa_engine.errors import SfaError
 from sfa_engine.web import secrets, users
+from sfa_engine.web.audit_rows import ACTING, described
 from sfa_engine.web.database import Database
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange
 from sfa_engine.web.guard import Sender, is_loopback, sender
 from sfa_engine.web.limits import Limits
-from sfa_engine.web.outbox import ACTING, described
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.rights import Actor
 

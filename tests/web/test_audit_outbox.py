@@ -13,14 +13,14 @@ from house import house
 from served import HASH, PASSWORD, run_site, web_process
 
 from sfa_engine.errors import Forbidden
-from sfa_engine.web import outbox, secrets, users
+from sfa_engine.web import audit_rows, secrets, users
 from sfa_engine.web.database import _MIGRATIONS, FILE, open_database, transaction
 from sfa_engine.web.rights import SYSTEM, Actor
 from sfa_engine.wire.verbs import SCOPES
 
 
 def rows(connection):
-    return [row for _, row in outbox.waiting(connection)]
+    return [row for _, row in audit_rows.waiting(connection)]
 
 
 def test_each_change_of_an_account_is_a_row_with_who_made_it(tmp_path):
@@ -29,7 +29,7 @@ def test_each_change_of_an_account_is_a_row_with_who_made_it(tmp_path):
         with transaction(connection):
             made = users.add(connection, SYSTEM, "ann", "super_admin")
             users.set_password(connection, made.id, HASH)
-        connection.acting = outbox.described(ann)
+        connection.acting = audit_rows.described(ann)
         with transaction(connection):
             bob = users.add(connection, ann, "bob", "user")
             users.set_role(connection, ann, "bob", "moderator")
@@ -87,7 +87,7 @@ def test_rows_that_wait_are_bounded(tmp_path):
     with closing(open_database(tmp_path / FILE)) as connection:
         with transaction(connection):
             for number in range(10_050):
-                outbox.add(connection, "auth.login", f"user {number}", "wrong_password")
+                audit_rows.add(connection, "auth.login", f"user {number}", "wrong_password")
         count = connection.execute("SELECT count(*) FROM audit_outbox").fetchone()[0]
         assert count == 10_000
         assert rows(connection)[0]["target"] == "user 50"
@@ -104,7 +104,7 @@ def test_accounts_of_before_get_the_rows(tmp_path):
         for kind, name in names:
             old.execute(f"DROP {kind} {name}")
         old.execute("DROP TABLE audit_outbox")
-        old.execute(f"PRAGMA user_version = {_MIGRATIONS.index(outbox.OUTBOX)}")
+        old.execute(f"PRAGMA user_version = {_MIGRATIONS.index(audit_rows.OUTBOX)}")
     with closing(open_database(path)) as connection:
         with transaction(connection):
             users.set_role(connection, SYSTEM, "ann", "moderator")
