@@ -21,6 +21,7 @@ import msgspec
 from sfa_engine import errors
 from sfa_engine.backstage.server import Client as BackstageClient
 from sfa_engine.backstage.services.errors import ServiceError
+from sfa_engine.backstage.verbs.audit import AuditVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
@@ -29,6 +30,7 @@ from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
+from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
 from sfa_engine.desk import DESK, Button, Control, Desk, Each, Fader, Meter, Section
 from sfa_engine.desk.chains import BUILT_IN
 from sfa_engine.desk.control import COLORS, GROUPS
@@ -146,7 +148,8 @@ def backstage_verbs() -> str:
     """Return every verb of backstage in a table."""
     kinds = (
         *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs),
-        *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs, NotificationVerbs),
+        *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
+        *(NotificationVerbs, WebhookVerbs, AuditVerbs),
     )
     return "\n".join(_verbs(*kinds))
 

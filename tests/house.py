@@ -100,13 +100,14 @@ class House:
         """Write the configuration."""
         (self.folder / "config" / "sfa" / "config.toml").write_text(text)
 
-    def start(self) -> SocketClient:
-        """Start it, and return a client."""
+    def start(self, *, temporary: bool = False) -> SocketClient:
+        """Start it, to end with its last client if temporary, and return a client."""
         with (self.folder / "backstage.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "sfa_engine.run.backstage_process"),
                     *("--runtime", str(self.runtime)),
+                    *(["--temporary"] if temporary else []),
                 ],
                 env=self.env,
                 stdout=log,

@@ -12,15 +12,16 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from sfa_engine.backstage.audit import Auditor
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher, Outcome, Progress, Step
 from sfa_engine.backstage.executor import Executor, Local, Remote
 from sfa_engine.backstage.health_watcher import watch_health
 from sfa_engine.backstage.housekeeping import clean_nightly
-from sfa_engine.backstage.job import Job, Kind, Plan
+from sfa_engine.backstage.job import ENDED, Job, Kind, Plan
 from sfa_engine.backstage.niceness import Niceness
 from sfa_engine.backstage.notifier import Notifier
-from sfa_engine.backstage.queue import Queue
+from sfa_engine.backstage.queue import Event, Queue
 from sfa_engine.backstage.settings import Settings
 from sfa_engine.backstage.spotify_session import SpotifySession
 from sfa_engine.backstage.stage_listener import listen
@@ -29,6 +30,7 @@ from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.download import Download, Resolve
 from sfa_engine.backstage.steps.import_file import ImportFile
 from sfa_engine.backstage.steps.separate import Separate
+from sfa_engine.backstage.verbs.audit import AuditVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
@@ -38,7 +40,11 @@ from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
 from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
+from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
 from sfa_engine.backstage.watch_folders import FolderWatcher
+from sfa_engine.backstage.webhooks.address import networks_of
+from sfa_engine.backstage.webhooks.post import Poster
+from sfa_engine.backstage.webhooks.sender import Sender
 from sfa_engine.errors import SfaError
 from sfa_engine.library.database import Database
 from sfa_engine.library.places import Places
@@ -74,6 +80,16 @@ class Core:
         self.dispatcher = Dispatcher(context.queue, steps, context.settings.limits)
         self.watching = FolderWatcher(context, self.dispatcher)
         self.notifier = Notifier(context.queue)
+        self.auditor = Auditor(context.database)
+        networks = networks_of(context.settings.webhooks.allow)
+        self._sender = Sender(
+            context.database,
+            Secrets(context.settings.data),
+            Poster(networks),
+            on_failed=self.notifier.webhook_failed,
+        )
+        context.queue.on_end.append(self._sender.on_end)
+        context.queue.listen(self._on_event)
         self.verbs: Mapping[str, Bound] = {
             **exported(JobVerbs(context.queue, self.dispatcher)),
             **exported(PrepVerbs(context, self.dispatcher, self.watching)),
@@ -84,6 +100,8 @@ class Core:
             **exported(ChainVerbs(context.settings.data)),
             **exported(PresetVerbs(context.settings.data)),
             **exported(NotificationVerbs(context.database, self.notifier)),
+            **exported(WebhookVerbs(self._sender, networks)),
+            **exported(AuditVerbs(context.database)),
         }
 
     @classmethod
@@ -134,6 +152,16 @@ class Core:
             group.create_task(self.notifier.run())
             places = self._context.places
             group.create_task(watch_health(places.bundles, self._runtime, self.notifier.add))
+            group.create_task(self._sender.run())
+
+    async def has_work_left(self) -> bool:
+        """Return whether something has to be ended before the process does."""
+        return self._sender.is_sending or await self.dispatcher.has_work_left()
+
+    def _on_event(self, event: Event) -> None:
+        """Deliver what the end of a job has queued, now that it is committed."""
+        if event.state in ENDED:
+            self._sender.wake()
 
     async def _clean(self) -> None:
         await self._context.session.wait_unlocked()

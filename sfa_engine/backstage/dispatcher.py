@@ -128,8 +128,10 @@ class Dispatcher:
                 logger.warning("%s", error)
                 job, wait_s = None, DATABASE_RETRY_S
             if job is None:
+                # Not `wait_for`: in Python 3.11 that may swallow a cancellation.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), wait_s)
+                    async with asyncio.timeout(wait_s):
+                        await changed.wait()
                 continue
             task = asyncio.create_task(self._run(job))
             self._running[job.id] = task

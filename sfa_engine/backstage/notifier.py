@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable
 
 from sfa_engine.backstage.job import LIVE, State
 from sfa_engine.backstage.queue import Event, Queue
+from sfa_engine.backstage.webhooks.store import Delivery, Webhook
 from sfa_engine.errors import SfaError
 from sfa_engine.library import notifications
 from sfa_engine.library.database import Connection, row
 from sfa_engine.library.notifications import Level, News, Notification
+from sfa_engine.wire.frames import sayable
 
 logger = logging.getLogger(__name__)
 PERIOD_S = 0.2  # many jobs that end at once are one look at their batch
@@ -79,6 +81,16 @@ class Notifier:
     def wake(self) -> None:
         """Look for those that others have added."""
         self._wake.set()
+
+    async def webhook_failed(
+        self, connection: Connection, webhook: Webhook, delivery: Delivery, error: str
+    ) -> None:
+        """Add what is said of a delivery that is not tried again, in the transaction of its end."""
+        sentence = f"webhook {webhook.id}: {delivery.event} was not delivered: {error}"
+        hint = f"`sfa webhook send-again {delivery.id}` sends it once more"
+        news = News(Level.WARNING, "webhook.failed", sayable(sentence), hint)
+        await notifications.add(connection, news, self.now())
+        self.wake()
 
     async def run(self) -> None:
         """Run until cancelled."""

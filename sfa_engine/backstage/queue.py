@@ -10,7 +10,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,7 @@ class Event:
 
 
 Listener = Callable[[Event], None]
+OnEnd = Callable[[Connection, Job], Awaitable[None]]
 
 # No back-off is longer: what is due later was scheduled before the clock was set back.
 _IS_DUE = f"(due_s <= :now OR due_s > :now + {MAX_RETRY_S})"
@@ -88,11 +89,15 @@ class Queue(JobStore):
         Seconds since 1970.
     rng : random.Random
         For the jitter of retries.
+    on_end : list of callable
+        Called with each job that was done, skipped or failed for good, in the transaction that
+        ends it: what they write is there if, and only if, the job has ended.
     """
 
     owner: str
     now: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.Random)
+    on_end: list[OnEnd] = field(default_factory=list)
     _listeners: list[Listener] = field(default_factory=list)
 
     # ------------------------------------------------------------------ adding
@@ -247,7 +252,13 @@ class Queue(JobStore):
         )
         if changed != 1:
             raise StaleError(job)
-        return await self._get(connection, job.id)
+        ended = await self._get(connection, job.id)
+        await self._record_end(connection, ended)
+        return ended
+
+    async def _record_end(self, connection: Connection, job: Job) -> None:
+        for each in self.on_end:
+            await each(connection, job)
 
     @staticmethod
     async def set_track(connection: Connection, job: Job, track: int) -> None:
@@ -317,6 +328,7 @@ class Queue(JobStore):
                     why = f"{job.kind}: {error.message}".encode("utf-8", "replace").decode()
                     await tracks.set_state(connection, changed_jobs[0].track, "failed", why)
                 await notifications.add(connection, _news_of(changed_jobs[0]), self.now())
+                await self._record_end(connection, changed_jobs[0])
         for each in changed_jobs:
             self._notify(each)
 

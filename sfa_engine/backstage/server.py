@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -20,8 +20,9 @@ from sfa_engine.backstage.queue import Event
 from sfa_engine.backstage.verbs.notifications import shown
 from sfa_engine.library.notifications import Notification
 from sfa_engine.wire import aio, connection
+from sfa_engine.wire.rights import Actor
 from sfa_engine.wire.session import Session
-from sfa_engine.wire.verbs import Text, exported, verb
+from sfa_engine.wire.verbs import Text, Verb, exported, verb
 
 logger = logging.getLogger(__name__)
 NEWS_PERIOD_S = 0.05
@@ -52,9 +53,10 @@ class Server(aio.Server):
             self.moved.clear()
             try:
                 is_alone = not self.clients - self.watchers
-                await asyncio.wait_for(self.moved.wait(), period_s if is_alone else None)
+                async with asyncio.timeout(period_s if is_alone else None):
+                    await self.moved.wait()
             except TimeoutError:
-                is_needed = await self.core.dispatcher.has_work_left()
+                is_needed = await self.core.has_work_left()
                 if not is_needed and not self.clients - self.watchers:
                     self.is_ending = True
                     return
@@ -86,7 +88,11 @@ class Client:
         self._core = core
         self._become_watcher = become_watcher
         self.session = Session(
-            "backstage", __version__, {**core.verbs, **exported(self)}, on_fault=_log_fault
+            "backstage",
+            __version__,
+            {**core.verbs, **exported(self)},
+            on_fault=_log_fault,
+            around=self._audited,
         )
         self.peer = aio.Peer(reader, writer, self.session)
         self._news: dict[tuple[str, int], dict[str, Any]] = {}  # by method, and number
@@ -95,6 +101,12 @@ class Client:
         self._end_watch: Callable[[], None] = lambda: None
         self._end_library_watch: Callable[[], None] = lambda: None
         self._end_notifications: Callable[[], None] = lambda: None
+
+    def _audited(
+        self, one: Verb, actor: Actor, params: Mapping[str, Any], invoke: Callable[[], Any]
+    ) -> Any:
+        surface = str(self.session.client.get("kind", ""))
+        return self._core.auditor.around(one, actor, params, invoke, surface)
 
     async def run(self) -> None:
         """Serve it until it leaves; what it asked for until then is done all the same."""

@@ -132,6 +132,32 @@ class DownloadConfig:
 
 
 @dataclass(frozen=True)
+class WebhooksConfig:
+    """``[webhooks]``.
+
+    Parameters
+    ----------
+    allow : tuple of str
+        Networks that are sent to although they are not of the internet, as ``192.168.1.0/24``.
+    """
+
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AuditConfig:
+    """``[audit]``.
+
+    Parameters
+    ----------
+    keep_days : int
+        Age up to which rows are kept; 0 for any. The newest 100,000 are kept at most.
+    """
+
+    keep_days: int = 0
+
+
+@dataclass(frozen=True)
 class Settings:
     """What backstage is given at its start.
 
@@ -150,6 +176,8 @@ class Settings:
     download : DownloadConfig
     analysis : AnalysisConfig
     cues : CuesConfig
+    webhooks : WebhooksConfig
+    audit : AuditConfig
     """
 
     data: Path
@@ -162,6 +190,8 @@ class Settings:
     download: DownloadConfig = field(default_factory=DownloadConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
     cues: CuesConfig = field(default_factory=CuesConfig)
+    webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)
 
     @property
     def limits(self) -> Mapping[str, int]:

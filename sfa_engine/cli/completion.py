@@ -130,6 +130,18 @@ def notifications(_: click.Context, __: click.Parameter, incomplete: str) -> Ite
     ]
 
 
+def webhooks(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete the number of a webhook."""
+    names = {str(each["id"]): each["url"] for each in _ask("webhooks.list", "webhooks")}
+    return list(_fitting(names, incomplete))
+
+
+def failed_deliveries(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete the number of a delivery that failed."""
+    found = _ask("webhooks.deliveries", "deliveries", state="failed")
+    return list(_fitting({str(each["id"]): each["event"] for each in found}, incomplete))
+
+
 def cues(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
     """Complete the name of a cue or a section of the track on a deck."""
     found = _ask("deck.cues", "places", ENGINE_SOCKET, deck=context.params.get("deck"))
@@ -192,6 +204,11 @@ _ARGUMENTS = {
     ("retry", "job"): jobs,
     ("cancel", "job"): jobs,
     ("read", "notification"): notifications,
+    **{
+        (name, "webhook"): webhooks
+        for name in ("show", "set", "remove", "rotate", "test", "deliveries")
+    },
+    ("send-again", "delivery"): failed_deliveries,
 }
 
 

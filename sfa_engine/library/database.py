@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import TracebackType
@@ -64,6 +64,8 @@ class Database:
     ----------
     manifests : asyncio.Lock
         Held while a bundle's manifest is brought up to date, see `manifest.update`.
+    before_commit : callable, optional
+        Called with the connection before each commit, to add to the transaction.
     """
 
     def __init__(self, path: Path, writer: Connection, reader: Connection) -> None:
@@ -73,6 +75,7 @@ class Database:
         self._writing = _Turn("transaction()")
         self._looking = _Turn("reading()")
         self.manifests = asyncio.Lock()
+        self.before_commit: Callable[[Connection], Awaitable[None]] | None = None
         self._durable: bool | None = None
 
     @classmethod
@@ -165,6 +168,8 @@ class Database:
                         self._durable = durable
                     await self._writer.execute("BEGIN IMMEDIATE")
                     yield self._writer
+                    if self.before_commit is not None:
+                        await self.before_commit(self._writer)
                     if not self._writer.in_transaction:
                         raise LibraryError(  # noqa: TRY301 - there is nothing left to roll back
                             f'library "{self.path}": a fault ended the transaction',

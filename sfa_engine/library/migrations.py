@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sfa_engine.library.audit_schema import AUDIT
 from sfa_engine.library.folding import FUNCTION, fold
 from sfa_engine.library.schema import (
     BATCHES,
@@ -25,6 +26,7 @@ from sfa_engine.library.schema import (
     SETTINGS,
     UNWANTED,
 )
+from sfa_engine.library.webhook_schema import WEBHOOKS
 
 APPLICATION = 0x5346414C  # "SFAL", in the file's header: other programs' databases are left alone
 
@@ -53,6 +55,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("playlists that follow those of a service", FOLLOWED),
     Migration("cues that a deck stands on when it is loaded", CUES_ON_LOAD),
     Migration("notifications", NOTIFICATIONS),
+    Migration("webhooks and their deliveries", WEBHOOKS),
+    Migration("the audit log", AUDIT),
 )
 
 

@@ -95,6 +95,38 @@ class Secrets:
             self._write(tokens)
         return there
 
+    def encrypt(self, value: str) -> str:
+        """Return a value encrypted with the folder's key, to be stored elsewhere.
+
+        Raises
+        ------
+        LibraryError
+            The key cannot be read or made.
+        """
+        key = self._key()
+        if key is None:
+            with self._exclusive():
+                key = self._key() or self._new_key()
+        return Fernet(key).encrypt(value.encode()).decode()
+
+    def decrypt(self, token: str) -> str:
+        """Return a value that was encrypted.
+
+        Raises
+        ------
+        LibraryError
+            The key is gone, or another one.
+        """
+        key = self._key()
+        try:
+            if key is not None:
+                return Fernet(key).decrypt(token.encode()).decode()
+        except (InvalidToken, ValueError):
+            pass
+        raise LibraryError(
+            f'the secret was not encrypted with "{self._folder / KEY_FILE}"', "put that file back"
+        )
+
     def names(self) -> list[str]:
         """Return the names of the stored secrets."""
         return sorted(self._tokens())

@@ -13,12 +13,14 @@ from typing import Any
 
 from sfa_engine.backstage.settings import (
     AnalysisConfig,
+    AuditConfig,
     BackstageConfig,
     DownloadConfig,
     LibraryConfig,
     SeparationConfig,
     Settings,
     SpotifyConfig,
+    WebhooksConfig,
 )
 from sfa_engine.desk import HOT_CUES
 from sfa_engine.engine import RATES_HZ
@@ -154,6 +156,8 @@ class Config:
     osc: OscConfig = field(default_factory=OscConfig)
     link: LinkConfig = field(default_factory=LinkConfig)
     web: WebConfig = field(default_factory=WebConfig)
+    webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)
 
 
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -180,15 +184,21 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "osc.port": (1, 65_535),
     "osc.rate_hz": (1, 60),
     "web.port": (1, 65_535),
+    "audit.keep_days": (1, 36_500),
 }
 _ADDRESSES = frozenset({"web.host"})
+_NETWORKS = frozenset({"webhooks.allow"})
 _PATTERNS = frozenset({"midi.ignore", "midi.devices", "midi.clock_in", "midi.clock_out"})
 _NUMBERS: dict[str, tuple[tuple[str, ...], int]] = {  # tables: their keys, and the highest number
     "cues.most": (KINDS, HOT_CUES),
     "cues.bars_before": (KINDS, MAX_BARS_BEFORE),
 }
 _CHOICES = {"cues.kinds": KINDS}  # lists: what they may have, each once
-_OFF: dict[str, float] = {"audio.rate": 0, "audio.budget_pct": 0}  # allowed beside the limits
+_OFF: dict[str, float] = {
+    "audio.rate": 0,
+    "audio.budget_pct": 0,
+    "audit.keep_days": 0,
+}  # allowed beside the limits
 _KINDS = {
     int: "a whole number",
     float: "a number",
@@ -240,6 +250,19 @@ def _check_address(full: str, path: Path, given: str) -> None:
             f"{path}: {full} is {given!r:.80}",
             "give 127.0.0.1 for this machine alone, 0.0.0.0 for the network, or an address of it",
         ) from None
+
+
+def _check_networks(full: str, path: Path, given: tuple[str, ...]) -> None:
+    """Refuse what is not an IP network."""
+    import ipaddress
+
+    for word in given:
+        try:
+            ipaddress.ip_network(word)
+        except ValueError as error:
+            raise Refused(
+                f"{path}: {full} has {word!r:.80}: {error}", "as 192.168.1.0/24"
+            ) from None
 
 
 def _check_numbers(full: str, path: Path, given: Any) -> None:
@@ -350,6 +373,8 @@ def _section(path: Path, name: str, kind: Any, values: dict[str, Any]) -> Any:
             )
         if full in _ADDRESSES:
             _check_address(full, path, value)
+        if full in _NETWORKS:
+            _check_networks(full, path, value)
         if full in _WORDS and value not in _WORDS[full]:
             words = " or ".join(str(word) for word in _WORDS[full])
             raise Refused(f"{path}: {full} is {value!r}", f"give {words}")
@@ -418,6 +443,8 @@ def backstage_settings(config: Config) -> Settings:
         config.download,
         config.analysis,
         config.cues,
+        config.webhooks,
+        config.audit,
     )
 
 

@@ -26,6 +26,7 @@ PUSHING = frozenset(
         *("notifications.watch", "notifications.unwatch"),
     }
 )
+INTERNAL = frozenset({"audit.add"})  # of the web process itself
 FILES = frozenset({"kits.decode", "kits.save"})  # take paths of this machine's files
 HARMLESS = frozenset({"prep.quota"})  # shows; its scope keeps it from being asked by all
 
@@ -116,6 +117,6 @@ class Catalogue:
             except msgspec.ValidationError as error:
                 logger.error("%s describes itself wrongly: %s", self._link.name, error)  # noqa: TRY400
                 return
-            self.verbs = tuple(each for each in found.verbs if each.name not in PUSHING)
+            self.verbs = tuple(each for each in found.verbs if each.name not in PUSHING | INTERNAL)
             self._changed()
             await self._link.wait_closed()

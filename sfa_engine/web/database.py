@@ -14,6 +14,7 @@ itself. Functions on users, sessions and so on take the connection.
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,15 +23,15 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sfa_engine.errors import LibraryError
+from sfa_engine.web.audit_rows import ACTING, FUNCTION, OUTBOX, described
+from sfa_engine.web.rights import SYSTEM
 
 FILE = "accounts.db"
 APPLICATION = 0x53464157  # "SFAW"
-VERSION = 1
 BUSY_TIMEOUT_S = 5.0
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
-Connection = sqlite3.Connection
 
 _SCHEMA = """
 CREATE TABLE users (
@@ -70,6 +71,39 @@ CREATE TABLE tokens (
 CREATE INDEX tokens_user ON tokens (user_id);
 """
 
+_MIGRATIONS = (_SCHEMA, OUTBOX)  # a released one is never changed
+VERSION = len(_MIGRATIONS)
+
+
+class Connection(sqlite3.Connection):
+    """A connection that knows who acts.
+
+    Attributes
+    ----------
+    acting : dict or None
+        As `audit_rows.described` returns it; None for what is not written down.
+    """
+
+    acting: dict[str, Any] | None
+
+    def prepare(self) -> None:
+        """Act as the machine's user, and define the triggers' function."""
+        self.acting = described(SYSTEM)
+        self.execute("PRAGMA trusted_schema = ON")
+        self.create_function(FUNCTION, 0, self._said)
+
+    def _said(self) -> str | None:
+        return None if self.acting is None else json.dumps(self.acting)
+
+    @contextmanager
+    def unrecorded(self) -> Iterator[None]:
+        """Write nothing down of the block: it changes nothing that a person would see."""
+        acting, self.acting = self.acting, None
+        try:
+            yield
+        finally:
+            self.acting = acting
+
 
 def open_database(path: Path) -> Connection:
     """Open the accounts, and make them if they do not exist.
@@ -81,9 +115,14 @@ def open_database(path: Path) -> Connection:
     """
     with _translated(path):
         connection = sqlite3.connect(
-            path, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            path,
+            BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=Connection,
         )
         try:
+            connection.prepare()
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -103,11 +142,12 @@ def _migrate(connection: Connection, path: Path) -> None:
         raise LibraryError(f"{path} is of a newer release", "update this one")
     if version and application != APPLICATION:
         raise LibraryError(f"{path} is of another program", "move it away")
-    if version == 0:
-        if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-            raise LibraryError(f"{path} is of another program", "move it away")
-        for statement in _SCHEMA.split(";\n"):
+    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        raise LibraryError(f"{path} is of another program", "move it away")
+    for script in _MIGRATIONS[version:]:
+        for statement in script.split(";\n"):
             connection.execute(statement)
+    if version < VERSION:
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -168,8 +208,10 @@ class Database:
         LibraryError
             The disk is full, or the file locked or damaged; nothing was written.
         """
+        acting = ACTING.get() or described(SYSTEM)
 
         def work() -> Any:
+            self._writer.acting = acting
             with _translated(self._path), transaction(self._writer):
                 return function(self._writer, *arguments, **named)
 

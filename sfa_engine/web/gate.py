@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.responses import Response
@@ -14,6 +14,7 @@ from starlette.types import Scope
 
 from sfa_engine.errors import SfaError
 from sfa_engine.web import secrets, users
+from sfa_engine.web.audit_rows import ACTING, described
 from sfa_engine.web.database import Database
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange
@@ -72,7 +73,9 @@ class Gate:
             hint = "open the link that `sfa web` prints"
             raise Problem(403, "there is no user yet", hint, code="no_user")
         try:
-            exchange.sender = self._identify(exchange)
+            found = self._identify(exchange)
+            exchange.sender = found and replace(found, address=exchange.address)
+            ACTING.set(described(exchange.sender, exchange.address))
         finally:  # wrong tokens count too
             self._limit(exchange, endpoint)
         right = endpoint.right

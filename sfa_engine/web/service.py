@@ -11,6 +11,7 @@ from pathlib import Path
 from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET, ENGINE_SOCKET
 from sfa_engine.web.activity import Activity
 from sfa_engine.web.app import App
+from sfa_engine.web.audit_delivery import deliver
 from sfa_engine.web.calls import Calls
 from sfa_engine.web.catalogue import Catalogue, Described
 from sfa_engine.web.channel import Channel
@@ -134,6 +135,7 @@ class Service:
         service = cls(settings, runtime, database, passwords)
         parts = (service._engine, service._backstage, service._activity, service._playback)
         running = [asyncio.create_task(part.run()) for part in parts]
+        running.append(asyncio.create_task(deliver(database, service._own[1])))
         try:
             yield service
         finally:

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import Response
 
 from sfa_engine.errors import SfaError
-from sfa_engine.web import secrets, users
+from sfa_engine.web import audit_rows, secrets, users
 from sfa_engine.web.database import Database
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange, answer
@@ -179,6 +179,9 @@ class SignIn:
         stored = user.password if user is not None and user.status == "active" else None
         if not await self._passwords.fits(stored, given.password):
             self._delays.fail(key, exchange.address, now_s)
+            with suppress(SfaError):  # the disk is full: the sign-in fails all the same
+                target, why = f"user {given.name}", "wrong_password: name or password is wrong"
+                await self._database.write(audit_rows.add, "auth.login", target, why)
             raise Problem(401, "the name or the password is wrong", code="wrong_password")
         assert user is not None
         assert stored is not None

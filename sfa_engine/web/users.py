@@ -172,9 +172,10 @@ def set_password(connection: Connection, user: int, password: str) -> None:
 
 def refresh_hash(connection: Connection, user: int, before: str, after: str) -> None:
     """Replace a hash by one of the same password, unless it was changed meanwhile."""
-    connection.execute(
-        "UPDATE users SET password = ? WHERE id = ? AND password = ?", (after, user, before)
-    )
+    with connection.unrecorded():
+        connection.execute(
+            "UPDATE users SET password = ? WHERE id = ? AND password = ?", (after, user, before)
+        )
 
 
 def _one(connection: Connection, where: str, value: object) -> User | None:

@@ -16,7 +16,7 @@ from sfa_engine.backstage.job import Job, Kind, Plan, State
 from sfa_engine.backstage.queue import Event, Queue
 from sfa_engine.errors import MediaError, WorkerError
 from sfa_engine.library import tracks
-from sfa_engine.library.database import Connection, Database
+from sfa_engine.library.database import Connection, Database, change
 
 ANALYSE = Plan(Kind.ANALYSE, title="song")
 
@@ -378,3 +378,21 @@ def test_an_end_that_a_job_makes_an_error_of_is_an_end_all_the_same(tmp_path: Pa
 
     asyncio.run(asyncio.wait_for(main(), 60))
     assert len(begun) == 1
+
+
+def test_it_stops_when_it_is_woken_and_cancelled_at_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await Database.open(tmp_path / "library.db") as database:
+            queue = Queue(database, "me")
+            dispatcher = Dispatcher(queue, {Kind.ANALYSE: nothing}, {"analysis": 1})
+            async with database.transaction() as connection:
+                await queue.add_chain(connection, [ANALYSE])
+                await change(connection, "UPDATE jobs SET due_s = ?", (queue.now() + 300.0,))
+            running = asyncio.create_task(dispatcher.run())
+            await asyncio.sleep(0.1)  # it waits for the job's time
+            dispatcher.wake()
+            running.cancel()
+            done, _ = await asyncio.wait([running], timeout=5.0)
+            assert done == {running}
+
+    asyncio.run(main())

@@ -22,6 +22,8 @@ from sfa_engine.wire.verbs import exported, verb
 
 pytestmark = pytest.mark.slow
 
+NO_LOG = SimpleNamespace(around=lambda _verb, _actor, _params, invoke, _surface: invoke())
+
 
 class Verbs:
     """What the servers of this process can do."""
@@ -64,7 +66,7 @@ def test_a_request_before_a_broken_frame_is_answered_and_what_trickles_is_let_go
     path = tmp_path / "socket"
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        core = SimpleNamespace(verbs=exported(Verbs()))
+        core = SimpleNamespace(verbs=exported(Verbs()), auditor=NO_LOG)
         await server.Client(core, reader, writer, lambda: None).run()  # type: ignore[arg-type]
         writer.close()
 
@@ -126,7 +128,7 @@ def test_of_a_client_that_reads_nothing_so_many_requests_are_under_way_and_no_mo
             return "x" * 100_000
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        core = SimpleNamespace(verbs=exported(Work()))
+        core = SimpleNamespace(verbs=exported(Work()), auditor=NO_LOG)
         served.append(server.Client(core, reader, writer, lambda: None))  # type: ignore[arg-type]
         await served[0].run()
         writer.close()
@@ -158,6 +160,7 @@ def test_what_waits_to_be_pushed_is_dropped_when_a_client_watches_no_more() -> N
         core = SimpleNamespace(
             verbs={},
             track_listeners=listeners,
+            auditor=NO_LOG,
             queue=SimpleNamespace(listen=lambda _: lambda: None),
         )
         client = server.Client(core, None, None, lambda: None)  # type: ignore[arg-type]
@@ -166,5 +169,22 @@ def test_what_waits_to_be_pushed_is_dropped_when_a_client_watches_no_more() -> N
         listeners[0](1, "a.sfa")
         client.library_unwatch()
         assert (listeners, client._news) == ([], {})
+
+    asyncio.run(main())
+
+
+def test_waiting_for_the_last_client_ends_when_one_leaves_and_it_is_cancelled_at_once(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        core: Any = SimpleNamespace(has_work_left=None)
+        served = server.Server(core, tmp_path / "socket")
+        waiting = asyncio.create_task(served.wait_lonely(60.0))
+        await asyncio.sleep(0.01)
+        served.moved.set()
+        await asyncio.sleep(0)
+        waiting.cancel()
+        done, _ = await asyncio.wait([waiting], timeout=5.0)
+        assert done == {waiting}
 
     asyncio.run(main())

@@ -50,7 +50,7 @@ def test_what_is_written_is_taken(file):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[audoi]\n", 'did you mean "audio"'),
+        ("[audioo]\n", 'did you mean "audio"'),
         ("[audio]\nblok = 64\n", 'did you mean "block"'),
         ("[audio]\nblock = 1\n", "from 16 to 8192"),
         ("[audio]\nblock = 'a'\n", "give a whole number"),

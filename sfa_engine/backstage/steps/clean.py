@@ -11,12 +11,14 @@ from pathlib import Path
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Outcome, Progress
 from sfa_engine.backstage.job import Job, Kind
+from sfa_engine.backstage.webhooks import store
 from sfa_engine.errors import SfaError
-from sfa_engine.library import check, tracks, trash
+from sfa_engine.library import audit, check, tracks, trash
 from sfa_engine.library.content import content_hash, sound_identity
 from sfa_engine.library.database import set_setting, setting
 from sfa_engine.system.aio import within_time
 
+DAY_S = 86_400.0
 IDENTIFY_LIMIT_S = 600.0  # a night: some 50 GB of files
 FILE_TIMEOUT_S = 60.0
 MISSED = "not-identified:"  # settings: files that were replaced, with size and time
@@ -45,6 +47,8 @@ class Clean:
         parts: Mapping[str, Callable[[], Awaitable[object]]] = {
             "backup": self._back_up,
             "jobs_forgotten": self._prune,
+            "deliveries_forgotten": self._prune_deliveries,
+            "audit_forgotten": self._prune_audit,
             "removed_for_good": self._empty,
             "repaired": self._repair,
             "identified": self._identify,
@@ -66,10 +70,26 @@ class Clean:
     async def _back_up(self) -> str:
         return (await self.context.database.back_up(self.context.places.backups)).name
 
+    @property
+    def _is_clock_right(self) -> bool:
+        """Whether the clock was not set since the last clean-up."""
+        return 0.0 <= self.passed_s <= trash.MAX_GAP_S
+
     async def _prune(self) -> int:
-        if not 0.0 <= self.passed_s <= trash.MAX_GAP_S:
+        if not self._is_clock_right:
             return 0
         return await self.context.queue.prune()
+
+    async def _prune_deliveries(self) -> int:
+        now_s, by_age = self.context.queue.now(), self._is_clock_right
+        async with self.context.database.transaction(durable=False) as connection:
+            return await store.prune(connection, now_s, by_age=by_age)
+
+    async def _prune_audit(self) -> int:
+        days = self.context.settings.audit.keep_days if self._is_clock_right else 0
+        kept_since_s = self.context.queue.now() - days * DAY_S if days else 0.0
+        async with self.context.database.transaction(durable=False) as connection:
+            return await audit.prune(connection, kept_since_s)
 
     async def _empty(self) -> int:
         await trash.age(self.context.database, self.context.queue.now())
