@@ -180,6 +180,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "osc.port": (1, 65_535),
     "osc.rate_hz": (1, 60),
     "web.port": (1, 65_535),
+    "web.upload_mb": (1, 1_000_000),
 }
 _ADDRESSES = frozenset({"web.host"})
 _PATTERNS = frozenset({"midi.ignore", "midi.devices", "midi.clock_in", "midi.clock_out"})

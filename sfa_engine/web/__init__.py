@@ -24,6 +24,13 @@ password       Argon2id in a thread                                             
 link           requests to the stage and to backstage                           sockets
 catalogue      what these can do, as they describe it                           sockets
 verb_endpoints verbs as endpoints                                               sockets
+ranges         parts of files, and whether a client has them                    none
+file_names     safe names of files                                              none
+zip_layout     the bytes of a zip archive around its files                      none
+open_file      files opened without following links                             files
+sending        answers with the bytes of files                                  ASGI
+track_files    ``/files`` and ``/export``                                       files, sockets
+uploads        files that are received, and queued                              files, sockets
 sign_in …      endpoints of a topic: also people, health, metrics, documents …  all
 service        all of that, put together                                        all
 listener       TCP sockets, limits on connections, uvicorn                      sockets

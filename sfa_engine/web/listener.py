@@ -27,6 +27,7 @@ MAX_OF_ONE = 128  # address
 HEADER_TIMEOUT_S = 10.0  # for the headers of a request, from its first byte or the connection's
 MAX_HEADER_BYTES = 32_768
 KEEP_ALIVE_S = 5
+STALL_MS = 300_000  # in which a client reads nothing; a browser that pauses asks for the rest again
 END_TIMEOUT_S = 2  # for requests in progress
 BACKLOG = 256
 
@@ -45,6 +46,7 @@ class Protocol(HttpToolsProtocol):
         if len(self.connections) > MAX_CONNECTIONS or of_one > MAX_OF_ONE:
             transport.abort()
             return
+        _end_stalled(transport)
         self._expect_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -95,6 +97,13 @@ class Protocol(HttpToolsProtocol):
         head = "\r\n".join(lines).encode()
         self.transport.write(head + b"\r\n\r\n" + bytes(response.body))
         self.transport.close()
+
+
+def _end_stalled(transport: asyncio.Transport) -> None:
+    """Let the kernel end a connection whose peer reads nothing of what is sent."""
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux
+    if option is not None:
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, STALL_MS)
 
 
 def _host(protocol: Any) -> str:

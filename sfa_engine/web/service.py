@@ -21,7 +21,10 @@ from sfa_engine.web.password import Passwords
 from sfa_engine.web.people import People
 from sfa_engine.web.settings import WebConfig
 from sfa_engine.web.sign_in import SignIn
+from sfa_engine.web.spotify_login import SpotifyLogin
 from sfa_engine.web.static_files import StaticFiles
+from sfa_engine.web.track_files import TrackFiles
+from sfa_engine.web.uploads import FOLDER, Uploads
 from sfa_engine.web.upstream import Upstream
 from sfa_engine.web.verb_endpoints import Verbs
 
@@ -34,6 +37,8 @@ class Service:
     settings : WebConfig
     runtime : pathlib.Path
         Folder of the engine's sockets.
+    data : pathlib.Path
+        Folder of uploads.
     database : Database
     passwords : Passwords
 
@@ -46,7 +51,12 @@ class Service:
     """
 
     def __init__(
-        self, settings: WebConfig, runtime: Path, database: Database, passwords: Passwords
+        self,
+        settings: WebConfig,
+        runtime: Path,
+        data: Path,
+        database: Database,
+        passwords: Passwords,
     ) -> None:
         engine, backstage = runtime / ENGINE_SOCKET, runtime / BACKSTAGE_SOCKET
         self._own = Link(engine, "the engine"), Link(backstage, "backstage")
@@ -56,15 +66,23 @@ class Service:
         self._engine_verbs, self._backstage_verbs = (Verbs(links) for links in self._links)
         self.gate = Gate(database)
         self.whole = asyncio.Event()
+        self._files = TrackFiles(self._backstage_verbs, self._find)
+        self._uploads = Uploads(
+            self._backstage_verbs, self._find, data / FOLDER, settings.upload_mb
+        )
+        static = StaticFiles()
         metrics = Metrics(self._own[0])
         self._fixed = (
             *Health(*self._own).endpoints(),
             *metrics.endpoints(),
-            *StaticFiles().endpoints(),
+            *static.endpoints(),
             *Documents(lambda: self.table).endpoints(),
             *SignIn(database, passwords).endpoints(),
             *People(database, self._own[0]).endpoints(),
             *Upstream(self._backstage_verbs, self._find).endpoints(),
+            *SpotifyLogin(self._backstage_verbs, self._find, static).endpoints(),
+            *self._files.endpoints(),
+            *self._uploads.endpoints(),
         )
         self.table = Table(self._fixed)
         self.app = App(
@@ -105,10 +123,11 @@ class Service:
         runtime : pathlib.Path
             Folder of the engine's sockets.
         data : pathlib.Path
-            Folder of the accounts.
+            Folder of the accounts and of uploads.
         """
         database, passwords = Database(data / FILE), Passwords()
-        service = cls(settings, runtime, database, passwords)
+        service = cls(settings, runtime, data, database, passwords)
+        await asyncio.to_thread(service._uploads.clean)
         catalogues = (service._engine, service._backstage)
         running = [asyncio.create_task(catalogue.run()) for catalogue in catalogues]
         try:
@@ -119,5 +138,7 @@ class Service:
             await asyncio.gather(*running, return_exceptions=True)
             for link in (*service._own, *service._links):
                 await link.close()
+            service._files.close()
+            service._uploads.close()
             passwords.close()
             database.close()

@@ -97,6 +97,23 @@ class Upstream:
                 rate=Rate.HEAVY,
             ),
             Endpoint(
+                "GET",
+                "/api/processing/models",
+                "List the engines of separation and their models.",
+                self._models,
+                statuses=(500, 502, 503),
+                right=_READ,
+            ),
+            Endpoint(
+                "POST",
+                "/api/lalalai/cancel-all",
+                "Cancel all separations by LALAL.AI.",
+                self._cancel_all,
+                statuses=(500, 502, 503),
+                right=_PREPARE,
+                rate=Rate.CHANGE,
+            ),
+            Endpoint(
                 "POST",
                 "/api/daw/export",
                 "Not there yet: export to a DAW.",
@@ -143,6 +160,12 @@ class Upstream:
 
     async def _quota(self, exchange: Exchange) -> Response:
         return answer(await self._call(exchange, "prep.quota", {}))
+
+    async def _models(self, exchange: Exchange) -> Response:
+        return answer(await self._call(exchange, "prep.models", {}))
+
+    async def _cancel_all(self, exchange: Exchange) -> Response:
+        return answer(await self._call(exchange, "prep.cancel", {"engine": "lalalai"}))
 
     async def _call(self, exchange: Exchange, name: str, params: Mapping[str, Any]) -> Any:
         verb = self._find(name)

@@ -141,7 +141,8 @@ class Echo(aio.Server):
         if method != "hello":
             self.asked.append((method, given))
         engine = {"blocks": 9, "late": 0, "device_misses": 0, "load_pct": 1.5}
-        return {"method": method, "params": given, "health": "ok", "engine": engine}
+        url = "https://accounts.example/authorize"
+        return {"method": method, "params": given, "health": "ok", "engine": engine, "url": url}
 
 
 class Site:
