@@ -19,6 +19,7 @@ from sfa_engine.web.problem import Problem
 
 logger = logging.getLogger(__name__)
 _HEADERS = [(name.encode(), value.encode()) for name, value in guard.HEADERS.items()]
+_NAMES = frozenset(name for name, _ in _HEADERS)
 
 
 class App:
@@ -56,6 +57,7 @@ class App:
         self._count = count
         self._is_whole = is_whole
         self._finish = finish
+        self._last_host: str | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of any kind."""
@@ -80,7 +82,7 @@ class App:
 
     async def _answer(self, request: Request) -> Response:
         host = request.headers.get("host", "")
-        if not guard.is_ours(host, self._names):
+        if not self._is_ours(host):
             hint = "add it to `names` in [web] of the configuration"
             raise Problem(421, f'"{host:.100}" is not a name of this machine', hint)
         endpoint, path = self._find(request.method, request.scope["path"])
@@ -89,6 +91,14 @@ class App:
         response = await endpoint.handler(exchange)
         self._finish(exchange, response)
         return response
+
+    def _is_ours(self, host: str) -> bool:
+        """Return whether a Host header names this machine; the last one is remembered."""
+        if host != self._last_host:
+            if not guard.is_ours(host, self._names):
+                return False
+            self._last_host = host
+        return True
 
     def _find(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
         try:
@@ -108,7 +118,10 @@ def _with_headers(send: Send) -> Send:
         if message["type"] == "http.response.start":
             given: list[Any] = message.setdefault("headers", [])
             names = {name.lower() for name, _ in given}
-            given.extend(pair for pair in _HEADERS if pair[0] not in names)
+            if names.isdisjoint(_NAMES):
+                given += _HEADERS
+            else:
+                given.extend(pair for pair in _HEADERS if pair[0] not in names)
         await send(message)
 
     return sending

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from sfa_engine.errors import SfaError
 from sfa_engine.web import secrets, users
+from sfa_engine.web.actors import Actors
 from sfa_engine.web.database import Database
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange
@@ -35,6 +36,7 @@ class Gate:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._limits = Limits()
+        self._actors = Actors(database.reader)
         self._has_users = False
         self._marks: set[asyncio.Task[None]] = set()
 
@@ -82,7 +84,7 @@ class Gate:
         secret = request.cookies.get(cookie_name(exchange))
         if secret is None or origin is Sender.PROGRAM:
             return None
-        found = secrets.actor_of_session(self._database.reader, secret)
+        found = self._actors.find(secrets.actor_of_session, secret)
         if found is None:
             return None
         actor, is_due = found
@@ -101,7 +103,7 @@ class Gate:
         found = None
         if given[: len(SCHEME)].lower() == SCHEME:
             secret = given[len(SCHEME) :].strip()
-            found = secrets.actor_of_token(self._database.reader, secret)
+            found = self._actors.find(secrets.actor_of_token, secret)
         if found is None:
             headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             raise Problem(401, "the token is not valid", "make another one", headers=headers)

@@ -58,13 +58,14 @@ class Verbs:
             )
 
     async def _answer(self, verb: Described, exchange: Exchange) -> Response:
-        if verb.method == "GET":
-            schemas = {param.name: param.type for param in verb.params}
-            params = params_of(schemas, exchange.request.query_params.multi_items())
-        else:
+        params: Any = {}
+        if verb.method != "GET":
             params = await exchange.document()
             if not isinstance(params, dict):
                 raise Problem(422, "the body is not an object", "send parameters by their names")
+        elif exchange.request.scope["query_string"]:
+            schemas = {param.name: param.type for param in verb.params}
+            params = params_of(schemas, exchange.request.query_params.multi_items())
         return answer(await self.call(verb, exchange.actor, params))
 
     async def call(self, verb: Described, actor: Actor, params: Mapping[str, Any]) -> Any:
