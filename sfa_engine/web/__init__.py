@@ -31,6 +31,7 @@ open_file      files opened without following links                             
 sending        answers with the bytes of files                                  ASGI
 track_files    ``/files`` and ``/export``                                       files, sockets
 uploads        files that are received, and queued                              files, sockets
+actors         whose secrets are in use, remembered between requests            accounts
 sign_in …      endpoints of a topic: also people, health, metrics, documents …  all
 service        all of that, put together                                        all
 listener       TCP sockets, limits on connections, uvicorn                      sockets

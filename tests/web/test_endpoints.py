@@ -260,6 +260,16 @@ def test_the_document_has_every_operation_and_is_whole(tmp_path):
             for part in msgspec.json.encode(document).decode().split('"#/components/schemas/')[1:]
         }
         assert references <= set(document["components"]["schemas"])
+        part = document["paths"]["/files/{track}/{file}"]["get"]
+        assert {"200", "206", "304", "404", "416"} <= set(part["responses"])
+        assert set(part["responses"]["206"]["headers"]) >= {"Content-Range", "ETag"}
+        named = {(each["in"], each["name"]) for each in part["parameters"]}
+        assert {("path", "track"), ("path", "file"), ("header", "Range")} <= named
+        archive = document["paths"]["/export/stems/{track}"]["get"]["responses"]["200"]
+        assert set(archive["content"]) == {"application/zip"}
+        upload = document["paths"]["/api/uploads/{name}"]["put"]
+        assert set(upload["requestBody"]["content"]) == {"application/octet-stream"}
+        assert {"202", "408", "413", "415", "507"} <= set(upload["responses"])
         assert page.headers["content-type"].startswith("text/html")
         assert "library.search" not in page.text
         assert "/api/library/search" in page.text
