@@ -167,9 +167,9 @@ def web_endpoints() -> str:
         *SignIn(absent, absent).endpoints(),
         *People(absent, absent).endpoints(),
         *Upstream(absent, absent).endpoints(),
-        *SpotifyLogin(absent, absent, absent).endpoints(),
-        *TrackFiles(absent, absent).endpoints(),
-        *Uploads(absent, absent, absent, 0).endpoints(),
+        *SpotifyLogin(absent, absent).endpoints(),
+        *TrackFiles(absent).endpoints(),
+        *Uploads(absent, absent, 0).endpoints(),
     )
     rows = [
         (

@@ -24,6 +24,7 @@ password       Argon2id in a thread                                             
 link           requests to the stage and to backstage                           sockets
 catalogue      what these can do, as they describe it                           sockets
 verb_endpoints verbs as endpoints                                               sockets
+named_verbs    verbs by their names, for other endpoints                        sockets
 ranges         parts of files, and whether a client has them                    none
 file_names     safe names of files                                              none
 zip_layout     the bytes of a zip archive around its files                      none

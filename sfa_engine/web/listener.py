@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -33,7 +33,7 @@ BACKLOG = 256
 MAX_JOINED = 65_536  # a longer body is not copied
 
 
-class JoinedWrites(asyncio.Transport):
+class JoinedWrites:
     """A transport that sends the head of an answer with the beginning of its body.
 
     uvicorn writes them one after another: two system calls, and two packets.
@@ -45,14 +45,12 @@ class JoinedWrites(asyncio.Transport):
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
         self._transport = transport
         self._loop = loop
         self._head = b""
-        for name in ("get_extra_info", "is_closing", "set_protocol", "get_protocol", "abort"):
-            setattr(self, name, getattr(transport, name))
-        for name in ("pause_reading", "resume_reading", "is_reading", "set_write_buffer_limits"):
-            setattr(self, name, getattr(transport, name))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write data; a head waits for what is written in the same turn of the event loop."""
@@ -67,6 +65,10 @@ class JoinedWrites(asyncio.Transport):
             self._loop.call_soon(self._flush)
             return
         self._transport.write(data)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        """Write several pieces."""
+        self.write(b"".join(pieces))
 
     def close(self) -> None:
         """Close it when all is sent."""
@@ -89,7 +91,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.transport = JoinedWrites(transport, self.loop)
+        self.transport = cast("asyncio.Transport", JoinedWrites(transport, self.loop))
         of_one = sum(_host(each) == _host(self) for each in self.connections)
         if len(self.connections) > MAX_CONNECTIONS or of_one > MAX_OF_ONE:
             transport.abort()

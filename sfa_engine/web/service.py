@@ -17,6 +17,7 @@ from sfa_engine.web.gate import Gate
 from sfa_engine.web.health import Health
 from sfa_engine.web.link import Link, Links
 from sfa_engine.web.metrics import Metrics
+from sfa_engine.web.named_verbs import NamedVerbs
 from sfa_engine.web.password import Passwords
 from sfa_engine.web.people import People
 from sfa_engine.web.settings import WebConfig
@@ -66,10 +67,9 @@ class Service:
         self._engine_verbs, self._backstage_verbs = (Verbs(links) for links in self._links)
         self.gate = Gate(database)
         self.whole = asyncio.Event()
-        self._files = TrackFiles(self._backstage_verbs, self._find)
-        self._uploads = Uploads(
-            self._backstage_verbs, self._find, data / FOLDER, settings.upload_mb
-        )
+        named = NamedVerbs(self._backstage_verbs, self._find)
+        self._files = TrackFiles(named)
+        self._uploads = Uploads(named, data / FOLDER, settings.upload_mb)
         static = StaticFiles()
         metrics = Metrics(self._own[0])
         self._fixed = (
@@ -80,7 +80,7 @@ class Service:
             *SignIn(database, passwords).endpoints(),
             *People(database, self._own[0]).endpoints(),
             *Upstream(self._backstage_verbs, self._find).endpoints(),
-            *SpotifyLogin(self._backstage_verbs, self._find, static).endpoints(),
+            *SpotifyLogin(named, static).endpoints(),
             *self._files.endpoints(),
             *self._uploads.endpoints(),
         )

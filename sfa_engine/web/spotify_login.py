@@ -6,22 +6,19 @@ back; for one elsewhere a page shows the link, and takes the address that it the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from html import escape
-from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from sfa_engine.errors import EngineError, SfaError
-from sfa_engine.web.catalogue import Described
+from sfa_engine.errors import SfaError
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange
 from sfa_engine.web.guard import host_name, is_loopback
 from sfa_engine.web.limits import Rate
+from sfa_engine.web.named_verbs import NamedVerbs
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.rights import Right
 from sfa_engine.web.static_files import StaticFiles
-from sfa_engine.web.verb_endpoints import Verbs
 
 CALLBACK = "/auth/spotify/callback"
 ELSEWHERE = "/auth/spotify/elsewhere"
@@ -42,19 +39,14 @@ class SpotifyLogin:
 
     Parameters
     ----------
-    verbs : Verbs
+    verbs : NamedVerbs
         Of backstage.
-    find : callable
-        Returns the description of one of its verbs; None before it was there.
     files : StaticFiles
         With the page.
     """
 
-    def __init__(
-        self, verbs: Verbs, find: Callable[[str], Described | None], files: StaticFiles
-    ) -> None:
+    def __init__(self, verbs: NamedVerbs, files: StaticFiles) -> None:
         self._verbs = verbs
-        self._find = find
         self._files = files
 
     def endpoints(self) -> list[Endpoint]:
@@ -96,7 +88,7 @@ class SpotifyLogin:
         if host_name(host) not in HOSTS or not is_loopback(exchange.address):
             return RedirectResponse(ELSEWHERE, 303, _NO_STORE)
         given = {"redirect_uri": f"http://{host}{CALLBACK}"}
-        begun = await self._call(exchange, "spotify.login", given)
+        begun = await self._verbs.call(exchange.actor, "spotify.login", given)
         return RedirectResponse(begun["url"], 303, _NO_STORE)
 
     async def _elsewhere(self, _exchange: Exchange) -> Response:
@@ -104,16 +96,12 @@ class SpotifyLogin:
 
     async def _finish(self, exchange: Exchange) -> Response:
         try:
-            await self._call(exchange, "spotify.finish", {"address": str(exchange.request.url)})
+            await self._verbs.call(
+                exchange.actor, "spotify.finish", {"address": str(exchange.request.url)}
+            )
         except SfaError as error:
             return _page(f"Not logged in: {error}.", Problem.of(error).status)
         return _page("Logged in. You can close this window.")
-
-    async def _call(self, exchange: Exchange, name: str, params: Mapping[str, Any]) -> Any:
-        verb = self._find(name)
-        if verb is None:
-            raise EngineError("backstage is not running", "start it with `sfa start`")
-        return await self._verbs.call(verb, exchange.actor, params)
 
 
 def _page(text: str, status: int = 200) -> Response:

@@ -12,6 +12,7 @@ from sfa_engine.web.problem import Problem
 
 _TYPES = {
     "welcome.html": "text/html",
+    "page.js": "text/javascript",
     "welcome.js": "text/javascript",
     "spotify.html": "text/html",
     "spotify.js": "text/javascript",

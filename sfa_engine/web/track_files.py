@@ -6,7 +6,7 @@ Backstage says which files a track has and where they are; no part of a path is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,18 +14,16 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from sfa_engine.errors import EngineError, Forbidden, Refused
-from sfa_engine.web.catalogue import Described
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange
 from sfa_engine.web.file_names import attachment, safe_name
 from sfa_engine.web.limits import Rate
+from sfa_engine.web.named_verbs import NamedVerbs
 from sfa_engine.web.open_file import OpenFile, in_thread
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.ranges import Span, UnsatisfiableError, is_unchanged, span_of
 from sfa_engine.web.rights import Right
 from sfa_engine.web.sending import Archive, FilePart
-from sfa_engine.web.verb_endpoints import Verbs
 from sfa_engine.web.zip_layout import Layout, Member
 
 THREADS = 4  # that read
@@ -106,15 +104,12 @@ class TrackFiles:
 
     Parameters
     ----------
-    verbs : Verbs
+    verbs : NamedVerbs
         Of backstage.
-    find : callable
-        Returns the description of one of its verbs; None before it was there.
     """
 
-    def __init__(self, verbs: Verbs, find: Callable[[str], Described | None]) -> None:
+    def __init__(self, verbs: NamedVerbs) -> None:
         self._verbs = verbs
-        self._find = find
         self._threads = ThreadPoolExecutor(THREADS, "files")
 
     def close(self) -> None:
@@ -242,15 +237,7 @@ class TrackFiles:
     async def _call(self, exchange: Exchange, name: str, track: str) -> Any:
         if not track.isascii() or not track.isdecimal() or len(track) >= DIGITS:
             raise Problem(404, f'no track "{track:.40}"', "give its number")
-        verb = self._find(name)
-        if verb is None:
-            raise EngineError("backstage is not running", "start it with `sfa start`")
-        try:
-            return await self._verbs.call(verb, exchange.actor, {"track": int(track)})
-        except Forbidden:
-            raise
-        except Refused as error:
-            raise Problem(404, error.message, error.hint) from None
+        return await self._verbs.show(exchange.actor, name, {"track": int(track)})
 
 
 def _saved(name: str) -> dict[str, str]:

@@ -25,22 +25,23 @@ from starlette.responses import Response
 from sfa_engine.errors import EngineError
 from sfa_engine.system.atomic import atomic_file, clean_leftovers
 from sfa_engine.system.sound_files import SOUND_FILES
-from sfa_engine.web.catalogue import Described
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange, answer
 from sfa_engine.web.file_names import safe_name
 from sfa_engine.web.limits import Rate
+from sfa_engine.web.named_verbs import NamedVerbs
 from sfa_engine.web.problem import Problem
-from sfa_engine.web.rights import Right, may
-from sfa_engine.web.verb_endpoints import Verbs
+from sfa_engine.web.rights import Actor, Right, may
 
 FOLDER = "uploads"  # in the data folder
 MAX_OF_ONE = 3  # uploads of an account at once
 MAX_ALL = 12
+WRITERS = 4  # threads
 IDLE_S = 30.0  # without a byte
 GRACE_S = 60.0  # before the rate counts
 MIN_BYTES_PER_S = 64 * 1024  # on average; a file of 2 GiB may take nine hours
 PIECE_BYTES = 1 << 20  # written at once
+KEPT_FREE_BYTES = 256 << 20  # of the disk, for what is recorded and written down of the set
 QUEUE_S = 20.0  # for backstage to be there again
 QUEUE_RETRY_S = 0.5
 BINARY = "application/octet-stream"
@@ -54,28 +55,19 @@ class Uploads:
 
     Parameters
     ----------
-    verbs : Verbs
+    verbs : NamedVerbs
         Of backstage.
-    find : callable
-        Returns the description of one of its verbs; None before it was there.
     folder : pathlib.Path
         Of the files; made with the first one.
     limit_mb : int
         Size of the largest file.
     """
 
-    def __init__(
-        self,
-        verbs: Verbs,
-        find: Callable[[str], Described | None],
-        folder: Path,
-        limit_mb: int,
-    ) -> None:
+    def __init__(self, verbs: NamedVerbs, folder: Path, limit_mb: int) -> None:
         self._verbs = verbs
-        self._find = find
         self._folder = folder
         self._limit_mb = limit_mb
-        self._threads = ThreadPoolExecutor(4, "uploads")
+        self._threads = ThreadPoolExecutor(WRITERS, "uploads")
         self._running: Counter[int] = Counter()  # by account
         self._taken: set[Path] = set()
 
@@ -106,17 +98,14 @@ class Uploads:
     async def _put(self, exchange: Exchange) -> Response:
         name = _checked_name(exchange.path["name"])
         _check_encoding(exchange.request)
-        verb = self._find("prep.add")
-        if verb is None:
-            raise EngineError("backstage is not running", "start it with `sfa start`")
-        if not may(exchange.actor, verb.right):
+        if not may(exchange.actor, self._verbs.get("prep.add").right):
             raise Problem(403, "prep.add is not allowed", code="forbidden", headers=_CLOSE)
         with self._counted(exchange.actor.account):
             await self._in_thread(self._prepare, exchange.request)
             with self._reserved(name) as target:
                 await self._receive(exchange.request, target)
                 try:
-                    queued = await self._queue(exchange, verb, target)
+                    queued = await self._queue(exchange.actor, target)
                 except BaseException:
                     await self._in_thread(target.unlink)
                     raise
@@ -160,11 +149,11 @@ class Uploads:
             raise self._too_long()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(self._folder).free
+            free = _free(self._folder)
         except OSError as error:
             raise _unwritten(error) from None
         if size > free:
-            raise _full(f"the file has {size} bytes, and {free} are free")
+            raise _full(f"the file has {size} bytes, and there is room for {free}")
 
     async def _receive(self, request: Request, target: Path) -> None:
         """Write the body to a file.
@@ -201,12 +190,12 @@ class Uploads:
             raise Problem(422, "the file is empty", "send it as the body")
         await self._in_thread(_append, part, bytes(buffer))
 
-    async def _queue(self, exchange: Exchange, verb: Described, target: Path) -> dict[str, Any]:
+    async def _queue(self, actor: Actor, target: Path) -> dict[str, Any]:
         """Queue the import of a file; wait for backstage if it is started again meanwhile."""
         give_up_s = asyncio.get_running_loop().time() + QUEUE_S
         while True:
             try:
-                queued = await self._verbs.send(verb, exchange.actor, {"sources": [str(target)]})
+                queued = await self._verbs.send(actor, "prep.add", {"sources": [str(target)]})
             except EngineError:
                 if asyncio.get_running_loop().time() > give_up_s:
                     raise
@@ -266,7 +255,14 @@ def _check_encoding(request: Request) -> None:
         raise Problem(415, f'the body is "{encoding:.40}"', "send it as it is", headers=_CLOSE)
 
 
+def _free(folder: Path) -> int:
+    """Return how many bytes may be written."""
+    return max(0, shutil.disk_usage(folder).free - KEPT_FREE_BYTES)
+
+
 def _append(part: Path, data: bytes) -> None:
+    if len(data) > _free(part.parent):
+        raise OSError(errno.ENOSPC, "the rest of the disk is kept free")
     with part.open("ab") as file:
         file.write(data)
 

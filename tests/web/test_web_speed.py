@@ -1,19 +1,26 @@
 """What an answer costs: no waiting for the network, no search of the accounts each time."""
 
 import asyncio
+import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from served import HASH, Echo, web_process
+from served import HASH, Echo, received, web_process
 
 from sfa_engine.errors import EngineError
-from sfa_engine.web import secrets, users
+from sfa_engine.web import listener, secrets, users
 from sfa_engine.web.actors import KEPT_S, Actors
+from sfa_engine.web.app import App
 from sfa_engine.web.database import FILE, open_database, transaction
+from sfa_engine.web.endpoint import Endpoint, Table
 from sfa_engine.web.link import Link
+from sfa_engine.web.open_file import open_below
+from sfa_engine.web.ranges import Span
 from sfa_engine.web.rights import SYSTEM
+from sfa_engine.web.sending import FilePart
 
 REQUESTS = 50
 
@@ -162,3 +169,45 @@ def test_a_server_that_reads_nothing_is_given_up(tmp_path):
         await link.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_a_client_that_reads_nothing_is_disconnected(tmp_path, monkeypatch):
+    """Its file is closed; others are served meanwhile."""
+    monkeypatch.setattr(listener, "STALL_MS", 500)
+    with (tmp_path / "long.wav").open("wb") as file:
+        file.truncate(64 << 20)
+    opened = []
+
+    async def send(_exchange):
+        opened.append(open_below(str(tmp_path), "long.wav"))
+        return FilePart(opened[-1], Span(0, 64 << 20), threads, 200, {}, "audio/wav")
+
+    def ask():
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        connection.settimeout(20.0)
+        connection.connect(listener.address_of(sockets))
+        connection.sendall(b"GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        return connection
+
+    async def main():
+        serving = asyncio.create_task(listener.serve(App(lambda: table), sockets))
+        stalled = await asyncio.to_thread(ask)
+        reading = await asyncio.to_thread(ask)
+        said = await asyncio.to_thread(received, reading, b"")
+        assert len(said) > 64 << 20
+        give_up_s = time.monotonic() + 20.0
+        while not all(each._file.closed for each in opened):
+            assert time.monotonic() < give_up_s
+            await asyncio.sleep(0.05)
+        stalled.close()
+        reading.close()
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    table = Table([Endpoint("GET", "/x", "Send a file.", send)])
+    sockets = listener.listen_tcp("127.0.0.1", 0)
+    with ThreadPoolExecutor(1) as threads:
+        asyncio.run(main())
+    assert len(opened) == 2

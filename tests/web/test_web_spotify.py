@@ -41,7 +41,7 @@ def test_a_browser_elsewhere_is_shown_the_link(tmp_path, host, address):
             assert response.status_code == 303
             page = await client.get(response.headers["location"])
         assert page.status_code == 200
-        assert 'src="/static/spotify.js"' in page.text
+        assert page.text.index('src="/static/page.js"') < page.text.index('"/static/spotify.js"')
         assert site.echo.asked == []
 
     run_site(scenario, tmp_path, DESCRIBED)

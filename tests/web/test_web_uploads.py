@@ -55,10 +55,10 @@ def test_an_upload_is_imported(tmp_path):
         (job,) = queued["jobs"]
         assert response.headers["location"] == f"/api/jobs/show?job={job}"
         assert page.get(response.headers["location"]).json()["id"] == job
-        again = page.put("/api/uploads/Wren%20-%20Long%20Way.wav", content=iter([sound]))
-        assert again.json()["file"] == "Wren - Long Way (2).wav"
         done = until_ended(client, queued["batch"])
         assert [each["title"] for each in done["tracks"]] == ["Long Way"]
+        again = page.put("/api/uploads/Wren%20-%20Long%20Way.wav", content=iter([sound]))
+        assert again.json()["file"] == "Wren - Long Way (2).wav"
         assert (data / "uploads" / "Wren - Long Way.wav").read_bytes() == sound
         assert "Traceback" not in web.log()
 
@@ -190,20 +190,37 @@ def small_disk(tmp_path):
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_is_said_and_nothing_is_left(small_disk):
-    async def scenario(site):
-        async def pieces():
-            for _ in range(16):
-                yield b"a" * (1 << 19)
+async def in_pieces(count):
+    for _ in range(count):
+        yield b"a" * (1 << 19)
 
+
+@pytest.mark.parametrize("kept_mb", [0, 2])
+def test_a_full_disk_is_said_and_nothing_is_left(small_disk, monkeypatch, kept_mb):
+    monkeypatch.setattr(uploads, "KEPT_FREE_BYTES", kept_mb << 20)
+
+    async def scenario(site):
         async with site.client(site.user("ann", "user")) as client:
-            known = await client.put("/api/uploads/x.wav", content=b"a" * (8 << 20))
+            size = 2 if kept_mb else 8  # MiB
+            known = await client.put("/api/uploads/x.wav", content=b"a" * (size << 20))
             assert known.status_code == 507
-            unknown = await client.put("/api/uploads/x.wav", content=pieces())
+            unknown = await client.put("/api/uploads/x.wav", content=in_pieces(2 * size))
             assert unknown.status_code == 507
             assert unknown.json()["hint"]
             assert list((small_disk / "uploads").iterdir()) == []
             assert (await client.put("/api/uploads/x.wav", content=b"a")).status_code == 202
+
+    run_site(scenario, small_disk, DESCRIBED)
+
+
+def test_the_system_says_that_the_disk_is_full(small_disk, monkeypatch):
+    monkeypatch.setattr(uploads, "_free", lambda _folder: 1 << 40)
+
+    async def scenario(site):
+        async with site.client(site.user("ann", "user")) as client:
+            response = await client.put("/api/uploads/x.wav", content=in_pieces(16))
+            assert response.status_code == 507
+            assert list((small_disk / "uploads").iterdir()) == []
 
     run_site(scenario, small_disk, DESCRIBED)
 
