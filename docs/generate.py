@@ -23,6 +23,7 @@ from sfa_engine.backstage.server import Client as BackstageClient
 from sfa_engine.backstage.services.errors import ServiceError
 from sfa_engine.backstage.verbs.audit import AuditVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
+from sfa_engine.backstage.verbs.files import FileVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
@@ -30,6 +31,8 @@ from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
+from sfa_engine.backstage.verbs.separations import SeparationVerbs
+from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
 from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
 from sfa_engine.desk import DESK, Button, Control, Desk, Each, Fader, Meter, Section
 from sfa_engine.desk.chains import BUILT_IN
@@ -52,10 +55,14 @@ from sfa_engine.surfaces.rtpmidi.server import Server as NetworkMidi
 from sfa_engine.surfaces.socket.server import Client as StageClient
 from sfa_engine.web.channel import Channel
 from sfa_engine.web.documents import Documents
+from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.health import Health
 from sfa_engine.web.metrics import Metrics
 from sfa_engine.web.people import People
 from sfa_engine.web.sign_in import SignIn
+from sfa_engine.web.spotify_login import SpotifyLogin
+from sfa_engine.web.track_files import TrackFiles
+from sfa_engine.web.uploads import Uploads
 from sfa_engine.web.upstream import Upstream
 from sfa_engine.wire.session import Session
 from sfa_engine.wire.verbs import Verb, verbs_of
@@ -148,6 +155,7 @@ def backstage_verbs() -> str:
     """Return every verb of backstage in a table."""
     kinds = (
         *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs),
+        *(FileVerbs, SeparationVerbs, SpotifyVerbs),
         *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
         *(NotificationVerbs, WebhookVerbs, AuditVerbs),
     )
@@ -165,17 +173,27 @@ def web_endpoints() -> str:
         *People(absent, absent).endpoints(),
         *Upstream(absent, absent).endpoints(),
         *Channel((), absent, absent, absent, absent).endpoints(),
+        *SpotifyLogin(absent, absent).endpoints(),
+        *TrackFiles(absent).endpoints(),
+        *Uploads(absent, absent, 0).endpoints(),
     )
     rows = [
         (
             f"`{one.method} {one.path}`",
-            ", ".join(f.encode_name for f in msgspec.structs.fields(one.body)) if one.body else "",
+            _body(one),
             one.right.scope if one.right else "",
             one.sentence,
         )
         for one in listed
     ]
     return "\n".join(_table(("path", "body", "scope", "what it does"), rows))
+
+
+def _body(one: Endpoint) -> str:
+    """Return what an endpoint takes as its body."""
+    if one.takes:
+        return "the file"
+    return ", ".join(f.encode_name for f in msgspec.structs.fields(one.body)) if one.body else ""
 
 
 def _verbs(*kinds: type) -> Iterator[str]:

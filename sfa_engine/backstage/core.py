@@ -32,6 +32,7 @@ from sfa_engine.backstage.steps.import_file import ImportFile
 from sfa_engine.backstage.steps.separate import Separate
 from sfa_engine.backstage.verbs.audit import AuditVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
+from sfa_engine.backstage.verbs.files import FileVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
@@ -40,6 +41,8 @@ from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
 from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
+from sfa_engine.backstage.verbs.separations import SeparationVerbs
+from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
 from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
 from sfa_engine.backstage.watch_folders import FolderWatcher
 from sfa_engine.backstage.webhooks.address import networks_of
@@ -94,6 +97,9 @@ class Core:
             **exported(JobVerbs(context.queue, self.dispatcher)),
             **exported(PrepVerbs(context, self.dispatcher, self.watching)),
             **exported(LibraryVerbs(context, self.dispatcher)),
+            **exported(FileVerbs(context)),
+            **exported(SeparationVerbs(context, self.dispatcher)),
+            **exported(SpotifyVerbs(catalogue)),
             **exported(ReanalyseVerbs(context, self.dispatcher)),
             **exported(ProfileVerbs(context.settings.data)),
             **exported(KitVerbs(context.settings.data, context.queue.owner)),

@@ -14,8 +14,9 @@ from sfa_engine.backstage.services.breaker import Breaker
 from sfa_engine.backstage.services.errors import ServiceError
 from sfa_engine.backstage.services.json_api import Bearer, JsonApi
 from sfa_engine.backstage.services.login import bearer_for, log_in
-from sfa_engine.backstage.services.oauth import UserToken, Vault, logged_in
+from sfa_engine.backstage.services.oauth import UserToken, Vault, forget, logged_in
 from sfa_engine.backstage.services.pictures import fetch_picture
+from sfa_engine.backstage.services.remote_login import RemoteLogins
 from sfa_engine.backstage.services.spotify import API_URL, SERVICE, Listing, OwnPlaylist, Spotify
 from sfa_engine.backstage.services.spotify_link import SpotifyLink
 from sfa_engine.backstage.services.token import ACCOUNTS_URL
@@ -54,6 +55,7 @@ class SpotifySession:
         self._api_url = api_url
         self._accounts_url = accounts_url
         self._tokens: Bearer | None = None
+        self._logins = RemoteLogins()
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,6 +81,27 @@ class SpotifySession:
         await log_in(
             self._accounts(), self._vault, self._settings.spotify.client_id, show, port=port
         )
+
+    def begin_login(self, redirect_uri: str) -> str:
+        """Return the address that the user opens; Spotify redirects to another program's."""
+        client_id = self._settings.spotify.client_id
+        return self._logins.begin(client_id, redirect_uri, self._accounts_url)
+
+    async def finish_login(self, address: str) -> None:
+        """Store the tokens of a begun login, by the address that Spotify redirected to."""
+        client_id = self._settings.spotify.client_id
+        await self._logins.finish(self._accounts(), self._vault, client_id, address)
+
+    def log_out(self) -> bool:
+        """Delete the tokens; return whether there were any."""
+        was = logged_in(self._vault)
+        forget(self._vault)
+        return was
+
+    def status(self) -> dict[str, bool]:
+        """Return whether there is an application, and whether a user is logged in."""
+        has_client = bool(self._settings.spotify.client_id)
+        return {"has_application": has_client, "logged_in": logged_in(self._vault)}
 
     def _http(self) -> httpx.AsyncClient:
         """Return the one client, created at the first call."""

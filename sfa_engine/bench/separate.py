@@ -23,8 +23,9 @@ from sfa_engine.bench.rig import Result, noise, result
 from sfa_engine.cli import screen
 from sfa_engine.cli.separate import WORKER
 from sfa_engine.errors import Refused, WorkerError, did_you_mean
-from sfa_engine.library.sources import SOUND_FILES, stem_sources
+from sfa_engine.library.sources import stem_sources
 from sfa_engine.prep.decode import decode
+from sfa_engine.system.sound_files import SOUND_FILES
 from sfa_engine.track.media import WHOLE
 
 RATE = 48_000

@@ -114,7 +114,7 @@ def _path_of(word: str) -> Path | None:
 
 
 def _is_sound(file: Path) -> bool:
-    from sfa_engine.library.sources import SOUND_FILES
+    from sfa_engine.system.sound_files import SOUND_FILES
 
     return file.suffix.lower() in SOUND_FILES
 

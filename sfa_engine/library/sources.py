@@ -7,10 +7,9 @@ from pathlib import Path
 
 from sfa_engine.desk.deck import STEMS
 from sfa_engine.errors import MediaError
+from sfa_engine.system.sound_files import SOUND_FILES
 from sfa_engine.track.media import MANIFEST, WHOLE
 
-SOUND_FILES = {".wav", ".w64", ".aif", ".aiff", ".caf", ".flac", ".ogg", ".oga", ".opus", ".mp3"}
-SOUND_FILES |= {".m4a", ".mp4", ".aac", ".mka", ".webm"}
 STEM_WORDS = {
     "vocals": "vocals vocal vox voice acapella acappella",
     "drums": "drums drum",

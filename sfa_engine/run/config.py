@@ -185,6 +185,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "osc.rate_hz": (1, 60),
     "web.port": (1, 65_535),
     "audit.keep_days": (1, 36_500),
+    "web.upload_mb": (1, 1_000_000),
 }
 _ADDRESSES = frozenset({"web.host"})
 _NETWORKS = frozenset({"webhooks.allow"})

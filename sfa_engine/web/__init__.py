@@ -24,6 +24,15 @@ password       Argon2id in a thread                                             
 link           requests to the stage and to backstage                           sockets
 catalogue      what these can do, as they describe it                           sockets
 verb_endpoints verbs as endpoints                                               sockets
+named_verbs    verbs by their names, for other endpoints                        sockets
+ranges         parts of files, and whether a client has them                    none
+file_names     safe names of files                                              none
+zip_layout     the bytes of a zip archive around its files                      none
+open_file      files opened without following links                             files
+sending        answers with the bytes of files                                  ASGI
+track_files    ``/files`` and ``/export``                                       files, sockets
+uploads        files that are received, and queued                              files, sockets
+actors         whose secrets are in use, remembered between requests            accounts
 sign_in …      endpoints of a topic: also people, health, metrics, documents …  all
 channel        the WebSocket: who may open it                                   ASGI
 channel_client one of its clients: messages, calls, rights                      ASGI

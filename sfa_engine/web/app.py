@@ -19,6 +19,7 @@ from sfa_engine.web.problem import Problem
 
 logger = logging.getLogger(__name__)
 HEADER_PAIRS = [(name.encode(), value.encode()) for name, value in guard.HEADERS.items()]
+_NAMES = frozenset(name for name, _ in HEADER_PAIRS)
 
 
 class App:
@@ -60,6 +61,7 @@ class App:
         self._is_whole = is_whole
         self._finish = finish
         self._channel = channel
+        self._last_host: str | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of any kind."""
@@ -85,7 +87,10 @@ class App:
             return Problem.of(FaultError.of(error)).response()
 
     async def _answer(self, request: Request) -> Response:
-        check_host(request.headers.get("host", ""), self._names)
+        host = request.headers.get("host", "")
+        if host != self._last_host:  # else it was right before
+            check_host(host, self._names)
+            self._last_host = host
         endpoint, path = self._find(request.method, request.scope["path"])
         exchange = Exchange(request, dict(path))
         self._admit(exchange, endpoint)
@@ -129,7 +134,10 @@ def _with_headers(send: Send) -> Send:
         if message["type"] == "http.response.start":
             given: list[Any] = message.setdefault("headers", [])
             names = {name.lower() for name, _ in given}
-            given.extend(pair for pair in HEADER_PAIRS if pair[0] not in names)
+            if names.isdisjoint(_NAMES):
+                given += HEADER_PAIRS
+            else:
+                given.extend(pair for pair in HEADER_PAIRS if pair[0] not in names)
         await send(message)
 
     return sending

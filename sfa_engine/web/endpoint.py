@@ -14,6 +14,7 @@ from sfa_engine.web.limits import Rate
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.rights import Right
 
+MAX_VARIABLES = 2
 Handler = Callable[[Exchange], Awaitable[Response]]
 
 
@@ -25,7 +26,7 @@ class Endpoint:
     ----------
     method : str
     path : str
-        With at most one variable part, the last: ``/api/jobs/{id}``.
+        Its last parts may be variable, at most two: ``/api/jobs/{id}``, ``/files/{track}/{file}``.
     sentence : str
         What it does.
     handler : callable
@@ -45,6 +46,12 @@ class Endpoint:
         Status of its answer.
     is_json : bool
         Whether that is JSON.
+    sends : str
+        Media type of its answer, if that is the bytes of files.
+    has_parts : bool
+        Whether it sends parts of them, and nothing if the client has them.
+    takes : str
+        Media type of its body, if that is no JSON.
     """
 
     method: str
@@ -59,6 +66,9 @@ class Endpoint:
     verb: Described | None = None
     success: int = 200
     is_json: bool = True
+    sends: str = ""
+    has_parts: bool = False
+    takes: str = ""
 
     @property
     def has_body(self) -> bool:
@@ -66,10 +76,9 @@ class Endpoint:
         return self.body is not None or (self.verb is not None and self.method != "GET")
 
     @property
-    def variable(self) -> str:
-        """The name of the variable part of its path; empty without one."""
-        last = self.path.rpartition("/")[2]
-        return last[1:-1] if last.startswith("{") else ""
+    def variables(self) -> tuple[str, ...]:
+        """The names of the variable parts of its path."""
+        return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
 
 
 class Table:
@@ -90,7 +99,7 @@ class Table:
         self.verbs = {one.verb.name: one.verb for one in self.endpoints if one.verb is not None}
         self._by_path: dict[str, dict[str, Endpoint]] = {}
         for one in self.endpoints:
-            path = one.path.rpartition("/")[0] + "/*" if one.variable else one.path
+            path = "/".join("*" if part.startswith("{") else part for part in one.path.split("/"))
             self._by_path.setdefault(path, {})[one.method] = one
 
     def find(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
@@ -101,10 +110,7 @@ class Table:
         Problem
             404 for an unknown path, 405 for another method.
         """
-        methods = self._by_path.get(path)
-        if methods is None:
-            folder, _, last = path.rpartition("/")
-            methods = self._by_path.get(f"{folder}/*") if last else None
+        methods, parts = self._methods(path)
         if methods is None:
             raise Problem(404, f'no page "{path:.100}"', "see /api for what there is")
         found = methods.get("GET" if method == "HEAD" else method)
@@ -112,5 +118,13 @@ class Table:
             allowed = {*methods, *(["HEAD"] if "GET" in methods else [])}
             names = ", ".join(sorted(allowed))
             raise Problem(405, f"{path:.100} takes {names}", headers={"Allow": names})
-        variable = found.variable
-        return found, {variable: path.rpartition("/")[2]} if variable else {}
+        return found, dict(zip(found.variables, parts, strict=True))
+
+    def _methods(self, path: str) -> tuple[dict[str, Endpoint] | None, list[str]]:
+        """Return the endpoints of a path by method, and the parts that are variable there."""
+        for count in range(MAX_VARIABLES + 1):
+            folder, *parts = path.rsplit("/", count) if count else [path]
+            methods = self._by_path.get(folder + "/*" * count)
+            if methods is not None and len(parts) == count and all(parts):
+                return methods, parts
+        return None, []

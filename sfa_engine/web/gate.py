@@ -14,6 +14,7 @@ from starlette.types import Scope
 
 from sfa_engine.errors import SfaError
 from sfa_engine.web import secrets, users
+from sfa_engine.web.actors import Actors
 from sfa_engine.web.audit_rows import ACTING, described
 from sfa_engine.web.database import Database
 from sfa_engine.web.endpoint import Endpoint
@@ -51,6 +52,7 @@ class Gate:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._limits = Limits()
+        self._actors = Actors(database.reader)
         self._has_users = False
         self._marks: set[asyncio.Task[None]] = set()
 
@@ -100,13 +102,8 @@ class Gate:
         secret = request.cookies.get(cookie_name(exchange))
         if secret is None or origin is Sender.PROGRAM:
             return None
-        found = secrets.actor_of_session(self._database.reader, secret)
-        if found is None:
-            return None
-        actor, is_due = found
+        actor, is_due = self._find(Credential(secret, is_session=True), exchange.address)
         if is_due:
-            write = self._database.write(secrets.mark_session, secret, exchange.address)
-            self._mark(write)
             exchange.extended = secret
         return actor
 
@@ -116,7 +113,7 @@ class Gate:
             set_cookie(exchange, response, exchange.extended)
 
     def _bearer(self, given: str) -> Actor:
-        actor = self.actor_of(Credential(bearer_secret(given), is_session=False), "")
+        actor, _ = self._find(Credential(bearer_secret(given), is_session=False), "")
         if actor is None:
             headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             raise Problem(401, "the token is not valid", "make another one", headers=headers)
@@ -145,16 +142,21 @@ class Gate:
 
     def actor_of(self, credential: Credential, address: str) -> Actor | None:
         """Return whom a credential signs in now; None if it is not valid any more."""
+        actor, _ = self._find(credential, address)
+        return actor and replace(actor, address=address)
+
+    def _find(self, credential: Credential, address: str) -> tuple[Actor | None, bool]:
+        """Return whom a credential signs in, and whether its use is written down for that."""
         find = secrets.actor_of_session if credential.is_session else secrets.actor_of_token
-        found = find(self._database.reader, credential.secret)
+        found = self._actors.find(find, credential.secret)
         if found is None:
-            return None
+            return None, False
         actor, is_due = found
         if is_due and credential.is_session:
             self._mark(self._database.write(secrets.mark_session, credential.secret, address))
         elif is_due:
             self._mark(self._database.write(secrets.mark_token, credential.secret))
-        return actor
+        return actor, is_due
 
     def _mark(self, write: Coroutine[Any, Any, None]) -> None:
         """Write a use down, while the request is answered."""

@@ -13,7 +13,7 @@ import msgspec
 
 from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.web.rights import MACHINE, SYSTEM, Actor
-from sfa_engine.wire import connection, protocol
+from sfa_engine.wire import connection
 from sfa_engine.wire.caller import Caller
 from sfa_engine.wire.stream import Notification
 from sfa_engine.wire.verbs import Scope
@@ -70,14 +70,10 @@ class Link:
         SfaError
             What the server raised; `EngineError` if it does not run or does not answer.
         """
-        line = await self._open()
-        try:
-            async with asyncio.timeout(timeout_s):
-                return decode(await line.call(method, params, actor))
-        except TimeoutError:
-            raise EngineError(
-                f"{self.name} did not answer within {timeout_s:g} s", "see `sfa health`"
-            ) from None
+        line = self._line
+        if line is None or line.is_closed:
+            line = await self._open()
+        return decode(await line.call(method, params, actor, timeout_s))
 
     async def wait_closed(self) -> None:
         """Return when the connection is lost; at once without one."""
@@ -95,81 +91,103 @@ class Link:
             if self._line is None or self._line.is_closed:
                 await self.close()
                 caller = Caller(self.name, "web", self._scopes, connection)
+                loop = asyncio.get_running_loop()
                 try:
                     async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                        reader, writer = await asyncio.open_unix_connection(self.path)
+                        _, self._line = await loop.create_unix_connection(
+                            lambda: _Line(caller, self._on_push), str(self.path)
+                        )
                 except (OSError, TimeoutError):
                     hint = "start it with `sfa start`"
                     raise EngineError(f"{self.name} is not running", hint) from None
-                self._line = _Line(reader, writer, caller, self._on_push)
                 self.opened += 1
             return self._line
 
 
-class _Line:
-    """An open connection."""
+class _Line(asyncio.Protocol):
+    """An open connection.
 
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        caller: Caller,
-        on_push: Callable[[str, Any], None] | None,
-    ) -> None:
-        self._reader, self._writer, self._caller = reader, writer, caller
+    A protocol, not a pair of streams: an answer is parsed where it arrives, which saves a turn of
+    the event loop for each request.
+    """
+
+    def __init__(self, caller: Caller, on_push: Callable[[str, Any], None] | None) -> None:
+        self._caller = caller
         self._on_push = on_push
         self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._task = asyncio.create_task(self._read())
+        self._failure: SfaError = self._lost()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._ended = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._ended.set()
+        self._writable.set()
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(self._failure)
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._caller.receive_data(data)
+            while (event := self._caller.next_event()) is not None:
+                if isinstance(event, Notification):
+                    self._push(event)
+                    continue
+                if event.id is None:  # of the connection: hello was refused, say
+                    self._end(event.error or self._failure)
+                    return
+                self._deliver(event.id, event.error, event.result)
+        except SfaError as error:
+            self._end(error)
 
     @property
     def is_closed(self) -> bool:
-        return self._task.done()
+        return self._ended.is_set() or self._transport.is_closing()
 
-    async def call(self, method: str, params: Any, actor: Actor) -> Any:
+    async def call(self, method: str, params: Any, actor: Actor, timeout_s: float) -> Any:
         named = None if actor.account == MACHINE else actor.to_wire()
         number, data = self._caller.request(method, params, named)
-        answered = self._waiting[number] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answered = self._waiting[number] = loop.create_future()
+        # Half of what `asyncio.timeout` costs, of each request.
+        due = loop.call_later(timeout_s, self._expire, number, timeout_s)
         try:
-            self._writer.write(data)
-            with suppress(ConnectionError):  # the reader says why
-                await self._writer.drain()
-            if self.is_closed:
-                raise self._lost()
+            if not self._writable.is_set():
+                await self._wait_writable(timeout_s)
+            self._transport.write(data)
+            if self._ended.is_set():
+                raise self._failure
             return await answered
         finally:
-            self._waiting.pop(number, None)
+            due.cancel()
+            del self._waiting[number]
 
     async def wait_closed(self) -> None:
-        await asyncio.wait([self._task])
+        await self._ended.wait()
+
+    async def _wait_writable(self, timeout_s: float) -> None:
+        with suppress(TimeoutError):  # the answer is late, too
+            async with asyncio.timeout(timeout_s):
+                await self._writable.wait()
 
     async def close(self) -> None:
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        self._transport.close()
+        await self._ended.wait()
 
-    async def _read(self) -> None:
-        failure: SfaError = self._lost()
-        try:
-            while data := await self._reader.read(protocol.CHUNK):
-                self._caller.receive_data(data)
-                while (event := self._caller.next_event()) is not None:
-                    if isinstance(event, Notification):
-                        self._push(event)
-                        continue
-                    if event.id is None:  # of the connection: hello was refused, say
-                        failure = event.error or failure
-                        return
-                    self._deliver(event.id, event.error, event.result)
-                if self._on_push is not None:
-                    await asyncio.sleep(0)  # a burst is passed on before more is read
-        except SfaError as error:
-            failure = error
-        except ConnectionError:
-            pass
-        finally:
-            self._writer.close()
-            for waiting in self._waiting.values():
-                if not waiting.done():
-                    waiting.set_exception(failure)
+    def _end(self, failure: SfaError) -> None:
+        self._failure = failure
+        self._transport.abort()
 
     def _push(self, pushed: Notification) -> None:
         if self._on_push is None:
@@ -187,6 +205,10 @@ class _Line:
             waiting.set_exception(error)
         else:
             waiting.set_result(result)
+
+    def _expire(self, number: int, timeout_s: float) -> None:
+        detail = f"{self._caller.name} did not answer within {timeout_s:g} s"
+        self._deliver(number, EngineError(detail, "see `sfa health`"), None)
 
     def _lost(self) -> EngineError:
         return EngineError(f"{self._caller.name} closed the connection", "see `sfa health`")

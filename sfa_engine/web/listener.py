@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -28,8 +28,58 @@ MAX_OF_ONE = 128  # address
 HEADER_TIMEOUT_S = 10.0  # for the headers of a request, from its first byte or the connection's
 MAX_HEADER_BYTES = 32_768
 KEEP_ALIVE_S = 5
+STALL_MS = 300_000  # in which a client reads nothing; a browser that pauses asks for the rest again
 END_TIMEOUT_S = 2  # for requests in progress
 BACKLOG = 256
+MAX_JOINED = 65_536  # a longer body is not copied
+
+
+class JoinedWrites:
+    """A transport that sends the head of an answer with the beginning of its body.
+
+    uvicorn writes them one after another: two system calls, and two packets.
+
+    Parameters
+    ----------
+    transport : asyncio.Transport
+    loop : asyncio.AbstractEventLoop
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write data; a head waits for what is written in the same turn of the event loop."""
+        if self._head:
+            head, self._head = self._head, b""
+            if len(data) <= MAX_JOINED:
+                self._transport.write(head + data)
+                return
+            self._transport.write(head)
+        elif data[:9] == b"HTTP/1.1 ":
+            self._head = bytes(data)
+            self._loop.call_soon(self._flush)
+            return
+        self._transport.write(data)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        """Write several pieces."""
+        self.write(b"".join(pieces))
+
+    def close(self) -> None:
+        """Close it when all is sent."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
 
 
 class Protocol(HttpToolsProtocol):
@@ -42,10 +92,12 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", JoinedWrites(transport, self.loop))
         of_one = sum(_host(each) == _host(self) for each in self.connections)
         if len(self.connections) > MAX_CONNECTIONS or of_one > MAX_OF_ONE:
             transport.abort()
             return
+        _end_stalled(transport)
         self._expect_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -55,13 +107,14 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self._header_bytes is not None:
+            if self._due is None:
+                self._expect_headers()
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
                 self._refuse(Problem(431, f"the headers have more than {MAX_HEADER_BYTES} bytes"))
 
     def on_message_begin(self) -> None:
-        self._header_bytes = 0
-        self._expect_headers()
+        self._header_bytes = 0  # they are expected in time if this piece has not all of them
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -98,6 +151,13 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
 
+def _end_stalled(transport: asyncio.Transport) -> None:
+    """Let the kernel end a connection whose peer reads nothing of what is sent."""
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux
+    if option is not None:
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, STALL_MS)
+
+
 def _host(protocol: Any) -> str:
     client = protocol.client
     return client[0] if client else ""
@@ -120,7 +180,9 @@ def listen_tcp(host: str, port: int) -> list[socket.socket]:
         The address is not this machine's, or the port is taken.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    raw = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named: asyncio turns Nagle's algorithm off for sockets that know theirs, and
+    # with it the body of each answer waits 40 ms for the client to confirm the head.
+    raw = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:

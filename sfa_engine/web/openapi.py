@@ -59,6 +59,7 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
 
 
 _TEXT = {"type": "string"}
+_CONDITIONS = ("Range", "If-Range", "If-None-Match", "If-Modified-Since")
 _PROBLEM = {
     "type": "object",
     "description": "An error, as RFC 9457 has it.",
@@ -76,10 +77,14 @@ _PROBLEM = {
 
 def _operation(one: Endpoint, body: dict[str, Any] | None) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = []
-    if one.variable:
-        parameters.append(
-            {"name": one.variable, "in": "path", "required": True, "schema": {"type": "string"}}
-        )
+    parameters += [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in one.variables
+    ]
+    parameters += [
+        {"name": name, "in": "header", "required": False, "schema": {"type": "string"}}
+        for name in (_CONDITIONS if one.has_parts else ())
+    ]
     if one.verb is not None and one.method == "GET":
         parameters += _query(one)
     if one.verb is not None and one.method != "GET":
@@ -94,6 +99,10 @@ def _operation(one: Endpoint, body: dict[str, Any] | None) -> dict[str, Any]:
     if one.is_json:
         content = {"application/json": {"schema": {"type": "object"}}}
         operation["responses"][success]["content"] = content
+    if one.sends:
+        operation["responses"].update(_files(one))
+    if one.takes:
+        operation["requestBody"] = {"required": True, "content": {one.takes: {}}}
     if body is not None:
         operation["requestBody"] = {
             "required": True,
@@ -104,6 +113,27 @@ def _operation(one: Endpoint, body: dict[str, Any] | None) -> dict[str, Any]:
         operation["x-scope"] = one.right.scope
         operation["x-role"] = one.right.least
     return operation
+
+
+def _files(one: Endpoint) -> dict[str, Any]:
+    """Return the answers that are bytes of files, with their headers."""
+    content = {one.sends: {"schema": {"type": "string", "format": "binary"}}}
+    names = ("Content-Disposition", "Content-Length")
+    whole = {"description": "The file.", "content": content, "headers": _headers(names)}
+    if not one.has_parts:
+        return {str(one.success): whole}
+    kept = ("ETag", "Last-Modified")
+    whole["headers"] = _headers((*names, *kept, "Accept-Ranges"))
+    ranged = _headers((*names, *kept, "Content-Range"))
+    return {
+        str(one.success): whole,
+        "206": {"description": "A part of the file.", "content": content, "headers": ranged},
+        "304": {"description": "The client has the file.", "headers": _headers(kept)},
+    }
+
+
+def _headers(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"schema": _TEXT} for name in names}
 
 
 def _problems(one: Endpoint) -> dict[str, Any]:

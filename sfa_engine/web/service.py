@@ -22,12 +22,16 @@ from sfa_engine.web.gate import Gate
 from sfa_engine.web.health import Health
 from sfa_engine.web.link import Link, Links
 from sfa_engine.web.metrics import Metrics
+from sfa_engine.web.named_verbs import NamedVerbs
 from sfa_engine.web.password import Passwords
 from sfa_engine.web.people import People
 from sfa_engine.web.playback import Playback
 from sfa_engine.web.settings import WebConfig
 from sfa_engine.web.sign_in import SignIn
+from sfa_engine.web.spotify_login import SpotifyLogin
 from sfa_engine.web.static_files import StaticFiles
+from sfa_engine.web.track_files import TrackFiles
+from sfa_engine.web.uploads import FOLDER, Uploads
 from sfa_engine.web.upstream import Upstream
 from sfa_engine.web.verb_endpoints import Verbs
 
@@ -40,6 +44,8 @@ class Service:
     settings : WebConfig
     runtime : pathlib.Path
         Folder of the engine's sockets.
+    data : pathlib.Path
+        Folder of uploads.
     database : Database
     passwords : Passwords
 
@@ -52,7 +58,12 @@ class Service:
     """
 
     def __init__(
-        self, settings: WebConfig, runtime: Path, database: Database, passwords: Passwords
+        self,
+        settings: WebConfig,
+        runtime: Path,
+        data: Path,
+        database: Database,
+        passwords: Passwords,
     ) -> None:
         engine, backstage = runtime / ENGINE_SOCKET, runtime / BACKSTAGE_SOCKET
         self._own = Link(engine, "the engine"), Link(backstage, "backstage")
@@ -62,6 +73,10 @@ class Service:
         self._engine_verbs, self._backstage_verbs = (Verbs(links) for links in self._links)
         self.gate = Gate(database)
         self.whole = asyncio.Event()
+        named = NamedVerbs(self._backstage_verbs, self._find)
+        self._files = TrackFiles(named)
+        self._uploads = Uploads(named, data / FOLDER, settings.upload_mb)
+        static = StaticFiles()
         metrics = Metrics(self._own[0])
         calls = Calls(
             lambda: self.table,
@@ -76,12 +91,15 @@ class Service:
         self._fixed = (
             *Health(*self._own).endpoints(),
             *metrics.endpoints(),
-            *StaticFiles().endpoints(),
+            *static.endpoints(),
             *Documents(lambda: self.table).endpoints(),
             *SignIn(database, passwords).endpoints(),
             *People(database, self._own[0]).endpoints(),
             *Upstream(self._backstage_verbs, self._find).endpoints(),
             *channel.endpoints(),
+            *SpotifyLogin(named, static).endpoints(),
+            *self._files.endpoints(),
+            *self._uploads.endpoints(),
         )
         self.table = Table(self._fixed)
         self.app = App(
@@ -129,10 +147,11 @@ class Service:
         runtime : pathlib.Path
             Folder of the engine's sockets.
         data : pathlib.Path
-            Folder of the accounts.
+            Folder of the accounts and of uploads.
         """
         database, passwords = Database(data / FILE), Passwords()
-        service = cls(settings, runtime, database, passwords)
+        service = cls(settings, runtime, data, database, passwords)
+        await asyncio.to_thread(service._uploads.clean)
         parts = (service._engine, service._backstage, service._activity, service._playback)
         running = [asyncio.create_task(part.run()) for part in parts]
         running.append(asyncio.create_task(deliver(database, service._own[1])))
@@ -144,5 +163,7 @@ class Service:
             await asyncio.gather(*running, return_exceptions=True)
             for link in (*service._own, *service._links):
                 await link.close()
+            service._files.close()
+            service._uploads.close()
             passwords.close()
             database.close()

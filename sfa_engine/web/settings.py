@@ -22,9 +22,12 @@ class WebConfig:
     names : tuple of str
         Host names it is reached by, besides addresses, ``localhost``, ``*.local`` and names
         without a dot.
+    upload_mb : int
+        Size of the largest file that is taken.
     """
 
     enabled: bool = False
     host: str = "127.0.0.1"
     port: int = 8952
     names: tuple[str, ...] = ()
+    upload_mb: int = 2048

@@ -1,4 +1,4 @@
-"""The few files of the web process itself: the page of one-time links, and its style."""
+"""The few files of the web process itself: pages of one-time links and of Spotify, and a style."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from sfa_engine.web.problem import Problem
 
 _TYPES = {
     "welcome.html": "text/html",
+    "page.js": "text/javascript",
     "welcome.js": "text/javascript",
+    "spotify.html": "text/html",
+    "spotify.js": "text/javascript",
     "plain.css": "text/css",
 }
 _NO_CACHE = {"Cache-Control": "no-cache"}
@@ -42,13 +45,14 @@ class StaticFiles:
         ]
 
     async def _welcome(self, _exchange: Exchange) -> Response:
-        return self._answer("welcome.html")
+        return self.answer("welcome.html")
 
     async def _file(self, exchange: Exchange) -> Response:
         name = exchange.path["file"]
         if name not in self._files:
             raise Problem(404, f'no file "{name:.60}"')
-        return self._answer(name)
+        return self.answer(name)
 
-    def _answer(self, name: str) -> Response:
+    def answer(self, name: str) -> Response:
+        """Return one of the files."""
         return Response(self._files[name], headers=_NO_CACHE, media_type=_TYPES[name])

@@ -9,11 +9,11 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
-from sfa_engine.errors import EngineError, Forbidden, Refused
 from sfa_engine.web.catalogue import Described
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange, answer
 from sfa_engine.web.limits import Rate
+from sfa_engine.web.named_verbs import NamedVerbs
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.rights import Right
 from sfa_engine.web.verb_endpoints import Verbs
@@ -64,8 +64,7 @@ class Upstream:
     """
 
     def __init__(self, verbs: Verbs, find: Callable[[str], Described | None]) -> None:
-        self._verbs = verbs
-        self._find = find
+        self._verbs = NamedVerbs(verbs, find)
 
     def endpoints(self) -> list[Endpoint]:
         """Return the endpoints."""
@@ -95,6 +94,23 @@ class Upstream:
                 statuses=(422, 500, 502, 503),
                 right=_PREPARE,
                 rate=Rate.HEAVY,
+            ),
+            Endpoint(
+                "GET",
+                "/api/processing/models",
+                "List the engines of separation and their models.",
+                self._models,
+                statuses=(500, 502, 503),
+                right=_READ,
+            ),
+            Endpoint(
+                "POST",
+                "/api/lalalai/cancel-all",
+                "Cancel all separations by LALAL.AI.",
+                self._cancel_all,
+                statuses=(500, 502, 503),
+                right=_PREPARE,
+                rate=Rate.CHANGE,
             ),
             Endpoint(
                 "POST",
@@ -134,22 +150,20 @@ class Upstream:
         number = exchange.path["id"]
         if not number.isascii() or not number.isdecimal() or len(number) >= DIGITS:
             raise Problem(404, f'no job "{number:.40}"')
-        try:
-            return answer(await self._call(exchange, "jobs.show", {"job": int(number)}))
-        except Forbidden:
-            raise
-        except Refused as error:
-            raise Problem(404, error.message, error.hint) from None
+        shown = await self._verbs.show(exchange.actor, "jobs.show", {"job": int(number)})
+        return answer(shown)
 
     async def _quota(self, exchange: Exchange) -> Response:
         return answer(await self._call(exchange, "prep.quota", {}))
 
+    async def _models(self, exchange: Exchange) -> Response:
+        return answer(await self._call(exchange, "prep.models", {}))
+
+    async def _cancel_all(self, exchange: Exchange) -> Response:
+        return answer(await self._call(exchange, "prep.cancel", {"engine": "lalalai"}))
+
     async def _call(self, exchange: Exchange, name: str, params: Mapping[str, Any]) -> Any:
-        verb = self._find(name)
-        if verb is None:
-            raise EngineError("backstage is not running", "start it with `sfa start`")
-        given = {key: value for key, value in params.items() if value is not None}
-        return await self._verbs.call(verb, exchange.actor, given)
+        return await self._verbs.call(exchange.actor, name, params)
 
 
 def _download(body: Download) -> tuple[str, dict[str, Any]]:

@@ -31,6 +31,7 @@ _REQUEST = msgspec.msgpack.Decoder(tuple[int, int, str, Raw])
 _ACTED = msgspec.msgpack.Decoder(tuple[int, int, str, Raw, Raw])
 _FIVE = b"\x95"  # begins a list of five
 _ANSWER = msgspec.msgpack.Decoder(tuple[int, int | None, dict[str, str] | None, Raw])
+_ANSWER_BEGINS = b"\x94\x01"  # four parts, the first is `ANSWER`; msgpack may write it longer
 _NOTIFICATION = msgspec.msgpack.Decoder(tuple[int, str, Raw])
 _PARTS = msgspec.msgpack.Decoder(list[Raw])
 _INT = msgspec.msgpack.Decoder(int)
@@ -46,6 +47,8 @@ class Connection(Stream):
 
 def parse(body: bytes) -> Message:
     """Return the message of a frame's body, or its error."""
+    if body.startswith(_ANSWER_BEGINS) and (answer := _answer(body)):
+        return answer
     if body[:1] == _FIVE:
         with suppress(*UNREADABLE):
             kind, number, method, params, actor = _ACTED.decode(body)
@@ -56,15 +59,22 @@ def parse(body: bytes) -> Message:
         kind, number, method, params = _REQUEST.decode(body)
         if kind == REQUEST and 0 <= number < MAX_ID:
             return Request(number, method, params)
-    with suppress(*UNREADABLE):
-        kind, about, error, result = _ANSWER.decode(body)
-        if kind == ANSWER:
-            return Answer(about, SfaError.from_wire(error) if error is not None else None, result)
+    if answer := _answer(body):
+        return answer
     with suppress(*UNREADABLE):
         kind, method, params = _NOTIFICATION.decode(body)
         if kind == NOTIFICATION:
             return Notification(method, params)
     return _invalid(body)
+
+
+def _answer(body: bytes) -> Answer | None:
+    """Return the answer in a frame's body; None if it has none."""
+    with suppress(*UNREADABLE):
+        kind, about, error, result = _ANSWER.decode(body)
+        if kind == ANSWER:
+            return Answer(about, SfaError.from_wire(error) if error is not None else None, result)
+    return None
 
 
 def _invalid(body: bytes) -> Invalid:

@@ -4,11 +4,14 @@ import pytest
 from any_values import faults, parameters
 from house import house
 
+from sfa_engine.backstage.verbs.files import FileVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
+from sfa_engine.backstage.verbs.separations import SeparationVerbs
+from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
 
-VERBS = parameters(JobVerbs, PrepVerbs, LibraryVerbs)
+VERBS = parameters(*(JobVerbs, PrepVerbs, LibraryVerbs, FileVerbs, SeparationVerbs, SpotifyVerbs))
 
 
 @pytest.mark.slow

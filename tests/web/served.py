@@ -143,7 +143,8 @@ class Echo(aio.Server):
             self.asked.append((method, given))
             self.actors.append(actor)
         engine = {"blocks": 9, "late": 0, "device_misses": 0, "load_pct": 1.5}
-        return {"method": method, "params": given, "health": "ok", "engine": engine}
+        url = "https://accounts.example/authorize"
+        return {"method": method, "params": given, "health": "ok", "engine": engine, "url": url}
 
 
 class Site:

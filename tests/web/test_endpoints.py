@@ -10,12 +10,15 @@ from served import PASSWORD, Site, run_site
 
 from sfa_engine.backstage.server import Client as BackstageClient
 from sfa_engine.backstage.verbs.chains import ChainVerbs
+from sfa_engine.backstage.verbs.files import FileVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
 from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
+from sfa_engine.backstage.verbs.separations import SeparationVerbs
+from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
 from sfa_engine.stage.core import Core
 from sfa_engine.stage.effects import Effects
 from sfa_engine.stage.pads import Pads
@@ -33,7 +36,7 @@ from sfa_engine.wire.verbs import verbs_of
 KINDS = (
     *(Session, Core, Effects, Pads, Recording, StageClient, MidiSurface, OscServer, NetworkMidi),
     *(BackstageClient, ChainVerbs, JobVerbs, KitVerbs, LibraryVerbs, PrepVerbs, ProfileVerbs),
-    ReanalyseVerbs,
+    *(ReanalyseVerbs, FileVerbs, SeparationVerbs, SpotifyVerbs),
 )
 VERBS = {name: one for kind in KINDS for name, one in verbs_of(kind).items()}
 DESCRIBED = [one.describe() for one in VERBS.values()]
@@ -59,6 +62,12 @@ async def ask(client, name, params=None):
     if declared.scope == "read" and not declared.restricted:
         return await client.get(path, params=params)
     return await client.post(path, json=params or {})
+
+
+def filled(endpoint, name):
+    """Return the path of an endpoint, with a number or a name for its variables."""
+    path = endpoint.path.replace("{file}", name).replace("{name}", name)
+    return path.replace("{id}", "1").replace("{track}", "1")
 
 
 def without_limits(site):
@@ -111,7 +120,7 @@ def test_nothing_but_the_open_pages_answers_without_a_sign_in(tmp_path):
         async with site.client() as client:
             opened = set()
             for endpoint in site.service.table.endpoints:
-                path = endpoint.path.replace("{id}", "1").replace("{file}", "plain.css")
+                path = filled(endpoint, "plain.css")
                 response = await client.request(endpoint.method, path, json={})
                 if response.status_code != 401:
                     opened.add(endpoint.path)
@@ -211,6 +220,9 @@ def test_upstreams_paths_call_the_verbs(tmp_path):
             for topic in ("download", "processing", "analysis"):
                 assert (await client.get(f"/api/{topic}/job/5")).status_code == 200
             assert (await client.get("/api/lalalai/quota")).status_code == 200
+            assert (await client.post("/api/lalalai/cancel-all")).status_code == 200
+            assert (await client.get("/api/processing/models")).status_code == 200
+            assert (await client.post("/api/spotify/fetch", json={"url": LINK})).is_success
             assert (await client.get("/api/download/job/x")).status_code == 404
             assert (await client.get("/api/download/job/" + "9" * 30)).status_code == 404
             assert (await client.post("/api/daw/export")).status_code == 501
@@ -221,6 +233,9 @@ def test_upstreams_paths_call_the_verbs(tmp_path):
             ("jobs.cancel", {"jobs": [5]}),
             *[("jobs.show", {"job": 5})] * 3,
             ("prep.quota", {}),
+            ("prep.cancel", {"engine": "lalalai"}),
+            ("prep.models", {}),
+            ("spotify.fetch", {"url": LINK}),
         ]
 
     run_site(scenario, tmp_path, DESCRIBED)
@@ -245,6 +260,16 @@ def test_the_document_has_every_operation_and_is_whole(tmp_path):
             for part in msgspec.json.encode(document).decode().split('"#/components/schemas/')[1:]
         }
         assert references <= set(document["components"]["schemas"])
+        part = document["paths"]["/files/{track}/{file}"]["get"]
+        assert {"200", "206", "304", "404", "416"} <= set(part["responses"])
+        assert set(part["responses"]["206"]["headers"]) >= {"Content-Range", "ETag"}
+        named = {(each["in"], each["name"]) for each in part["parameters"]}
+        assert {("path", "track"), ("path", "file"), ("header", "Range")} <= named
+        archive = document["paths"]["/export/stems/{track}"]["get"]["responses"]["200"]
+        assert set(archive["content"]) == {"application/zip"}
+        upload = document["paths"]["/api/uploads/{name}"]["put"]
+        assert set(upload["requestBody"]["content"]) == {"application/octet-stream"}
+        assert {"202", "408", "413", "415", "507"} <= set(upload["responses"])
         assert page.headers["content-type"].startswith("text/html")
         assert "library.search" not in page.text
         assert "/api/library/search" in page.text
@@ -276,7 +301,7 @@ def test_no_body_and_no_query_is_a_fault(tmp_path):
             endpoints = site.service.table.endpoints
             for number, (content, query) in enumerate(drawn):
                 endpoint = endpoints[number % len(endpoints)]
-                path = endpoint.path.replace("{id}", "1").replace("{file}", "x")
+                path = filled(endpoint, "x.wav")
                 response = await client.request(
                     endpoint.method,
                     path,

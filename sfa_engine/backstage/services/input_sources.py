@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from sfa_engine.backstage.services.spotify_link import SpotifyLink, is_spotify, parse_link
 from sfa_engine.errors import Refused
-from sfa_engine.library.sources import SOUND_FILES
+from sfa_engine.system.sound_files import SOUND_FILES
 from sfa_engine.track.media import MANIFEST
 
 MAX_LENGTH = 4096

@@ -55,16 +55,21 @@ async def log_in(
     ServiceError
         Spotify fails.
     """
-    if not client_id:
-        raise Refused(
-            "no client_id for Spotify",
-            f"make an application at {DASHBOARD} and set client_id under [spotify]",
-        )
+    check_client(client_id)
     challenge = Challenge.new()
     async with loopback(challenge.state, port) as waiting:
         show(authorize_url(client_id, waiting.redirect_uri, challenge, accounts.base_url))
         code = await waiting.code(limit_s)
     await exchange(accounts, vault, client_id, code, waiting.redirect_uri, challenge)
+
+
+def check_client(client_id: str) -> None:
+    """Refuse a login without an application."""
+    if not client_id:
+        raise Refused(
+            "no client_id for Spotify",
+            f"make an application at {DASHBOARD} and set client_id under [spotify]",
+        )
 
 
 def bearer_for(accounts: JsonApi, vault: Vault, client_id: str, client_secret: str) -> Bearer:

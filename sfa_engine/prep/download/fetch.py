@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from sfa_engine.errors import MediaError
-from sfa_engine.library.sources import SOUND_FILES
 from sfa_engine.prep.decode import decode_blocks
 from sfa_engine.prep.download.failure import PASSING, DownloadError, why
 from sfa_engine.prep.download.request import DownloadRequest, parse_request
@@ -27,6 +26,7 @@ from sfa_engine.prep.download.running import Running, adopt_orphans
 from sfa_engine.prep.download.shelf import part_folder, put
 from sfa_engine.prep.download.tool import TOOLS, Tool, found, search_path
 from sfa_engine.prep.worker import Progress
+from sfa_engine.system.sound_files import SOUND_FILES
 
 LINES_KEPT = 200  # of a tool's output, to find the reason of a failure
 VERSION_S = 60.0  # spotdl takes some seconds on a Pi

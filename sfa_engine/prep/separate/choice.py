@@ -134,7 +134,7 @@ def _best(folder: Path) -> tuple[str, str]:
     """Return the best engine and model that are installed."""
     if not importlib.util.find_spec("torch"):
         return "sketch", ""
-    from sfa_engine.prep.separate.hybrid import at_hand
+    from sfa_engine.prep.separate.bag import at_hand
     from sfa_engine.prep.separate.unet import checkpoint_folder
 
     if at_hand(STANDARD, folder):

@@ -25,20 +25,15 @@ from sfa_engine.errors import Refused, WorkerError, did_you_mean
 from sfa_engine.library.sources import STEM_WORDS
 from sfa_engine.prep.options import DEVICES
 from sfa_engine.prep.separate import models
+from sfa_engine.prep.separate.bag import PACKAGES, description, package, package_folder, read_bag
 from sfa_engine.prep.separate.chunks import Chunking, Progress, Sound, forget, in_chunks
 
-PACKAGES = {"demucs": "demucs", "demucs_infer": "demucs-infer"}  # module: distribution
 _SAFETENSORS = {"demucs": "demucs.hf", "demucs_infer": "demucs_infer.safetensors"}
 CLASSES = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs")
 OVERLAP = 0.25  # of one segment with the next, as Demucs has it
 CHUNK_S = 60.0  # at least; 5 MB of buffers a second
 FADE_S = 1.0
 BLOCK_FRAMES = 1 << 20
-
-
-def package() -> str | None:
-    """Return the module that is installed of those that can load Demucs models."""
-    return next((name for name in PACKAGES if importlib.util.find_spec(name)), None)
 
 
 class Demucs:
@@ -126,8 +121,8 @@ class Demucs:
 
     def _load(self, folder: Path, *, fetch: bool, progress: Progress) -> Any:
         """Return the bag of models."""
-        described = _description(self._package, self.model, folder)
-        signatures, weights, segment = _read_bag(described)
+        described = description(self._package, self.model, folder)
+        signatures, weights, segment = read_bag(described)
         parts = []
         for index, signature in enumerate(signatures):
 
@@ -266,60 +261,6 @@ def find_device(device: str) -> str:
     return device
 
 
-def at_hand(model: str, folder: Path) -> bool:
-    """Return whether a model could be used at once: its package and its weights are there."""
-    module = package()
-    if module is None:
-        return False
-    try:
-        signatures, _, _ = _read_bag(_description(module, model, folder))
-        return all(models.find_part(folder, signature) for signature in signatures)
-    except (Refused, WorkerError):
-        return False
-
-
-def _read_bag(described: Path) -> tuple[list[str], Any, Any]:
-    """Return what a ``NAME.yaml`` says: signatures of parts, their weights, seconds of a segment.
-
-    Raises
-    ------
-    WorkerError
-        If it says something else.
-    """
-    import yaml
-
-    try:
-        bag = yaml.safe_load(described.read_text())
-        signatures = [models.check_name(str(signature)) for signature in bag["models"]]
-        return signatures, bag.get("weights"), bag.get("segment")
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as problem:
-        raise WorkerError(
-            f'"{described}" is no description of a model: {problem!s:.200}',
-            "it says `models: ['SIGNATURE']`",
-        ) from problem
-
-
-def _description(module: str, model: str, folder: Path) -> Path:
-    """Return the ``NAME.yaml`` of a model: the folder's, else the package's own."""
-    models.check_name(model)
-    own = _package_folder(module) / "remote"
-    for place in (folder, own):
-        if (place / f"{model}.yaml").is_file():
-            return place / f"{model}.yaml"
-    known = sorted({path.stem for place in (folder, own) for path in place.glob("*.yaml")})
-    raise Refused(
-        f'no model "{model}"', did_you_mean(model, known) or f"there are {', '.join(known)}"
-    )
-
-
-def _package_folder(module: str) -> Path:
-    """Return where a package is, without importing it."""
-    found = importlib.util.find_spec(module)
-    assert found
-    assert found.origin
-    return Path(found.origin).parent
-
-
 def _sources(module: str) -> dict[str, str]:
     """Return the address of each published part of a model, by its signature.
 
@@ -329,7 +270,7 @@ def _sources(module: str) -> dict[str, str]:
     host = os.environ.get("SFA_MODELS_URL") or "https://dl.fbaipublicfiles.com/demucs"
     root = ""
     sources = {}
-    for line in (_package_folder(module) / "remote" / "files.txt").read_text().splitlines():
+    for line in (package_folder(module) / "remote" / "files.txt").read_text().splitlines():
         if line.startswith("root:"):
             root = line.removeprefix("root:").strip()
         elif line.strip() and not line.startswith("#"):

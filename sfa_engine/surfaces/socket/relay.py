@@ -23,8 +23,8 @@ from sfa_engine.wire.trio_io import Client
 from sfa_engine.wire.verbs import SCOPES, Scope
 
 PREFIXES = (
-    *("library.", "jobs.", "prep.", "profiles.", "kits.", "chains.", "presets."),
-    "notifications.",
+    *("library.", "jobs.", "prep.", "spotify.", "notifications."),
+    *("profiles.", "kits.", "chains.", "presets."),
 )
 SEND_TIMEOUT_S = 10.0  # for backstage to take a request
 

@@ -2,23 +2,7 @@
 "use strict";
 
 const secret = location.hash.slice(1);
-const part = (id) => document.getElementById(id);
 history.replaceState(null, "", location.pathname);
-
-function say(text) {
-  part("message").textContent = text;
-}
-
-async function post(path, body) {
-  const response = await fetch(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  const answer = await response.json();
-  if (!response.ok) throw new Error([answer.detail, answer.hint].filter(Boolean).join("; "));
-  return answer;
-}
 
 async function begin() {
   const { name } = await post("/api/auth/link", { secret });

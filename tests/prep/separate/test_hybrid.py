@@ -21,8 +21,9 @@ pytest.importorskip("demucs")
 from sfa_engine.errors import Refused, WorkerError  # noqa: E402 - after what may be absent
 from sfa_engine.prep.options import DEVICES  # noqa: E402
 from sfa_engine.prep.separate import hybrid  # noqa: E402
+from sfa_engine.prep.separate.bag import at_hand  # noqa: E402
 from sfa_engine.prep.separate.choice import EngineChoice, resolve  # noqa: E402
-from sfa_engine.prep.separate.hybrid import Demucs, at_hand, find_device  # noqa: E402
+from sfa_engine.prep.separate.hybrid import Demucs, find_device  # noqa: E402
 
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,63 @@
+"""``prep.models`` and ``prep.cancel``: engines of separation, and all separations by one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Literal
+
+from sfa_engine.backstage.context import PrepContext
+from sfa_engine.backstage.dispatcher import Dispatcher
+from sfa_engine.backstage.job import LIVE, Kind
+from sfa_engine.backstage.steps.plans import PrepOptions
+from sfa_engine.backstage.verbs.paging import job_numbers
+from sfa_engine.prep.separate.survey import engines
+from sfa_engine.wire.verbs import verb
+
+
+class SeparationVerbs:
+    """The verbs on engines of separation.
+
+    Parameters
+    ----------
+    context : PrepContext
+    dispatcher : Dispatcher
+    """
+
+    def __init__(self, context: PrepContext, dispatcher: Dispatcher) -> None:
+        self._context = context
+        self._dispatcher = dispatcher
+
+    @verb(scope="read")
+    async def prep_models(self) -> dict[str, Any]:
+        """Return the engines of separation, whether they are ready, and the models of each."""
+        settings = self._context.settings
+        found = await asyncio.to_thread(engines, settings.models)
+        usual = {"engine": settings.separation.engine, "model": settings.separation.model}
+        return {"engines": [asdict(each) for each in found], "usual": usual}
+
+    @verb(scope="prepare")
+    async def prep_cancel(
+        self, engine: Literal["demucs", "embedded", "sketch", "lalalai"]
+    ) -> dict[str, Any]:
+        """Cancel the waiting and running separations that name an engine, or have it by default."""
+        found = await self._context.database.fetch(
+            "SELECT id, args FROM jobs WHERE kind = ?"
+            " AND state IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (Kind.SEPARATE, json.dumps([*LIVE])),
+        )
+        numbers = [
+            int(each["id"]) for each in found if self._engine_of(json.loads(each["args"])) == engine
+        ]
+        cancelled = await self._context.queue.cancel(numbers)
+        self._dispatcher.wake()
+        return job_numbers(cancelled)
+
+    def _engine_of(self, args: Mapping[str, Any]) -> str:
+        """Return the engine that a job asks for: "auto" with a model as "lalalai:vocals" too."""
+        options, usual = PrepOptions.of(args), self._context.settings.separation
+        engine = options.engine or usual.engine
+        model = options.model or usual.model
+        return model.partition(":")[0] if engine == "auto" else engine

@@ -1,0 +1,157 @@
+"""Answers with the bytes of files: a part of one, or several as a zip archive.
+
+They are read piece by piece in threads. A client that reads slowly holds a piece and a descriptor,
+no thread; one that is gone is noticed before the next piece.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import Executor
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from sfa_engine.web.open_file import PIECE_BYTES, OpenFile
+from sfa_engine.web.ranges import Span
+from sfa_engine.web.zip_layout import Layout
+
+
+class Pieces(Response):
+    """An answer made of pieces, which has files open until it is sent.
+
+    Parameters
+    ----------
+    size : int
+        Of all pieces, in bytes.
+    files : sequence of OpenFile
+    threads : concurrent.futures.Executor
+        That read them.
+    status : int
+    headers : mapping
+    media_type : str
+    """
+
+    def __init__(
+        self,
+        size: int,
+        files: Sequence[OpenFile],
+        threads: Executor,
+        status: int,
+        headers: Mapping[str, str],
+        media_type: str,
+    ) -> None:
+        fields = {**headers, "Content-Length": str(size)}
+        super().__init__(None, status, fields, media_type)
+        self._files = files
+        self._threads = threads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; nothing but its head to a HEAD request."""
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        gone = asyncio.ensure_future(_wait_gone(receive))
+        try:
+            await send({"type": "http.response.start", **start})
+            if scope["method"] != "HEAD":
+                async for piece in self._pieces():
+                    if gone.done():
+                        return
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+            for file in self._files:
+                file.close()
+
+    def _pieces(self) -> AsyncIterator[bytes]:
+        raise NotImplementedError
+
+    async def _read(self, file: OpenFile, at: int, count: int) -> bytes:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, file.read, at, min(count, PIECE_BYTES))
+
+
+class FilePart(Pieces):
+    """A file, or a part of it.
+
+    Parameters
+    ----------
+    file : OpenFile
+    span : Span
+    threads : concurrent.futures.Executor
+    status : int
+    headers : mapping
+    media_type : str
+    """
+
+    def __init__(
+        self,
+        file: OpenFile,
+        span: Span,
+        threads: Executor,
+        status: int,
+        headers: Mapping[str, str],
+        media_type: str,
+    ) -> None:
+        super().__init__(span.length, [file], threads, status, headers, media_type)
+        self._span = span
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        at = self._span.first
+        while at < self._span.end:
+            piece = await self._read(self._files[0], at, self._span.end - at)
+            at += len(piece)
+            yield piece
+
+
+class Archive(Pieces):
+    """Files as a zip archive.
+
+    Parameters
+    ----------
+    layout : Layout
+    files : sequence of OpenFile
+        Its members.
+    threads : concurrent.futures.Executor
+    headers : mapping
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        files: Sequence[OpenFile],
+        threads: Executor,
+        headers: Mapping[str, str],
+    ) -> None:
+        super().__init__(layout.size, files, threads, 200, headers, "application/zip")
+        self._layout = layout
+
+    async def _read_summed(
+        self, file: OpenFile, at: int, count: int, crc: int
+    ) -> tuple[bytes, int]:
+        def work() -> tuple[bytes, int]:
+            piece = file.read(at, min(count, PIECE_BYTES))
+            return piece, zlib.crc32(piece, crc)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        crcs = []
+        for member, file in zip(self._layout.members, self._files, strict=True):
+            yield self._layout.header(member)
+            at = crc = 0
+            while at < member.size:
+                piece, crc = await self._read_summed(file, at, member.size - at, crc)
+                at += len(piece)
+                yield piece
+            crcs.append(crc)
+            yield self._layout.descriptor(member, crc)
+        yield self._layout.directory(crcs)
+
+
+async def _wait_gone(receive: Receive) -> None:
+    """Return when the client has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,213 @@
+"""What an answer costs: no waiting for the network, no search of the accounts each time."""
+
+import asyncio
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+from served import HASH, Echo, received, web_process
+
+from sfa_engine.errors import EngineError
+from sfa_engine.web import listener, secrets, users
+from sfa_engine.web.actors import KEPT_S, Actors
+from sfa_engine.web.app import App
+from sfa_engine.web.database import FILE, open_database, transaction
+from sfa_engine.web.endpoint import Endpoint, Table
+from sfa_engine.web.link import Link
+from sfa_engine.web.open_file import open_below
+from sfa_engine.web.ranges import Span
+from sfa_engine.web.rights import SYSTEM
+from sfa_engine.web.sending import FilePart
+
+REQUESTS = 50
+
+
+def session_of(connection):
+    made = users.add(connection, SYSTEM, "ann", "admin")
+    users.set_password(connection, made.id, HASH)
+    return secrets.begin_session(connection, made.id, "127.0.0.1", "tests")
+
+
+@pytest.mark.slow
+def test_a_body_does_not_wait_until_its_head_is_confirmed(tmp_path):
+    """With Nagle's algorithm each answer on a kept connection took 44 ms."""
+    with web_process(tmp_path) as web, web.client() as client:
+        client.get("/welcome")
+        took_s = []
+        for _ in range(REQUESTS):
+            began_s = time.monotonic()
+            assert client.get("/welcome").status_code == 200
+            took_s.append(time.monotonic() - began_s)
+    assert sorted(took_s)[REQUESTS // 4] < 0.03, took_s
+
+
+@pytest.mark.slow
+def test_head_and_body_come_in_one_packet(tmp_path):
+    with web_process(tmp_path) as web, closing(web.connect()) as connection:
+        for _ in range(REQUESTS):
+            connection.sendall(b"GET /welcome HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            said = connection.recv(1 << 16)
+            head, _, body = said.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200")
+            assert body.rstrip().endswith(b"</html>")
+
+
+def test_what_another_process_writes_counts_at_the_next_request(tmp_path):
+    path = tmp_path / FILE
+    with closing(open_database(path)) as writer, closing(open_database(path)) as reader:
+        searched = []
+
+        def find(connection, secret):
+            searched.append(secret)
+            return secrets.actor_of_session(connection, secret)
+
+        with transaction(writer):
+            secret = session_of(writer)
+        actors = Actors(reader)
+        for _ in range(3):
+            actor, _ = actors.find(find, secret)
+            assert actor.name == "ann"
+        assert len(searched) == 1
+        with transaction(writer):
+            users.set_role(writer, SYSTEM, "ann", "moderator")
+        assert actors.find(find, secret)[0].role == "moderator"
+        with transaction(writer):
+            users.set_status(writer, SYSTEM, "ann", "suspended")
+        assert actors.find(find, secret) is None
+
+
+def test_a_secret_that_expires_is_no_longer_known(tmp_path, monkeypatch):
+    with closing(open_database(tmp_path / FILE)) as connection:
+        with transaction(connection):
+            secret = session_of(connection)
+        actors = Actors(connection)
+        assert actors.find(secrets.actor_of_session, secret)
+        monkeypatch.setattr(secrets, "SESSION_IDLE_S", -1.0)
+        assert actors.find(secrets.actor_of_session, secret)
+        now_s = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now_s + 2 * KEPT_S)
+        assert actors.find(secrets.actor_of_session, secret) is None
+
+
+def test_a_server_that_does_not_answer_is_given_up_and_others_are_served(tmp_path):
+    class Slow(Echo):
+        def _answer(self, method, params):
+            if method == "slow":
+                time.sleep(0.3)
+            return super()._answer(method, params)
+
+    async def main():
+        server = Slow(tmp_path / "s.sock", [])
+        listens = threading.Event()
+        ended = asyncio.Event()
+
+        async def serve():
+            loops.append(asyncio.get_running_loop())
+            serving = asyncio.create_task(server.run(listens.set))
+            await ended.wait()
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+
+        loops = []
+        thread = threading.Thread(target=asyncio.run, args=(serve(),))
+        thread.start()
+        await asyncio.to_thread(listens.wait, 20.0)
+        link = Link(server.path, "the server")
+        assert (await link.call("quick", {"a": 1}))["params"] == {"a": 1}
+        with pytest.raises(EngineError, match=r"the server did not answer within 0\.1 s"):
+            await link.call("slow", {}, 0.1)
+        both = await asyncio.gather(*(link.call("quick", {"n": n}) for n in range(20)))
+        assert [each["params"]["n"] for each in both] == list(range(20))
+        big = "x" * 1_000_000  # more than a socket takes at once
+        many = [link.call("quick", {"text": big}) for _ in range(5)]
+        assert all(each["params"]["text"] == big for each in await asyncio.gather(*many))
+        loops[0].call_soon_threadsafe(ended.set)
+        await link.wait_closed()
+        await asyncio.to_thread(thread.join, 20.0)
+        with pytest.raises(EngineError, match="is not running"):
+            await link.call("quick", {})
+        await link.close()
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_is_lost_fails_what_waits(tmp_path):
+    async def main():
+        async def take(reader, writer):
+            await reader.read(100)
+            writer.close()
+
+        server = await asyncio.start_unix_server(take, tmp_path / "s.sock")
+        link = Link(tmp_path / "s.sock", "the server")
+        with pytest.raises(EngineError, match="the server closed the connection"):
+            await link.call("x", {})
+        server.close()
+        await link.close()
+
+    asyncio.run(main())
+
+
+def test_a_server_that_reads_nothing_is_given_up(tmp_path):
+    async def main():
+        go_on = asyncio.Event()
+
+        async def ignore(_reader, writer):
+            await go_on.wait()
+            writer.close()
+
+        server = await asyncio.start_unix_server(ignore, tmp_path / "s.sock", limit=1)
+        link = Link(tmp_path / "s.sock", "the server")
+        text = "x" * 1_000_000
+        asked = (link.call("x", {"text": text}, 0.2) for _ in range(4))
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        assert all("did not answer" in str(each) for each in found), found
+        go_on.set()
+        server.close()
+        await link.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_a_client_that_reads_nothing_is_disconnected(tmp_path, monkeypatch):
+    """Its file is closed; others are served meanwhile."""
+    monkeypatch.setattr(listener, "STALL_MS", 500)
+    with (tmp_path / "long.wav").open("wb") as file:
+        file.truncate(64 << 20)
+    opened = []
+
+    async def send(_exchange):
+        opened.append(open_below(str(tmp_path), "long.wav"))
+        return FilePart(opened[-1], Span(0, 64 << 20), threads, 200, {}, "audio/wav")
+
+    def ask():
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        connection.settimeout(20.0)
+        connection.connect(listener.address_of(sockets))
+        connection.sendall(b"GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        return connection
+
+    async def main():
+        serving = asyncio.create_task(listener.serve(App(lambda: table), sockets))
+        stalled = await asyncio.to_thread(ask)
+        reading = await asyncio.to_thread(ask)
+        said = await asyncio.to_thread(received, reading, b"")
+        assert len(said) > 64 << 20
+        give_up_s = time.monotonic() + 20.0
+        while not all(each._file.closed for each in opened):
+            assert time.monotonic() < give_up_s
+            await asyncio.sleep(0.05)
+        stalled.close()
+        reading.close()
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    table = Table([Endpoint("GET", "/x", "Send a file.", send)])
+    sockets = listener.listen_tcp("127.0.0.1", 0)
+    with ThreadPoolExecutor(1) as threads:
+        asyncio.run(main())
+    assert len(opened) == 2
