@@ -9,10 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import struct
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 MAX_BYTES = 107  # of a path, in `struct sockaddr_un`
+_CREDENTIALS = struct.Struct("3i")  # `struct ucred`: pid, uid, gid
 
 
 def listen_unix(path: Path, backlog: int) -> socket.socket:
@@ -47,3 +50,26 @@ def listen_unix(path: Path, backlog: int) -> socket.socket:
         part.unlink(missing_ok=True)
         raise
     return listener
+
+
+class Line(Protocol):
+    """A socket of any library."""
+
+    @property
+    def family(self) -> int:
+        """Its address family."""
+
+    def getsockopt(self, level: int, option: int, size: int, /) -> bytes:
+        """Return an option's value."""
+
+
+def is_own_peer(line: Line) -> bool:
+    """Return whether a connection is a Unix socket's whose other end runs as our user.
+
+    The kernel says so; other kinds of sockets have no credentials.
+    """
+    if line.family != socket.AF_UNIX:
+        return False
+    said = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    uid: int = _CREDENTIALS.unpack(said)[1]
+    return uid == os.geteuid()

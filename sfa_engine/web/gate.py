@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -57,7 +58,8 @@ class Gate:
             hint = "open the link that `sfa web` prints"
             raise Problem(403, "there is no user yet", hint, code="no_user")
         try:
-            exchange.sender = self._identify(exchange)
+            found = self._identify(exchange)
+            exchange.sender = found and replace(found, address=exchange.address)
         finally:  # wrong tokens count too
             self._limit(exchange, endpoint)
         right = endpoint.right

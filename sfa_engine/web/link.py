@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from sfa_engine.errors import EngineError, SfaError
+from sfa_engine.web.rights import MACHINE, SYSTEM, Actor
 from sfa_engine.wire import connection, protocol
 from sfa_engine.wire.caller import Caller
 from sfa_engine.wire.stream import Notification
@@ -48,8 +49,9 @@ class Link:
         params: Any,
         timeout_s: float = ANSWER_TIMEOUT_S,
         decode: Callable[[Any], Any] = msgspec.msgpack.decode,
+        actor: Actor = SYSTEM,
     ) -> Any:
-        """Send a request, and return its result, decoded by a function.
+        """Send a request for an actor, and return its result, decoded by a function.
 
         Raises
         ------
@@ -59,7 +61,7 @@ class Link:
         line = await self._open()
         try:
             async with asyncio.timeout(timeout_s):
-                return decode(await line.call(method, params))
+                return decode(await line.call(method, params, actor))
         except TimeoutError:
             raise EngineError(
                 f"{self.name} did not answer within {timeout_s:g} s", "see `sfa health`"
@@ -105,8 +107,9 @@ class _Line:
     def is_closed(self) -> bool:
         return self._task.done()
 
-    async def call(self, method: str, params: Any) -> Any:
-        number, data = self._caller.request(method, params)
+    async def call(self, method: str, params: Any, actor: Actor) -> Any:
+        named = None if actor.account == MACHINE else actor.to_wire()
+        number, data = self._caller.request(method, params, named)
         answered = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
             self._writer.write(data)

@@ -74,7 +74,8 @@ class Verbs:
         """
         check(verb, actor, params)
         link = self._links.of(actor.scopes)
-        return await link.call(verb.name, params, SLOW_TIMEOUT_S if verb.slow else ANSWER_TIMEOUT_S)
+        timeout_s = SLOW_TIMEOUT_S if verb.slow else ANSWER_TIMEOUT_S
+        return await link.call(verb.name, params, timeout_s, actor=actor)
 
 
 def rate_of(verb: Described) -> Rate:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sfa_engine.errors import BusyError, EngineError
-from sfa_engine.system.unix_socket import listen_unix
+from sfa_engine.system.unix_socket import is_own_peer, listen_unix
 from sfa_engine.wire import connection, protocol
 from sfa_engine.wire.caller import Caller
 from sfa_engine.wire.session import Call, Session
@@ -97,6 +97,7 @@ class Peer:
 
     async def run(self, *background: Callable[[], Awaitable[None]]) -> None:
         """Serve it until it disconnects; its requests are completed all the same."""
+        self._session.is_own_user = is_own_peer(self._writer.get_extra_info("socket"))
         others = [asyncio.ensure_future(each()) for each in background]
         try:
             await self._read()

@@ -48,15 +48,23 @@ class Caller:
         self._number = HELLO
         self.receive_data = self._connection.receive_data
 
-    def request(self, method: str, params: Any) -> tuple[int, bytes]:
+    def request(self, method: str, params: Any, actor: Any = None) -> tuple[int, bytes]:
         """Return a request's id, and the bytes to send: hello precedes the first request.
+
+        Parameters
+        ----------
+        method : str
+        params : mapping
+        actor : mapping, optional
+            Account that it is sent for, see `rights.Actor.to_wire`; default the machine's user.
 
         Raises
         ------
         Refused
             It cannot be sent.
         """
-        data = self._pack([REQUEST, self._number + 1, method, params])
+        message = [REQUEST, self._number + 1, method, params]
+        data = self._pack(message if actor is None else [*message, actor])
         if self._number == HELLO:
             data = self._pack([REQUEST, HELLO, "hello", self.hello()]) + data
         self._number += 1

@@ -28,6 +28,8 @@ from sfa_engine.wire.stream import (
 
 MAX_ID = 1 << 63
 _REQUEST = msgspec.msgpack.Decoder(tuple[int, int, str, Raw])
+_ACTED = msgspec.msgpack.Decoder(tuple[int, int, str, Raw, Raw])
+_FIVE = b"\x95"  # begins a list of five
 _ANSWER = msgspec.msgpack.Decoder(tuple[int, int | None, dict[str, str] | None, Raw])
 _NOTIFICATION = msgspec.msgpack.Decoder(tuple[int, str, Raw])
 _PARTS = msgspec.msgpack.Decoder(list[Raw])
@@ -44,6 +46,12 @@ class Connection(Stream):
 
 def parse(body: bytes) -> Message:
     """Return the message of a frame's body, or its error."""
+    if body[:1] == _FIVE:
+        with suppress(*UNREADABLE):
+            kind, number, method, params, actor = _ACTED.decode(body)
+            if kind == REQUEST and 0 <= number < MAX_ID:
+                return Request(number, method, params, actor)
+        return _invalid(body)
     with suppress(*UNREADABLE):
         kind, number, method, params = _REQUEST.decode(body)
         if kind == REQUEST and 0 <= number < MAX_ID:
@@ -67,7 +75,7 @@ def _invalid(body: bytes) -> Invalid:
         if len(parts) > 1:
             with suppress(*UNREADABLE):
                 number = _INT.decode(parts[1])
-        if len(parts) == 4 and bytes(parts[0]) == b"\0":
+        if len(parts) in {4, 5} and bytes(parts[0]) == b"\0":
             if number is None or not 0 <= number < MAX_ID:
                 what = f"the id {quoted(parts[1])} is not a whole number from 0"
                 return Invalid(None, Refused(what))

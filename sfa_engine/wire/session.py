@@ -9,22 +9,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from sfa_engine.errors import FaultError, ProtocolError, Refused, SfaError, did_you_mean
+from sfa_engine.errors import FaultError, Forbidden, ProtocolError, Refused, SfaError, did_you_mean
 from sfa_engine.wire import connection, protocol
 from sfa_engine.wire.connection import Connection
 from sfa_engine.wire.frames import Raw
+from sfa_engine.wire.rights import SYSTEM, Actor, actor_of
 from sfa_engine.wire.stream import Broken, Invalid, Request
 from sfa_engine.wire.verbs import SCOPES, Bound, Scope, Verb, exported, verb
 
 Name = Annotated[str, Meta(max_length=100)]
 _VERSION = protocol.VERSION  # `hello` has a parameter of the module's name
-Forward = Callable[[str, Raw], Any]
+Forward = Callable[[str, Raw, Actor], Any]
 
 
 @dataclass(slots=True)
@@ -82,7 +83,8 @@ class Session:
         By name; they may replace ``describe``.
     given : mapping
         Parameters that the server sets for verbs that take them, and clients cannot; ``handed``
-        are the file descriptors received with a request, which the server closes after it.
+        are the file descriptors received with a request, which the server closes after it, and
+        ``actor`` who sent it.
     granted : frozenset
         Scopes; `hello` may request fewer.
     prefixes : tuple of str
@@ -91,6 +93,11 @@ class Session:
         Forwards these.
     on_fault : callable
         Called with an exception that no verb should raise, to log it.
+
+    Attributes
+    ----------
+    is_own_user : bool
+        Whether the client runs as our user, and so may name the actors of its requests.
     """
 
     def __init__(
@@ -112,6 +119,7 @@ class Session:
         self.client: dict[str, Any] = {}
         self.under_way: Counter[str] = Counter()
         self.is_closing = False
+        self.is_own_user = False
         self.handed: list[int] = []
         self.on_fault = on_fault
         self._given = {"handed": self.handed, **(given or {})}
@@ -141,11 +149,17 @@ class Session:
 
     def _call(self, request: Request) -> Call:
         method = request.method
+        actor = self._actor(request.actor)
         forward = self._forward
         if forward is not None and method.startswith(self._prefixes):
             self._check_room(method)
             return Call(
-                self, request.id, method, True, False, lambda: forward(method, request.params)
+                self,
+                request.id,
+                method,
+                True,
+                False,
+                lambda: forward(method, request.params, actor),
             )
         bound = self.verbs.get(method)
         if bound is None:
@@ -157,11 +171,20 @@ class Session:
         if is_slow:
             self._check_room(method)
         for name in one.given:
-            if name in self._given:
+            if name == "actor":
+                params[name] = actor
+            elif name in self._given:
                 params[name] = self._given[name]
         return Call(
             self, request.id, method, is_slow, one.declared.ordered, lambda: bound(**params)
         )
+
+    def _actor(self, named: Raw | None) -> Actor:
+        if named is None:
+            return replace(SYSTEM, scopes=self.granted)
+        if not self.is_own_user:
+            raise Forbidden("this connection may not name an actor", "send requests without one")
+        return actor_of(named, self.granted)
 
     def _check_room(self, method: str) -> None:
         kind = _kind(method)

@@ -7,11 +7,12 @@
         ...
     # Read more, by `stream.due(now)` where that is finite.
 
-============================ =================
-``[0, id, method, params]``  request
-``[1, id, error, result]``   answer
-``[2, method, params]``      notification
-============================ =================
+=================================== =================
+``[0, id, method, params]``         request
+``[0, id, method, params, actor]``  request of the web process, for an account
+``[1, id, error, result]``          answer
+``[2, method, params]``             notification
+=================================== =================
 
 A codec turns a frame's body into an event: `connection` for servers, `light` for clients.
 """
@@ -56,11 +57,12 @@ def framed(encode: Callable[[Any], bytes], message: Any) -> bytes:
 
 
 class Request(NamedTuple):
-    """A request."""
+    """A request; without an actor, of the machine's own user."""
 
     id: int
     method: str
     params: Any
+    actor: Any = None
 
 
 class Answer(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any
 import trio
 
 from sfa_engine.errors import BusyError, EngineError, SfaError
-from sfa_engine.system.unix_socket import listen_unix
+from sfa_engine.system.unix_socket import is_own_peer, listen_unix
 from sfa_engine.wire import connection, protocol
 from sfa_engine.wire.caller import Caller
 from sfa_engine.wire.session import Call, Session
@@ -90,6 +90,7 @@ class Peer:
 
     async def run(self, *background: Callable[[], Awaitable[None]]) -> None:
         """Serve it until it disconnects, with background tasks."""
+        self._session.is_own_user = is_own_peer(self._stream.socket)
         try:
             async with trio.open_nursery() as nursery:
                 self.nursery = nursery
@@ -314,14 +315,14 @@ class Client:
         self._sending = trio.Lock()
         self._line: _Line | None = None
 
-    async def call(self, method: str, params: Any) -> Any:
+    async def call(self, method: str, params: Any, actor: Any = None) -> Any:
         """Send a request, and return its result, without a timeout for the answer."""
         pending: _Pending | None = None
         try:
             with trio.move_on_after(self._send_timeout_s) as patience:
                 async with self._sending:
                     line = await self._connect()
-                    number, data = line.caller.request(method, params)
+                    number, data = line.caller.request(method, params, actor)
                     pending = line.pending[number] = _Pending()
                     await line.send(data)
             if patience.cancelled_caught or pending is None:

@@ -129,17 +129,19 @@ class Echo(aio.Server):
         super().__init__(path, self._attend)
         self.described = described
         self.asked = []
+        self.actors = []
 
     async def _attend(self, reader, writer):
         session = Session("echo", "0", {}, prefixes=("",), forward=self._answer)
         await aio.Peer(reader, writer, session).run()
 
-    def _answer(self, method, params):
+    def _answer(self, method, params, actor):
         given = msgspec.msgpack.decode(params)
         if method == "describe":
             return {"verbs": self.described}
         if method != "hello":
             self.asked.append((method, given))
+            self.actors.append(actor)
         engine = {"blocks": 9, "late": 0, "device_misses": 0, "load_pct": 1.5}
         return {"method": method, "params": given, "health": "ok", "engine": engine}
 

@@ -71,7 +71,7 @@ def test_a_locked_session_refuses_changes_of_accounts_unless_forced(tmp_path, mo
     is_locked = True
     asked = []
 
-    def answered(_echo, method, params):
+    def answered(_echo, method, params, _actor):
         if method == "describe":
             return {"verbs": DESCRIBED}
         if method == "get":

@@ -14,6 +14,7 @@ from sfa_engine.errors import LibraryError, Refused
 from sfa_engine.system.unix_socket import listen_unix
 from sfa_engine.wire import aio, blocking, connection, trio_io
 from sfa_engine.wire.connection import Connection
+from sfa_engine.wire.rights import Actor
 from sfa_engine.wire.session import Session
 from sfa_engine.wire.verbs import GIVEN, exported, verb
 
@@ -37,6 +38,11 @@ class Verbs:
     def whoami(self, source: Annotated[int, GIVEN] = 0) -> int:
         """Return the source."""
         return source
+
+    @verb(scope="read")
+    def actor(self, actor: Annotated[Actor, GIVEN]) -> dict[str, object]:
+        """Return who sent the request."""
+        return {**actor.to_wire(), "scopes": sorted(actor.scopes)}
 
     @verb(scope="perform")
     def sign(self, handed: Annotated[list[int], GIVEN]) -> int:

@@ -17,6 +17,7 @@ from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET
 from sfa_engine.wire import connection
 from sfa_engine.wire.caller import Caller
 from sfa_engine.wire.frames import Raw
+from sfa_engine.wire.rights import MACHINE, SYSTEM, Actor
 from sfa_engine.wire.stream import Notification
 from sfa_engine.wire.trio_io import Client
 from sfa_engine.wire.verbs import SCOPES, Scope
@@ -62,8 +63,10 @@ class Relay:
             send_timeout_s=SEND_TIMEOUT_S,
         )
 
-    async def call(self, method: str, params: Any) -> Raw:
+    async def call(self, method: str, params: Any, actor: Actor = SYSTEM) -> Raw:
         """Hand a request on and return its answer, however long backstage works on it.
+
+        It goes on for the actor that it came for.
 
         Raises
         ------
@@ -73,7 +76,8 @@ class Relay:
         if self._granted and self._granted != self._scopes():  # the client has given some up
             hello = self._open_caller().hello()
             await self._client.call("hello", hello)
-        result: Raw = await self._client.call(method, params)
+        named = None if actor.account == MACHINE else actor.to_wire()
+        result: Raw = await self._client.call(method, params, named)
         return result
 
     def _open_caller(self) -> Caller:

@@ -27,6 +27,7 @@ from sfa_engine.stage.core import Core
 from sfa_engine.surfaces.socket.relay import PREFIXES, Relay
 from sfa_engine.wire import connection, protocol, trio_io
 from sfa_engine.wire.push import Push
+from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.session import Session
 from sfa_engine.wire.verbs import SCOPES, Scope, exported, verb
 
@@ -102,14 +103,14 @@ class Client:
             self._push.close()
             conductor.release(self.source)
 
-    async def _forward(self, method: str, params: Any) -> msgspec.Raw:
+    async def _forward(self, method: str, params: Any, actor: Actor = SYSTEM) -> msgspec.Raw:
         if self._relay is None:
             runtime = self._server.path.parent
             scopes = self._session
             self._relay = Relay(
                 runtime, self._peer.nursery, self._peer.send, lambda: scopes.granted
             )
-        return await self._relay.call(method, params)
+        return await self._relay.call(method, params, actor)
 
     @verb(scope="read")
     async def describe(self, planned: bool = True) -> dict[str, Any]:
