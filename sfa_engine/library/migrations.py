@@ -21,6 +21,7 @@ from sfa_engine.library.schema import (
     HELD,
     JOBS,
     LIBRARY,
+    OWNERS,
     SETTINGS,
     UNWANTED,
 )
@@ -51,6 +52,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("four banks of eight hot cues", CUE_BANKS),
     Migration("playlists that follow those of a service", FOLLOWED),
     Migration("cues that a deck stands on when it is loaded", CUES_ON_LOAD),
+    Migration("accounts of jobs, flags of tracks", OWNERS),
 )
 
 
