@@ -77,7 +77,7 @@ class SpotifySession:
     async def log_in(self, show: Callable[[str], None], port: int = 0) -> None:
         """Wait until the user has logged in at the address that is shown."""
         await log_in(
-            self._accounts(), self._vault, self._settings.spotify.client_id, show, port=port
+            self.accounts(), self._vault, self._settings.spotify.client_id, show, port=port
         )
 
     def _http(self) -> httpx.AsyncClient:
@@ -87,7 +87,8 @@ class SpotifySession:
             self._client = open_client(httpx.AsyncClient, SERVICE, ServiceError, timeout=limits)
         return self._client
 
-    def _accounts(self) -> JsonApi:
+    def accounts(self) -> JsonApi:
+        """Return Spotify's accounts service."""
         return JsonApi(SERVICE, self._accounts_url, self._http(), breaker=self._breaker)
 
     def _spotify(self) -> Spotify:
@@ -105,5 +106,5 @@ class SpotifySession:
         if self._tokens is None or is_user != isinstance(self._tokens, UserToken):
             spotify = self._settings.spotify
             secret = spotify.client_secret or self._vault.get(VAULT_ENTRY) or ""
-            self._tokens = bearer_for(self._accounts(), self._vault, spotify.client_id, secret)
+            self._tokens = bearer_for(self.accounts(), self._vault, spotify.client_id, secret)
         return self._tokens

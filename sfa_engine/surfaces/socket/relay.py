@@ -22,7 +22,7 @@ from sfa_engine.wire.stream import Notification
 from sfa_engine.wire.trio_io import Client
 from sfa_engine.wire.verbs import SCOPES, Scope
 
-PREFIXES = ("library.", "jobs.", "prep.", "profiles.", "kits.", "chains.", "presets.")
+PREFIXES = ("account.", "library.", "jobs.", "prep.", "profiles.", "kits.", "chains.", "presets.")
 SEND_TIMEOUT_S = 10.0  # for backstage to take a request
 
 Send = Callable[[bytes], Awaitable[None]]
