@@ -21,10 +21,12 @@ import msgspec
 from sfa_engine import errors
 from sfa_engine.backstage.server import Client as BackstageClient
 from sfa_engine.backstage.services.errors import ServiceError
+from sfa_engine.backstage.verbs.account import AccountVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.moderation import ModerationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
@@ -49,8 +51,10 @@ from sfa_engine.surfaces.rtpmidi.server import Server as NetworkMidi
 from sfa_engine.surfaces.socket.server import Client as StageClient
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.health import Health
+from sfa_engine.web.many_users import ManyUsers
 from sfa_engine.web.metrics import Metrics
 from sfa_engine.web.people import People
+from sfa_engine.web.preferences import Preferences
 from sfa_engine.web.sign_in import SignIn
 from sfa_engine.web.upstream import Upstream
 from sfa_engine.wire.session import Session
@@ -143,7 +147,7 @@ def stage_verbs() -> str:
 def backstage_verbs() -> str:
     """Return every verb of backstage in a table."""
     kinds = (
-        *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs),
+        *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ModerationVerbs, AccountVerbs),
         *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
     )
     return "\n".join(_verbs(*kinds))
@@ -158,6 +162,8 @@ def web_endpoints() -> str:
         *Documents(absent).endpoints(),
         *SignIn(absent, absent).endpoints(),
         *People(absent, absent).endpoints(),
+        *ManyUsers(absent, absent).endpoints(),
+        *Preferences(absent, absent).endpoints(),
         *Upstream(absent, absent).endpoints(),
     )
     rows = [

@@ -25,7 +25,6 @@ from sfa_engine.errors import LibraryError
 
 FILE = "accounts.db"
 APPLICATION = 0x53464157  # "SFAW"
-VERSION = 1
 BUSY_TIMEOUT_S = 5.0
 
 Given = ParamSpec("Given")
@@ -70,6 +69,18 @@ CREATE TABLE tokens (
 CREATE INDEX tokens_user ON tokens (user_id);
 """
 
+_SETTINGS = """
+CREATE TABLE settings (
+    user_id INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL, -- JSON
+    PRIMARY KEY (user_id, name)
+) STRICT, WITHOUT ROWID;
+"""
+
+_MIGRATIONS = (_SCHEMA, _SETTINGS)  # a released one is never changed
+VERSION = len(_MIGRATIONS)
+
 
 def open_database(path: Path) -> Connection:
     """Open the accounts, and make them if they do not exist.
@@ -103,11 +114,12 @@ def _migrate(connection: Connection, path: Path) -> None:
         raise LibraryError(f"{path} is of a newer release", "update this one")
     if version and application != APPLICATION:
         raise LibraryError(f"{path} is of another program", "move it away")
-    if version == 0:
-        if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-            raise LibraryError(f"{path} is of another program", "move it away")
-        for statement in _SCHEMA.split(";\n"):
+    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        raise LibraryError(f"{path} is of another program", "move it away")
+    for script in _MIGRATIONS[version:]:
+        for statement in script.split(";\n"):
             connection.execute(statement)
+    if version < VERSION:
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
