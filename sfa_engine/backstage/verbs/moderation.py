@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -161,7 +162,10 @@ class ModerationVerbs:
     async def _each(self, words: str, after: int, work: Work | None) -> dict[str, Any]:
         """Do something with a page of a query's tracks; what fails with one stops no other."""
         async with self._context.database.reading() as connection:
-            numbers = sorted(await search.numbers(connection, words))
+            if re.fullmatch(r"\s*#[0-9]{1,18}\s*", words):
+                numbers = [(await search.find_one(connection, words)).id]
+            else:
+                numbers = sorted(await search.numbers(connection, words))
             wanted = [each for each in numbers if each > after]
             page = await tracks.listed(connection, wanted[:MAX_AT_ONCE])
         items = []
