@@ -21,12 +21,14 @@ import msgspec
 from sfa_engine import errors
 from sfa_engine.backstage.server import Client as BackstageClient
 from sfa_engine.backstage.services.errors import ServiceError
+from sfa_engine.backstage.verbs.account import AccountVerbs
 from sfa_engine.backstage.verbs.audit import AuditVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.files import FileVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.moderation import ModerationVerbs
 from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
@@ -57,8 +59,10 @@ from sfa_engine.web.channel import Channel
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.health import Health
+from sfa_engine.web.many_users import ManyUsers
 from sfa_engine.web.metrics import Metrics
 from sfa_engine.web.people import People
+from sfa_engine.web.preferences import Preferences
 from sfa_engine.web.sign_in import SignIn
 from sfa_engine.web.spotify_login import SpotifyLogin
 from sfa_engine.web.track_files import TrackFiles
@@ -154,7 +158,7 @@ def stage_verbs() -> str:
 def backstage_verbs() -> str:
     """Return every verb of backstage in a table."""
     kinds = (
-        *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs),
+        *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ModerationVerbs, AccountVerbs),
         *(FileVerbs, SeparationVerbs, SpotifyVerbs),
         *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
         *(NotificationVerbs, WebhookVerbs, AuditVerbs),
@@ -171,6 +175,8 @@ def web_endpoints() -> str:
         *Documents(absent).endpoints(),
         *SignIn(absent, absent).endpoints(),
         *People(absent, absent).endpoints(),
+        *ManyUsers(absent, absent).endpoints(),
+        *Preferences(absent, absent).endpoints(),
         *Upstream(absent, absent).endpoints(),
         *Channel((), absent, absent, absent, absent).endpoints(),
         *SpotifyLogin(absent, absent).endpoints(),

@@ -80,6 +80,18 @@ class Refused(SfaError):  # noqa: N818 - a refusal is an answer, not a fault
     code = "refused"
 
 
+class Absent(Refused):
+    """There is no such thing, or it is another account's."""
+
+    code = "absent"
+
+
+class Locked(Refused):
+    """A set is played, and the session's lock refuses what could ruin it."""
+
+    code = "locked"
+
+
 class Planned(Refused):
     """The control is declared, but its sound comes with a later release."""
 

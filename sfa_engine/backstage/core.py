@@ -23,6 +23,7 @@ from sfa_engine.backstage.niceness import Niceness
 from sfa_engine.backstage.notifier import Notifier
 from sfa_engine.backstage.queue import Event, Queue
 from sfa_engine.backstage.settings import Settings
+from sfa_engine.backstage.spotify_accounts import SpotifyAccounts
 from sfa_engine.backstage.spotify_session import SpotifySession
 from sfa_engine.backstage.stage_listener import listen
 from sfa_engine.backstage.steps.analyse import Analyse, SetCues
@@ -30,12 +31,14 @@ from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.download import Download, Resolve
 from sfa_engine.backstage.steps.import_file import ImportFile
 from sfa_engine.backstage.steps.separate import Separate
+from sfa_engine.backstage.verbs.account import AccountVerbs
 from sfa_engine.backstage.verbs.audit import AuditVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.files import FileVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.moderation import ModerationVerbs
 from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
@@ -68,18 +71,25 @@ class Core:
     runtime : pathlib.Path
         Where the stage's socket is.
     catalogue : SpotifySession
+    spotify : SpotifyAccounts
+        The sessions of accounts.
     niceness : Niceness
     """
 
     def __init__(
-        self, context: PrepContext, runtime: Path, catalogue: SpotifySession, niceness: Niceness
+        self,
+        context: PrepContext,
+        runtime: Path,
+        catalogue: SpotifySession,
+        spotify: SpotifyAccounts,
+        niceness: Niceness,
     ) -> None:
         self._context = context
         self._runtime = runtime
         self._niceness = niceness
         self.queue = context.queue
         self.track_listeners = context.track_listeners
-        steps = _steps(context, catalogue)
+        steps = _steps(context, catalogue, spotify)
         self.dispatcher = Dispatcher(context.queue, steps, context.settings.limits)
         self.watching = FolderWatcher(context, self.dispatcher)
         self.notifier = Notifier(context.queue)
@@ -101,6 +111,8 @@ class Core:
             **exported(SeparationVerbs(context, self.dispatcher)),
             **exported(SpotifyVerbs(catalogue)),
             **exported(ReanalyseVerbs(context, self.dispatcher)),
+            **exported(AccountVerbs(context, spotify)),
+            **exported(ModerationVerbs(context, self.dispatcher)),
             **exported(ProfileVerbs(context.settings.data)),
             **exported(KitVerbs(context.settings.data, context.queue.owner)),
             **exported(ChainVerbs(context.settings.data)),
@@ -118,6 +130,13 @@ class Core:
         async with (
             await Database.open(places.database) as database,
             SpotifySession(settings, Secrets(settings.data)) as found,
+            SpotifyAccounts(
+                found,
+                Secrets(settings.data),
+                partial(SpotifySession, settings),
+                settings.spotify.client_id,
+                settings.spotify.port,
+            ) as spotify,
         ):
             niceness = Niceness()
             local = Local(niceness)
@@ -143,7 +162,7 @@ class Core:
             await queue.rescue()
             context = PrepContext(settings, places, database, queue, executor, local, niceness)
             try:
-                yield cls(context, runtime, found, niceness)
+                yield cls(context, runtime, found, spotify, niceness)
             finally:
                 await executor.close()
 
@@ -184,10 +203,12 @@ def tag_prefix(data: Path) -> str:
     return f"sfa-{hashlib.sha256(os.fsencode(data.absolute())).hexdigest()[:16]}"
 
 
-def _steps(context: PrepContext, catalogue: SpotifySession) -> dict[Kind, Step]:
+def _steps(
+    context: PrepContext, catalogue: SpotifySession, spotify: SpotifyAccounts
+) -> dict[Kind, Step]:
     """Return the step of each kind of job."""
     import_file = ImportFile(context, catalogue.cover)
-    resolve = Resolve(context, catalogue.listing)
+    resolve = Resolve(context, catalogue.listing, lambda account: spotify.session(account).listing)
 
     async def import_step(job: Job, progress: Progress) -> Outcome:
         return await (resolve if "link" in job.args else import_file)(job, progress)

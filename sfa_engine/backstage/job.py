@@ -116,6 +116,10 @@ class Job:
     needs_last : bool
     batches : tuple of str
         The requests that it belongs to; each `sfa prep` is one.
+    account : int
+        Its owner; 0 for the machine.
+    accounts : tuple of int
+        All accounts that it is for.
     due_s, created_s, started_s, ended_s : float
         Seconds since 1970; 0 is not yet.
     time_limit_s : float
@@ -136,6 +140,8 @@ class Job:
     after: int | None
     needs_last: bool
     batches: tuple[str, ...]
+    account: int
+    accounts: tuple[int, ...]
     due_s: float
     created_s: float
     started_s: float
@@ -161,6 +167,8 @@ class Job:
             after=row["after_id"],
             needs_last=bool(row["needs_last"]),
             batches=tuple((row["batches"] or "").split()),
+            account=int(row["account"] or 0),
+            accounts=tuple(map(int, (row["accounts"] or "").split())),
             due_s=row["due_s"],
             created_s=row["created_s"],
             started_s=row["started_s"],

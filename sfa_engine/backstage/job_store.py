@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sfa_engine.backstage.job import ENDED, LIVE, Job, Kind, State
-from sfa_engine.errors import Refused
+from sfa_engine.errors import Absent
 from sfa_engine.library.database import Connection, Database, row, rows
+from sfa_engine.library.ownership import EVERYTHING
 
 MAX_LISTED = 500
 LAST = 1 << 62  # above any number of a job
@@ -26,22 +27,26 @@ class JobStore:
 
     database: Database
 
-    async def get(self, number: int) -> Job:
+    async def get(self, number: int, within: str = EVERYTHING) -> Job:
         """Return a job.
 
         Raises
         ------
-        Refused
-            There is no such job.
+        Absent
+            There is no such job, or a condition leaves it out.
         """
         async with self.database.reading() as connection:
-            return await self._get(connection, number)
+            return await self._get(connection, number, within)
 
     @staticmethod
-    async def _get(connection: Connection, number: int) -> Job:
-        found = await row(connection, "SELECT * FROM told_jobs WHERE id = ?", (number,))
+    async def _get(connection: Connection, number: int, within: str = EVERYTHING) -> Job:
+        found = await row(
+            connection,
+            f"SELECT * FROM told_jobs WHERE id = ? AND {within}",  # noqa: S608 - ours
+            (number,),
+        )
         if found is None:
-            raise Refused(f"no job {number}", _LOOK)
+            raise Absent(f"no job {number}", _LOOK)
         return Job.of(found)
 
     @staticmethod
@@ -62,13 +67,14 @@ class JobStore:
             (json.dumps(numbers),),
         )
         if missing:
-            raise Refused(f"no job {missing['value']}", _LOOK)
+            raise Absent(f"no job {missing['value']}", _LOOK)
 
-    async def numbers(self, states: Iterable[State]) -> list[int]:
+    async def numbers(self, states: Iterable[State], within: str = EVERYTHING) -> list[int]:
         """Return the numbers of all jobs in some states."""
         wanted = json.dumps([*states])
         found = await self.database.fetch(
-            "SELECT id FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY id",
+            "SELECT id FROM jobs WHERE state IN (SELECT value FROM json_each(?))"  # noqa: S608
+            f" AND {within} ORDER BY id",
             (wanted,),
         )
         return [int(each["id"]) for each in found]
@@ -94,19 +100,22 @@ class JobStore:
         limit: int = MAX_LISTED,
         before: int = LAST,
         track: int | None = None,
+        within: str = EVERYTHING,
     ) -> list[Job]:
-        """Return jobs, newest first, optionally of some states, one batch or one track."""
+        """Return jobs, newest first, of some states, one batch, one track or a condition."""
         wanted = [State(state) for state in states] or [*LIVE, *ENDED]
         slots = ", ".join("?" * len(wanted))
         found = await self.database.fetch(
-            f"SELECT * FROM told_jobs WHERE state IN ({slots})"  # noqa: S608 - question marks
+            f"SELECT * FROM told_jobs WHERE state IN ({slots}) AND {within}"  # noqa: S608 - ours
             " AND (? = '' OR id IN (SELECT job_id FROM batch_jobs WHERE batch = ?))"
             " AND (? IS NULL OR track_id = ?) AND id < ? ORDER BY id DESC LIMIT ?",
             (*wanted, batch, batch, track, track, before, limit),
         )
         return [Job.of(each) for each in found]
 
-    async def counts(self) -> dict[str, int]:
+    async def counts(self, within: str = EVERYTHING) -> dict[str, int]:
         """Return how many jobs there are in each state."""
-        found = await self.database.fetch("SELECT state, count(*) FROM jobs GROUP BY state")
+        found = await self.database.fetch(
+            f"SELECT state, count(*) FROM jobs WHERE {within} GROUP BY state"  # noqa: S608 - ours
+        )
         return {state.value: 0 for state in State} | {each[0]: each[1] for each in found}

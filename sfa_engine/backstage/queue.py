@@ -26,9 +26,10 @@ from sfa_engine.backstage.job import (
 from sfa_engine.backstage.job_store import JobStore
 from sfa_engine.backstage.services.errors import ServiceError
 from sfa_engine.errors import MediaError, Refused, SfaError
-from sfa_engine.library import notifications, tracks
+from sfa_engine.library import notifications, ownership, tracks
 from sfa_engine.library.database import Connection, Row, change, insert, row, rows
 from sfa_engine.library.notifications import Level, News
+from sfa_engine.library.ownership import MACHINE
 from sfa_engine.wire.frames import sayable
 
 KEEP_S = 7 * 86_400.0
@@ -52,6 +53,8 @@ class Event:
     title: str
     track: int | None = None
     batches: tuple[str, ...] = ()
+    account: int = MACHINE
+    accounts: tuple[int, ...] = ()
     progress: float = 0.0
     doing: str = ""
     error: Mapping[str, str] | None = None
@@ -68,9 +71,10 @@ _TRACK_IS_FREE = (
 )
 _INSERT = (
     "INSERT INTO jobs (kind, queue, state, priority, most_attempts, title, args, track_id,"
-    " after_id, needs_last, unique_key, due_s, created_s, time_limit_s)"
-    " VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " after_id, needs_last, unique_key, due_s, created_s, time_limit_s, account)"
+    " VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_LIVE_KEY = "unique_key = ? AND state IN ('waiting', 'running')"
 _RAISE_PRIORITY = (
     "UPDATE jobs SET priority = max(priority, ?1) WHERE unique_key = ?2"
     " AND state IN ('waiting', 'running') AND state = 'waiting' AND priority < ?1"
@@ -108,21 +112,26 @@ class Queue(JobStore):
         plans: Sequence[Plan],
         batch: str = "",
         after: int | None = None,
+        account: int = MACHINE,
     ) -> list[int]:
         """Add jobs that run one after another, within a transaction; return their numbers.
 
         Where a job of the same unique key waits or runs, that one is used, with the higher of
         the two priorities if it waits. They belong to the batch, and to those of the job that
-        they come after.
+        they come after; they are for the account, or for those of that job.
         """
         numbers = []
+        if after is not None:
+            found = await row(connection, "SELECT account FROM jobs WHERE id = ?", (after,))
+            account = int(found["account"] or MACHINE) if found else MACHINE
         for plan in plans:
             number = await self._find_live(connection, plan.unique)
             if number is None:
-                number = await self._insert(connection, plan, after)
+                number = await self._insert(connection, plan, after, account)
             else:
                 await change(connection, _RAISE_PRIORITY, (plan.priority, plan.unique))
             await self._join(connection, number, batch, after)
+            await self._join_accounts(connection, number, account, after)
             numbers.append(number)
             after = number
         return numbers
@@ -137,6 +146,20 @@ class Queue(JobStore):
         )
 
     @staticmethod
+    async def _join_accounts(
+        connection: Connection, number: int, account: int, after: int | None
+    ) -> None:
+        """Add the accounts of a request to a job; for the machine it becomes the machine's."""
+        await change(
+            connection,
+            "INSERT OR IGNORE INTO job_accounts SELECT ?1, account FROM job_accounts"
+            " WHERE job_id = ?2 UNION SELECT ?1, CAST(?3 AS TEXT) WHERE ?3 != 0",
+            (number, after, account),
+        )
+        if account == MACHINE:
+            await change(connection, "UPDATE jobs SET account = NULL WHERE id = ?", (number,))
+
+    @staticmethod
     async def _find_live(connection: Connection, unique: str | None) -> int | None:
         if unique is None:
             return None
@@ -147,18 +170,28 @@ class Queue(JobStore):
         )
         return found["id"] if found else None
 
-    async def _insert(self, connection: Connection, plan: Plan, after: int | None) -> int:
-        return await insert(connection, _INSERT, self._values(plan, after))
+    async def _insert(
+        self, connection: Connection, plan: Plan, after: int | None, account: int
+    ) -> int:
+        return await insert(connection, _INSERT, self._values(plan, after, account))
 
-    def _values(self, plan: Plan, after: int | None = None) -> tuple[Any, ...]:
+    def _values(
+        self, plan: Plan, after: int | None = None, account: int = MACHINE
+    ) -> tuple[Any, ...]:
         """Return the values of `_INSERT`."""
         return (
             *(plan.kind, QUEUES[plan.kind], plan.priority, plan.max_attempts, plan.title),
             *(json.dumps(plan.args), plan.track, after, plan.needs_last, plan.unique),
-            *(DUE_NOW, self.now(), plan.time_limit_s),
+            *(DUE_NOW, self.now(), plan.time_limit_s, str(account) if account else None),
         )
 
-    async def add_all(self, connection: Connection, plans: Sequence[Plan], batch: str) -> list[int]:
+    async def add_all(
+        self,
+        connection: Connection,
+        plans: Sequence[Plan],
+        batch: str,
+        account: int = MACHINE,
+    ) -> list[int]:
         """Add independent jobs; return the batch's numbers.
 
         As `add_chain` for each, at a hundredth of the cost: a whole collection at once.
@@ -166,16 +199,25 @@ class Queue(JobStore):
         await connection.executemany(
             f"{_INSERT} ON CONFLICT (unique_key)"
             " WHERE unique_key IS NOT NULL AND state IN ('waiting', 'running') DO NOTHING",
-            [self._values(plan) for plan in plans],
+            [self._values(plan, account=account) for plan in plans],
         )
         await connection.executemany(
             _RAISE_PRIORITY, [(plan.priority, plan.unique) for plan in plans if plan.priority > 0]
         )
         await connection.executemany(
-            "INSERT OR IGNORE INTO batch_jobs SELECT ?, id FROM jobs"
-            " WHERE unique_key = ? AND state IN ('waiting', 'running')",
+            f"INSERT OR IGNORE INTO batch_jobs SELECT ?, id FROM jobs WHERE {_LIVE_KEY}",  # noqa: S608
             [(batch, plan.unique) for plan in plans],
         )
+        if account == MACHINE:
+            await connection.executemany(
+                f"UPDATE jobs SET account = NULL WHERE {_LIVE_KEY} AND account IS NOT NULL",  # noqa: S608
+                [(plan.unique,) for plan in plans],
+            )
+        else:
+            await connection.executemany(
+                f"INSERT OR IGNORE INTO job_accounts SELECT id, ? FROM jobs WHERE {_LIVE_KEY}",  # noqa: S608
+                [(str(account), plan.unique) for plan in plans],
+            )
         found = await rows(
             connection, "SELECT job_id FROM batch_jobs WHERE batch = ? ORDER BY job_id", (batch,)
         )
@@ -259,6 +301,22 @@ class Queue(JobStore):
     async def _record_end(self, connection: Connection, job: Job) -> None:
         for each in self.on_end:
             await each(connection, job)
+
+    @staticmethod
+    async def join_track(
+        connection: Connection, job: Job, track: int, *, is_new: bool = False
+    ) -> None:
+        """Give a track to the accounts that a job is for by now."""
+        found = await row(connection, "SELECT account FROM jobs WHERE id = ?", (job.id,))
+        members = await rows(
+            connection,
+            "SELECT account FROM job_accounts WHERE job_id = ?1 ORDER BY account <>"
+            " coalesce((SELECT account FROM jobs WHERE id = ?1), '')",
+            (job.id,),
+        )
+        shared = found is None or found["account"] is None
+        accounts = [int(each["account"]) for each in members]
+        await ownership.join(connection, track, accounts, shared=shared, is_new=is_new)
 
     @staticmethod
     async def set_track(connection: Connection, job: Job, track: int) -> None:
@@ -355,6 +413,38 @@ class Queue(JobStore):
         )
 
     # ------------------------------------------------------------------ by request
+
+    async def leave(self, numbers: Iterable[int], account: int) -> list[int]:
+        """Take an account from the jobs that others wait for too; return those.
+
+        What comes after them is left too.
+        """
+        async with self.database.transaction() as connection:
+            found = await rows(
+                connection,
+                "SELECT job_id FROM job_accounts JOIN jobs ON jobs.id = job_id"
+                " WHERE job_accounts.account = ?1 AND job_id IN (SELECT value FROM json_each(?2))"
+                " AND (jobs.account IS NULL OR EXISTS (SELECT 1 FROM job_accounts AS other"
+                " WHERE other.job_id = jobs.id AND other.account <> ?1))",
+                (str(account), json.dumps([*numbers])),
+            )
+            left = [int(each["job_id"]) for each in found]
+            gone = await rows(
+                connection,
+                "WITH RECURSIVE lost(id) AS (SELECT value FROM json_each(?)"
+                " UNION SELECT jobs.id FROM lost JOIN jobs ON jobs.after_id = lost.id)"
+                " DELETE FROM job_accounts WHERE account = ? AND job_id IN (SELECT id FROM lost)"
+                " RETURNING job_id",
+                (json.dumps(left), str(account)),
+            )
+            await change(
+                connection,
+                "UPDATE jobs SET account = (SELECT account FROM job_accounts"
+                " WHERE job_id = jobs.id ORDER BY account LIMIT 1)"
+                " WHERE account = ? AND id IN (SELECT value FROM json_each(?))",
+                (str(account), json.dumps([each["job_id"] for each in gone])),
+            )
+        return left
 
     async def cancel(self, numbers: Iterable[int]) -> list[int]:
         """Cancel waiting and running jobs; return which. If one does not exist, cancel none.
@@ -464,8 +554,11 @@ class Queue(JobStore):
     def _notify(self, job: Job, share: float = 0.0, doing: str = "") -> None:
         progress = 1.0 if job.state in GOOD else share
         event = Event(
-            *(job.id, job.kind, job.state, job.title, job.track, job.batches),
-            *(progress, doing, job.error),
+            *(job.id, job.kind, job.state, job.title, job.track),
+            *(job.batches, job.account, job.accounts),
+            progress=progress,
+            doing=doing,
+            error=job.error,
         )
         for listener in list(self._listeners):
             listener(event)

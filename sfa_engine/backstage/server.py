@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from sfa_engine import __version__
+from sfa_engine.backstage.access import By, JobOwners
 from sfa_engine.backstage.core import Core
 from sfa_engine.backstage.queue import Event
-from sfa_engine.backstage.verbs.notifications import shown
+from sfa_engine.backstage.verbs.notifications import seen_by, shown
 from sfa_engine.library.notifications import Notification
 from sfa_engine.wire import aio, connection
-from sfa_engine.wire.rights import Actor
+from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.session import Session
 from sfa_engine.wire.verbs import Text, Verb, exported, verb
 
@@ -98,6 +99,7 @@ class Client:
         self._news: dict[tuple[str, int], dict[str, Any]] = {}  # by method, and number
         self._wake = asyncio.Event()
         self._batch = ""
+        self._watcher = SYSTEM
         self._end_watch: Callable[[], None] = lambda: None
         self._end_library_watch: Callable[[], None] = lambda: None
         self._end_notifications: Callable[[], None] = lambda: None
@@ -117,11 +119,12 @@ class Client:
             self._end_library_watch()
             self._end_notifications()
 
-    @verb(scope="read")
-    def jobs_watch(self, batch: Text = "") -> dict[str, Any]:
+    @verb(scope="read", owned=True)
+    def jobs_watch(self, batch: Text = "", actor: By = SYSTEM) -> dict[str, Any]:
         """Push what happens to jobs, of one batch or of all, as ``job`` notifications."""
         self._end_watch()
         self._batch = batch
+        self._watcher = actor
         self._end_watch = self._core.queue.listen(self._on_event)
         return {"batch": batch}
 
@@ -152,10 +155,11 @@ class Client:
         self._drop("track")
         return {}
 
-    @verb(scope="read")
-    def notifications_watch(self) -> dict[str, Any]:
+    @verb(scope="read", owned=True)
+    def notifications_watch(self, actor: By = SYSTEM) -> dict[str, Any]:
         """Push ``notification`` notifications: each new one, and each that was read."""
         self._end_notifications()
+        self._watcher = actor
         self._end_notifications = self._core.notifier.listen(self._on_notification)
         return {}
 
@@ -168,10 +172,12 @@ class Client:
         return {}
 
     def _on_notification(self, each: Notification) -> None:
-        self._tell("notification", each.id, shown(each))
+        if seen_by(each, self._watcher):
+            self._tell("notification", each.id, shown(each))
 
     def _on_event(self, event: Event) -> None:
-        if not self._batch or self._batch in event.batches:
+        is_wanted = not self._batch or self._batch in event.batches
+        if is_wanted and JobOwners(event.account, event.accounts).seen_by(self._watcher):
             self._tell("job", event.job, asdict(event))
 
     def _hear_track(self, track: int, bundle: str) -> None:

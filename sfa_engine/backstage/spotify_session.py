@@ -79,7 +79,7 @@ class SpotifySession:
     async def log_in(self, show: Callable[[str], None], port: int = 0) -> None:
         """Wait until the user has logged in at the address that is shown."""
         await log_in(
-            self._accounts(), self._vault, self._settings.spotify.client_id, show, port=port
+            self.accounts(), self._vault, self._settings.spotify.client_id, show, port=port
         )
 
     def begin_login(self, redirect_uri: str) -> str:
@@ -90,7 +90,7 @@ class SpotifySession:
     async def finish_login(self, address: str) -> None:
         """Store the tokens of a begun login, by the address that Spotify redirected to."""
         client_id = self._settings.spotify.client_id
-        await self._logins.finish(self._accounts(), self._vault, client_id, address)
+        await self._logins.finish(self.accounts(), self._vault, client_id, address)
 
     def log_out(self) -> bool:
         """Delete the tokens; return whether there were any."""
@@ -110,7 +110,8 @@ class SpotifySession:
             self._client = open_client(httpx.AsyncClient, SERVICE, ServiceError, timeout=limits)
         return self._client
 
-    def _accounts(self) -> JsonApi:
+    def accounts(self) -> JsonApi:
+        """Return Spotify's accounts service."""
         return JsonApi(SERVICE, self._accounts_url, self._http(), breaker=self._breaker)
 
     def _spotify(self) -> Spotify:
@@ -128,5 +129,5 @@ class SpotifySession:
         if self._tokens is None or is_user != isinstance(self._tokens, UserToken):
             spotify = self._settings.spotify
             secret = spotify.client_secret or self._vault.get(VAULT_ENTRY) or ""
-            self._tokens = bearer_for(self._accounts(), self._vault, spotify.client_id, secret)
+            self._tokens = bearer_for(self.accounts(), self._vault, spotify.client_id, secret)
         return self._tokens

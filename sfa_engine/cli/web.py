@@ -23,6 +23,7 @@ ROLES = ("user", "moderator", "admin", "super_admin")
 ANSWER_TIMEOUT_S = 5.0
 ELSEWHERE = ("192.0.2.1", 9)  # of no machine: it is only asked by which address it were reached
 _name = click.argument("name")
+_names = click.argument("names", metavar="NAME", nargs=-1, required=True)
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -96,19 +97,21 @@ def role(name: str, role: str) -> None:
 
 
 @user.command()
-@_name
-def suspend(name: str) -> None:
-    """Let a user in no more; browsers are signed out, tokens refused."""
-    _set_status(name, "suspended")
-    click.echo(f"{name} is suspended; `sfa web user restore {name}` lets them in again")
+@_names
+def suspend(names: tuple[str, ...]) -> None:
+    """Let users in no more; browsers are signed out, tokens refused."""
+    _set_status(names, "suspended")
+    for name in names:
+        click.echo(f"{name} is suspended; `sfa web user restore {name}` lets them in again")
 
 
 @user.command()
-@_name
-def restore(name: str) -> None:
-    """Let a suspended user in again."""
-    _set_status(name, "active")
-    click.echo(f"{name} may sign in")
+@_names
+def restore(names: tuple[str, ...]) -> None:
+    """Let suspended users in again."""
+    _set_status(names, "active")
+    for name in names:
+        click.echo(f"{name} may sign in")
 
 
 @user.command(name="list")
@@ -122,12 +125,19 @@ def list_users(as_json: bool) -> None:
     if as_json:
         print_json(
             [
-                {"name": u.name, "role": u.role, "state": u.state, "created_s": u.created_s}
+                {
+                    "id": u.id,
+                    "name": u.name,
+                    "role": u.role,
+                    "state": u.state,
+                    "created_s": u.created_s,
+                }
                 for u in found
             ]
         )
         return
-    print_rows([("name", "role", "state"), *((u.name, u.role, u.state) for u in found)])
+    rows = [(str(u.id), u.name, u.role, u.state) for u in found]
+    print_rows([("number", "name", "role", "state"), *rows])
 
 
 @web.group()
@@ -190,12 +200,14 @@ def delete_token(name: str, token_id: str) -> None:
             )
 
 
-def _set_status(name: str, status: str) -> None:
+def _set_status(names: tuple[str, ...], status: str) -> None:
+    """Set the status of users; of none if one cannot be set."""
     from sfa_engine.web import users
     from sfa_engine.web.rights import SYSTEM
 
     with _accounts() as connection:
-        users.set_status(connection, SYSTEM, name, status)
+        for name in names:
+            users.set_status(connection, SYSTEM, name, status)
 
 
 @contextmanager

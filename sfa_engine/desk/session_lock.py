@@ -13,7 +13,7 @@ A deck that stands still can always be loaded. Whatever is refused can be forced
 
 from __future__ import annotations
 
-from sfa_engine.errors import Refused
+from sfa_engine.errors import Locked
 
 FORCE = "force it with --force"
 
@@ -49,7 +49,7 @@ def check_deck(
     """
     if not force and playing and is_locked(lock, audible=audible):
         state = "audible" if audible else "playing"
-        raise Refused(
+        raise Locked(
             f"deck {deck} is {state}: session.lock ({lock}) refuses {doing}", f"stop it, or {FORCE}"
         )
 
@@ -67,7 +67,7 @@ def check_session(doing: str, *, locked: bool, force: bool = False) -> None:
         Whether to do it all the same.
     """
     if locked and not force:
-        raise Refused(
+        raise Locked(
             f"the session is locked: session.lock refuses {doing}",
             f"wait until no deck is audible, or {FORCE}",
         )

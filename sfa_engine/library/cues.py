@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sfa_engine.desk.deck import CUE_KINDS, HOT_CUES, MAX_LENGTH_S, STEMS
-from sfa_engine.errors import Refused, did_you_mean
+from sfa_engine.errors import Absent, Refused, did_you_mean
 from sfa_engine.library.database import Connection, change, insert, row, rows
+from sfa_engine.library.ownership import EVERYTHING
 from sfa_engine.library.track import Track, check_within
 from sfa_engine.library.tracks import get, settle
 from sfa_engine.track.cue_kind import deck_kind, library_kind
@@ -31,6 +32,7 @@ SAME_PLACE_S = 1e-4  # a saved change that is sent again
 SAME_S = 0.5  # a new analysis may find the same cue a beat away
 
 _COLOR = re.compile("#[0-9a-f]{6}")
+_LIST = "list the cues of the track"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TAKE_SLOT = "UPDATE cues SET slot = NULL WHERE track_id = ? AND slot = ?"
 
@@ -280,6 +282,19 @@ def _is_saved(there: Cue, made: Cue, changes: Mapping[str, Any]) -> bool:
     return near and is_kind and all(getattr(there, n) == getattr(made, n) for n in named)
 
 
+async def track_of_cue(connection: Connection, cue_id: int, within: str = EVERYTHING) -> int:
+    """Return the number of a cue's track; Absent without such a cue on a condition's tracks."""
+    found = await row(
+        connection,
+        "SELECT track_id FROM cues JOIN tracks ON tracks.id = track_id"  # noqa: S608 - ours
+        f" WHERE cues.id = ? AND {within}",
+        (cue_id,),
+    )
+    if found is None:
+        raise Absent(f"no cue {cue_id}", _LIST)
+    return int(found["track_id"])
+
+
 async def remove(connection: Connection, cue_id: int) -> int:
     """Delete a cue, an automatic one for good; return its track."""
     old, track_id = await _get(connection, cue_id)
@@ -345,7 +360,7 @@ async def _get(connection: Connection, cue_id: int) -> tuple[Cue, int]:
     """Return a cue and its track."""
     found = await row(connection, "SELECT * FROM cues WHERE id = ?", (cue_id,))
     if found is None:
-        raise Refused(f"no cue {cue_id}", "list the cues of the track")
+        raise Absent(f"no cue {cue_id}", _LIST)
     return _read(found), found["track_id"]
 
 

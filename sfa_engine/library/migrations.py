@@ -23,6 +23,7 @@ from sfa_engine.library.schema import (
     JOBS,
     LIBRARY,
     NOTIFICATIONS,
+    OWNERS,
     SETTINGS,
     UNWANTED,
 )
@@ -57,6 +58,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("notifications", NOTIFICATIONS),
     Migration("webhooks and their deliveries", WEBHOOKS),
     Migration("the audit log", AUDIT),
+    Migration("accounts of jobs, flags of tracks", OWNERS),
 )
 
 

@@ -10,10 +10,16 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sfa_engine.library.database import Connection, Row, insert, row, rows
+from sfa_engine.library.ownership import MACHINE
 
 MAX_KEPT = 1000
 LAST = 1 << 62  # above any number of a notification
-_COLUMNS = "id, created_s, level, kind, sentence, hint, track_id, job_id, is_read"
+_COLUMNS = (
+    "id, created_s, level, kind, sentence, hint, track_id, job_id, is_read,"
+    " coalesce((SELECT account FROM jobs WHERE jobs.id = job_id), 0),"
+    " (SELECT group_concat(account, ' ') FROM job_accounts"
+    " WHERE job_accounts.job_id = notifications.job_id)"
+)
 
 
 class Level(StrEnum):
@@ -63,6 +69,10 @@ class Notification:
     track, job : int, optional
         None also when it is not in the library any more.
     read : bool
+    account : int
+        That its job is for; `ownership.MACHINE` for the machine's, and without a job.
+    accounts : tuple of int
+        All that wait for its job.
     """
 
     id: int
@@ -74,6 +84,8 @@ class Notification:
     track: int | None
     job: int | None
     read: bool
+    account: int = MACHINE
+    accounts: tuple[int, ...] = ()
 
 
 async def add(connection: Connection, news: News, now_s: float) -> int:
@@ -119,13 +131,6 @@ async def later_than(connection: Connection, number: int) -> list[Notification]:
     return [_of(each) for each in found]
 
 
-async def count_unread(connection: Connection) -> int:
-    """Return the number of those that were not read."""
-    found = await row(connection, "SELECT count(*) FROM notifications WHERE NOT is_read")
-    assert found is not None
-    return int(found[0])
-
-
 async def last_number(connection: Connection) -> int:
     """Return the number of the newest; 0 without one."""
     found = await row(connection, "SELECT coalesce(max(id), 0) FROM notifications")
@@ -133,26 +138,21 @@ async def last_number(connection: Connection) -> int:
     return int(found[0])
 
 
-async def mark_read(
-    connection: Connection, numbers: Collection[int] | None = None
-) -> list[Notification]:
-    """Mark some as read, or all; return those that were unread before."""
+async def mark_read(connection: Connection, numbers: Collection[int]) -> list[Notification]:
+    """Mark some as read; return those that were unread before."""
     unread = await list_notifications(connection, unread=True)
-    changed = [each for each in unread if numbers is None or each.id in numbers]
+    changed = [each for each in unread if each.id in numbers]
     await connection.executemany(
         "UPDATE notifications SET is_read = 1 WHERE id = ?", [(each.id,) for each in changed]
     )
     return [replace(each, read=True) for each in changed]
 
 
-async def missing(connection: Connection, numbers: Collection[int]) -> list[int]:
-    """Return those of some numbers that no notification has."""
-    found = await list_notifications(connection)
-    return sorted(set(numbers) - {each.id for each in found})
-
-
 def _of(found: Row) -> Notification:
-    number, time_s, level, kind, sentence, hint, track, job, is_read = found
+    number, time_s, level, kind, sentence, hint, track, job, is_read, account, accounts = found
     return Notification(
-        *(number, time_s, Level(level), kind, sentence, hint, track, job), bool(is_read)
+        *(number, time_s, Level(level), kind, sentence, hint, track, job),
+        read=bool(is_read),
+        account=int(account),
+        accounts=tuple(map(int, (accounts or "").split())),
     )

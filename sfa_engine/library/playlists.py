@@ -13,13 +13,16 @@ from dataclasses import dataclass
 
 from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.library.database import Connection, change, insert, row, rows
+from sfa_engine.library.ownership import EVERYTHING
 from sfa_engine.library.track import SELECT, Track, track_of
 from sfa_engine.library.tracks import get
 
 MAX_NAME = 200  # characters
 
 _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
-_SEEN = "FROM playlist_entries AS e JOIN tracks AS t ON t.id = e.track_id AND t.deleted_at IS NULL"
+_SEEN = (
+    "FROM playlist_entries AS e JOIN tracks ON tracks.id = e.track_id AND tracks.deleted_at IS NULL"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +48,23 @@ class Entry:
     track: Track
 
 
-async def playlists(connection: Connection) -> list[Playlist]:
-    """Return all playlists by name."""
+async def playlists(connection: Connection, within: str = EVERYTHING) -> list[Playlist]:
+    """Return all playlists by name; the tracks of a condition are counted."""
     found = await rows(
         connection,
         "SELECT p.id, p.name, p.source, p.changed_at,"  # noqa: S608 - a constant
-        f" (SELECT count(*) {_SEEN} WHERE e.playlist_id = p.id) AS tracks,"
-        f" (SELECT total(t.duration_s) {_SEEN} WHERE e.playlist_id = p.id) AS duration_s"
+        f" (SELECT count(*) {_SEEN} WHERE e.playlist_id = p.id AND {within}) AS tracks,"
+        f" (SELECT total(tracks.duration_s) {_SEEN} WHERE e.playlist_id = p.id AND {within})"
+        " AS duration_s"
         " FROM playlists AS p ORDER BY p.name",
     )
     return [Playlist(**dict(playlist)) for playlist in found]
 
 
-async def find(connection: Connection, name: str) -> Playlist:
+async def find(connection: Connection, name: str, within: str = EVERYTHING) -> Playlist:
     """Return the playlist of a name, ignoring case; Refused if there is none."""
-    known = {playlist.name.casefold(): playlist for playlist in await playlists(connection)}
+    found = await playlists(connection, within)
+    known = {playlist.name.casefold(): playlist for playlist in found}
     if name.casefold() not in known:
         names = [playlist.name for playlist in known.values()]
         raise Refused(
@@ -91,7 +96,11 @@ async def drop(connection: Connection, playlist_id: int) -> None:
 
 
 async def entries(
-    connection: Connection, playlist_id: int, limit: int = -1, offset: int = 0
+    connection: Connection,
+    playlist_id: int,
+    limit: int = -1,
+    offset: int = 0,
+    within: str = EVERYTHING,
 ) -> list[Entry]:
     """Return a page of a playlist, in order."""
     await _get(connection, playlist_id)
@@ -99,7 +108,8 @@ async def entries(
         connection,
         SELECT.replace("SELECT tracks.*", "SELECT e.id AS entry_id, tracks.*")
         + " JOIN playlist_entries AS e ON e.track_id = tracks.id"
-        " WHERE e.playlist_id = ? AND deleted_at IS NULL ORDER BY e.place LIMIT ? OFFSET ?",
+        f" WHERE e.playlist_id = ? AND deleted_at IS NULL AND {within}"
+        " ORDER BY e.place LIMIT ? OFFSET ?",
         (playlist_id, limit, offset),
     )
     return [Entry(entry["entry_id"], track_of(entry)) for entry in found]

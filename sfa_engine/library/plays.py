@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sfa_engine.library.database import Connection, change, row, rows
+from sfa_engine.library.ownership import EVERYTHING
 from sfa_engine.library.track import Track
 
 
@@ -64,9 +65,10 @@ async def history(
     since: float = 0.0,
     limit: int = 100,
     offset: int = 0,
+    within: str = EVERYTHING,
 ) -> list[Play]:
-    """Return plays, latest first, optionally of one track."""
-    condition, values = _condition(track_id, since)
+    """Return plays, latest first, optionally of one track, or of those of a condition."""
+    condition, values = _condition(track_id, since, within)
     found = await rows(
         connection,
         "SELECT id, track_id, artist, title, deck, played_at FROM plays"  # noqa: S608 - constants
@@ -76,9 +78,14 @@ async def history(
     return [Play(**dict(each)) for each in found]
 
 
-async def count(connection: Connection, track_id: int | None = None, since: float = 0.0) -> int:
+async def count(
+    connection: Connection,
+    track_id: int | None = None,
+    since: float = 0.0,
+    within: str = EVERYTHING,
+) -> int:
     """Return the number of plays of `history`."""
-    condition, values = _condition(track_id, since)
+    condition, values = _condition(track_id, since, within)
     found = await row(
         connection,
         f"SELECT count(*) AS n FROM plays WHERE {condition}",  # noqa: S608 - constants
@@ -88,7 +95,10 @@ async def count(connection: Connection, track_id: int | None = None, since: floa
     return int(found["n"])
 
 
-def _condition(track_id: int | None, since: float) -> tuple[str, list[Any]]:
+def _condition(track_id: int | None, since: float, within: str) -> tuple[str, list[Any]]:
+    seen = ""
+    if within != EVERYTHING:
+        seen = f" AND track_id IN (SELECT id FROM tracks WHERE {within})"  # noqa: S608 - ours
     if track_id is None:
-        return "played_at >= ?", [since]
-    return "track_id = ? AND played_at >= ?", [track_id, since]
+        return f"played_at >= ?{seen}", [since]
+    return f"track_id = ? AND played_at >= ?{seen}", [track_id, since]

@@ -400,3 +400,30 @@ CREATE TRIGGER notifications_bounded AFTER INSERT ON notifications BEGIN
     DELETE FROM notifications WHERE id <= new.id - 1000;
 END;
 """
+
+# A job is for accounts as a track is: `account` owns it, NULL is the machine, and `job_accounts`
+# has all that wait for it.
+OWNERS = """
+ALTER TABLE jobs ADD COLUMN account TEXT; -- NULL: the machine's
+CREATE TABLE job_accounts (
+    job_id INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
+    account TEXT NOT NULL,
+    PRIMARY KEY (job_id, account)
+) WITHOUT ROWID;
+CREATE INDEX job_accounts_account ON job_accounts (account);
+DROP VIEW told_jobs;
+CREATE VIEW told_jobs AS SELECT jobs.*,
+    (SELECT group_concat(batch, ' ') FROM batch_jobs WHERE job_id = jobs.id) AS batches,
+    (SELECT group_concat(account, ' ') FROM job_accounts WHERE job_id = jobs.id) AS accounts
+    FROM jobs;
+CREATE TABLE flags (
+    track_id INTEGER NOT NULL REFERENCES tracks ON DELETE CASCADE,
+    account INTEGER NOT NULL, -- of the moderator; 0: the machine
+    name TEXT NOT NULL, -- then
+    reason TEXT NOT NULL,
+    flagged_at REAL NOT NULL,
+    PRIMARY KEY (track_id, account)
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO memberships
+    SELECT id, account, added_at FROM tracks WHERE account IS NOT NULL;
+"""

@@ -10,10 +10,11 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from sfa_engine.errors import Refused
+from sfa_engine.errors import Absent, Refused
 from sfa_engine.library import playlists
 from sfa_engine.library.database import Connection, row, rows
 from sfa_engine.library.folding import fold
+from sfa_engine.library.ownership import EVERYTHING
 from sfa_engine.library.query import (
     MAX_TEXT,
     Choice,
@@ -50,7 +51,12 @@ Condition = tuple[str, list[Any]]
 
 
 async def search(
-    connection: Connection, text: str, *, limit: int = 100, offset: int = 0
+    connection: Connection,
+    text: str,
+    *,
+    limit: int = 100,
+    offset: int = 0,
+    within: str = EVERYTHING,
 ) -> list[Track]:
     """Return the tracks of a query.
 
@@ -61,6 +67,8 @@ async def search(
         As `query.parse_query` reads it; empty: all tracks.
     limit, offset : int
         Page of the results, of at most 1000.
+    within : str
+        A condition on rows of `tracks`, see `ownership`.
 
     Returns
     -------
@@ -80,41 +88,41 @@ async def search(
         query = parse_query(text)
     except Refused:
         # A title may look like an operator: "Key: The Sequel".
-        if exact := await _exact(connection, text):
+        if exact := await _exact(connection, text, within):
             return exact[offset : offset + limit]
         raise
-    sql, arguments = select(await _with_playlists(connection, query))
+    sql, arguments = select(await _with_playlists(connection, query), within=within)
     found = await rows(connection, f"{sql} LIMIT ? OFFSET ?", (*arguments, limit, offset))
     return await listed(connection, [track["id"] for track in found])
 
 
-async def count(connection: Connection, text: str) -> int:
+async def count(connection: Connection, text: str, within: str = EVERYTHING) -> int:
     """Return the number of tracks of a query."""
     try:
         query = parse_query(text)
     except Refused:
-        if exact := await _exact(connection, text):
+        if exact := await _exact(connection, text, within):
             return len(exact)
         raise
-    sql, arguments = select(await _with_playlists(connection, query), ordered=False)
+    sql, arguments = select(await _with_playlists(connection, query), ordered=False, within=within)
     found = await row(connection, f"SELECT count(*) AS n FROM ({sql})", arguments)  # noqa: S608
     assert found is not None
     return int(found["n"])
 
 
-async def numbers(connection: Connection, text: str) -> list[int]:
+async def numbers(connection: Connection, text: str, within: str = EVERYTHING) -> list[int]:
     """Return the numbers of all tracks of a query, in no order."""
     try:
         query = parse_query(text)
     except Refused:
-        if exact := await _exact(connection, text):
+        if exact := await _exact(connection, text, within):
             return [track.id for track in exact]
         raise
-    sql, arguments = select(await _with_playlists(connection, query), ordered=False)
+    sql, arguments = select(await _with_playlists(connection, query), ordered=False, within=within)
     return [int(track["id"]) for track in await rows(connection, sql, arguments)]
 
 
-async def find_one(connection: Connection, text: str) -> Track:
+async def find_one(connection: Connection, text: str, within: str = EVERYTHING) -> Track:
     """Return the one track that a text names.
 
     Parameters
@@ -123,30 +131,35 @@ async def find_one(connection: Connection, text: str) -> Track:
     text : str
         A number as ``#12``, a uuid, or a query. An exact title, or artist and title, has
         precedence over a number as ``12``, and that over tracks that have the words.
+    within : str
+        A condition on rows of `tracks`, see `ownership`: others are as if they were not there.
 
     Raises
     ------
+    Absent
+        It names no track.
     Refused
-        It names no track, or several: the error lists them with their numbers.
+        It names several: the error lists them with their numbers.
     """
     text = text.strip()
     has_number = re.fullmatch("#?[0-9]{1,18}", text)
-    if has_number and (text[0] == "#" or await _is_number(connection, text)):
-        track = await get(connection, int(text.removeprefix("#")))
+    if has_number and (text[0] == "#" or await _is_number(connection, text, within)):
+        track = await get(connection, int(text.removeprefix("#")), within)
         if track.deleted_at is not None:
             raise Refused(f'"{track.name}" was removed', "restore it first")
         return track
     if _UUID.fullmatch(text.lower()):
-        named = await by_uuid(connection, text.lower())
+        named = await by_uuid(connection, text.lower(), within)
         found = [named] if named is not None and named.deleted_at is None else []
     else:
-        found = await _exact(connection, text)
+        found = await _exact(connection, text, within)
     if not found:
         if not parse_query(text).terms:
             raise Refused(f'"{text:.80}" names no track', "give a title, or artist and title")
-        found = await search(connection, text, limit=200)
+        found = await search(connection, text, limit=200, within=within)
     if not found:
-        raise Refused(f'no track "{text:.80}" in the library', await _hint(connection, text))
+        hint = await _hint(connection, text, within)
+        raise Absent(f'no track "{text:.80}" in the library', hint)
     exact = [track for track in found if _is_named(track, text)]
     candidates = exact or found
     if len(candidates) == 1:
@@ -158,12 +171,14 @@ async def find_one(connection: Connection, text: str) -> Track:
     raise Refused(f'"{text:.80}" may be {names}{more}', "add words, or give the number")
 
 
-async def _is_number(connection: Connection, text: str) -> bool:
+async def _is_number(connection: Connection, text: str, within: str) -> bool:
     """Tell whether a text is a track's number, and no track's title."""
     found = await row(
-        connection, "SELECT 1 FROM tracks WHERE id = ? AND deleted_at IS NULL", (int(text),)
+        connection,
+        f"SELECT 1 FROM tracks WHERE id = ? AND deleted_at IS NULL AND {within}",  # noqa: S608
+        (int(text),),
     )
-    return found is not None and not await _exact(connection, text)
+    return found is not None and not await _exact(connection, text, within)
 
 
 async def _with_playlists(connection: Connection, query: Query) -> Query:
@@ -177,7 +192,7 @@ async def _with_playlists(connection: Connection, query: Query) -> Query:
     return replace(query, terms=tuple(terms))
 
 
-async def _exact(connection: Connection, text: str) -> list[Track]:
+async def _exact(connection: Connection, text: str, within: str) -> list[Track]:
     """Return the tracks whose title, or artist and title, is a text, ignoring case and accents.
 
     The text is not parsed as a query: a title may contain a colon, a dash or quotes.
@@ -186,7 +201,7 @@ async def _exact(connection: Connection, text: str) -> list[Track]:
     if not folded or len(folded) > MAX_TEXT:
         found = await rows(
             connection,
-            "SELECT id FROM tracks WHERE deleted_at IS NULL"  # noqa: S608 - a constant
+            f"SELECT id FROM tracks WHERE deleted_at IS NULL AND {within}"  # noqa: S608 - ours
             " AND ?1 IN (title, artist || ' ' || title, artist || ' - ' || title)"
             f" ORDER BY {_BY_NAME} LIMIT ?2",
             (text.strip(), MAX_RESULTS),
@@ -196,7 +211,7 @@ async def _exact(connection: Connection, text: str) -> list[Track]:
     found = await rows(
         connection,
         "SELECT tracks.id FROM track_words AS w JOIN tracks ON tracks.id = w.rowid"  # noqa: S608 - a constant
-        " WHERE w.track_words MATCH ?1 AND tracks.deleted_at IS NULL"
+        f" WHERE w.track_words MATCH ?1 AND tracks.deleted_at IS NULL AND {within}"
         " AND ?2 IN (w.title, w.artist || ' ' || w.title)"
         f" ORDER BY {_BY_NAME} LIMIT ?3",
         (f"{{title artist}} : ({every})", folded, MAX_RESULTS),
@@ -204,11 +219,13 @@ async def _exact(connection: Connection, text: str) -> list[Track]:
     return await listed(connection, [track["id"] for track in found])
 
 
-def select(query: Query, *, ordered: bool = True) -> Condition:
+def select(query: Query, *, ordered: bool = True, within: str = EVERYTHING) -> Condition:
     """Return SQL for the ids of a query's tracks, and its arguments."""
     wanted = [t for t in query.terms if isinstance(t, Words) and not t.negated]
     sql = "SELECT tracks.id FROM tracks"
     conditions: list[Condition] = [("tracks.deleted_at IS NULL", [])]
+    if within != EVERYTHING:
+        conditions.append((within, []))
     if wanted:
         sql += " JOIN track_words ON track_words.rowid = tracks.id"
         match = " AND ".join(_match(words) for words in wanted)
@@ -304,7 +321,7 @@ def _is_named(track: Track, text: str) -> bool:
     return text.casefold() in {name.casefold() for name in names}
 
 
-async def _hint(connection: Connection, text: str) -> str:
+async def _hint(connection: Connection, text: str, within: str) -> str:
     """Return a hint with the best match for the words or their beginnings."""
     words = [term.text for term in parse_query(text).terms if isinstance(term, Words)]
     pieces = [word[:4] for word in fold(" ".join(words)).split()[:20]]
@@ -314,7 +331,7 @@ async def _hint(connection: Connection, text: str) -> str:
             connection,
             "SELECT tracks.id FROM tracks"  # noqa: S608 - constants
             " JOIN track_words ON track_words.rowid = tracks.id"
-            " WHERE track_words MATCH ? AND tracks.deleted_at IS NULL"
+            f" WHERE track_words MATCH ? AND tracks.deleted_at IS NULL AND {within}"
             f" ORDER BY {_BEST}{_BY_NAME} LIMIT 1",
             (match,),
         )

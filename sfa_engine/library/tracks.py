@@ -13,10 +13,11 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sfa_engine.errors import Refused, did_you_mean
+from sfa_engine.errors import Absent, Refused, did_you_mean
 from sfa_engine.library.bundle import MAX_NAME_BYTES, SUFFIX
 from sfa_engine.library.color import color_of
 from sfa_engine.library.database import Connection, change, insert, row, rows
+from sfa_engine.library.ownership import EVERYTHING, merge
 from sfa_engine.library.tags import MAX_TEXT, Tags, in_one_line
 from sfa_engine.library.track import SELECT, STATES, State, Track, track_of
 from sfa_engine.track.key import camelot, parse_key
@@ -81,17 +82,17 @@ async def add(
     return await get(connection, number), True
 
 
-async def get(connection: Connection, track_id: int) -> Track:
-    """Return a track, removed or not; raise Refused if it does not exist."""
-    found = await row(connection, f"{SELECT} WHERE tracks.id = ?", (track_id,))
+async def get(connection: Connection, track_id: int, within: str = EVERYTHING) -> Track:
+    """Return a track, removed or not; raise Absent if it does not exist."""
+    found = await row(connection, f"{SELECT} WHERE tracks.id = ? AND {within}", (track_id,))
     if found is None:
-        raise Refused(f"no track {track_id}", "search for its title")
+        raise Absent(f"no track {track_id}", "search for its title")
     return track_of(found)
 
 
-async def by_uuid(connection: Connection, identity: str) -> Track | None:
+async def by_uuid(connection: Connection, identity: str, within: str = EVERYTHING) -> Track | None:
     """Return the track of a uuid, removed or not."""
-    found = await row(connection, f"{SELECT} WHERE tracks.uuid = ?", (identity,))
+    found = await row(connection, f"{SELECT} WHERE tracks.uuid = ? AND {within}", (identity,))
     return None if found is None else track_of(found)
 
 
@@ -207,7 +208,7 @@ async def set_content(connection: Connection, track_id: int, content_hash: str) 
     """Set the content of a track; return the track that has it.
 
     If another track has that content, this one is merged into it: its locations and playlist
-    entries become the other's.
+    entries become the other's, and so do its members.
     """
     other = await with_content(connection, content_hash)
     if other is not None and other.id != track_id:
@@ -218,6 +219,7 @@ async def set_content(connection: Connection, track_id: int, content_hash: str) 
             "UPDATE playlist_entries SET track_id = ? WHERE track_id = ?",
             (other.id, track_id),
         )
+        await merge(connection, track_id, other.id)
         await change(connection, "DELETE FROM tracks WHERE id = ?", (track_id,))
         return other
     await _set(connection, track_id, content_hash=content_hash)
@@ -332,10 +334,12 @@ async def bundle_name(connection: Connection, track_id: int, taken: Collection[s
     raise AssertionError(f"two tracks have the uuid {track.uuid}")
 
 
-async def listed(connection: Connection, ids: Sequence[int]) -> list[Track]:
+async def listed(
+    connection: Connection, ids: Sequence[int], within: str = EVERYTHING
+) -> list[Track]:
     """Return tracks in the order of their numbers, without those that do not exist."""
     slots = ", ".join("?" * len(ids))
-    found = await rows(connection, f"{SELECT} WHERE tracks.id IN ({slots})", ids)
+    found = await rows(connection, f"{SELECT} WHERE tracks.id IN ({slots}) AND {within}", ids)
     tracks = {track["id"]: track_of(track) for track in found}
     return [tracks[number] for number in ids if number in tracks]
 
@@ -355,7 +359,7 @@ async def settle(connection: Connection, track_id: int) -> None:
         (track_id,),
     )
     if found is None:
-        raise Refused(f"no track {track_id}", "search for its title")
+        raise Absent(f"no track {track_id}", "search for its title")
     key = found["key"]
     await _set(
         connection,
@@ -376,4 +380,4 @@ async def _set(connection: Connection, track_id: int, **values: Any) -> None:
         (*values.values(), time.time(), track_id),
     )
     if not changed:
-        raise Refused(f"no track {track_id}", "search for its title")
+        raise Absent(f"no track {track_id}", "search for its title")

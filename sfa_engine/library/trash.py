@@ -32,6 +32,7 @@ from sfa_engine.library.database import (
     set_setting,
     setting,
 )
+from sfa_engine.library.ownership import EVERYTHING
 from sfa_engine.library.places import Places
 from sfa_engine.library.sqlite_errors import os_errors_as
 from sfa_engine.library.track import SELECT, Track, track_of
@@ -119,20 +120,25 @@ async def restore(database: Database, places: Places, track_id: int) -> Track:
         return await get(connection, track_id)
 
 
-async def removed(connection: Connection, limit: int = -1, offset: int = 0) -> list[Track]:
+async def removed(
+    connection: Connection, limit: int = -1, offset: int = 0, within: str = EVERYTHING
+) -> list[Track]:
     """Return a page of the trash, the latest first."""
     found = await rows(
         connection,
-        f"{SELECT} WHERE deleted_at IS NOT NULL"
+        f"{SELECT} WHERE deleted_at IS NOT NULL AND {within}"
         " ORDER BY deleted_at DESC, tracks.id DESC LIMIT ? OFFSET ?",
         (limit, offset),
     )
     return [track_of(track) for track in found]
 
 
-async def count(connection: Connection) -> int:
+async def count(connection: Connection, within: str = EVERYTHING) -> int:
     """Return how many tracks are in the trash."""
-    found = await row(connection, "SELECT count(*) AS n FROM tracks WHERE deleted_at IS NOT NULL")
+    found = await row(
+        connection,
+        f"SELECT count(*) AS n FROM tracks WHERE deleted_at IS NOT NULL AND {within}",  # noqa: S608
+    )
     assert found is not None
     return int(found["n"])
 

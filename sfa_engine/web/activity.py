@@ -102,7 +102,8 @@ class Activity(Feed):
             event = "track:updated" if params["bundle"] else "track:deleted"
             self._tell_track(event, params["track"])
         elif method == "notification":
-            self._tell(Topic("notifications"), "notification", params, params["id"])
+            owners = owners_of(params)
+            self._tell(Topic("notifications"), "notification", params, params["id"], owners)
 
     def _on_job(self, job: dict[str, Any]) -> None:
         data = job_data(job)

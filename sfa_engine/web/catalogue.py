@@ -17,7 +17,8 @@ from sfa_engine.wire.verbs import Scope
 
 logger = logging.getLogger(__name__)
 RETRY_S = 0.5
-OWNED = frozenset({"library", "jobs", "prep"})  # what they change or show may have an owner
+# What they change or show may have an owner.
+OWNED = frozenset({"library", "jobs", "prep", "account"})
 # They push to their connection, which HTTP does not have.
 PUSHING = frozenset(
     {
@@ -49,6 +50,7 @@ class Described(msgspec.Struct, frozen=True):
     scope: Scope
     slow: bool
     params: tuple[Param, ...]
+    owned: bool = False  # the server looks at owners itself
 
     @property
     def topic(self) -> str:

@@ -71,7 +71,16 @@ CREATE TABLE tokens (
 CREATE INDEX tokens_user ON tokens (user_id);
 """
 
-_MIGRATIONS = (_SCHEMA, OUTBOX)  # a released one is never changed
+_SETTINGS = """
+CREATE TABLE settings (
+    user_id INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL, -- JSON
+    PRIMARY KEY (user_id, name)
+) STRICT, WITHOUT ROWID;
+"""
+
+_MIGRATIONS = (_SCHEMA, _SETTINGS, OUTBOX)  # a released one is never changed
 VERSION = len(_MIGRATIONS)
 
 

@@ -18,7 +18,7 @@ ANY = (421, 429)
 SIGNED_IN = (401, 403)
 BODY = (400, 408, 413, 415, 422)
 CHANGING = (403,)  # of another site's page
-VERB = (422, 500, 501, 502, 503)
+VERB = (404, 409, 422, 500, 501, 502, 503)
 
 
 def statuses(endpoint: Endpoint) -> list[int]:

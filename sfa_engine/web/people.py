@@ -55,19 +55,47 @@ class Reset(msgspec.Struct, forbid_unknown_fields=True):
     force: bool = False
 
 
+class SessionLock:
+    """Refuses what could disturb a set.
+
+    Parameters
+    ----------
+    engine : Link
+        Knows whether the session is locked.
+    """
+
+    def __init__(self, engine: Link) -> None:
+        self._engine = engine
+
+    async def check(self, doing: str, *, force: bool) -> None:
+        """Refuse something while the session is locked, unless it is forced."""
+        if force:
+            return
+        try:
+            said = await self._engine.call("get", {"path": "session.locked"}, TIMEOUT_S)
+        except SfaError:  # nothing is played
+            return
+        if said["value"]:
+            raise Problem(
+                409,
+                f"the session is locked: session.lock refuses {doing}",
+                "wait until no deck is audible, or send force",
+                code="locked",
+            )
+
+
 class People:
     """The endpoints.
 
     Parameters
     ----------
     database : Database
-    engine : Link
-        Knows whether the session is locked.
+    lock : SessionLock
     """
 
-    def __init__(self, database: Database, engine: Link) -> None:
+    def __init__(self, database: Database, lock: SessionLock) -> None:
         self._database = database
-        self._engine = engine
+        self._lock = lock
 
     def endpoints(self) -> list[Endpoint]:
         """Return the endpoints."""
@@ -123,19 +151,19 @@ class People:
 
     async def _add(self, exchange: Exchange) -> Response:
         given = await exchange.parsed(NewUser)
-        await self._check_session("inviting a user", force=given.force)
+        await self._lock.check("inviting a user", force=given.force)
         user, secret = await self._database.write(_invite, exchange.actor, given)
         return answer({**_shown(user), "secret": secret}, 201)
 
     async def _set_role(self, exchange: Exchange) -> Response:
         given = await exchange.parsed(NewRole)
-        await self._check_session("changing a role", force=given.force)
+        await self._lock.check("changing a role", force=given.force)
         user = await self._database.write(users.set_role, exchange.actor, given.name, given.role)
         return answer(_shown(user))
 
     async def _set_status(self, exchange: Exchange) -> Response:
         given = await exchange.parsed(NewStatus)
-        await self._check_session("changing a user", force=given.force)
+        await self._lock.check("changing a user", force=given.force)
         user = await self._database.write(
             users.set_status, exchange.actor, given.name, given.status
         )
@@ -143,25 +171,9 @@ class People:
 
     async def _reset(self, exchange: Exchange) -> Response:
         given = await exchange.parsed(Reset)
-        await self._check_session("resetting a password", force=given.force)
+        await self._lock.check("resetting a password", force=given.force)
         secret = await self._database.write(_reset, exchange.actor, given.name)
         return answer({"name": given.name, "secret": secret})
-
-    async def _check_session(self, doing: str, *, force: bool) -> None:
-        """Refuse what could disturb a set while the session is locked, unless it is forced."""
-        if force:
-            return
-        try:
-            said = await self._engine.call("get", {"path": "session.locked"}, TIMEOUT_S)
-        except SfaError:  # nothing is played
-            return
-        if said["value"]:
-            raise Problem(
-                409,
-                f"the session is locked: session.lock refuses {doing}",
-                "wait until no deck is audible, or send force",
-                code="locked",
-            )
 
 
 def _invite(connection: Connection, actor: Actor, given: NewUser) -> tuple[User, str]:
@@ -177,6 +189,7 @@ def _reset(connection: Connection, actor: Actor, name: str) -> str:
 
 def _shown(user: User) -> dict[str, Any]:
     return {
+        "id": user.id,
         "name": user.name,
         "role": user.role,
         "state": user.state,

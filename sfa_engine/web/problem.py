@@ -9,12 +9,14 @@ import msgspec
 from starlette.responses import Response
 
 from sfa_engine.errors import (
+    Absent,
     BusyError,
     DeviceError,
     EngineError,
     FaultError,
     Forbidden,
     LibraryError,
+    Locked,
     MediaError,
     Planned,
     ProtocolError,
@@ -28,6 +30,8 @@ RETRY_S = 2  # for a process that is restarted
 # The most derived first: a `Forbidden` is a `Refused`.
 _STATUSES: tuple[tuple[type[SfaError], int], ...] = (
     (Forbidden, 403),
+    (Absent, 404),
+    (Locked, 409),
     (Planned, 501),
     (ProtocolError, 502),
     (Refused, 422),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET, ENGINE_SOCKET
+from sfa_engine.web import users
 from sfa_engine.web.activity import Activity
 from sfa_engine.web.app import App
 from sfa_engine.web.audit_delivery import deliver
@@ -21,11 +23,14 @@ from sfa_engine.web.endpoint import Table
 from sfa_engine.web.gate import Gate
 from sfa_engine.web.health import Health
 from sfa_engine.web.link import Link, Links
+from sfa_engine.web.many_users import ManyUsers
 from sfa_engine.web.metrics import Metrics
 from sfa_engine.web.named_verbs import NamedVerbs
 from sfa_engine.web.password import Passwords
-from sfa_engine.web.people import People
+from sfa_engine.web.people import People, SessionLock
 from sfa_engine.web.playback import Playback
+from sfa_engine.web.preferences import Preferences
+from sfa_engine.web.rights import Actor
 from sfa_engine.web.settings import WebConfig
 from sfa_engine.web.sign_in import SignIn
 from sfa_engine.web.spotify_login import SpotifyLogin
@@ -70,7 +75,15 @@ class Service:
         self._links = Links(engine, "the engine"), Links(backstage, "backstage")
         self._engine = Catalogue(self._own[0], {"planned": False}, self._rebuild)
         self._backstage = Catalogue(self._own[1], {}, self._rebuild)
-        self._engine_verbs, self._backstage_verbs = (Verbs(links) for links in self._links)
+        preferences = Preferences(database, self._own[1])
+
+        def fill(verb: str, actor: Actor, params: Mapping[str, Any]) -> Mapping[str, Any]:
+            if verb == "library.assign":  # backstage does not know who there is
+                users.check_exists(database.reader, params.get("account"))
+            return preferences.fill(verb, actor, params)
+
+        self._engine_verbs, self._backstage_verbs = (Verbs(each, fill) for each in self._links)
+        lock = SessionLock(self._own[0])
         self.gate = Gate(database)
         self.whole = asyncio.Event()
         named = NamedVerbs(self._backstage_verbs, self._find)
@@ -94,7 +107,9 @@ class Service:
             *static.endpoints(),
             *Documents(lambda: self.table).endpoints(),
             *SignIn(database, passwords).endpoints(),
-            *People(database, self._own[0]).endpoints(),
+            *People(database, lock).endpoints(),
+            *ManyUsers(database, lock).endpoints(),
+            *preferences.endpoints(),
             *Upstream(self._backstage_verbs, self._find).endpoints(),
             *channel.endpoints(),
             *SpotifyLogin(named, static).endpoints(),

@@ -140,7 +140,7 @@ class Upstream:
             sentence,
             handle,
             body,
-            statuses=(500, 501, 502, 503),
+            statuses=(404, 409, 500, 501, 502, 503),
             right=_PREPARE,
             rate=Rate.HEAVY,
             success=202,

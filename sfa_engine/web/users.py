@@ -157,6 +157,12 @@ def set_status(connection: Connection, actor: Actor, name: str, status: str) -> 
     return get(connection, name)
 
 
+def check_exists(connection: Connection, user: object) -> None:
+    """Refuse the number of an account that does not exist; 0 is the machine."""
+    if type(user) is int and user and by_id(connection, user) is None:
+        raise Refused(f"no user has the number {user}", "see `sfa web user list`")
+
+
 def check_may_change(actor: Actor, user: User) -> None:
     """Refuse to change an account whose role the actor may not assign."""
     if not may_assign(actor, user.role, user.role):

@@ -15,14 +15,15 @@ from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange, answer
 from sfa_engine.web.limits import Rate
 from sfa_engine.web.link import ANSWER_TIMEOUT_S, Links
+from sfa_engine.web.preferences import Fill
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.query import params_of
-from sfa_engine.web.rights import Actor, may
+from sfa_engine.web.rights import MACHINE, Actor, may
 
 SLOW_TIMEOUT_S = 600.0
 HEAVY = frozenset(
     {
-        *("prep.add", "prep.separate", "prep.quota", "library.reanalyse"),
+        *("prep.add", "prep.separate", "prep.quota", "library.reanalyse", "library.separate"),
         *("spotify.fetch", "spotify.login", "spotify.finish"),
     }
 )
@@ -39,10 +40,13 @@ class Verbs:
     Parameters
     ----------
     links : Links
+    fill : callable
+        Fills in parameters that the sender's settings have.
     """
 
-    def __init__(self, links: Links) -> None:
+    def __init__(self, links: Links, fill: Fill = lambda _verb, _actor, params: params) -> None:
         self._links = links
+        self._fill = fill
 
     def endpoints(self, verbs: tuple[Described, ...]) -> Iterator[Endpoint]:
         """Yield the endpoint of each verb."""
@@ -89,6 +93,7 @@ class Verbs:
         SfaError
             What the server raised.
         """
+        params = self._fill(verb.name, actor, params)
         link = self._links.of(actor.scopes)
         timeout_s = SLOW_TIMEOUT_S if verb.slow else ANSWER_TIMEOUT_S
         return await link.call(verb.name, params, timeout_s, actor=actor)
@@ -114,7 +119,9 @@ def check(verb: Described, actor: Actor, params: Mapping[str, Any]) -> None:
     Problem
         403.
     """
-    if not may(actor, verb.right):
+    # Backstage alone knows owners: what looks at them is judged there, by the same rule.
+    owner = actor.account if verb.owned else MACHINE
+    if not may(actor, verb.right, owner):
         hint = "ask an admin: what is there already is the machine's, not yours"
         raise Problem(403, f"{verb.name} is not allowed", hint, code="forbidden")
     if actor.has("admin"):
@@ -123,7 +130,8 @@ def check(verb: Described, actor: Actor, params: Mapping[str, Any]) -> None:
         value = params.get(param.name, param.default)
         if value is msgspec.UNSET or value == param.default:
             continue
-        if _is_for_admins(param) or not may(actor, verb.right_of(param)):
+        whose = owner if param.scope is None else MACHINE
+        if _is_for_admins(param) or not may(actor, verb.right_of(param), whose):
             raise Problem(403, f"{param.name} needs the role admin", code="forbidden")
     if verb.name == "prep.add":
         _check_sources(params.get("sources"))

@@ -125,6 +125,7 @@ class Session:
         self.under_way: Counter[str] = Counter()
         self.is_closing = False
         self.is_own_user = False
+        self._plain = SYSTEM  # the actor of requests that name none
         self.handed: list[int] = []
         self.on_fault = on_fault
         self._given = {"handed": self.handed, **(given or {})}
@@ -192,7 +193,9 @@ class Session:
 
     def _actor(self, named: Raw | None) -> Actor:
         if named is None:
-            return replace(SYSTEM, scopes=self.granted)
+            if self._plain.scopes is not self.granted:  # hello changed them
+                self._plain = replace(SYSTEM, scopes=self.granted)
+            return self._plain
         if not self.is_own_user:
             raise Forbidden("this connection may not name an actor", "send requests without one")
         return actor_of(named, self.granted)

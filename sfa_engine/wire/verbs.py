@@ -57,12 +57,15 @@ class Declared:
         Whether the next request begins only when this one is done, though it waits.
     restricted : mapping
         Parameters that need another scope, such as the path of any file.
+    owned : bool
+        Whether it looks at the owners of what it shows or changes, for the actor of a request.
     """
 
     scope: Scope
     slow: bool | Callable[[Mapping[str, Any]], bool] = False
     ordered: bool = False
     restricted: Mapping[str, Scope] = field(default_factory=dict)
+    owned: bool = False
 
 
 def verb(
@@ -71,11 +74,12 @@ def verb(
     slow: bool | Callable[[Mapping[str, Any]], bool] = False,
     ordered: bool = False,
     restricted: Mapping[str, Scope] | None = None,
+    owned: bool = False,
 ) -> Callable[[Function], Function]:
     """Mark a method as a verb; see `Declared`."""
 
     def mark(function: Function) -> Function:
-        function.__dict__["declared"] = Declared(scope, slow, ordered, restricted or {})
+        function.__dict__["declared"] = Declared(scope, slow, ordered, restricted or {}, owned)
         return function
 
     return mark
@@ -211,6 +215,7 @@ class Verb:
             "sentence": self.sentence,
             "scope": self.declared.scope,
             "slow": bool(self.declared.slow),
+            "owned": self.declared.owned,
             "params": params,
         }
 

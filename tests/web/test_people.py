@@ -22,7 +22,7 @@ def test_an_admin_invites_a_user_who_signs_in(tmp_path):
                 ("ann", "admin"),
                 ("bob", "user"),
             ]
-            assert all(set(each) == {"name", "role", "state", "created_s"} for each in listed)
+            assert all(set(each) == {"id", "name", "role", "state", "created_s"} for each in listed)
             stop = {"name": "bob", "status": "suspended"}
             assert (await admin.post("/api/users/status", json=stop)).status_code == 200
             assert (await page.get("/api/auth/me")).status_code == 401

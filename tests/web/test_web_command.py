@@ -70,6 +70,24 @@ def test_users_are_invited_changed_and_listed(sfa, accounts):
     assert accounts(secrets.link_user, old)[0]
 
 
+def test_several_users_are_suspended_or_none(sfa, accounts):
+    accounts(secrets.use_link, secret_in(sfa()[1]), "ann", "hash")
+    for name in ("bob", "eve"):
+        sfa("user", "add", name)
+
+    def suspended():
+        listed = json.loads(sfa("user", "list", "--json")[1])
+        return {each["name"] for each in listed if each["state"] == "suspended"}
+
+    assert sfa("user", "suspend", "bob", "nobody")[0] == 1
+    assert suspended() == set()
+    code, output = sfa("user", "suspend", "bob", "eve")
+    assert (code, len(output.splitlines())) == (0, 2)
+    assert suspended() == {"bob", "eve"}
+    assert sfa("user", "restore", "bob", "eve")[0] == 0
+    assert suspended() == set()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -35,10 +35,13 @@ class Resolve:
     context : PrepContext
     listing : callable
         Returns the tracks of a Spotify link.
+    listing_of : callable, optional
+        Returns that function for the account of a job.
     """
 
     context: PrepContext
     listing: Lister
+    listing_of: Callable[[int], Lister] | None = None
 
     async def __call__(self, job: Job, progress: Progress) -> Outcome:
         """Queue a download for each track of a job's link; the library follows a playlist."""
@@ -49,7 +52,8 @@ class Resolve:
             chains = [download(link.url, {}, options)]
             result: dict[str, Any] = {"tracks": 1}
         elif isinstance(link, SpotifyLink):
-            listing = await self.listing(
+            list_tracks = self.listing_of(job.account) if self.listing_of else self.listing
+            listing = await list_tracks(
                 link, lambda done, of: progress(done / max(1, of), f"{done} of {of}")
             )
             chains = [download(track.url, _metadata(track), options) for track in listing.tracks]

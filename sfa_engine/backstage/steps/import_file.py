@@ -17,7 +17,7 @@ from sfa_engine.backstage.dispatcher import Outcome, Progress
 from sfa_engine.backstage.job import Job
 from sfa_engine.backstage.steps.plans import PrepOptions, prepare
 from sfa_engine.errors import MediaError, Refused, SfaError, WorkerError
-from sfa_engine.library import analysis, followed, tracks
+from sfa_engine.library import analysis, followed, ownership, tracks
 from sfa_engine.library.analysis import StemOrigin
 from sfa_engine.library.content import (
     begins_with,
@@ -28,6 +28,7 @@ from sfa_engine.library.content import (
 )
 from sfa_engine.library.database import Connection
 from sfa_engine.library.manifest import GIVEN
+from sfa_engine.library.ownership import MACHINE
 from sfa_engine.library.places import entries
 from sfa_engine.library.tags import Cover, Tags, names_of, read_tags, with_names
 from sfa_engine.library.track import Track
@@ -109,6 +110,9 @@ class ImportFile:
         path, files, sources, identity = found.path, found.files, found.sources, found.identity
         track, is_new, version, name = await self._insert(job, found)
         options = PrepOptions.of(job.args)
+        is_theirs = is_new or await self._is_theirs(job, track)
+        if not is_theirs:  # what an account may not change is not prepared again for it
+            options = replace(options, again=False)
         answer: dict[str, Any] = {}
         bundle = self.context.places.bundles / name
         rewrite = version is not None or (
@@ -148,8 +152,10 @@ class ImportFile:
             if version is not None:
                 prep = replace(options, again=True)
                 await self.context.queue.force_rerun(connection, track.id)
-            plans = prepare(track.id, track.name, prep)
-            await self.context.queue.add_chain(connection, plans, after=job.id)
+            await self.context.queue.join_track(connection, job, track.id)
+            if is_theirs or answer or track.state != "ready":
+                plans = prepare(track.id, track.name, prep)
+                await self.context.queue.add_chain(connection, plans, after=job.id)
             if url := str(job.args.get("url", "")):
                 await followed.place(connection, url, track.id)
 
@@ -159,6 +165,11 @@ class ImportFile:
         if without_cover:
             result["notes"] = [*answer.get("notes", ()), without_cover]
         return Outcome(result, effect, update)
+
+    async def _is_theirs(self, job: Job, track: Track) -> bool:
+        """Return whether the account of a job may change a track; the machine may."""
+        async with self.context.database.reading() as connection:
+            return await _may_change(connection, job, track)
 
     async def _read(self, job: Job, progress: Progress) -> _Found:
         """Identify the files of a job."""
@@ -211,7 +222,7 @@ class ImportFile:
             path.name for path in await asyncio.to_thread(entries, self.context.places.bundles)
         }
         async with self.context.database.transaction() as connection:
-            version = await self._replaced(connection, older, found)
+            version = await self._replaced(connection, job, older, found)
             if version is None:
                 track, is_new = await tracks.add(
                     connection, found.path, content_hash=found.identity, tags=tags
@@ -230,6 +241,7 @@ class ImportFile:
             name = await tracks.bundle_name(connection, track.id, taken)
             await tracks.set_bundle(connection, track.id, name)
             await self.context.queue.set_track(connection, job, track.id)
+            await self.context.queue.join_track(connection, job, track.id, is_new=is_new)
         return track, is_new, version, name
 
     async def _previous_tracks(self, found: _Found) -> list[tuple[Track, Relation]]:
@@ -264,17 +276,20 @@ class ImportFile:
 
     @staticmethod
     async def _replaced(
-        connection: Connection, older: list[tuple[Track, Relation]], found: _Found
+        connection: Connection, job: Job, older: list[tuple[Track, Relation]], found: _Found
     ) -> Track | None:
         """Return the track of which this is a new version, if any.
 
-        A track of the same sound gets the new identity at once; unrelated tracks lose this
-        location as a source.
+        A track of the same sound gets the new identity at once; unrelated tracks, and those of
+        others, lose this location as a source.
         """
         known = await tracks.with_content(connection, found.identity)
         version = None
         for track, relation in older:
-            if known is not None or relation == "other":
+            is_other = relation == "other" or (
+                relation == "version" and not await _may_change(connection, job, track)
+            )
+            if known is not None or is_other:
                 await tracks.forget_source(connection, track.id, found.path)
             elif relation == "same":
                 known = await tracks.set_content(connection, track.id, found.identity)
@@ -308,6 +323,13 @@ class ImportFile:
         if job.after is None:
             raise WorkerError("the download job was pruned", "prepare it again with `sfa prep`")
         return str((await self.context.queue.get(job.after)).result["path"])
+
+
+async def _may_change(connection: Connection, job: Job, track: Track) -> bool:
+    """Return whether the account of a job may change a track; the machine may."""
+    if job.account == MACHINE:
+        return True
+    return await ownership.owner_for(connection, track, job.account) == job.account
 
 
 @asynccontextmanager

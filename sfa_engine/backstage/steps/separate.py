@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,10 +12,14 @@ from sfa_engine.backstage.job import Job
 from sfa_engine.backstage.steps.plans import PrepOptions
 from sfa_engine.backstage.steps.step_inputs import load_inputs
 from sfa_engine.library import analysis
+from sfa_engine.library.account_secrets import AccountSecrets, name_of
 from sfa_engine.library.analysis import StemOrigin
 from sfa_engine.library.database import Connection
 from sfa_engine.library.manifest import GIVEN
+from sfa_engine.library.ownership import MACHINE
+from sfa_engine.library.secret import Secrets
 from sfa_engine.prep.options import NO_ENGINE
+from sfa_engine.prep.separate.licence import SECRET
 
 WORKER = "sfa_engine.prep.separate"
 
@@ -54,6 +59,13 @@ class Separate:
             "rate": settings.library.rate,
             "preview_s": options.preview_s,
         }
+        stored = AccountSecrets(Secrets(settings.data), job.account)
+        if job.account != MACHINE and await asyncio.to_thread(stored.has, SECRET):
+            # Its name: a key is in no request, and so in no log.
+            request |= {
+                "licence": name_of(SECRET, job.account),
+                "licence_folder": str(settings.data),
+            }
         answer = await self.context.run(job, WORKER, request, progress, output="bundle")
         origins = [
             StemOrigin(

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from sfa_engine.backstage.access import By, visible
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.verbs.library import TrackWord
 from sfa_engine.errors import Refused
@@ -14,6 +15,7 @@ from sfa_engine.library.content import bundle_cover
 from sfa_engine.library.track import Track
 from sfa_engine.track import curves
 from sfa_engine.track.media import MANIFEST, read_bundle
+from sfa_engine.wire.rights import SYSTEM
 from sfa_engine.wire.verbs import verb
 
 
@@ -28,15 +30,15 @@ class FileVerbs:
     def __init__(self, context: PrepContext) -> None:
         self._context = context
 
-    @verb(scope="read")
-    async def library_files(self, track: TrackWord) -> dict[str, Any]:
+    @verb(scope="read", owned=True)
+    async def library_files(self, track: TrackWord, actor: By = SYSTEM) -> dict[str, Any]:
         """Return the files of a track: each with its name, a folder, and its path in there.
 
         They are the stems by their names, ``manifest``, ``curves`` and ``cover``, if there are any.
         """
         word = f"#{track}" if isinstance(track, int) else track
         async with self._context.database.reading() as connection:
-            found = await search.find_one(connection, word)
+            found = await search.find_one(connection, word, visible(actor))
         files = await asyncio.to_thread(self._files, found)
         about = {"track": found.id, "title": found.title, "artist": found.artist}
         return {**about, "files": files}

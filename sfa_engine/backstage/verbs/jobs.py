@@ -7,13 +7,23 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from sfa_engine.backstage.access import (
+    PREPARE,
+    By,
+    JobOwners,
+    changeable_jobs,
+    sees,
+    visible_jobs,
+)
 from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.job import LIVE, Job, State
 from sfa_engine.backstage.job_store import LAST, MAX_LISTED
 from sfa_engine.backstage.queue import Event, Queue
 from sfa_engine.backstage.verbs.paging import fit_in_frame, job_numbers
-from sfa_engine.errors import Refused
+from sfa_engine.errors import Forbidden, Refused
+from sfa_engine.library.ownership import EVERYTHING, MACHINE, View
 from sfa_engine.wire.frames import sayable
+from sfa_engine.wire.rights import SYSTEM, Actor, may
 from sfa_engine.wire.verbs import Count, Text, verb
 
 Numbers = Annotated[list[Count], Meta(max_length=10_000)]
@@ -40,7 +50,7 @@ class JobVerbs:
         else:
             self._doing.pop(event.job, None)
 
-    @verb(scope="read")
+    @verb(scope="read", owned=True)
     async def jobs_list(
         self,
         states: list[State] = [],  # noqa: B006 - never changed
@@ -48,52 +58,87 @@ class JobVerbs:
         limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = MAX_LISTED,
         before: Count = LAST,
         track: Count | None = None,
+        view: View = "combined",
+        actor: By = SYSTEM,
     ) -> dict[str, Any]:
         """Return jobs, newest first, of some states, a batch or a track; and the counts of all."""
-        found = await self._queue.list(states, batch, limit, before, track)
+        within = visible_jobs(actor, view)
+        found = await self._queue.list(states, batch, limit, before, track, within)
         return {
-            "jobs": fit_in_frame(self._to_dict(job) for job in found),
-            "counts": await self._queue.counts(),
+            "jobs": fit_in_frame(self._to_dict(job, actor) for job in found),
+            "counts": await self._queue.counts(within),
         }
 
-    @verb(scope="read")
-    async def jobs_show(self, job: Count) -> dict[str, Any]:
+    @verb(scope="read", owned=True)
+    async def jobs_show(self, job: Count, actor: By = SYSTEM) -> dict[str, Any]:
         """Return everything about a job."""
-        found = await self._queue.get(job)
-        known: dict[str, Any] = _sayable({**asdict(found), **self._to_dict(found)})
+        found = await self._queue.get(job, visible_jobs(actor))
+        accounts = [each for each in found.accounts if sees(actor, each) or each == actor.account]
+        shown = {**asdict(found), **self._to_dict(found, actor), "accounts": accounts}
+        known: dict[str, Any] = _sayable(shown)
         return known
 
-    @verb(scope="prepare")
+    @verb(scope="prepare", owned=True)
     async def jobs_retry(
         self,
         jobs: Numbers = [],  # noqa: B006 - never changed
         failed: bool = False,
+        actor: By = SYSTEM,
     ) -> dict[str, Any]:
         """Retry failed or cancelled jobs: those named, or all that failed."""
         numbers = list(jobs)
         if failed:
-            numbers += await self._queue.numbers([State.FAILED])
+            numbers += await self._queue.numbers([State.FAILED], changeable_jobs(actor))
         elif not numbers:
             raise Refused("no job is named", "name some, or say that all failed ones are meant")
+        await self._check(jobs, actor)
         again = await self._queue.retry(numbers)
         self._dispatcher.wake()
         return job_numbers(again)
 
-    @verb(scope="prepare")
+    @verb(scope="prepare", owned=True)
     async def jobs_cancel(
         self,
         jobs: Numbers = [],  # noqa: B006 - never changed
         everything: bool = False,
+        actor: By = SYSTEM,
     ) -> dict[str, Any]:
-        """Cancel waiting or running jobs: those named, or all."""
+        """Cancel waiting or running jobs: those named, or all.
+
+        An account leaves those that others wait for too, and they go on.
+        """
         numbers = list(jobs)
         if everything:
-            numbers += await self._queue.numbers(LIVE)
+            numbers += await self._queue.numbers(LIVE, changeable_jobs(actor))
         elif not numbers:
             raise Refused("no job is named", "name some, or say that all are meant")
+        if actor.account != MACHINE:
+            await self._check_there(jobs, actor)
+            left = await self._queue.leave(numbers, actor.account)
+            numbers = [each for each in numbers if each not in left]
+            await self._check([each for each in jobs if each not in left], actor)
         cancelled = await self._queue.cancel(numbers)
         self._dispatcher.wake()
         return job_numbers(cancelled)
+
+    async def _check_there(self, jobs: Numbers, actor: Actor) -> None:
+        """Refuse jobs that an actor does not see."""
+        seen = visible_jobs(actor)
+        if seen != EVERYTHING:
+            for each in jobs:
+                await self._queue.get(each, seen)
+
+    async def _check(self, jobs: Numbers, actor: Actor) -> None:
+        """Refuse jobs that are not an actor's."""
+        await self._check_there(jobs, actor)
+        if changeable_jobs(actor) == EVERYTHING:
+            return
+        for each in jobs:
+            found = await self._queue.get(each)
+            owner = JobOwners(found.account, found.accounts).owner_for(actor.account)
+            if not may(actor, PREPARE, owner):
+                whose = "the machine's" if owner == MACHINE else "another account's"
+                raise Forbidden(f"job {each} is {whose}", "ask an admin")
 
     @verb(scope="prepare")
     def jobs_finish(self) -> dict[str, Any]:
@@ -101,8 +146,8 @@ class JobVerbs:
         self._dispatcher.drains = True
         return {}
 
-    def _to_dict(self, job: Job) -> dict[str, Any]:
-        """Return a job as an entry of a list."""
+    def _to_dict(self, job: Job, actor: Actor) -> dict[str, Any]:
+        """Return a job as an entry of a list; another account only where that is seen."""
         progress, doing = self._doing.get(job.id, (0.0, ""))
         return {
             "id": job.id,
@@ -110,6 +155,7 @@ class JobVerbs:
             "state": job.state,
             "title": job.title,
             "track": job.track,
+            "account": job.account if sees(actor, job.account) else actor.account,
             "attempts": job.attempts,
             "error": job.error,
             "wait_s": self._queue.wait_s(job),

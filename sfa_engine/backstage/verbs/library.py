@@ -13,18 +13,29 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from sfa_engine.backstage.access import (
+    CHANGE,
+    PERFORM,
+    By,
+    check_number,
+    check_track,
+    sees,
+    visible,
+)
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.verbs.load_import import plan_import
 from sfa_engine.backstage.verbs.paging import fit_in_frame
+from sfa_engine.backstage.verbs.removal import remove_track
 from sfa_engine.desk.deck import HOT_CUES, MAX_LENGTH_S
-from sfa_engine.errors import MediaError, Refused, SfaError
+from sfa_engine.errors import Absent, MediaError, Refused, SfaError
 from sfa_engine.library import (
     analysis,
     check,
     cues,
     grids,
     manifest,
+    ownership,
     playlists,
     plays,
     search,
@@ -37,12 +48,14 @@ from sfa_engine.library.content import bundle_cover, content_hash, sound_identit
 from sfa_engine.library.cues import Cue
 from sfa_engine.library.database import Connection
 from sfa_engine.library.grids import TrackGrid
+from sfa_engine.library.ownership import MACHINE, View
 from sfa_engine.library.query import age_of
 from sfa_engine.library.track import Track
 from sfa_engine.system.aio import within_time
 from sfa_engine.track.grid import TEMPOS, Anchor, Grid
 from sfa_engine.track.media import MAX_CUES, RATES, check_drifts, read_bundle
 from sfa_engine.wire.frames import sayable
+from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.verbs import Count, Text, Texts, verb
 
 logger = logging.getLogger(__name__)
@@ -89,19 +102,27 @@ class LibraryVerbs:
 
     # ------------------------------------------------------------------ looking
 
-    @verb(scope="read")
+    @verb(scope="read", owned=True)
     async def library_search(
-        self, words: Text = "", limit: Found = 100, offset: Count = 0
+        self,
+        words: Text = "",
+        limit: Found = 100,
+        offset: Count = 0,
+        view: View = "combined",
+        actor: By = SYSTEM,
     ) -> dict[str, Any]:
         """Return a page of a query's tracks, best match first, and their number."""
+        within = visible(actor, view)
         async with self._context.database.reading() as connection:
-            found = await search.search(connection, words, limit=limit, offset=offset)
-            count = await search.count(connection, words)
-        return {"count": count, "tracks": fit_in_frame(map(self._to_dict, found))}
+            found = await search.search(
+                connection, words, limit=limit, offset=offset, within=within
+            )
+            count = await search.count(connection, words, within)
+        return {"count": count, "tracks": fit_in_frame(self._to_dict(t, actor) for t in found)}
 
-    @verb(scope="read", slow=True, restricted={"path": "library", "prepare": "prepare"})
+    @verb(scope="read", slow=True, restricted={"path": "library", "prepare": "prepare"}, owned=True)
     async def library_find(
-        self, words: Text = "", path: Text = "", prepare: bool = False
+        self, words: Text = "", path: Text = "", prepare: bool = False, actor: By = SYSTEM
     ) -> dict[str, Any]:
         """Return one track, with the folder of its bundle.
 
@@ -113,16 +134,16 @@ class LibraryVerbs:
             raise Refused("one of words and path is needed", "name a track, or a file")
         if words:
             async with self._context.database.reading() as connection:
-                track: Track | None = await search.find_one(connection, words)
+                track: Track | None = await search.find_one(connection, words, visible(actor))
         else:
             track = await self._of_file(Path(path))
         if track is not None and (not prepare or await self._is_playable(track)):
             if track.bundle is None:
                 raise Refused(f'"{track.name}" is not here yet', "see `sfa jobs`")
-            return self._to_dict(track)
+            return self._to_dict(track, actor)
         if track is None and not prepare:
             raise Refused(f'"{sayable(path)}" is not in the library', "prepare it with `sfa prep`")
-        return await self._prepare(track, path)
+        return await self._prepare(track, path, actor)
 
     async def _of_file(self, file: Path) -> Track | None:
         """Return the track of a file, or of one with the same content."""
@@ -167,22 +188,25 @@ class LibraryVerbs:
             return False
         return not await asyncio.to_thread(self._damage, track)
 
-    async def _prepare(self, track: Track | None, place: str) -> dict[str, Any]:
+    async def _prepare(self, track: Track | None, place: str, actor: Actor) -> dict[str, Any]:
         """Queue the import of a track or a file before all others."""
         source = place or (track.source_path or track.source if track else "")
         name = track.name if track else Path(place).name
         plan = await asyncio.to_thread(plan_import, source, name)
+        # Of an owned track a performer's load makes no track of the machine's.
+        account = int(track.account or MACHINE) if track else actor.account
+        batch = uuid.uuid4().hex[:12]
         async with self._context.database.transaction() as connection:
-            (job,) = await self._context.queue.add_chain(connection, [plan], uuid.uuid4().hex[:12])
+            (job,) = await self._context.queue.add_chain(connection, [plan], batch, account=account)
         self._dispatcher.wake()
         return {"preparing": job, "name": sayable(name), "track": track.id if track else None}
 
-    @verb(scope="read")
-    async def library_show(self, track: TrackWord) -> dict[str, Any]:
+    @verb(scope="read", owned=True)
+    async def library_show(self, track: TrackWord, actor: By = SYSTEM) -> dict[str, Any]:
         """Return everything about a track but its features."""
         async with self._context.database.reading() as connection:
-            found = await search.find_one(connection, _named(track))
-            answer = self._to_dict(found)
+            found = await search.find_one(connection, _named(track), visible(actor))
+            answer = self._to_dict(found, actor)
             grid = await grids.grid_of(connection, found.id)
             made = await analysis.analysis_of(connection, found.id)
             answer["grid"] = _grid_to_dict(grid) if grid else None
@@ -204,11 +228,11 @@ class LibraryVerbs:
         answer["cover_path"] = cover["path"] if cover else None
         return answer
 
-    @verb(scope="read")
-    async def library_cover(self, track: TrackWord) -> dict[str, Any]:
+    @verb(scope="read", owned=True)
+    async def library_cover(self, track: TrackWord, actor: By = SYSTEM) -> dict[str, Any]:
         """Return the path of a track's cover, its kind (jpg, png, gif, webp) and its size."""
         async with self._context.database.reading() as connection:
-            found = await search.find_one(connection, _named(track))
+            found = await search.find_one(connection, _named(track), visible(actor))
         cover = await asyncio.to_thread(self._cover, found)
         if cover is None:
             raise Refused(f'"{found.name}" has no cover', "import a file that has one")
@@ -223,16 +247,18 @@ class LibraryVerbs:
 
     # ------------------------------------------------------------------ changing
 
-    @verb(scope="library")
-    async def library_edit(self, track: TrackWord, values: Values) -> dict[str, Any]:
+    @verb(scope="library", owned=True)
+    async def library_edit(
+        self, track: TrackWord, values: Values, actor: By = SYSTEM
+    ) -> dict[str, Any]:
         """Edit a track's title, artist, album, genre, year, key, rating, comment or color."""
 
         async def change(connection: Connection, number: int) -> Track:
             return await tracks.edit(connection, number, **values)
 
-        return self._to_dict(await self._changed(track, change))
+        return self._to_dict(await self._changed(track, change, actor), actor)
 
-    @verb(scope="library")
+    @verb(scope="library", owned=True)
     async def library_grid(
         self,
         track: TrackWord,
@@ -242,6 +268,7 @@ class LibraryVerbs:
         tempo: Literal["halve", "double"] | None = None,
         automatic: bool = False,
         take: Annotated[int, Meta(ge=1, le=MAX_ALTERNATIVES)] | None = None,
+        actor: By = SYSTEM,
     ) -> dict[str, Any]:
         """Correct a grid by hand: one of shift (beats), downbeat_s, bpm, tempo (halve, double).
 
@@ -267,9 +294,9 @@ class LibraryVerbs:
                 "give one of shift, downbeat_s, bpm, tempo, take and automatic",
             )
         (correct,) = asked.values()
-        return _grid_to_dict(await self._changed(track, correct))
+        return _grid_to_dict(await self._changed(track, correct, actor))
 
-    @verb(scope="library")
+    @verb(scope="library", owned=True)
     async def library_cue(
         self,
         track: TrackWord,
@@ -281,6 +308,7 @@ class LibraryVerbs:
         color: Text = "",
         stem: Text | None = None,
         on_load: bool = False,
+        actor: By = SYSTEM,
     ) -> dict[str, Any]:
         """Set a cue, or a loop with an end, by hand."""
 
@@ -291,16 +319,17 @@ class LibraryVerbs:
                 raise Refused("the track has too many cues", most)
             return await cues.add(connection, number, cue)
 
-        return asdict(await self._changed(track, change))
+        return asdict(await self._changed(track, change, actor))
 
-    @verb(scope="read")
-    async def library_hotcues(self, bundle: Text) -> dict[str, Any]:
+    @verb(scope="read", owned=True)
+    async def library_hotcues(self, bundle: Text, actor: By = SYSTEM) -> dict[str, Any]:
         """Return the cues, the sections and the cue point of a bundle, in seconds, for a deck.
 
         ``loudness_lufs`` is what a deck plays it at, null where it was not analysed.
         """
         async with self._context.database.reading() as connection:
             track = await self._known(connection, Path(bundle))
+            await _check_seen(connection, actor, track, Path(bundle))
             there = await cues.cues_of(connection, track.id)
             made = await analysis.analysis_of(connection, track.id)
         starts = [cue.position_s for cue in there if cue.kind == "intro"]
@@ -312,16 +341,20 @@ class LibraryVerbs:
             "loudness_lufs": manifest.played_lufs(made),
         }
 
-    @verb(scope="library")
-    async def library_delete_cue(self, cue: Count) -> dict[str, Any]:
+    @verb(scope="library", owned=True)
+    async def library_delete_cue(self, cue: Count, actor: By = SYSTEM) -> dict[str, Any]:
         """Delete a cue."""
         async with self._context.database.transaction() as connection:
-            track = await cues.remove(connection, cue)
+            track = await cues.track_of_cue(connection, cue, visible(actor))
+            await check_number(connection, actor, CHANGE, track)
+            await cues.remove(connection, cue)
         await self._update_manifest(track)
         return {"track": track}
 
-    @verb(scope="perform")
-    async def library_save_hotcues(self, bundle: Text, hotcues: Hotcues) -> dict[str, Any]:
+    @verb(scope="perform", owned=True)
+    async def library_save_hotcues(
+        self, bundle: Text, hotcues: Hotcues, actor: By = SYSTEM
+    ) -> dict[str, Any]:
         """Save hot cues by number: what changed of each, its new position, or None for cleared.
 
         What may change is ``position_s``, ``end_s``, ``kind``, ``on_load``, ``label`` and
@@ -331,13 +364,13 @@ class LibraryVerbs:
         folder = Path(bundle)
         changes = _by_number(hotcues)
         async with self._context.database.transaction() as connection:
-            track = await self._of_bundle(connection, folder)
+            track = await self._of_bundle(connection, folder, actor)
             for slot, changed in changes.items():
                 await cues.save_hot_cue(connection, track, slot, changed)
         await self._update_manifest(track.id)
         return {"track": track.id}
 
-    @verb(scope="perform")
+    @verb(scope="perform", owned=True)
     async def library_save_memory_cue(
         self,
         bundle: Text,
@@ -346,17 +379,18 @@ class LibraryVerbs:
         label: Text = "",
         color: Text = "",
         delete: bool = False,
+        actor: By = SYSTEM,
     ) -> dict[str, Any]:
         """Save a cue without a hot cue's number, a loop with an end; or delete those there."""
         kind = "cue" if end_s is None else "loop"
         cue = Cue(position_s, kind, end_s, label=label, color=color)
         async with self._context.database.transaction() as connection:
-            track = await self._of_bundle(connection, Path(bundle))
+            track = await self._of_bundle(connection, Path(bundle), actor)
             await cues.save_memory_cue(connection, track, cue, delete=delete)
         await self._update_manifest(track.id)
         return {"track": track.id}
 
-    @verb(scope="perform")
+    @verb(scope="perform", owned=True)
     async def library_save_grid(
         self,
         bundle: Text,
@@ -364,6 +398,7 @@ class LibraryVerbs:
         anchors: Anchors | None = None,
         bpm: Annotated[float, Meta(ge=TEMPOS[0], le=TEMPOS[1])] = 120.0,
         beats_per_bar: Annotated[int, Meta(ge=1, le=32)] = 4,
+        actor: By = SYSTEM,
     ) -> dict[str, Any]:
         """Save a grid that was corrected on a deck, as made by hand; without anchors, delete it.
 
@@ -378,42 +413,54 @@ class LibraryVerbs:
         except MediaError as problem:
             raise Refused(problem.message, problem.hint) from problem
         async with self._context.database.transaction() as connection:
-            track = await self._of_bundle(connection, Path(bundle))
+            track = await self._of_bundle(connection, Path(bundle), actor)
             saved = await grids.save(connection, track.id, grid, rate)
         await self._update_manifest(track.id)
         return {"track": track.id, "grid": _grid_to_dict(saved) if saved else None}
 
-    @verb(scope="perform")
+    @verb(scope="perform", owned=True)
     async def library_played(
         self,
         bundle: Text,
         play: uuid.UUID,
         deck: Annotated[int, Meta(ge=1, le=MAX_DECKS)],
         played_at: Annotated[float, Meta(ge=0, le=MAX_TIME_S)],
+        actor: By = SYSTEM,
     ) -> dict[str, Any]:
         """Record a play of a bundle on a deck; a uuid counts once."""
         async with self._context.database.transaction() as connection:
-            track = await self._of_bundle(connection, Path(bundle))
+            track = await self._of_bundle(connection, Path(bundle), actor)
             is_new = await plays.record(connection, track, str(play), deck, played_at)
         return {"track": track.id, "is_new": is_new}
 
-    @verb(scope="read")
+    @verb(scope="read", owned=True)
     async def library_history(
-        self, track: TrackWord = "", since: Text = "", limit: Found = 100, offset: Count = 0
+        self,
+        track: TrackWord = "",
+        since: Text = "",
+        limit: Found = 100,
+        offset: Count = 0,
+        actor: By = SYSTEM,
     ) -> dict[str, Any]:
         """Return plays, latest first: of one track, since an age such as `7d`."""
         begin_s = time.time() - age_of(since) if since else 0.0
+        within = visible(actor)
         async with self._context.database.reading() as connection:
-            named = (await search.find_one(connection, _named(track))).id if track != "" else None
-            found = await plays.history(connection, named, begin_s, limit, offset)
-            count = await plays.count(connection, named, begin_s)
+            named = None
+            if track != "":
+                named = (await search.find_one(connection, _named(track), within)).id
+            found = await plays.history(connection, named, begin_s, limit, offset, within)
+            count = await plays.count(connection, named, begin_s, within)
         return {
             "count": count,
             "plays": fit_in_frame({**asdict(each), "name": each.name} for each in found),
         }
 
-    async def _of_bundle(self, connection: Connection, folder: Path) -> Track:
-        """Return the track of a bundle; one of the library's folder without a row gets one."""
+    async def _of_bundle(self, connection: Connection, folder: Path, actor: Actor) -> Track:
+        """Return the track of a bundle, to be changed by a deck.
+
+        One of the library's folder without a row gets one.
+        """
         inside = await asyncio.to_thread(self._context.places.has, folder)
         track = await tracks.by_bundle(connection, folder.name) if inside else None
         if track is None and inside:
@@ -422,6 +469,8 @@ class LibraryVerbs:
             )
         if track is None:
             raise _unknown(folder)
+        await _check_seen(connection, actor, track, folder)
+        await check_track(connection, actor, PERFORM, track)
         return track
 
     async def _known(self, connection: Connection, folder: Path) -> Track:
@@ -432,10 +481,11 @@ class LibraryVerbs:
             raise _unknown(folder)
         return track
 
-    async def _changed(self, track: int | str, change: Change) -> Any:
+    async def _changed(self, track: int | str, change: Change, actor: Actor) -> Any:
         """Change a track in a durable transaction, and update its manifest."""
         async with self._context.database.transaction() as connection:
-            found = await search.find_one(connection, _named(track))
+            found = await search.find_one(connection, _named(track), visible(actor))
+            await check_track(connection, actor, CHANGE, found)
             changed = await change(connection, found.id)
         await self._update_manifest(found.id)
         return changed
@@ -452,20 +502,23 @@ class LibraryVerbs:
 
     # ------------------------------------------------------------------ playlists
 
-    @verb(scope="read")
-    async def library_playlists(self) -> dict[str, Any]:
+    @verb(scope="read", owned=True)
+    async def library_playlists(self, actor: By = SYSTEM) -> dict[str, Any]:
         """Return all playlists."""
         async with self._context.database.reading() as connection:
-            found = await playlists.playlists(connection)
+            found = await playlists.playlists(connection, visible(actor))
         return {"playlists": [asdict(each) for each in found]}
 
-    @verb(scope="read")
-    async def library_playlist(self, name: Text, offset: Count = 0) -> dict[str, Any]:
+    @verb(scope="read", owned=True)
+    async def library_playlist(
+        self, name: Text, offset: Count = 0, actor: By = SYSTEM
+    ) -> dict[str, Any]:
         """Return a page of a playlist, from an index from 0 on."""
+        within = visible(actor)
         async with self._context.database.reading() as connection:
-            found = await playlists.find(connection, name)
-            inside = await playlists.entries(connection, found.id, MAX_FOUND, offset)
-        answer = ({"entry": each.id, **self._to_dict(each.track)} for each in inside)
+            found = await playlists.find(connection, name, within)
+            inside = await playlists.entries(connection, found.id, MAX_FOUND, offset, within)
+        answer = ({"entry": each.id, **self._to_dict(each.track, actor)} for each in inside)
         return {**asdict(found), "entries": fit_in_frame(answer)}
 
     @verb(scope="library")
@@ -510,31 +563,40 @@ class LibraryVerbs:
 
     # ------------------------------------------------------------------ keeping
 
-    @verb(scope="library")
-    async def library_remove(self, track: TrackWord, force: bool = False) -> dict[str, Any]:
-        """Remove a track, to be restored until clean-up; ``force`` overrules ``session.lock``."""
-        self._context.session.check("removing a track", force=force)
-        async with self._context.database.reading() as connection:
-            found = await search.find_one(connection, _named(track))
-        await self._dispatcher.cancel_track(found.id)  # or a worker puts a bundle where it was
-        gone = await trash.remove(self._context.database, self._context.places, found.id)
-        self._context.tell_track(found.id, "")
-        return self._to_dict(gone)
+    @verb(scope="library", owned=True)
+    async def library_remove(
+        self, track: TrackWord, force: bool = False, actor: By = SYSTEM
+    ) -> dict[str, Any]:
+        """Remove a track, to be restored until clean-up; ``force`` overrules ``session.lock``.
 
-    @verb(scope="library")
-    async def library_restore(self, track: Count) -> dict[str, Any]:
+        An account leaves a track that others have, and nothing else is changed: ``left`` is true.
+        """
+        self._context.session.check("removing a track", force=force)
+        async with self._context.database.transaction() as connection:
+            found = await search.find_one(connection, _named(track), visible(actor))
+            if await ownership.leave(connection, found, actor.account):
+                return {**self._to_dict(found, actor), "left": True}
+            await check_track(connection, actor, CHANGE, found)
+        gone = await remove_track(self._context, self._dispatcher, found.id)
+        return {**self._to_dict(gone, actor), "left": False}
+
+    @verb(scope="library", owned=True)
+    async def library_restore(self, track: Count, actor: By = SYSTEM) -> dict[str, Any]:
         """Restore a removed track, by its number."""
+        async with self._context.database.reading() as connection:
+            await check_number(connection, actor, CHANGE, track)
         back = await trash.restore(self._context.database, self._context.places, track)
         self._context.tell_track(track, back.bundle or "")
-        return self._to_dict(back)
+        return self._to_dict(back, actor)
 
-    @verb(scope="read")
-    async def library_trash(self, offset: Count = 0) -> dict[str, Any]:
+    @verb(scope="read", owned=True)
+    async def library_trash(self, offset: Count = 0, actor: By = SYSTEM) -> dict[str, Any]:
         """Return a page of the trash, and the number of tracks in it."""
+        within = visible(actor)
         async with self._context.database.reading() as connection:
-            count = await trash.count(connection)
-            found = await trash.removed(connection, MAX_FOUND, offset)
-        return {"count": count, "tracks": fit_in_frame(map(self._to_dict, found))}
+            count = await trash.count(connection, within)
+            found = await trash.removed(connection, MAX_FOUND, offset, within)
+        return {"count": count, "tracks": fit_in_frame(self._to_dict(t, actor) for t in found)}
 
     @verb(scope="admin", slow=True)
     async def library_empty_trash(self, force: bool = False) -> dict[str, Any]:
@@ -593,14 +655,26 @@ class LibraryVerbs:
             return error.message
         return ""
 
-    def _to_dict(self, track: Track) -> dict[str, Any]:
-        """Return a track as plain values, with the folder of its bundle."""
+    def _to_dict(self, track: Track, actor: Actor) -> dict[str, Any]:
+        """Return a track as plain values, with the folder of its bundle.
+
+        Whose it is besides the actor is for those who see everything.
+        """
         bundle = str(self._context.places.bundles / track.bundle) if track.bundle else None
-        return {**asdict(track), "stems": list(track.stems), "name": track.name, "bundle": bundle}
+        answer = {**asdict(track), "stems": list(track.stems), "name": track.name, "bundle": bundle}
+        if track.account is not None and not sees(actor, int(track.account)):
+            answer["account"] = str(actor.account)
+        return answer
+
+
+async def _check_seen(connection: Connection, actor: Actor, track: Track, folder: Path) -> None:
+    """Refuse a bundle that an actor does not see, as one that is not there."""
+    if not await tracks.listed(connection, [track.id], visible(actor)):
+        raise _unknown(folder)
 
 
 def _unknown(folder: Path) -> Refused:
-    return Refused(f'"{folder}" is not in the library', "prepare its file with `sfa prep`")
+    return Absent(f'"{folder}" is not in the library', "prepare its file with `sfa prep`")
 
 
 async def _automatic(connection: Connection, number: int) -> TrackGrid:

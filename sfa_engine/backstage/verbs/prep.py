@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Callable
@@ -12,6 +13,13 @@ from typing import Annotated, Any, TypeVar
 
 from msgspec import Meta
 
+from sfa_engine.backstage.access import (
+    PREPARE,
+    By,
+    check_track,
+    visible,
+    visible_jobs,
+)
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.job import Plan, State
@@ -34,12 +42,16 @@ from sfa_engine.backstage.verbs.paging import MAX_LISTED, batch_tracks, fit_in_f
 from sfa_engine.backstage.watch_folders import FolderWatcher
 from sfa_engine.errors import MediaError, Refused, did_you_mean
 from sfa_engine.library import analysis, cues, search, tracks
+from sfa_engine.library.account_secrets import AccountSecrets, name_of
 from sfa_engine.library.bundle import MAX_PADDING_S
+from sfa_engine.library.ownership import MACHINE
+from sfa_engine.library.secret import Secrets
 from sfa_engine.library.sources import stem_sources
 from sfa_engine.library.tags import read_tags
-from sfa_engine.prep.separate.licence import quota
+from sfa_engine.prep.separate.licence import SECRET, quota
 from sfa_engine.system.aio import within_time
 from sfa_engine.wire.frames import sayable
+from sfa_engine.wire.rights import SYSTEM
 from sfa_engine.wire.verbs import Count, Text, Texts, verb
 
 MIN_STEMS = 2  # that make a folder one track
@@ -66,7 +78,7 @@ class PrepVerbs:
         self._dispatcher = dispatcher
         self._watching = watching
 
-    @verb(scope="prepare", slow=True)
+    @verb(scope="prepare", slow=True, owned=True)
     async def prep_add(
         self,
         sources: Texts,
@@ -76,6 +88,7 @@ class PrepVerbs:
         priority: Annotated[int, Meta(ge=-100, le=100)] = 0,
         watch: bool = False,
         quality: Text | None = None,
+        actor: By = SYSTEM,
     ) -> dict[str, Any]:
         """Queue files, folders and links; return the batch, its jobs, and unreadable folders.
 
@@ -102,7 +115,7 @@ class PrepVerbs:
             raise Refused("only folders can be watched", "name one")
         batch = uuid.uuid4().hex[:12]
         async with self._context.database.transaction() as connection:
-            jobs = await self._context.queue.add_all(connection, plans, batch)
+            jobs = await self._context.queue.add_all(connection, plans, batch, actor.account)
         self._dispatcher.wake()
         if watch:
             for folder in folders:
@@ -124,13 +137,14 @@ class PrepVerbs:
             raise Refused(f'"{path}" is not watched', did_you_mean(str(path), known))
         return {}
 
-    @verb(scope="prepare")
+    @verb(scope="prepare", owned=True)
     async def prep_separate(
         self,
         track: TrackWord,
         engine: Text | None = None,
         model: Text | None = None,
         preview_s: Annotated[float, Meta(ge=0, le=MAX_PREVIEW_S)] = 0.0,
+        actor: By = SYSTEM,
     ) -> dict[str, Any]:
         """Queue the separation of a track of the library; return the batch and its jobs.
 
@@ -143,43 +157,58 @@ class PrepVerbs:
         batch = uuid.uuid4().hex[:12]
         async with self._context.database.transaction() as connection:
             word = f"#{track}" if isinstance(track, int) else track
-            found = await search.find_one(connection, word)
+            found = await search.find_one(connection, word, visible(actor))
+            await check_track(connection, actor, PREPARE, found)
             if found.bundle is None or found.duration_s is None:
                 raise Refused(f'"{found.name}" is not imported yet', "see `sfa jobs`")
             plans = prepare(found.id, found.name, options)
-            jobs = await self._context.queue.add_chain(connection, plans, batch)
+            jobs = await self._context.queue.add_chain(
+                connection, plans, batch, account=actor.account
+            )
         self._dispatcher.wake()
         return {"track": found.id, "batch": batch, **job_numbers(jobs)}
 
     @verb(scope="prepare", slow=True)
-    async def prep_quota(self) -> dict[str, Any]:
-        """Return the plan of the LALAL.AI licence, and its minutes: left, and in all."""
+    async def prep_quota(self, actor: By = SYSTEM) -> dict[str, Any]:
+        """Return the plan of the LALAL.AI licence, and its minutes: left, and in all.
+
+        Of the account's licence, else of the machine's.
+        """
+        settings = self._context.settings
+        stored = AccountSecrets(Secrets(settings.data), actor.account)
+        own: tuple[str, str] = ("", "")
+        if actor.account != MACHINE and await asyncio.to_thread(stored.has, SECRET):
+            own = name_of(SECRET, actor.account), str(settings.data)
         try:
-            found = await within_time(QUOTA_S, quota, self._context.settings.separation.lalalai_url)
+            found = await within_time(QUOTA_S, quota, settings.separation.lalalai_url, *own)
         except TimeoutError:
             raise Refused(f"LALAL.AI did not answer in {QUOTA_S:g} s", "try again later") from None
         return asdict(found)
 
-    @verb(scope="read")
-    async def prep_batch(self, batch: Text) -> dict[str, Any]:
+    @verb(scope="read", owned=True)
+    async def prep_batch(self, batch: Text, actor: By = SYSTEM) -> dict[str, Any]:
         """Return the number of a batch's jobs by state, and the playlists that were imported."""
         counts = {state.value: 0 for state in State}
+        within = visible_jobs(actor)
         found = await self._context.database.fetch(
-            "SELECT state, count(*) FROM batch_jobs JOIN jobs ON jobs.id = job_id"
-            " WHERE batch = ? GROUP BY state",
+            "SELECT state, count(*) FROM batch_jobs JOIN jobs ON jobs.id = job_id"  # noqa: S608
+            f" WHERE batch = ? AND {within} GROUP BY state",
             (batch,),
         )
         for each in found:
             counts[each[0]] = each[1]
         named = await self._context.database.fetch(
-            "SELECT DISTINCT result ->> '$.playlist' FROM batch_jobs JOIN jobs ON jobs.id = job_id"
-            " WHERE batch = ? AND kind = 'import' AND result ->> '$.playlist' IS NOT NULL LIMIT ?",
+            "SELECT DISTINCT result ->> '$.playlist' FROM batch_jobs"  # noqa: S608 - ours
+            f" JOIN jobs ON jobs.id = job_id WHERE batch = ? AND {within}"
+            " AND kind = 'import' AND result ->> '$.playlist' IS NOT NULL LIMIT ?",
             (batch, MAX_LISTED),
         )
         return {"counts": counts, "playlists": [each[0] for each in named]}
 
-    @verb(scope="read")
-    async def prep_tracks(self, batch: Text, after: Count = 0) -> dict[str, Any]:
+    @verb(scope="read", owned=True)
+    async def prep_tracks(
+        self, batch: Text, after: Count = 0, actor: By = SYSTEM
+    ) -> dict[str, Any]:
         """Return a page of a batch's tracks, after a number."""
         async with self._context.database.reading() as connection:
             found = await batch_tracks(
@@ -208,7 +237,7 @@ class PrepVerbs:
                     "repaired_samples": imported[track.id]["repaired_samples"],
                     "notes": json.loads(imported[track.id]["notes"]),
                 }
-                for track in await tracks.listed(connection, list(imported))
+                for track in await tracks.listed(connection, list(imported), visible(actor))
             ]
         return {"tracks": fit_in_frame(answer)}
 

@@ -7,6 +7,13 @@ import re
 import uuid
 from typing import Any
 
+from sfa_engine.backstage.access import (
+    PREPARE,
+    By,
+    changeable,
+    check_track,
+    visible,
+)
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.job import Kind
@@ -15,6 +22,7 @@ from sfa_engine.backstage.verbs.paging import batch_tracks, fit_in_frame, job_nu
 from sfa_engine.library import cues, search, tracks
 from sfa_engine.library.database import Connection, Row, change, rows
 from sfa_engine.prep.options import ANALYSIS_VERSION
+from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.verbs import Count, Text, verb
 
 AT_ONCE = 200  # tracks in a transaction: a load waits for none longer than a quarter of a second
@@ -33,26 +41,32 @@ class ReanalyseVerbs:
         self._context = context
         self._dispatcher = dispatcher
 
-    @verb(scope="prepare", slow=True)
+    @verb(scope="prepare", slow=True, owned=True)
     async def library_reanalyse(
-        self, words: Text = "", outdated: bool = False, dry_run: bool = False
+        self,
+        words: Text = "",
+        outdated: bool = False,
+        dry_run: bool = False,
+        actor: By = SYSTEM,
     ) -> dict[str, Any]:
         """Queue another analysis of a query's tracks; what was set by hand stays.
 
         With `outdated` only of those that an older version analysed, or none; with `dry_run`
         nothing is queued. The answer has the number of ``tracks``, the batch and its jobs.
         """
-        numbers = await self._wanted(words, outdated=outdated)
+        numbers = await self._wanted(words, outdated, actor)
         batch = uuid.uuid4().hex[:12]
         jobs: list[int] = []
         if not dry_run:
             for first in range(0, len(numbers), AT_ONCE):
-                jobs += await self._queue(numbers[first : first + AT_ONCE], batch)
+                jobs += await self._queue(numbers[first : first + AT_ONCE], batch, actor.account)
             self._dispatcher.wake()
         return {"tracks": len(numbers), "batch": batch, **job_numbers(jobs)}
 
-    @verb(scope="read")
-    async def library_reanalysed(self, batch: Text, after: Count = 0) -> dict[str, Any]:
+    @verb(scope="read", owned=True)
+    async def library_reanalysed(
+        self, batch: Text, after: Count = 0, actor: By = SYSTEM
+    ) -> dict[str, Any]:
         """Return a page of a batch's tracks, after a number, with what their analysis changed.
 
         ``changes`` has those of bpm, key, confidence, drops (before and now), grid_moved_ms,
@@ -67,17 +81,25 @@ class ReanalyseVerbs:
                 " json(coalesce(result, '{}')), 'error', json(error))) AS jobs",
                 (Kind.ANALYSE, Kind.CUE),
             )
-            answer = [await _report(connection, each) for each in found]
+            seen = await tracks.listed(
+                connection, [each["track_id"] for each in found], visible(actor)
+            )
+            shown = {track.id for track in seen}
+            answer = [
+                await _report(connection, each) for each in found if each["track_id"] in shown
+            ]
         return {"tracks": fit_in_frame(answer)}
 
-    async def _wanted(self, words: str, *, outdated: bool) -> list[int]:
-        """Return the numbers of the tracks of a query that have a bundle."""
+    async def _wanted(self, words: str, outdated: bool, actor: Actor) -> list[int]:
+        """Return the numbers of the actor's tracks of a query that have a bundle."""
         from_version = ANALYSIS_VERSION if outdated else None
         async with self._context.database.reading() as connection:
             if re.fullmatch(r"\s*#[0-9]{1,18}\s*", words):
-                named = [(await search.find_one(connection, words)).id]
+                one = await search.find_one(connection, words, visible(actor))
+                await check_track(connection, actor, PREPARE, one)
+                named = [one.id]
             else:
-                named = await search.numbers(connection, words)
+                named = await search.numbers(connection, words, changeable(actor, PREPARE))
             found = await rows(
                 connection,
                 "SELECT id FROM tracks LEFT JOIN analyses ON analyses.track_id = tracks.id"
@@ -89,12 +111,12 @@ class ReanalyseVerbs:
             )
         return [int(each["id"]) for each in found]
 
-    async def _queue(self, numbers: list[int], batch: str) -> list[int]:
+    async def _queue(self, numbers: list[int], batch: str, account: int) -> list[int]:
         jobs: list[int] = []
         async with self._context.database.transaction() as connection:
             for track in await tracks.listed(connection, numbers):
                 jobs += await self._context.queue.add_chain(
-                    connection, reanalyse(track.id, track.name), batch
+                    connection, reanalyse(track.id, track.name), batch, account=account
                 )
             # One that waited before would be skipped.
             await change(

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
+from sfa_engine.backstage.access import By, changeable_jobs
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.job import LIVE, Kind
 from sfa_engine.backstage.steps.plans import PrepOptions
 from sfa_engine.backstage.verbs.paging import job_numbers
 from sfa_engine.prep.separate.survey import engines
+from sfa_engine.wire.rights import SYSTEM
 from sfa_engine.wire.verbs import verb
 
 
@@ -38,13 +40,15 @@ class SeparationVerbs:
         usual = {"engine": settings.separation.engine, "model": settings.separation.model}
         return {"engines": [asdict(each) for each in found], "usual": usual}
 
-    @verb(scope="prepare")
+    @verb(scope="prepare", owned=True)
     async def prep_cancel(
-        self, engine: Literal["demucs", "embedded", "sketch", "lalalai"]
+        self,
+        engine: Literal["demucs", "embedded", "sketch", "lalalai"],
+        actor: By = SYSTEM,
     ) -> dict[str, Any]:
         """Cancel the waiting and running separations that name an engine, or have it by default."""
         found = await self._context.database.fetch(
-            "SELECT id, args FROM jobs WHERE kind = ?"
+            f"SELECT id, args FROM jobs WHERE kind = ? AND {changeable_jobs(actor)}"  # noqa: S608
             " AND state IN (SELECT value FROM json_each(?)) ORDER BY id",
             (Kind.SEPARATE, json.dumps([*LIVE])),
         )

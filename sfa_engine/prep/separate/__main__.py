@@ -32,6 +32,7 @@ def work(request: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
     """Separate; a request has the fields of `SeparationRequest`, `EngineChoice` and `FACTS`."""
     unknown = set(request) - FACTS.keys() - {"path", "out", "bundle", "engine", "model", "leash"}
     unknown -= {"models_folder", "device", "fetch", "url", "format", "preview_s", "rate"}
+    unknown -= {"licence", "licence_folder"}
     if unknown:
         raise Refused(f"the request has unknown fields: {', '.join(sorted(unknown))[:200]}")
     folder = field(request, "models_folder", str, "")
@@ -42,6 +43,8 @@ def work(request: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
         device=field(request, "device", str, "auto"),
         fetch=field(request, "fetch", bool, default=False),
         url=field(request, "url", str, ""),
+        licence=field(request, "licence", str, ""),
+        licence_folder=field(request, "licence_folder", str, ""),
     )
     given = {name: request[name] for name in FACTS if request.get(name) is not None}
     wanted = SeparationRequest(

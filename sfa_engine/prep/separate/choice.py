@@ -39,6 +39,8 @@ class EngineChoice:
         Whether missing weights may be downloaded.
     url : str
         Where LALAL.AI is; empty for its own address.
+    licence, licence_folder : str
+        Name and folder of the secret that is an account's key of LALAL.AI; empty for the machine's.
     """
 
     engine: str = "auto"
@@ -47,6 +49,8 @@ class EngineChoice:
     device: str = "auto"
     fetch: bool = False
     url: str = ""
+    licence: str = ""
+    licence_folder: str = ""
 
 
 def resolve(choice: EngineChoice) -> tuple[str, str]:
@@ -103,7 +107,7 @@ def make_engine(choice: EngineChoice, work: Path, progress: Progress) -> Engine:
     if engine == "lalalai":
         from sfa_engine.prep.separate.lalalai import Lalalai
 
-        return Lalalai(model, work, choice.url)
+        return Lalalai(model, work, choice.url, (choice.licence, choice.licence_folder))
     if not importlib.util.find_spec("torch"):
         raise EngineMissingError(
             f'engine "{engine}" needs torch, which is not installed',

@@ -57,6 +57,8 @@ class Lalalai:
         For what is sent and received.
     url : str
         Where the service is; empty for the environment's or its own.
+    secret : (str, str)
+        Name and folder of an account's licence key; empty for the machine's.
 
     Raises
     ------
@@ -69,7 +71,9 @@ class Lalalai:
     sketch = False
     rate = RATE
 
-    def __init__(self, stems: str, folder: Path, url: str = "") -> None:
+    def __init__(
+        self, stems: str, folder: Path, url: str = "", secret: tuple[str, str] = ("", "")
+    ) -> None:
         self.model = stems or STANDARD
         self._wanted = [stem.strip() for stem in self.model.split(",")]
         for stem in self._wanted:
@@ -93,7 +97,7 @@ class Lalalai:
         self.quota: Quota | None = None
         self._folder = folder
         self._gain = 1.0  # of what is sent
-        self._service = open_service(url)
+        self._service = open_service(url, *secret)
 
     def separate(self, mix: Sound, stems: Mapping[str, Sound], progress: Progress) -> None:
         """Separate a mix; see `sfa_engine.prep.separate.engine.Engine`."""

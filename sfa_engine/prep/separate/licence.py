@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from sfa_engine.errors import Refused
 from sfa_engine.library.secret import Secrets
@@ -13,15 +14,23 @@ VARIABLE = "SFA_LALALAI_KEY"
 URL_VARIABLE = "SFA_LALALAI_URL"
 
 
-def licence() -> str:
-    """Return the licence key: the environment's, else the one that is kept as a secret.
+def licence(secret: str = "", folder: str = "") -> str:
+    """Return the licence key: an account's, else the environment's, else the machine's.
+
+    Parameters
+    ----------
+    secret : str
+        Name of the account's secret; empty for the machine's key.
+    folder : str
+        Of the account's secret.
 
     Raises
     ------
     Refused
         If there is none.
     """
-    key = os.environ.get(VARIABLE, "").strip() or Secrets().get(SECRET)
+    key = Secrets(Path(folder)).get(secret) if secret else None
+    key = key or os.environ.get(VARIABLE, "").strip() or Secrets().get(SECRET)
     if not key:
         raise Refused(
             "there is no licence key for LALAL.AI",
@@ -30,12 +39,12 @@ def licence() -> str:
     return key
 
 
-def open_service(url: str = "") -> Service:
+def open_service(url: str = "", secret: str = "", folder: str = "") -> Service:
     """Return the service, to be closed; its address is given, the environment's or its own."""
-    return Service(licence(), url or os.environ.get(URL_VARIABLE) or URL)
+    return Service(licence(secret, folder), url or os.environ.get(URL_VARIABLE) or URL)
 
 
-def quota(url: str = "") -> Quota:
+def quota(url: str = "", secret: str = "", folder: str = "") -> Quota:
     """Return what the licence still allows; blocks.
 
     Raises
@@ -45,7 +54,7 @@ def quota(url: str = "") -> Quota:
     WorkerError
         The service does not answer as it should.
     """
-    service = open_service(url)
+    service = open_service(url, secret, folder)
     try:
         return service.quota()
     finally:

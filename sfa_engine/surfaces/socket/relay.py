@@ -23,7 +23,7 @@ from sfa_engine.wire.trio_io import Client
 from sfa_engine.wire.verbs import SCOPES, Scope
 
 PREFIXES = (
-    *("library.", "jobs.", "prep.", "spotify.", "notifications."),
+    *("account.", "library.", "jobs.", "prep.", "spotify.", "notifications."),
     *("profiles.", "kits.", "chains.", "presets."),
 )
 SEND_TIMEOUT_S = 10.0  # for backstage to take a request

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from fake_spotify import (
@@ -30,8 +31,11 @@ from house import prep_context
 from sfa_engine.backstage.core import Core
 from sfa_engine.backstage.niceness import Niceness
 from sfa_engine.backstage.settings import SeparationConfig, SpotifyConfig
+from sfa_engine.backstage.spotify_accounts import LoginVault, SpotifyAccounts
 from sfa_engine.backstage.spotify_session import SpotifySession
 from sfa_engine.library.secret import Secrets
+from sfa_engine.wire.rights import Actor
+from sfa_engine.wire.verbs import SCOPES
 
 pytestmark = pytest.mark.slow
 
@@ -90,8 +94,14 @@ async def backstage(fake: FakeSpotify, folder: Path) -> AsyncIterator[Core]:
         )
         context = replace(plain, settings=settings)
         session = SpotifySession(settings, Secrets(folder), fake.api_url, fake.url)
-        async with session:
-            core = Core(context, folder, session, Niceness())
+        secrets = Secrets(folder)
+
+        def open_session(vault: LoginVault) -> SpotifySession:
+            return SpotifySession(settings, vault, fake.api_url, fake.url)
+
+        accounts = SpotifyAccounts(session, secrets, open_session, CLIENT_ID)
+        async with session, accounts:
+            core = Core(context, folder, session, accounts, Niceness())
             running = asyncio.create_task(core.dispatcher.run())
             try:
                 yield core
@@ -194,5 +204,34 @@ def test_an_api_that_fails_makes_no_playlist(spotify: FakeSpotify, tmp_path: Pat
             assert await call(core, "library.playlists") == {"playlists": []}
             await prepared(core)  # an empty one is a playlist
             assert await titles(core) == []
+
+    asyncio.run(main())
+
+
+def test_an_accounts_own_playlist_is_imported_by_its_own_login(
+    spotify: FakeSpotify, tmp_path: Path
+) -> None:
+    del spotify.owners[LIST]  # the person's, who logs in below; not the application's
+
+    async def main() -> None:
+        ann, bob = (Actor(number, "user", SCOPES) for number in (7, 8))
+        async with backstage(spotify, tmp_path) as core:
+            said = core.verbs["account.spotify_begin"](actor=ann)
+            query = {k: v[0] for k, v in parse_qs(urlsplit(said["address"]).query).items()}
+            back = {"state": query["state"], "code": spotify.grant(said["address"])}
+            address = f"{query['redirect_uri']}?{urlencode(back)}"
+            done = await call(core, "account.spotify_finish", address=address, actor=ann)
+            assert done == {"logged_in": True}
+            assert await call(core, "account.spotify", actor=bob) == {"logged_in": False}
+            for actor, ended in ((bob, "failed"), (ann, "done")):
+                said = await call(core, "prep.add", sources=[URL], engine="none", actor=actor)
+                give_up = time.monotonic() + 100.0
+                while True:
+                    shown = await call(core, "jobs.show", job=said["jobs"][0], actor=actor)
+                    if shown["state"] not in {"waiting", "running"}:
+                        break
+                    assert time.monotonic() < give_up
+                    await asyncio.sleep(0.05)
+                assert (actor.account, shown["state"]) == (actor.account, ended)
 
     asyncio.run(main())
