@@ -18,12 +18,13 @@ from msgspec import structs, to_builtins
 from sfa_engine.engine.layout import DECKS, NO_SOURCE
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, MediaError, Refused
-from sfa_engine.host.loader import Loader, Mounted, read_onsets
+from sfa_engine.host.loader import AHEAD_S, Loader, Mounted, read_onsets
 from sfa_engine.host.request_server import in_words
 from sfa_engine.track.grid import Grid
 from sfa_engine.track.key import signature
 from sfa_engine.track.media import Bundle, Track, read_bundle
 
+BEFORE_S = 1.0  # of a track that goes on, in memory behind its head
 RESUME_TIMEOUT_S = 0.3  # that a device waits for the tracks of the previous host
 # What a bundle may say anew of a track that plays; hot cues are the stage's, sound is read once.
 REFRESHED = ("title", "artist", "album", "key", "grid", "grid_by_hand", "uuid")
@@ -156,8 +157,10 @@ class Decks:
                 since = frame - int(head["anchor_frame"])
                 position = float(head["anchor_position"]) + since * float(head["speed"])
             rate = float(transport["track_rate"]) or 48_000.0
-            # A second before, for a head that runs backwards or jumps into a loop.
-            given = (deck, path, position / rate - 1.0)
+            # A second before, for a head that runs backwards or jumps into a loop; and the more
+            # ahead, the faster it is.
+            speed = abs(float(head["speed"])) * float(engine["sample_rate"]) / rate
+            given = (deck, path, position / rate - BEFORE_S, BEFORE_S + AHEAD_S * max(1.0, speed))
             readers.append(
                 threading.Thread(target=self._resume, name="resume", args=given, daemon=True)
             )
@@ -205,13 +208,13 @@ class Decks:
         mounted.filled.wait()
         return mounted
 
-    def _resume(self, deck: int, path: bytes, position_s: float) -> None:
+    def _resume(self, deck: int, path: bytes, position_s: float, ahead_s: float) -> None:
         """Load a deck's previous track, unless it has another by then."""
         transport = self.memory.engine["transport"][deck]
         mounted, why = None, ""
         try:
             mounted, bundle = self.loader.mount_bundle(
-                Path(path.decode(errors="replace")), position_s
+                Path(path.decode(errors="replace")), position_s, ahead_s
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, the other deck plays on
             why = str(in_words(error))

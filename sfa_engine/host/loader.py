@@ -264,8 +264,16 @@ class Loader:
         mounted.filled.set()
         return mounted
 
-    def mount_bundle(self, path: Path, position_s: float = 0.0) -> tuple[Mounted, Bundle]:
+    def mount_bundle(
+        self, path: Path, position_s: float = 0.0, ahead_s: float = AHEAD_S
+    ) -> tuple[Mounted, Bundle]:
         """Mount a bundle and read what is needed to play from a place; the rest follows.
+
+        Parameters
+        ----------
+        path : pathlib.Path
+        position_s, ahead_s : float
+            Where it will play, and how much of the track is in memory when this returns.
 
         Raises
         ------
@@ -290,7 +298,7 @@ class Loader:
         reader = Reader(stems, pcm)
         mounted = None
         try:
-            end = reader.read(start, min(track.frames, start + int(AHEAD_S * track.rate)))
+            end = reader.read(start, min(track.frames, start + int(ahead_s * track.rate)))
             splices, onsets = read_onsets(path, track)
             mounted = self._mount(
                 *(pcm, track.frames, track.rate, gain, signature(track.key)),

@@ -85,6 +85,18 @@ def test_a_set_goes_on_at_the_next_downbeat(bundles, tmp_path, frames):
     assert sound[64:].any()
 
 
+def test_the_faster_a_deck_is_the_more_is_in_memory_when_it_goes_on(bundles, tmp_path, monkeypatch):
+    offline = played(bundles, 100_000)
+    offline.set("deck1.rate", 4.0)
+    offline.render(4096)
+    path = snapshot(offline, tmp_path / "s")
+    monkeypatch.setattr(Loader, "_fill", lambda *_: None)  # a slow disk
+    after, _ = resumed(path)
+    after.render(RATE)  # at the fourfold speed
+    assert after.memory.reading("deck1.underruns") == 0
+    assert after.memory.value("deck1.position") > 6.0
+
+
 @pytest.mark.parametrize("beats", [1, 2, 4, 8])
 def test_a_deck_in_a_loop_goes_on_in_its_loop_on_a_beat(bundles, tmp_path, beats):
     offline = played(bundles, 400_000)

@@ -492,8 +492,8 @@ class Performance(RuleBasedStateMachine):
 
     def _slack(self):
         """Return how far a speed may have been, within the tick, from those at its two ends."""
-        if any(r.op == Op.SET for r in self.reports):
-            return GLIDE_STEP  # a rate that glides may turn
+        if any(self.gliding) or any(r.op == Op.SET for r in self.reports):
+            return GLIDE_STEP  # a rate that glides, or that is followed, may turn
         # A deck that ended was followed for a part of the tick, at a speed between.
         return 1e-3 if any(r.kind == ReportKind.ENDED for r in self.reports) else 1e-6
 
