@@ -37,8 +37,9 @@ from sfa_engine.bench.random_set import (
     timed,
 )
 from sfa_engine.bench.rig import Result, Rig, result
+from sfa_engine.engine.command import ReportKind
 from sfa_engine.engine.journal import SUFFIX, Journal, parse
-from sfa_engine.engine.layout import LATENCY
+from sfa_engine.engine.layout import LATENCY, TICK
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, Refused, SfaError
 from sfa_engine.host.replay import MASTER, Replay
@@ -256,7 +257,11 @@ def journals(rig: Rig) -> list[Path]:
 
 
 def differing(found: Found, parsed: list[Journal]) -> tuple[int, int]:
-    """Return how many recorded samples are not those of the replay, and how many were compared."""
+    """Return how many recorded samples are not those of the replay, and how many were compared.
+
+    Not compared is what a recording has after a frame of a track that was not in memory in time:
+    the journal says so, and the replay plays it.
+    """
     wrong = compared = 0
     for journal in parsed:
         set_id = journal.head.get("set_id")
@@ -269,10 +274,18 @@ def differing(found: Found, parsed: list[Journal]) -> tuple[int, int]:
             mine = each.sound()
             start = each.first_frame - replay.first
             theirs = sound[start : start + len(mine)]
-            mine = mine[: len(theirs)]
+            whole = min(len(theirs), _whole_until(journal, each.first_frame) - each.first_frame)
+            mine, theirs = mine[: max(0, whole)], theirs[: max(0, whole)]
             wrong += int(np.count_nonzero((mine != theirs).any(axis=1)))
             compared += len(mine)
     return wrong, compared
+
+
+def _whole_until(journal: Journal, frame: int) -> int:
+    """Return the frame from which the host that played a frame lacked a part of a track."""
+    segment = [each for each in journal.segments if each.first_frame <= frame][-1]
+    lacking = segment.of_kind(ReportKind.STARVED)["frame"]
+    return int(lacking.min()) - TICK - LATENCY if len(lacking) else 1 << 62
 
 
 def bench_replay(
