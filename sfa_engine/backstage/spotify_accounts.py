@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+from sfa_engine.backstage.services.loopback import HOST, PATH
 from sfa_engine.backstage.services.oauth import NAME, forget, logged_in
-from sfa_engine.backstage.services.pasted_login import PastedLogins
+from sfa_engine.backstage.services.remote_login import RemoteLogins
 from sfa_engine.backstage.spotify_session import SpotifySession
 from sfa_engine.library.account_secrets import AccountSecrets
 from sfa_engine.library.ownership import MACHINE
 from sfa_engine.library.secret import Secrets
+
+PORT = 8888  # of the redirect, where none is configured; nothing has to listen there
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,9 @@ class SpotifyAccounts:
         self._secrets = secrets
         self._open = open_session
         self._sessions: dict[int, SpotifySession] = {}
-        self._logins = PastedLogins(machine.accounts, client_id, port)
+        self._logins = RemoteLogins()
+        self._client_id = client_id
+        self._redirect_uri = f"http://{HOST}:{port or PORT}{PATH}"
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,12 +97,14 @@ class SpotifyAccounts:
         return logged_in(LoginVault(self._secrets, account))
 
     def begin(self, account: int) -> str:
-        """Return the address at which the user logs in; see `PastedLogins`."""
-        return self._logins.begin(account)
+        """Return the address at which the user logs in; see `RemoteLogins`."""
+        base = self._machine.accounts().base_url
+        return self._logins.begin(self._client_id, self._redirect_uri, base, account)
 
     async def finish(self, account: int, address: str) -> None:
-        """Store the login of the address that the browser ended at; see `PastedLogins`."""
-        await self._logins.finish(account, address, LoginVault(self._secrets, account))
+        """Store the login of the address that the browser ended at; see `RemoteLogins`."""
+        vault, service = LoginVault(self._secrets, account), self._machine.accounts()
+        await self._logins.finish(service, vault, self._client_id, address, account)
 
     def log_out(self, account: int) -> None:
         """Forget an account's login."""

@@ -16,8 +16,9 @@ from sfa_engine.backstage.services.login import check_client
 from sfa_engine.backstage.services.loopback import LOGIN_TIMEOUT_S
 from sfa_engine.backstage.services.oauth import Challenge, Vault, authorize_url, exchange
 from sfa_engine.errors import Refused
+from sfa_engine.library.ownership import MACHINE
 
-MAX_PENDING = 16
+MAX_PENDING = 100
 HOSTS = frozenset({"127.0.0.1", "::1"})  # Spotify refuses the name localhost, and plain HTTP else
 _AGAIN = "begin the login again"
 
@@ -29,6 +30,7 @@ class Begun:
     challenge: Challenge
     redirect_uri: str
     ends_s: float
+    account: int
 
 
 class RemoteLogins:
@@ -44,8 +46,10 @@ class RemoteLogins:
         self._clock = clock
         self._begun: dict[str, Begun] = {}
 
-    def begin(self, client_id: str, redirect_uri: str, accounts_url: str) -> str:
-        """Return the address that the user opens.
+    def begin(
+        self, client_id: str, redirect_uri: str, accounts_url: str, account: int = MACHINE
+    ) -> str:
+        """Return the address that the user of an account opens.
 
         Raises
         ------
@@ -62,11 +66,18 @@ class RemoteLogins:
         while len(self._begun) >= MAX_PENDING:
             del self._begun[next(iter(self._begun))]
         ends_s = self._clock() + LOGIN_TIMEOUT_S
-        self._begun[challenge.state] = Begun(challenge, redirect_uri, ends_s)
+        self._begun[challenge.state] = Begun(challenge, redirect_uri, ends_s, account)
         return authorize_url(client_id, redirect_uri, challenge, accounts_url)
 
-    async def finish(self, accounts: JsonApi, vault: Vault, client_id: str, address: str) -> None:
-        """Store the tokens of a login.
+    async def finish(
+        self,
+        accounts: JsonApi,
+        vault: Vault,
+        client_id: str,
+        address: str,
+        account: int = MACHINE,
+    ) -> None:
+        """Store the tokens of a login that the account has begun.
 
         Parameters
         ----------
@@ -80,10 +91,12 @@ class RemoteLogins:
         ServiceError
             Spotify fails.
         """
-        query = _query(address)
-        begun = self._begun.pop(query.get("state", ""), None)
-        if begun is None or self._clock() > begun.ends_s:
+        query = _query(address.strip())
+        state = query.get("state", "")
+        begun = self._begun.get(state)
+        if begun is None or begun.account != account or self._clock() > begun.ends_s:
             raise Refused("this answer is not for a login that waits", _AGAIN)
+        del self._begun[state]
         if not query.get("code"):
             declined = query.get("error") == "access_denied"
             reason = "you declined" if declined else f"Spotify says: {query.get('error', ''):.80}"

@@ -71,7 +71,7 @@ class AccountVerbs:
 
     @verb(scope="prepare", owned=True)
     def account_spotify_begin(self, actor: By = SYSTEM) -> dict[str, Any]:
-        """Return the address at which the user logs in at Spotify; valid for ten minutes.
+        """Return the address at which the user logs in at Spotify; valid for five minutes.
 
         It ends at an address of this machine, which need not open: ``account.spotify_finish``
         takes it.
