@@ -65,7 +65,7 @@ class Database:
     manifests : asyncio.Lock
         Held while a bundle's manifest is brought up to date, see `manifest.update`.
     before_commit : callable, optional
-        Called with the connection before each commit, to add to the transaction.
+        Called with the connection before each commit of a change, to add to the transaction.
     """
 
     def __init__(self, path: Path, writer: Connection, reader: Connection) -> None:
@@ -167,8 +167,10 @@ class Database:
                         await self._writer.execute(f"PRAGMA synchronous = {level}")
                         self._durable = durable
                     await self._writer.execute("BEGIN IMMEDIATE")
+                    before = self._writer.total_changes
                     yield self._writer
-                    if self.before_commit is not None:
+                    has_changed = self._writer.total_changes != before
+                    if self.before_commit is not None and has_changed:
                         await self.before_commit(self._writer)
                     if not self._writer.in_transaction:
                         raise LibraryError(  # noqa: TRY301 - there is nothing left to roll back

@@ -156,9 +156,9 @@ def test_a_refused_change_is_a_row_with_its_error(tmp_path):
         with pytest.raises(Refused):
             await log.call("jobs.cancel", jobs=[77])
         cancelled, edited = await log.rows()
-        assert edited["outcome"].startswith("refused: no track")
+        assert edited["outcome"].startswith("absent: no track")
         assert (edited["before"], edited["after"]) == (None, None)
-        assert cancelled["outcome"] == "refused: no job 77"
+        assert cancelled["outcome"] == "absent: no job 77"
         assert cancelled["target"] == "jobs 77"
 
     played(tmp_path, play)
@@ -287,7 +287,7 @@ def test_no_more_than_the_newest_rows_are_kept():
 def test_the_list_is_filtered_and_paged(tmp_path):
     async def play(log):
         number = await log.track()
-        other = Actor(4, "moderator", SCOPES, name="bob")
+        other = Actor(4, "admin", SCOPES, name="bob")
         for _ in range(3):
             await log.call("jobs.finish")
         await log.call("library.edit", other, track=number, values={"artist": "x"})

@@ -48,7 +48,7 @@ class Pusher(aio.Server):
         finally:
             del self.peers[peer]
 
-    def _answer(self, method, _params):
+    def _answer(self, method, _params, _actor):
         self.asked.append(method)
         return {}
 

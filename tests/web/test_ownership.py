@@ -71,6 +71,7 @@ TABLE = {
     "jobs.cancel": ({"jobs": ["job"]}, 200),  # it has ended: none is cancelled
     "library.remove": ({"track": "track"}, 200),
     "library.restore": ({"track": "track"}, 200),
+    "library.files": ({"track": "track"}, 200),
     "prep.separate": ({"track": "track", "engine": "none"}, 200),
     "library.reanalyse": ({"words": "#{track}"}, 200),
 }
@@ -78,7 +79,8 @@ TABLE = {
 LISTS = {
     *("library.search", "library.playlists", "library.playlist", "library.trash", "jobs.list"),
     *("library.reanalysed", "prep.add", "prep.batch", "prep.tracks", "library.flags"),
-    *("library.delete", "library.assign", "library.separate", "jobs.watch"),
+    *("library.delete", "library.assign", "library.separate", "jobs.watch", "prep.cancel"),
+    *("notifications.list", "notifications.read", "notifications.watch"),
     *("account.options", "account.keys", "account.set_key", "account.spotify"),
     *("account.spotify_begin", "account.spotify_finish", "account.spotify_forget"),
 }

@@ -94,10 +94,10 @@ def test_a_secret_that_expires_is_no_longer_known(tmp_path, monkeypatch):
 
 def test_a_server_that_does_not_answer_is_given_up_and_others_are_served(tmp_path):
     class Slow(Echo):
-        def _answer(self, method, params):
+        def _answer(self, method, params, actor):
             if method == "slow":
                 time.sleep(0.3)
-            return super()._answer(method, params)
+            return super()._answer(method, params, actor)
 
     async def main():
         server = Slow(tmp_path / "s.sock", [])
