@@ -440,7 +440,8 @@ class Performance(RuleBasedStateMachine):
             self.engine.push(Command(Op.SEEK, deck=deck, x=20.0))
             self.engine.push(Command(Op.LOOP_ACTIVE, deck=deck, x=0.0))
         self.engine.block = 4096
-        self.engine.render(round(SETTLE_S * RATE / TICK) * TICK)
+        starts_s = max(self._value(f"deck{deck}.start_time") for deck in (1, 2))
+        self.engine.render(round((SETTLE_S + starts_s) * RATE / TICK) * TICK)
         self.engine.block = TICK
         self.engine.reported()
         self.gliding = [0, 0]
