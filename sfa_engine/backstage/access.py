@@ -12,7 +12,7 @@ from typing import Annotated
 from sfa_engine.errors import Absent, Forbidden
 from sfa_engine.library import ownership, tracks
 from sfa_engine.library.database import Connection
-from sfa_engine.library.ownership import EVERYTHING, SHARED, View, alone, own
+from sfa_engine.library.ownership import EVERYTHING, OTHER, SHARED, View, alone, own
 from sfa_engine.library.track import Track
 from sfa_engine.wire.rights import MACHINE, Actor, Right, may
 from sfa_engine.wire.verbs import GIVEN, SCOPES
@@ -23,7 +23,6 @@ CHANGE = Right("library", is_owned=True)
 PREPARE = Right("prepare", is_owned=True)
 PERFORM = Right("perform", is_owned=True)  # what a deck writes down of its track
 FLAG = Right("library", least="moderator")
-OTHER = -1  # owns what somebody else owns
 
 
 def sees(actor: Actor, owner: int) -> bool:

@@ -5,6 +5,7 @@ import json
 import sqlite3
 import time
 from contextlib import asynccontextmanager, closing
+from functools import partial
 
 import msgspec
 import pytest
@@ -12,10 +13,14 @@ from house import prep_context
 
 from sfa_engine.backstage.audit import Auditor, is_change
 from sfa_engine.backstage.dispatcher import Dispatcher
+from sfa_engine.backstage.spotify_accounts import SpotifyAccounts
+from sfa_engine.backstage.spotify_session import SpotifySession
 from sfa_engine.backstage.steps.clean import Clean
+from sfa_engine.backstage.verbs.account import AccountVerbs
 from sfa_engine.backstage.verbs.audit import AuditVerbs, Sent
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
 from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
 from sfa_engine.backstage.webhooks.post import Poster
 from sfa_engine.backstage.webhooks.sender import Sender
@@ -44,10 +49,17 @@ class Log:
         dispatcher = Dispatcher(context.queue, {}, {})
         sender = Sender(context.database, Secrets(context.settings.data), Poster())
         self.audit = AuditVerbs(context.database)
+        vault = Secrets(context.settings.data)
+        spotify = SpotifySession(context.settings, vault)
+        accounts = SpotifyAccounts(
+            spotify, vault, partial(SpotifySession, context.settings), "client"
+        )
         self.verbs = {
             **exported(LibraryVerbs(context, dispatcher)),
             **exported(JobVerbs(context.queue, dispatcher)),
             **exported(WebhookVerbs(sender, ())),
+            **exported(AccountVerbs(context, accounts)),
+            **exported(SpotifyVerbs(spotify, accounts)),
             **exported(self.audit),
         }
 
@@ -106,6 +118,24 @@ def test_an_edit_is_a_row_with_actor_target_before_and_after(tmp_path):
     played(tmp_path, play)
 
 
+def test_keys_and_codes_of_logins_are_in_no_row(tmp_path):
+    async def play(log):
+        key, code = "a very private key", "http://127.0.0.1:8888/callback?code=private&state=x"
+        await log.call("account.set_key", service="lalalai", key=key)
+        for verb in ("account.spotify_finish", "spotify.finish"):
+            with pytest.raises(Refused, match="not for a login"):
+                await log.call(verb, address=code)
+        found = await log.rows()
+        assert [each["verb"] for each in found] == [
+            *("spotify.finish", "account.spotify_finish", "account.set_key"),
+        ]
+        assert found[-1]["params"] == {"service": "lalalai", "key": HIDDEN}
+        assert all(each["params"] == {"address": HIDDEN} for each in found[:2])
+        assert "private" not in json.dumps(found)
+
+    played(tmp_path, play)
+
+
 def test_words_that_name_a_track_are_a_row_of_that_track(tmp_path):
     async def play(log):
         number = await log.track("Chime")
@@ -156,9 +186,9 @@ def test_a_refused_change_is_a_row_with_its_error(tmp_path):
         with pytest.raises(Refused):
             await log.call("jobs.cancel", jobs=[77])
         cancelled, edited = await log.rows()
-        assert edited["outcome"].startswith("refused: no track")
+        assert edited["outcome"].startswith("absent: no track")
         assert (edited["before"], edited["after"]) == (None, None)
-        assert cancelled["outcome"] == "refused: no job 77"
+        assert cancelled["outcome"] == "absent: no job 77"
         assert cancelled["target"] == "jobs 77"
 
     played(tmp_path, play)
@@ -287,7 +317,7 @@ def test_no_more_than_the_newest_rows_are_kept():
 def test_the_list_is_filtered_and_paged(tmp_path):
     async def play(log):
         number = await log.track()
-        other = Actor(4, "moderator", SCOPES, name="bob")
+        other = Actor(4, "admin", SCOPES, name="bob")
         for _ in range(3):
             await log.call("jobs.finish")
         await log.call("library.edit", other, track=number, values={"artist": "x"})

@@ -54,6 +54,7 @@ TABLE = {
     "library.find": ({"words": "#{track}"}, 200),
     "library.show": ({"track": "track"}, 200),
     "library.cover": ({"track": "track"}, 422),  # it has none
+    "library.files": ({"track": "track"}, 200),
     "library.hotcues": ({"bundle": "bundle"}, 200),
     "library.history": ({"track": "track"}, 200),
     "library.edit": ({"track": "track", "values": {"comment": "x"}}, 200),
@@ -81,6 +82,8 @@ LISTS = {
     *("library.delete", "library.assign", "library.separate", "jobs.watch"),
     *("account.options", "account.keys", "account.set_key", "account.spotify"),
     *("account.spotify_begin", "account.spotify_finish", "account.spotify_forget"),
+    *("prep.cancel", "notifications.list", "notifications.read"),
+    *("notifications.watch", "library.watch"),
 }
 
 
