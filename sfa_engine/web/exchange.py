@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from sfa_engine.web.problem import Problem
 from sfa_engine.web.rights import Actor
 
 MAX_BODY = 1 << 20
+RECHECK_S = 3.0  # between looks at the rights of whom a long request or a channel is
 BODY_TIMEOUT_S = 10.0
 Typed = TypeVar("Typed", bound=msgspec.Struct)
 _ANY = msgspec.json.Decoder()
@@ -32,12 +34,15 @@ class Exchange:
         Who sent it, if that is known.
     extended : str
         Secret of a session that this request extends; empty if it extends none.
+    recheck : callable
+        Raises Problem if the sender may not go on with it: a transfer can take hours.
     """
 
     request: Request
     path: dict[str, str] = field(default_factory=dict)
     sender: Actor | None = None
     extended: str = ""
+    recheck: Callable[[], None] = lambda: None
 
     @property
     def actor(self) -> Actor:

@@ -180,7 +180,8 @@ class TrackFiles:
             Member(f"{files.name}/{files.name_of(stem)}", file.state.size, file.state.modified_s)
             for stem, file in zip(files.stems, opened, strict=True)
         ]
-        return Archive(Layout(members), opened, self._threads, _saved(f"{files.name}.zip"))
+        saved = _saved(f"{files.name}.zip")
+        return Archive(Layout(members), opened, self._threads, saved, exchange.recheck)
 
     async def _opened(self, entries: Sequence[Entry]) -> list[OpenFile]:
         """Open all files of an archive, or none."""
@@ -226,7 +227,7 @@ class TrackFiles:
             headers["Content-Range"] = f"bytes {span.first}-{span.end - 1}/{state.size}"
         status, part = (200, Span(0, state.size)) if span is None else (206, span)
         kind = TYPES.get(entry.ending, BINARY)
-        return FilePart(file, part, self._threads, status, headers, kind)
+        return FilePart(file, part, self._threads, status, headers, kind, exchange.recheck)
 
     async def _files(self, exchange: Exchange, track: str) -> Files:
         try:

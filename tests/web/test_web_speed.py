@@ -181,7 +181,7 @@ def test_a_client_that_reads_nothing_is_disconnected(tmp_path, monkeypatch):
 
     async def send(_exchange):
         opened.append(open_below(str(tmp_path), "long.wav"))
-        return FilePart(opened[-1], Span(0, 64 << 20), threads, 200, {}, "audio/wav")
+        return FilePart(opened[-1], Span(0, 64 << 20), threads, 200, {}, "audio/wav", lambda: None)
 
     def ask():
         connection = socket.socket()
