@@ -46,7 +46,7 @@ _SECRET = {
 # Parameters that name what is changed; the first that is given is the row's target.
 _TARGETS = (
     *("track", "webhook", "delivery", "job", "jobs", "playlist", "name", "cue", "entry"),
-    *("bundle", "batch", "folder", "sources", "account"),
+    *("bundle", "batch", "words", "folder", "sources", "account"),
 )
 _TRACK = (
     *("title", "artist", "album", "genre", "year", "key", "bpm", "rating", "comment", "color"),
@@ -193,6 +193,8 @@ class Auditor:
 
 def is_change(verb: Verb, params: Mapping[str, Any]) -> bool:
     """Return whether a call of a verb is written down."""
+    if params.get("dry_run"):
+        return False
     if verb.name in _CHANGING:
         return bool(params.get(_CHANGING[verb.name]))
     if verb.name == "library.check":

@@ -15,7 +15,7 @@ import msgspec
 from starlette.responses import Response
 
 from sfa_engine.web.endpoint import Endpoint
-from sfa_engine.web.exchange import Exchange
+from sfa_engine.web.exchange import Exchange, number_in
 from sfa_engine.web.file_names import attachment, safe_name
 from sfa_engine.web.limits import Rate
 from sfa_engine.web.named_verbs import NamedVerbs
@@ -27,7 +27,6 @@ from sfa_engine.web.sending import Archive, FilePart
 from sfa_engine.web.zip_layout import Layout, Member
 
 THREADS = 4  # that read
-DIGITS = 19  # of the number of a track
 BINARY = "application/octet-stream"
 TYPES = {
     ".wav": "audio/wav",
@@ -236,9 +235,8 @@ class TrackFiles:
             raise Problem(502, f"backstage names files wrongly: {error}") from None
 
     async def _call(self, exchange: Exchange, name: str, track: str) -> Any:
-        if not track.isascii() or not track.isdecimal() or len(track) >= DIGITS:
-            raise Problem(404, f'no track "{track:.40}"', "give its number")
-        return await self._verbs.show(exchange.actor, name, {"track": int(track)})
+        number = number_in(track, "track")
+        return await self._verbs.show(exchange.actor, name, {"track": number})
 
 
 def _saved(name: str) -> dict[str, str]:

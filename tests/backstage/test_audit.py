@@ -20,6 +20,7 @@ from sfa_engine.backstage.verbs.account import AccountVerbs
 from sfa_engine.backstage.verbs.audit import AuditVerbs, Sent
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.moderation import ModerationVerbs
 from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
 from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
 from sfa_engine.backstage.webhooks.post import Poster
@@ -57,6 +58,7 @@ class Log:
         self.verbs = {
             **exported(LibraryVerbs(context, dispatcher)),
             **exported(JobVerbs(context.queue, dispatcher)),
+            **exported(ModerationVerbs(context, dispatcher)),
             **exported(WebhookVerbs(sender, ())),
             **exported(AccountVerbs(context, accounts)),
             **exported(SpotifyVerbs(spotify, accounts)),
@@ -190,6 +192,19 @@ def test_a_refused_change_is_a_row_with_its_error(tmp_path):
         assert (edited["before"], edited["after"]) == (None, None)
         assert cancelled["outcome"] == "absent: no job 77"
         assert cancelled["target"] == "jobs 77"
+
+    played(tmp_path, play)
+
+
+def test_a_change_of_many_names_the_search_and_a_dry_run_is_no_row(tmp_path):
+    async def play(log):
+        await log.track()
+        await log.call("library.delete", words="Halcyon", dry_run=True)
+        assert await log.rows() == []
+        await log.call("library.assign", words="Halcyon", account=7)
+        (found,) = await log.rows()
+        assert found["target"] == "words Halcyon"
+        assert found["params"] == {"words": "Halcyon", "account": 7}
 
     played(tmp_path, play)
 
@@ -364,12 +379,16 @@ def test_rows_of_the_web_process_are_taken_once(tmp_path):
     async def play(log):
         assert await log.call("audit.add", SYSTEM, changes=[ROW, {**ROW, "uuid": "1" * 32}])
         await log.call("audit.add", SYSTEM, changes=[ROW])
-        rows = await log.rows()
+        system = {"uuid": "3" * 32, "account": 0, "actor": "system", "role": "system"}
+        await log.call("audit.add", SYSTEM, changes=[{**ROW, **system, "address": ""}])
+        *rows, cli = (await log.rows())[::-1]
+        assert cli["surface"] == "cli"
+        rows = rows[::-1]
         assert len(rows) == 2
         assert {**ROW, "surface": "web", "outcome": "ok"}.items() <= rows[1].items()
         with pytest.raises(Forbidden, match="for the web process"):
             await log.call("audit.add", ANN, changes=[{**ROW, "uuid": "2" * 32}])
-        assert len(await log.rows()) == 2
+        assert len(await log.rows()) == 3
 
     played(tmp_path, play)
 

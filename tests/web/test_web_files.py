@@ -95,11 +95,11 @@ def test_a_stem_is_the_file_of_the_bundle(library):
 def test_curves_and_manifest_are_files_too(library):
     with library.client() as client:
         manifest = client.get(f"/files/{library.track}/manifest")
-        curves = client.get(f"/files/{library.track}/curves")
+        found = client.get(f"/files/{library.track}/curves")
         cover = client.get(f"/files/{library.track}/cover")
     assert manifest.json()["title"] == TITLE
-    assert curves.content.startswith(b"SFACURVE")
-    assert curves.headers["content-type"] == "application/octet-stream"
+    assert found.content.startswith(b"SFACURVE")
+    assert found.headers["content-type"] == "application/octet-stream"
     assert cover.status_code == 404
     assert "it has vocals, drums, manifest, curves" in cover.json()["hint"]
 
