@@ -623,7 +623,7 @@ def test_a_signature_is_that_of_the_reader_for_any_body():
 
 def test_the_example_of_the_guide_verifies_a_message():
     guide = (Path(__file__).parents[2] / "docs" / "web.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?def is_genuine.*?)```", guide, re.DOTALL)
+    (code,) = re.findall(r"```python\n((?:(?!```).)*def is_genuine.*?)```", guide, re.DOTALL)
     space = {}
     exec(code, space)  # noqa: S102 - our own document
     is_genuine = space["is_genuine"]

@@ -9,6 +9,7 @@ import pytest
 from house import song
 from shop import open_shop
 
+from sfa_engine.surfaces.socket.relay import PREFIXES
 from sfa_engine.web.rights import STORED
 
 pytestmark = pytest.mark.slow
@@ -101,6 +102,12 @@ def filled(value, there):
 def test_the_table_has_every_verb_that_looks_at_owners(shop):
     owned = {one["name"] for one in shop.described if one["owned"]}
     assert owned == set(TABLE) | LISTS
+
+
+def test_the_stage_hands_on_every_verb_that_backstage_has(shop):
+    own = {"hello", "describe"}
+    missing = [one["name"] for one in shop.described if not one["name"].startswith(PREFIXES)]
+    assert set(missing) == own
 
 
 @pytest.mark.parametrize("place", [0, 1, 2], ids=["own", "shared", "other"])
