@@ -110,15 +110,13 @@ async def add(connection: Connection, news: News, now_s: float) -> int:
     )
 
 
-async def list_notifications(
-    connection: Connection, *, unread: bool = False, limit: int = MAX_KEPT, before: int = LAST
-) -> list[Notification]:
+async def list_notifications(connection: Connection, *, unread: bool = False) -> list[Notification]:
     """Return notifications, newest first."""
     found = await rows(
         connection,
         f"SELECT {_COLUMNS} FROM notifications"  # noqa: S608 - a constant
-        " WHERE id < ? AND NOT (? AND is_read) ORDER BY id DESC LIMIT ?",
-        (before, unread, limit),
+        " WHERE NOT (? AND is_read) ORDER BY id DESC",
+        (unread,),
     )
     return [_of(each) for each in found]
 
