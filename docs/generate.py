@@ -177,7 +177,7 @@ def web_endpoints() -> str:
         *People(absent, absent).endpoints(),
         *ManyUsers(absent, absent).endpoints(),
         *Preferences(absent, absent).endpoints(),
-        *Upstream(absent, absent).endpoints(),
+        *Upstream(absent).endpoints(),
         *Channel((), absent, absent, absent, absent).endpoints(),
         *SpotifyLogin(absent, absent).endpoints(),
         *TrackFiles(absent).endpoints(),

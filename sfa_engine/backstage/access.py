@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from sfa_engine.errors import Absent, Forbidden
-from sfa_engine.library import ownership, tracks
+from sfa_engine.library import ownership, search, tracks
 from sfa_engine.library.database import Connection
-from sfa_engine.library.ownership import EVERYTHING, SHARED, View, alone, own
+from sfa_engine.library.ownership import EVERYTHING, OTHER, SHARED, View, alone, own
 from sfa_engine.library.track import Track
 from sfa_engine.wire.rights import MACHINE, Actor, Right, may
 from sfa_engine.wire.verbs import GIVEN, SCOPES
@@ -23,7 +23,6 @@ CHANGE = Right("library", is_owned=True)
 PREPARE = Right("prepare", is_owned=True)
 PERFORM = Right("perform", is_owned=True)  # what a deck writes down of its track
 FLAG = Right("library", least="moderator")
-OTHER = -1  # owns what somebody else owns
 
 
 def sees(actor: Actor, owner: int) -> bool:
@@ -43,6 +42,12 @@ def visible(actor: Actor, view: View = "combined") -> str:
 def changeable(actor: Actor, right: Right = CHANGE) -> str:
     """Return the condition on rows of `tracks` that an actor may use a right on."""
     return EVERYTHING if may(actor, right, OTHER) else alone(actor.account)
+
+
+async def find(connection: Connection, actor: Actor, track: int | str) -> Track:
+    """Return the one track that an actor sees of a number, or of words."""
+    words = f"#{track}" if isinstance(track, int) else track
+    return await search.find_one(connection, words, visible(actor))
 
 
 async def check_track(connection: Connection, actor: Actor, right: Right, track: Track) -> None:

@@ -37,10 +37,16 @@ _HARMLESS = frozenset(
     }
 )
 _CHANGING = {"library.find": "prepare"}  # of scope `read`, but for this parameter
+# Parameters that are secrets, though their names do not say so: keys, and codes of logins.
+_SECRET = {
+    "account.set_key": "key",
+    "account.spotify_finish": "address",
+    "spotify.finish": "address",
+}
 # Parameters that name what is changed; the first that is given is the row's target.
 _TARGETS = (
     *("track", "webhook", "delivery", "job", "jobs", "playlist", "name", "cue", "entry"),
-    *("bundle", "batch", "folder", "sources", "account"),
+    *("bundle", "batch", "words", "folder", "sources", "account"),
 )
 _TRACK = (
     *("title", "artist", "album", "genre", "year", "key", "bpm", "rating", "comment", "color"),
@@ -127,6 +133,8 @@ class Auditor:
         if not is_change(verb, given):
             return invoke()
         sent = {n: v for n, v in given.items() if n not in verb.defaults or v != verb.defaults[n]}
+        if (secret := _SECRET.get(verb.name)) in sent:
+            sent[secret] = audit.HIDDEN
         return self._audited(_Open(verb.name, actor, surface, _target(given), sent), invoke)
 
     async def _audited(self, change: _Open, invoke: Invoke) -> Any:
@@ -185,6 +193,8 @@ class Auditor:
 
 def is_change(verb: Verb, params: Mapping[str, Any]) -> bool:
     """Return whether a call of a verb is written down."""
+    if params.get("dry_run"):
+        return False
     if verb.name in _CHANGING:
         return bool(params.get(_CHANGING[verb.name]))
     if verb.name == "library.check":

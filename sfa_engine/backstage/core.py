@@ -109,7 +109,7 @@ class Core:
             **exported(LibraryVerbs(context, self.dispatcher)),
             **exported(FileVerbs(context)),
             **exported(SeparationVerbs(context, self.dispatcher)),
-            **exported(SpotifyVerbs(catalogue)),
+            **exported(SpotifyVerbs(catalogue, spotify)),
             **exported(ReanalyseVerbs(context, self.dispatcher)),
             **exported(AccountVerbs(context, spotify)),
             **exported(ModerationVerbs(context, self.dispatcher)),

@@ -37,6 +37,12 @@ _COUNTS = (
     " FROM batch_jobs JOIN jobs ON jobs.id = job_id WHERE batch = ?"
     " GROUP BY coalesce(track_id, -jobs.id))"
 )
+# The job by which the report has its readers: one that as few as possible wait for.
+_READERS = (
+    "SELECT id FROM batch_jobs JOIN jobs ON jobs.id = job_id WHERE batch = ?"
+    " ORDER BY account IS NULL, (SELECT count(*) FROM job_accounts AS other"
+    " WHERE other.job_id = jobs.id), id LIMIT 1"
+)
 
 
 class Notifier:
@@ -150,9 +156,11 @@ async def _of_batch(connection: Connection, batch: str) -> News | None:
     counts = await row(connection, _COUNTS, (batch,))
     assert counts is not None
     good, failed = int(counts["good"]), int(counts["failed"])
+    found = await row(connection, _READERS, (batch,))
+    job = None if found is None else int(found["id"])
     track = counts["track"] if good + failed == 1 else None
     ready = "1 track is ready" if good == 1 else f"{good} tracks are ready"
     if failed:
         hint = "see `sfa jobs list --failed`"
-        return News(Level.WARNING, "batch.done", f"{ready}, {failed} failed", hint, track)
-    return News(Level.INFO, "batch.done", ready, track=track) if good else None
+        return News(Level.WARNING, "batch.done", f"{ready}, {failed} failed", hint, track, job)
+    return News(Level.INFO, "batch.done", ready, "", track, job) if good else None

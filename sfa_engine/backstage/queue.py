@@ -414,46 +414,50 @@ class Queue(JobStore):
 
     # ------------------------------------------------------------------ by request
 
-    async def leave(self, numbers: Iterable[int], account: int) -> list[int]:
+    @staticmethod
+    async def _leave(connection: Connection, numbers: Iterable[int], account: int) -> set[int]:
         """Take an account from the jobs that others wait for too; return those.
 
         What comes after them is left too.
         """
-        async with self.database.transaction() as connection:
-            found = await rows(
-                connection,
-                "SELECT job_id FROM job_accounts JOIN jobs ON jobs.id = job_id"
-                " WHERE job_accounts.account = ?1 AND job_id IN (SELECT value FROM json_each(?2))"
-                " AND (jobs.account IS NULL OR EXISTS (SELECT 1 FROM job_accounts AS other"
-                " WHERE other.job_id = jobs.id AND other.account <> ?1))",
-                (str(account), json.dumps([*numbers])),
-            )
-            left = [int(each["job_id"]) for each in found]
-            gone = await rows(
-                connection,
-                "WITH RECURSIVE lost(id) AS (SELECT value FROM json_each(?)"
-                " UNION SELECT jobs.id FROM lost JOIN jobs ON jobs.after_id = lost.id)"
-                " DELETE FROM job_accounts WHERE account = ? AND job_id IN (SELECT id FROM lost)"
-                " RETURNING job_id",
-                (json.dumps(left), str(account)),
-            )
-            await change(
-                connection,
-                "UPDATE jobs SET account = (SELECT account FROM job_accounts"
-                " WHERE job_id = jobs.id ORDER BY account LIMIT 1)"
-                " WHERE account = ? AND id IN (SELECT value FROM json_each(?))",
-                (str(account), json.dumps([each["job_id"] for each in gone])),
-            )
-        return left
+        found = await rows(
+            connection,
+            "SELECT job_id FROM job_accounts JOIN jobs ON jobs.id = job_id"
+            " WHERE job_accounts.account = ?1 AND job_id IN (SELECT value FROM json_each(?2))"
+            " AND (jobs.account IS NULL OR EXISTS (SELECT 1 FROM job_accounts AS other"
+            " WHERE other.job_id = jobs.id AND other.account <> ?1))",
+            (str(account), json.dumps([*numbers])),
+        )
+        left = [int(each["job_id"]) for each in found]
+        gone = await rows(
+            connection,
+            "WITH RECURSIVE lost(id) AS (SELECT value FROM json_each(?)"
+            " UNION SELECT jobs.id FROM lost JOIN jobs ON jobs.after_id = lost.id)"
+            " DELETE FROM job_accounts WHERE account = ? AND job_id IN (SELECT id FROM lost)"
+            " RETURNING job_id",
+            (json.dumps(left), str(account)),
+        )
+        await change(
+            connection,
+            "UPDATE jobs SET account = (SELECT account FROM job_accounts"
+            " WHERE job_id = jobs.id ORDER BY account LIMIT 1)"
+            " WHERE account = ? AND id IN (SELECT value FROM json_each(?))",
+            (str(account), json.dumps([each["job_id"] for each in gone])),
+        )
+        return {*left}
 
-    async def cancel(self, numbers: Iterable[int]) -> list[int]:
+    async def cancel(self, numbers: Iterable[int], account: int = MACHINE) -> list[int]:
         """Cancel waiting and running jobs; return which. If one does not exist, cancel none.
 
+        An account only leaves those that others wait for too.
         Listeners are notified before anything else can happen to one: the dispatcher ends it.
         """
         named = [*numbers]
         async with self.database.transaction(durable=True) as connection:
             await self._check_there(connection, named)
+            if account != MACHINE:
+                left = await self._leave(connection, named, account)
+                named = [each for each in named if each not in left]
             found = await rows(
                 connection,
                 "UPDATE jobs SET state = 'cancelled', ended_s = ?, owner = NULL"

@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from sfa_engine import __version__
-from sfa_engine.backstage.access import By, JobOwners
+from sfa_engine.backstage.access import By, JobOwners, sees
 from sfa_engine.backstage.core import Core
+from sfa_engine.backstage.job import State
 from sfa_engine.backstage.queue import Event
 from sfa_engine.backstage.verbs.notifications import seen_by, shown
+from sfa_engine.errors import SfaError
+from sfa_engine.library import ownership
 from sfa_engine.library.notifications import Notification
+from sfa_engine.library.ownership import OTHER
 from sfa_engine.wire import aio, connection
 from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.session import Session
@@ -136,10 +140,11 @@ class Client:
         self._drop("job")
         return {}
 
-    @verb(scope="read")
-    def library_watch(self) -> dict[str, Any]:
+    @verb(scope="read", owned=True)
+    def library_watch(self, actor: By = SYSTEM) -> dict[str, Any]:
         """Push ``track`` notifications of tracks that were changed, removed or restored."""
         self._end_library_watch()
+        self._watcher = actor
         listeners = self._core.track_listeners
         listeners.append(self._hear_track)
         self._end_library_watch = lambda: listeners.remove(self._hear_track)
@@ -173,7 +178,8 @@ class Client:
 
     def _on_notification(self, each: Notification) -> None:
         if seen_by(each, self._watcher):
-            self._tell("notification", each.id, shown(each))
+            owners = sorted({each.account, *each.accounts})
+            self._tell("notification", each.id, {**shown(each), "owners": owners})
 
     def _on_event(self, event: Event) -> None:
         is_wanted = not self._batch or self._batch in event.batches
@@ -197,9 +203,27 @@ class Client:
                 self._wake.clear()
                 news, self._news = self._news, {}
                 for (method, _), params in news.items():
+                    if not await self._add_owners(method, params):
+                        continue
                     # Waits while the client does not read; newer news take the place of older.
                     await self.peer.send(connection.notification(method, params))
                 await asyncio.sleep(NEWS_PERIOD_S)
+
+    async def _add_owners(self, method: str, params: dict[str, Any]) -> bool:
+        """Add the owners of a track that is new or changed; return whether it is sent.
+
+        Who sees a job need not see its track, and the reverse.
+        """
+        track = params["track"]
+        is_done = method == "job" and track is not None and params["state"] == State.DONE
+        if method != "track" and not is_done:
+            return True
+        owners = []
+        with suppress(SfaError):  # the library is locked: it is for those who see everything
+            async with self._core.queue.database.reading() as connection:
+                owners = await ownership.owners(connection, track)
+        params["owners"] = owners or [OTHER]
+        return is_done or any(sees(self._watcher, each) for each in params["owners"])
 
 
 def _log_fault(method: str, error: Exception) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sfa_engine.library.database import Connection, Row, insert, row, rows
-from sfa_engine.library.ownership import MACHINE
+from sfa_engine.library.ownership import MACHINE, OTHER
 
 MAX_KEPT = 1000
 LAST = 1 << 62  # above any number of a notification
+RESTRICTED = frozenset({"webhook.failed"})  # kinds: users know nothing of webhooks
 _COLUMNS = (
     "id, created_s, level, kind, sentence, hint, track_id, job_id, is_read,"
     " coalesce((SELECT account FROM jobs WHERE jobs.id = job_id), 0),"
@@ -70,7 +71,8 @@ class Notification:
         None also when it is not in the library any more.
     read : bool
     account : int
-        That its job is for; `ownership.MACHINE` for the machine's, and without a job.
+        That its job is for; `ownership.MACHINE` for the machine's, and without a job;
+        `ownership.OTHER` for what is for those alone who see everything.
     accounts : tuple of int
         All that wait for its job.
     """
@@ -108,15 +110,13 @@ async def add(connection: Connection, news: News, now_s: float) -> int:
     )
 
 
-async def list_notifications(
-    connection: Connection, *, unread: bool = False, limit: int = MAX_KEPT, before: int = LAST
-) -> list[Notification]:
+async def list_notifications(connection: Connection, *, unread: bool = False) -> list[Notification]:
     """Return notifications, newest first."""
     found = await rows(
         connection,
         f"SELECT {_COLUMNS} FROM notifications"  # noqa: S608 - a constant
-        " WHERE id < ? AND NOT (? AND is_read) ORDER BY id DESC LIMIT ?",
-        (before, unread, limit),
+        " WHERE NOT (? AND is_read) ORDER BY id DESC",
+        (unread,),
     )
     return [_of(each) for each in found]
 
@@ -153,6 +153,6 @@ def _of(found: Row) -> Notification:
     return Notification(
         *(number, time_s, Level(level), kind, sentence, hint, track, job),
         read=bool(is_read),
-        account=int(account),
+        account=OTHER if kind in RESTRICTED else int(account),
         accounts=tuple(map(int, (accounts or "").split())),
     )

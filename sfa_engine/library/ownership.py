@@ -21,6 +21,7 @@ from sfa_engine.library.database import Connection, change, row, rows
 from sfa_engine.library.track import Track
 
 MACHINE = 0
+OTHER = -1  # owns what is for those alone who see everything
 View = Literal["own", "shared", "combined"]
 EVERYTHING = "1"  # as a condition
 SHARED = "tracks.account IS NULL"
@@ -130,6 +131,17 @@ async def is_member(connection: Connection, track_id: int, account: int) -> bool
         (track_id, str(account)),
     )
     return found is not None
+
+
+async def owners(connection: Connection, track_id: int) -> list[int]:
+    """Return the accounts that have a track, `MACHINE` for the machine; none if it is gone."""
+    found = await rows(
+        connection,
+        "SELECT 0 AS account FROM tracks WHERE id = ?1 AND account IS NULL"
+        " UNION SELECT CAST(account AS INTEGER) FROM memberships WHERE track_id = ?1",
+        (track_id,),
+    )
+    return [int(each["account"]) for each in found]
 
 
 async def owner_for(connection: Connection, track: Track, account: int) -> int:

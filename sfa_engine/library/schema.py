@@ -424,6 +424,10 @@ CREATE TABLE flags (
     flagged_at REAL NOT NULL,
     PRIMARY KEY (track_id, account)
 ) WITHOUT ROWID;
+-- Without its job a notification would be the machine's, for everybody to read.
+CREATE TRIGGER notifications_of_accounts BEFORE DELETE ON jobs WHEN old.account IS NOT NULL BEGIN
+    DELETE FROM notifications WHERE job_id = old.id;
+END;
 INSERT OR IGNORE INTO memberships
     SELECT id, account, added_at FROM tracks WHERE account IS NOT NULL;
 """

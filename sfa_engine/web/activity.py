@@ -13,7 +13,7 @@ from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.web.feed import Feed
 from sfa_engine.web.member import Member
 from sfa_engine.web.problem import Problem, described
-from sfa_engine.web.rights import MACHINE, Actor, Right, may
+from sfa_engine.web.rights import Actor, Right, may
 from sfa_engine.web.topics import (
     STATE,
     Topic,
@@ -50,7 +50,8 @@ class Activity(Feed):
         self._members: dict[Topic, set[Member]] = {}
         self._changes: Counter[Topic] = Counter()  # of topics with members
         self._asking: dict[tuple[Member, Topic], asyncio.Task[None]] = {}
-        self._steps: dict[Topic, dict[int, dict[str, Any]]] = {}  # of pipelines, by job
+        # Of pipelines, by job: each member has those that it may see.
+        self._steps: dict[tuple[Member, Topic], dict[int, dict[str, Any]]] = {}
         self._workers_due = False
 
     # ---------------------------------------------------------------- members
@@ -73,10 +74,10 @@ class Activity(Feed):
     def _remove(self, member: Member, topic: Topic) -> None:
         members = self._members.get(topic, set())
         members.discard(member)
+        self._steps.pop((member, topic), None)
         if not members:
             self._members.pop(topic, None)
             self._changes.pop(topic, None)
-            self._steps.pop(topic, None)
         self.need(needed=bool(self._members))
 
     # ---------------------------------------------------------------- the feed
@@ -100,9 +101,9 @@ class Activity(Feed):
             self._on_job(params)
         elif method == "track":
             event = "track:updated" if params["bundle"] else "track:deleted"
-            self._tell_track(event, params["track"])
+            self._tell_track(event, params["track"], params["owners"])
         elif method == "notification":
-            owners = owners_of(params)
+            owners = params.pop("owners")
             self._tell(Topic("notifications"), "notification", params, params["id"], owners)
 
     def _on_job(self, job: dict[str, Any]) -> None:
@@ -118,15 +119,20 @@ class Activity(Feed):
             self.spawn(self._tell_workers())
         for name, track in track_events(job):
             if name == "track:added":
-                self.spawn(self._tell_import(job["job"], track))
+                self.spawn(self._tell_import(job["job"], track, job["owners"]))
             else:
-                self._tell_track(name, track)
+                self._tell_track(name, track, job["owners"])
 
     def _on_step(self, topic: Topic, data: dict[str, Any], owners: Collection[int]) -> None:
-        if topic in self._members:
-            steps = self._steps.setdefault(topic, {})
-            steps[data["job"]] = data
-            self._tell(topic, STATE, _pipeline(topic, steps), STATE, owners)
+        """Send the steps of a track, to each member with those that it may see."""
+        if topic not in self._members:
+            return
+        self._changes[topic] += 1
+        for member in self._members[topic]:
+            if _sees(member.actor, owners):
+                steps = self._steps.setdefault((member, topic), {})
+                steps[data["job"]] = data
+                member.send(topic, STATE, _pipeline(topic, steps), STATE)
 
     def _tell(
         self,
@@ -134,26 +140,26 @@ class Activity(Feed):
         event: str,
         data: Any,
         key: Any,
-        owners: Collection[int] = (MACHINE,),
+        owners: Collection[int],
     ) -> None:
         """Send a message to those of a topic who may see what one of some accounts owns."""
         if topic in self._members:
             self._changes[topic] += 1
             for member in self._members[topic]:
-                if any(may(member.actor, READ, owner) for owner in owners):
+                if _sees(member.actor, owners):
                     member.send(topic, event, data, key)
 
-    def _tell_track(self, event: str, track: int) -> None:
-        self._tell(Topic("tracks"), event, {"track": track}, (event, track))
+    def _tell_track(self, event: str, track: int, owners: Collection[int]) -> None:
+        self._tell(Topic("tracks"), event, {"track": track}, (event, track), owners)
 
-    async def _tell_import(self, job: int, track: int) -> None:
+    async def _tell_import(self, job: int, track: int, owners: Collection[int]) -> None:
         """Tell of an imported track: new, or there already."""
         if Topic("tracks") not in self._members:
             return
         is_new = True
         with suppress(SfaError):  # the job is gone: the track is here all the same
             is_new = (await self.link.call("jobs.show", {"job": job}))["result"].get("is_new", True)
-        self._tell_track("track:added" if is_new else "track:updated", track)
+        self._tell_track("track:added" if is_new else "track:updated", track, owners)
 
     async def _tell_workers(self) -> None:
         await asyncio.sleep(WORKERS_PERIOD_S)
@@ -198,12 +204,13 @@ class Activity(Feed):
         """Return event, data and key; asked for again if it changed meanwhile."""
         for _ in range(MAX_TRIES):
             before = self._changes[topic]
-            found = await self._asked_state(member.actor, topic)
+            found = await self._asked_state(member, topic)
             if self._changes[topic] == before:
                 break
         return found
 
-    async def _asked_state(self, actor: Actor, topic: Topic) -> tuple[str, Any, Any]:
+    async def _asked_state(self, member: Member, topic: Topic) -> tuple[str, Any, Any]:
+        actor = member.actor
         if topic.kind == "jobs" and topic.number:
             job = await self._call(actor, "jobs.show", {"job": topic.number})
             return job_event(job["state"]), job_data(job), topic.number
@@ -217,8 +224,8 @@ class Activity(Feed):
             wanted = {"track": topic.number, "limit": MAX_JOBS}
             found = await self._call(actor, "jobs.list", wanted)
             steps = {job["id"]: job_data(job) for job in reversed(found["jobs"])}
-            if topic in self._members:
-                self._steps[topic] = steps
+            if member in self._members.get(topic, ()):
+                self._steps[member, topic] = steps
             return STATE, _pipeline(topic, steps), STATE
         if topic.kind == "tracks":
             found = await self._call(actor, "library.search", {"limit": 1})
@@ -229,6 +236,11 @@ class Activity(Feed):
         member.joined.pop(topic, None)
         self._remove(member, topic)
         member.send(topic, "error", described(error))
+
+
+def _sees(actor: Actor, owners: Collection[int]) -> bool:
+    """Return whether an actor may see what one of some accounts owns."""
+    return any(may(actor, READ, owner) for owner in owners)
 
 
 def _listing(found: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from starlette.types import Receive, Send
 from sfa_engine.errors import FaultError, SfaError
 from sfa_engine.web.activity import Activity
 from sfa_engine.web.calls import Calls
+from sfa_engine.web.exchange import RECHECK_S
 from sfa_engine.web.form import Data, Form
 from sfa_engine.web.limits import Limits, Rate
 from sfa_engine.web.member import Member
@@ -26,7 +27,6 @@ from sfa_engine.web.rights import Actor
 from sfa_engine.web.topics import PLAYBACK, Topic, message, topic_of
 
 logger = logging.getLogger(__name__)
-RECHECK_S = 3.0
 TOKEN_TIMEOUT_S = 10.0  # for the first message of a client that is not signed in
 MAX_CALLS = 64  # in progress
 MAX_TOPICS = 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,7 +15,9 @@ from sfa_engine.web.problem import Problem
 from sfa_engine.web.rights import Actor
 
 MAX_BODY = 1 << 20
+RECHECK_S = 3.0  # between looks at the rights of whom a long request or a channel is
 BODY_TIMEOUT_S = 10.0
+MAX_DIGITS = 18  # of a number in a path: it fits in 64 bits
 Typed = TypeVar("Typed", bound=msgspec.Struct)
 _ANY = msgspec.json.Decoder()
 
@@ -32,12 +35,15 @@ class Exchange:
         Who sent it, if that is known.
     extended : str
         Secret of a session that this request extends; empty if it extends none.
+    recheck : callable
+        Raises Problem if the sender may not go on with it: a transfer can take hours.
     """
 
     request: Request
     path: dict[str, str] = field(default_factory=dict)
     sender: Actor | None = None
     extended: str = ""
+    recheck: Callable[[], None] = lambda: None
 
     @property
     def actor(self) -> Actor:
@@ -96,6 +102,19 @@ class Exchange:
         except ClientDisconnect:
             raise Problem(400, "the body ended too early") from None
         return bytes(body)
+
+
+def number_in(text: str, what: str) -> int:
+    """Return the number of a job or track in a path.
+
+    Raises
+    ------
+    Problem
+        404.
+    """
+    if not text.isascii() or not text.isdecimal() or len(text) > MAX_DIGITS:
+        raise Problem(404, f'no {what} "{text:.40}"', "give its number")
+    return int(text)
 
 
 def _too_long() -> Problem:

@@ -22,7 +22,7 @@ from sfa_engine.web.exchange import Exchange
 from sfa_engine.web.guard import Sender, is_loopback, sender
 from sfa_engine.web.limits import Limits, Rate
 from sfa_engine.web.problem import Problem
-from sfa_engine.web.rights import Actor
+from sfa_engine.web.rights import Actor, Right
 
 logger = logging.getLogger(__name__)
 SCHEME = "bearer "
@@ -80,16 +80,10 @@ class Gate:
             ACTING.set(described(exchange.sender, exchange.address))
         finally:  # wrong tokens count too
             self._limit(exchange, endpoint)
-        right = endpoint.right
-        if right is None:
-            return
-        if exchange.sender is None:
-            headers = {"WWW-Authenticate": "Bearer"}
-            raise Problem(401, "not signed in", "sign in, or send a token", headers=headers)
-        if right.scope not in exchange.sender.scopes:
-            raise Problem(403, f"this needs the scope {right.scope}", code="forbidden")
-        if not exchange.sender.has(right.least):
-            raise Problem(403, f"this needs the role {right.least}", code="forbidden")
+        if endpoint.right is not None:
+            right = endpoint.right
+            _check(exchange.sender, right)
+            exchange.recheck = lambda: _check(self._identify(exchange), right)
 
     def _identify(self, exchange: Exchange) -> Actor | None:
         request = exchange.request
@@ -170,6 +164,23 @@ class Gate:
         task = asyncio.ensure_future(marked())
         self._marks.add(task)
         task.add_done_callback(self._marks.discard)
+
+
+def _check(actor: Actor | None, right: Right) -> None:
+    """Refuse a sender without a right.
+
+    Raises
+    ------
+    Problem
+        401 or 403.
+    """
+    if actor is None:
+        headers = {"WWW-Authenticate": "Bearer"}
+        raise Problem(401, "not signed in", "sign in, or send a token", headers=headers)
+    if right.scope not in actor.scopes:
+        raise Problem(403, f"this needs the scope {right.scope}", code="forbidden")
+    if not actor.has(right.least):
+        raise Problem(403, f"this needs the role {right.least}", code="forbidden")
 
 
 def set_cookie(exchange: Exchange, response: Response, secret: str) -> None:

@@ -53,7 +53,7 @@ class Link:
         self._scopes = scopes
         self._on_push = on_push
         self._opening = asyncio.Lock()
-        self._queued = 0  # requests that wait for it
+        self._queued = 0  # requests that wait for it; later ones do not overtake them
         self._line: _Line | None = None
 
     async def call(
@@ -72,8 +72,8 @@ class Link:
             What the server raised; `EngineError` if it does not run or does not answer.
         """
         line = self._line
-        if line is None or line.is_closed or self._queued:  # requests are sent in their order
-            line = await self._open()
+        if line is None or line.is_closed or self._queued:
+            line = await self._in_turn()
         return decode(await line.call(method, params, actor, timeout_s))
 
     async def wait_closed(self) -> None:
@@ -87,14 +87,14 @@ class Link:
             await self._line.close()
             self._line = None
 
-    async def _open(self) -> _Line:
+    async def _in_turn(self) -> _Line:
         self._queued += 1
         try:
-            return await self._opened()
+            return await self._open()
         finally:
             self._queued -= 1
 
-    async def _opened(self) -> _Line:
+    async def _open(self) -> _Line:
         async with self._opening:
             if self._line is None or self._line.is_closed:
                 await self.close()

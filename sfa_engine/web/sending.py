@@ -7,14 +7,17 @@ no thread; one that is gone is noticed before the next piece.
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from sfa_engine.web.exchange import RECHECK_S
 from sfa_engine.web.open_file import PIECE_BYTES, OpenFile
+from sfa_engine.web.problem import Problem
 from sfa_engine.web.ranges import Span
 from sfa_engine.web.zip_layout import Layout
 
@@ -32,6 +35,8 @@ class Pieces(Response):
     status : int
     headers : mapping
     media_type : str
+    recheck : callable
+        Raises Problem if the client may not go on; asked every few seconds.
     """
 
     def __init__(
@@ -42,11 +47,14 @@ class Pieces(Response):
         status: int,
         headers: Mapping[str, str],
         media_type: str,
+        recheck: Callable[[], None],
     ) -> None:
         fields = {**headers, "Content-Length": str(size)}
         super().__init__(None, status, fields, media_type)
         self._files = files
         self._threads = threads
+        self._recheck = recheck
+        self._checked_s = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; nothing but its head to a HEAD request."""
@@ -56,14 +64,24 @@ class Pieces(Response):
             await send({"type": "http.response.start", **start})
             if scope["method"] != "HEAD":
                 async for piece in self._pieces():
-                    if gone.done():
-                        return
+                    if gone.done() or not self._is_allowed():
+                        return  # the connection is closed
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
             for file in self._files:
                 file.close()
+
+    def _is_allowed(self) -> bool:
+        """Return whether the client may still have the rest."""
+        if time.monotonic() - self._checked_s > RECHECK_S:
+            self._checked_s = time.monotonic()
+            try:
+                self._recheck()
+            except Problem:
+                return False
+        return True
 
     def _pieces(self) -> AsyncIterator[bytes]:
         raise NotImplementedError
@@ -84,6 +102,7 @@ class FilePart(Pieces):
     status : int
     headers : mapping
     media_type : str
+    recheck : callable
     """
 
     def __init__(
@@ -94,8 +113,9 @@ class FilePart(Pieces):
         status: int,
         headers: Mapping[str, str],
         media_type: str,
+        recheck: Callable[[], None],
     ) -> None:
-        super().__init__(span.length, [file], threads, status, headers, media_type)
+        super().__init__(span.length, [file], threads, status, headers, media_type, recheck)
         self._span = span
 
     async def _pieces(self) -> AsyncIterator[bytes]:
@@ -116,6 +136,7 @@ class Archive(Pieces):
         Its members.
     threads : concurrent.futures.Executor
     headers : mapping
+    recheck : callable
     """
 
     def __init__(
@@ -124,8 +145,9 @@ class Archive(Pieces):
         files: Sequence[OpenFile],
         threads: Executor,
         headers: Mapping[str, str],
+        recheck: Callable[[], None],
     ) -> None:
-        super().__init__(layout.size, files, threads, 200, headers, "application/zip")
+        super().__init__(layout.size, files, threads, 200, headers, "application/zip", recheck)
         self._layout = layout
 
     async def _read_summed(

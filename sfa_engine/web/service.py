@@ -110,7 +110,7 @@ class Service:
             *People(database, lock).endpoints(),
             *ManyUsers(database, lock).endpoints(),
             *preferences.endpoints(),
-            *Upstream(self._backstage_verbs, self._find).endpoints(),
+            *Upstream(named).endpoints(),
             *channel.endpoints(),
             *SpotifyLogin(named, static).endpoints(),
             *self._files.endpoints(),

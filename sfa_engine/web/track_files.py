@@ -15,7 +15,7 @@ import msgspec
 from starlette.responses import Response
 
 from sfa_engine.web.endpoint import Endpoint
-from sfa_engine.web.exchange import Exchange
+from sfa_engine.web.exchange import Exchange, number_in
 from sfa_engine.web.file_names import attachment, safe_name
 from sfa_engine.web.limits import Rate
 from sfa_engine.web.named_verbs import NamedVerbs
@@ -27,7 +27,6 @@ from sfa_engine.web.sending import Archive, FilePart
 from sfa_engine.web.zip_layout import Layout, Member
 
 THREADS = 4  # that read
-DIGITS = 19  # of the number of a track
 BINARY = "application/octet-stream"
 TYPES = {
     ".wav": "audio/wav",
@@ -180,7 +179,8 @@ class TrackFiles:
             Member(f"{files.name}/{files.name_of(stem)}", file.state.size, file.state.modified_s)
             for stem, file in zip(files.stems, opened, strict=True)
         ]
-        return Archive(Layout(members), opened, self._threads, _saved(f"{files.name}.zip"))
+        saved = _saved(f"{files.name}.zip")
+        return Archive(Layout(members), opened, self._threads, saved, exchange.recheck)
 
     async def _opened(self, entries: Sequence[Entry]) -> list[OpenFile]:
         """Open all files of an archive, or none."""
@@ -226,7 +226,7 @@ class TrackFiles:
             headers["Content-Range"] = f"bytes {span.first}-{span.end - 1}/{state.size}"
         status, part = (200, Span(0, state.size)) if span is None else (206, span)
         kind = TYPES.get(entry.ending, BINARY)
-        return FilePart(file, part, self._threads, status, headers, kind)
+        return FilePart(file, part, self._threads, status, headers, kind, exchange.recheck)
 
     async def _files(self, exchange: Exchange, track: str) -> Files:
         try:
@@ -235,9 +235,8 @@ class TrackFiles:
             raise Problem(502, f"backstage names files wrongly: {error}") from None
 
     async def _call(self, exchange: Exchange, name: str, track: str) -> Any:
-        if not track.isascii() or not track.isdecimal() or len(track) >= DIGITS:
-            raise Problem(404, f'no track "{track:.40}"', "give its number")
-        return await self._verbs.show(exchange.actor, name, {"track": int(track)})
+        number = number_in(track, "track")
+        return await self._verbs.show(exchange.actor, name, {"track": number})
 
 
 def _saved(name: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import shutil
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ from sfa_engine.errors import EngineError
 from sfa_engine.system.atomic import atomic_file, clean_leftovers
 from sfa_engine.system.sound_files import SOUND_FILES
 from sfa_engine.web.endpoint import Endpoint
-from sfa_engine.web.exchange import Exchange, answer
+from sfa_engine.web.exchange import RECHECK_S, Exchange, answer
 from sfa_engine.web.file_names import safe_name
 from sfa_engine.web.limits import Rate
 from sfa_engine.web.named_verbs import NamedVerbs
@@ -103,7 +104,7 @@ class Uploads:
         with self._counted(exchange.actor.account):
             await self._in_thread(self._prepare, exchange.request)
             with self._reserved(name) as target:
-                await self._receive(exchange.request, target)
+                await self._receive(exchange, target)
                 try:
                     queued = await self._queue(exchange.actor, target)
                 except BaseException:
@@ -155,25 +156,30 @@ class Uploads:
         if size > free:
             raise _full(f"the file has {size} bytes, and there is room for {free}")
 
-    async def _receive(self, request: Request, target: Path) -> None:
+    async def _receive(self, exchange: Exchange, target: Path) -> None:
         """Write the body to a file.
 
         Raises
         ------
         Problem
-            It is too long, too slow, empty or broken off, or the disk is full; there is no file.
+            It is too long, too slow, empty or broken off, the disk is full, or its sender may not
+            send it any more; there is no file.
         """
         try:
             async with self._entered(atomic_file(target)) as part:
-                await self._write(request, part)
+                await self._write(exchange, part)
         except OSError as error:
             raise _full("the disk is full") if error.errno in _FULL else _unwritten(error) from None
 
-    async def _write(self, request: Request, part: Path) -> None:
+    async def _write(self, exchange: Exchange, part: Path) -> None:
         received = 0
+        checked_s = time.monotonic()
         buffer = bytearray()
         try:
-            async for chunk in _in_time(request):
+            async for chunk in _in_time(exchange.request):
+                if time.monotonic() - checked_s > RECHECK_S:
+                    _recheck(exchange)
+                    checked_s = time.monotonic()
                 received += len(chunk)
                 if received > self._limit_mb << 20:
                     raise self._too_long()
@@ -189,6 +195,7 @@ class Uploads:
         if not received:
             raise Problem(422, "the file is empty", "send it as the body")
         await self._in_thread(_append, part, bytes(buffer))
+        _recheck(exchange)
 
     async def _queue(self, actor: Actor, target: Path) -> dict[str, Any]:
         """Queue the import of a file; wait for backstage if it is started again meanwhile."""
@@ -237,6 +244,15 @@ async def _in_time(request: Request) -> AsyncIterator[bytes]:
             return
         received += len(piece)
         yield piece
+
+
+def _recheck(exchange: Exchange) -> None:
+    """Refuse the rest of a file whose sender is signed out or suspended."""
+    try:
+        exchange.recheck()
+    except Problem as problem:
+        problem.headers = {**problem.headers, **_CLOSE}
+        raise
 
 
 def _checked_name(given: str) -> str:

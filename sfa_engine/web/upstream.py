@@ -9,20 +9,17 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
-from sfa_engine.web.catalogue import Described
 from sfa_engine.web.endpoint import Endpoint
-from sfa_engine.web.exchange import Exchange, answer
+from sfa_engine.web.exchange import Exchange, answer, number_in
 from sfa_engine.web.limits import Rate
 from sfa_engine.web.named_verbs import NamedVerbs
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.rights import Right
-from sfa_engine.web.verb_endpoints import Verbs
 
 Number = Annotated[int, Meta(ge=1, le=1 << 62)]
 Word = Annotated[str, Meta(min_length=1, max_length=100)]
 Url = Annotated[str, Meta(min_length=1, max_length=4096)]
 _READ, _PREPARE = Right("read"), Right("prepare")
-DIGITS = 19  # of a number of a job
 
 
 class Download(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,14 +54,12 @@ class Upstream:
 
     Parameters
     ----------
-    verbs : Verbs
+    verbs : NamedVerbs
         Of backstage.
-    find : callable
-        Returns the description of one of its verbs; None before it was there.
     """
 
-    def __init__(self, verbs: Verbs, find: Callable[[str], Described | None]) -> None:
-        self._verbs = NamedVerbs(verbs, find)
+    def __init__(self, verbs: NamedVerbs) -> None:
+        self._verbs = verbs
 
     def endpoints(self) -> list[Endpoint]:
         """Return the endpoints."""
@@ -147,11 +142,8 @@ class Upstream:
         )
 
     async def _job(self, exchange: Exchange) -> Response:
-        number = exchange.path["id"]
-        if not number.isascii() or not number.isdecimal() or len(number) >= DIGITS:
-            raise Problem(404, f'no job "{number:.40}"')
-        shown = await self._verbs.show(exchange.actor, "jobs.show", {"job": int(number)})
-        return answer(shown)
+        number = number_in(exchange.path["id"], "job")
+        return answer(await self._verbs.show(exchange.actor, "jobs.show", {"job": number}))
 
     async def _quota(self, exchange: Exchange) -> Response:
         return answer(await self._call(exchange, "prep.quota", {}))

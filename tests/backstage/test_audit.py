@@ -5,6 +5,7 @@ import json
 import sqlite3
 import time
 from contextlib import asynccontextmanager, closing
+from functools import partial
 
 import msgspec
 import pytest
@@ -12,10 +13,15 @@ from house import prep_context
 
 from sfa_engine.backstage.audit import Auditor, is_change
 from sfa_engine.backstage.dispatcher import Dispatcher
+from sfa_engine.backstage.spotify_accounts import SpotifyAccounts
+from sfa_engine.backstage.spotify_session import SpotifySession
 from sfa_engine.backstage.steps.clean import Clean
+from sfa_engine.backstage.verbs.account import AccountVerbs
 from sfa_engine.backstage.verbs.audit import AuditVerbs, Sent
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.moderation import ModerationVerbs
+from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
 from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
 from sfa_engine.backstage.webhooks.post import Poster
 from sfa_engine.backstage.webhooks.sender import Sender
@@ -44,10 +50,18 @@ class Log:
         dispatcher = Dispatcher(context.queue, {}, {})
         sender = Sender(context.database, Secrets(context.settings.data), Poster())
         self.audit = AuditVerbs(context.database)
+        vault = Secrets(context.settings.data)
+        spotify = SpotifySession(context.settings, vault)
+        accounts = SpotifyAccounts(
+            spotify, vault, partial(SpotifySession, context.settings), "client"
+        )
         self.verbs = {
             **exported(LibraryVerbs(context, dispatcher)),
             **exported(JobVerbs(context.queue, dispatcher)),
+            **exported(ModerationVerbs(context, dispatcher)),
             **exported(WebhookVerbs(sender, ())),
+            **exported(AccountVerbs(context, accounts)),
+            **exported(SpotifyVerbs(spotify, accounts)),
             **exported(self.audit),
         }
 
@@ -106,6 +120,24 @@ def test_an_edit_is_a_row_with_actor_target_before_and_after(tmp_path):
     played(tmp_path, play)
 
 
+def test_keys_and_codes_of_logins_are_in_no_row(tmp_path):
+    async def play(log):
+        key, code = "a very private key", "http://127.0.0.1:8888/callback?code=private&state=x"
+        await log.call("account.set_key", service="lalalai", key=key)
+        for verb in ("account.spotify_finish", "spotify.finish"):
+            with pytest.raises(Refused, match="not for a login"):
+                await log.call(verb, address=code)
+        found = await log.rows()
+        assert [each["verb"] for each in found] == [
+            *("spotify.finish", "account.spotify_finish", "account.set_key"),
+        ]
+        assert found[-1]["params"] == {"service": "lalalai", "key": HIDDEN}
+        assert all(each["params"] == {"address": HIDDEN} for each in found[:2])
+        assert "private" not in json.dumps(found)
+
+    played(tmp_path, play)
+
+
 def test_words_that_name_a_track_are_a_row_of_that_track(tmp_path):
     async def play(log):
         number = await log.track("Chime")
@@ -160,6 +192,19 @@ def test_a_refused_change_is_a_row_with_its_error(tmp_path):
         assert (edited["before"], edited["after"]) == (None, None)
         assert cancelled["outcome"] == "absent: no job 77"
         assert cancelled["target"] == "jobs 77"
+
+    played(tmp_path, play)
+
+
+def test_a_change_of_many_names_the_search_and_a_dry_run_is_no_row(tmp_path):
+    async def play(log):
+        await log.track()
+        await log.call("library.delete", words="Halcyon", dry_run=True)
+        assert await log.rows() == []
+        await log.call("library.assign", words="Halcyon", account=7)
+        (found,) = await log.rows()
+        assert found["target"] == "words Halcyon"
+        assert found["params"] == {"words": "Halcyon", "account": 7}
 
     played(tmp_path, play)
 
@@ -334,12 +379,16 @@ def test_rows_of_the_web_process_are_taken_once(tmp_path):
     async def play(log):
         assert await log.call("audit.add", SYSTEM, changes=[ROW, {**ROW, "uuid": "1" * 32}])
         await log.call("audit.add", SYSTEM, changes=[ROW])
-        rows = await log.rows()
+        system = {"uuid": "3" * 32, "account": 0, "actor": "system", "role": "system"}
+        await log.call("audit.add", SYSTEM, changes=[{**ROW, **system, "address": ""}])
+        *rows, cli = (await log.rows())[::-1]
+        assert cli["surface"] == "cli"
+        rows = rows[::-1]
         assert len(rows) == 2
         assert {**ROW, "surface": "web", "outcome": "ok"}.items() <= rows[1].items()
         with pytest.raises(Forbidden, match="for the web process"):
             await log.call("audit.add", ANN, changes=[{**ROW, "uuid": "2" * 32}])
-        assert len(await log.rows()) == 2
+        assert len(await log.rows()) == 3
 
     played(tmp_path, play)
 

@@ -13,7 +13,8 @@ from sfa_engine.backstage.access import JobOwners
 from sfa_engine.backstage.job import Kind, Plan, State
 from sfa_engine.backstage.queue import Event, Queue
 from sfa_engine.backstage.verbs.jobs import JobVerbs
-from sfa_engine.errors import Absent, Forbidden
+from sfa_engine.errors import Absent, Forbidden, Refused
+from sfa_engine.library.ownership import MACHINE
 from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.verbs import SCOPES
 
@@ -91,6 +92,20 @@ def test_what_the_machine_asks_for_too_is_the_machines(tmp_path: Path, by: str) 
         await verbs.jobs_cancel([number], actor=actor(ANN))  # leaves it
         assert await owners(queue, number) == (0, set())
         assert (await queue.get(number)).state is State.WAITING
+
+    run(tmp_path, scenario)
+
+
+def test_none_is_left_where_one_may_not_be_cancelled(tmp_path: Path) -> None:
+    async def scenario(queue: Queue, verbs: JobVerbs) -> None:
+        (shared,) = await add(queue, ANN)
+        await add(queue, BOB)
+        (machines,) = await add(queue, MACHINE, Plan(Kind.IMPORT, title="m", unique="link:m"))
+        with pytest.raises(Forbidden, match=f"job {machines} is the machine's"):
+            await verbs.jobs_cancel([shared, machines], actor=actor(ANN))
+        with pytest.raises(Refused, match="no job 99"):
+            await verbs.jobs_cancel([shared, 99], actor=actor(ANN, "admin"))
+        assert await owners(queue, shared) == (ANN, {ANN, BOB})
 
     run(tmp_path, scenario)
 

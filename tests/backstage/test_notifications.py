@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from house import House, prepared, song
+from house import House, prep_context, prepared, song
 
 from sfa_engine.backstage import health_watcher
 from sfa_engine.backstage.health_watcher import Watched, watch_health
+from sfa_engine.backstage.job import Kind, Plan
+from sfa_engine.backstage.notifier import Notifier
+from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.errors import Forbidden, Refused
 from sfa_engine.library import notifications
 from sfa_engine.library.database import Database
 from sfa_engine.library.notifications import Level, News
+from sfa_engine.library.ownership import MACHINE
 from sfa_engine.run.folders import memory_path
 from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET, ENGINE_SOCKET
 from sfa_engine.wire import aio
 from sfa_engine.wire.blocking import SocketClient
+from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.session import Session
-from sfa_engine.wire.verbs import exported, verb
+from sfa_engine.wire.verbs import SCOPES, exported, verb
 
 WAIT_S = 30.0
 
@@ -154,6 +160,89 @@ def test_a_removed_job_leaves_its_notification(tmp_path: Path) -> None:
             )
             plain.execute("DELETE FROM jobs")
             assert plain.execute("SELECT job_id FROM notifications").fetchall() == [(None,)]
+
+    asyncio.run(main())
+
+
+def test_what_an_accounts_job_reported_goes_with_the_job(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with prep_context(tmp_path) as context:
+            queue = context.queue
+            verbs = NotificationVerbs(context.database, Notifier(queue))
+            for account in (7, MACHINE):
+                plan = Plan(Kind.IMPORT, title=f"of {account}", unique=f"link:{account}")
+                async with queue.database.transaction() as connection:
+                    await queue.add_chain(connection, [plan], "b", account=account)
+                job = await queue.claim("import")
+                assert job is not None
+                await queue.fail(job, Refused("no such file"))
+            hers, his = Actor(7, "user", SCOPES), Actor(8, "user", SCOPES)
+            assert [each["sentence"][:14] for each in await kinds(verbs, hers)] == [
+                *("import of of 0", "import of of 7"),
+            ]
+            (seen,) = await kinds(verbs, his)
+            assert seen["sentence"].startswith("import of of 0")
+            assert not {"account", "accounts"} & seen.keys()
+            assert await queue.prune(older_than_s=-1.0) == 2
+            for actor in (hers, his):
+                (left,) = await kinds(verbs, actor)
+                assert (left["id"], left["job"]) == (seen["id"], None)
+
+    asyncio.run(main())
+
+
+def test_a_batch_is_reported_to_those_who_wait_for_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with prep_context(tmp_path) as context:
+            queue = context.queue
+            notifier = Notifier(queue)
+            verbs = NotificationVerbs(context.database, notifier)
+            running = asyncio.create_task(notifier.run())
+            plans = [Plan(Kind.IMPORT, title=name, unique=f"link:{name}") for name in "ab"]
+            async with queue.database.transaction() as connection:
+                await queue.add_all(connection, plans, "hers", 7)
+                await queue.add_all(connection, plans[:1], "his", 8)
+            for _ in plans:
+                job = await queue.claim("import")
+                assert job is not None
+                await queue.fail(job, Refused("no such file"))
+            counts = {"batch.done": 0}
+            async with asyncio.timeout(WAIT_S):
+                while counts["batch.done"] < 2:
+                    counts = Counter(each["kind"] for each in await kinds(verbs, SYSTEM))
+                    await asyncio.sleep(0.02)
+            of = {
+                account: Counter(
+                    each["sentence"] for each in await kinds(verbs, Actor(account, "user", SCOPES))
+                )
+                for account in (7, 8, 9)
+            }
+            two, one = "0 tracks are ready, 2 failed", "0 tracks are ready, 1 failed"
+            assert (of[7][two], of[7][one]) == (1, 1)  # she waits for his one, too
+            assert (of[8][two], of[8][one]) == (0, 1)
+            assert not of[9]
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+async def kinds(verbs: NotificationVerbs, actor: Actor) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await verbs.notifications_list(actor=actor))["notifications"]
+    return found
+
+
+def test_failed_webhooks_are_for_those_who_see_everything(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with prep_context(tmp_path) as context:
+            verbs = NotificationVerbs(context.database, Notifier(context.queue))
+            async with context.database.transaction() as connection:
+                news = News(Level.WARNING, "webhook.failed", "webhook 1: refused")
+                await notifications.add(connection, news, 5.0)
+            user, admin = Actor(7, "user", SCOPES), Actor(8, "admin", SCOPES)
+            assert await kinds(verbs, user) == []
+            assert (await verbs.notifications_read(everything=True, actor=user)) == {"count": 0}
+            assert len(await kinds(verbs, admin)) == len(await kinds(verbs, SYSTEM)) == 1
 
     asyncio.run(main())
 

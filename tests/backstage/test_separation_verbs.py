@@ -18,6 +18,8 @@ from sfa_engine.errors import Refused
 from sfa_engine.prep.options import ENGINES
 from sfa_engine.prep.separate.survey import engines
 from sfa_engine.wire.blocking import SocketClient
+from sfa_engine.wire.rights import Actor
+from sfa_engine.wire.verbs import SCOPES
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
@@ -55,6 +57,22 @@ def test_all_separations_by_a_service_are_cancelled(
                 job for number, job in enumerate(jobs) if number not in cancelled
             ]
             assert (await verbs.prep_cancel("lalalai"))["count"] == 0
+
+    asyncio.run(main())
+
+
+def test_a_separation_that_another_account_waits_for_goes_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with prep_context(tmp_path) as context:
+            plan = Plan(Kind.SEPARATE, PrepOptions("lalalai").to_args(), unique="separate:1")
+            for account in (7, 8):
+                async with context.database.transaction() as connection:
+                    (job,) = await context.queue.add_chain(connection, [plan], account=account)
+            verbs = SeparationVerbs(context, Dispatcher(context.queue, {}, {}))
+            ann, bob = (Actor(account, "user", SCOPES) for account in (7, 8))
+            assert (await verbs.prep_cancel("lalalai", actor=ann))["jobs"] == []
+            assert (await context.queue.get(job)).accounts == (8,)
+            assert (await verbs.prep_cancel("lalalai", actor=bob))["jobs"] == [job]
 
     asyncio.run(main())
 

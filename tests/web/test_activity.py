@@ -28,6 +28,7 @@ JOB = {
     "progress": 0.5,
     "doing": "",
     "error": None,
+    "owners": [0],
 }
 
 
@@ -89,6 +90,8 @@ async def taken(one, count=1):
 async def listed(_actor, method, _params):
     if method == "jobs.list":
         return {"jobs": [], "counts": {"running": 0, "waiting": 0}}
+    if method == "library.search":
+        return {"count": 2}
     raise Refused("no such job")
 
 
@@ -104,6 +107,57 @@ def test_a_job_of_another_account_is_sent_to_its_owner_and_those_who_read_all():
             for each, numbers in ((hers, [5, 6]), (moderator, [5, 6]), (other, [6])):
                 found = await taken(each, len(numbers))
                 assert [m["data"]["job"] for m in found] == numbers
+
+    asyncio.run(main())
+
+
+def test_a_change_of_a_track_is_sent_to_those_who_see_the_track():
+    async def main():
+        async with activity(listed) as (made, pusher):
+            hers, other, moderator = member(7), member(8), member(9, "moderator")
+            for each in (hers, other, moderator):
+                made.join(each, Topic("tracks"))
+                assert (await taken(each))[0]["event"] == "state"
+            await pusher.push("track", track=3, bundle="a.sfa", owners=[7])
+            # An admin's job, of a track of hers.
+            done = {
+                **JOB,
+                "kind": "separate",
+                "state": "done",
+                "account": 1,
+                "accounts": [1],
+                "owners": [7],
+            }
+            await pusher.push("job", **done)
+            await pusher.push("track", track=4, bundle="", owners=[0])
+            events = {"track:updated": 3, "track:stems": 3, "track:deleted": 4}
+            for each, wanted in (
+                (hers, events),
+                (moderator, events),
+                (other, {"track:deleted": 4}),
+            ):
+                found = await taken(each, len(wanted))
+                assert {m["event"]: m["data"]["track"] for m in found} == wanted
+
+    asyncio.run(main())
+
+
+def test_each_member_of_a_pipeline_gets_the_jobs_that_it_may_see():
+    async def by_account(actor, _method, _params):
+        jobs = [{**JOB, "id": 5}] if actor.account != 8 else []
+        return {"jobs": jobs, "counts": {}}
+
+    async def main():
+        async with activity(by_account) as (made, pusher):
+            hers, other = member(7), member(8)
+            for each, numbers in ((hers, [5]), (other, [])):
+                made.join(each, Topic("pipeline", 3))
+                (said,) = await taken(each)
+                assert [step["job"] for step in said["data"]["steps"]] == numbers
+            await pusher.push("job", **{**JOB, "job": 6, "account": 7, "accounts": [7, 8]})
+            for each, numbers in ((hers, [5, 6]), (other, [6])):
+                (said,) = await taken(each)
+                assert [step["job"] for step in said["data"]["steps"]] == numbers
 
     asyncio.run(main())
 

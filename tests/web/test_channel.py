@@ -191,8 +191,8 @@ def test_calls_have_the_rights_of_http(place, peer):
         ):
             assert guest.call(method, **params)["error"]["code"] in {
                 "forbidden",
-                "refused",
                 "absent",
+                "refused",
             }
         given = {"sources": ["/etc/passwd"]}
         assert "needs the role admin" in guest.call("prep.add", **given)["error"]["message"]

@@ -9,6 +9,7 @@ import pytest
 from house import song
 from shop import open_shop
 
+from sfa_engine.surfaces.socket.relay import PREFIXES
 from sfa_engine.web.rights import STORED
 
 pytestmark = pytest.mark.slow
@@ -54,6 +55,7 @@ TABLE = {
     "library.find": ({"words": "#{track}"}, 200),
     "library.show": ({"track": "track"}, 200),
     "library.cover": ({"track": "track"}, 422),  # it has none
+    "library.files": ({"track": "track"}, 200),
     "library.hotcues": ({"bundle": "bundle"}, 200),
     "library.history": ({"track": "track"}, 200),
     "library.edit": ({"track": "track", "values": {"comment": "x"}}, 200),
@@ -83,6 +85,8 @@ LISTS = {
     *("notifications.list", "notifications.read", "notifications.watch"),
     *("account.options", "account.keys", "account.set_key", "account.spotify"),
     *("account.spotify_begin", "account.spotify_finish", "account.spotify_forget"),
+    *("prep.cancel", "notifications.list", "notifications.read"),
+    *("notifications.watch", "library.watch"),
 }
 
 
@@ -100,6 +104,12 @@ def filled(value, there):
 def test_the_table_has_every_verb_that_looks_at_owners(shop):
     owned = {one["name"] for one in shop.described if one["owned"]}
     assert owned == set(TABLE) | LISTS
+
+
+def test_the_stage_hands_on_every_verb_that_backstage_has(shop):
+    own = {"hello", "describe"}
+    missing = [one["name"] for one in shop.described if not one["name"].startswith(PREFIXES)]
+    assert set(missing) == own
 
 
 @pytest.mark.parametrize("place", [0, 1, 2], ids=["own", "shared", "other"])

@@ -14,8 +14,10 @@ import pytest
 from house import house, prepared, song
 from served import received, web_process
 
+from sfa_engine.track import curves
 from sfa_engine.web import secrets, users
 from sfa_engine.web.database import FILE, open_database, transaction
+from sfa_engine.web.exchange import RECHECK_S
 from sfa_engine.web.rights import SYSTEM
 
 pytestmark = pytest.mark.slow
@@ -93,11 +95,11 @@ def test_a_stem_is_the_file_of_the_bundle(library):
 def test_curves_and_manifest_are_files_too(library):
     with library.client() as client:
         manifest = client.get(f"/files/{library.track}/manifest")
-        curves = client.get(f"/files/{library.track}/curves")
+        found = client.get(f"/files/{library.track}/curves")
         cover = client.get(f"/files/{library.track}/cover")
     assert manifest.json()["title"] == TITLE
-    assert curves.content.startswith(b"SFACURVE")
-    assert curves.headers["content-type"] == "application/octet-stream"
+    assert found.content.startswith(b"SFACURVE")
+    assert found.headers["content-type"] == "application/octet-stream"
     assert cover.status_code == 404
     assert "it has vocals, drums, manifest, curves" in cover.json()["hint"]
 
@@ -282,3 +284,31 @@ def bundle_files(library):
         if target.startswith(str(library.bundle)):
             found.append(target)
     return found
+
+
+def test_a_suspended_user_does_not_get_the_rest(library):
+    with closing(open_database(library.web.data / FILE)) as connection, transaction(connection):
+        made = users.add(connection, SYSTEM, "bob", "user")
+        users.set_password(connection, made.id, "$argon2id$unused")
+        token = secrets.add_token(connection, made, "tests", ["read"], 1)[0]
+    path = f"/files/{library.track}/curves"
+    size = 64 << 20
+    long = library.bundle / curves.FILE
+    kept = long.read_bytes()
+    try:
+        with long.open("ab") as file:
+            file.truncate(size)
+        with library.raw(path, Authorization=f"Bearer {token}") as connection:
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+            with (
+                closing(open_database(library.web.data / FILE)) as accounts,
+                transaction(accounts),
+            ):
+                users.set_status(accounts, SYSTEM, "bob", "suspended")
+            time.sleep(RECHECK_S + 0.5)
+            received = 0
+            while part := connection.recv(1 << 20):
+                received += len(part)
+        assert 0 < received < size // 2
+    finally:
+        long.write_bytes(kept)

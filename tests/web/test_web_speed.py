@@ -92,6 +92,26 @@ def test_a_secret_that_expires_is_no_longer_known(tmp_path, monkeypatch):
         assert actors.find(secrets.actor_of_session, secret) is None
 
 
+def test_requests_are_sent_in_order_while_the_connection_is_opened(tmp_path):
+    async def main():
+        server = Echo(tmp_path / "s.sock", [])
+        listens = asyncio.Event()
+        serving = asyncio.create_task(server.run(listens.set))
+        await listens.wait()
+        link = Link(server.path, "the engine")
+        calls = []
+        for number in range(200):
+            calls.append(asyncio.create_task(link.call("set", {"number": number})))
+            await asyncio.sleep(0)
+        await asyncio.gather(*calls)
+        assert [params["number"] for _, params in server.asked] == list(range(200))
+        await link.close()
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    asyncio.run(main())
+
+
 def test_a_server_that_does_not_answer_is_given_up_and_others_are_served(tmp_path):
     class Slow(Echo):
         def _answer(self, method, params, actor):
@@ -181,7 +201,7 @@ def test_a_client_that_reads_nothing_is_disconnected(tmp_path, monkeypatch):
 
     async def send(_exchange):
         opened.append(open_below(str(tmp_path), "long.wav"))
-        return FilePart(opened[-1], Span(0, 64 << 20), threads, 200, {}, "audio/wav")
+        return FilePart(opened[-1], Span(0, 64 << 20), threads, 200, {}, "audio/wav", lambda: None)
 
     def ask():
         connection = socket.socket()

@@ -225,6 +225,29 @@ def test_the_system_says_that_the_disk_is_full(small_disk, monkeypatch):
     run_site(scenario, small_disk, DESCRIBED)
 
 
+@pytest.mark.parametrize("at", [0, 3], ids=["while it is sent", "at its end"])
+def test_an_upload_of_a_suspended_user_leaves_nothing(tmp_path, monkeypatch, at):
+    monkeypatch.setattr(uploads, "RECHECK_S", 0.0 if at == 0 else 60.0)
+
+    async def scenario(site):
+        token = site.user("ann", "user")
+
+        async def pieces():
+            for number in range(4):
+                if number == at:
+                    site.write(users.set_status, SYSTEM, "ann", "suspended")
+                yield b"a" * 1000
+
+        async with site.client(token) as client:
+            response = await client.put("/api/uploads/x.wav", content=pieces())
+        assert response.status_code == 401, response.text
+        assert response.headers["connection"] == "close"
+        assert list((tmp_path / "uploads").iterdir()) == []
+        assert not [method for method, _ in site.echo.asked if method == "prep.add"]
+
+    run_site(scenario, tmp_path, DESCRIBED)
+
+
 @pytest.mark.slow
 def test_a_broken_connection_and_a_kill_leave_nothing(tmp_path):
     data = tmp_path / "web"

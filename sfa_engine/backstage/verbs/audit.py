@@ -87,6 +87,8 @@ class AuditVerbs:
             raise Forbidden("audit.add is for the web process", "its changes are written by itself")
         async with self._database.transaction() as connection:
             for each in changes:
-                values = {**msgspec.structs.asdict(each), "role": each.role or "", "surface": "web"}
-                await audit.add(connection, Entry(**values))
+                # The machine's own user changes accounts by the command line alone.
+                surface = "cli" if each.role == "system" else "web"
+                found = {**msgspec.structs.asdict(each), "role": each.role or ""}
+                await audit.add(connection, Entry(**found, surface=surface))
         return {"count": len(changes)}

@@ -6,11 +6,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from sfa_engine.backstage.access import By, visible
+from sfa_engine.backstage.access import By, find
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.verbs.library import TrackWord
 from sfa_engine.errors import Refused
-from sfa_engine.library import search
 from sfa_engine.library.content import bundle_cover
 from sfa_engine.library.track import Track
 from sfa_engine.track import curves
@@ -36,9 +35,8 @@ class FileVerbs:
 
         They are the stems by their names, ``manifest``, ``curves`` and ``cover``, if there are any.
         """
-        word = f"#{track}" if isinstance(track, int) else track
         async with self._context.database.reading() as connection:
-            found = await search.find_one(connection, word, visible(actor))
+            found = await find(connection, actor, track)
         files = await asyncio.to_thread(self._files, found)
         about = {"track": found.id, "title": found.title, "artist": found.artist}
         return {**about, "files": files}

@@ -112,33 +112,23 @@ class JobVerbs:
             numbers += await self._queue.numbers(LIVE, changeable_jobs(actor))
         elif not numbers:
             raise Refused("no job is named", "name some, or say that all are meant")
-        if actor.account != MACHINE:
-            await self._check_there(jobs, actor)
-            left = await self._queue.leave(numbers, actor.account)
-            numbers = [each for each in numbers if each not in left]
-            await self._check([each for each in jobs if each not in left], actor)
-        cancelled = await self._queue.cancel(numbers)
+        await self._check(jobs, actor, leaves=True)
+        cancelled = await self._queue.cancel(numbers, actor.account)
         self._dispatcher.wake()
         return job_numbers(cancelled)
 
-    async def _check_there(self, jobs: Numbers, actor: Actor) -> None:
-        """Refuse jobs that an actor does not see."""
-        seen = visible_jobs(actor)
-        if seen != EVERYTHING:
-            for each in jobs:
-                await self._queue.get(each, seen)
-
-    async def _check(self, jobs: Numbers, actor: Actor) -> None:
-        """Refuse jobs that are not an actor's."""
-        await self._check_there(jobs, actor)
+    async def _check(self, jobs: Numbers, actor: Actor, *, leaves: bool = False) -> None:
+        """Refuse jobs that are not an actor's; one that waits for a job may leave it."""
         if changeable_jobs(actor) == EVERYTHING:
             return
-        for each in jobs:
-            found = await self._queue.get(each)
+        there = [await self._queue.get(each, visible_jobs(actor)) for each in jobs]
+        for found in there:
+            if leaves and actor.account in found.accounts:
+                continue
             owner = JobOwners(found.account, found.accounts).owner_for(actor.account)
             if not may(actor, PREPARE, owner):
                 whose = "the machine's" if owner == MACHINE else "another account's"
-                raise Forbidden(f"job {each} is {whose}", "ask an admin")
+                raise Forbidden(f"job {found.id} is {whose}", "ask an admin")
 
     @verb(scope="prepare")
     def jobs_finish(self) -> dict[str, Any]:

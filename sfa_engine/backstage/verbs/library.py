@@ -19,6 +19,7 @@ from sfa_engine.backstage.access import (
     By,
     check_number,
     check_track,
+    find,
     sees,
     visible,
 )
@@ -134,7 +135,7 @@ class LibraryVerbs:
             raise Refused("one of words and path is needed", "name a track, or a file")
         if words:
             async with self._context.database.reading() as connection:
-                track: Track | None = await search.find_one(connection, words, visible(actor))
+                track: Track | None = await find(connection, actor, words)
         else:
             track = await self._of_file(Path(path))
         if track is not None and (not prepare or await self._is_playable(track)):
@@ -205,7 +206,7 @@ class LibraryVerbs:
     async def library_show(self, track: TrackWord, actor: By = SYSTEM) -> dict[str, Any]:
         """Return everything about a track but its features."""
         async with self._context.database.reading() as connection:
-            found = await search.find_one(connection, _named(track), visible(actor))
+            found = await find(connection, actor, track)
             answer = self._to_dict(found, actor)
             grid = await grids.grid_of(connection, found.id)
             made = await analysis.analysis_of(connection, found.id)
@@ -232,7 +233,7 @@ class LibraryVerbs:
     async def library_cover(self, track: TrackWord, actor: By = SYSTEM) -> dict[str, Any]:
         """Return the path of a track's cover, its kind (jpg, png, gif, webp) and its size."""
         async with self._context.database.reading() as connection:
-            found = await search.find_one(connection, _named(track), visible(actor))
+            found = await find(connection, actor, track)
         cover = await asyncio.to_thread(self._cover, found)
         if cover is None:
             raise Refused(f'"{found.name}" has no cover', "import a file that has one")
@@ -448,7 +449,7 @@ class LibraryVerbs:
         async with self._context.database.reading() as connection:
             named = None
             if track != "":
-                named = (await search.find_one(connection, _named(track), within)).id
+                named = (await find(connection, actor, track)).id
             found = await plays.history(connection, named, begin_s, limit, offset, within)
             count = await plays.count(connection, named, begin_s, within)
         return {
@@ -484,7 +485,7 @@ class LibraryVerbs:
     async def _changed(self, track: int | str, change: Change, actor: Actor) -> Any:
         """Change a track in a durable transaction, and update its manifest."""
         async with self._context.database.transaction() as connection:
-            found = await search.find_one(connection, _named(track), visible(actor))
+            found = await find(connection, actor, track)
             await check_track(connection, actor, CHANGE, found)
             changed = await change(connection, found.id)
         await self._update_manifest(found.id)
@@ -573,7 +574,7 @@ class LibraryVerbs:
         """
         self._context.session.check("removing a track", force=force)
         async with self._context.database.transaction() as connection:
-            found = await search.find_one(connection, _named(track), visible(actor))
+            found = await find(connection, actor, track)
             if await ownership.leave(connection, found, actor.account):
                 return {**self._to_dict(found, actor), "left": True}
             await check_track(connection, actor, CHANGE, found)
@@ -705,11 +706,6 @@ def _of_manifest(bundle: str | None) -> dict[str, Any]:
     span = track.separation.preview if track.separation else None
     preview_s = None if span is None else [frame / track.rate for frame in span]
     return {"notes": notes(track), "preview_s": preview_s}
-
-
-def _named(track: int | str) -> str:
-    """Return a track, given by number or words, as words."""
-    return f"#{track}" if isinstance(track, int) else track
 
 
 def _by_number(hotcues: Mapping[str, Any]) -> dict[int, dict[str, Any]]:

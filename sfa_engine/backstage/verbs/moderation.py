@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from sfa_engine.backstage.access import FLAG, By, visible
+from sfa_engine.backstage.access import FLAG, By, find
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.steps.plans import PrepOptions, prepare
@@ -62,7 +62,7 @@ class ModerationVerbs:
         """Flag a track for the admins, with a reason; for moderators."""
         _check_moderator(actor)
         async with self._context.database.transaction() as connection:
-            found = await search.find_one(connection, _named(track), visible(actor))
+            found = await find(connection, actor, track)
             await ownership.flag(connection, found.id, actor.account, actor.name, reason)
         return {"track": found.id, "name": found.name, "reason": reason}
 
@@ -71,7 +71,7 @@ class ModerationVerbs:
         """Delete the flags of a track; for moderators."""
         _check_moderator(actor)
         async with self._context.database.transaction() as connection:
-            found = await search.find_one(connection, _named(track), visible(actor))
+            found = await find(connection, actor, track)
             count = await ownership.unflag(connection, found.id)
         return {"track": found.id, "name": found.name, "flags": count}
 
@@ -189,7 +189,3 @@ class ModerationVerbs:
 def _check_moderator(actor: Actor) -> None:
     if not may(actor, FLAG):
         raise Forbidden("flags are for moderators", "ask one")
-
-
-def _named(track: int | str) -> str:
-    return f"#{track}" if isinstance(track, int) else track

@@ -100,5 +100,7 @@ def seen_by(notification: Notification, actor: Actor) -> bool:
 
 
 def shown(notification: Notification) -> dict[str, Any]:
-    """Return a notification as clients get it."""
-    return asdict(notification)
+    """Return a notification as clients get it, who need not know whose it is besides theirs."""
+    found = asdict(notification)
+    del found["account"], found["accounts"]
+    return found

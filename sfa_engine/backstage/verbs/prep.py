@@ -17,6 +17,7 @@ from sfa_engine.backstage.access import (
     PREPARE,
     By,
     check_track,
+    find,
     visible,
     visible_jobs,
 )
@@ -41,7 +42,7 @@ from sfa_engine.backstage.verbs.library import TrackWord
 from sfa_engine.backstage.verbs.paging import MAX_LISTED, batch_tracks, fit_in_frame, job_numbers
 from sfa_engine.backstage.watch_folders import FolderWatcher
 from sfa_engine.errors import MediaError, Refused, did_you_mean
-from sfa_engine.library import analysis, cues, search, tracks
+from sfa_engine.library import analysis, cues, tracks
 from sfa_engine.library.account_secrets import AccountSecrets, name_of
 from sfa_engine.library.bundle import MAX_PADDING_S
 from sfa_engine.library.ownership import MACHINE
@@ -156,8 +157,7 @@ class PrepVerbs:
         options = PrepOptions(engine or "", model or "", again=again, preview_s=preview_s)
         batch = uuid.uuid4().hex[:12]
         async with self._context.database.transaction() as connection:
-            word = f"#{track}" if isinstance(track, int) else track
-            found = await search.find_one(connection, word, visible(actor))
+            found = await find(connection, actor, track)
             await check_track(connection, actor, PREPARE, found)
             if found.bundle is None or found.duration_s is None:
                 raise Refused(f'"{found.name}" is not imported yet', "see `sfa jobs`")

@@ -12,6 +12,7 @@ from sfa_engine.backstage.access import (
     By,
     changeable,
     check_track,
+    find,
     visible,
 )
 from sfa_engine.backstage.context import PrepContext
@@ -95,7 +96,7 @@ class ReanalyseVerbs:
         from_version = ANALYSIS_VERSION if outdated else None
         async with self._context.database.reading() as connection:
             if re.fullmatch(r"\s*#[0-9]{1,18}\s*", words):
-                one = await search.find_one(connection, words, visible(actor))
+                one = await find(connection, actor, words)
                 await check_track(connection, actor, PREPARE, one)
                 named = [one.id]
             else:

@@ -46,7 +46,10 @@ class SeparationVerbs:
         engine: Literal["demucs", "embedded", "sketch", "lalalai"],
         actor: By = SYSTEM,
     ) -> dict[str, Any]:
-        """Cancel the waiting and running separations that name an engine, or have it by default."""
+        """Cancel the waiting and running separations that name an engine, or have it by default.
+
+        An account leaves those that others wait for too, and they go on.
+        """
         found = await self._context.database.fetch(
             f"SELECT id, args FROM jobs WHERE kind = ? AND {changeable_jobs(actor)}"  # noqa: S608
             " AND state IN (SELECT value FROM json_each(?)) ORDER BY id",
@@ -55,7 +58,7 @@ class SeparationVerbs:
         numbers = [
             int(each["id"]) for each in found if self._engine_of(json.loads(each["args"])) == engine
         ]
-        cancelled = await self._context.queue.cancel(numbers)
+        cancelled = await self._context.queue.cancel(numbers, actor.account)
         self._dispatcher.wake()
         return job_numbers(cancelled)
 

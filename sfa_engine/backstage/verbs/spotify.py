@@ -6,10 +6,13 @@ import asyncio
 from dataclasses import asdict
 from typing import Any
 
+from sfa_engine.backstage.access import By
 from sfa_engine.backstage.services.spotify_link import parse_link
+from sfa_engine.backstage.spotify_accounts import SpotifyAccounts
 from sfa_engine.backstage.spotify_session import SpotifySession
 from sfa_engine.backstage.verbs.paging import fit_in_frame
 from sfa_engine.errors import Refused
+from sfa_engine.wire.rights import SYSTEM
 from sfa_engine.wire.verbs import Count, Text, verb
 
 FETCH_S = 120.0  # 400 pages of a playlist, one after another
@@ -21,21 +24,28 @@ class SpotifyVerbs:
     Parameters
     ----------
     catalogue : SpotifySession
+        Of the machine.
+    accounts : SpotifyAccounts
     """
 
-    def __init__(self, catalogue: SpotifySession) -> None:
+    def __init__(self, catalogue: SpotifySession, accounts: SpotifyAccounts) -> None:
         self._catalogue = catalogue
+        self._accounts = accounts
 
     @verb(scope="prepare", slow=True)
-    async def spotify_fetch(self, url: Text, offset: Count = 0) -> dict[str, Any]:
+    async def spotify_fetch(
+        self, url: Text, offset: Count = 0, actor: By = SYSTEM
+    ) -> dict[str, Any]:
         """Return title and tracks of a track, album or playlist; downloads nothing.
 
-        A page begins at `offset`; ``count`` is the number of all its tracks.
+        A page begins at `offset`; ``count`` is the number of all its tracks. An account's own login
+        is used, as by its ``prep.add``.
         """
         link = parse_link(url)
+        session = await asyncio.to_thread(self._accounts.session, actor.account)
         try:
             async with asyncio.timeout(FETCH_S):
-                found = await self._catalogue.listing(link, lambda _done, _all: None)
+                found = await session.listing(link, lambda _done, _all: None)
         except TimeoutError:
             raise Refused(f"Spotify did not answer in {FETCH_S:g} s", "try again later") from None
         return {

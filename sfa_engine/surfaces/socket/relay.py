@@ -24,7 +24,7 @@ from sfa_engine.wire.verbs import SCOPES, Scope
 
 PREFIXES = (
     *("account.", "library.", "jobs.", "prep.", "spotify.", "notifications."),
-    *("profiles.", "kits.", "chains.", "presets."),
+    *("profiles.", "kits.", "chains.", "presets.", "webhooks.", "audit."),
 )
 SEND_TIMEOUT_S = 10.0  # for backstage to take a request
 

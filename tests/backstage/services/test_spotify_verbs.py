@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -12,6 +13,7 @@ from sfa_engine.backstage.services.loopback import LOGIN_TIMEOUT_S
 from sfa_engine.backstage.services.oauth import logged_in
 from sfa_engine.backstage.services.remote_login import MAX_PENDING, RemoteLogins
 from sfa_engine.backstage.settings import Settings, SpotifyConfig
+from sfa_engine.backstage.spotify_accounts import SpotifyAccounts
 from sfa_engine.backstage.spotify_session import SpotifySession
 from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
 from sfa_engine.errors import Refused
@@ -28,7 +30,8 @@ def with_verbs(fake, vault, tmp_path, body, client_id=CLIENT_ID):
         config = SpotifyConfig(client_id, CLIENT_SECRET)
         settings = Settings(tmp_path, tmp_path / "tracks", tmp_path / "models", spotify=config)
         async with SpotifySession(settings, vault, fake.api_url, fake.url) as session:
-            return await body(SpotifyVerbs(session))
+            accounts = SpotifyAccounts(session, vault, partial(SpotifySession, settings), client_id)
+            return await body(SpotifyVerbs(session, accounts))
 
     return asyncio.run(main())
 
