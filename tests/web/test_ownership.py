@@ -73,7 +73,6 @@ TABLE = {
     "jobs.cancel": ({"jobs": ["job"]}, 200),  # it has ended: none is cancelled
     "library.remove": ({"track": "track"}, 200),
     "library.restore": ({"track": "track"}, 200),
-    "library.files": ({"track": "track"}, 200),
     "prep.separate": ({"track": "track", "engine": "none"}, 200),
     "library.reanalyse": ({"words": "#{track}"}, 200),
 }
