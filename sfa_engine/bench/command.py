@@ -101,6 +101,22 @@ def surfaces(as_json: bool, presses: int, only: tuple[str, ...]) -> None:
     _show_results(results, as_json=as_json)
 
 
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
+@click.option("--seconds", type=click.FloatRange(0.5), default=10.0, show_default=True,
+              help="Of each part that watches or asks.")  # fmt: skip
+@click.option("--only", multiple=True, help="A part: status, clients, crowd, page.")
+@device_option
+def web(as_json: bool, seconds: float, only: tuple[str, ...], device: str | None) -> None:
+    """Measure the web process: its cost, its way to the sound, and the sound beside a crowd."""
+    from sfa_engine.bench.web import run_bench
+    from sfa_engine.cli import screen
+
+    screen.build_kernel(quiet=as_json)
+    results = run_bench(seconds=seconds, only=only, device=device, quiet=as_json)
+    _show_results(results, as_json=as_json)
+
+
 @bench.command(name="separate")
 @click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
 @click.option("--set", "folder", type=click.Path(path_type=Path),

@@ -299,7 +299,7 @@ def bench_latency(device: str | None) -> list[Result]:
                 "frame"
             ]
             round_trips.append((time.monotonic_ns() - sent_ns) / 1e6)
-            times.append((_time_of(engine, frame) - sent_ns) / 1e6)
+            times.append((time_of(engine, frame) - sent_ns) / 1e6)
         delay_ms = LATENCY / RATE * 1e3
         block_ms = rig.block / RATE * 1e3
         p50, p99 = (float(np.percentile(times, p)) for p in (50, 99))
@@ -312,7 +312,7 @@ def bench_latency(device: str | None) -> list[Result]:
         ]  # fmt: skip
 
 
-def _time_of(engine: np.void, frame: int) -> int:
+def time_of(engine: np.void, frame: int) -> int:
     """Return when the block of a frame began."""
     last = int(engine["blocks"])
     numbers = np.arange(max(0, last - BLOCKS // 2), last) % BLOCKS

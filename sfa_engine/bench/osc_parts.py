@@ -7,18 +7,25 @@ delay plus the way back.
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 import subprocess
 import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 
-from sfa_engine.bench.rig import SETTLE_S, STEMS, Result, Rig, bundle_of, busy_settings, result
+from sfa_engine.bench.rig import (
+    SETTLE_S,
+    STEMS,
+    Result,
+    Rig,
+    bundle_of,
+    busy_settings,
+    process_cpu_s,
+    result,
+)
 from sfa_engine.desk import CONTROLS
 from sfa_engine.engine.memory import Memory
 from sfa_engine.surfaces.osc.address import address_of, message
@@ -62,14 +69,14 @@ def bench_osc(seconds: float, device: str | None) -> list[Result]:
         engine, null = rig.host.memory.engine, rig.null.memory.engine
         late0, missed0 = int(engine["late"]), int(engine["device_misses"])
         blocks0 = int(engine["blocks"])
-        null_missed0, cpu0 = int(null["device_misses"]), _cpu_s(rig.stage.pid)
+        null_missed0, cpu0 = int(null["device_misses"]), process_cpu_s(rig.stage.pid)
         command = [sys.executable, "-m", "sfa_engine.bench.osc_parts", str(port), str(seconds)]
         sender = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         began = time.monotonic()
         pings = _pings(port, seconds)
         output, _ = sender.communicate(timeout=seconds + 60.0)
         took_s = time.monotonic() - began
-        cpu_pct = (_cpu_s(rig.stage.pid) - cpu0) / took_s * 100
+        cpu_pct = (process_cpu_s(rig.stage.pid) - cpu0) / took_s * 100
         time.sleep(QUIET_S)
         sent, presses, number = map(int, output.split())
         late = int(engine["late"]) - late0
@@ -93,11 +100,6 @@ def bench_osc(seconds: float, device: str | None) -> list[Result]:
             result("osc_15k_late_blocks", late + missed, "blocks", blocks, null_missed),
             result("osc_15k_stage_cpu", cpu_pct, "%", 1),
         ]  # fmt: skip
-
-
-def _cpu_s(pid: int) -> float:
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _pings(port: int, seconds: float) -> list[float]:

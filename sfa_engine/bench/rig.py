@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +93,18 @@ class Running:
         return rss_mb(self.process.pid)
 
 
+def process_cpu_s(pid: int) -> float:
+    """Return the CPU time of a process, in steps of 10 ms."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def pss_mb(pid: int) -> float:
+    """Return the memory of a process, with its share of what others map too."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
 def rss_mb(pid: int) -> float:
     """Return the resident memory of a process, without the server's that libjack maps."""
     total = 0
@@ -134,6 +146,8 @@ class Rig:
         Threads in each Python process that keep its interpreter busy.
     supervised : bool
         Run host and stage under `sfa start`, which restarts them.
+    options : sequence of str
+        Of `sfa start`.
     alone : bool
         Leave the do-nothing client out, until `start_null`. The first client of a
         server pays for waking the processor, so two cannot be compared side by side.
@@ -152,6 +166,7 @@ class Rig:
         hogs: int = 0,
         alone: bool = False,
         supervised: bool = False,
+        options: Sequence[str] = ("--no-backstage",),
         config: str = "",
         cold: bool = False,
     ) -> None:
@@ -175,7 +190,7 @@ class Rig:
         where = ["--runtime", str(self.runtime)]
         on = ["--device", name, "--block", str(block)]
         if supervised:
-            host = self._python("sfa_engine.cli.main", "start", "--no-backstage", *on)
+            host = self._python("sfa_engine.cli.main", "start", *options, *on)
         else:
             cold_ = ["--cold"] if cold else []
             host = self._python("sfa_engine.host.process", *where, *on, *cold_)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -61,7 +62,7 @@ class App:
         self._is_whole = is_whole
         self._finish = finish
         self._channel = channel
-        self._last_host: str | None = None
+        self._last_hosts: list[str] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of any kind."""
@@ -87,10 +88,10 @@ class App:
             return Problem.of(FaultError.of(error)).response()
 
     async def _answer(self, request: Request) -> Response:
-        host = request.headers.get("host", "")
-        if host != self._last_host:  # else it was right before
-            check_host(host, self._names)
-            self._last_host = host
+        hosts = request.headers.getlist("host")
+        if hosts != self._last_hosts:  # else they were right before
+            check_host(request.headers, self._names)
+            self._last_hosts = hosts
         endpoint, path = self._find(request.method, request.scope["path"])
         exchange = Exchange(request, dict(path))
         self._admit(exchange, endpoint)
@@ -114,14 +115,15 @@ def normal_names(names: Collection[str]) -> frozenset[str]:
     return frozenset(name.lower().removesuffix(".") for name in names)
 
 
-def check_host(host: str, names: Collection[str]) -> None:
-    """Refuse a Host header that does not name this machine.
+def check_host(headers: Headers, names: Collection[str]) -> None:
+    """Refuse a request whose Host header does not name this machine, or that has several.
 
     Raises
     ------
     Problem
         421.
     """
+    host = ",".join(headers.getlist("host"))
     if not guard.is_ours(host, names):
         hint = "add it to `names` in [web] of the configuration"
         raise Problem(421, f'"{host:.100}" is not a name of this machine', hint)

@@ -98,7 +98,7 @@ class Channel:
     def _admit(self, connection: HTTPConnection, address: str) -> Credential | None:
         """Return what a connection is signed in by; None if its first message has to say."""
         headers = connection.headers
-        check_host(headers.get("host", ""), self._names)
+        check_host(headers, self._names)
         if connection.scope["path"] != PATH:
             raise Problem(404, f'no channel "{connection.scope["path"]:.100}"', f"see {PATH}")
         if not self._gate.has_users and not is_loopback(address):

@@ -15,6 +15,7 @@ from enum import Enum
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _PORT = re.compile(r":\d{1,5}")
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")  # an IPv4 address in another form, as 2130706433
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -46,7 +47,8 @@ def host_name(host: str) -> str:
     host = host.strip().lower()
     if host.startswith("["):
         inside, bracket, rest = host[1:].partition("]")
-        return inside if bracket and (not rest or _PORT.fullmatch(rest)) else ""
+        is_valid = bracket and ":" in inside and (not rest or _PORT.fullmatch(rest))
+        return inside if is_valid else ""
     name, colon, port = host.partition(":")
     return "" if colon and not _PORT.fullmatch(f":{port}") else name.removesuffix(".")
 
@@ -76,7 +78,7 @@ def is_ours(host: str, names: Collection[str]) -> bool:
     labels = name.split(".")
     if not all(_LABEL.fullmatch(label) for label in labels):
         return False
-    return len(labels) == 1 or labels[-1] == "local"
+    return labels[-1] == "local" or (len(labels) == 1 and not _NUMBER.fullmatch(name))
 
 
 def is_loopback(address: str) -> bool:

@@ -30,7 +30,7 @@ MAX_HEADER_BYTES = 32_768
 KEEP_ALIVE_S = 5
 STALL_MS = 300_000  # in which a client reads nothing; a browser that pauses asks for the rest again
 END_TIMEOUT_S = 2  # for requests in progress
-BACKLOG = 256
+BACKLOG = 256  # asyncio accepts so many before it closes those that are too many
 MAX_JOINED = 65_536  # a longer body is not copied
 
 
@@ -88,13 +88,16 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._due: asyncio.TimerHandle | None = None
-        self._header_bytes: int | None = 0  # None: they are complete
+        self._header_bytes = 0  # of one request, and of the trailers of its body
+        self._stray = 0  # bytes since headers were complete, or a part of a body came
+        self._has_part = False  # one of these was in the last read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.transport = cast("asyncio.Transport", JoinedWrites(transport, self.loop))
         of_one = sum(_host(each) == _host(self) for each in self.connections)
         if len(self.connections) > MAX_CONNECTIONS or of_one > MAX_OF_ONE:
+            self.connections.discard(self)  # it counts no more against those that come with it
             transport.abort()
             return
         _end_stalled(transport)
@@ -105,22 +108,45 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._has_part = False
         super().data_received(data)
-        if self._header_bytes is not None:
-            if self._due is None:
-                self._expect_headers()
-            self._header_bytes += len(data)
-            if self._header_bytes > MAX_HEADER_BYTES:
-                self._refuse(Problem(431, f"the headers have more than {MAX_HEADER_BYTES} bytes"))
+        if self.transport.get_protocol() is not self:  # it is a WebSocket now
+            return
+        self._stray = 0 if self._has_part else self._stray + len(data)
+        if self._stray > MAX_HEADER_BYTES:
+            self._refuse(_too_long())
+        # uvicorn waits for ever after an empty line, or the rest of a body that was not read.
+        if self._due is None and (self.cycle is None or self.cycle.response_complete):
+            self._expect_headers()
 
     def on_message_begin(self) -> None:
-        self._header_bytes = 0  # they are expected in time if this piece has not all of them
+        self._header_bytes = 0
+        self._expect_headers()
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        self._count(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(name + value)
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        self._header_bytes = None
+        self._has_part = True
         self._expect_nothing()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._has_part = True
+        super().on_body(body)
+
+    def _count(self, part: bytes) -> None:
+        """Count a part of the headers; end the parser when they are too long."""
+        self._header_bytes += len(part)
+        if self._header_bytes > MAX_HEADER_BYTES:
+            self._refuse(_too_long())
+            raise ValueError("the headers are too long")
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(Problem(400, msg.rstrip(".").lower(), "send HTTP/1.1"))
@@ -156,6 +182,10 @@ def _end_stalled(transport: asyncio.Transport) -> None:
     option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux
     if option is not None:
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, STALL_MS)
+
+
+def _too_long() -> Problem:
+    return Problem(431, f"the headers have more than {MAX_HEADER_BYTES} bytes")
 
 
 def _host(protocol: Any) -> str:
@@ -217,6 +247,7 @@ async def serve(
         ws_per_message_deflate=False,
         loop="asyncio",
         lifespan="off",
+        backlog=BACKLOG,
         log_config=None,
         access_log=False,
         server_header=False,

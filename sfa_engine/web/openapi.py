@@ -14,9 +14,9 @@ from sfa_engine import __version__
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.problem import MEDIA_TYPE
 
-ANY = (421, 429)
+ANY = (400, 408, 421, 429, 431)  # 400: the request line and the headers cannot be read
 SIGNED_IN = (401, 403)
-BODY = (400, 408, 413, 415, 422)
+BODY = (413, 415, 422)
 CHANGING = (403,)  # of another site's page
 VERB = (404, 409, 422, 500, 501, 502, 503)
 
@@ -97,7 +97,8 @@ def _operation(one: Endpoint, body: dict[str, Any] | None) -> dict[str, Any]:
         "responses": {success: {"description": "Done."}, **_problems(one)},
     }
     if one.is_json:
-        content = {"application/json": {"schema": {"type": "object"}}}
+        kind = "object" if one.verb is None else ["object", "array"]  # some verbs return a list
+        content = {"application/json": {"schema": {"type": kind}}}
         operation["responses"][success]["content"] = content
     if one.sends:
         operation["responses"].update(_files(one))

@@ -140,8 +140,11 @@ def add_token(
     Raises
     ------
     Refused
-        A scope is unknown, or not the account's; there are too many tokens.
+        The name has control characters; a scope is unknown, or not the account's; there are too
+        many tokens.
     """
+    if not name.isprintable():  # terminals would obey them
+        raise Refused(f"the name is {name!a:.80}", "leave control characters out")
     for scope in scopes:
         if scope not in SCOPES:
             raise Refused(f'no scope "{scope:.40}"', f"give some of {', '.join(sorted(SCOPES))}")

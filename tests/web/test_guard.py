@@ -44,6 +44,12 @@ def test_names_of_this_machine_are_served(host):
         "pi/..",
         "user@pi",
         "sfa.example.org.evil.example",
+        "2130706433",
+        "0x7f000001",
+        "0x",
+        "[127.0.0.1]",
+        "[localhost]",
+        "127.0.0.1,evil.example",
     ],
 )
 def test_a_name_that_could_be_public_is_not_served(host):
