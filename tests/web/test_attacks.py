@@ -211,16 +211,19 @@ TRAVERSALS = [
 
 @pytest.mark.parametrize("given", TRAVERSALS)
 def test_a_part_of_a_path_is_a_name_and_no_path(place, given):
+    # Of an account of its own: some paths are for a few requests a minute.
+    user = place.user(f"walker{TRAVERSALS.index(given)}", "admin")
+    sender = f"Authorization: Bearer {place.token(user)}"
     variable = [
         (method.upper(), path)
         for path, methods in place.document["paths"].items()
         for method in methods
-        if "{" in path
+        if "{" in path and method != "put"  # names of uploads: see test_web_uploads.py
     ]
     assert len(variable) >= 6
     for method, path in variable:
         line = f"{method} {path.partition('{')[0]}{given}"
-        answer = sent(place.port, request(place.port, line, place.admin))
+        answer = sent(place.port, request(place.port, line, sender))
         # A token ends no session: 403 comes before the name is looked at.
         assert answer.status in ({403, 404} if method == "DELETE" else {400, 404}), (line, answer)
         assert answer.count == 1
