@@ -27,6 +27,7 @@ MAX_CONNECTIONS = 512
 MAX_OF_ONE = 128  # address
 HEADER_TIMEOUT_S = 10.0  # for the headers of a request, from its first byte or the connection's
 MAX_HEADER_BYTES = 32_768
+MAX_PIPELINED = 16  # requests of a connection that wait for the answer to one before
 KEEP_ALIVE_S = 5
 STALL_MS = 300_000  # in which a client reads nothing; a browser that pauses asks for the rest again
 END_TIMEOUT_S = 2  # for requests in progress
@@ -135,6 +136,9 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._has_part = True
         self._expect_nothing()
+        if len(self.pipeline) >= MAX_PIPELINED:  # uvicorn reads on, and keeps them all
+            self.transport.abort()
+            raise ValueError("too many requests without waiting for an answer")
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

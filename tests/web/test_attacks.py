@@ -550,6 +550,27 @@ def test_what_is_no_part_of_a_body_is_limited_after_the_headers_too(place, part)
 # ---------------------------------------------------------------- what the attacks led to
 
 
+def test_requests_that_wait_for_no_answer_are_not_kept(place):
+    before_mb = memory_mb(place.pid)
+    ask = request(place.port, "GET /api").replace(b"Connection: close\r\n", b"")
+    with connected(place.port) as connection:
+        connection.settimeout(2.0)
+        with suppress(ConnectionError, TimeoutError):
+            for _ in range(40):
+                connection.sendall(ask * 2000)
+        for _ in range(12):  # it reads what the kernel has taken
+            assert memory_mb(place.pid) < before_mb + 30
+            time.sleep(0.25)
+    ask = ask.replace(b"/api", b"/health")
+    with connected(place.port) as connection:
+        connection.sendall(ask * 8)
+        said = b""
+        while said.count(b'"version"') < 8:
+            part = connection.recv(65_536)
+            assert part, said
+            said += part
+
+
 def test_an_answer_does_not_wait_for_the_peers_acknowledgement(place):
     data = request(place.port, "GET /health").replace(b"Connection: close\r\n", b"")
     took = []
