@@ -187,6 +187,17 @@ def test_the_account_of_another_owner_is_shown_to_those_who_see_all(shop, things
     assert shared["account"] is None
 
 
+def test_where_a_track_came_from_is_for_those_who_may_change_everything(shop, things):
+    track, _ = things[None]
+    for role in STORED:
+        shown = shop.ask(role, "library.show", {"track": track}).json()
+        listed = shop.ask(role, "library.search").json()["tracks"]
+        (found,) = [each for each in listed if each["id"] == track]
+        is_told = role in {"admin", "super_admin"}
+        assert bool(shown["sources"]) is is_told
+        assert bool(shown["source_path"]) is bool(found["source_path"]) is is_told
+
+
 def test_views_of_jobs(shop, things):
     jobs = {name: job for name, (_, job) in things.items()}
 

@@ -49,14 +49,14 @@ from sfa_engine.library.content import bundle_cover, content_hash, sound_identit
 from sfa_engine.library.cues import Cue
 from sfa_engine.library.database import Connection
 from sfa_engine.library.grids import TrackGrid
-from sfa_engine.library.ownership import MACHINE, View
+from sfa_engine.library.ownership import MACHINE, OTHER, View
 from sfa_engine.library.query import age_of
 from sfa_engine.library.track import Track
 from sfa_engine.system.aio import within_time
 from sfa_engine.track.grid import TEMPOS, Anchor, Grid
 from sfa_engine.track.media import MAX_CUES, RATES, check_drifts, read_bundle
 from sfa_engine.wire.frames import sayable
-from sfa_engine.wire.rights import SYSTEM, Actor
+from sfa_engine.wire.rights import SYSTEM, Actor, may
 from sfa_engine.wire.verbs import Count, Text, Texts, verb
 
 logger = logging.getLogger(__name__)
@@ -213,7 +213,9 @@ class LibraryVerbs:
             answer["grid"] = _grid_to_dict(grid) if grid else None
             answer["cues"] = [asdict(cue) for cue in await cues.cues_of(connection, found.id)]
             answer["origins"] = [asdict(s) for s in await analysis.stems_of(connection, found.id)]
-            answer["sources"] = await tracks.sources(connection, found.id)
+            answer["sources"] = []
+            if may(actor, CHANGE, OTHER):
+                answer["sources"] = await tracks.sources(connection, found.id)
             if made:
                 answer |= {
                     "confidence": made.confidence,
@@ -659,12 +661,15 @@ class LibraryVerbs:
     def _to_dict(self, track: Track, actor: Actor) -> dict[str, Any]:
         """Return a track as plain values, with the folder of its bundle.
 
-        Whose it is besides the actor is for those who see everything.
+        Whose it is besides the actor is for those who see everything; where it came from, perhaps
+        from others too, for those who may change everything.
         """
         bundle = str(self._context.places.bundles / track.bundle) if track.bundle else None
         answer = {**asdict(track), "stems": list(track.stems), "name": track.name, "bundle": bundle}
         if track.account is not None and not sees(actor, int(track.account)):
             answer["account"] = str(actor.account)
+        if not may(actor, CHANGE, OTHER):
+            answer |= {"source": "", "source_path": None}
         return answer
 
 
