@@ -35,7 +35,7 @@ def test_every_change_of_a_track_is_told_with_the_name_of_its_bundle(
             ("library.save_hotcues", {"bundle": str(bundle), "hotcues": {"7": None}}),
         ):
             client.call(method, **params)
-            assert next(news) == ("track", {"track": 1, "bundle": bundle.name})
+            assert next(news) == ("track", {"track": 1, "bundle": bundle.name, "owners": [0]})
         watcher.call("library.unwatch")
         client.call("library.edit", track="song", values={"title": "song 2"})
         watcher.call("jobs.watch")  # and an analysis is told too, as a job alone
