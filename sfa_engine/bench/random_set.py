@@ -115,10 +115,14 @@ class RandomSet:
         """
         actions = [Action(path, 0.0) for path in sorted(self._looping)]
         self._looping.clear()
-        for deck, position_s in positions_s.items():
-            if not FIRST_S / 2 < position_s < self._length_s * (LAST_S + 0.1):
-                self._count("turned back")
-                return actions + self._seek(deck)
+        nearly_out = [
+            deck
+            for deck, position_s in positions_s.items()
+            if not FIRST_S / 2 < position_s < self._length_s * (LAST_S + 0.1)
+        ]
+        if nearly_out:
+            self._count("turned back")
+            return actions + [action for deck in nearly_out for action in self._seek(deck)]
         if self._families and self._rng.random() < SHARE:
             return actions + self._any()
         name = list(self._gestures)[int(self._rng.integers(len(self._gestures)))]
