@@ -26,6 +26,7 @@ from sfa_engine.bench.rig import (
     Rig,
     Running,
     bundle_of,
+    chosen_of,
     costs_of,
     noise,
     result,
@@ -36,7 +37,6 @@ from sfa_engine.cli import screen
 from sfa_engine.engine.command import Op
 from sfa_engine.engine.layout import BLOCKS, LATENCY
 from sfa_engine.engine.ring import Command
-from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.host import build
 from sfa_engine.host.offline import Offline
 from sfa_engine.system.child import wait_for
@@ -80,11 +80,9 @@ def run_bench(
         "lives": lambda: bench_lives(device),
         "stage": bench_stage,
     }
-    for name in only:
-        if name not in parts:
-            raise Refused(f'no part "{name}"', did_you_mean(name, parts) or ", ".join(parts))
+    wanted = chosen_of(parts, only)
     # Run by run, not part by part: a machine that slows down does so for all parts.
-    chosen = [(run, name) for run in range(runs) for name in parts if not only or name in only]
+    chosen = [(run, name) for run in range(runs) for name in wanted]
     results: list[list[Result]] = [[] for _ in range(runs)]
     with screen.progress_bar("bench", quiet=quiet) as bar:
         for done, (run, name) in enumerate(chosen):

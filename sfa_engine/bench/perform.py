@@ -46,6 +46,7 @@ from sfa_engine.bench.rig import (
     Rig,
     Running,
     bundle_of,
+    chosen_of,
     noise,
     result,
 )
@@ -55,7 +56,7 @@ from sfa_engine.desk.effects import KIND_NAMES
 from sfa_engine.engine.command import Op
 from sfa_engine.engine.memory import Memory
 from sfa_engine.engine.ring import Command
-from sfa_engine.errors import EngineError, Refused, did_you_mean
+from sfa_engine.errors import EngineError, Refused
 from sfa_engine.host.offline import Offline
 from sfa_engine.library.bundle import write_bundle_arrays
 
@@ -123,10 +124,7 @@ def run_bench(
         "live": lambda bar: bench_live(minutes, device, bar),
         "replay": lambda bar: _replay(minutes, kills, device, bar),
     }
-    for name in only:
-        if name not in parts:
-            raise Refused(f'no part "{name}"', did_you_mean(name, parts) or ", ".join(parts))
-    wanted = [name for name in parts if not only or name in only]
+    wanted = chosen_of(parts, only)
     # Run by run, not part by part: a machine that slows down does so for all parts.
     chosen = [(run, name) for run in range(runs) for name in wanted if run == 0 or name in costly]
     results: list[list[Result]] = [[] for _ in range(runs)]

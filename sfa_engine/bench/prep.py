@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from sfa_engine.bench.rig import RATE, SETTLE_S, Result, Rig, bundle_of, result
+from sfa_engine.bench.rig import RATE, SETTLE_S, Result, Rig, bundle_of, chosen_of, result
 from sfa_engine.bench.separate import ask_measured
 from sfa_engine.cli import screen
 from sfa_engine.cli.analyze import WORKER
 from sfa_engine.cli.backstage import backstage
 from sfa_engine.demo.groove import GROOVES, render_groove
 from sfa_engine.desk import DECK_NUMBERS
-from sfa_engine.errors import EngineError, Refused, did_you_mean
+from sfa_engine.errors import EngineError
 from sfa_engine.wire.blocking import SocketClient
 
 LONG_TRACK_S = 300.0
@@ -54,14 +54,10 @@ def run_bench(
             "analysis": bench_analysis,
             "crowd": lambda: bench_crowd(tracks, engine, device, bar),
         }
-        for name in only:
-            if name not in parts:
-                raise Refused(f'no part "{name}"', did_you_mean(name, parts) or ", ".join(parts))
         results = []
-        for name, part in parts.items():
-            if not only or name in only:
-                bar(0.0, f"bench: {name}")
-                results += part()
+        for name in chosen_of(parts, only):
+            bar(0.0, f"bench: {name}")
+            results += parts[name]()
         bar(1.0, "bench")
     return results
 

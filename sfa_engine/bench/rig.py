@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from sfa_engine.bench import null_client
 from sfa_engine.engine.layout import BLOCKS
 from sfa_engine.engine.memory import Memory
-from sfa_engine.errors import EngineError, SfaError
+from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.run.folders import memory_path
 from sfa_engine.system.child import spawned, wait_for
@@ -33,6 +33,21 @@ SETTLE_S = 1.0
 BUSY_DECKS = (1, 2)  # however many there are: the figures say "2x4"
 Samples = npt.NDArray[np.int16]
 Result = dict[str, Any]
+
+
+def chosen_of(parts: Iterable[str], only: Collection[str]) -> list[str]:
+    """Return the parts of a bench that are wanted, in their order; all if none is named.
+
+    Raises
+    ------
+    Refused
+        There is no such part.
+    """
+    names = list(parts)
+    for name in only:
+        if name not in names:
+            raise Refused(f'no part "{name}"', did_you_mean(name, names) or ", ".join(names))
+    return [name for name in names if not only or name in only]
 
 
 def result(name: str, value: float, unit: str, n: int, baseline: float | None = None) -> Result:

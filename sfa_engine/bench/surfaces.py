@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from sfa_engine.bench import clock_parts, midi_peer, osc_parts
-from sfa_engine.bench.rig import RATE, SETTLE_S, Result, Rig, result
+from sfa_engine.bench.rig import RATE, SETTLE_S, Result, Rig, chosen_of, result
 from sfa_engine.cli import screen
 from sfa_engine.engine.intents import OPERATIONS
 from sfa_engine.engine.layout import BLOCKS
 from sfa_engine.engine.memory import Memory
 from sfa_engine.engine.midi import BINDING, LIGHT, Action, Encoding, Kind, key
 from sfa_engine.engine.midi_rings import TableWriter
-from sfa_engine.errors import EngineError, Refused, did_you_mean
+from sfa_engine.errors import EngineError
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.system.child import wait_for
 from sfa_engine.system.runtime_files import HOST_SOCKET
@@ -62,10 +62,7 @@ def run_bench(*, only: tuple[str, ...], presses: int, quiet: bool) -> list[Resul
         "midi-no-stage": lambda: bench_midi("midi_hot_no_stage", presses, with_stage=False),
         "osc": lambda: osc_parts.bench_osc(OSC_S, None),
     }
-    for name in only:
-        if name not in parts:
-            raise Refused(f'no part "{name}"', did_you_mean(name, parts) or ", ".join(parts))
-    chosen = [name for name in parts if not only or name in only]
+    chosen = chosen_of(parts, only)
     results = []
     with screen.progress_bar("bench", quiet=quiet) as bar:
         for done, name in enumerate(chosen):

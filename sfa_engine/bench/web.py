@@ -27,13 +27,14 @@ from sfa_engine.bench.rig import (
     Result,
     Rig,
     bundle_of,
+    chosen_of,
     process_cpu_s,
     pss_mb,
     result,
 )
 from sfa_engine.cli import screen
 from sfa_engine.engine.layout import LATENCY
-from sfa_engine.errors import EngineError, Refused, did_you_mean
+from sfa_engine.errors import EngineError
 from sfa_engine.system.child import wait_for
 from sfa_engine.system.process_lock import lock_holder
 from sfa_engine.system.runtime_files import WEB_LOCK
@@ -82,10 +83,7 @@ def run_bench(
         "crowd": lambda site: bench_crowd(site, seconds),
         "page": lambda site: bench_page(site, presses),
     }
-    for name in only:
-        if name not in parts:
-            raise Refused(f'no part "{name}"', did_you_mean(name, parts) or ", ".join(parts))
-    chosen = [name for name in parts if not only or name in only]
+    chosen = chosen_of(parts, only)
     results = []
     with screen.progress_bar("bench", quiet=quiet) as bar:
         for done, name in enumerate(chosen):

@@ -6,8 +6,8 @@
 =====================  ==========================================================
 
 A second import of a sound adds a member, not a copy. A track that the machine has is the machine's,
-whoever else has it; an account that leaves it to nobody takes it to the trash. Accounts are numbers
-of another program's database, from 1; 0 is the machine.
+even if accounts have it too; the last account that leaves a track moves it to the trash. Accounts
+are numbers of another program's database, from 1; 0 is the machine.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ class ModerationVerbs:
     async def library_delete(
         self, words: Words, dry_run: bool = False, force: bool = False, after: Count = 0
     ) -> dict[str, Any]:
-        """Move a query's tracks to the trash, whoever has them; a page at a time.
+        """Move a query's tracks to the trash, for all accounts; a page at a time.
 
         With `dry_run` nothing is changed: ``tracks`` says how many there are. The answer has an
         item for each track, and in ``after`` where the next page begins, 0 after the last.
