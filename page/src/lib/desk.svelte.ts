@@ -298,10 +298,11 @@ export class Desk {
 
   private async describe() {
     try {
-      const { controls } = await api.get<{ controls: ControlInfo[] }>("/api/describe");
+      const { controls } = await api.get<{ controls: ControlInfo[] }>("/api/controls");
       const fresh = new Map(controls.map((info) => [info.path, info]));
       if (!isSame(this.infos, fresh)) this.infos = fresh;
       this.error = null;
+      this.joinSoon(0);
     } catch (error) {
       this.error = error;
     }
@@ -333,7 +334,8 @@ export class Desk {
   private join() {
     this.joinTimer = undefined;
     if (document.visibilityState === "hidden") return;
-    const paths = new Set(this.needed.keys());
+    // One path without a value, a button or one of another version, would refuse all of them.
+    const paths = new Set([...this.needed.keys()].filter((path) => this.hasValue(path)));
     if (!paths.size) {
       this.pause();
       return;
@@ -342,6 +344,11 @@ export class Desk {
     this.joined = paths;
     const leave = channel.join("playback", this.listen, patternsOf(paths, MAX_PATTERNS));
     this.leave ??= leave;
+  }
+
+  private hasValue(path: string): boolean {
+    const info = this.infos.get(path);
+    return info !== undefined && info.kind !== "button" && !info.planned;
   }
 
   private pause() {
