@@ -13,7 +13,7 @@ import { lineOf } from "./api/problem";
 import { CallError, now_s, type TopicEvent } from "./channel";
 import { channel, connection } from "./connection.svelte";
 import { patternsOf, type ControlInfo, type Hue, type Value } from "./controls";
-import { shown, textOf } from "./text";
+import { captionOf, shown, textOf } from "./text";
 import { toasts } from "./toast.svelte";
 import { t } from "./strings";
 import { snapped, stepped, travelOf, valueAt, type Scale } from "./travel";
@@ -56,13 +56,13 @@ export class Control {
   }
 
   get label(): string {
-    return this.info?.label ?? "";
+    return captionOf(this.info?.label ?? "");
   }
 
   /** What a screen reader says it is. */
   get name(): string {
     const info = this.info;
-    return info ? `${info.label}, ${placeOf(info.path)}` : this.path;
+    return info ? `${this.label}, ${placeOf(info.path)}` : this.path;
   }
 
   get hue(): Hue {
