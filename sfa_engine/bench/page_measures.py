@@ -221,9 +221,9 @@ _SHOWN = """
 ({ path, value, timeoutMs }) => new Promise((resolve, reject) => {
   const began = performance.now();
   const look = () => {
-    const slider = document.querySelector(`[data-path="${path}"][aria-valuenow]`);
+    const slider = document.querySelector(`[data-control="${path}"][aria-valuenow]`);
     const now = performance.now() - began;
-    const isOpen = document.documentElement.dataset.connection === "open";
+    const isOpen = document.documentElement.dataset.connection === "online";
     if (isOpen && slider && Math.abs(Number(slider.getAttribute("aria-valuenow")) - value) < 0.01)
       resolve(now);
     else if (now > timeoutMs) reject(new Error(
