@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -71,9 +72,28 @@ def run_bench(
         with demo_site(device) as site:
             for done, name in enumerate(chosen):
                 bar(done / len(chosen), f"bench: {name}")
-                results += parts[name](site)
+                with _in_one_line():
+                    results += parts[name](site)
         bar(1.0, "bench")
     return results
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Turn an error of the browser into one of ours.
+
+    Raises
+    ------
+    EngineError
+        The page does not show what is to be measured.
+    """
+    from playwright.sync_api import Error
+
+    try:
+        yield
+    except Error as error:
+        said = error.message.strip().splitlines()[0]
+        raise EngineError(f"the page: {said}", "see page/README.md for its attributes") from None
 
 
 def bench_decks(site: DemoSite, seconds: float) -> list[Result]:

@@ -59,7 +59,9 @@ function draw() {{
 box.addEventListener("scroll", () => setTimeout(draw, {late_ms}));
 setTimeout(draw, 20);
 </script>"""
-SLIDER = """<html data-connection="open"><div data-path="crossfader" aria-valuenow="5"></div>"""
+SLIDER = (
+    """<html data-connection="online"><div data-control="crossfader" aria-valuenow="5"></div>"""
+)
 
 
 def test_a_frame_lasts_from_one_drawing_task_to_the_next():
@@ -175,7 +177,9 @@ def test_the_true_state_is_waited_for_after_sleep(page):
     fall_asleep(page)
     wake_up(page)
     assert page.evaluate("document.visibilityState") == "visible"
-    page.evaluate("setTimeout(() => document.querySelector('[data-path]').ariaValueNow = '7', 400)")
+    page.evaluate(
+        "setTimeout(() => document.querySelector('[data-control]').ariaValueNow = '7', 400)"
+    )
     assert 200 < ms_until_shown(page, "crossfader", 7.0) < 3000
     with pytest.raises(Exception, match="crossfader is 7, not 9"):
         ms_until_shown(page, "crossfader", 9.0, timeout_s=0.1)
