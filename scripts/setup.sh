@@ -44,6 +44,7 @@ if [[ $purpose == test ]]; then
     want ffmpeg command -v ffmpeg # makes files to be read
     want sox command -v sox # another reader of what is recorded
     want liblo-tools command -v oscsend # OSC peers that are not ours
+    want chromium command -v chromium # shows the web UI
     want gcc command -v gcc # one test counts calls of malloc
     want libc6-dev test -e /usr/include/stdlib.h
 fi

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from sfa_engine.web import openapi
 from sfa_engine.web.endpoint import Endpoint, Table
@@ -30,9 +30,7 @@ class Documents:
     def endpoints(self) -> list[Endpoint]:
         """Return their endpoints."""
         page, document = "Show the API.", "Return the API as OpenAPI 3.1."
-        to_page = "Go to the page of the API."
         return [
-            Endpoint("GET", "/", to_page, _to_page, success=307, is_json=False),
             Endpoint("GET", "/api", page, self._page, is_json=False),
             Endpoint("GET", "/api/openapi.json", document, self._document),
         ]
@@ -49,7 +47,3 @@ class Documents:
             document = msgspec.json.encode(openapi.document(table.endpoints))
             self._made = table, document, openapi.page(table.endpoints)
         return self._made
-
-
-async def _to_page(_exchange: Exchange) -> Response:
-    return RedirectResponse("/api")

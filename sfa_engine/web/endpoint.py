@@ -40,6 +40,8 @@ class Endpoint:
         How often it may be used.
     is_welcome : bool
         Whether it serves the network before there is a first user.
+    is_page : bool
+        Whether it is a part of the web UI, and so no operation of the API.
     verb : Described, optional
         The verb that it calls.
     success : int
@@ -63,6 +65,7 @@ class Endpoint:
     right: Right | None = None
     rate: Rate = Rate.READ
     is_welcome: bool = False
+    is_page: bool = False
     verb: Described | None = None
     success: int = 200
     is_json: bool = True

@@ -21,11 +21,14 @@ class Health:
     Parameters
     ----------
     engine, backstage : Link
+    build : str
+        Of the web UI; a page of another one offers to load this.
     """
 
-    def __init__(self, engine: Link, backstage: Link) -> None:
+    def __init__(self, engine: Link, backstage: Link, build: str = "") -> None:
         self._engine = engine
         self._backstage = backstage
+        self._build = build
 
     def endpoints(self) -> list[Endpoint]:
         """Return its endpoints."""
@@ -34,7 +37,12 @@ class Health:
 
     async def _show(self, _exchange: Exchange) -> Response:
         word, backstage = await asyncio.gather(self._word(), self._has_backstage())
-        shown = {"health": word, "backstage": backstage, "version": __version__}
+        shown = {
+            "health": word,
+            "backstage": backstage,
+            "version": __version__,
+            "page": self._build,
+        }
         return answer(shown, 503 if word == "down" else 200)
 
     async def _word(self) -> str:

@@ -35,7 +35,7 @@ def statuses(endpoint: Endpoint) -> list[int]:
 
 def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     """Return the OpenAPI document."""
-    listed = list(endpoints)
+    listed = [one for one in endpoints if not one.is_page]
     bodies = [each.body for each in listed if each.body is not None]
     schemas, components = msgspec.json.schema_components(
         bodies, ref_template="#/components/schemas/{name}"
@@ -178,7 +178,8 @@ def _identifier(one: Endpoint) -> str:
 
 def page(endpoints: Iterable[Endpoint]) -> str:
     """Return the API as a page for people, which needs no script."""
-    rows = "\n".join(_row(one) for one in sorted(endpoints, key=lambda one: one.path))
+    listed = sorted((one for one in endpoints if not one.is_page), key=lambda one: one.path)
+    rows = "\n".join(map(_row, listed))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -17,6 +17,7 @@ from sfa_engine.web.audit_delivery import deliver
 from sfa_engine.web.calls import Calls
 from sfa_engine.web.catalogue import Catalogue, Described
 from sfa_engine.web.channel import Channel
+from sfa_engine.web.controls import Controls
 from sfa_engine.web.database import FILE, Database
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.endpoint import Table
@@ -26,6 +27,7 @@ from sfa_engine.web.link import Link, Links
 from sfa_engine.web.many_users import ManyUsers
 from sfa_engine.web.metrics import Metrics
 from sfa_engine.web.named_verbs import NamedVerbs
+from sfa_engine.web.page import Page
 from sfa_engine.web.password import Passwords
 from sfa_engine.web.people import People, SessionLock
 from sfa_engine.web.playback import Playback
@@ -90,6 +92,7 @@ class Service:
         self._files = TrackFiles(named)
         self._uploads = Uploads(named, data / FOLDER, settings.upload_mb)
         static = StaticFiles()
+        page = Page(static)
         metrics = Metrics(self._own[0])
         calls = Calls(
             lambda: self.table,
@@ -102,9 +105,11 @@ class Service:
         self._playback = Playback(engine)
         channel = Channel(settings.names, self.gate, calls, self._activity, self._playback)
         self._fixed = (
-            *Health(*self._own).endpoints(),
+            *Health(*self._own, page.build).endpoints(),
             *metrics.endpoints(),
             *static.endpoints(),
+            *page.endpoints(),
+            *Controls(self._own[0]).endpoints(),
             *Documents(lambda: self.table).endpoints(),
             *SignIn(database, passwords).endpoints(),
             *People(database, lock).endpoints(),

@@ -30,9 +30,8 @@ class StaticFiles:
 
     def endpoints(self) -> list[Endpoint]:
         """Return their endpoints."""
-        page, file = "The page of one-time links.", "A file of the pages."
+        file = "A file of the pages."
         return [
-            Endpoint("GET", "/welcome", page, self._welcome, is_welcome=True, is_json=False),
             Endpoint(
                 "GET",
                 "/static/{file}",
@@ -43,9 +42,6 @@ class StaticFiles:
                 is_json=False,
             ),
         ]
-
-    async def _welcome(self, _exchange: Exchange) -> Response:
-        return self.answer("welcome.html")
 
     async def _file(self, exchange: Exchange) -> Response:
         name = exchange.path["file"]

@@ -1,0 +1,59 @@
+/**
+ * The offset from the server's clock to ours, by the sliding minimum of (arrival - sent). Pure.
+ *
+ * The quickest message of the last minute was delayed least; half of the quickest round trip is
+ * what even that one took. Jitter of the network only ever adds.
+ */
+
+const WINDOW_S = 60;
+
+interface Sample {
+  at: number;
+  excess: number;
+}
+
+class SlidingMinimum {
+  private samples: Sample[] = []; // rising in time and in excess
+
+  add(at: number, excess: number) {
+    const isBetter = (sample: Sample) => sample.excess < excess && sample.at >= at - WINDOW_S;
+    this.samples = [...this.samples.filter(isBetter), { at, excess }];
+  }
+
+  get value(): number | undefined {
+    return this.samples[0]?.excess;
+  }
+}
+
+export class ServerClock {
+  private delay = new SlidingMinimum();
+  private trip = new SlidingMinimum();
+
+  /** Take a message in that was sent at `time_s` of the server and arrived at `arrival_s` of ours. */
+  add(time_s: number, arrival_s: number) {
+    this.delay.add(arrival_s, arrival_s - time_s);
+  }
+
+  /** Take the answer to a ping in, which we sent at `sent_s`. */
+  addPong(time_s: number, sent_s: number, arrival_s: number) {
+    this.add(time_s, arrival_s);
+    this.trip.add(arrival_s, arrival_s - sent_s);
+  }
+
+  /** Forget everything: another server, or a sleep that stopped one of the clocks. */
+  reset() {
+    this.delay = new SlidingMinimum();
+    this.trip = new SlidingMinimum();
+  }
+
+  /** Ours minus the server's, in seconds; undefined before the first message. */
+  get offset_s(): number | undefined {
+    const delay = this.delay.value;
+    return delay === undefined ? undefined : delay - (this.trip.value ?? 0) / 2;
+  }
+
+  /** Return the server's time at one of ours; ours itself before the first message. */
+  serverTime(now_s: number): number {
+    return now_s - (this.offset_s ?? 0);
+  }
+}
