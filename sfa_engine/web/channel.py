@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from sfa_engine.errors import Refused
 from sfa_engine.web.activity import Activity
-from sfa_engine.web.app import HEADER_PAIRS, check_host, normal_names
+from sfa_engine.web.app import HEADER_PAIRS, check_host, check_single, normal_names
 from sfa_engine.web.calls import Calls
 from sfa_engine.web.channel_client import ChannelClient
 from sfa_engine.web.endpoint import Endpoint
@@ -99,6 +99,7 @@ class Channel:
         """Return what a connection is signed in by; None if its first message has to say."""
         headers = connection.headers
         check_host(headers, self._names)
+        check_single(headers)
         if connection.scope["path"] != PATH:
             raise Problem(404, f'no channel "{connection.scope["path"]:.100}"', f"see {PATH}")
         if not self._gate.has_users and not is_loopback(address):

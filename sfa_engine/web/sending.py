@@ -21,6 +21,8 @@ from sfa_engine.web.problem import Problem
 from sfa_engine.web.ranges import Span
 from sfa_engine.web.zip_layout import Layout
 
+IS_FILE = "is_file"  # in the state of a request: a browser that plays a file may pause
+
 
 class Pieces(Response):
     """An answer made of pieces, which has files open until it is sent.
@@ -59,6 +61,7 @@ class Pieces(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; nothing but its head to a HEAD request."""
         start = {"status": self.status_code, "headers": self.raw_headers}
+        scope.setdefault("state", {})[IS_FILE] = True
         gone = asyncio.ensure_future(_wait_gone(receive))
         try:
             await send({"type": "http.response.start", **start})
