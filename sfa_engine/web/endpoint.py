@@ -50,6 +50,8 @@ class Endpoint:
         Media type of its answer, if that is the bytes of files.
     has_parts : bool
         Whether it sends parts of them, and nothing if the client has them.
+    formats : tuple of str
+        Of its answer, by the parameter `format` of the query; the first one without it.
     takes : str
         Media type of its body, if that is no JSON.
     """
@@ -69,6 +71,7 @@ class Endpoint:
     sends: str = ""
     has_parts: bool = False
     takes: str = ""
+    formats: tuple[str, ...] = ()
 
     @property
     def has_body(self) -> bool:
