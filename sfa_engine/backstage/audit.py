@@ -147,18 +147,10 @@ class Auditor:
 
     async def _audited(self, change: _Open, invoke: Invoke) -> Any:
         await self._look(change)
-        mark = _OPEN.set(change)
-        try:
+        async with self._recorded(change):
             result = invoke()
             if isawaitable(result):
                 result = await result
-        except Exception as error:
-            _OPEN.reset(mark)
-            await self._write(change, _outcome(error))
-            raise
-        _OPEN.reset(mark)
-        if not change.is_written:
-            await self._write(change, audit.OK)
         return result
 
     @asynccontextmanager
@@ -170,6 +162,12 @@ class Auditor:
                     change.before = await _state(connection, change)
             except SfaError as error:  # the verb says what is wrong
                 logger.debug("%s: %s", change.verb, error)
+        async with self._recorded(change):
+            yield
+
+    @asynccontextmanager
+    async def _recorded(self, change: _Open) -> AsyncIterator[None]:
+        """Write the row of a change: in its transaction, or after it if it has none."""
         mark = _OPEN.set(change)
         try:
             yield
