@@ -6,16 +6,18 @@
                   └──────────────────────────── after the verb: the row, if none is written yet
 
 So a change of the library and its row are one transaction. The actor is the one that the server
-gives with the request; no verb has to know of the log.
+gives with the request; no verb has to know of the log, but those that change many things: they
+say which (`part`), and each part has a row in place of the one of the verb.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any
 
@@ -32,7 +34,7 @@ Invoke = Callable[[], Any]
 # Not of scope `read`, and yet no change; a play is in the history, which is a log by itself.
 _HARMLESS = frozenset(
     {
-        *("prep.quota", "library.played", "kits.decode"),
+        *("prep.quota", "library.played", "kits.decode", "library.daily", "library.usage"),
         *("webhooks.list", "webhooks.show", "webhooks.deliveries", "audit.list", "audit.add"),
     }
 )
@@ -64,10 +66,13 @@ class _Open:
         That it changes.
     before : mapping, optional
         Their state before.
+    numbers : tuple of int
+        Of the tracks or jobs that it changes, where these are many.
     is_written : bool
         Whether the row is.
     """
 
+    auditor: Auditor
     verb: str
     actor: Actor
     surface: str
@@ -76,6 +81,7 @@ class _Open:
     track: int | None = None
     webhook: int | None = None
     before: Mapping[str, Any] | None = None
+    numbers: tuple[int, ...] = ()
     is_written: bool = False
 
     @property
@@ -88,6 +94,8 @@ class _Open:
         before, changed = audit.changes(self.before, after)
         if outcome != audit.OK or not self.has_state:
             before = changed = None
+        if self.numbers:
+            changed = {**(changed or {}), "numbers": audit.ranges(self.numbers)}
         return Entry(
             at_s=at_s,
             account=self.actor.account,
@@ -135,24 +143,41 @@ class Auditor:
         sent = {n: v for n, v in given.items() if n not in verb.defaults or v != verb.defaults[n]}
         if (secret := _SECRET.get(verb.name)) in sent:
             sent[secret] = audit.HIDDEN
-        return self._audited(_Open(verb.name, actor, surface, _target(given), sent), invoke)
+        return self._audited(_Open(self, verb.name, actor, surface, _target(given), sent), invoke)
 
     async def _audited(self, change: _Open, invoke: Invoke) -> Any:
         await self._look(change)
-        mark = _OPEN.set(change)
-        try:
+        async with self._recorded(change):
             result = invoke()
             if isawaitable(result):
                 result = await result
+        return result
+
+    @asynccontextmanager
+    async def part(self, change: _Open) -> AsyncIterator[None]:
+        """Write down what a block changes as a row of its own."""
+        if change.has_state:
+            try:
+                async with self.database.reading() as connection:
+                    change.before = await _state(connection, change)
+            except SfaError as error:  # the verb says what is wrong
+                logger.debug("%s: %s", change.verb, error)
+        async with self._recorded(change):
+            yield
+
+    @asynccontextmanager
+    async def _recorded(self, change: _Open) -> AsyncIterator[None]:
+        """Write the row of a change: in its transaction, or after it if it has none."""
+        mark = _OPEN.set(change)
+        try:
+            yield
         except Exception as error:
             _OPEN.reset(mark)
-            code = f"{error.code}: {error.message}" if isinstance(error, SfaError) else "fault"
-            await self._write(change, code)
+            await self._write(change, _outcome(error))
             raise
         _OPEN.reset(mark)
         if not change.is_written:
             await self._write(change, audit.OK)
-        return result
 
     async def _look(self, change: _Open) -> None:
         """Find what is to be changed, and read its state."""
@@ -191,6 +216,38 @@ class Auditor:
             logger.error("no audit row of %s by %s: %s", change.verb, change.actor.name, error)  # noqa: TRY400 - one line
 
 
+@asynccontextmanager
+async def part(track: int | None = None, *, numbers: Sequence[int] = ()) -> AsyncIterator[None]:
+    """Write down what a block of a verb changes as a row of its own, in place of the verb's.
+
+    Parameters
+    ----------
+    track : int, optional
+        That it changes: the row has its state before and after.
+    numbers : sequence of int
+        Of tracks that it changes without a change of their state, as by queueing jobs for them.
+    """
+    whole = _OPEN.get()
+    if whole is None:
+        yield
+        return
+    whole.is_written = True
+    target = f"track {track}" if track is not None else _many("track", numbers)
+    own = replace(
+        whole, target=target, track=track, before=None, numbers=tuple(numbers), is_written=False
+    )
+    async with own.auditor.part(own):
+        yield
+
+
+def note_jobs(numbers: Sequence[int]) -> None:
+    """Note which jobs a verb is about to change, however it names them: as all that failed."""
+    change = _OPEN.get()
+    if change is not None and numbers:
+        change.target = change.target or _many("job", numbers)
+        change.numbers = tuple(numbers) if len(numbers) > 1 else ()
+
+
 def is_change(verb: Verb, params: Mapping[str, Any]) -> bool:
     """Return whether a call of a verb is written down."""
     if params.get("dry_run"):
@@ -207,8 +264,21 @@ def _target(params: Mapping[str, Any]) -> str:
         value = params.get(name)
         if value not in (None, "", []):
             few = value if isinstance(value, list) else [value]
+            if all(type(each) is int for each in few):
+                return _many(name.removesuffix("s"), few)
             return f"{name} {', '.join(str(audit.cleaned(each)) for each in few[:5])}"
     return ""
+
+
+def _many(name: str, numbers: Sequence[int]) -> str:
+    """Return things as the target of a row: ``track 7``, ``tracks 1-200``."""
+    if len(numbers) == 1:
+        return f"{name} {numbers[0]}"
+    return f"{name}s {next(iter(audit.ranges(numbers)), '')}"
+
+
+def _outcome(error: Exception) -> str:
+    return f"{error.code}: {error.message}" if isinstance(error, SfaError) else "fault"
 
 
 async def _track_of(connection: Connection, word: str) -> int | None:

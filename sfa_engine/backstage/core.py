@@ -46,6 +46,7 @@ from sfa_engine.backstage.verbs.profiles import ProfileVerbs
 from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
 from sfa_engine.backstage.verbs.separations import SeparationVerbs
 from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
+from sfa_engine.backstage.verbs.usage import UsageVerbs
 from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
 from sfa_engine.backstage.watch_folders import FolderWatcher
 from sfa_engine.backstage.webhooks.address import networks_of
@@ -120,6 +121,7 @@ class Core:
             **exported(NotificationVerbs(context.database, self.notifier)),
             **exported(WebhookVerbs(self._sender, networks)),
             **exported(AuditVerbs(context.database)),
+            **exported(UsageVerbs(context)),
         }
 
     @classmethod

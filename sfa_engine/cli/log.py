@@ -3,114 +3,23 @@
 from __future__ import annotations
 
 import heapq
-import os
 import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import BinaryIO
 
 import click
 
 from sfa_engine.errors import Refused
 from sfa_engine.run import config as configuration
-from sfa_engine.system.log import KEPT_FILES, LEVELS, RECORD, escape, numbered, unescape
+from sfa_engine.system.log import LEVELS, unescape
+from sfa_engine.system.log_tail import PROCESSES, Record, Tail
 
-PROCESSES = ("supervisor", "host", "stage", "backstage", "web")
 FOLLOW_POLL_S = 0.2  # between two reads of the files
-CHUNK = 1 << 16
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-@dataclass(frozen=True)
-class Record:
-    """One line of a log.
-
-    Parameters
-    ----------
-    at_s : float
-        Since 1970. A line without a time, as of a crash, has that of the line before it.
-    level : str
-    text : str
-        The whole line, as it is in the file.
-    """
-
-    at_s: float
-    level: str
-    text: str
-
-
-class Parser:
-    """Parses the lines of one file."""
-
-    def __init__(self) -> None:
-        self._at_s = 0.0
-
-    def parse(self, line: bytes) -> Record | None:
-        """Parse a line; None for an empty one."""
-        text = line.decode(errors="backslashreplace").rstrip("\r\n")
-        found = RECORD.match(text)
-        if found:
-            try:
-                self._at_s = datetime.fromisoformat(found[1]).timestamp()
-            except (ValueError, OverflowError):
-                found = None
-        if found:
-            return Record(self._at_s, found[2].lower(), text)
-        # Not written by our code: a library before logging started, or the interpreter's crash.
-        return Record(self._at_s, "error", f"    {escape(text)}") if text else None
-
-
-class Tail:
-    """A log from its oldest record on, followed across rotations."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._rest = b""
-        self._parser = Parser()
-        self._files: list[BinaryIO] = []
-
-    def _open(self) -> None:
-        """Open the files that are newer than the last one, whose names may move meanwhile."""
-        newer: list[BinaryIO] = []
-        for number in range(KEPT_FILES + 1):
-            try:
-                file = numbered(self._path, number).open("rb")
-            except OSError:
-                continue
-            if any(_is_same(file, known) for known in newer):
-                file.close()
-            elif self._files and _is_same(file, self._files[-1]):
-                file.close()
-                break
-            else:
-                newer.insert(0, file)
-        self._files += newer
-
-    def read(self) -> Iterator[Record]:
-        """Yield the records since the last call; an unfinished line waits for its end."""
-        self._open()
-        while self._files:
-            while data := self._files[0].read(CHUNK):
-                *lines, self._rest = (self._rest + data).split(b"\n")
-                yield from filter(None, map(self._parser.parse, lines))
-            if len(self._files) == 1:
-                return
-            self._files.pop(0).close()
-
-    def close(self) -> None:
-        """Close the files."""
-        for file in self._files:
-            file.close()
-
-
-def _is_same(one: BinaryIO, other: BinaryIO) -> bool:
-    return os.path.sameopenfile(one.fileno(), other.fileno())
 
 
 def show(tails: list[Tail], begin_s: float, level: str, *, follow: bool) -> Iterator[Record]:

@@ -67,7 +67,7 @@ def add(name: str, role: str) -> None:
     with _accounts() as connection:
         made = users.add(connection, SYSTEM, name, role)
         secret = secrets.add_link(connection, made)
-    click.echo(f"{name} is a {role}. Hand over this link, which is valid for three days:")
+    click.echo(f"{name} is {_a(role)}. Hand over this link, which is valid for three days:")
     _show_link(f"{_base()[1]}/welcome#{secret}")
 
 
@@ -93,7 +93,7 @@ def role(name: str, role: str) -> None:
 
     with _accounts() as connection:
         users.set_role(connection, SYSTEM, name, role)
-    click.echo(f"{name} is a {role}")
+    click.echo(f"{name} is {_a(role)}")
 
 
 @user.command()
@@ -267,6 +267,10 @@ def _show_link(link: str) -> None:
         except ImportError:
             return
         segno.make(link).terminal(compact=True)
+
+
+def _a(role: str) -> str:
+    return f"{'an' if role[0] in 'aeiou' else 'a'} {role}"
 
 
 def _day(at_s: float | None) -> str:

@@ -19,6 +19,7 @@ OK = "ok"
 MAX_JSON = 4000  # bytes of params, before and after, each
 MAX_TEXT = 300  # characters of a text in them
 MAX_ITEMS = 20  # of a list
+MAX_LINE, MAX_LINES = 280, 12  # of numbers: within MAX_JSON
 HIDDEN = "(hidden)"
 KEPT_SINCE = "audit-kept-since"  # settings: what the trigger compares with
 _SECRET = ("secret", "password", "token", "authorization")
@@ -129,6 +130,28 @@ async def prune(connection: Connection, kept_since_s: float) -> int:
     )
     await set_setting(connection, KEPT_SINCE, 0.0)
     return gone
+
+
+def ranges(numbers: Iterable[int]) -> list[str]:
+    """Return whole numbers as short texts: ``["1-200, 203"]``, as many as a row keeps."""
+    parts: list[str] = []
+    ordered = sorted({*numbers})
+    at = 0
+    while at < len(ordered):
+        first = last = ordered[at]
+        while at < len(ordered) and ordered[at] <= last + 1:
+            last = ordered[at]
+            at += 1
+        parts.append(f"{first}-{last}" if last > first else f"{first}")
+    lines = [""]
+    for part in parts:
+        if len(lines[-1]) + len(part) > MAX_LINE:
+            lines.append("")
+        lines[-1] += f", {part}" if lines[-1] else part
+    return [
+        *lines[:MAX_LINES],
+        *([f"(and {len(lines) - MAX_LINES} more lines)"] if lines[MAX_LINES:] else []),
+    ]
 
 
 def cleaned(value: Any, name: str = "") -> Any:

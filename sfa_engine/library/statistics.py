@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfa_engine.library.database import Database, row, rows
+from sfa_engine.library.ownership import EVERYTHING
 from sfa_engine.library.places import Places
 from sfa_engine.library.track import STATES
 
@@ -39,23 +40,29 @@ class Numbers:
     duration_s: float
 
 
-async def numbers(database: Database) -> Numbers:
-    """Count the content of the library."""
+async def numbers(database: Database, within: str = EVERYTHING) -> Numbers:
+    """Count the content of the library, of tracks that fit a condition."""
+    of_tracks = f"track_id IN (SELECT id FROM tracks WHERE {within})"  # noqa: S608
     async with database.reading() as connection:
         states = dict.fromkeys(STATES, 0) | {
             found["state"]: found["n"]
             for found in await rows(
                 connection,
-                "SELECT state, count(*) AS n FROM tracks WHERE deleted_at IS NULL GROUP BY state",
+                "SELECT state, count(*) AS n FROM tracks"  # noqa: S608
+                f" WHERE deleted_at IS NULL AND {within} GROUP BY state",
             )
         }
         found = await row(
             connection,
-            "SELECT (SELECT count(*) FROM tracks WHERE deleted_at IS NOT NULL) AS removed,"
-            " (SELECT count(DISTINCT track_id) FROM stems WHERE name <> 'mix') AS separated,"
-            " (SELECT count(*) FROM analyses) AS analysed,"
-            " (SELECT count(*) FROM cues) AS cues, (SELECT count(*) FROM playlists) AS playlists,"
-            " (SELECT total(duration_s) FROM tracks WHERE deleted_at IS NULL) AS duration_s",
+            "SELECT (SELECT count(*) FROM tracks"  # noqa: S608
+            f" WHERE deleted_at IS NOT NULL AND {within}) AS removed,"
+            " (SELECT count(DISTINCT track_id) FROM stems"
+            f" WHERE name <> 'mix' AND {of_tracks}) AS separated,"
+            f" (SELECT count(*) FROM analyses WHERE {of_tracks}) AS analysed,"
+            f" (SELECT count(*) FROM cues WHERE {of_tracks}) AS cues,"
+            " (SELECT count(*) FROM playlists) AS playlists,"
+            " (SELECT total(duration_s) FROM tracks"
+            f" WHERE deleted_at IS NULL AND {within}) AS duration_s",
         )
     assert found is not None
     return Numbers(tracks=sum(states.values()), states=states, **dict(found))
@@ -69,16 +76,21 @@ async def storage(places: Places) -> Storage:
 def _storage(places: Places) -> Storage:
     trash = _size_bytes(places.trash)
     files = [Path(f"{places.database}{end}") for end in ("", "-wal", "-shm")]
-    existing = next(p for p in (places.bundles, *places.bundles.absolute().parents) if p.exists())
-    room = os.statvfs(existing)
     return Storage(
         bundles_bytes=_size_bytes(places.bundles) - trash,
         trash_bytes=trash,
         covers_bytes=_size_bytes(places.covers),
         backups_bytes=_size_bytes(places.backups),
         database_bytes=sum(file.stat().st_size for file in files if file.exists()),
-        free_bytes=room.f_bavail * room.f_frsize,
+        free_bytes=free_bytes(places),
     )
+
+
+def free_bytes(places: Places) -> int:
+    """Return the free space beside the bundles."""
+    existing = next(p for p in (places.bundles, *places.bundles.absolute().parents) if p.exists())
+    room = os.statvfs(existing)
+    return room.f_bavail * room.f_frsize
 
 
 def _size_bytes(folder: Path) -> int:

@@ -18,6 +18,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from sfa_engine.errors import LibraryError, Refused
@@ -164,8 +166,17 @@ async def age(database: Database, now_s: float) -> None:
         )
 
 
+@asynccontextmanager
+async def _alone(_track: int) -> AsyncIterator[None]:
+    yield
+
+
 async def clean_up(
-    database: Database, places: Places, *, kept_days: float = KEEP_DAYS
+    database: Database,
+    places: Places,
+    *,
+    kept_days: float = KEEP_DAYS,
+    around: Callable[[int], AbstractAsyncContextManager[None]] = _alone,
 ) -> list[Track]:
     """Delete the tracks that have been in the trash for so many days; return them.
 
@@ -175,6 +186,8 @@ async def clean_up(
     places : Places
     kept_days : float
         0: all of them.
+    around : callable
+        Returns a context in which a track is deleted from the database, by its number.
 
     Raises
     ------
@@ -197,7 +210,7 @@ async def clean_up(
         except LibraryError as found:
             problem = found
             continue
-        async with database.transaction() as connection:
+        async with around(track.id), database.transaction() as connection:
             await change(
                 connection,
                 "DELETE FROM tracks WHERE id = ? AND deleted_at IS NOT NULL",

@@ -51,6 +51,7 @@ from sfa_engine.stage.recording import Recording
 from sfa_engine.stage.restarts import Restarts
 from sfa_engine.stage.session_lock import SessionLock
 from sfa_engine.stage.state_log import StateLog
+from sfa_engine.stage.trace import Trace
 from sfa_engine.stage.track_cues import TrackCue, TrackCues
 from sfa_engine.stage.track_refresh import TrackRefresh
 from sfa_engine.stage.wake import Wake
@@ -105,7 +106,8 @@ class Core:
         self.runtime = runtime
         self.data = data or runtime
         self.midi = MidiLink(self.conductor)
-        self.surface_verbs: dict[str, Bound] = {}
+        self._trace = Trace()
+        self.surface_verbs: dict[str, Bound] = exported(self._trace)
         self.surface_errors: list[str] = []
         self.external_ports = ExternalPorts()
         self.raw_bus = RawBus()
@@ -205,7 +207,9 @@ class Core:
 
     async def _pump(self) -> None:
         while True:
-            self._log.ladder(self.conductor.pump())
+            reports = self.conductor.pump()
+            self._log.ladder(reports)
+            self._trace.take(reports)
             self.midi.wake()
             await self._wake.wait(self.conductor.host_started_ns)
 

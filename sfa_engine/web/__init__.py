@@ -42,6 +42,8 @@ topics, anchor what is sent of jobs and decks                                   
 feed           what a server pushes, over its restarts                          sockets
 activity       topics of backstage                                              sockets
 playback       the engine's values and readings                                 sockets
+debug          the processes' logs, and what the audio process does             files, sockets
+encoding       stems as FLAC, by a worker program                               process
 websocket      limits on uvicorn's WebSockets                                   socket
 service        all of that, put together                                        all
 listener       TCP sockets, limits on connections, uvicorn                      sockets

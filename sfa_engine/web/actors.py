@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from sfa_engine.web.database import Connection
 from sfa_engine.web.rights import Actor
@@ -31,19 +32,30 @@ class Actors:
         self._cursor = connection.cursor()
         self._cursor.row_factory = None
         self._version = -1
-        self._kept: dict[tuple[Find, str], tuple[float, Found]] = {}
+        self._kept: dict[tuple[Find, str, str], tuple[float, Found]] = {}
 
-    def find(self, find: Find, secret: str) -> Found:
-        """Return what a function of `secrets` says of a secret: who it signs in, if anybody."""
+    def find(self, find: Find, secret: str, address: str = "") -> Found:
+        """Return what a function of `secrets` says of a secret: who it signs in, if anybody.
+
+        Parameters
+        ----------
+        find : callable
+        secret : str
+        address : str
+            Of the sender, which the actor has then.
+        """
         now_s = time.monotonic()
         (version,) = self._cursor.execute("PRAGMA data_version").fetchone()
         if version != self._version:
             self._version = version
             self._kept.clear()
-        at_s, found = self._kept.get((find, secret), (0.0, None))
+        key = (find, secret, address)
+        at_s, found = self._kept.get(key, (0.0, None))
         if found is None or now_s - at_s > KEPT_S:
             found = find(self._connection, secret)
+            if found is not None:
+                found = replace(found[0], address=address), found[1]
             if len(self._kept) >= MAX_KEPT:
                 self._kept.clear()
-            self._kept[find, secret] = now_s, found
+            self._kept[key] = now_s, found
         return found

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sfa_engine.errors import EngineError, FaultError, SfaError
 from sfa_engine.web import guard
 from sfa_engine.web.endpoint import Endpoint, Table
-from sfa_engine.web.exchange import Exchange
+from sfa_engine.web.exchange import Exchange, JsonAnswer
 from sfa_engine.web.problem import Problem
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class App:
         self._is_whole = is_whole
         self._finish = finish
         self._channel = channel
-        self._last_hosts: list[str] = []
+        self._last_host: bytes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of any kind."""
@@ -74,7 +74,9 @@ class App:
         request = Request(scope, receive)
         response = await self._respond(request)
         self._count(request.method, response.status_code, time.monotonic() - began_s)
-        await response(scope, receive, _with_headers(send))
+        at_once = getattr(send, "send_whole", None)
+        if at_once is None or type(response) is not JsonAnswer or not at_once(response):
+            await response(scope, receive, _with_headers(send))
 
     async def _respond(self, request: Request) -> Response:
         try:
@@ -88,12 +90,19 @@ class App:
             return Problem.of(FaultError.of(error)).response()
 
     async def _answer(self, request: Request) -> Response:
-        hosts = request.headers.getlist("host")
-        if hosts != self._last_hosts:  # else they were right before
+        scope = request.scope
+        fields = dict(scope["headers"])
+        has_twice = len(fields) != len(scope["headers"])
+        host = fields.get(b"host")
+        if has_twice or host is None or host != self._last_host:  # else it was right before
             check_host(request.headers, self._names)
-            self._last_hosts = hosts
-        endpoint, path = self._find(request.method, request.scope["path"])
-        exchange = Exchange(request, dict(path))
+            self._last_host = host
+        if has_twice:
+            check_single(request.headers)
+            fields[b"cookie"] = "; ".join(request.headers.getlist("cookie")).encode("latin-1")
+        endpoint, path = self._find(scope["method"], scope["path"])
+        client = scope["client"]
+        exchange = Exchange(request, path, fields, client[0] if client else "")
         self._admit(exchange, endpoint)
         response = await endpoint.handler(exchange)
         self._finish(exchange, response)
@@ -127,6 +136,19 @@ def check_host(headers: Headers, names: Collection[str]) -> None:
     if not guard.is_ours(host, names):
         hint = "add it to `names` in [web] of the configuration"
         raise Problem(421, f'"{host:.100}" is not a name of this machine', hint)
+
+
+def check_single(headers: Headers) -> None:
+    """Refuse a request with two headers of a kind of which there is one.
+
+    Raises
+    ------
+    Problem
+        400.
+    """
+    for name in guard.SINGLE:
+        if len(headers.getlist(name)) > 1:
+            raise Problem(400, f"the request has several headers {name}", "send one")
 
 
 def _with_headers(send: Send) -> Send:

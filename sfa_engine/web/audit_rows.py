@@ -12,12 +12,13 @@ import time
 from contextvars import ContextVar
 from typing import Any
 
-from sfa_engine.web.rights import Actor
+from sfa_engine.web.rights import SYSTEM, Actor
 
 FUNCTION = "sfa_actor"  # of the triggers
 BATCH = 100
 NOT_SIGNED_IN = "(not signed in)"
-ACTING: ContextVar[dict[str, Any] | None] = ContextVar("acting", default=None)
+# Who makes a change, if that is not the system: an actor, or none; and its address.
+ACTING: ContextVar[tuple[Actor | None, str]] = ContextVar("acting", default=(SYSTEM, ""))
 
 _NOW = "(julianday('now') - 2440587.5) * 86400.0"
 _INSERT = (

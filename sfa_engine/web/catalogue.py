@@ -24,7 +24,7 @@ PUSHING = frozenset(
     {
         *("hello", "describe", "watch", "unwatch", "jobs.watch", "jobs.unwatch"),
         *("library.watch", "library.unwatch", "midi.learn", "midi.monitor"),
-        *("notifications.watch", "notifications.unwatch"),
+        *("notifications.watch", "notifications.unwatch", "trace"),
     }
 )
 INTERNAL = frozenset({"audit.add"})  # of the web process itself

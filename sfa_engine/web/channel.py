@@ -14,9 +14,10 @@ from starlette.types import Receive, Scope, Send
 
 from sfa_engine.errors import Refused
 from sfa_engine.web.activity import Activity
-from sfa_engine.web.app import HEADER_PAIRS, check_host, normal_names
+from sfa_engine.web.app import HEADER_PAIRS, check_host, check_single, normal_names
 from sfa_engine.web.calls import Calls
 from sfa_engine.web.channel_client import ChannelClient
+from sfa_engine.web.debug import Debug
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange
 from sfa_engine.web.form import form_of
@@ -44,6 +45,7 @@ class Channel:
     calls : Calls
     activity : Activity
     playback : Playback
+    debug : Debug
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class Channel:
         calls: Calls,
         activity: Activity,
         playback: Playback,
+        debug: Debug,
     ) -> None:
         self._names = normal_names(names)
         self._gate = gate
         self._calls = calls
         self._activity = activity
         self._playback = playback
+        self._debug = debug
         self._open: Counter[str] = Counter()  # by address
         self._unknown: Counter[str] = Counter()
 
@@ -88,7 +92,7 @@ class Channel:
             await send({"type": "websocket.accept", "subprotocol": subprotocol})
             await ChannelClient(
                 *(receive, send, form, signed_in.by_token, signed_in.now),
-                *(self._calls, self._activity, self._playback),
+                *(self._calls, self._activity, self._playback, self._debug),
             ).run()
         finally:
             self._open[address] -= 1
@@ -99,6 +103,7 @@ class Channel:
         """Return what a connection is signed in by; None if its first message has to say."""
         headers = connection.headers
         check_host(headers, self._names)
+        check_single(headers)
         if connection.scope["path"] != PATH:
             raise Problem(404, f'no channel "{connection.scope["path"]:.100}"', f"see {PATH}")
         if not self._gate.has_users and not is_loopback(address):

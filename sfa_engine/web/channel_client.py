@@ -16,6 +16,7 @@ from starlette.types import Receive, Send
 from sfa_engine.errors import FaultError, SfaError
 from sfa_engine.web.activity import Activity
 from sfa_engine.web.calls import Calls
+from sfa_engine.web.debug import Debug
 from sfa_engine.web.exchange import RECHECK_S
 from sfa_engine.web.form import Data, Form
 from sfa_engine.web.limits import Limits, Rate
@@ -24,12 +25,13 @@ from sfa_engine.web.outbox import TooSlowError
 from sfa_engine.web.playback import MAX_PATHS, Playback
 from sfa_engine.web.problem import Problem, described
 from sfa_engine.web.rights import Actor
-from sfa_engine.web.topics import PLAYBACK, Topic, message, topic_of
+from sfa_engine.web.topics import LOG, PLAYBACK, TRACE, Topic, message, topic_of
 
 logger = logging.getLogger(__name__)
 TOKEN_TIMEOUT_S = 10.0  # for the first message of a client that is not signed in
 MAX_CALLS = 64  # in progress
 MAX_TOPICS = 100
+DEBUG = frozenset({LOG, TRACE})
 UNSUPPORTED, POLICY, LATER = 1003, 1008, 1013  # RFC 6455, and its registry
 
 Number = Annotated[int, Meta(ge=0, lt=1 << 53)]
@@ -109,6 +111,7 @@ class ChannelClient:
     calls : Calls
     activity : Activity
     playback : Playback
+    debug : Debug
     """
 
     def __init__(
@@ -121,6 +124,7 @@ class ChannelClient:
         calls: Calls,
         activity: Activity,
         playback: Playback,
+        debug: Debug,
     ) -> None:
         self._receive = receive
         self._send = send
@@ -130,6 +134,7 @@ class ChannelClient:
         self._calls = calls
         self._activity = activity
         self._playback = playback
+        self._debug = debug
         self._limits = Limits()
         self._own = calls.open_links()
         self._running: set[asyncio.Task[None]] = set()
@@ -259,7 +264,11 @@ class ChannelClient:
             self._leave(member, topic)
         if len(member.joined) >= MAX_TOPICS:
             raise Problem(422, f"{MAX_TOPICS} topics are joined", "leave some")
+        if topic.kind in DEBUG:
+            self._debug.join(member, topic)
         member.joined[topic] = None
+        if topic.kind in DEBUG:
+            return
         if topic.kind == PLAYBACK:
             self._playback.join(member, parsed.paths)
         else:
@@ -271,6 +280,8 @@ class ChannelClient:
         del member.joined[topic]
         if topic.kind == PLAYBACK:
             self._playback.leave(member)
+        elif topic.kind in DEBUG:
+            self._debug.leave(member, topic)
         else:
             self._activity.leave(member, topic)
 
@@ -320,6 +331,7 @@ class ChannelClient:
             if actor is None or "read" not in actor.scopes:
                 raise Closed(POLICY, "not signed in any more")
             member.actor = actor
+            self._debug.recheck(member)
 
 
 def _send_error(member: Member, error: Problem | SfaError, about: Any) -> None:

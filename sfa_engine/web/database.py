@@ -217,7 +217,7 @@ class Database:
         LibraryError
             The disk is full, or the file locked or damaged; nothing was written.
         """
-        acting = ACTING.get() or described(SYSTEM)
+        acting = described(*ACTING.get())
 
         def work() -> Any:
             self._writer.acting = acting

@@ -52,6 +52,8 @@ class Endpoint:
         Media type of its answer, if that is the bytes of files.
     has_parts : bool
         Whether it sends parts of them, and nothing if the client has them.
+    formats : tuple of str
+        Of its answer, by the parameter `format` of the query; the first one without it.
     takes : str
         Media type of its body, if that is no JSON.
     """
@@ -72,6 +74,7 @@ class Endpoint:
     sends: str = ""
     has_parts: bool = False
     takes: str = ""
+    formats: tuple[str, ...] = ()
 
     @property
     def has_body(self) -> bool:
@@ -101,9 +104,13 @@ class Table:
         self.endpoints = tuple(endpoints)
         self.verbs = {one.verb.name: one.verb for one in self.endpoints if one.verb is not None}
         self._by_path: dict[str, dict[str, Endpoint]] = {}
+        self._by_folder: dict[tuple[str, int], dict[str, Endpoint]] = {}  # and its variable parts
         for one in self.endpoints:
-            path = "/".join("*" if part.startswith("{") else part for part in one.path.split("/"))
-            self._by_path.setdefault(path, {})[one.method] = one
+            if not one.variables:
+                self._by_path.setdefault(one.path, {})[one.method] = one
+                continue
+            folder = one.path.partition("/{")[0]
+            self._by_folder.setdefault((folder, len(one.variables)), {})[one.method] = one
 
     def find(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
         """Return the endpoint of a request, and the variable parts of its path.
@@ -113,7 +120,10 @@ class Table:
         Problem
             404 for an unknown path, 405 for another method.
         """
-        methods, parts = self._methods(path)
+        methods = self._by_path.get(path)
+        parts: list[str] = []
+        if methods is None:
+            methods, parts = self._methods(path)
         if methods is None:
             raise Problem(404, f'no page "{path:.100}"', "see /api for what there is")
         found = methods.get("GET" if method == "HEAD" else method)
@@ -125,9 +135,9 @@ class Table:
 
     def _methods(self, path: str) -> tuple[dict[str, Endpoint] | None, list[str]]:
         """Return the endpoints of a path by method, and the parts that are variable there."""
-        for count in range(MAX_VARIABLES + 1):
-            folder, *parts = path.rsplit("/", count) if count else [path]
-            methods = self._by_path.get(folder + "/*" * count)
+        for count in range(1, MAX_VARIABLES + 1):
+            folder, *parts = path.rsplit("/", count)
+            methods = self._by_folder.get((folder, count))
             if methods is not None and len(parts) == count and all(parts):
                 return methods, parts
         return None, []

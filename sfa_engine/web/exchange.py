@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, Request, cookie_parser
 from starlette.responses import Response
 
 from sfa_engine.web.problem import Problem
@@ -29,8 +29,12 @@ class Exchange:
     Attributes
     ----------
     request : starlette.requests.Request
-    path : dict of str to str
+    path : mapping of str to str
         The variable parts of its path.
+    fields : mapping of bytes to bytes
+        Its headers, by their names in lower case; without what is given twice, see `guard.single`.
+    address : str
+        The peer's address; empty for a Unix socket.
     sender : Actor, optional
         Who sent it, if that is known.
     extended : str
@@ -40,7 +44,9 @@ class Exchange:
     """
 
     request: Request
-    path: dict[str, str] = field(default_factory=dict)
+    path: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[bytes, bytes] = field(default_factory=dict)
+    address: str = ""
     sender: Actor | None = None
     extended: str = ""
     recheck: Callable[[], None] = lambda: None
@@ -51,10 +57,10 @@ class Exchange:
         assert self.sender is not None
         return self.sender
 
-    @property
-    def address(self) -> str:
-        """The peer's address; empty for a Unix socket."""
-        return self.request.client.host if self.request.client else ""
+    def cookie(self, name: str) -> str | None:
+        """Return a cookie's value."""
+        given = self.fields.get(b"cookie")
+        return None if given is None else cookie_parser(given.decode("latin-1")).get(name)
 
     async def document(self) -> Any:
         """Return the JSON body.
@@ -127,6 +133,8 @@ class JsonAnswer(Response):
 
     Its headers are written as they are sent: Starlette's way takes 6 µs more, of each request.
     """
+
+    FIELDS = 3  # headers, before others are added
 
     def __init__(self, value: Any, status: int = 200) -> None:
         self.status_code = status

@@ -10,6 +10,7 @@ from typing import Any
 
 from sfa_engine.errors import EngineError, SfaError
 from sfa_engine.web.link import Link
+from sfa_engine.wire.verbs import Scope
 
 RETRY_S = 0.25
 LINGER_S = 1.0  # connected after the last one left: a page that is loaded again is back at once
@@ -24,10 +25,13 @@ class Feed(ABC):
         Of the socket.
     name : str
         Of the server.
+    scopes : frozenset of Scope
     """
 
-    def __init__(self, path: Path, name: str) -> None:
-        self.link = Link(path, name, {"read"}, self.on_push)
+    def __init__(
+        self, path: Path, name: str, scopes: frozenset[Scope] = frozenset({"read"})
+    ) -> None:
+        self.link = Link(path, name, scopes, self.on_push)
         self.is_there = False
         self.is_away = False  # known to be
         self._is_needed = asyncio.Event()

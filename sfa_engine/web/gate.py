@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
@@ -15,11 +15,11 @@ from starlette.types import Scope
 from sfa_engine.errors import SfaError
 from sfa_engine.web import secrets, users
 from sfa_engine.web.actors import Actors
-from sfa_engine.web.audit_rows import ACTING, described
+from sfa_engine.web.audit_rows import ACTING
 from sfa_engine.web.database import Database
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange
-from sfa_engine.web.guard import Sender, is_loopback, sender
+from sfa_engine.web.guard import SAFE, Sender, is_loopback, sender
 from sfa_engine.web.limits import Limits, Rate
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.rights import Actor, Right
@@ -75,9 +75,8 @@ class Gate:
             hint = "open the link that `sfa web` prints"
             raise Problem(403, "there is no user yet", hint, code="no_user")
         try:
-            found = self._identify(exchange)
-            exchange.sender = found and replace(found, address=exchange.address)
-            ACTING.set(described(exchange.sender, exchange.address))
+            exchange.sender = self._identify(exchange)
+            ACTING.set((exchange.sender, exchange.address))
         finally:  # wrong tokens count too
             self._limit(exchange, endpoint)
         if endpoint.right is not None:
@@ -86,15 +85,18 @@ class Gate:
             exchange.recheck = lambda: _check(self._identify(exchange), right)
 
     def _identify(self, exchange: Exchange) -> Actor | None:
-        request = exchange.request
-        given = request.headers.get("authorization")
+        given = exchange.fields.get(b"authorization")
         if given is not None:
-            return self._bearer(given)
-        origin = sender(request.method, request.headers)
-        if origin is Sender.OTHER:
-            raise Problem(403, "the request comes from another site's page", code="cross_site")
-        secret = request.cookies.get(cookie_name(exchange))
-        if secret is None or origin is Sender.PROGRAM:
+            return self._bearer(given.decode("latin-1"), exchange.address)
+        method = exchange.request.method
+        if method not in SAFE:
+            origin = sender(method, exchange.request.headers)
+            if origin is Sender.OTHER:
+                raise Problem(403, "the request comes from another site's page", code="cross_site")
+            if origin is Sender.PROGRAM:
+                return None
+        secret = exchange.cookie(cookie_name(exchange))
+        if secret is None:
             return None
         actor, is_due = self._find(Credential(secret, is_session=True), exchange.address)
         if is_due:
@@ -106,8 +108,8 @@ class Gate:
         if exchange.extended and "set-cookie" not in response.headers:
             set_cookie(exchange, response, exchange.extended)
 
-    def _bearer(self, given: str) -> Actor:
-        actor, _ = self._find(Credential(bearer_secret(given), is_session=False), "")
+    def _bearer(self, given: str, address: str) -> Actor:
+        actor, _ = self._find(Credential(bearer_secret(given), is_session=False), address)
         if actor is None:
             headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             raise Problem(401, "the token is not valid", "make another one", headers=headers)
@@ -136,13 +138,12 @@ class Gate:
 
     def actor_of(self, credential: Credential, address: str) -> Actor | None:
         """Return whom a credential signs in now; None if it is not valid any more."""
-        actor, _ = self._find(credential, address)
-        return actor and replace(actor, address=address)
+        return self._find(credential, address)[0]
 
     def _find(self, credential: Credential, address: str) -> tuple[Actor | None, bool]:
         """Return whom a credential signs in, and whether its use is written down for that."""
         find = secrets.actor_of_session if credential.is_session else secrets.actor_of_token
-        found = self._actors.find(find, credential.secret)
+        found = self._actors.find(find, credential.secret, address)
         if found is None:
             return None, False
         actor, is_due = found

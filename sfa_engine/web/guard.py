@@ -13,6 +13,11 @@ from collections.abc import Collection, Mapping
 from enum import Enum
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# Headers of which a request has one: of two that differ, a proxy and this process may read another.
+SINGLE = (
+    *("origin", "sec-fetch-site", "authorization", "content-type", "content-length"),
+    *("range", "if-range", "if-match", "if-none-match", "if-modified-since"),
+)
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _PORT = re.compile(r":\d{1,5}")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")  # an IPv4 address in another form, as 2130706433

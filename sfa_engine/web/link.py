@@ -21,6 +21,7 @@ from sfa_engine.wire.verbs import Scope
 logger = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
+_NOT_WAITING = (None, 0.0, 0.0)
 
 
 class Link:
@@ -122,7 +123,8 @@ class _Line(asyncio.Protocol):
     def __init__(self, caller: Caller, on_push: Callable[[str, Any], None] | None) -> None:
         self._caller = caller
         self._on_push = on_push
-        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._waiting: dict[int, tuple[asyncio.Future[Any], float, float]] = {}  # due, timeout
+        self._timer: asyncio.TimerHandle | None = None  # at the earliest due time, or before it
         self._failure: SfaError = self._lost()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -135,7 +137,9 @@ class _Line(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         self._ended.set()
         self._writable.set()
-        for waiting in self._waiting.values():
+        if self._timer is not None:
+            self._timer.cancel()
+        for waiting, _, _ in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(self._failure)
 
@@ -167,9 +171,12 @@ class _Line(asyncio.Protocol):
         named = None if actor.account == MACHINE else actor.to_wire()
         number, data = self._caller.request(method, params, named)
         loop = asyncio.get_running_loop()
-        answered = self._waiting[number] = loop.create_future()
-        # Half of what `asyncio.timeout` costs, of each request.
-        due = loop.call_later(timeout_s, self._expire, number, timeout_s)
+        answered = loop.create_future()
+        due_s = loop.time() + timeout_s
+        self._waiting[number] = answered, due_s, timeout_s
+        # One timer for all requests: one of each would be a tenth of what a request costs.
+        if self._timer is None or due_s < self._timer.when():
+            self._set_timer(due_s)
         try:
             if not self._writable.is_set():
                 await self._wait_writable(timeout_s)
@@ -178,7 +185,6 @@ class _Line(asyncio.Protocol):
                 raise self._failure
             return await answered
         finally:
-            due.cancel()
             del self._waiting[number]
 
     async def wait_closed(self) -> None:
@@ -206,7 +212,7 @@ class _Line(asyncio.Protocol):
             logger.exception("%s of %s", pushed.method, self._caller.name)
 
     def _deliver(self, number: int, error: SfaError | None, result: Any) -> None:
-        waiting = self._waiting.get(number)
+        waiting, _, _ = self._waiting.get(number, _NOT_WAITING)
         if waiting is None or waiting.done():  # given up
             return
         if error is not None:
@@ -214,9 +220,22 @@ class _Line(asyncio.Protocol):
         else:
             waiting.set_result(result)
 
-    def _expire(self, number: int, timeout_s: float) -> None:
-        detail = f"{self._caller.name} did not answer within {timeout_s:g} s"
-        self._deliver(number, EngineError(detail, "see `sfa health`"), None)
+    def _set_timer(self, due_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(due_s, self._expire)
+
+    def _expire(self) -> None:
+        """Give up what was not answered in time."""
+        self._timer = None
+        now_s = asyncio.get_running_loop().time()
+        for number, (_, due_s, timeout_s) in self._waiting.items():
+            if due_s <= now_s:
+                detail = f"{self._caller.name} did not answer within {timeout_s:g} s"
+                self._deliver(number, EngineError(detail, "see `sfa health`"), None)
+        later = [due_s for _, due_s, _ in self._waiting.values() if due_s > now_s]
+        if later and not self._ended.is_set():
+            self._set_timer(min(later))
 
     def _lost(self) -> EngineError:
         return EngineError(f"{self._caller.name} closed the connection", "see `sfa health`")

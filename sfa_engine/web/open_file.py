@@ -50,6 +50,11 @@ class OpenFile:
             raise OSError(errno.EIO, "the file is shorter than it was")
         return found
 
+    @property
+    def descriptor(self) -> int:
+        """Its descriptor, for a program that reads it."""
+        return self._file.fileno()
+
     def close(self) -> None:
         """Close it."""
         self._file.close()

@@ -85,6 +85,9 @@ def _operation(one: Endpoint, body: dict[str, Any] | None) -> dict[str, Any]:
         {"name": name, "in": "header", "required": False, "schema": {"type": "string"}}
         for name in (_CONDITIONS if one.has_parts else ())
     ]
+    if one.formats:
+        schema = {"type": "string", "enum": [*one.formats], "default": one.formats[0]}
+        parameters.append({"name": "format", "in": "query", "required": False, "schema": schema})
     if one.verb is not None and one.method == "GET":
         parameters += _query(one)
     if one.verb is not None and one.method != "GET":
@@ -118,12 +121,15 @@ def _operation(one: Endpoint, body: dict[str, Any] | None) -> dict[str, Any]:
 
 def _files(one: Endpoint) -> dict[str, Any]:
     """Return the answers that are bytes of files, with their headers."""
-    content = {one.sends: {"schema": {"type": "string", "format": "binary"}}}
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    content = {one.sends: binary}
     names = ("Content-Disposition", "Content-Length")
     whole = {"description": "The file.", "content": content, "headers": _headers(names)}
     if not one.has_parts:
         return {str(one.success): whole}
     kept = ("ETag", "Last-Modified")
+    if "flac" in one.formats:
+        whole["content"] = {**content, "audio/flac": binary}
     whole["headers"] = _headers((*names, *kept, "Accept-Ranges"))
     ranged = _headers((*names, *kept, "Content-Range"))
     return {

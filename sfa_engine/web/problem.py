@@ -27,6 +27,13 @@ from sfa_engine.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_S = 2  # for a process that is restarted
+# As RFC 9110 has them; the names and phrases of older and newer Pythons differ.
+_TITLES = {413: "Content Too Large", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+_CODES = {
+    413: "request_entity_too_large",
+    416: "requested_range_not_satisfiable",
+    422: "unprocessable_entity",
+}
 # The most derived first: a `Forbidden` is a `Refused`.
 _STATUSES: tuple[tuple[type[SfaError], int], ...] = (
     (Forbidden, 403),
@@ -75,7 +82,7 @@ class Problem(Exception):  # noqa: N818 - it is an answer, not a fault
         self.status = status
         self.detail = detail
         self.hint = hint
-        self.code = code or HTTPStatus(status).name.lower()
+        self.code = code or _CODES.get(status) or HTTPStatus(status).name.lower()
         self.headers = dict(headers or {})
 
     @classmethod
@@ -90,7 +97,7 @@ class Problem(Exception):  # noqa: N818 - it is an answer, not a fault
         """Return it as a document."""
         document = {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
+            "title": _TITLES.get(self.status) or HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
             "hint": self.hint,

@@ -7,19 +7,25 @@ no thread; one that is gone is noticed before the next piece.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import aclosing
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from sfa_engine.errors import SfaError
 from sfa_engine.web.exchange import RECHECK_S
 from sfa_engine.web.open_file import PIECE_BYTES, OpenFile
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.ranges import Span
 from sfa_engine.web.zip_layout import Layout
+
+logger = logging.getLogger(__name__)
+IS_FILE = "is_file"  # in the state of a request: a browser that plays a file may pause
 
 
 class Pieces(Response):
@@ -27,8 +33,8 @@ class Pieces(Response):
 
     Parameters
     ----------
-    size : int
-        Of all pieces, in bytes.
+    size : int, optional
+        Of all pieces, in bytes; None if it is not known.
     files : sequence of OpenFile
     threads : concurrent.futures.Executor
         That read them.
@@ -37,11 +43,16 @@ class Pieces(Response):
     media_type : str
     recheck : callable
         Raises Problem if the client may not go on; asked every few seconds.
+
+    Attributes
+    ----------
+    on_end : callable
+        Called when it is sent, or given up.
     """
 
     def __init__(
         self,
-        size: int,
+        size: int | None,
         files: Sequence[OpenFile],
         threads: Executor,
         status: int,
@@ -49,8 +60,11 @@ class Pieces(Response):
         media_type: str,
         recheck: Callable[[], None],
     ) -> None:
-        fields = {**headers, "Content-Length": str(size)}
+        fields = dict(headers) if size is None else {**headers, "Content-Length": str(size)}
         super().__init__(None, status, fields, media_type)
+        if size is None:
+            del self.headers["content-length"]
+        self.on_end: Callable[[], None] = lambda: None
         self._files = files
         self._threads = threads
         self._recheck = recheck
@@ -59,19 +73,28 @@ class Pieces(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; nothing but its head to a HEAD request."""
         start = {"status": self.status_code, "headers": self.raw_headers}
+        scope.setdefault("state", {})[IS_FILE] = True
         gone = asyncio.ensure_future(_wait_gone(receive))
         try:
             await send({"type": "http.response.start", **start})
             if scope["method"] != "HEAD":
-                async for piece in self._pieces():
-                    if gone.done() or not self._is_allowed():
-                        return  # the connection is closed
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                async with aclosing(self._pieces()) as pieces:
+                    async for piece in pieces:
+                        if gone.done() or not self._is_allowed():
+                            return  # the connection is closed
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
+        except SfaError as error:  # the client gets less than was announced
+            logger.error("%s: %s", scope["path"], error)  # noqa: TRY400 - one line
         finally:
             gone.cancel()
-            for file in self._files:
-                file.close()
+            self.end()
+
+    def end(self) -> None:
+        """Close its files, and give back its place."""
+        self.on_end()
+        for file in self._files:
+            file.close()
 
     def _is_allowed(self) -> bool:
         """Return whether the client may still have the rest."""
@@ -83,7 +106,7 @@ class Pieces(Response):
                 return False
         return True
 
-    def _pieces(self) -> AsyncIterator[bytes]:
+    def _pieces(self) -> AsyncGenerator[bytes, None]:
         raise NotImplementedError
 
     async def _read(self, file: OpenFile, at: int, count: int) -> bytes:
@@ -118,7 +141,7 @@ class FilePart(Pieces):
         super().__init__(span.length, [file], threads, status, headers, media_type, recheck)
         self._span = span
 
-    async def _pieces(self) -> AsyncIterator[bytes]:
+    async def _pieces(self) -> AsyncGenerator[bytes, None]:
         at = self._span.first
         while at < self._span.end:
             piece = await self._read(self._files[0], at, self._span.end - at)
@@ -159,7 +182,7 @@ class Archive(Pieces):
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    async def _pieces(self) -> AsyncIterator[bytes]:
+    async def _pieces(self) -> AsyncGenerator[bytes, None]:
         crcs = []
         for member, file in zip(self._layout.members, self._files, strict=True):
             yield self._layout.header(member)

@@ -19,6 +19,7 @@ from sfa_engine.web.catalogue import Catalogue, Described
 from sfa_engine.web.channel import Channel
 from sfa_engine.web.controls import Controls
 from sfa_engine.web.database import FILE, Database
+from sfa_engine.web.debug import Debug
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.endpoint import Table
 from sfa_engine.web.gate import Gate
@@ -32,6 +33,7 @@ from sfa_engine.web.password import Passwords
 from sfa_engine.web.people import People, SessionLock
 from sfa_engine.web.playback import Playback
 from sfa_engine.web.preferences import Preferences
+from sfa_engine.web.preferences import read as stored
 from sfa_engine.web.rights import Actor
 from sfa_engine.web.settings import WebConfig
 from sfa_engine.web.sign_in import SignIn
@@ -55,6 +57,8 @@ class Service:
         Folder of uploads.
     database : Database
     passwords : Passwords
+    logs : pathlib.Path
+        Folder of the logs.
 
     Attributes
     ----------
@@ -71,6 +75,7 @@ class Service:
         data: Path,
         database: Database,
         passwords: Passwords,
+        logs: Path,
     ) -> None:
         engine, backstage = runtime / ENGINE_SOCKET, runtime / BACKSTAGE_SOCKET
         self._own = Link(engine, "the engine"), Link(backstage, "backstage")
@@ -103,7 +108,9 @@ class Service:
         )
         self._activity = Activity(backstage, partial(calls.call, counted=False))
         self._playback = Playback(engine)
-        channel = Channel(settings.names, self.gate, calls, self._activity, self._playback)
+        self._debug = Debug(engine, logs, lambda one: stored(database.reader, one).debug)
+        feeds = (self._activity, self._playback, self._debug)
+        channel = Channel(settings.names, self.gate, calls, *feeds)
         self._fixed = (
             *Health(*self._own, page.build).endpoints(),
             *metrics.endpoints(),
@@ -158,7 +165,9 @@ class Service:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: WebConfig, runtime: Path, data: Path) -> AsyncIterator[Service]:
+    async def open(
+        cls, settings: WebConfig, runtime: Path, data: Path, logs: Path
+    ) -> AsyncIterator[Service]:
         """Lend a service; close its connections and its accounts at the end.
 
         Parameters
@@ -168,11 +177,14 @@ class Service:
             Folder of the engine's sockets.
         data : pathlib.Path
             Folder of the accounts and of uploads.
+        logs : pathlib.Path
+            Folder of the logs.
         """
         database, passwords = Database(data / FILE), Passwords()
-        service = cls(settings, runtime, data, database, passwords)
+        service = cls(settings, runtime, data, database, passwords, logs)
         await asyncio.to_thread(service._uploads.clean)
-        parts = (service._engine, service._backstage, service._activity, service._playback)
+        feeds = (service._activity, service._playback, service._debug)
+        parts = (service._engine, service._backstage, *feeds)
         running = [asyncio.create_task(part.run()) for part in parts]
         running.append(asyncio.create_task(deliver(database, service._own[1])))
         try:

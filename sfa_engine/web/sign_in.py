@@ -215,7 +215,7 @@ class SignIn:
         """Return the answer that sets a new session's cookie; an older session ends."""
         request = exchange.request
         agent = request.headers.get("user-agent", "")
-        before = request.cookies.get(cookie_name(exchange))
+        before = exchange.cookie(cookie_name(exchange))
         if before is not None:
             await self._database.write(secrets.end_session, before)
         secret = await self._database.write(secrets.begin_session, user.id, exchange.address, agent)
@@ -225,7 +225,7 @@ class SignIn:
 
     async def _logout(self, exchange: Exchange) -> Response:
         cookie = cookie_name(exchange)
-        secret = exchange.request.cookies.get(cookie)
+        secret = exchange.cookie(cookie)
         if secret is not None:
             await self._database.write(secrets.end_session, secret)
         response = answer({})

@@ -10,6 +10,8 @@ pipeline:{id}   ``state``: the steps of a track with per cent
 workers         ``state``: what runs, and how many jobs wait
 playback        ``names``, ``values``, ``anchor``
 notifications   ``state``: unread ones; ``notification``
+log             ``lines`` of the processes' logs, for admins with ``debug`` on
+trace           ``events`` of the audio process, for those who play, with ``debug`` on
 =============== ===================================================================
 """
 
@@ -23,7 +25,8 @@ from sfa_engine.errors import Refused, did_you_mean
 
 NUMBERED = ("jobs", "pipeline")
 PLAYBACK = "playback"
-PLAIN = ("jobs", "tracks", "workers", PLAYBACK, "notifications")
+LOG, TRACE = "log", "trace"
+PLAIN = ("jobs", "tracks", "workers", PLAYBACK, "notifications", LOG, TRACE)
 NAMES = (*PLAIN, *(f"{kind}:NUMBER" for kind in NUMBERED))
 MAX_DIGITS = 18
 

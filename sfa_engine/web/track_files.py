@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from sfa_engine.web.encoding import MEDIA_TYPE, Encoders, FlacArchive, FlacStem, check_sizes
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange, number_in
 from sfa_engine.web.file_names import attachment, safe_name
@@ -23,10 +24,11 @@ from sfa_engine.web.open_file import OpenFile, in_thread
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.ranges import Span, UnsatisfiableError, is_unchanged, span_of
 from sfa_engine.web.rights import Right
-from sfa_engine.web.sending import Archive, FilePart
+from sfa_engine.web.sending import Archive, FilePart, Pieces
 from sfa_engine.web.zip_layout import Layout, Member
 
 THREADS = 4  # that read
+FORMATS = ("wav", "flac")  # the first one is the usual
 BINARY = "application/octet-stream"
 TYPES = {
     ".wav": "audio/wav",
@@ -110,6 +112,7 @@ class TrackFiles:
     def __init__(self, verbs: NamedVerbs) -> None:
         self._verbs = verbs
         self._threads = ThreadPoolExecutor(THREADS, "files")
+        self._encoders = Encoders()
 
     def close(self) -> None:
         """End the threads."""
@@ -132,13 +135,14 @@ class TrackFiles:
             Endpoint(
                 "GET",
                 "/export/stem/{id}",
-                "Save a stem of a track as WAV; `12-vocals` is that of track 12.",
+                "Save a stem of a track; `12-vocals` is that of track 12.",
                 self._stem,
                 statuses=(*_STATUSES, 416),
                 right=_READ,
                 is_json=False,
                 sends="audio/wav",
                 has_parts=True,
+                formats=FORMATS,
             ),
             Endpoint(
                 "GET",
@@ -150,6 +154,7 @@ class TrackFiles:
                 rate=Rate.HEAVY,
                 is_json=False,
                 sends="application/zip",
+                formats=FORMATS,
             ),
             Endpoint(
                 "GET",
@@ -170,10 +175,14 @@ class TrackFiles:
         files = await self._files(exchange, number)
         if name in NO_STEMS:
             raise Problem(404, f'"{name}" is not a stem', "see /files")
+        if _format(exchange) == "flac":
+            return await self._flac(exchange, files, files.find(name))
         return await self._send(exchange, files, files.find(name))
 
     async def _stems(self, exchange: Exchange) -> Response:
         files = await self._files(exchange, exchange.path["track"])
+        if _format(exchange) == "flac":
+            return await self._flacs(exchange, files)
         opened = await self._opened(files.stems)
         members = [
             Member(f"{files.name}/{files.name_of(stem)}", file.state.size, file.state.modified_s)
@@ -181,6 +190,43 @@ class TrackFiles:
         ]
         saved = _saved(f"{files.name}.zip")
         return Archive(Layout(members), opened, self._threads, saved, exchange.recheck)
+
+    async def _flac(self, exchange: Exchange, files: Files, entry: Entry) -> Response:
+        file = await in_thread(self._threads, entry.folder, entry.path)
+        saved = {**_saved(_flac_name(files.name_of(entry))), "Accept-Ranges": "none"}
+        shared = (None, [file], self._threads, 200, saved, MEDIA_TYPE, exchange.recheck)
+        stem = FlacStem(*shared)
+        try:
+            self._begin(exchange, stem)
+            if exchange.request.method != "HEAD":
+                await stem.begin()
+        except BaseException:
+            stem.end()
+            raise
+        return stem
+
+    async def _flacs(self, exchange: Exchange, files: Files) -> Response:
+        opened = await self._opened(files.stems)
+        saved = _saved(f"{files.name}.zip")
+        kind = "application/zip"
+        shared = (None, opened, self._threads, 200, saved, kind, exchange.recheck)
+        archive = FlacArchive(*shared)
+        try:
+            check_sizes(opened)
+            archive.members = [
+                Member(f"{files.name}/{_flac_name(files.name_of(stem))}", 0, file.state.modified_s)
+                for stem, file in zip(files.stems, opened, strict=True)
+            ]
+            self._begin(exchange, archive)
+        except BaseException:
+            archive.end()
+            raise
+        return archive
+
+    def _begin(self, exchange: Exchange, pieces: Pieces) -> None:
+        """Take a place for an encoder, until the answer is sent."""
+        if exchange.request.method != "HEAD":
+            pieces.on_end = self._encoders.take(exchange.actor.account)
 
     async def _opened(self, entries: Sequence[Entry]) -> list[OpenFile]:
         """Open all files of an archive, or none."""
@@ -237,6 +283,26 @@ class TrackFiles:
     async def _call(self, exchange: Exchange, name: str, track: str) -> Any:
         number = number_in(track, "track")
         return await self._verbs.show(exchange.actor, name, {"track": number})
+
+
+def _format(exchange: Exchange) -> str:
+    """Return the format that the query asks for.
+
+    Raises
+    ------
+    Problem
+        422 for another one.
+    """
+    if not exchange.request.scope["query_string"]:
+        return FORMATS[0]
+    given = exchange.request.query_params.getlist("format") or [FORMATS[0]]
+    if len(given) > 1 or given[0] not in FORMATS:
+        raise Problem(422, f'no format "{", ".join(given):.40}"', f"give {' or '.join(FORMATS)}")
+    return given[0]
+
+
+def _flac_name(name: str) -> str:
+    return f"{name.removesuffix('.wav')}.flac"
 
 
 def _saved(name: str) -> dict[str, str]:

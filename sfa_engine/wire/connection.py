@@ -70,11 +70,13 @@ def parse(body: bytes) -> Message:
 
 def _answer(body: bytes) -> Answer | None:
     """Return the answer in a frame's body; None if it has none."""
-    with suppress(*UNREADABLE):
+    try:
         kind, about, error, result = _ANSWER.decode(body)
-        if kind == ANSWER:
-            return Answer(about, SfaError.from_wire(error) if error is not None else None, result)
-    return None
+    except UNREADABLE:
+        return None
+    if kind != ANSWER:
+        return None
+    return Answer(about, SfaError.from_wire(error) if error is not None else None, result)
 
 
 def _invalid(body: bytes) -> Invalid:

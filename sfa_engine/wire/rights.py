@@ -30,6 +30,7 @@ from sfa_engine.wire.verbs import SCOPES, Scope
 
 Role = Literal["user", "moderator", "admin", "super_admin", "system"]
 ROLES: tuple[Role, ...] = get_args(Role)  # each has the rights of those before it
+_RANKS = {role: place for place, role in enumerate(ROLES)}
 MACHINE = 0  # the owner of what no account owns; accounts count from 1
 
 
@@ -128,7 +129,7 @@ class Right:
 
 def rank(role: Role) -> int:
     """Return a role's place among the roles."""
-    return ROLES.index(role)
+    return _RANKS[role]
 
 
 def may(actor: Actor, verb: Right, owner: int = MACHINE) -> bool:

@@ -21,7 +21,9 @@ from sfa_engine.backstage.verbs.audit import AuditVerbs, Sent
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.moderation import ModerationVerbs
+from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
 from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
+from sfa_engine.backstage.verbs.usage import UsageVerbs
 from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
 from sfa_engine.backstage.webhooks.post import Poster
 from sfa_engine.backstage.webhooks.sender import Sender
@@ -62,6 +64,8 @@ class Log:
             **exported(WebhookVerbs(sender, ())),
             **exported(AccountVerbs(context, accounts)),
             **exported(SpotifyVerbs(spotify, accounts)),
+            **exported(ReanalyseVerbs(context, dispatcher)),
+            **exported(UsageVerbs(context)),
             **exported(self.audit),
         }
 
@@ -191,22 +195,119 @@ def test_a_refused_change_is_a_row_with_its_error(tmp_path):
         assert edited["outcome"].startswith("absent: no track")
         assert (edited["before"], edited["after"]) == (None, None)
         assert cancelled["outcome"] == "absent: no job 77"
-        assert cancelled["target"] == "jobs 77"
+        assert cancelled["target"] == "job 77"
 
     played(tmp_path, play)
 
 
-def test_a_change_of_many_names_the_search_and_a_dry_run_is_no_row(tmp_path):
+def test_a_change_of_many_is_a_row_of_each_track_and_a_dry_run_is_none(tmp_path):
     async def play(log):
-        await log.track()
+        numbers = [await log.track(f"Halcyon {number}") for number in range(3)]
+        await log.track("Chime")
         await log.call("library.delete", words="Halcyon", dry_run=True)
         assert await log.rows() == []
         await log.call("library.assign", words="Halcyon", account=7)
-        (found,) = await log.rows()
-        assert found["target"] == "words Halcyon"
-        assert found["params"] == {"words": "Halcyon", "account": 7}
+        found = await log.rows()
+        assert [each["target"] for each in found] == [f"track {n}" for n in numbers[::-1]]
+        for each in found:
+            assert each["params"] == {"words": "Halcyon", "account": 7}
+            assert (each["before"]["account"], each["after"]["account"]) == (None, "7")
+        await log.call("library.delete", words="Halcyon")
+        found = await log.rows(verb="library.delete")
+        assert [each["target"] for each in found] == [f"track {n}" for n in numbers[::-1]]
+        assert all(each["after"]["deleted_at"] > 0 for each in found)
+        (removed,) = await log.rows(verb="library.delete", target=f"track {numbers[1]}")
+        assert removed["before"]["deleted_at"] is None
 
     played(tmp_path, play)
+
+
+def test_a_change_of_many_that_finds_none_is_one_row(tmp_path):
+    async def play(log):
+        await log.call("library.assign", words="nothing", account=7)
+        (found,) = await log.rows()
+        assert (found["target"], found["outcome"]) == ("words nothing", "ok")
+
+    played(tmp_path, play)
+
+
+def test_the_row_of_each_of_many_is_of_its_transaction(tmp_path):
+    """What fails with one track is in its row, and the others have theirs."""
+
+    async def play(log):
+        first, second = [await log.track(f"Halcyon {number}") for number in range(2)]
+        database = log.context.database
+        hook = database.before_commit
+
+        async def then_the_disk_is_full(connection):
+            await hook(connection)
+            written = await connection.execute_fetchall(
+                "SELECT 1 FROM audit WHERE target = ? AND outcome = 'ok'", (f"track {first}",)
+            )
+            if written:
+                raise LibraryError("the disk is full")
+
+        database.before_commit = then_the_disk_is_full
+        said = await log.call("library.assign", words="Halcyon", account=7)
+        database.before_commit = hook
+        assert [bool(each["error"]) for each in said["items"]] == [True, False]
+        done, failed = await log.rows()
+        assert (done["target"], done["outcome"]) == (f"track {second}", "ok")
+        assert (failed["target"], failed["after"]) == (f"track {first}", None)
+        assert "disk is full" in failed["outcome"]
+
+    played(tmp_path, play)
+
+
+def test_what_is_queued_for_many_is_recorded_with_their_numbers(tmp_path):
+    async def play(log):
+        numbers = [await log.track(f"Halcyon {number}") for number in range(450)]
+        async with log.context.database.transaction() as connection:
+            await change(connection, "UPDATE tracks SET bundle = 'x' || id, duration_s = 9")
+        await log.call("library.reanalyse", words="Halcyon")
+        found = await log.rows(verb="library.reanalyse")
+        assert [each["target"] for each in found] == [
+            "tracks 401-450",
+            "tracks 201-400",
+            "tracks 1-200",
+        ]
+        assert found[0]["after"] == {"numbers": ["401-450"]}
+        await log.call("library.separate", words="Halcyon", after=numbers[-3])
+        found = await log.rows(verb="library.separate")
+        assert [each["target"] for each in found] == ["track 450", "track 449"]
+        assert all(each["outcome"] == "ok" for each in found)
+        said = await log.call("jobs.cancel", everything=True)
+        (found,) = await log.rows(verb="jobs.cancel")
+        assert found["target"].startswith("jobs 1-")
+        assert found["after"] == {"numbers": [f"1-{said['count']}"]}
+
+    played(tmp_path, play)
+
+
+def test_the_trash_is_emptied_with_a_row_of_each_track(tmp_path):
+    async def play(log):
+        numbers = [await log.track(title) for title in ("Chime", "Halcyon")]
+        await log.call("library.delete", words="added:<1d")
+        await log.call("library.empty_trash")
+        found = await log.rows(verb="library.empty_trash")
+        assert {each["target"]: each["before"]["title"] for each in found} == {
+            f"track {numbers[0]}": "Chime",
+            f"track {numbers[1]}": "Halcyon",
+        }
+        assert all(each["after"] is None for each in found)
+
+    played(tmp_path, play)
+
+
+def test_numbers_are_written_as_ranges_that_a_row_keeps():
+    assert audit.ranges([]) == [""]
+    assert audit.ranges([7]) == ["7"]
+    assert audit.ranges([5, 3, 1, 2, 9, 10, 2]) == ["1-3, 5, 9-10"]
+    scattered = audit.ranges(range(0, 100_000, 2))
+    assert len(scattered) == audit.MAX_LINES + 1
+    assert scattered[-1].startswith("(and ")
+    assert cleaned(scattered) == scattered
+    assert len(json.dumps(scattered).encode()) < audit.MAX_JSON
 
 
 def test_what_only_reads_is_no_row(tmp_path):
@@ -237,7 +338,7 @@ def test_every_verb_that_changes_is_recorded(tmp_path):
 
     assert played(tmp_path, play) == {
         *("library.check", "library.played", "webhooks.list", "webhooks.show"),
-        *("webhooks.deliveries", "audit.list", "audit.add"),
+        *("webhooks.deliveries", "audit.list", "audit.add", "library.daily", "library.usage"),
     }
 
 

@@ -158,3 +158,37 @@ async def test_scopes_that_a_client_gives_up_later_are_gone_at_backstage_too(tmp
     methods = [method for method, _ in heard]
     assert methods == ["hello", "library.search", "hello", "library.remove", "library.remove"]
     nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("said", "kinds"),
+    [
+        (["cli", "cli"], ["cli"]),
+        (["", "cli"], ["socket", "cli"]),
+        (["stage", "stage"], ["socket"]),  # backstage does not wait for the stage
+    ],
+)
+async def test_backstage_learns_what_kind_of_client_asks(tmp_path, nursery, said, kinds):
+    """It is the surface in the audit log."""
+    heard, now = [], [said[0]]
+
+    async def serve(stream):
+        reader = Connection()
+        async with stream:
+            while data := await stream.receive_some():
+                reader.receive_data(data)
+                while (request := reader.next_event()) is not None:
+                    if request.method == "hello":
+                        heard.append(frames.unpack(request.params)["kind"])
+                    await stream.send_all(done(request.id))
+
+    async def send(_):
+        pass
+
+    line = relay.Relay(tmp_path, nursery, send, kind=lambda: now[-1])
+    async with backstage(tmp_path, serve):
+        await line.call("library.search", {})
+        now.append(said[1])
+        await line.call("library.search", {})
+    assert heard == kinds
+    nursery.cancel_scope.cancel()

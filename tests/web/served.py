@@ -195,7 +195,7 @@ def run_site(scenario, folder, described=None, **settings):
                     (runtime / BACKSTAGE_SOCKET).symlink_to(echo.path)
                 else:
                     echo.path.rename(runtime / "unused.sock")
-                async with Service.open(WebConfig(**settings), runtime, folder) as service:
+                async with Service.open(WebConfig(**settings), runtime, folder, folder) as service:
                     if described:
                         await service.whole.wait()
                     await scenario(Site(service, folder, echo))

@@ -64,6 +64,7 @@ def test_every_answer_has_the_security_headers():
 
 def test_a_path_has_a_variable_part():
     assert one("GET", "/api/things/7").json() == {"id": "7"}
+    assert one("GET", "/api/things/*").json() == {"id": "*"}
     assert one("HEAD", "/api/things/7").status_code == 200
 
 

@@ -78,6 +78,25 @@ def test_another_sites_page_changes_nothing_with_the_cookie(place, headers):
     assert is_signed_in(place, session)
 
 
+@pytest.mark.parametrize("name", ["Origin", "Sec-Fetch-Site", "Authorization", "Content-Type"])
+def test_a_header_that_is_sent_twice_is_refused(place, name):
+    """A proxy may believe the one, and this process the other."""
+    session = cookie(place)
+    values = {
+        "Origin": (place.origin, "http://evil.example"),
+        "Sec-Fetch-Site": ("same-origin", "cross-site"),
+        "Authorization": (place.admin.partition(": ")[2], "Bearer sfa_0"),
+        "Content-Type": ("application/json", "text/plain"),
+    }[name]
+    for first, last in (values, values[::-1]):
+        twice = (f"{name}: {first}", f"{name.lower()}: {last}")
+        fields = [session, *twice, *([] if name == "Content-Type" else [JSON])]
+        ask = request(place.port, "POST /api/auth/logout", *fields, body=b"{}")
+        assert sent(place.port, ask).status == 400
+        assert handshake(place, session, *twice).status == 400
+    assert is_signed_in(place, session)
+
+
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
 )

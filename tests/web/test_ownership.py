@@ -79,7 +79,14 @@ TABLE = {
 # Verbs that look at owners and name no single thing: their tests are below, and elsewhere.
 LISTS = {
     *("library.search", "library.playlists", "library.playlist", "library.trash", "jobs.list"),
-    *("library.reanalysed", "prep.add", "prep.batch", "prep.tracks", "library.flags"),
+    *(
+        "library.reanalysed",
+        "library.statistics",
+        "prep.add",
+        "prep.batch",
+        "prep.tracks",
+        "library.flags",
+    ),
     *("library.delete", "library.assign", "library.separate", "jobs.watch", "prep.cancel"),
     *("notifications.list", "notifications.read", "notifications.watch"),
     *("account.options", "account.keys", "account.set_key", "account.spotify"),

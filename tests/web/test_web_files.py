@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import soundfile
 from house import house, prepared, song
 from served import received, web_process
 
@@ -227,6 +228,46 @@ def test_all_stems_are_an_archive_of_known_length(library):
         assert archive.namelist() == [f"{name}/{name} ({s}).wav" for s in ("vocals", "drums")]
         for each, stem in zip(archive.infolist(), ("vocals", "drums"), strict=True):
             assert archive.read(each) == (library.bundle / f"{stem}.wav").read_bytes()
+
+
+def sound_of(data):
+    """Return the samples of a WAV or FLAC file, its frames as its head says, and its subtype."""
+    with soundfile.SoundFile(io.BytesIO(data)) as file:
+        return file.read(dtype="int16").tobytes(), file.frames, file.subtype
+
+
+def test_a_stem_is_saved_as_flac_with_the_same_samples(library):
+    with library.client() as client:
+        wav = client.get(f"/export/stem/{library.track}-vocals?format=wav")
+        flac = client.get(
+            f"/export/stem/{library.track}-vocals?format=flac", headers={"Range": "bytes=0-9"}
+        )
+        head = client.head(f"/export/stem/{library.track}-vocals?format=flac")
+        other = client.get(f"/export/stem/{library.track}-vocals?format=mp3")
+    assert wav.headers["content-type"] == "audio/wav"
+    assert sound_of(flac.content) == sound_of(wav.content)
+    assert len(flac.content) < len(wav.content)
+    for response in (flac, head):
+        assert response.status_code == 200  # its length is not known, so there are no parts
+        assert response.headers["content-type"] == "audio/flac"
+        assert response.headers["accept-ranges"] == "none"
+        assert "content-length" not in response.headers
+        assert response.headers["content-disposition"].endswith("%28vocals%29.flac")
+    assert head.content == b""
+    assert other.status_code == 422
+    assert other.json()["hint"] == "give wav or flac"
+
+
+def test_all_stems_are_an_archive_of_flac(library):
+    with library.client() as client:
+        response = client.get(f"/export/stems/{library.track}?format=flac")
+    assert response.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        assert archive.testzip() is None
+        for each, stem in zip(archive.infolist(), ("vocals", "drums"), strict=True):
+            assert each.filename.endswith(f"({stem}).flac")
+            wav = (library.bundle / f"{stem}.wav").read_bytes()
+            assert sound_of(archive.read(each)) == sound_of(wav)
 
 
 def test_the_analysis_is_saved_as_json(library):

@@ -55,6 +55,21 @@ def test_head_and_body_come_in_one_packet(tmp_path):
             assert body.rstrip().endswith(b"</html>")
 
 
+@pytest.mark.slow
+def test_an_answer_in_one_call_is_the_one_by_messages(tmp_path):
+    """A short answer takes a way of its own; `Connection: close` and HEAD do not."""
+    with web_process(tmp_path) as web, web.client() as client:
+        kept = client.get("/api/openapi.json")
+        closed = client.get("/api/openapi.json", headers={"Connection": "close"})
+        head = client.head("/api/openapi.json")
+    assert kept.content == closed.content
+    assert not head.content
+    for other in (closed, head):
+        fields = {name: value for name, value in other.headers.items() if name != "connection"}
+        assert fields == dict(kept.headers)
+    assert "default-src 'none'" in kept.headers["content-security-policy"]
+
+
 def test_what_another_process_writes_counts_at_the_next_request(tmp_path):
     path = tmp_path / FILE
     with closing(open_database(path)) as writer, closing(open_database(path)) as reader:

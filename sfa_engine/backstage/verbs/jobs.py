@@ -15,6 +15,7 @@ from sfa_engine.backstage.access import (
     sees,
     visible_jobs,
 )
+from sfa_engine.backstage.audit import note_jobs
 from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.job import LIVE, Job, State
 from sfa_engine.backstage.job_store import LAST, MAX_LISTED
@@ -92,6 +93,7 @@ class JobVerbs:
         elif not numbers:
             raise Refused("no job is named", "name some, or say that all failed ones are meant")
         await self._check(jobs, actor)
+        note_jobs(numbers)
         again = await self._queue.retry(numbers)
         self._dispatcher.wake()
         return job_numbers(again)
@@ -113,6 +115,7 @@ class JobVerbs:
         elif not numbers:
             raise Refused("no job is named", "name some, or say that all are meant")
         await self._check(jobs, actor, leaves=True)
+        note_jobs(numbers)
         cancelled = await self._queue.cancel(numbers, actor.account)
         self._dispatcher.wake()
         return job_numbers(cancelled)

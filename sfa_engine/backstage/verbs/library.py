@@ -23,6 +23,7 @@ from sfa_engine.backstage.access import (
     sees,
     visible,
 )
+from sfa_engine.backstage.audit import part
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.verbs.load_import import plan_import
@@ -40,7 +41,6 @@ from sfa_engine.library import (
     playlists,
     plays,
     search,
-    statistics,
     tracks,
     trash,
 )
@@ -240,13 +240,6 @@ class LibraryVerbs:
         if cover is None:
             raise Refused(f'"{found.name}" has no cover', "import a file that has one")
         return cover
-
-    @verb(scope="read", slow=True)
-    async def library_statistics(self) -> dict[str, Any]:
-        """Return counts and sizes of the library."""
-        numbers = await statistics.numbers(self._context.database)
-        storage = await statistics.storage(self._context.places)
-        return {**asdict(numbers), **asdict(storage)}
 
     # ------------------------------------------------------------------ changing
 
@@ -605,7 +598,9 @@ class LibraryVerbs:
     async def library_empty_trash(self, force: bool = False) -> dict[str, Any]:
         """Delete everything in the trash; ``force`` overrules ``session.lock``."""
         self._context.session.check("emptying the trash", force=force)
-        gone = await trash.clean_up(self._context.database, self._context.places, kept_days=0.0)
+        gone = await trash.clean_up(
+            self._context.database, self._context.places, kept_days=0.0, around=part
+        )
         return {"count": len(gone)}
 
     @verb(scope="admin", slow=True)

@@ -19,6 +19,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from sfa_engine.backstage.access import FLAG, By, find
+from sfa_engine.backstage.audit import part
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.steps.plans import PrepOptions, prepare
@@ -155,12 +156,17 @@ class ModerationVerbs:
                 )
             return {"jobs": jobs}
 
-        answer = await self._each(words, after, None if dry_run else separate)
+        answer = await self._each(words, after, None if dry_run else separate, changes=False)
         self._dispatcher.wake()
         return {**answer, "batch": batch}
 
-    async def _each(self, words: str, after: int, work: Work | None) -> dict[str, Any]:
-        """Do something with a page of a query's tracks; what fails with one stops no other."""
+    async def _each(
+        self, words: str, after: int, work: Work | None, *, changes: bool = True
+    ) -> dict[str, Any]:
+        """Do something with a page of a query's tracks; what fails with one stops no other.
+
+        `changes` says whether it changes the tracks themselves. Each has a row of the audit log.
+        """
         async with self._context.database.reading() as connection:
             if re.fullmatch(r"\s*#[0-9]{1,18}\s*", words):
                 numbers = [(await search.find_one(connection, words)).id]
@@ -173,7 +179,10 @@ class ModerationVerbs:
             item: dict[str, Any] = {"track": track.id, "name": track.name, "error": None}
             if work is not None:
                 try:
-                    item |= await work(track)
+                    async with part(
+                        track.id if changes else None, numbers=[] if changes else [track.id]
+                    ):
+                        item |= await work(track)
                 except SfaError as error:
                     item["error"] = error.to_wire()
             items.append(item)

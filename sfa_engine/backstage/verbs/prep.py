@@ -125,9 +125,10 @@ class PrepVerbs:
         return {"batch": batch, **job_numbers(jobs), "unread": answer}
 
     @verb(scope="read")
-    def prep_watched(self) -> dict[str, Any]:
-        """Return the watched folders."""
-        return {"folders": [str(folder) for folder in self._watching.folders]}
+    def prep_watched(self, actor: By = SYSTEM) -> dict[str, Any]:
+        """Return the watched folders; none to those who may not name files of this machine."""
+        seen = self._watching.folders if actor.has("admin") else ()
+        return {"folders": [str(folder) for folder in seen]}
 
     @verb(scope="prepare")
     def prep_unwatch(self, folder: Text) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from sfa_engine.backstage.access import (
     find,
     visible,
 )
+from sfa_engine.backstage.audit import part
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.job import Kind
@@ -114,7 +115,7 @@ class ReanalyseVerbs:
 
     async def _queue(self, numbers: list[int], batch: str, account: int) -> list[int]:
         jobs: list[int] = []
-        async with self._context.database.transaction() as connection:
+        async with part(numbers=numbers), self._context.database.transaction() as connection:
             for track in await tracks.listed(connection, numbers):
                 jobs += await self._context.queue.add_chain(
                     connection, reanalyse(track.id, track.name), batch, account=account

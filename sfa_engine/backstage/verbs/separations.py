@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from sfa_engine.backstage.access import By, changeable_jobs
+from sfa_engine.backstage.audit import note_jobs
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.job import LIVE, Kind
@@ -58,6 +59,7 @@ class SeparationVerbs:
         numbers = [
             int(each["id"]) for each in found if self._engine_of(json.loads(each["args"])) == engine
         ]
+        note_jobs(numbers)
         cancelled = await self._context.queue.cancel(numbers, actor.account)
         self._dispatcher.wake()
         return job_numbers(cancelled)

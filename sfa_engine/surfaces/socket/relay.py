@@ -26,6 +26,8 @@ PREFIXES = (
     *("account.", "library.", "jobs.", "prep.", "spotify.", "notifications."),
     *("profiles.", "kits.", "chains.", "presets.", "webhooks.", "audit."),
 )
+UNNAMED = "socket"  # kind of a client that does not say it
+STAGE = "stage"
 SEND_TIMEOUT_S = 10.0  # for backstage to take a request
 
 Send = Callable[[bytes], Awaitable[None]]
@@ -44,6 +46,8 @@ class Relay:
         Sends a message to the client.
     scopes : callable
         Returns those of the client.
+    kind : callable
+        Returns what kind of client it says it is: the surface in the audit log.
     """
 
     def __init__(
@@ -52,10 +56,12 @@ class Relay:
         nursery: trio.Nursery,
         send: Send,
         scopes: Callable[[], Collection[Scope]] = lambda: SCOPES,
+        kind: Callable[[], str] = lambda: "",
     ) -> None:
         self._send = send
         self._scopes = scopes
-        self._granted: Collection[Scope] = ()  # by backstage; empty before it was called
+        self._kind = kind
+        self._said: tuple[Collection[Scope], str] = ((), "")  # to backstage
         self._client = Client(
             runtime / BACKSTAGE_SOCKET,
             self._open_caller,
@@ -76,16 +82,22 @@ class Relay:
         SfaError
             What backstage raised; `EngineError` if it is not there, or takes no request.
         """
-        if self._granted and self._granted != self._scopes():  # the client has given some up
+        if self._said[0] and self._said != self._now():  # the client has given some scopes up
             hello = self._open_caller().hello()
             await self._client.call("hello", hello)
         named = None if actor.account == MACHINE else actor.to_wire()
         result: Raw = await self._client.call(method, params, named)
         return result
 
+    def _now(self) -> tuple[Collection[Scope], str]:
+        kind = self._kind()
+        # Backstage does not wait for the stage, so no other client may pass for it.
+        return self._scopes(), UNNAMED if kind in {"", STAGE} else kind
+
     def _open_caller(self) -> Caller:
-        self._granted = self._scopes()
-        return Caller("backstage", "relay", self._granted, connection)
+        self._said = self._now()
+        scopes, kind = self._said
+        return Caller("backstage", kind, scopes, connection)
 
     async def _hear(self, pushed: Notification) -> None:
         await self._send(connection.notification(pushed.method, pushed.params))

@@ -106,9 +106,13 @@ class Client:
     async def _forward(self, method: str, params: Any, actor: Actor = SYSTEM) -> msgspec.Raw:
         if self._relay is None:
             runtime = self._server.path.parent
-            scopes = self._session
+            session = self._session
             self._relay = Relay(
-                runtime, self._peer.nursery, self._peer.send, lambda: scopes.granted
+                runtime,
+                self._peer.nursery,
+                self._peer.send,
+                lambda: session.granted,
+                lambda: str(session.client.get("kind", "")),
             )
         return await self._relay.call(method, params, actor)
 
