@@ -71,6 +71,18 @@ def test_a_page_of_another_build_offers_a_reload(tabs):
     assert page.locator("[data-outdated]").count() == 0
 
 
+def test_a_view_that_the_server_has_no_more_offers_a_reload(tabs):
+    """The page is of an older build: its views are loaded when they are first shown."""
+    tab = tabs()
+    page = tab.view("decks")
+    page.route("**/assets/Library-*.js", lambda route: route.fulfill(status=404))
+    page.click('a[href="/library"] >> nth=0')
+    page.wait_for_selector('main [data-action="reload"]')
+    page.unroute("**/assets/Library-*.js")
+    page.click('main [data-action="reload"]')
+    page.wait_for_selector('[data-view="library"][data-state="ready"]')
+
+
 def test_two_fingers_move_two_faders_at_once(tabs, site):
     tab = tabs(1180)
     page = tab.view("decks")
