@@ -14,16 +14,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
-import platformdirs
-
+from sfa_engine.bench import demo_library
 from sfa_engine.bench.rig import Rig
 from sfa_engine.bench.web import free_port
 from sfa_engine.demo.demo import GROOVES, write_grooves
 from sfa_engine.errors import EngineError
 from sfa_engine.library.folding import FUNCTION, fold
-from sfa_engine.run.folders import closed_folder
 from sfa_engine.system.child import wait_for
 from sfa_engine.system.process_lock import lock_holder
 from sfa_engine.system.runtime_files import (
@@ -38,6 +37,7 @@ from sfa_engine.web.rights import SYSTEM, Role
 from sfa_engine.wire.blocking import SocketClient
 
 BLOCK = 128
+TITLES = {"slow-gold": "Slow Gold", "quicksilver": "Quicksilver"}
 START_S = 120.0  # of each process, where others use the machine too
 PREPARED_S = 300.0  # for two tracks of two minutes, on a machine that has other work
 PASSWORD = "two decks, four stems"  # noqa: S105 - of accounts that live as long as the engine
@@ -53,6 +53,8 @@ class DemoSite:
         Ends everything.
     device : str, optional
         Default a dummy JACK server.
+    is_prepared : bool
+        Whether the demo's tracks are in its library.
 
     Attributes
     ----------
@@ -60,16 +62,18 @@ class DemoSite:
     port : int
     origin : str
     tracks : list of int
-        The demo's tracks in the library; empty before `prepare`.
+        The demo's tracks in the library.
     """
 
-    def __init__(self, stack: ExitStack, device: str | None = None) -> None:
+    def __init__(
+        self, stack: ExitStack, device: str | None = None, *, is_prepared: bool = True
+    ) -> None:
         self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         config = f"[web]\nport = {self.port}\n[osc]\nenabled = false\n[midi]\nenabled = false\n"
         self.rig = Rig(
             stack, device, BLOCK, supervised=True, alone=True, options=("--web",), config=config,
-            start_timeout_s=START_S,
+            start_timeout_s=START_S, fill=self._fill if is_prepared else lambda _data: None,
         )  # fmt: skip
         self.data = self.rig.runtime / "data" / "sfa"
         self.tracks: list[int] = []
@@ -77,6 +81,12 @@ class DemoSite:
             lambda: self.pid("web") > 0 and (self.data / FILE).exists(), "the web process", START_S
         )
         wait_for((self.rig.runtime / BACKSTAGE_SOCKET).exists, "backstage", START_S)
+
+        if is_prepared:
+            self.tracks = self._prepare()
+
+    def _fill(self, data: Path) -> None:
+        self._is_filled = demo_library.copy_to(data)
 
     def pid(self, name: str) -> int:
         """Return the process `host`, `stage` or `web`; 0 if it does not run."""
@@ -127,23 +137,26 @@ class DemoSite:
         """Return a client of backstage."""
         return SocketClient(self.rig.runtime / BACKSTAGE_SOCKET, 60.0, "backstage")
 
-    def prepare(self) -> list[int]:
-        """Put the demo's two tracks into the library, with stems and analysis; return them.
+    def _prepare(self) -> list[int]:
+        """Put the demo's two tracks into the library, if they are not; return them.
 
         Raises
         ------
         EngineError
             A job failed, or took too long.
         """
-        cache = closed_folder(platformdirs.user_cache_path("sfa")) / "demo"
-        cache.mkdir(exist_ok=True)
-        folders = write_grooves(cache, GROOVES, lambda _name, _part: None)
         with self.backstage() as client:
-            for folder in folders:
-                added = client.call("prep.add", sources=[str(folder)])
-                self.tracks.append(_track_of(client, added["jobs"]))
-            _until(lambda: not _busy(client), "all jobs")
-        return self.tracks
+            if not self._is_filled:
+                cache = demo_library.cache_folder()
+                folders = write_grooves(cache, GROOVES, lambda _name, _part: None)
+                added = [client.call("prep.add", sources=[str(folder)]) for folder in folders]
+                for each in added:
+                    _track_of(client, each["jobs"])
+                _until(lambda: not _busy(client), "all jobs")
+                demo_library.keep(self.data)
+            found = client.call("library.search", words="", limit=10)["tracks"]
+        ids = {each["title"]: int(each["id"]) for each in found}
+        return [ids[TITLES[name]] for name in GROOVES]
 
     def load(self, *, is_playing: bool = True) -> None:
         """Load the two tracks into the two decks, and play them in time."""
@@ -175,10 +188,7 @@ class DemoSite:
 def demo_site(device: str | None = None, *, is_prepared: bool = True) -> Iterator[DemoSite]:
     """Lend an engine, with the demo's tracks in its library."""
     with ExitStack() as stack:
-        site = DemoSite(stack, device)
-        if is_prepared:
-            site.prepare()
-        yield site
+        yield DemoSite(stack, device, is_prepared=is_prepared)
 
 
 def _track_of(client: SocketClient, jobs: list[int]) -> int:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,6 +172,8 @@ class Rig:
         Do not have the host keep PCM warm.
     start_timeout_s : float
         For host and stage, each.
+    fill : callable, optional
+        Called with the data folder before anything starts.
     """
 
     def __init__(
@@ -187,9 +189,11 @@ class Rig:
         config: str = "",
         cold: bool = False,
         start_timeout_s: float = START_TIMEOUT_S,
+        fill: Callable[[Path], object] = lambda _data: None,
     ) -> None:
         folder = tempfile.TemporaryDirectory(prefix="sfa-b-", dir=memory_path())
         self.runtime = Path(stack.enter_context(folder))
+        fill(self.runtime / "data" / "sfa")
         name, environment = stack.enter_context(sound(device, block))
         self._stack = stack
         self._device = name
