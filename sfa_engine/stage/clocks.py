@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sfa_engine.desk import CONTROLS, DECK_NUMBERS, DECKS
+from sfa_engine.engine.command import ClockSource
 from sfa_engine.engine.midi import SLOTS
 from sfa_engine.stage.conductor import Conductor, readings_of
 
@@ -87,6 +88,7 @@ def _midi(conductor: Conductor) -> list[dict[str, Any]]:
     """Return a row for each port whose clock is enabled, or one with the reason for their lack."""
     engine = conductor.memory.engine
     rate = float(engine["sample_rate"])
+    is_source = int(engine["clock_followed"]) == ClockSource.MIDI
     rows = []
     for slot in range(SLOTS):
         port, clock = engine["midi"]["slots"][slot], engine["midi_clock"][slot]
@@ -94,7 +96,7 @@ def _midi(conductor: Conductor) -> list[dict[str, Any]]:
             continue
         period = float(clock["period"])
         words = [port["name"].decode(errors="replace") or f"port {slot + 1}"]
-        words += ["followed"] if clock["elected"] else []
+        words += ["followed"] if clock["elected"] and is_source else []
         words += [f"{clock[name]} {name}" for name in ("missing", "doubled") if clock[name]]
         rows.append(
             _row(

@@ -53,8 +53,10 @@ def test_a_port_that_sends_clock_has_its_tempo_jitter_and_name(conductor):
     heard["missing"] = 2
     assert row(conductor, "midi") == {
         "name": "midi", "tempo": 120.0, "jitter_ms": 0.5, "locked": True,
-        "note": "TR-8S, followed, 2 missing",
+        "note": "TR-8S, 2 missing",
     }  # fmt: skip
+    engine["clock_followed"] = ClockSource.MIDI
+    assert row(conductor, "midi")["note"] == "TR-8S, followed, 2 missing"
 
 
 def test_what_is_followed_and_by_whom(conductor):

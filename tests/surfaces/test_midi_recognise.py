@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from sfa_engine.engine.midi import MAX_SYSEX, SLOTS, Encoding, Kind
 from sfa_engine.surfaces.midi.device import Device, Slots, devices_of
-from sfa_engine.surfaces.midi.message import Message, SysexJoin, hex_text, parse, words
+from sfa_engine.surfaces.midi.message import (
+    Message,
+    SysexJoin,
+    hex_text,
+    is_identity_reply,
+    model_of,
+    parse,
+    words,
+)
 from sfa_engine.surfaces.midi.recognise import Learned, Recogniser
 
 APART_S = 0.01
@@ -149,6 +157,24 @@ def test_sysex_of_any_bytes_never_grows_without_end(parts):
     for part in parts:
         join.take(part)
     assert len(join._begun) <= MAX_SYSEX
+
+
+@pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=pytest.mark.nightly)])
+def test_random_parts_are_messages_or_dropped(count):
+    rng, join = random.Random(6), SysexJoin()
+    for _ in range(count):
+        part = bytearray(rng.randbytes(rng.randrange(12)))
+        if part and rng.random() < 0.7:
+            part = bytearray(byte & 0x7F for byte in part)
+            part[0] = rng.choice((0xF0, 0x00, 0x90, 0xF8))
+            part[-1] = rng.choice((0xF7, part[-1]))
+        whole = join.take(bytes(part))
+        assert len(join._begun) <= MAX_SYSEX
+        if whole is not None:
+            assert parse(whole) is None or words(whole)
+            assert hex_text(whole)
+            is_identity_reply(whole)
+            assert model_of(whole) in {None, *range(128)}
 
 
 # ---------------------------------------------------------------------- devices

@@ -22,6 +22,7 @@ from sfa_engine.desk.scale import percent
 from sfa_engine.errors import Refused
 from sfa_engine.surfaces.touchosc import PAGES, TABLETS, layout
 from sfa_engine.surfaces.touchosc.document import Node as Made
+from sfa_engine.surfaces.touchosc.flow import keys_that_fit
 from sfa_engine.surfaces.touchosc.layout import canvas
 from sfa_engine.surfaces.touchosc.look import MIN_PLAYED, MIN_TAPPED, text_width
 from sfa_engine.surfaces.touchosc.more import is_played
@@ -196,6 +197,19 @@ def test_texts_have_room(tablet: str) -> None:
             assert text_width(node.values.text, node.textSize) <= node.frame[2], node.values.text
             assert node.textSize >= 11
             assert node.frame[3] >= node.textSize
+
+
+@pytest.mark.parametrize("tablet", TABLETS)
+def test_no_text_is_a_name_of_the_program(tablet: str) -> None:
+    texts = {n.values.text for n in app(tablet).nodes if n.kind == "LABEL"}
+    assert not {text for text in texts if "_" in text or text.startswith(("Fx", "Cdj"))}
+    assert {"deck 1", "Stem fader vocals"} <= texts
+
+
+def test_of_a_control_all_keys_have_room_or_none() -> None:
+    deck = DESK.deck[1]
+    assert len(keys_that_fit([deck.loop.halve, deck.loop.move], 2)) == 1
+    assert len(keys_that_fit([deck.loop.move, deck.loop.halve], 2)) == 2
 
 
 @pytest.mark.parametrize("tablet", TABLETS)

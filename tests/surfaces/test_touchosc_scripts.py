@@ -70,6 +70,16 @@ def test_a_jump_is_sent_with_its_beats(app: App) -> None:
         assert app.sent == [("/deck1/jump", (float(beats),))]
 
 
+@pytest.mark.parametrize(
+    ("path", "by"), [("grid.nudge", 5), ("grid.shift", 1), ("loop.in_adjust", 1 / 32)]
+)
+def test_a_button_that_goes_either_way_has_a_key_for_each(app: App, path: str, by: float) -> None:
+    for number in (-by, by):
+        app.sent.clear()
+        app.press(app.find(f"deck1.{path} {number:g}"))
+        assert app.sent == [(f"/deck1/{path.replace('.', '/')}", (pytest.approx(number),))]
+
+
 def test_a_bend_ends_when_the_finger_leaves(app: App) -> None:
     node = app.find("deck1.bend -4")
     app.press(node)
@@ -143,6 +153,45 @@ def test_a_hot_cue_says_where_it_is_and_when_it_is_empty(app: App) -> None:
     assert label.values.text == "1:17.4"
     app.receive("/deck1/hotcue2/position", "nil")
     assert label.values.text == "empty"
+
+
+@pytest.mark.parametrize(
+    ("pad", "told", "full", "empty"),
+    [
+        ("deck1.hotcue2.press", "/deck1/hotcue2/position", 77.4, "nil"),
+        ("pad3.hit", "/pad3/label", "Clap", ""),
+    ],
+)
+def test_an_empty_pad_is_dim_after_a_press_too(
+    app: App, pad: str, told: str, full: float | str, empty: str
+) -> None:
+    node = app.find(pad)
+    dim = node.color
+    app.receive(told, full)
+    lit = node.color
+    app.press(node)
+    app.release(node)
+    assert node.color == lit
+    assert lit.a > dim.a
+    app.receive(told, empty)
+    assert node.color == dim
+    app.press(node)
+    app.release(node)
+    assert node.color == dim
+
+
+@pytest.mark.parametrize(
+    ("address", "option", "name"),
+    [("/fx1/slot2/kind", 3.0, "Reverb"), ("/sampler/capture_from", 4.0, "Deck 1 drums")],
+)
+def test_an_option_of_many_is_shown_by_its_name(
+    app: App, address: str, option: float, name: str
+) -> None:
+    app.receive(address, option)
+    labels = [
+        n for n in app.nodes if n.kind == "LABEL" and any(m.address == address for m in n.messages)
+    ]
+    assert [label.values.text for label in labels] == [name]
 
 
 def test_a_hot_cue_shows_its_label_and_its_colour(app: App) -> None:

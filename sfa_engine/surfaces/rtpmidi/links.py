@@ -171,7 +171,7 @@ class Links:
             self.damaged += 1
             return
         now_ns = self._now_ns()
-        link = self._of(datagram, address[0])
+        link = self._of(channel, datagram, address[0])
         if link is None:
             if isinstance(datagram, Invitation) and datagram.command == "IN":
                 self._invited(channel, datagram, address, now_ns)
@@ -180,15 +180,20 @@ class Links:
             link.addresses[Channel.DATA] = address
         self._handle(link, link.session.receive(channel, datagram, now_ns))
 
-    def _of(self, datagram: Datagram, host: str) -> Link | None:
-        """Return a datagram's session: by the SSRC, or of an answer to our invitation by token."""
+    def _of(self, channel: Channel, datagram: Datagram, host: str) -> Link | None:
+        """Return a datagram's session: by the SSRC, or of an answer to our invitation by token.
+
+        An invitation with the token of a session that has sent MIDI comes from a peer that
+        restarted: devices without a source of random numbers choose the same token every time.
+        """
         for link in self.all:
             session = link.session
             is_peer = session.peer_ssrc == datagram.ssrc and session.state is not State.INVITING
             is_token, is_new = False, False
             if isinstance(datagram, Invitation):
                 is_token = session.token == datagram.token
-                is_new = datagram.command == "IN" and not is_token
+                has_restarted = channel is Channel.CONTROL and session.has_received
+                is_new = datagram.command == "IN" and (not is_token or has_restarted)
             if link.host == host and (
                 (is_peer and not is_new) or (is_token and session.is_initiator)
             ):

@@ -126,6 +126,11 @@ class Session:
         else:
             self.tick(now_ns)
 
+    @property
+    def has_received(self) -> bool:
+        """Whether a packet of MIDI has come."""
+        return self.reception.last is not None
+
     # ------------------------------------------------------------------ time
 
     @property

@@ -10,7 +10,7 @@ from sfa_engine.desk.deck import BANDS, STEMS, Deck, Loop, Stem
 from sfa_engine.desk.desk import Pad
 from sfa_engine.surfaces.touchosc import scripts
 from sfa_engine.surfaces.touchosc.document import Node
-from sfa_engine.surfaces.touchosc.flow import keys, put_keys
+from sfa_engine.surfaces.touchosc.flow import keys, keys_that_fit, put_keys
 from sfa_engine.surfaces.touchosc.look import (
     CAPTION,
     CLEAR,
@@ -102,14 +102,14 @@ def transport(sheet: Sheet, deck: Deck, rect: Rect, columns: int) -> None:
     cue, play, rest = rect.columns(wide, wide, 1.0)
     sheet.button(deck.cue, cue, "CUE", size=LARGE)
     sheet.button(deck.play, play, "PLAY", size=LARGE)
+    cells = rest.grid(columns, 2)
     every = [
-        key
+        control
         for control in own_keys(deck)
         if control not in {deck.cue, deck.play, deck.jump, deck.touch}
         and control.group != "browse"  # on the library's page
-        for key in keys(control)
     ]
-    put_keys(sheet, every, rest.grid(min(columns, -(-len(every) // 2)), 2))
+    put_keys(sheet, keys_that_fit(every, len(cells)), cells)
 
 
 def jumps(sheet: Sheet, deck: Deck, rect: Rect) -> None:
@@ -126,8 +126,9 @@ def bend(sheet: Sheet, deck: Deck, rect: Rect) -> None:
 def loops(sheet: Sheet, deck: Deck, rect: Rect, columns: int, rows: int) -> None:
     """Loops, and their length below the key that makes one."""
     loop: Loop = deck.loop
-    every = [key for control in own_keys(loop) for key in keys(control)]
-    for key, cell in zip(every, rect.grid(columns, rows), strict=False):
+    cells = rect.grid(columns, rows)
+    every = [control for control in own_keys(loop) if control is not loop.on_load]  # a setting
+    for key, cell in zip(keys_that_fit(every, len(cells)), cells, strict=False):
         makes_length = key.control is loop.beatloop
         second = " " if makes_length else key.second
         sheet.button(key.control, cell, key.caption, second, number=key.number)
@@ -215,7 +216,7 @@ def crossfader(sheet: Sheet, desk: Desk, rect: Rect) -> None:
 
 def sample_pad(sheet: Sheet, pad: Pad, cell: Rect) -> None:
     """A pad of the sampler, with its colour, its name, and whether it sounds."""
-    sheet.button(pad.hit, cell, pad.path.removeprefix("pad"), " ", size=LARGE)
+    key = sheet.button(pad.hit, cell, pad.path.removeprefix("pad"), " ", size=LARGE, is_pad=True)
     sheet.reading(
         pad.color,
         Rect(cell.x + 3, cell.y + 3, cell.w - 6, STRIP),
@@ -226,7 +227,7 @@ def sample_pad(sheet: Sheet, pad: Pad, cell: Rect) -> None:
     )
     name = cell.inset(2).rows(0.58, 0.42, gap=0)[1]
     name, level = name.rows(1.0, STRIP, gap=2)
-    sheet.reading(pad.label, name, size=CAPTION, textAlignV=("i", 1))
+    sheet.reading(pad.label, name, size=CAPTION, script=scripts.pad_name(key), textAlignV=("i", 1))
     sheet.meter(pad.level, level.inset(4, 0), INK_QUIET)
 
 
@@ -236,7 +237,7 @@ def hot_cues(
     """Hot cues as pads, from a number on, with their colour, label and place in the track."""
     for number, cell in enumerate(cells, first):
         cue = deck.hotcue[number]
-        sheet.button(cue.press, cell, str(number), " ", size=size)
+        key = sheet.button(cue.press, cell, str(number), " ", size=size, is_pad=True)
         sheet.reading(
             cue.color,
             Rect(cell.x + 3, cell.y + 3, cell.w - 6, STRIP),
@@ -254,7 +255,7 @@ def hot_cues(
             lower,
             size=CAPTION,
             ink=INK_QUIET,
-            script=scripts.hot_cue(),
+            script=scripts.hot_cue(key),
             start=scripts.EMPTY,
             textAlignV=("i", 1),
         )

@@ -43,7 +43,10 @@ class Key:
 
 def caption(control: Control) -> str:
     """Return a control's label as it stands on a surface: ``Set in``."""
-    words = [word if word in KEPT else word.lower() for word in control.label.split()]
+    words = [
+        word if word.rstrip("0123456789") in KEPT else word.lower()
+        for word in control.label.split()
+    ]
     text = " ".join(words)
     return text[:1].upper() + text[1:]
 
@@ -54,6 +57,9 @@ def keys(control: Control) -> list[Key]:
     unit = control.scale.unit
     if isinstance(control, Button):
         numbers = NUMBERS.get(name, ())
+        if not numbers and control.scale.low < 0:  # either way
+            rest = abs(control.scale.rest)
+            return _either_way(control, rest)
         if not numbers:
             return [Key(control, caption(control))]
         below = unit if name == "jump" else caption(control).lower()
@@ -61,12 +67,26 @@ def keys(control: Control) -> list[Key]:
     if isinstance(control, Switch):
         return [Key(control, caption(control))]
     if isinstance(control, Fader) and control.momentary:
-        by = control.scale.high * BEND
-        return [
-            Key(control, MINUS, caption(control).lower(), -by),
-            Key(control, "+", caption(control).lower(), by),
-        ]
+        return _either_way(control, control.scale.high * BEND)
     return []
+
+
+def _either_way(control: Control, by: float) -> list[Key]:
+    name = caption(control).lower()
+    return [Key(control, MINUS, name, -by), Key(control, "+", name, by)]
+
+
+def keys_that_fit(controls: Iterable[Control], cells: int) -> list[Key]:
+    """Return the buttons of controls, in so many cells: of each all, or none.
+
+    A control of which only one had room would count as placed, and be on no other page.
+    """
+    found: list[Key] = []
+    for control in controls:
+        more = keys(control)
+        if len(found) + len(more) <= cells:
+            found += more
+    return found
 
 
 def _signed(number: float) -> str:
@@ -184,9 +204,15 @@ def _name(sheet: Sheet, text: str, rect: Rect, align: int = 2) -> None:
 
 
 def _whose(control: Control, within: str) -> str:
-    """Return the section of a control below another: ``vocals``, ``low``, ``12``."""
+    """Return the section of a control below another: ``vocals``, ``stem fader``, ``12``.
+
+    A number alone says of which only where all are of one kind; elsewhere it is ``deck 1``.
+    """
     parent = control.path.rpartition(".")[0]
     rest = parent.removeprefix(within).strip(".")
     last = rest.rpartition(".")[2]
-    digits = last[len(last.rstrip("0123456789")) :]
-    return digits if digits and last != digits else last
+    word = last.rstrip("0123456789")
+    digits = last[len(word) :]
+    if digits and word and within and parent.startswith(within):
+        return digits
+    return f"{word} {digits}".strip().replace("_", " ")

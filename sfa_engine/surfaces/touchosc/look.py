@@ -64,6 +64,7 @@ INK = rgba("neutral")
 INK_QUIET = rgba("#8b95a3")
 PANEL = rgba("#1a1e24")
 EDGE = rgba("#6b7684")
+DIM = rgba("neutral", 0.3)  # a pad without a cue or a sound
 
 
 def text_width(text: str, size: int) -> float:

@@ -236,7 +236,7 @@ def effects(book: Book) -> list[Tab]:
         c for c in desk.controls() if c.group == "effects" and c.path.rpartition(".")[2][:2] == "fx"
     ]
     sheet = book.sheet()
-    flow(sheet, assigned, inner, columns)
+    flow(sheet, assigned, inner, len(desk.fx))  # a row a deck, a column a unit
     tabs.append(Tab(book.tab("Assign", "Asg"), sheet))
     outer = book.sheet()
     outer.add(pager("effect pages", book.room, tabs, SUB_TABS))

@@ -13,8 +13,9 @@ from __future__ import annotations
 from sfa_engine.desk import Control
 from sfa_engine.desk.scale import OFF
 from sfa_engine.surfaces.touchosc.document import Color
+from sfa_engine.surfaces.touchosc.look import DIM, INK
 
-EMPTY = "empty"  # a pad without a hot cue
+EMPTY, FULL = "empty", "full"  # the tag of a pad, and the text of a hot cue without a place
 # The engine forgets who is silent for a minute, and UDP tells nobody that it was started again.
 PING_PERIOD_MS = 20_000
 SILENT_MS = 45_000  # two answers to pings that did not come
@@ -41,7 +42,9 @@ function update()
 end"""
 
 
-def light(captions: dict[str, Color], on: Color, off: Color, ink_on: Color) -> str:
+def light(
+    captions: dict[str, Color], on: Color, off: Color, ink_on: Color, *, is_pad: bool = False
+) -> str:
     """Return a button's script: its colour and its texts', on and off.
 
     Parameters
@@ -52,7 +55,10 @@ def light(captions: dict[str, Color], on: Color, off: Color, ink_on: Color) -> s
         Of the button.
     ink_on : Color
         Of the texts while it is on.
+    is_pad : bool
+        Whether it is dim while its tag says that it is empty.
     """
+    rest = f"(self.tag == {_string(EMPTY)} and {_color(DIM)} or {_color(off)})"
     texts = "\n".join(
         f"  self.parent.children[{_string(name)}].textColor"
         f" = on and {_color(ink_on)} or {_color(ink)}"
@@ -60,7 +66,7 @@ def light(captions: dict[str, Color], on: Color, off: Color, ink_on: Color) -> s
     )
     return f"""local function show()
   local on = self.values.x > 0.5
-  self.color = on and {_color(on)} or {_color(off)}
+  self.color = on and {_color(on)} or {rest if is_pad else _color(off)}
 {texts}
 end
 function onValueChanged(key)
@@ -83,8 +89,19 @@ def reading(control: Control) -> str:
     return _show(body)
 
 
-def hot_cue() -> str:
-    """Return the script of a hot cue's place: a clock, or that there is none."""
+def option(names: dict[int, str]) -> str:
+    """Return the script of a label that receives a choice of many options: the name of one."""
+    every = ", ".join(f"[{value}] = {_string(name)}" for value, name in names.items())
+    return f"""local names = {{ {every} }}
+function onValueChanged(key)
+  if key ~= 'text' then return end
+  local name = names[tonumber(self.values.text)]
+  if name then self.values.text = name end
+end"""
+
+
+def hot_cue(pad: str) -> str:
+    """Return the script of a hot cue's place: a clock, or that there is none, and a dim pad."""
     return f"""{_CLOCK}
 local shown = nil
 function onValueChanged(key)
@@ -92,7 +109,23 @@ function onValueChanged(key)
   local v = tonumber(self.values.text)
   shown = v and clock(v) or {_string(EMPTY)}
   self.values.text = shown
+{_fill(pad, "v")}
 end"""
+
+
+def pad_name(pad: str) -> str:
+    """Return the script of the name on a pad of the sampler: without one the pad is dim."""
+    return f"""function onValueChanged(key)
+  if key ~= 'text' then return end
+{_fill(pad, "self.values.text ~= ''")}
+end"""
+
+
+def _fill(pad: str, condition: str) -> str:
+    """Return what says to a pad, by its tag, whether there is something on it."""
+    return f"""  local pad = self.parent.children[{_string(pad)}]
+  pad.tag = {condition} and {_string(FULL)} or {_string(EMPTY)}
+  pad.color = {condition} and {_color(INK)} or {_color(DIM)}"""
 
 
 def cue_color() -> str:

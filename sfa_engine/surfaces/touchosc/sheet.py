@@ -25,6 +25,7 @@ from sfa_engine.surfaces.touchosc.look import (
     BLACK,
     CAPTION,
     CLEAR,
+    DIM,
     EDGE,
     GAP,
     INK,
@@ -41,7 +42,17 @@ from sfa_engine.surfaces.touchosc.look import (
 MAX_OPTIONS = 7  # buttons that a phone has room for in a row
 MAX_STEPS = 128  # of a fader; with more, a finger cannot stop at one
 METER_WIDTH = 8
-KEPT = {"CUE", "PLAY", "BPM", "PFL", "XF", "MIDI", "CPU"}  # words that stay in capitals
+KEPT = {
+    "CDJ",
+    "CUE",
+    "FX",
+    "PLAY",
+    "BPM",
+    "PFL",
+    "XF",
+    "MIDI",
+    "CPU",
+}  # words that stay in capitals
 LEFT, RIGHT = 1, 3  # alignment of text
 NOTHING = ""
 
@@ -55,7 +66,7 @@ def options(control: Control) -> dict[int, str]:
     """Return what a control may be set to, if that is few enough for a button each."""
     scale = control.scale
     if isinstance(control, Choice):
-        every = {value: _words(option) for value, option in enumerate(control.options)}
+        every = option_names(control)
     elif isinstance(control, Fader) and scale.whole and scale.high - scale.low < MAX_OPTIONS:
         every = {value: str(value) for value in range(int(scale.low), int(scale.high) + 1)}
     else:
@@ -74,13 +85,19 @@ def width_of(control: Control) -> int:
     return sum(widths) + GAP * (len(widths) - 1)
 
 
+def option_names(control: Choice) -> dict[int, str]:
+    """Return every option of a choice, as a person reads it."""
+    return {value: _words(option) for value, option in enumerate(control.options)}
+
+
 def _words(option: str) -> str:
-    """Return an option as it stands on a button: ``Off``, ``Deck 1``, ``Fade in``."""
+    """Return an option as it stands on a button: ``Off``, ``Deck 1``, ``Deck 1 vocals``."""
     if option.upper() in KEPT:
         return option.upper()
-    word = option.rstrip("0123456789")
-    text = word.capitalize().replace("_", " ")
-    return f"{text} {option[len(word) :]}".strip() if word else option
+    first, _, rest = option.replace("_", " ").partition(".")
+    word = first.rstrip("0123456789")
+    text = f"{word.capitalize()} {first[len(word) :]} {rest}" if word else option
+    return " ".join(text.split())
 
 
 def is_moved(control: Control) -> bool:
@@ -164,13 +181,22 @@ class Sheet:
             **properties,
         }
         if script is None:
-            script = NOTHING if isinstance(control, Text) else scripts.reading(control)
+            script = self._shown(control)
         if script:
             written["script"] = ("s", script)
         message = Osc(address(control), value="text", send=False)
         return self.add(
             Node("LABEL", control.path, rect.frame, written, {"text": start}, (message,))
         )
+
+    @staticmethod
+    def _shown(control: Control) -> str:
+        """Return the script that makes a control's value a text that a person reads."""
+        if isinstance(control, Text):
+            return NOTHING
+        if isinstance(control, Choice):
+            return scripts.option(option_names(control))
+        return scripts.reading(control)
 
     def value(self, control: Control, rect: Rect, script: str = NOTHING) -> str:
         """Add a value that scripts read, and nobody sees."""
@@ -231,8 +257,12 @@ class Sheet:
         *,
         number: float | None = None,
         size: int = KEY,
-    ) -> None:
-        """Add a button or a switch; with a number, what it is pressed with."""
+        is_pad: bool = False,
+    ) -> str:
+        """Add a button or a switch; with a number, what it is pressed with.
+
+        A pad is dim until another node's script says by its tag that there is something on it.
+        """
         self.placed.add(control.path)
         stays = isinstance(control, Switch) and not control.momentary
         if isinstance(control, Fader):  # as long as it is held
@@ -249,7 +279,7 @@ class Sheet:
         else:
             message = Osc(address(control))
         name = control.path if number is None else f"{control.path} {number:g}"
-        self.key(
+        return self.key(
             name,
             rect,
             caption,
@@ -258,6 +288,7 @@ class Sheet:
             message=message,
             stays=stays,
             size=size,
+            is_pad=is_pad,
         )
 
     def key(
@@ -272,6 +303,7 @@ class Sheet:
         color: str = "neutral",
         stays: bool = False,
         size: int = KEY,
+        is_pad: bool = False,
     ) -> str:
         """Add a button, with one or two lines of text on it.
 
@@ -293,6 +325,8 @@ class Sheet:
             Whether it is a switch.
         size : int
             Of the caption.
+        is_pad : bool
+            Whether there may be nothing on it, as at first.
         """
         hue = rgba(color)
         # On is light, whatever the stem; what is only pressed shows its hue.
@@ -301,10 +335,12 @@ class Sheet:
         second_name = f"{caption_name} below"
         captions = {caption_name: INK, **({second_name: INK_QUIET} if second.strip() else {})}
         written: dict[str, Property] = {
-            "color": ("c", hue),
+            "color": ("c", DIM if is_pad else hue),
             "buttonType": ("i", 2 if stays else 0),
-            "script": ("s", script or scripts.light(captions, lit, hue, BLACK)),
+            "script": ("s", script or scripts.light(captions, lit, hue, BLACK, is_pad=is_pad)),
         }
+        if is_pad:
+            written["tag"] = ("s", scripts.EMPTY)
         messages = (message,) if message is not None else ()
         found = self.add(Node("BUTTON", name, rect.frame, written, messages=messages))
         inner = rect.inset(2)

@@ -675,6 +675,33 @@ def test_random_bytes_neither_crash_nor_grow(count):
     assert player.state.record["held_count"] == 0
 
 
+@pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=pytest.mark.nightly)])
+def test_random_sysex_arrives_whole_or_not_at_all(count):
+    """Beginnings, ends, bytes of data, clock and other messages, cut where it happens to be."""
+    rng = np.random.default_rng(11)
+    player = MidiPlayer()
+    begun, whole = b"", 0
+    for _ in range(count // 100):
+        data = rng.integers(0, 128, 100, dtype=np.uint8)
+        at = rng.random(100)
+        for byte, below in ((0xF0, 0.04), (0xF7, 0.08), (0xF8, 0.10), (0x90, 0.11), (0xFD, 0.12)):
+            data[(at < below) & (data < 128)] = byte
+        player.play(data.tobytes(), block=False)
+        for event in player.told(EventKind.MESSAGE):
+            begun += event.data
+            if event.more:
+                continue
+            if begun[0] == 0xF0:
+                assert begun[-1] == 0xF7
+                assert max(begun[1:-1], default=0) < 0x80
+                assert len(begun) <= MAX_SYSEX
+                whole += 1
+            begun = b""
+        player.state.record["outbox_length"] = 0
+    assert whole > count // 100
+    assert np.isfinite(player.memory.engine["flat"]).all()
+
+
 def test_what_was_told_to_the_stage_before_is_left_out():
     player = MidiPlayer()
     player.play([0xB0, 80, 1])

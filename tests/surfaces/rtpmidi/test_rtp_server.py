@@ -15,7 +15,7 @@ from sfa_engine.stage.midi_ports import ExternalPorts
 from sfa_engine.surfaces.rtpmidi import server as rtp_server
 from sfa_engine.surfaces.rtpmidi.command_section import split
 from sfa_engine.surfaces.rtpmidi.links import MAX_BEGUN, MAX_SESSIONS
-from sfa_engine.surfaces.rtpmidi.packet import Invitation, build_invitation, parse
+from sfa_engine.surfaces.rtpmidi.packet import Invitation, build_invitation, build_packets, parse
 from sfa_engine.surfaces.rtpmidi.server import Server
 from sfa_engine.surfaces.rtpmidi.session import SECOND_NS, State
 from sfa_engine.surfaces.rtpmidi.settings import RtpMidiConfig
@@ -337,6 +337,20 @@ async def test_a_peer_that_restarts_replaces_its_session(begin):
             await peer.ask(1, "IN", token)
         assert [link.session.token for link in there.links.all] == [6]
         assert len(there.device.ports) == 1
+
+
+async def test_a_peer_that_restarts_with_the_same_token_and_sequence_is_heard(begin):
+    """As small devices do, which have no source of random numbers."""
+    there = await begin("there")
+    for number in (1, 2):
+        with Peer(there.port) as peer:
+            assert (await peer.ask(0, "IN")).command == "OK"
+            assert (await peer.ask(1, "IN")).command == "OK"
+            assert (await peer.ask(1, "IN")).command == "OK"  # as if the answer had been lost
+            for packet in build_packets([NOTE], 100, 0, peer.ssrc):
+                peer.say(1, packet)
+            await until(lambda number=number: len(there.device.heard) == number)
+    assert len(there.links.all) == len(there.device.ports) == 1
 
 
 async def test_more_sessions_than_there_may_be_are_refused(begin):
