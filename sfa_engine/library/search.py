@@ -142,9 +142,9 @@ async def find_one(connection: Connection, text: str, within: str = EVERYTHING) 
         It names several: the error lists them with their numbers.
     """
     text = text.strip()
-    has_number = re.fullmatch("#?[0-9]{1,18}", text)
-    if has_number and (text[0] == "#" or await _is_number(connection, text, within)):
-        track = await get(connection, int(text.removeprefix("#")), within)
+    number = track_number(text)
+    if number is not None and (text[0] == "#" or await _is_number(connection, text, within)):
+        track = await get(connection, number, within)
         if track.deleted_at is not None:
             raise Refused(f'"{track.name}" was removed', "restore it first")
         return track
@@ -169,6 +169,12 @@ async def find_one(connection: Connection, text: str, within: str = EVERYTHING) 
         f" and {len(candidates) - MAX_CANDIDATES} more" if len(candidates) > MAX_CANDIDATES else ""
     )
     raise Refused(f'"{text:.80}" may be {names}{more}', "add words, or give the number")
+
+
+def track_number(text: str) -> int | None:
+    """Return the number that ``12`` or ``#12`` is; None if it is none that SQLite holds."""
+    found = re.fullmatch("#?([0-9]{1,18})", text.strip())
+    return None if found is None else int(found[1])
 
 
 async def _is_number(connection: Connection, text: str, within: str) -> bool:
