@@ -22,6 +22,7 @@ from sfa_engine.library.query import (
     Query,
     Sort,
     Span,
+    Symbols,
     Term,
     Words,
     parse_query,
@@ -273,10 +274,14 @@ def _condition(term: Term) -> Condition:
         )
     condition, values = _positive(term)
     # NULL is not a match: a track without a tempo is not within 120-128.
-    return (f"({condition}) IS NOT 1" if term.negated else condition), values
+    is_negated = not isinstance(term, Symbols) and term.negated
+    return (f"({condition}) IS NOT 1" if is_negated else f"({condition})"), values
 
 
-def _positive(term: Span | Keys | Choice) -> Condition:
+def _positive(term: Span | Keys | Choice | Symbols) -> Condition:
+    if isinstance(term, Symbols):
+        has_it = " OR ".join(f"instr(tracks.{name}, ?)" for name in sorted(_NAMES))
+        return has_it, [term.text] * len(_NAMES)
     if isinstance(term, Keys):
         return f"tracks.camelot IN ({', '.join('?' * len(term.codes))})", list(term.codes)
     if isinstance(term, Choice):
