@@ -196,7 +196,7 @@ def test_a_question_without_standard_input_is_one_line(environment):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&-"])
-@pytest.mark.parametrize("words", [["describe", "deck1.*"], ["library", "search"], ["jobs"]])
+@pytest.mark.parametrize("words", [["describe", "deck1.*"], ["library", "search"], ["devices"]])
 def test_closed_streams_are_no_error(environment, closed, words):
     done = subprocess.run(
         ["bash", "-c", f'"$@" {closed}', "bash", *SFA, *words],
