@@ -286,10 +286,10 @@ async def _track_of(connection: Connection, word: str) -> int | None:
     try:
         return (await search.find_one(connection, word)).id
     except Refused:
-        number = word.removeprefix("#")
-        if not number.isdecimal():
+        number = search.track_number(word)
+        if number is None:
             return None
-        found = await row(connection, "SELECT id FROM tracks WHERE id = ?", (int(number),))
+        found = await row(connection, "SELECT id FROM tracks WHERE id = ?", (number,))
         return None if found is None else int(found["id"])
 
 

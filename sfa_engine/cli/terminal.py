@@ -21,6 +21,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 import click
@@ -118,18 +119,19 @@ class Printable(Checked):
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Make standard output and error safe inside the block."""
-    before = sys.stdout, sys.stderr
-    for stream in before:
+    """Make standard output and error safe inside the block; a closed stream is ``/dev/null``."""
+    before = sys.stdin, sys.stdout, sys.stderr
+    for stream in before[1:]:
         if hasattr(stream, "reconfigure"):  # None where it is closed
             stream.reconfigure(errors=_ERRORS)
-    out, errors = (stream and Printable(stream) for stream in before)
-    sys.stdout, sys.stderr = cast("TextIO", out), cast("TextIO", errors)
-    try:
-        yield
-    finally:
-        if (sys.stdout, sys.stderr) == (out, errors):
-            sys.stdout, sys.stderr = before
+    with Path(os.devnull).open("r+", encoding="utf-8") as nothing:
+        out, errors = (cast("TextIO", Printable(stream or nothing)) for stream in before[1:])
+        sys.stdin, sys.stdout, sys.stderr = sys.stdin or nothing, out, errors
+        try:
+            yield
+        finally:
+            if (sys.stdout, sys.stderr) == (out, errors):
+                sys.stdin, sys.stdout, sys.stderr = before
 
 
 def discard_output() -> None:

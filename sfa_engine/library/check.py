@@ -7,7 +7,8 @@ no-bundle        a row names a bundle that is missing           none; "failed" u
                                                                 prepared again
 found-again      that bundle is back, or readable: a disk was   "ready", as it was
                  away
-unknown-bundle   a bundle that no row names                     a row is made from its manifest
+unknown-bundle   a bundle that no row names                     its row gets the new name; without
+                                                                one it is made from its manifest
 other-stems      a bundle with other stems than the rows        the rows are corrected; without
                                                                 stems it needs separation again
 stale            a ``track.json`` that differs from the row     it is written again
@@ -50,7 +51,7 @@ from sfa_engine.library.manifest import is_bundle_name, origins
 from sfa_engine.library.places import Places, entries
 from sfa_engine.library.sqlite_errors import os_errors_as
 from sfa_engine.library.track import SELECT, Track, track_of
-from sfa_engine.library.tracks import by_uuid, set_cover, set_state
+from sfa_engine.library.tracks import by_uuid, set_bundle, set_cover, set_state
 from sfa_engine.system.atomic import PREFIXES, clean_leftovers
 from sfa_engine.track.curves import FILE, read_curves
 from sfa_engine.track.media import MANIFEST, WHOLE, Bundle, read_bundle
@@ -436,12 +437,31 @@ class _Check:
         except MediaError as problem:
             message += f", and it cannot be read: {problem.message}"
         else:
+            renamed = await self._renamed(bundle)
+            if renamed is not None:
+                message += f': it is that of "{renamed.name}", renamed'
             if self.repair:
                 async with self.database.transaction() as connection:
-                    track = await manifest.import_bundle(connection, bundle, self.places.covers)
+                    if renamed is not None:
+                        await set_bundle(connection, renamed.id, name)
+                        if renamed.problem == MISSING:
+                            await set_state(connection, renamed.id, "ready")
+                        track = renamed
+                    else:
+                        track = await manifest.import_bundle(connection, bundle, self.places.covers)
                 await manifest.update(self.database, self.places, track.id)
                 repaired = True
         yield Finding("unknown-bundle", message, path=folder, repaired=repaired)
+
+    async def _renamed(self, bundle: Bundle) -> Track | None:
+        """Return the track that a bundle was made for, if that has lost its own."""
+        if not bundle.track.uuid:
+            return None
+        async with self.database.reading() as connection:
+            track = await by_uuid(connection, bundle.track.uuid)
+        if track is None or track.bundle is None or track.deleted_at is not None:
+            return None
+        return None if (self.places.bundles / track.bundle).exists() else track
 
     async def _trash(self, name: str) -> AsyncIterator[Finding]:
         """Find an entry of the trash whose track is in use or unknown.

@@ -137,7 +137,14 @@ class Choice:
     negated: bool
 
 
-Term = Words | Span | Keys | Choice
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """A text without letters and digits, such as ``!!!``, to find as it is."""
+
+    text: str
+
+
+Term = Words | Span | Keys | Choice | Symbols
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +193,7 @@ def parse_query(text: str) -> Query:
         raise Refused(f"the search is {len(text)} characters long", f"give up to {MAX_TEXT}")
     terms: list[Term] = []
     sorts: list[Sort] = []
+    symbols: list[str] = []
     at = 0
     while at < len(text):
         if text[at].isspace():
@@ -199,6 +207,10 @@ def parse_query(text: str) -> Query:
             sorts.append(Sort(term.word, term.negated))
         elif term is not None:
             terms.append(term)
+        else:
+            symbols.append(found[0])
+    if symbols and not terms:  # else a deletion by "!!!" would be one of all tracks
+        terms.append(Symbols(" ".join(symbols)))
     return Query(tuple(terms), tuple(sorts))
 
 
@@ -223,7 +235,7 @@ def _term(negated: bool, name: str | None, phrase: str | None, bare: str | None)
     value = value.replace("\0", " ").strip()
     if name is None:
         words = Words(value, phrase is not None, None, negated)
-        return words if has_letters(value) else None  # "&" or "-" alone has no effect
+        return words if has_letters(value) else None  # "&" or "-" beside words has no effect
     field = ALIASES.get(name.lower(), name.lower())
     operator = OPERATORS.get(field)
     if operator is None:

@@ -22,6 +22,7 @@ from sfa_engine.library.query import (
     Query,
     Sort,
     Span,
+    Symbols,
     Term,
     Words,
     parse_query,
@@ -142,9 +143,9 @@ async def find_one(connection: Connection, text: str, within: str = EVERYTHING) 
         It names several: the error lists them with their numbers.
     """
     text = text.strip()
-    has_number = re.fullmatch("#?[0-9]{1,18}", text)
-    if has_number and (text[0] == "#" or await _is_number(connection, text, within)):
-        track = await get(connection, int(text.removeprefix("#")), within)
+    number = track_number(text)
+    if number is not None and (text[0] == "#" or await _is_number(connection, text, within)):
+        track = await get(connection, number, within)
         if track.deleted_at is not None:
             raise Refused(f'"{track.name}" was removed', "restore it first")
         return track
@@ -169,6 +170,12 @@ async def find_one(connection: Connection, text: str, within: str = EVERYTHING) 
         f" and {len(candidates) - MAX_CANDIDATES} more" if len(candidates) > MAX_CANDIDATES else ""
     )
     raise Refused(f'"{text:.80}" may be {names}{more}', "add words, or give the number")
+
+
+def track_number(text: str) -> int | None:
+    """Return the number that ``12`` or ``#12`` is; None if it is none that SQLite holds."""
+    found = re.fullmatch("#?([0-9]{1,18})", text.strip())
+    return None if found is None else int(found[1])
 
 
 async def _is_number(connection: Connection, text: str, within: str) -> bool:
@@ -267,10 +274,14 @@ def _condition(term: Term) -> Condition:
         )
     condition, values = _positive(term)
     # NULL is not a match: a track without a tempo is not within 120-128.
-    return (f"({condition}) IS NOT 1" if term.negated else condition), values
+    is_negated = not isinstance(term, Symbols) and term.negated
+    return (f"({condition}) IS NOT 1" if is_negated else f"({condition})"), values
 
 
-def _positive(term: Span | Keys | Choice) -> Condition:
+def _positive(term: Span | Keys | Choice | Symbols) -> Condition:
+    if isinstance(term, Symbols):
+        has_it = " OR ".join(f"instr(tracks.{name}, ?)" for name in sorted(_NAMES))
+        return has_it, [term.text] * len(_NAMES)
     if isinstance(term, Keys):
         return f"tracks.camelot IN ({', '.join('?' * len(term.codes))})", list(term.codes)
     if isinstance(term, Choice):

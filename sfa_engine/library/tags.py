@@ -10,6 +10,7 @@ import base64
 import contextlib
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,6 +54,7 @@ _DASH = re.compile(r"\s+[-\u2013\u2014]\s+")
 _PICTURES = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"GIF8": "gif", b"RIFF": "webp"}
 _YEAR = re.compile(r"(?<!\d)(1[5-9]\d\d|20\d\d)(?!\d)")
 _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]+")
+_INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # categories of Unicode
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +146,11 @@ def with_names(tags: Tags, stem: str) -> Tags:
 
 
 def in_one_line(text: str) -> str:
-    """Return a text without line breaks and other control characters."""
-    return _UNFIT.sub(" ", text).strip()[:MAX_TEXT]
+    """Return a text without line breaks and other control characters; empty if all is invisible."""
+    text = _UNFIT.sub(" ", text).strip()[:MAX_TEXT]
+    # Separators, and what has no width: a zero-width space alone would be a name without letters.
+    is_visible = any(unicodedata.category(letter) not in _INVISIBLE for letter in text)
+    return text if is_visible else ""
 
 
 def _alike(one: str, other: str) -> bool:

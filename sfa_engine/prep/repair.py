@@ -2,12 +2,13 @@
 
 ::
 
-    WAV, W64 with fewer valid bits than their container has   the header states the container's bits
+    WAV, W64, CAF with fewer bits than their container has    the header states the container's bits
+    WAV with 24 bits at the lower end of 32 (arecord)         one byte before its samples
     WAV with big-endian samples (RIFX)                        the header of an AIFF
     MP3, ADTS with damage between their frames                silent frames, as many as were lost
 
-The first two would be decoded to noise. In the third FFmpeg continues with the next frame, so that
-everything after the damage would be early.
+The first three would be decoded to noise. In the fourth FFmpeg continues with the next frame, so
+that everything after the damage would be early.
 
 FFmpeg reads a `SplicedFile`; the file itself is not changed. Decodes nothing.
 """
@@ -17,12 +18,13 @@ from __future__ import annotations
 import io
 import os
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import BinaryIO, Literal
 
-from sfa_engine.library.payload import chunks, find_payload
+from sfa_engine.library.payload import Chunk, chunks, find_payload
 from sfa_engine.prep.frames import (
     ADTS_SYNC,
     MP3_SYNC,
@@ -38,7 +40,10 @@ MAX_TRIES = 100_000  # sync words that are not frames; 100 MB of noise have 5000
 MAX_STARVED = 64  # frames without their reservoir; at 8 kbit/s 511 bytes are 22 frames
 MIN_CHAIN = 3  # frames in a row that are not a coincidence
 
+LOOKS, LOOK_BYTES = 64, 4096  # places of a file at which its samples are looked at
+
 _PCM, _FLOAT = 1, 3
+_EXPONENTS = range(0x2F, 0x4C)  # high bytes of floats from 2^-33 to 2^24
 _EXTENSIBLE = 0xFFFE
 _GUID_TAIL = bytes.fromhex("1000800000aa00389b71").rjust(12, b"\0")
 
@@ -167,6 +172,8 @@ def find_repairs(file: BinaryIO) -> Repairs:
         found = Repairs(tuple(_as_aiff(file)))
     elif head[:4] in {b"RIFF", b"RF64", b"BW64", b"riff"}:
         found = Repairs(tuple(_container_bits(file)))
+    elif head[:4] == b"caff":
+        found = Repairs(tuple(_caf_bits(file)))
     elif head[:3] == b"ID3" or head[:1] == b"\xff":
         found = _fill_holes(file)
     file.seek(0)
@@ -214,15 +221,65 @@ def _form(file: BinaryIO, endian: Literal["little", "big"]) -> _Form | None:
 
 
 def _container_bits(file: BinaryIO) -> list[Splice]:
-    """Let a WAVE_FORMAT_EXTENSIBLE header state the bits of its container.
+    """Let the header of a WAV state the bits of its container.
 
-    The valid bits are the upper ones of the container: read whole, the level is right.
+    The valid bits are the upper ones of the container: read whole, the level is right. Of 24 bits
+    in 32 without an extensible header there are two other kinds, told by their samples.
     """
     form = _form(file, "little")
-    if form is None or not form.is_extensible or form.stated == (form.bits, form.bits):
+    if form is None or form.stated == (form.bits, form.bits):
         return []
+    data = next((chunk for chunk in chunks(file) if chunk.name == b"data"), None)
     bits = form.bits.to_bytes(2, "little")
-    return [Splice(form.at + 14, form.at + 16, bits), Splice(form.at + 18, form.at + 20, bits)]
+    header = [Splice(form.at + 14, form.at + 16, bits)]
+    if form.is_extensible:
+        header.append(Splice(form.at + 18, form.at + 20, bits))
+    elif not form.is_float and form.stated[0] == 24 and form.bits == 32 and data is not None:
+        kind = _kind_of_24_in_32(file, data)
+        if kind == "float":
+            return []
+        if kind == "low":  # a byte later they are the upper bits
+            header.append(Splice(data.offset, data.offset, b"\0"))
+    return header
+
+
+def _kind_of_24_in_32(file: BinaryIO, data: Chunk) -> Literal["high", "low", "float"]:
+    """Tell at which end of 32 bits 24 are; or that they are floats up to 2^23, by Cool Edit."""
+    length = min(data.length, file.seek(0, os.SEEK_END) - data.offset)
+    step = max(LOOK_BYTES, length // LOOKS) & ~3
+    lows, highs = set[int](), Counter[int]()
+    for at in range(0, length, step):
+        file.seek(data.offset + at)
+        piece = file.read(LOOK_BYTES)
+        piece = piece[: len(piece) & ~3]
+        lows.update(piece[0::4])
+        highs.update(piece[3::4])
+    ends = highs.keys() <= {0, 0xFF}
+    of_floats = sum(count for high, count in highs.items() if high & 0x7F in _EXPONENTS)
+    # An integer a little below 0 is no float, or a very large one.
+    is_float = not any(high & 0x7F >= _EXPONENTS.stop for high in highs)
+    if is_float and of_floats * 2 > sum(highs.values()) - highs[0]:
+        return "float"
+    return "low" if ends and not lows <= {0} else "high"
+
+
+def _caf_bits(file: BinaryIO) -> list[Splice]:
+    """Let the description of a CAF state the bits of its container, as `_container_bits`."""
+    chunk = next((chunk for chunk in chunks(file) if chunk.name == b"desc"), None)
+    if chunk is None or chunk.length < 32:
+        return []
+    file.seek(chunk.offset + 8)
+    body = file.read(24)
+    if len(body) < 24 or body[:4] != b"lpcm":
+        return []
+    flags, packet, frames, channels, bits = struct.unpack(">5I", body[4:])
+    is_float = flags & 1
+    if is_float or frames != 1 or not channels or packet % channels:
+        return []
+    container = packet // channels * 8
+    if not 0 < bits < container or container not in {16, 24, 32}:
+        return []
+    return [Splice(chunk.offset + 28, chunk.offset + 32, container.to_bytes(4, "big"))]
 
 
 def _as_aiff(file: BinaryIO) -> list[Splice]:

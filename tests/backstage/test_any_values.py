@@ -1,17 +1,26 @@
 """Every verb of backstage refuses what it cannot take: no value makes a fault of ours."""
 
+import inspect
+import pkgutil
+from importlib import import_module
+
 import pytest
 from any_values import faults, parameters
 from house import house
 
-from sfa_engine.backstage.verbs.files import FileVerbs
-from sfa_engine.backstage.verbs.jobs import JobVerbs
-from sfa_engine.backstage.verbs.library import LibraryVerbs
-from sfa_engine.backstage.verbs.prep import PrepVerbs
-from sfa_engine.backstage.verbs.separations import SeparationVerbs
-from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
+import sfa_engine.backstage.verbs as modules
+from sfa_engine.wire.verbs import verbs_of
 
-VERBS = parameters(*(JobVerbs, PrepVerbs, LibraryVerbs, FileVerbs, SeparationVerbs, SpotifyVerbs))
+
+def classes():
+    """Return the classes of backstage that have verbs."""
+    for module in pkgutil.iter_modules(modules.__path__, modules.__name__ + "."):
+        for _, kind in inspect.getmembers(import_module(module.name), inspect.isclass):
+            if kind.__module__ == module.name and verbs_of(kind):
+                yield kind
+
+
+VERBS = parameters(*classes())
 
 
 @pytest.mark.slow
@@ -22,4 +31,6 @@ def test_no_value_makes_a_fault_in_backstage(tmp_path):
 
 
 def test_all_verbs_of_backstage_are_among_those_that_are_tried():
-    assert {"jobs.retry", "library.grid", "library.cue", "prep.add"} <= set(VERBS)
+    assert {"jobs.retry", "library.grid", "library.flag", "kits.decode", "webhooks.add"} <= set(
+        VERBS
+    )

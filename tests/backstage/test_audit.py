@@ -158,6 +158,18 @@ def test_words_that_name_a_track_are_a_row_of_that_track(tmp_path):
     played(tmp_path, play)
 
 
+@pytest.mark.parametrize("track", [1 << 63, "#9223372036854775808", "9" * 100, "\u0661", "#²"])
+def test_a_number_that_no_track_has_is_a_row_without_a_track(tmp_path, track):
+    async def play(log):
+        with pytest.raises(Refused, match="no track"):
+            await log.call("library.remove", track=track)
+        (found,) = await log.rows()
+        assert found["verb"] == "library.remove"
+        assert found["outcome"].startswith("absent: no track")
+
+    played(tmp_path, play)
+
+
 def test_a_row_is_of_the_change_or_neither_is(tmp_path):
     """The row is in the same transaction: what rolls one back rolls back the other."""
 

@@ -184,10 +184,22 @@ def test_a_reader_that_has_seen_enough_is_no_error(environment, words):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_closed_streams_are_no_error(environment, closed):
+def test_a_question_without_standard_input_is_one_line(environment):
     done = subprocess.run(
-        ["bash", "-c", f'"$@" {closed}', "bash", *SFA, "describe", "deck1.*"],
+        ["bash", "-c", '"$@" <&-', "bash", *SFA, "library", "restore"],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("sfa: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&-"])
+@pytest.mark.parametrize("words", [["describe", "deck1.*"], ["library", "search"], ["devices"]])
+def test_closed_streams_are_no_error(environment, closed, words):
+    done = subprocess.run(
+        ["bash", "-c", f'"$@" {closed}', "bash", *SFA, *words],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

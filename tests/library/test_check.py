@@ -211,6 +211,21 @@ async def test_a_bundle_without_a_row_gets_one(database, places):
 
 
 @in_asyncio
+async def test_a_bundle_that_was_renamed_is_still_its_tracks(database, places):
+    track, folder = await added(database, places)
+    folder.rename(places.bundles / "renamed.sfa")
+    assert await drifts(database, places) == ["unknown-bundle", "no-bundle"]
+    (finding,) = await check(database, places, repair=True)
+    assert finding.repaired
+    assert 'that of "a", renamed' in finding.message
+    async with database.reading() as connection:
+        found = await by_bundle(connection, "renamed.sfa")
+        assert await count(connection, "") == 1
+    assert (found.id, found.uuid, found.state) == (track.id, track.uuid, "ready")
+    assert await check(database, places) == []
+
+
+@in_asyncio
 async def test_a_copied_bundle_becomes_a_track_of_its_own(database, places):
     track, folder = await added(database, places)
     shutil.copytree(folder, places.bundles / "copy.sfa")

@@ -11,6 +11,7 @@ from sfa_engine.library.query import (
     Keys,
     Query,
     Span,
+    Symbols,
     Words,
     compatible,
     parse_query,
@@ -70,9 +71,21 @@ def test_terms_are_read(text, term):
     assert one(text) == term
 
 
-@pytest.mark.parametrize("text", ["", "  \t ", "& - !", '""', "-"])
+@pytest.mark.parametrize("text", ["", "  \t ", "sort:bpm"])
 def test_what_asks_for_nothing_is_no_term(text):
     assert parse_query(text).terms == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "symbols"),
+    [("& - !", "& - !"), ('""', '""'), ("-", "-"), ("!!! sort:bpm", "!!!"), (" ¿? ", "¿?")],
+)
+def test_symbols_alone_are_found_as_they_are(text, symbols):
+    assert parse_query(text).terms == (Symbols(symbols),)
+
+
+def test_symbols_beside_words_have_no_effect():
+    assert parse_query("simon & garfunkel") == parse_query("simon garfunkel")
 
 
 @pytest.mark.parametrize(

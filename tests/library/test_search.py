@@ -12,7 +12,7 @@ from sfa_engine.library.cues import Cue
 from sfa_engine.library.cues import add as add_cue
 from sfa_engine.library.playlists import append, create
 from sfa_engine.library.query import OPERATORS, parse_query
-from sfa_engine.library.search import count, find_one, search, select
+from sfa_engine.library.search import count, find_one, numbers, search, select
 from sfa_engine.library.tags import Tags
 from sfa_engine.library.track import SELECT
 from sfa_engine.library.tracks import add, edit, set_state
@@ -97,6 +97,20 @@ async def test_a_search_finds_these_in_this_order(filled, text, ids):
     assert await found(filled, text) == ids
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("!!!", [7, 8]), ("*", []), ("(!!!)", [8]), ("%", [7]), ("-", []), ('""', [])],
+)
+@in_asyncio
+async def test_symbols_find_what_has_them_and_not_every_track(filled, text, wanted):
+    async with filled.transaction(durable=False) as connection:
+        await add(connection, "/m/7", tags=Tags("100%", "!!!"))
+        await add(connection, "/m/8", tags=Tags("Aa (!!!)", "Xx"))
+    assert await found(filled, text) == wanted
+    async with filled.reading() as connection:
+        assert await numbers(connection, text) == sorted(wanted)
+
+
 @in_asyncio
 async def test_search_follows_edits_and_forgets_the_removed(filled, places):
     async with filled.transaction() as connection:
@@ -150,7 +164,7 @@ async def test_one_track_is_found_by_what_people_say(filled, text, number):
         ("zzzz", "search for a part"),
         ("#99", "no track 99"),
         ("", "names no track"),
-        ("!!!", "names no track"),
+        ("!!!", "search for a part"),
         ("\0artist:", "search for a part"),
         ("00000000-0000-0000-0000-000000000000", "no track"),
         ("artst:x", 'did you mean "artist"'),

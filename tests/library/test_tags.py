@@ -150,6 +150,16 @@ def test_values_that_cannot_be_are_left_out(tmp_path):
     assert tags.genre == "House"
 
 
+@pytest.mark.parametrize("nothing", ["\u200b", "\ufeff\u2060", "\u3000", "\u00ad \u202e", "\0\t"])
+def test_what_cannot_be_seen_is_no_name(tmp_path, nothing):
+    path = made(tmp_path, "a.flac")
+    file = flac.FLAC(path)
+    file["TITLE"], file["ARTIST"], file["GENRE"] = nothing, [nothing, "X"], "\u200bHouse"
+    file.save()
+    tags = read_tags(path)
+    assert (tags.title, tags.artist, tags.genre) == ("", "X", "\u200bHouse")
+
+
 def test_an_old_numbered_genre_is_a_word(tmp_path):
     soundfile.write(tmp_path / "a.mp3", SOUND, RATE)
     file = mutagen.File(tmp_path / "a.mp3")

@@ -103,6 +103,59 @@ def test_chunks_of_odd_length_before_the_format_do_no_harm(tmp_path):
     check(tmp_path / "x.wav", content, 20)
 
 
+def plain(bits: int, container: int) -> bytes:
+    align = container // 8
+    return struct.pack("<HHIIHH", 1, 1, RATE, RATE * align, align, bits)
+
+
+@pytest.mark.parametrize(
+    ("bits", "container"), [(24, 32), (20, 32), (16, 32), (20, 24), (16, 24), (12, 16), (8, 16)]
+)
+@pytest.mark.parametrize("write", [riff, rf64, w64])
+def test_a_header_without_valid_bits_may_state_fewer_than_the_container_has(
+    tmp_path, write, bits, container
+):
+    content = write(plain(bits, container), packed(bits, container))
+    check(tmp_path / "x.wav", content, bits)
+
+
+@pytest.mark.parametrize("level", [1.0, 1e-3])
+@pytest.mark.parametrize("quiet", [0, RATE])
+def test_24_bits_at_the_lower_end_of_32_have_their_level(tmp_path, level, quiet):
+    """As ``arecord -f S24_LE`` writes them."""
+    sound = SOUND * level
+    sound[:quiet] = 0.0
+    steps = np.round(sound * (1 << 23)).astype("<i4")
+    path = tmp_path / "x.wav"
+    path.write_bytes(riff(plain(24, 32), steps.tobytes()))
+    decoded = decode(path).sound
+    assert len(decoded) == len(sound)
+    np.testing.assert_allclose(decoded[:, 0], sound, atol=2.0 / (1 << 23))
+
+
+@pytest.mark.parametrize("level", [1.0, 1e-5])
+def test_floats_of_24_bits_are_floats(tmp_path, level):
+    """As Cool Edit writes them: a header of 24 bits in 32, floats up to 2^23."""
+    path = tmp_path / "x.wav"
+    path.write_bytes(riff(plain(24, 32), (SOUND * level * (1 << 23)).astype("<f4").tobytes()))
+    np.testing.assert_allclose(decode(path).sound[:, 0], SOUND * level, atol=1.0 / (1 << 23))
+
+
+@pytest.mark.parametrize("order", ["big", "little"])
+@pytest.mark.parametrize(
+    ("bits", "container"), [(24, 32), (20, 32), (20, 24), (16, 24), (12, 16), (24, 24)]
+)
+def test_a_caf_may_state_fewer_bits_than_its_container_has(tmp_path, bits, container, order):
+    size = container // 8
+    data = packed(bits, container)
+    if order == "big":
+        data = np.frombuffer(data, "u1").reshape(-1, size)[:, ::-1].tobytes()
+    desc = struct.pack(">d4s5I", RATE, b"lpcm", 2 * (order == "little"), size, 1, 1, bits)
+    body = b"desc" + struct.pack(">q", len(desc)) + desc
+    body += b"data" + struct.pack(">qI", 4 + len(data), 0) + data
+    check(tmp_path / "x.caf", b"caff\0\1\0\0" + body, bits)
+
+
 FORMS = [
     ("WAV", "PCM_U8", "FILE", 7), ("WAV", "ALAW", "FILE", 5), ("WAV", "ULAW", "FILE", 5),
     ("WAV", "PCM_16", "BIG", 16), ("WAV", "DOUBLE", "FILE", 24), ("WAVEX", "PCM_24", "FILE", 24),

@@ -176,6 +176,18 @@ def test_a_hot_cue_before_the_first_frame_stays_there_though_the_library_has_it_
     assert deck.conductor.get("deck1.hotcue1.position") == -0.5
 
 
+def test_a_hot_cue_at_the_very_begin_of_the_range_is_stored_and_not_cleared(deck: Deck):
+    hotcues = deck.stage()
+    deck.store(1, -60.0)
+    for _ in range(4):  # no jump leads further back
+        assert deck.pads.write(Op.JUMP, 0, 0, -256.0, PADS)
+        deck.engine.render(512)
+    assert deck.pads.write(Op.HOTCUE_STORE, 0, 1, 0.0, PADS)
+    deck.engine.render(512)
+    deck.conductor.pump()
+    assert recorded(hotcues) == {1: -60.0, 2: -60.0}
+
+
 def test_a_damaged_outbox_is_put_aside_and_what_is_set_is_recorded_again(deck: Deck):
     deck.stage()
     deck.store(1, 2.0)
