@@ -82,7 +82,7 @@ def describe(onsets: Onsets, spectra: Spectra) -> Curve:
     float32[features, n]
         At 250 Hz, 0 in silence.
     """
-    n = len(onsets.attacks) // _COARSE_MS
+    n = onsets.ms // _COARSE_MS
     seconds = np.arange(n) * _COARSE_MS / 1000
     rows = np.empty((len(_WEIGHTS), n), np.float32)
     for i, (name, weight) in enumerate(_WEIGHTS.items()):

@@ -317,7 +317,7 @@ def _drums(onsets: Onsets, times_s: Floats) -> dict[str, Floats]:
 
 def _risen(onsets: Onsets, name: str, times_s: Floats) -> Floats:
     """Return the rise of a band on each sixteenth."""
-    n = len(onsets.attacks)
+    n = onsets.ms
     index = np.clip(np.round(times_s * FRAME_HZ).astype(int) + 4, 0, n - 1)
     sixteenth = float(np.median(np.diff(times_s)))
     reach = max(1, int(min(0.028, 0.88 * sixteenth) * FRAME_HZ))
@@ -423,8 +423,8 @@ def _changes(
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return how much changes on each sixteenth, and its votes where that is most."""
     rows = stepwise(spectra, times_s)
-    edges = np.clip((times_s * FRAME_HZ).astype(int), 0, len(onsets.attacks) - 1)
-    ends = np.append(edges, len(onsets.attacks))
+    edges = np.clip((times_s * FRAME_HZ).astype(int), 0, onsets.ms - 1)
+    ends = np.append(edges, onsets.ms)
     curves = (onsets.levels[name] for name in onsets.levels)
     power = np.stack([np.diff(totals(curve, ends, power=2)) for curve in curves], axis=1)
     levels = 10 * np.log10(np.maximum(power, 1e-6))

@@ -147,14 +147,17 @@ def _loop(seconds: float, count: int) -> Beats:
 
 def _even(onsets: Onsets, measured: Measurement, tempo: Tempo, m: int, warp: Warp) -> Beats | None:
     """Return the beats of a track that is steady in straight time: one period, one phase."""
-    attacks, strength = warp.straighten(onsets.attacks), warp.straighten(onsets.strength)
+    phase_s = bar.sixteenth_phase(warp.straighten(onsets.strength), tempo.period_s)
+    attacks = warp.straighten(onsets.attacks)
     end_s = len(attacks) / FRAME_HZ
-    begin = grid.fit(attacks, tempo.period_s, bar.sixteenth_phase(strength, tempo.period_s))
+    begin = grid.fit(attacks, tempo.period_s, phase_s)
+    del attacks  # for memory, while the bar is looked for
     sixteenths = np.arange(begin.phase_s % (begin.period_s / 4), end_s, begin.period_s / 4)
     sixteenths = sixteenths[warp.keeps_bars(sixteenths, 4 * m)]
     found = bar.find_bar(onsets, measured.spectra, warp.real(sixteenths), m)
     if len(sixteenths) <= found.first:
         return None
+    attacks = warp.straighten(onsets.attacks)
     fitted = grid.fit(attacks, tempo.period_s, float(sixteenths[found.first]))
     if warp.is_even:
         fitted = grid.snap(fitted)

@@ -16,6 +16,7 @@ is clipped to where it was observed, so that no single one makes sure.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -32,6 +33,7 @@ from sfa_engine.prep.analyse.tempo import COARSE_HZ, COARSE_MS, coherence
 Evidence = dict[str, float]
 
 _STRETCH = 8  # beats that are judged together
+_SOME = 1 << 16  # points of a curve, at a time
 _HELD_S = 0.010
 _PART_BARS, _MAX_PARTS = 4, 6
 _METRES = (3, 3.5, 5, 7)  # beats after which a bar of another metre returns
@@ -254,9 +256,15 @@ def gather(onsets: Onsets, spectra: Spectra, beats: Beats) -> tuple[Evidence, Fl
 
 def _straightened(curve: Curve, places_s: Floats, period_s: float) -> Curve:
     """Return a curve in the time of its beats, so that a tempo that was followed is constant."""
-    straight = np.arange(0, period_s * (len(places_s) - 1), 1 / COARSE_HZ)
-    real = np.interp(straight, period_s * np.arange(len(places_s)), places_s)
-    even: Curve = np.interp(real * COARSE_HZ - 0.5, np.arange(len(curve)), curve).astype(np.float32)
+    beats_s = period_s * np.arange(len(places_s))
+    even = np.empty(max(0, math.ceil(beats_s[-1] * COARSE_HZ)), np.float32)
+    for at in range(0, len(even), _SOME):  # for memory
+        straight = np.arange(at, min(at + _SOME, len(even))) / COARSE_HZ
+        points = np.interp(straight, beats_s, places_s) * COARSE_HZ - 0.5
+        first, end = np.clip([int(points[0]) - 1, int(points[-1]) + 3], 0, len(curve))
+        first = min(first, len(curve) - 1)
+        end = max(end, first + 1)
+        even[at : at + _SOME] = np.interp(points, np.arange(first, end), curve[first:end])
     return even
 
 

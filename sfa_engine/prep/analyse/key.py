@@ -29,6 +29,7 @@ KEY_OCTAVES = np.array([0.25, 0.75, 1.0, 1.0, 0.5, 0.0])
 FINE = 10  # parts of a semitone
 _STANDS_OUT = 1.8  # a peak over the mean around it
 _AUDIBLE = 1e-4  # of a frame's highest peak: below, a window's leakage has peaks too
+_EXACT = 1e-5  # of what is below `LOWEST_HZ`: a constant of 0.3 has rounding errors that have peaks
 _AT_ONCE = 16  # frames: with two or three, calls of NumPy took half of the time
 _AROUND = 51  # bins of that mean: 75 Hz
 PROFILES = {  # from the tonic up
@@ -95,20 +96,22 @@ class Pitches:
         if not count:
             return
         frames = np.lib.stride_tricks.sliding_window_view(sound, self.size)[:: self.hop][:count]
-        spectra = np.fft.rfft(frames * self._window, axis=1)
-        self._count(np.abs(spectra[:, self._first - 1 : self._last + 1]).astype(np.float32))
+        spectra = np.abs(np.fft.rfft(frames * self._window, axis=1)[:, : self._last + 1])
+        below = spectra[:, : self._first - 1].max(axis=1, keepdims=True)
+        self._count(spectra[:, self._first - 1 :].astype(np.float32), below.astype(np.float32))
 
-    def _count(self, spectra: Curve) -> None:
-        """Add the peaks of some frames."""
+    def _count(self, spectra: Curve, below: Curve) -> None:
+        """Add the peaks of some frames; `below` is the highest value under their spectra."""
         middle = spectra[:, 1:-1]
         padded = np.pad(middle, ((0, 0), (_AROUND // 2 + 1, _AROUND // 2)), mode="edge")
         total = np.cumsum(padded, axis=1, dtype=np.float64)
         around = (total[:, _AROUND:] - total[:, :-_AROUND]) / _AROUND + 1e-9
-        audible = np.maximum(_AUDIBLE * middle.max(axis=1, keepdims=True), 1e-6)
+        audible = np.maximum(_AUDIBLE * middle.max(axis=1, keepdims=True), _EXACT * below)
+        audible = np.maximum(audible, 1e-6)
         peak = (middle > spectra[:, :-2]) & (middle >= spectra[:, 2:]) & (middle > audible)
         frame, place = np.nonzero(peak & (middle > _STANDS_OUT * around))
-        below, at, above = (np.log(spectra[frame, place + k] + 1e-9) for k in (0, 1, 2))
-        shift = np.clip(0.5 * (below - above) / (below - 2 * at + above - 1e-12), -0.5, 0.5)
+        left, at, right = (np.log(spectra[frame, place + k] + 1e-9) for k in (0, 1, 2))
+        shift = np.clip(0.5 * (left - right) / (left - 2 * at + right - 1e-12), -0.5, 0.5)
         hz = (self._first + place + shift) * self._bin_hz
         weight = np.log1p(middle[frame, place] / around[frame, place])
         weight *= np.exp(-0.5 * (np.log2(hz / 300) / 1.6) ** 2)

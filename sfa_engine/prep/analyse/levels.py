@@ -109,6 +109,11 @@ class Levels(Mapping[str, Curve]):
         return Levels(bands, self._hold_ms, whole, edges, fitted(self._swings, -(-ms // 10)))
 
 
+def halves_of_long(curve: Curve) -> Curve | Halves:
+    """Return a curve in half precision if it is of more than 15 minutes, else as it is."""
+    return halves(curve) if len(curve) > _CACHED_MS else curve
+
+
 def halves(curve: ArrayLike) -> Halves:
     """Return a curve in half precision, without copying one that is."""
     values = np.asarray(curve)

@@ -124,6 +124,7 @@ def features(onsets: Onsets, bpms: Sequence[float]) -> Floats:
 def _returns(onsets: Onsets) -> tuple[dict[str, Floats], float]:
     """Return the correlation of each band's attacks with themselves, and `hits_a_second`."""
     heap.trim()
+    hits = hits_a_second(onsets)  # before the curves below, for memory
     lags = int(COARSE_HZ * 60 / SLOWEST * _MAX_BEATS) + _REACH + 1
     points = {name: gaussian_in_parts(onsets.rises[name], 6.0, COARSE_MS) for name in onsets.rises}
     points["all"] = decimate(onsets.strength, COARSE_MS)
@@ -131,7 +132,7 @@ def _returns(onsets: Onsets) -> tuple[dict[str, Floats], float]:
         name: autocorrelation(curve, min(lags, max(1, len(curve) - 2)))
         for name, curve in points.items()
     }
-    return bands, hits_a_second(onsets)
+    return bands, hits
 
 
 def hits_a_second(onsets: Onsets) -> float:

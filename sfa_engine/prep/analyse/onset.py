@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sfa_engine.prep.analyse.levels import Levels, halves
+from sfa_engine.prep.analyse.levels import Halves, Levels, halves, halves_of_long
 from sfa_engine.prep.analyse.measurement import BANDS
 from sfa_engine.prep.analyse.smooth import (
     Curve,
@@ -54,18 +54,16 @@ class Onsets:
         Held level of each band, full scale 1.
     rises : Levels
         Rise of its logarithm.
-    strength : float32[ms]
-        All bands, smooth, without what is always there.
-    attacks : float32[ms]
-        All bands, sharp, placed where the sound begins.
+    kept_strength, kept_attacks : float32[ms] or float16[ms]
+        What `strength` and `attacks` return, in half precision where a track is long.
     known : dict
         Small results that are asked for again; see `once`.
     """
 
     levels: Levels
     rises: Levels
-    strength: Curve
-    attacks: Curve
+    kept_strength: Curve | Halves
+    kept_attacks: Curve | Halves
     known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def once(self, name: str, compute: Callable[[Onsets], Any]) -> Any:
@@ -75,9 +73,24 @@ class Onsets:
         return self.known[name]
 
     @property
+    def strength(self) -> Curve:
+        """All bands, smooth, without what is always there: float32[ms]."""
+        return self.kept_strength.astype(np.float32, copy=False)
+
+    @property
+    def attacks(self) -> Curve:
+        """All bands, sharp, placed where the sound begins: float32[ms]."""
+        return self.kept_attacks.astype(np.float32, copy=False)
+
+    @property
+    def ms(self) -> int:
+        """Length in milliseconds."""
+        return len(self.kept_attacks)
+
+    @property
     def seconds(self) -> float:
         """Length."""
-        return len(self.attacks) / FRAME_HZ
+        return self.ms / FRAME_HZ
 
 
 def find_onsets(levels: Levels) -> Onsets:
@@ -94,7 +107,8 @@ def find_onsets(levels: Levels) -> Onsets:
     """
     held = levels.held({name: BANDS[name].hold_ms for name in levels})
     rises = Levels({name: halves(_rise(level)) for name, level in held.items()})
-    return Onsets(held, rises, _strength(rises), _attacks(rises))
+    strength = halves_of_long(_strength(rises))
+    return Onsets(held, rises, strength, halves_of_long(_attacks(rises)))
 
 
 def _rise(held: Curve) -> Curve:
@@ -247,7 +261,7 @@ def lateness(onsets: Onsets, beats_s: Floats) -> float:
         0 for what is struck or plucked.
     """
     index = np.round(beats_s * FRAME_HZ).astype(int)
-    index = index[(index >= _BEFORE_MS) & (index + _AFTER_MS < len(onsets.attacks))]
+    index = index[(index >= _BEFORE_MS) & (index + _AFTER_MS < onsets.ms)]
     if not len(index):
         return 0.0
     around = index[:, None] + np.arange(-_BEFORE_MS, _AFTER_MS)

@@ -125,7 +125,7 @@ def _describe(
     bars = len(bars_s) - 1
     count = bars * _QUARTERS * _POINTS
     at_s = np.interp((np.arange(count) + 0.5) / (_QUARTERS * _POINTS), np.arange(bars + 1), bars_s)
-    rows = np.clip((at_s * FRAME_HZ).astype(int), 0, len(onsets.attacks) - 1)
+    rows = np.clip((at_s * FRAME_HZ).astype(int), 0, onsets.ms - 1)
     floors, means, total = {}, {}, np.zeros(bars)
     for name, level in onsets.levels.items():
         quarters = level[rows].astype(np.float64).reshape(bars, _QUARTERS, _POINTS)

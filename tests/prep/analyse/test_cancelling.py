@@ -9,7 +9,8 @@ import soundfile
 from sfa_engine.demo.groove import GROOVES, render_groove
 from sfa_engine.prep.analyse.analysis import analyse_blocks, evaluate
 from sfa_engine.prep.analyse.levels import MAX_LEVEL, Levels
-from sfa_engine.prep.analyse.measurement import measure_track
+from sfa_engine.prep.analyse.measurement import BANDS, measure_track
+from sfa_engine.prep.analyse.onset import find_onsets, onset_times
 from sfa_engine.prep.analyse.picture import peaks
 from sfa_engine.prep.analyse.rows import Rows
 from sfa_engine.prep.decode import decode
@@ -70,6 +71,19 @@ def test_levels_are_kept_in_half_precision_and_read_in_single():
     levels = Levels({"low": [0.0, 1e-4, 0.5, 1e6]}, hold_ms={"low": 2})
     assert levels["low"].dtype == np.float32
     np.testing.assert_allclose(levels["low"], [0, 1e-4, 0.5, MAX_LEVEL], rtol=1e-3)
+
+
+@pytest.mark.parametrize(("minutes", "bytes_each"), [(1, 4), (16, 2)])
+def test_the_attacks_of_a_long_track_are_kept_in_half_precision(minutes, bytes_each):
+    kick = np.zeros(500)
+    kick[:120] = np.exp(-np.arange(120) / 40)
+    level = np.tile(kick, 120 * minutes)
+    onsets = find_onsets(Levels(dict.fromkeys(BANDS, level)))
+    assert onsets.kept_attacks.itemsize == onsets.kept_strength.itemsize == bytes_each
+    assert onsets.attacks.dtype == onsets.strength.dtype == np.float32
+    assert onsets.seconds == 60 * minutes
+    times = onset_times(onsets)[2:-2] % 0.5
+    np.testing.assert_allclose(times, np.median(times), atol=1e-3)
 
 
 def test_rows_that_arrive_a_few_at_a_time_are_the_whole():

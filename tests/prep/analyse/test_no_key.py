@@ -85,6 +85,13 @@ def test_a_steady_tone_has_no_key(hz, harmonics):
     assert found.confidence == 0
 
 
+@pytest.mark.parametrize("hz", [0.0, 22.0])
+def test_what_is_below_all_pitches_has_no_key(hz):
+    sound = 0.5 * np.cos(2 * np.pi * hz * np.arange(12 * RATE) / RATE)
+    assert key_of(0.6 * sound).name is None
+    assert key_of(np.round(sound * 2**15) / 2**15).name is None
+
+
 def test_a_cadence_over_drums_and_noise_keeps_its_key():
     chords = ((57, 60, 64), (62, 65, 69), (64, 68, 71), (57, 60, 64))  # A minor
     sound = 0.5 * drums(34, 50.0, 190.0) + 0.1 * noise(34, 0.5)
