@@ -16,6 +16,7 @@ import { patternsOf, type ControlInfo, type Hue, type Value } from "./controls";
 import { shown, textOf } from "./text";
 import { toasts } from "./toast.svelte";
 import { t } from "./strings";
+import { worded } from "./words";
 import { snapped, stepped, travelOf, valueAt, type Scale } from "./travel";
 
 const MAX_PATTERNS = 180; // the server takes 200
@@ -56,13 +57,13 @@ export class Control {
   }
 
   get label(): string {
-    return this.info?.label ?? "";
+    return worded(this.info?.label ?? "");
   }
 
   /** What a screen reader says it is. */
   get name(): string {
     const info = this.info;
-    return info ? `${info.label}, ${placeOf(info.path)}` : this.path;
+    return info ? `${worded(info.label)}, ${placeOf(info.path)}` : this.path;
   }
 
   get hue(): Hue {
