@@ -53,6 +53,7 @@ export const decks = {
     pads: "Sampler",
     padsShort: "Pads",
     tempo: "Tempo",
+    sync: "Sync",
     jog: "Jog",
     eq: "EQ",
     fx: "FX",
@@ -100,8 +101,8 @@ export const decks = {
 
   stemLoop: (stem: string) => `Loop ${stem} alone`,
   stemRoll: (stem: string) => `Roll ${stem} while held`,
-  stemLonger: (stem: string) => `Longer loop of ${stem}`,
-  stemShorter: (stem: string) => `Shorter loop of ${stem}`,
+  stemsLonger: "Longer loops of the stems",
+  stemsShorter: "Shorter loops of the stems",
   swap: (stem: string) => `Swap ${stem} with the other deck`,
   handOver: (stem: string) => `Hand ${stem} over to the other deck`,
   swapShort: "Swap",
