@@ -102,8 +102,8 @@ export const decks = {
 
   stemLoop: (stem: string, beats: string) => `${beats} beats: loop ${stem} alone`,
   stemRoll: (stem: string) => `Roll ${stem} while held`,
-  stemsLonger: "Longer loops of the stems",
-  stemsShorter: "Shorter loops of the stems",
+  stemsLonger: "×2: longer loops of the stems",
+  stemsShorter: "½: shorter loops of the stems",
   swap: (stem: string) => `Swap ${stem} with the other deck`,
   handOver: (stem: string) => `Give ${stem} to the other deck`,
   swapShort: "Swap",
