@@ -420,6 +420,11 @@ class Deck(Transport, Tempo, Motion, Channel):
         group="browse",
         owner="stage",
     )
+    track = Meter(
+        "Number of the track in the library; 0 without one, or where it is not there.",
+        count(0, 2**53),
+        owner="stage",
+    )
     title = Text("Title of the track.")
     artist = Text("Artist of the track.")
     album = Text("Album of the track.")

@@ -431,7 +431,7 @@ class Core:
         async with self._on_deck(index, ticket):
             self._lock.check_deck(index + 1, "loading", force=force)
             pending, cues = self._hotcues.pending(), None
-            self._track_cues[index] = TrackCues()
+            self._take_cues(index, TrackCues())
             with trio.move_on_after(LIBRARY_TIMEOUT_S) as patience, suppress(SfaError):
                 cues = await self._library_cues(bundle)
             loaded = await ask_host(
@@ -544,9 +544,14 @@ class Core:
         except (Refused, EngineError):
             return None
 
+    def _take_cues(self, index: int, cues: TrackCues) -> None:
+        """Keep cues and sections of the track on a deck, and show its number in the library."""
+        self._track_cues[index] = cues
+        self.conductor.stage.put(DESK.deck[index + 1].track.path, float(cues.track))
+
     def _put_cues(self, index: int, cues: TrackCues, pending: Mapping[str, HotCueMap]) -> None:
         """Set a deck's hot cues, and its cue point unless the performer has moved it."""
-        self._track_cues[index] = cues
+        self._take_cues(index, cues)
         self._hotcues.put_on_deck(index + 1, cues.cues, pending)
         self._memory.refreshed(index + 1)
         path, point_s = f"deck{index + 1}.cue_point", cues.cue_point
@@ -610,7 +615,7 @@ class Core:
         # The previous stage may have died while it loaded a bundle that the library does not have.
         if cues is None and index in self._unseen and "cues" in refreshed:
             of_bundle = TrackCues.of(refreshed)
-            self._track_cues[index] = of_bundle  # their names, at least
+            self._take_cues(index, of_bundle)  # their names, at least
             cues = None if self._hotcues.has_any(index + 1) else of_bundle
         self._unseen.discard(index)
         if cues is not None:
@@ -666,7 +671,7 @@ class Core:
             self._plays.loaded(index + 1)
             self._hotcues.loaded(index + 1)
             self._memory.loaded(index + 1)
-            self._track_cues[index] = TrackCues()
+            self._take_cues(index, TrackCues())
             return ejected
 
     @verb(scope="read")

@@ -33,13 +33,15 @@ class TrackSection(Struct, frozen=True):
 class TrackCues(Struct, frozen=True):
     """All cues of a track by position, its sections, and where its cue point is.
 
-    `loudness_lufs` is what the deck plays it at with its trim at 0 dB; None: not known.
+    `track` is its number in the library, 0 where it is not there; `loudness_lufs` is what the deck
+    plays it at with its trim at 0 dB, None where it is not known.
     """
 
     cues: tuple[TrackCue, ...] = ()
     sections: tuple[TrackSection, ...] = ()
     cue_point: float | None = None
     loudness_lufs: float | None = None
+    track: int = 0
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> TrackCues:

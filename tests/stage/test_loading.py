@@ -266,3 +266,35 @@ def test_the_loop_that_a_track_was_saved_with_is_set_and_on_if_it_is_to_be(
             lambda: [client.call("get", path=p)["value"] for p in loop] == [2.0, 3.0, on_load],
             "the loop",
         )
+
+
+def test_a_deck_shows_the_number_of_its_track_in_the_library(
+    engine: Show, song: Path, bundle: Path
+) -> None:
+    prepare(engine, song)
+    with engine.connect() as client:
+
+        def number() -> int:
+            return int(client.call("get", path="deck1.track")["value"])
+
+        found = client.call("library.find", path=str(song))
+        client.call("deck.load", deck=1, path=str(song))
+        assert number() == found["id"]
+        stage = lock_holder(engine.runtime / "stage.lock")
+        os.kill(stage, signal.SIGKILL)
+
+    def is_shown() -> bool:
+        try:
+            return loaded(engine) == song.stem
+        except SfaError:
+            return False
+
+    until(lambda: lock_holder(engine.runtime / "stage.lock") not in {0, stage}, "the next stage")
+    until(is_shown, "the song on the deck")
+    with engine.connect() as client:
+        until(lambda: number() == found["id"], "the number after a restart")
+        client.call("deck.load", deck=1, path=str(bundle))  # which the library does not have
+        assert number() == 0
+        client.call("deck.load", deck=1, path=str(song))
+        client.call("deck.eject", deck=1)
+        assert number() == 0
