@@ -36,6 +36,7 @@ export default typescript.config(
     rules: {
       "svelte/no-at-html-tags": "error",
       "svelte/button-has-type": "error",
+      "svelte/prefer-svelte-reactivity": "off", // reactive are the values in our maps, or the whole map
       "svelte/no-navigation-without-resolve": "off", // SvelteKit's
       "no-restricted-syntax": [
         "error",

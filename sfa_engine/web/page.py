@@ -30,7 +30,7 @@ VIEWS = (
     *("arrange", "practice", "mix", "master", "chat"),
 )
 # Whether the page has a view of one-time links; without, there is a static one.
-HAS_WELCOME = False
+HAS_WELCOME = True
 _TYPES = {
     ".css": "text/css",
     ".html": "text/html",

@@ -349,7 +349,7 @@ export class Channel {
     if (!this.isOpen) return;
     const id = this.nextId++;
     this.pings.set(id, now_s());
-    if (this.pings.size > 20) this.pings.delete(this.pings.keys().next().value!);
+    if (this.pings.size > 20) this.pings.clear();
     this.send({ ping: id });
     if (answerWithin_ms !== undefined) this.expect(answerWithin_ms);
   }

@@ -16,9 +16,8 @@ class SlidingMinimum {
   private samples: Sample[] = []; // rising in time and in excess
 
   add(at: number, excess: number) {
-    while (this.samples.length && this.samples[this.samples.length - 1]!.excess >= excess) this.samples.pop();
-    this.samples.push({ at, excess });
-    while (this.samples[0]!.at < at - WINDOW_S) this.samples.shift();
+    const isBetter = (sample: Sample) => sample.excess < excess && sample.at >= at - WINDOW_S;
+    this.samples = [...this.samples.filter(isBetter), { at, excess }];
   }
 
   get value(): number | undefined {

@@ -1,5 +1,6 @@
 /** The page's one channel, with its state for components, and whether the server has a newer page. */
 
+import { newerBuild, ownBuild } from "./build";
 import { Channel, type ChannelState, type TopicListener } from "./channel";
 
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
@@ -8,8 +9,8 @@ class Connection {
   state = $state<ChannelState>("connecting");
   /** When the last message came, in ms since 1970, at the moment the connection was lost. */
   lastSeen = $state(0);
-  /** Whether the server serves another build of the page than this one. */
-  isOutdated = $state(false);
+  /** The build of the page that the server has, if it is another one than this; else empty. */
+  newerBuild = $state("");
   onRefused: () => void = () => undefined;
 
   readonly channel = new Channel({
@@ -18,25 +19,13 @@ class Connection {
   });
 
   constructor() {
+    document.documentElement.dataset["connection"] = this.state;
     this.channel.onState((state) => {
       this.lastSeen = this.channel.lastMessage;
       this.state = state;
-      if (state === "open" || state === "away") void this.compareBuild();
+      document.documentElement.dataset["connection"] = state === "open" ? "online" : state;
+      if (this.channel.isOpen) void newerBuild(ownBuild(document)).then((build) => (this.newerBuild = build));
     });
-  }
-
-  /** Compare the entry script of the page that the server has now with the one that runs. */
-  private async compareBuild() {
-    const entry = /<script[^>]*type="module"[^>]*src="(\/assets\/[^"]+)"/;
-    const own = document.querySelector<HTMLScriptElement>('script[type="module"][src]');
-    if (!own || !new URL(own.src).pathname.startsWith("/assets/")) return; // the development server
-    try {
-      const response = await fetch("/", { cache: "no-cache", headers: { Accept: "text/html" } });
-      const found = entry.exec(await response.text())?.[1];
-      if (response.ok && found) this.isOutdated = found !== new URL(own.src).pathname;
-    } catch {
-      // it is lost again; the next connection compares
-    }
   }
 }
 

@@ -19,6 +19,12 @@ class Router {
     this.push(pathOf(route) + (query && `?${query}`), options.replace);
   }
 
+  /** Go to an address of the page that was asked for before signing in, or to the decks. */
+  enter(address: string | null) {
+    const isOwn = address !== null && /^\/(?!\/)/.test(address) && routeOf(address.split("?")[0] ?? "").name !== "login";
+    this.push(isOwn ? address : pathOf({ name: "decks" }), true);
+  }
+
   /** Change the query in place, without a new entry in the history. */
   setQuery(changes: Record<string, string | null>) {
     const query = new URLSearchParams(this.query);

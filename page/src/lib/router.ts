@@ -24,12 +24,12 @@ export type RouteName = Route["name"];
 /** Return the route of an address' path. */
 export function routeOf(pathname: string): Route {
   const parts = pathname.split("/").filter(Boolean);
-  const [first, second] = parts;
+  const [first = "", second = ""] = parts;
   if (parts.length === 0) return { name: "decks" };
-  if (parts.length === 1 && (PLAIN as readonly string[]).includes(first!)) {
+  if (parts.length === 1 && (PLAIN as readonly string[]).includes(first)) {
     return { name: first as PlainName };
   }
-  if (parts.length === 2 && first === "library" && /^[1-9]\d{0,14}$/.test(second!)) {
+  if (parts.length === 2 && first === "library" && /^[1-9]\d{0,14}$/.test(second)) {
     return { name: "track", id: Number(second) };
   }
   return { name: "missing" };

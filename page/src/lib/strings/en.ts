@@ -193,6 +193,8 @@ export const en = {
     later: "This part is not there yet.",
     missing: "There is no such page.",
     adminOnly: "This page is for admins.",
+    master: "Master",
+    leave: "Hold to leave",
     version: (version: string) => `Version ${version}`,
   },
 };
