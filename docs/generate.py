@@ -35,6 +35,7 @@ from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
+from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
 from sfa_engine.backstage.verbs.separations import SeparationVerbs
 from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
 from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
@@ -85,7 +86,7 @@ STAGE = (
 )
 BACKSTAGE = (
     *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ModerationVerbs, AccountVerbs),
-    *(ListingVerbs, FileVerbs, SeparationVerbs, SpotifyVerbs),
+    *(ReanalyseVerbs, ListingVerbs, FileVerbs, SeparationVerbs, SpotifyVerbs),
     *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
     *(NotificationVerbs, WebhookVerbs, AuditVerbs),
 )

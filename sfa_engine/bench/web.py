@@ -141,7 +141,7 @@ class Site:
 def site_of(device: str | None, seconds: float) -> Iterator[Site]:
     """Yield a web process, beside an engine that plays noise of some length."""
     with bundle_of(seconds) as bundle, ExitStack() as stack:
-        port = _free_port()
+        port = free_port()
         config = f"[web]\nport = {port}\n[osc]\nenabled = false\n[midi]\nenabled = false\n"
         rig = Rig(stack, device, BLOCK, supervised=True, options=("--web",), config=config)
         rig.play_busy(bundle)
@@ -157,7 +157,8 @@ def site_of(device: str | None, seconds: float) -> Iterator[Site]:
             raise EngineError("the web process was restarted", "see its log")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nothing listens on."""
     [line] = listen_tcp("127.0.0.1", 0)
     with line:
         return int(line.getsockname()[1])

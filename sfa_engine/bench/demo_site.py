@@ -1,0 +1,200 @@
+"""A whole engine with its web process, and the demo's tracks in its library.
+
+For the bench of the page, the screenshots and the tests of the page: all three show what the
+product makes itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from http.client import HTTPConnection
+from typing import Any
+
+import platformdirs
+
+from sfa_engine.bench.rig import Rig
+from sfa_engine.bench.web import free_port
+from sfa_engine.demo.demo import GROOVES, write_grooves
+from sfa_engine.errors import EngineError
+from sfa_engine.library.folding import FUNCTION, fold
+from sfa_engine.run.folders import closed_folder
+from sfa_engine.system.child import wait_for
+from sfa_engine.system.process_lock import lock_holder
+from sfa_engine.system.runtime_files import (
+    BACKSTAGE_SOCKET,
+    HOST_LOCK,
+    STAGE_LOCK,
+    WEB_LOCK,
+)
+from sfa_engine.web import password, secrets, users
+from sfa_engine.web.database import FILE, open_database, transaction
+from sfa_engine.web.rights import SYSTEM, Role
+from sfa_engine.wire.blocking import SocketClient
+
+BLOCK = 128
+PREPARED_S = 300.0  # for two tracks of two minutes, on a machine that has other work
+PASSWORD = "two decks, four stems"  # noqa: S105 - of accounts that live as long as the engine
+LOCKS = {"host": HOST_LOCK, "stage": STAGE_LOCK, "web": WEB_LOCK}
+
+
+class DemoSite:
+    """The engine under `sfa start`, with backstage and the web process.
+
+    Parameters
+    ----------
+    stack : contextlib.ExitStack
+        Ends everything.
+    device : str, optional
+        Default a dummy JACK server.
+
+    Attributes
+    ----------
+    rig : Rig
+    port : int
+    origin : str
+    tracks : list of int
+        The demo's tracks in the library; empty before `prepare`.
+    """
+
+    def __init__(self, stack: ExitStack, device: str | None = None) -> None:
+        self.port = free_port()
+        self.origin = f"http://127.0.0.1:{self.port}"
+        config = f"[web]\nport = {self.port}\n[osc]\nenabled = false\n[midi]\nenabled = false\n"
+        self.rig = Rig(
+            stack, device, BLOCK, supervised=True, alone=True, options=("--web",), config=config
+        )
+        self.data = self.rig.runtime / "data" / "sfa"
+        self.tracks: list[int] = []
+        wait_for(lambda: self.pid("web") > 0 and (self.data / FILE).exists(), "the web process")
+        wait_for((self.rig.runtime / BACKSTAGE_SOCKET).exists, "backstage")
+
+    def pid(self, name: str) -> int:
+        """Return the process `host`, `stage` or `web`; 0 if it does not run."""
+        return lock_holder(self.rig.runtime / LOCKS[name])
+
+    def kill(self, *names: str) -> None:
+        """Kill processes, and return when others have taken their places."""
+        before = {name: self.pid(name) for name in names}
+        for pid in before.values():
+            os.kill(pid, signal.SIGKILL)
+        for name, pid in before.items():
+            wait_for(partial(self._is_another, name, pid), name)
+        wait_for(self._answers, "the engine")
+
+    def _is_another(self, name: str, pid: int) -> bool:
+        return self.pid(name) not in {0, pid}
+
+    def _answers(self) -> bool:
+        """Return whether engine and web process answer."""
+        asking = HTTPConnection("127.0.0.1", self.port, timeout=10.0)
+        try:
+            with closing(asking):
+                asking.request("GET", "/health")
+                return asking.getresponse().status == 200
+        except OSError:
+            return False
+
+    def sign_in(self, name: str = "ann", role: Role = "super_admin") -> tuple[str, str]:
+        """Make a user, if there is none of this name; return a new session's cookie."""
+        with closing(open_database(self.data / FILE)) as connection, transaction(connection):
+            found = users.find(connection, name) or users.add(connection, SYSTEM, name, role)
+            users.set_password(connection, found.id, password.hashed(PASSWORD))
+            secret = secrets.begin_session(connection, found.id, "127.0.0.1", "bench")
+        return f"sfa_session_{self.port}", secret
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Call a verb of the engine; it may have been restarted meanwhile."""
+        with self.rig.connect() as client:
+            return client.call(method, **params)
+
+    def backstage(self) -> SocketClient:
+        """Return a client of backstage."""
+        return SocketClient(self.rig.runtime / BACKSTAGE_SOCKET, 60.0, "backstage")
+
+    def prepare(self) -> list[int]:
+        """Put the demo's two tracks into the library, with stems and analysis; return them.
+
+        Raises
+        ------
+        EngineError
+            A job failed, or took too long.
+        """
+        cache = closed_folder(platformdirs.user_cache_path("sfa")) / "demo"
+        cache.mkdir(exist_ok=True)
+        folders = write_grooves(cache, GROOVES, lambda _name, _part: None)
+        with self.backstage() as client:
+            for folder in folders:
+                added = client.call("prep.add", sources=[str(folder)])
+                self.tracks.append(_track_of(client, added["jobs"]))
+            _until(lambda: not _busy(client), "all jobs")
+        return self.tracks
+
+    def load(self, *, is_playing: bool = True) -> None:
+        """Load the two tracks into the two decks, and play them in time."""
+        for deck, track in enumerate(self.tracks, 1):
+            self.call("deck.load", deck=deck, track=f"#{track}", force=True)
+        self.call("set", path="deck1.leader", value=True)
+        self.call("set", path="deck2.sync", value="beat")
+        self.call("set", path="crossfader", value=0.0)
+        for deck in range(1, len(self.tracks) + 1):
+            self.call("set", path=f"deck{deck}.play", value=is_playing)
+
+    def add_rows(self, count: int) -> None:
+        """Put rows into the library that have no files."""
+        with closing(sqlite3.connect(self.data / "library.db", timeout=60.0)) as library:
+            library.create_function(FUNCTION, 1, fold)
+            library.executemany(
+                "INSERT INTO tracks (uuid, title, artist, bundle, duration_s, state, bpm,"
+                " added_at, changed_at) VALUES (?, ?, ?, ?, ?, 'ready', ?, 0, 0)",
+                [
+                    (f"row {k}", f"Title {k:05d}", f"Artist {k % 997:03d}", f"row-{k}.sfa",
+                     120 + k % 300, 90 + k % 90)
+                    for k in range(count)
+                ],
+            )  # fmt: skip
+            library.commit()
+
+
+@contextmanager
+def demo_site(device: str | None = None, *, is_prepared: bool = True) -> Iterator[DemoSite]:
+    """Lend an engine, with the demo's tracks in its library."""
+    with ExitStack() as stack:
+        site = DemoSite(stack, device)
+        if is_prepared:
+            site.prepare()
+        yield site
+
+
+def _track_of(client: SocketClient, jobs: list[int]) -> int:
+    """Return the track that jobs make, when they are done."""
+
+    def track() -> int:
+        for job in jobs:
+            found = client.call("jobs.show", job=job)
+            if found["state"] in {"failed", "cancelled"}:
+                raise EngineError(f"job {job} {found['state']}: {found.get('error')}")
+            if found["state"] == "done" and found["track"]:
+                return int(found["track"])
+        return 0
+
+    _until(lambda: track() > 0, f"job {jobs}")
+    return track()
+
+
+def _busy(client: SocketClient) -> int:
+    counts = client.call("jobs.list")["counts"]
+    return int(counts["waiting"]) + int(counts["running"])
+
+
+def _until(condition: Callable[[], bool], what: str) -> None:
+    give_up = time.monotonic() + PREPARED_S
+    while not condition():
+        if time.monotonic() > give_up:
+            raise EngineError(f"timeout after {PREPARED_S:g} s: {what}")
+        time.sleep(0.1)

@@ -1,0 +1,19 @@
+"""WCAG 2.2 AA by axe-core, on the page as it is shown."""
+
+from pathlib import Path
+
+AXE = Path(__file__).parents[2] / "page" / "node_modules" / "axe-core" / "axe.min.js"
+TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+
+
+def violations(page):
+    """Return what axe-core finds: the rule, what it asks for, and where."""
+    page.evaluate(AXE.read_text())  # by the browser's protocol: the policy refuses a script tag
+    found = page.evaluate(
+        "(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags } })", list(TAGS)
+    )
+    return [
+        f"{each['id']}: {each['help']}: {node['target']}: {node['failureSummary']}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]
