@@ -28,7 +28,7 @@ MAX_SHOWN = 300  # characters of a text in a row
 
 Numbers = Annotated[list[Count], Meta(max_length=MAX_ROWS)]
 _COPIED = (
-    *("id", "year", "duration_s", "state", "bpm", "key", "camelot", "energy", "preview"),
+    *("id", "bundle", "year", "duration_s", "state", "bpm", "key", "camelot", "energy", "preview"),
     *("check_grid", "rating", "color", "play_count", "added_at"),
 )
 _CUT = ("title", "artist", "album", "genre", "problem")
