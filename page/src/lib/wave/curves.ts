@@ -155,7 +155,7 @@ export function peaksIn(table: Table, columns: number, first = 0, end = table.ro
     for (let row = from; row < to && row < table.rows; row++) {
       for (let band = 0; band < 4; band++) {
         const value = numbers[row * table.columns + band] ?? 0;
-        if (value > found[column * 4 + band]!) found[column * 4 + band] = value;
+        if (value > (found[column * 4 + band] ?? 0)) found[column * 4 + band] = value;
       }
     }
   }
