@@ -24,7 +24,7 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix page
 export PYTHON EXTRAS
 $(LINTS): export TIMEFORMAT = $@: %1R s
 
-.PHONY: help demo test test-failed test-fast test-nightly setup page page-types bench analysis-table docs clean lint $(LINTS)
+.PHONY: help demo test test-failed test-fast test-nightly setup page page-types screenshots bench analysis-table docs clean lint $(LINTS)
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -94,6 +94,9 @@ lint-page: page-types
 
 lint-changelog: setup
 	@time $(BIN)/towncrier build --draft --version next >/dev/null
+
+screenshots: setup ## every view of the web UI from a real run, into build/screenshots
+	@$(BIN)/python scripts/screenshots.py --docs
 
 bench: .venv/for-demo ## measure the engine against a client that does nothing
 	@$(BIN)/sfa bench engine

@@ -61,6 +61,7 @@ from sfa_engine.surfaces.socket.server import Client as StageClient
 from sfa_engine.web import openapi
 from sfa_engine.web.catalogue import INTERNAL, PUSHING, Described
 from sfa_engine.web.channel import Channel
+from sfa_engine.web.controls import Controls
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.health import Health
@@ -202,6 +203,7 @@ def _web_endpoints() -> tuple[Endpoint, ...]:
     return (
         *Health(absent, absent).endpoints(),
         *Metrics(absent).endpoints(),
+        *Controls(absent).endpoints(),
         *Documents(absent).endpoints(),
         *SignIn(absent, absent).endpoints(),
         *People(absent, absent).endpoints(),

@@ -117,6 +117,25 @@ def web(as_json: bool, seconds: float, only: tuple[str, ...], device: str | None
     _show_results(results, as_json=as_json)
 
 
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
+@click.option("--seconds", type=click.FloatRange(0.5), default=10.0, show_default=True,
+              help="Of the decks' frames, and of scrolling.")  # fmt: skip
+@click.option("--asleep", "asleep_s", type=click.FloatRange(0.0), default=10.0, show_default=True,
+              help="Seconds that the page sleeps.")  # fmt: skip
+@click.option("--rows", type=click.IntRange(1), default=20_000, show_default=True,
+              help="Of the library.")  # fmt: skip
+@click.option("--only", multiple=True, help="A part: decks, wake, library.")
+@device_option
+def page(as_json: bool, **options: Any) -> None:
+    """Measure the web UI in Chromium without a GPU: frames, a long library, waking up."""
+    from sfa_engine.bench.page import run_bench
+    from sfa_engine.cli import screen
+
+    screen.build_kernel(quiet=as_json)
+    _show_results(run_bench(quiet=as_json, **options), as_json=as_json)
+
+
 @bench.command(name="separate")
 @click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
 @click.option("--set", "folder", type=click.Path(path_type=Path),

@@ -108,6 +108,12 @@ class DemoSite:
             secret = secrets.begin_session(connection, found.id, "127.0.0.1", "bench")
         return f"sfa_session_{self.port}", secret
 
+    def invite(self, name: str = "eve") -> str:
+        """Return the secret of a one-time link for a user, who is made if there is none."""
+        with closing(open_database(self.data / FILE)) as connection, transaction(connection):
+            found = users.find(connection, name) or users.add(connection, SYSTEM, name, "user")
+            return secrets.add_link(connection, found)
+
     def call(self, method: str, **params: Any) -> Any:
         """Call a verb of the engine; it may have been restarted meanwhile."""
         with self.rig.connect() as client:

@@ -23,6 +23,7 @@ users, secrets accounts; sessions, tokens and one-time links                    
 password       Argon2id in a thread                                             none
 link           requests to the stage and to backstage                           sockets
 catalogue      what these can do, as they describe it                           sockets
+controls       ``/api/controls``: what there is to draw                         sockets
 verb_endpoints verbs as endpoints                                               sockets
 named_verbs    verbs by their names, for other endpoints                        sockets
 ranges         parts of files, and whether a client has them                    none

@@ -17,6 +17,7 @@ from sfa_engine.web.audit_delivery import deliver
 from sfa_engine.web.calls import Calls
 from sfa_engine.web.catalogue import Catalogue, Described
 from sfa_engine.web.channel import Channel
+from sfa_engine.web.controls import Controls
 from sfa_engine.web.database import FILE, Database
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.endpoint import Table
@@ -108,6 +109,7 @@ class Service:
             *metrics.endpoints(),
             *static.endpoints(),
             *page.endpoints(),
+            *Controls(self._own[0]).endpoints(),
             *Documents(lambda: self.table).endpoints(),
             *SignIn(database, passwords).endpoints(),
             *People(database, lock).endpoints(),

@@ -128,6 +128,7 @@ class Echo(aio.Server):
     def __init__(self, path: Path, described):
         super().__init__(path, self._attend)
         self.described = described
+        self.controls = [{"path": "crossfader", "kind": "fader"}]
         self.asked = []
         self.actors = []
 
@@ -138,7 +139,7 @@ class Echo(aio.Server):
     def _answer(self, method, params, actor):
         given = msgspec.msgpack.decode(params)
         if method == "describe":
-            return {"verbs": self.described}
+            return {"controls": self.controls, "verbs": self.described}
         if method not in {"hello", "audit.add"}:
             self.asked.append((method, given))
             self.actors.append(actor)

@@ -166,7 +166,7 @@ export class Channel {
     if (opening) return;
     this.failures = 0;
     if (slept || !this.isOpen) this.reconnect();
-    else this.ping(WAKE_PING_MS);
+    else this.ping(this.options.silenceMs ?? WAKE_PING_MS);
   };
 
   private readonly beat = () => {

@@ -13,7 +13,7 @@ import { lineOf } from "./api/problem";
 import { CallError, now_s, type TopicEvent } from "./channel";
 import { channel, connection } from "./connection.svelte";
 import { patternsOf, type ControlInfo, type Hue, type Value } from "./controls";
-import { shown, textOf } from "./text";
+import { captionOf, shown, textOf } from "./text";
 import { toasts } from "./toast.svelte";
 import { t } from "./strings";
 import { snapped, stepped, travelOf, valueAt, type Scale } from "./travel";
@@ -56,13 +56,13 @@ export class Control {
   }
 
   get label(): string {
-    return this.info?.label ?? "";
+    return captionOf(this.info?.label ?? "");
   }
 
   /** What a screen reader says it is. */
   get name(): string {
     const info = this.info;
-    return info ? `${info.label}, ${placeOf(info.path)}` : this.path;
+    return info ? `${this.label}, ${placeOf(info.path)}` : this.path;
   }
 
   get hue(): Hue {
@@ -298,10 +298,11 @@ export class Desk {
 
   private async describe() {
     try {
-      const { controls } = await api.get<{ controls: ControlInfo[] }>("/api/describe");
+      const { controls } = await api.get<{ controls: ControlInfo[] }>("/api/controls");
       const fresh = new Map(controls.map((info) => [info.path, info]));
       if (!isSame(this.infos, fresh)) this.infos = fresh;
       this.error = null;
+      this.joinSoon(0);
     } catch (error) {
       this.error = error;
     }
@@ -333,7 +334,8 @@ export class Desk {
   private join() {
     this.joinTimer = undefined;
     if (document.visibilityState === "hidden") return;
-    const paths = new Set(this.needed.keys());
+    // One path without a value, a button or one of another version, would refuse all of them.
+    const paths = new Set([...this.needed.keys()].filter((path) => this.hasValue(path)));
     if (!paths.size) {
       this.pause();
       return;
@@ -342,6 +344,11 @@ export class Desk {
     this.joined = paths;
     const leave = channel.join("playback", this.listen, patternsOf(paths, MAX_PATTERNS));
     this.leave ??= leave;
+  }
+
+  private hasValue(path: string): boolean {
+    const info = this.infos.get(path);
+    return info !== undefined && info.kind !== "button" && !info.planned;
   }
 
   private pause() {

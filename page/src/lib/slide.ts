@@ -71,7 +71,7 @@ export function slide(options: () => SlideOptions) {
         return;
       }
       event.preventDefault();
-      node.focus({ preventScroll: true });
+      node.focus({ preventScroll: true, focusVisible: false } as FocusOptions); // no ring under a finger
       node.setPointerCapture(event.pointerId);
       const { clientX: x, clientY: y } = event;
       hold = { id: event.pointerId, travel: target.travel, startX: x, startY: y, lastX: x, lastY: y, farthest: 0 };

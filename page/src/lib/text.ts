@@ -40,3 +40,12 @@ export function clockText(seconds: number, digits = 1): string {
   const rest = (rounded - minutes * 60).toFixed(digits).padStart(digits ? digits + 3 : 2, "0");
   return `${seconds < 0 && rounded > 0 ? "−" : ""}${minutes}:${rest}`;
 }
+
+const CAPITALS = new Set("BPM CUE EQ FX LFO LED MIDI OSC PFL PLAY RMS VU".split(" "));
+
+/** Return a control's label for the eye: the desk's, in small letters but for abbreviations. */
+export function captionOf(label: string): string {
+  const words = label.split(" ").map((word) => (CAPITALS.has(word) ? word : word.toLowerCase()));
+  const text = words.join(" ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
