@@ -38,6 +38,7 @@ from sfa_engine.web.rights import SYSTEM, Role
 from sfa_engine.wire.blocking import SocketClient
 
 BLOCK = 128
+START_S = 120.0  # of each process, where others use the machine too
 PREPARED_S = 300.0  # for two tracks of two minutes, on a machine that has other work
 PASSWORD = "two decks, four stems"  # noqa: S105 - of accounts that live as long as the engine
 LOCKS = {"host": HOST_LOCK, "stage": STAGE_LOCK, "web": WEB_LOCK}
@@ -67,12 +68,15 @@ class DemoSite:
         self.origin = f"http://127.0.0.1:{self.port}"
         config = f"[web]\nport = {self.port}\n[osc]\nenabled = false\n[midi]\nenabled = false\n"
         self.rig = Rig(
-            stack, device, BLOCK, supervised=True, alone=True, options=("--web",), config=config
-        )
+            stack, device, BLOCK, supervised=True, alone=True, options=("--web",), config=config,
+            start_timeout_s=START_S,
+        )  # fmt: skip
         self.data = self.rig.runtime / "data" / "sfa"
         self.tracks: list[int] = []
-        wait_for(lambda: self.pid("web") > 0 and (self.data / FILE).exists(), "the web process")
-        wait_for((self.rig.runtime / BACKSTAGE_SOCKET).exists, "backstage")
+        wait_for(
+            lambda: self.pid("web") > 0 and (self.data / FILE).exists(), "the web process", START_S
+        )
+        wait_for((self.rig.runtime / BACKSTAGE_SOCKET).exists, "backstage", START_S)
 
     def pid(self, name: str) -> int:
         """Return the process `host`, `stage` or `web`; 0 if it does not run."""
@@ -84,8 +88,8 @@ class DemoSite:
         for pid in before.values():
             os.kill(pid, signal.SIGKILL)
         for name, pid in before.items():
-            wait_for(partial(self._is_another, name, pid), name)
-        wait_for(self._answers, "the engine")
+            wait_for(partial(self._is_another, name, pid), name, START_S)
+        wait_for(self._answers, "the engine", START_S)
 
     def _is_another(self, name: str, pid: int) -> bool:
         return self.pid(name) not in {0, pid}

@@ -23,7 +23,7 @@ from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.run.folders import memory_path
-from sfa_engine.system.child import spawned, wait_for
+from sfa_engine.system.child import START_TIMEOUT_S, spawned, wait_for
 from sfa_engine.system.runtime_files import ENGINE_MEMORY, ENGINE_SOCKET
 from sfa_engine.wire.blocking import SocketClient
 
@@ -170,6 +170,8 @@ class Rig:
         Configuration; default the user's.
     cold : bool
         Do not have the host keep PCM warm.
+    start_timeout_s : float
+        For host and stage, each.
     """
 
     def __init__(
@@ -184,6 +186,7 @@ class Rig:
         options: Sequence[str] = ("--no-backstage",),
         config: str = "",
         cold: bool = False,
+        start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
         folder = tempfile.TemporaryDirectory(prefix="sfa-b-", dir=memory_path())
         self.runtime = Path(stack.enter_context(folder))
@@ -211,7 +214,11 @@ class Rig:
             host = self._python("sfa_engine.host.process", *where, *on, *cold_)
         self._on = on
         path = self.runtime / ENGINE_MEMORY
-        wait_for(lambda: _blocks(path) > 0 or host.poll() is not None, "the first block")
+        wait_for(
+            lambda: _blocks(path) > 0 or host.poll() is not None,
+            "the first block",
+            start_timeout_s,
+        )
         self.start_s = time.monotonic() - began
         if host.poll() is not None:
             raise EngineError("the host did not start", "see `sfa doctor`")
@@ -220,7 +227,7 @@ class Rig:
         if not alone:
             self.start_null()
         self.stage = host if supervised else self._python("sfa_engine.run.stage_process", *where)
-        wait_for(self.answers, "the stage")
+        wait_for(self.answers, "the stage", start_timeout_s)
         self.client = stack.enter_context(self.connect())
 
     def restart_supervised(self, *options: str) -> None:

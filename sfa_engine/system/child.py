@@ -40,16 +40,16 @@ def spawned(
             process.wait()
 
 
-def wait_for(condition: Callable[[], bool], what: str) -> None:
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = START_TIMEOUT_S) -> None:
     """Poll a condition until it holds.
 
     Raises
     ------
     EngineError
-        It does not hold within 20 s.
+        It does not hold in time.
     """
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
-            raise EngineError(f"timeout after {START_TIMEOUT_S:g} s: {what}")
+            raise EngineError(f"timeout after {timeout_s:g} s: {what}")
         time.sleep(0.001)

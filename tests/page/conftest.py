@@ -11,7 +11,6 @@ import re
 from pathlib import Path
 
 import pytest
-from accessibility import violations
 
 from sfa_engine.bench.browser import Tab, browser_of, chromium_path
 from sfa_engine.bench.demo_site import demo_site
@@ -80,14 +79,3 @@ def pytest_runtest_makereport(item):
     if report.when == "call":
         item.failed = report.failed
     return report
-
-
-@pytest.fixture
-def check_access():
-    """A function that fails where the page of a tab breaks WCAG 2.2 AA."""
-
-    def check(tab):
-        found = violations(tab.page)
-        assert not found, "\n".join(found)
-
-    return check

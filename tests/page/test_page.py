@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from accessibility import violations
+from engine_process import until
 
 from sfa_engine.bench.browser import touch
 from sfa_engine.web.page import VIEWS
@@ -11,6 +13,9 @@ from sfa_engine.web.page import VIEWS
 pytestmark = [pytest.mark.slow, pytest.mark.realtime]
 
 DOCS = Path(__file__).parents[2] / "docs"
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+OPEN = ("login", "welcome")  # without signing in
+SHOWN = ("decks", "library", "jobs", "midi", "settings", "admin", *OPEN)
 THEMES = ("dark", "light")
 WIDTHS = (390, 1180, 1600)
 
@@ -39,12 +44,50 @@ def test_plain_http_by_any_name_of_the_machine_shows_the_page(tabs, host):
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("theme", THEMES)
-def test_the_first_page_is_accessible(tabs, check_access, width, theme):
-    tab = tabs(width, theme)
-    tab.go("/")
-    check_access(tab)
-    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert tab.page.evaluate(overflow) <= 0
+def test_every_view_is_accessible_and_as_wide_as_the_screen(tabs, site, width, theme):
+    signed_in, visitor = tabs(width, theme), tabs(width, theme, ())
+    found = []
+    for name in SHOWN:
+        tab = visitor if name in OPEN else signed_in
+        secret = f"#{site.invite()}" if name == "welcome" else ""
+        page = tab.view(name, f"/{name}{secret}")
+        assert page.evaluate("document.documentElement.dataset.theme") == theme
+        found += [f"{name}: {each}" for each in violations(page)]
+        if page.evaluate(OVERFLOW) > 0:
+            found.append(f"{name}: wider than {width}")
+    assert not found, "\n".join(found)
+
+
+def test_a_page_of_another_build_offers_a_reload(tabs):
+    tab = tabs()
+    answer = {"health": "ok", "backstage": True, "version": "9", "page": "another"}
+    tab.page.route("**/health", lambda route: route.fulfill(json=answer))
+    page = tab.view("decks")
+    page.wait_for_selector('[data-outdated="another"]')
+    page.unroute("**/health")
+    with page.expect_navigation():
+        page.click('[data-outdated] [data-action="reload"]')
+    page.wait_for_selector('[data-view="decks"][data-state="ready"]')
+    assert page.locator("[data-outdated]").count() == 0
+
+
+def test_two_fingers_move_two_faders_at_once(tabs, site):
+    tab = tabs(1180)
+    page = tab.view("decks")
+    names = ("deck1.fader", "deck2.fader")
+    for name in names:
+        site.call("set", path=name, value=0.0, wait=True)
+    boxes = [page.locator(f'[data-control="{name}"][role=slider]').bounding_box() for name in names]
+    before = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3) for box in boxes]
+    devtools = tab.devtools()
+    touch(devtools, "touchStart", before)
+    for step in range(1, 9):
+        touch(devtools, "touchMove", [(x, y + 5 * step) for x, y in before])
+    touch(devtools, "touchEnd", [])
+    until(lambda: all(site.call("get", path=name)["value"] < -1.0 for name in names), "both faders")
+    assert page.evaluate("scrollY") == 0
+    for name in names:
+        site.call("set", path=name, value=0.0)
 
 
 def test_the_files_come_from_the_cache_and_the_index_does_not(tabs):
