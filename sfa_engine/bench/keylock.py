@@ -14,16 +14,22 @@ figure                       measure
 
 Each is measured at a rate below and at one above the original tempo; the worse is given. The
 figures of ``finer`` are of `keylock_mode` finer, each of the stem that it names; its chord has two
-notes that are a third doubled, which splices cannot keep whole.
+notes that are a third doubled, which splices cannot keep whole. Where the program
+``rubberband-r3`` is installed, its distance on the same four stems is measured beside ours.
 """
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 
 from sfa_engine.bench import keylock_material as material
 from sfa_engine.bench.keylock_material import RATE, Mono, Stereo
@@ -42,6 +48,7 @@ FFT, HOP = 2048, 512
 FLOOR = 1e-3  # of the loudest bin; what is below counts as equal
 TINY = 1e-12
 QUIET = 0.25  # the limiter is not part of the measure
+RUBBER_BAND = "rubberband-r3"  # Debian's rubberband-cli
 
 
 def play(
@@ -148,6 +155,30 @@ def mix_distance_db(rate: float, *, keylock: bool = True, finer: bool = False) -
     return spectral_distance_db(played, reference)
 
 
+def rubber_band_distance_db(rate: float) -> float:
+    """Return `mix_distance_db` of Rubber Band's R3, which stretches all stems at once.
+
+    Parameters
+    ----------
+    rate : float
+
+    Raises
+    ------
+    OSError, subprocess.SubprocessError
+        If `RUBBER_BAND` cannot be run.
+    """
+    stems, _ = material.mix(SECONDS, 1.0)
+    true, _ = material.mix(SECONDS, rate)
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = Path(folder, "before.wav"), Path(folder, "after.wav")
+        soundfile.write(before, np.concatenate(list(stems.values()), axis=1), RATE, "FLOAT")
+        command = [RUBBER_BAND, "--quiet", f"--time={1 / rate:.9f}", str(before), str(after)]
+        subprocess.run(command, check=True, timeout=300, stdout=subprocess.DEVNULL)
+        sides, _ = soundfile.read(after, dtype="float32")
+    stretched = sides.reshape(len(sides), len(stems), 2).sum(axis=1)
+    return spectral_distance_db(stretched, np.sum(list(true.values()), axis=0))
+
+
 def chord_snr_db(rate: float, notes: tuple[float, ...], slope: float) -> Mono:
     """Return the harmonic SNR of a steady chord in four stems, of each window and side."""
     whole = material.chord(SECONDS + 4.0, notes, slope)
@@ -185,6 +216,9 @@ def bench_finer(changes_pct: Sequence[int] = CHANGES_PCT) -> list[Result]:
         distances = [mix_distance_db(rate, finer=True) for rate in rates]
         without = max(mix_distance_db(rate) for rate in rates)
         results.append(result(f"finer_mix_lsd_db_{change}pct", max(distances), "dB", 2, without))
+        if shutil.which(RUBBER_BAND):
+            theirs = max(map(rubber_band_distance_db, rates))
+            results.append(result(f"rubber_band_mix_lsd_db_{change}pct", theirs, "dB", 2, without))
     return results
 
 

@@ -15,6 +15,7 @@ resume_error_ms     from the downbeat of the grid to where the first block of a 
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -38,7 +39,7 @@ from sfa_engine.bench.random_set import (
 )
 from sfa_engine.bench.rig import Result, Rig, result
 from sfa_engine.engine.command import ReportKind
-from sfa_engine.engine.journal import SUFFIX, Journal, parse
+from sfa_engine.engine.journal import SUFFIX, Journal, Segment, parse, put_state
 from sfa_engine.engine.layout import LATENCY, TICK
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, Refused, SfaError
@@ -58,6 +59,7 @@ format = "float"
 """
 SEED = 21
 ON_BEAT = 1e-3  # beats, within which a loop is of whole beats
+STEADY = 1e-6  # of a speed, within which it is the same
 Progress = Callable[[float], None]
 Audio = npt.NDArray[np.float32]
 
@@ -206,9 +208,11 @@ def resume_errors_ms(rig: Rig) -> list[float]:
 
     It is worked out back from a later reading of the deck that leads: nothing has touched it yet.
     Nothing is returned of a deck that stands, or whose motion is not its tempo's, or that loops
-    parts of a beat.
+    parts of a beat. A deck whose speed changed since it began, as one that starts up slowly does,
+    cannot be worked out back.
     """
-    first = _first_frame(rig)
+    begun = _first_segment(rig)
+    first = begun.first_frame
     memory = rig.host.memory
     rate = float(memory.engine["sample_rate"])
     lead = max(1, int(memory.engine["lead"]))
@@ -224,6 +228,13 @@ def resume_errors_ms(rig: Rig) -> list[float]:
         time.sleep(0.001)
     else:
         raise EngineError("no reading of one block was to be had", "measure on a calmer machine")
+    before = Memory.anonymous()
+    put_state(before, begun.host["state"])
+    speeds = [
+        float(each.engine["transport"][lead - 1]["head"]["speed"]) for each in (before, memory)
+    ]
+    if not math.isclose(*speeds, rel_tol=STEADY):
+        return []
     reading = snapshot["values"]["deck"][lead - 1]
     beat_s = 60.0 / float(reading["tempo"])
     # The reading is of the next frame on the raster.
@@ -240,14 +251,14 @@ def resume_errors_ms(rig: Rig) -> list[float]:
     return [abs(off) * beat_s * 1e3]
 
 
-def _first_frame(rig: Rig) -> int:
-    """Return the frame that the resumed set began with, once it is in the journal: never 0."""
+def _first_segment(rig: Rig) -> Segment:
+    """Return what the journal has of the resumed set, once its first frame is there: never 0."""
 
-    def first_frame() -> int:
-        return parse(journals(rig)[-1].read_bytes()).segments[-1].first_frame
+    def segment() -> Segment:
+        return parse(journals(rig)[-1].read_bytes()).segments[-1]
 
-    wait_for(lambda: first_frame() > 0, "the first batch of the journal")
-    return first_frame()
+    wait_for(lambda: segment().first_frame > 0, "the first batch of the journal")
+    return segment()
 
 
 def journals(rig: Rig) -> list[Path]:

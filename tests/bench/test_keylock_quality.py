@@ -28,3 +28,13 @@ def test_the_measures_see_what_is_wrong():
     stem, (onset, *_) = keylock_material.hits(3.0, 1.0, keylock_material.kick)
     late = np.roll(stem, 48, axis=0).mean(axis=1)
     assert keylock.attack(late, onset) - keylock.attack(stem.mean(axis=1), onset) == 48
+
+
+def test_rubber_band_is_measured_by_the_same_distance(monkeypatch, tmp_path):
+    program = tmp_path / keylock.RUBBER_BAND
+    program.write_text('#!/bin/sh\ncp "$3" "$4"\n')  # its answer at the original tempo
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(keylock, "SECONDS", 3.0)
+    assert keylock.rubber_band_distance_db(1.0) == pytest.approx(0.0, abs=1e-6)
+    assert keylock.rubber_band_distance_db(1.08) > 2.0
