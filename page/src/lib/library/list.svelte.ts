@@ -12,6 +12,7 @@ import { quoted, wordsOf } from "./query";
 const PAGE = 100; // rows of a request
 const AHEAD = 60; // rows beyond those that are drawn
 const MAX_REQUESTS = 4;
+const RETRY_MS = 700;
 const MAX_KEPT = 8000; // rows in memory
 
 /** What a list shows. */
@@ -100,6 +101,7 @@ export class TrackList {
     } catch (error) {
       if (generation !== this.generation) return;
       this.error = error;
+      this.isStale = false; // it is asked for again by hand, or when the connection is back
       this.phase = "error";
     }
   }
@@ -200,7 +202,10 @@ export class TrackList {
       this.forget();
       this.version++;
     } catch {
-      // offline: the rows are asked for again when the list is
+      // refused for now, or offline: asked for again as long as they are seen
+      setTimeout(() => {
+        if (channel.isOpen) this.need(...this.wanted);
+      }, RETRY_MS);
     } finally {
       for (const id of ids) this.asked.delete(id);
       this.running--;

@@ -361,7 +361,7 @@ export const library = {
     },
     chroma: {
       title: "Chroma",
-      sentence: (notes: string, key: string) => `${notes} are strongest${key ? `: ${key}` : ""}.`,
+      sentence: (notes: string, key: string) => `${notes} are strongest${key ? `; the key is ${key}` : ""}.`,
       pitch: "Pitch class",
       mean: "Mean",
     },
