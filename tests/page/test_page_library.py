@@ -11,6 +11,7 @@ import wave
 from contextlib import closing
 
 import pytest
+from accessibility import violations
 from playwright.sync_api import expect
 
 from sfa_engine.library.folding import FUNCTION, fold
@@ -119,13 +120,14 @@ def write_song(path, seconds=8.0, bpm=120.0, rate=22_050):
 
 @pytest.mark.parametrize("width", [390, 1180, 1600])
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_list_and_track_page_are_accessible(tabs, check_access, slow_gold, width, theme):
+def test_list_and_track_page_are_accessible(tabs, slow_gold, width, theme):
     tab = tabs(width, theme)
     page = tab.view("library", timeout_s=SLOW_S)
     expect(row_of(page, "Slow Gold")).to_be_visible()
-    check_access(tab)
+    found = violations(page)
     opened(tab, slow_gold)
-    check_access(tab)
+    found += violations(page)
+    assert not found, "\n".join(found)
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(overflow) <= 0
 

@@ -87,6 +87,7 @@ export const library = {
   notSeparated: "Not separated",
   checkGrid: "Check the grid",
   trackMenu: (title: string) => `Menu of ${title}`,
+  loadedMenu: (title: string, deck: number) => `Menu of ${title}, on deck ${deck}`,
   nothing: "Nothing found",
   nothingHint: "Remove a word or an operator.",
   emptyTrash: "The trash is empty",
@@ -207,7 +208,7 @@ export const library = {
     break: "Break",
     outro: "Outro",
   } as Record<string, string>,
-  sectionOf: (name: string, from: string, bars: number) => `${name} at ${from}, ${plural(bars, "bar", "bars")}`,
+  sectionOf: (name: string, from: string, bars: number) => `${name} ${plural(bars, "bar", "bars")} at ${from}`,
 
   grid: "Grid",
   gridAuto: "automatic",
