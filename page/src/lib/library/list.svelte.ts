@@ -46,7 +46,7 @@ export class TrackList {
   /** Scroll of the list, in px: kept while other views are open. */
   scroll = 0;
 
-  private place: Place | null = null;
+  private place = $state.raw<Place | null>(null);
   private readonly rows = new Map<number, Row>();
   private readonly asked = new Set<number>();
   private readonly gone = new Set<number>();
