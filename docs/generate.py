@@ -29,6 +29,7 @@ from sfa_engine.backstage.verbs.files import FileVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.listing import ListingVerbs
 from sfa_engine.backstage.verbs.moderation import ModerationVerbs
 from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
@@ -86,7 +87,7 @@ STAGE = (
 )
 BACKSTAGE = (
     *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ModerationVerbs, AccountVerbs),
-    *(ReanalyseVerbs, FileVerbs, SeparationVerbs, SpotifyVerbs),
+    *(ReanalyseVerbs, ListingVerbs, FileVerbs, SeparationVerbs, SpotifyVerbs),
     *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
     *(NotificationVerbs, WebhookVerbs, AuditVerbs),
 )

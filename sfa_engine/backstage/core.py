@@ -38,6 +38,7 @@ from sfa_engine.backstage.verbs.files import FileVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.listing import ListingVerbs
 from sfa_engine.backstage.verbs.moderation import ModerationVerbs
 from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
@@ -107,6 +108,7 @@ class Core:
             **exported(JobVerbs(context.queue, self.dispatcher)),
             **exported(PrepVerbs(context, self.dispatcher, self.watching)),
             **exported(LibraryVerbs(context, self.dispatcher)),
+            **exported(ListingVerbs(context)),
             **exported(FileVerbs(context)),
             **exported(SeparationVerbs(context, self.dispatcher)),
             **exported(SpotifyVerbs(catalogue, spotify)),

@@ -122,6 +122,18 @@ async def numbers(connection: Connection, text: str, within: str = EVERYTHING) -
     return [int(track["id"]) for track in await rows(connection, sql, arguments)]
 
 
+async def ordered(connection: Connection, text: str, within: str = EVERYTHING) -> list[int]:
+    """Return the numbers of all tracks of a query, in its order."""
+    try:
+        query = parse_query(text)
+    except Refused:
+        if exact := await _exact(connection, text, within):
+            return [track.id for track in exact]
+        raise
+    sql, arguments = select(await _with_playlists(connection, query), within=within)
+    return [int(track["id"]) for track in await rows(connection, sql, arguments)]
+
+
 async def find_one(connection: Connection, text: str, within: str = EVERYTHING) -> Track:
     """Return the one track that a text names.
 

@@ -7,11 +7,14 @@ from house import house
 from sfa_engine.backstage.verbs.files import FileVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.listing import ListingVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.separations import SeparationVerbs
 from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
 
-VERBS = parameters(*(JobVerbs, PrepVerbs, LibraryVerbs, FileVerbs, SeparationVerbs, SpotifyVerbs))
+VERBS = parameters(
+    *(JobVerbs, PrepVerbs, LibraryVerbs, ListingVerbs, FileVerbs, SeparationVerbs, SpotifyVerbs)
+)
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from sfa_engine.backstage.verbs.files import FileVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.listing import ListingVerbs
 from sfa_engine.backstage.verbs.moderation import ModerationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
@@ -38,7 +39,15 @@ from sfa_engine.wire.verbs import verbs_of
 KINDS = (
     *(Session, Core, Effects, Pads, Recording, StageClient, MidiSurface, OscServer, NetworkMidi),
     *(BackstageClient, ChainVerbs, JobVerbs, KitVerbs, LibraryVerbs, PrepVerbs, ProfileVerbs),
-    *(ReanalyseVerbs, FileVerbs, SeparationVerbs, SpotifyVerbs, AccountVerbs, ModerationVerbs),
+    *(
+        ReanalyseVerbs,
+        ListingVerbs,
+        FileVerbs,
+        SeparationVerbs,
+        SpotifyVerbs,
+        AccountVerbs,
+        ModerationVerbs,
+    ),
 )
 VERBS = {name: one for kind in KINDS for name, one in verbs_of(kind).items()}
 DESCRIBED = [one.describe() for one in VERBS.values()]

@@ -60,7 +60,12 @@ TABLE = {
     "library.history": ({"track": "track"}, 200),
     "library.edit": ({"track": "track", "values": {"comment": "x"}}, 200),
     "library.grid": ({"track": "track", "bpm": 120.0}, 200),
+    "library.set_grid": (
+        {"track": "track", "rate": 48_000, "anchors": [[0.0, 0.0]], "bpm": 120.0},
+        200,
+    ),
     "library.cue": ({"track": "track", "position_s": 0.5}, 200),
+    "library.edit_cue": ({"cue": "cue", "values": {"label": "x"}}, 200),
     "library.delete_cue": ({"cue": "cue"}, 200),
     "library.save_hotcues": ({"bundle": "bundle", "hotcues": {"1": 0.5}}, 200),
     "library.save_memory_cue": ({"bundle": "bundle", "position_s": 1.0}, 200),
@@ -78,6 +83,7 @@ TABLE = {
 }
 # Verbs that look at owners and name no single thing: their tests are below, and elsewhere.
 LISTS = {
+    *("library.numbers", "library.rows"),
     *("library.search", "library.playlists", "library.playlist", "library.trash", "jobs.list"),
     *("library.reanalysed", "prep.add", "prep.batch", "prep.tracks", "library.flags"),
     *("library.delete", "library.assign", "library.separate", "jobs.watch", "prep.cancel"),
@@ -124,7 +130,7 @@ def test_each_role_on_its_own_the_machines_and_anothers(shop, things, role, plac
             "job": job,
             "play": str(uuid.uuid4()),
             "cue": shop.client.call("library.cue", track=track, position_s=1.5)["id"]
-            if verb == "library.delete_cue"
+            if verb in {"library.edit_cue", "library.delete_cue"}
             else 0,
         }
         if verb != "library.restore":

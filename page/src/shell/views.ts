@@ -13,8 +13,8 @@ const later: Loader = () => import("../views/Later.svelte");
 export const VIEWS: Record<RouteName, Loader> = {
   decks: () => import("../views/Decks.svelte"),
   performance: () => import("../views/Performance.svelte"),
-  library: () => import("../views/Library.svelte"),
-  track: () => import("../views/Track.svelte"),
+  library: () => import("../views/library/Library.svelte"),
+  track: () => import("../views/library/Library.svelte"),
   jobs: () => import("../views/Jobs.svelte"),
   midi: () => import("../views/Midi.svelte"),
   settings: () => import("../views/Settings.svelte"),

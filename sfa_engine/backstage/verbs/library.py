@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -300,6 +300,26 @@ class LibraryVerbs:
         return _grid_to_dict(await self._changed(track, correct, actor))
 
     @verb(scope="library", owned=True)
+    async def library_set_grid(
+        self,
+        track: TrackWord,
+        rate: Annotated[int, Meta(ge=RATES[0], le=RATES[1])],
+        anchors: Anchors,
+        bpm: Annotated[float, Meta(ge=TEMPOS[0], le=TEMPOS[1])],
+        beats_per_bar: Annotated[int, Meta(ge=1, le=32)] = 4,
+        actor: By = SYSTEM,
+    ) -> dict[str, Any]:
+        """Store a whole grid by hand, as ``library.show`` returned it: to undo a correction."""
+        grid = _grid_of(anchors, rate, bpm, beats_per_bar)
+
+        async def change(connection: Connection, number: int) -> TrackGrid:
+            saved = await grids.save(connection, number, grid, rate)
+            assert saved is not None
+            return saved
+
+        return _grid_to_dict(await self._changed(track, change, actor))
+
+    @verb(scope="library", owned=True)
     async def library_cue(
         self,
         track: TrackWord,
@@ -323,6 +343,22 @@ class LibraryVerbs:
             return await cues.add(connection, number, cue)
 
         return asdict(await self._changed(track, change, actor))
+
+    @verb(scope="library", owned=True)
+    async def library_edit_cue(
+        self, cue: Count, values: Values, actor: By = SYSTEM
+    ) -> dict[str, Any]:
+        """Change a cue, which is by hand then: position_s, end_s, kind, slot, label, color, stem.
+
+        ``slot`` is the number of its hot cue, null for a memory cue; another cue that has the
+        number keeps its place without one.
+        """
+        async with self._context.database.transaction() as connection:
+            track = await cues.track_of_cue(connection, cue, visible(actor))
+            await check_number(connection, actor, CHANGE, track)
+            edited = await cues.edit(connection, cue, **values)
+        await self._update_manifest(track)
+        return asdict(edited)
 
     @verb(scope="read", owned=True)
     async def library_hotcues(self, bundle: Text, actor: By = SYSTEM) -> dict[str, Any]:
@@ -408,13 +444,7 @@ class LibraryVerbs:
         An anchor is a frame at `rate` and the number of its beat. The analysed grid is in force
         again where the one by hand is deleted.
         """
-        try:
-            made = [Anchor(frame, beat) for frame, beat in anchors] if anchors else None
-            grid = Grid(tuple(made), bpm, beats_per_bar) if made else None
-            if grid is not None:
-                check_drifts(grid, rate)
-        except MediaError as problem:
-            raise Refused(problem.message, problem.hint) from problem
+        grid = _grid_of(anchors, rate, bpm, beats_per_bar) if anchors else None
         async with self._context.database.transaction() as connection:
             track = await self._of_bundle(connection, Path(bundle), actor)
             saved = await grids.save(connection, track.id, grid, rate)
@@ -555,6 +585,14 @@ class LibraryVerbs:
         async with self._context.database.transaction() as connection:
             await playlists.take_out(connection, entry)
         return {}
+
+    @verb(scope="library")
+    async def library_playlist_rename(self, name: Text, to: Text) -> dict[str, Any]:
+        """Rename a playlist."""
+        async with self._context.database.transaction() as connection:
+            found = await playlists.find(connection, name)
+            await playlists.rename(connection, found.id, to)
+        return {"playlist": found.id}
 
     @verb(scope="library")
     async def library_playlist_drop(self, name: Text) -> dict[str, Any]:
@@ -722,6 +760,19 @@ def _by_number(hotcues: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
         int(name): changed if isinstance(changed, dict) else {"position_s": changed, "is_new": True}
         for name, changed in hotcues.items()
     }
+
+
+def _grid_of(
+    anchors: Sequence[tuple[float, float]], rate: int, bpm: float, beats_per_bar: int
+) -> Grid:
+    """Return a grid of a request; an invalid one is refused."""
+    try:
+        made = tuple(Anchor(frame, beat) for frame, beat in anchors)
+        grid = Grid(made, bpm, beats_per_bar)
+        check_drifts(grid, rate)
+    except MediaError as problem:
+        raise Refused(problem.message, problem.hint) from problem
+    return grid
 
 
 def _grid_to_dict(grid: TrackGrid) -> dict[str, Any]:

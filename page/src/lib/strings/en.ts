@@ -1,10 +1,14 @@
 /** All strings of the page, in English. A text with a value is a function; nothing else says words. */
 
+import { library } from "./library";
+
 const number = new Intl.NumberFormat("en");
 const plural = (count: number, one: string, many: string) =>
   `${number.format(count)} ${count === 1 ? one : many}`;
 
 export const en = {
+  library,
+
   product: "Sound Forge Alchemy",
   loading: "Loading …",
   retry: "Retry",
