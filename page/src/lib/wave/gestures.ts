@@ -12,11 +12,11 @@ export interface WaveTarget {
 
 const TAKE_PX = 6; // less is a tap, which does nothing
 const WHEEL_PX = 60; // of a step; a notch of a mouse has 100 to 120
-const PINCH = Math.SQRT2; // from one step to the next, which has twice the bars
+const PINCH = 1.6; // of the distance of two fingers, from one step to the next
 
 /** Return how many steps of zoom two fingers mean that moved apart by a factor: together shows more. */
 export function pinchSteps(factor: number): number {
-  return factor > 0 ? -Math.trunc(Math.log(factor) / Math.log(PINCH) / 1.0000001) : 0;
+  return factor > 0 ? 0 - Math.trunc(Math.log(factor) / Math.log(PINCH)) : 0;
 }
 
 /** Return whole steps of a wheel, and what is left of it. */
