@@ -21,7 +21,7 @@ export function pinchSteps(factor: number): number {
 
 /** Return whole steps of a wheel, and what is left of it. */
 export function wheelSteps(sum: number): [steps: number, rest: number] {
-  const steps = Math.trunc(sum / WHEEL_PX);
+  const steps = Math.trunc(sum / WHEEL_PX) + 0; // no negative zero
   return [steps, sum - steps * WHEEL_PX];
 }
 

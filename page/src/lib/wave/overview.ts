@@ -9,7 +9,10 @@ import { heightOfPeak, paintBands } from "./paint";
 const MARKS_PX = 6; // below, for the triangles of the cues
 const PAST = 0.42; // how much of it is left
 
-/** Return heights of a whole track in columns, [band * columns + column]: between the highest and the mean. */
+/**
+ * Return heights of a whole track in columns, [band * columns + column]: between the highest and the mean.
+ * Each band fills its own height, so that all three are seen of any track.
+ */
 export function heightsOfTrack(table: Table, columns: number): Float32Array {
   const { numbers, rows, columns: width } = table;
   const found = new Float32Array(3 * columns);
@@ -26,6 +29,11 @@ export function heightsOfTrack(table: Table, columns: number): Float32Array {
       }
       found[band * columns + column] = (heightOfPeak(highest) + heightOfPeak(sum / (to - from))) / 2;
     }
+  }
+  for (let band = 0; band < 3; band++) {
+    const own = found.subarray(band * columns, (band + 1) * columns);
+    const loud = [...own].sort((a, b) => a - b)[Math.floor(columns * 0.98)] ?? 0;
+    if (loud > 0) for (let column = 0; column < columns; column++) own[column] = Math.min(1, (own[column] as number) / loud);
   }
   return found;
 }
@@ -105,7 +113,9 @@ export class OverviewScene {
       const context = wave.getContext("2d");
       if (context) {
         const image = context.createImageData(width, wave.height);
-        paintBands(image.data, width, wave.height, heightsOfTrack(table, width), palette.overview, "bottom");
+        paintBands(image.data, width, wave.height, heightsOfTrack(table, width), palette.overview, {
+          origin: "bottom",
+        });
         context.putImageData(image, 0, 0);
       }
       this.wave = wave;

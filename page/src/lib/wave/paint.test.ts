@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { inkOn, rgbOf, shadesOf } from "./colours";
 import type { Table } from "./curves";
-import { heightOfPeak, heightsIn, paintBands } from "./paint";
+import { gainsOf, heightOfPeak, heightsIn, paintBands } from "./paint";
 
 const tableOf = (rows: readonly (readonly number[])[], rate_hz = 150): Table => ({
   name: "peaks/bass",
@@ -57,4 +57,17 @@ test("quiet and loud keep their order", () => {
 test("text on a hue is black or white, whichever contrasts more", () => {
   expect(inkOn(rgbOf("#ffd91f"))).toBe("#000");
   expect(inkOn(rgbOf("#922b00"))).toBe("#fff");
+});
+
+test("the loudest stem fills its lane, a quiet one is raised half of the way", () => {
+  const loud = { ...tableOf([[0, 0, 0, 0], [192, 0, 0, 0]]), name: "peaks/drums" };
+  const quiet = { ...tableOf([[64, 0, 0, 0]]), name: "peaks/bass" };
+  const silent = { ...tableOf([[0, 0, 0, 0]]), name: "peaks/other" };
+  const gains = gainsOf({ digest: "", tables: new Map([loud, quiet, silent].map((table) => [table.name, table])) });
+  const drums = gains.get("drums") as number;
+  const bass = gains.get("bass") as number;
+  expect(drums * heightOfPeak(192)).toBeCloseTo(1, 5);
+  expect(bass).toBeGreaterThan(drums);
+  expect(bass * heightOfPeak(64)).toBeLessThan(1);
+  expect(gains.get("other")).toBe(1);
 });

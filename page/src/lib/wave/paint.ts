@@ -1,7 +1,7 @@
 /** Painting of waveforms into the bytes of an image. Pure: no canvas, so that it runs and is tested anywhere. */
 
 import type { Rgb } from "./colours";
-import type { Table } from "./curves";
+import type { Curves, Table } from "./curves";
 
 /** Height of a band's picture, of the lane's: highs lie within mids within lows. */
 const BAND_HEIGHTS = [1, 0.9, 0.62] as const;
@@ -15,6 +15,38 @@ export function heightOfPeak(peak: number): number {
 }
 
 const HEIGHTS = Float32Array.from({ length: 256 }, (_, peak) => heightOfPeak(peak));
+const MAX_GAIN = 2.5;
+const LOUDEST_SHARE = 0.995; // of the columns that are not silent; a single click does not count
+
+/** Return the height of a table's loud columns, 0 to 1; 0 of a silent one. */
+function loudnessOf(table: Table): number {
+  const counts = new Uint32Array(256);
+  for (let row = 0; row < table.rows; row++) {
+    const peak = table.numbers[row * table.columns] as number;
+    counts[peak] = (counts[peak] as number) + 1;
+  }
+  let left = (table.rows - (counts[0] as number)) * (1 - LOUDEST_SHARE);
+  for (let peak = 255; peak > 0; peak--) {
+    left -= counts[peak] as number;
+    if (left < 0) return HEIGHTS[peak] as number;
+  }
+  return 0;
+}
+
+/**
+ * Return by how much the picture of each stem is magnified: the loudest fills its lane, and a quiet one
+ * is raised half of the way, so that it can be read and is still seen to be quiet.
+ */
+export function gainsOf(curves: Curves): Map<string, number> {
+  const loudness = new Map<string, number>();
+  for (const table of curves.tables.values()) {
+    if (table.name.startsWith("peaks/")) loudness.set(table.name.slice(6), loudnessOf(table));
+  }
+  const loudest = Math.max(...[...loudness].filter(([stem]) => stem !== "mix" || loudness.size === 1).map(([, each]) => each));
+  const gain = (own: number) => (own > 0 ? Math.min(MAX_GAIN, 1 / Math.sqrt(loudest * own)) : 1);
+  return new Map([...loudness].map(([stem, own]) => [stem, stem === "mix" && own > 0 ? 1 / own : gain(own)]));
+}
+
 
 /**
  * Return the heights of bands over a stretch of a table of peaks, [band * columns + column].
@@ -85,14 +117,14 @@ export function paintBands(
   height: number,
   heights: Float32Array,
   shades: readonly [Rgb, Rgb, Rgb],
-  origin: Origin = "middle",
-  margin_px = MARGIN_PX,
+  { origin = "middle", gain = 1 }: { origin?: Origin; gain?: number } = {},
 ) {
   const middle = origin === "middle" ? height / 2 : height;
-  const reach = middle - margin_px;
+  const reach = middle - MARGIN_PX;
   for (let column = 0; column < columns; column++) {
     for (let band = 0; band < 3; band++) {
-      const size = (heights[band * columns + column] as number) * reach * (BAND_HEIGHTS[band] as number);
+      const share = Math.min(1, (heights[band * columns + column] as number) * gain);
+      const size = share * reach * (BAND_HEIGHTS[band] as number);
       if (size < LEAST_PX) continue;
       const shade = shades[band] as Rgb;
       const top = Math.max(0, Math.floor(middle - size));

@@ -28,6 +28,8 @@ export interface Lane {
   /** Its peaks; null while they are not known. */
   table: Table | null;
   shades: readonly [Rgb, Rgb, Rgb];
+  /** By how much its peaks are magnified. */
+  gain: number;
   /** Height of its picture, 1 at 0 dB. */
   height: number;
   /** A loop of this stem alone. */
@@ -195,6 +197,7 @@ export class Scene {
     return {
       table: lane.table as Table,
       shades: lane.shades,
+      gain: lane.gain,
       perSecond: this.tilePerSecond,
       width: TILE_PX * this.dpr,
       height: Math.round(state.laneHeight * this.dpr) - 1,

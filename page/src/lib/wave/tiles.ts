@@ -11,6 +11,7 @@ export const TILE_PX = 512; // CSS pixels; as wide a tile, 3 s at eight bars, is
 export interface TileLook {
   table: Table;
   shades: readonly [Rgb, Rgb, Rgb];
+  gain: number;
   /** Device pixels for each second of the track. */
   perSecond: number;
   width: number;
@@ -20,6 +21,17 @@ export interface TileLook {
 interface Tile extends TileLook {
   canvas: OffscreenCanvas;
   used: number;
+}
+
+function isAlike(one: TileLook, other: TileLook): boolean {
+  return (
+    one.table === other.table &&
+    one.shades === other.shades &&
+    one.gain === other.gain &&
+    one.perSecond === other.perSecond &&
+    one.width === other.width &&
+    one.height === other.height
+  );
 }
 
 class TileStore {
@@ -32,13 +44,7 @@ class TileStore {
   get(lane: string, number: number, look: TileLook): OffscreenCanvas {
     const key = `${lane} ${number}`;
     const there = this.tiles.get(key);
-    if (
-      there?.table === look.table &&
-      there.shades === look.shades &&
-      there.perSecond === look.perSecond &&
-      there.width === look.width &&
-      there.height === look.height
-    ) {
+    if (there && isAlike(there, look)) {
       there.used = ++this.clock;
       return there.canvas;
     }
@@ -52,12 +58,7 @@ class TileStore {
   /** Whether a tile is there as it should look. */
   has(lane: string, number: number, look: TileLook): boolean {
     const there = this.tiles.get(`${lane} ${number}`);
-    return (
-      there?.table === look.table &&
-      there.shades === look.shades &&
-      there.perSecond === look.perSecond &&
-      there.height === look.height
-    );
+    return !!there && isAlike(there, look);
   }
 
   /** Drop the tiles of a deck that is shown no more. */
@@ -85,7 +86,7 @@ function paintTile(canvas: OffscreenCanvas, number: number, look: TileLook) {
   if (!context) return;
   const image = context.createImageData(width, height);
   const heights = heightsIn(look.table, width, (number * width) / perSecond, perSecond);
-  paintBands(image.data, width, height, heights, look.shades);
+  paintBands(image.data, width, height, heights, look.shades, { gain: look.gain });
   context.putImageData(image, 0, 0);
 }
 
