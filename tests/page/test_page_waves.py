@@ -23,7 +23,9 @@ GREY = (0x3D, 0x44, 0x4D)  # the middle one of a silent stem
 COUNT = """
 ([deck, top, height, colour]) => {
   const canvas = document.querySelector(`[data-waveform="${deck}"] canvas`);
-  const { data } = canvas.getContext("2d").getImageData(0, top, canvas.width, height);
+  const copy = new OffscreenCanvas(canvas.width, height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, -top);
+  const { data } = copy.getImageData(0, 0, canvas.width, height);
   let count = 0;
   for (let at = 0; at < data.length; at += 4)
     if (colour.every((each, index) => Math.abs(data[at + index] - each) <= 2)) count++;
@@ -34,9 +36,11 @@ COUNT = """
 FOLLOW = """
 ([deck, colour, count]) => new Promise((resolve) => {
   const canvas = document.querySelector(`[data-waveform="${deck}"] canvas`);
+  const copy = new OffscreenCanvas(canvas.width, 1).getContext("2d", { willReadFrequently: true });
   const found = [];
   const look = (now) => setTimeout(() => {
-    const { data } = canvas.getContext("2d").getImageData(0, canvas.height - 4, canvas.width, 1);
+    copy.drawImage(canvas, 0, 4 - canvas.height);
+    const { data } = copy.getImageData(0, 0, canvas.width, 1);
     for (let x = 0; x < canvas.width; x++) {
       if (!colour.every((each, index) => data[4 * x + index] === each)) continue;
       found.push([x, (performance.timeOrigin + now) / 1000]);
