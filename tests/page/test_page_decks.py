@@ -78,7 +78,10 @@ def test_by_clicks_alone_two_tracks_are_mixed(tabs, site, empty_decks):
     assert all(deck["playing"] for deck in status["decks"][:2])
     assert value(site, "deck2.sync") == 2
     until(
-        lambda: abs(site.call("status")["decks"][0]["tempo"] - site.call("status")["decks"][1]["tempo"]) < 0.01,
+        lambda: (
+            abs(site.call("status")["decks"][0]["tempo"] - site.call("status")["decks"][1]["tempo"])
+            < 0.01
+        ),
         "both decks in one tempo",
     )
     tempo = site.call("status")["decks"][1]["tempo"]
@@ -109,7 +112,11 @@ def test_two_fingers_move_two_faders_and_nothing_scrolls(tabs, site, playing):
         lambda: value(site, paths[0]) < -1.0 and value(site, paths[1]) > 1.0,
         "one fader down, the other up",
     )
-    assert page.evaluate("[scrollX, scrollY, document.querySelector('main').scrollTop]") == [0, 0, 0]
+    assert page.evaluate("[scrollX, scrollY, document.querySelector('main').scrollTop]") == [
+        0,
+        0,
+        0,
+    ]
 
 
 def test_the_fader_under_the_hand_does_not_jump(tabs, site, playing):

@@ -7,7 +7,7 @@ import pytest
 
 from sfa_engine.bench.browser import touch
 
-pytestmark = [pytest.mark.slow, pytest.mark.realtime]
+pytestmark = [pytest.mark.slow, pytest.mark.realtime, pytest.mark.usefixtures("stopped")]
 
 WITHIN_S = 10.0
 RULER_PX, LANE_PX = 18, 36
@@ -23,7 +23,8 @@ GREY = (0x3D, 0x44, 0x4D)  # the middle one of a silent stem
 COUNT = """
 ([deck, top, height, colour]) => {
   const canvas = document.querySelector(`[data-waveform="${deck}"] canvas`);
-  const copy = new OffscreenCanvas(canvas.width, height).getContext("2d", { willReadFrequently: true });
+  const copy = new OffscreenCanvas(canvas.width, height)
+    .getContext("2d", { willReadFrequently: true });
   copy.drawImage(canvas, 0, -top);
   const { data } = copy.getImageData(0, 0, canvas.width, height);
   let count = 0;
@@ -78,7 +79,7 @@ def stopped(site):
         site.call("set", path=f"deck{deck}.position", value=36.0, wait=True)
 
 
-def test_a_lane_has_the_hue_of_its_stem_and_is_grey_when_muted(tabs, site, stopped):
+def test_a_lane_has_the_hue_of_its_stem_and_is_grey_when_muted(tabs, site):
     page = tabs().view("decks")
     waves(page)
 
@@ -96,7 +97,7 @@ def test_a_lane_has_the_hue_of_its_stem_and_is_grey_when_muted(tabs, site, stopp
     until(lambda: count("vocals", 0) > 500, "the hue is back")
 
 
-def test_the_playhead_is_where_the_engine_is_within_a_frame(tabs, site, stopped):
+def test_the_playhead_is_where_the_engine_is_within_a_frame(tabs, site):
     cue_s = 50.0
     site.call("set", path=f"deck1.hotcue{MARK_SLOT}.position", value=cue_s, wait=True)
     site.call("set", path=f"deck1.hotcue{MARK_SLOT}.color", value=MARK)
@@ -128,7 +129,7 @@ def test_the_playhead_is_where_the_engine_is_within_a_frame(tabs, site, stopped)
     assert abs(statistics.median(errors)) < 1.06 * FRAME_S, errors
 
 
-def test_a_finger_moves_a_track_that_stands_and_two_zoom(tabs, site, stopped):
+def test_a_finger_moves_a_track_that_stands_and_two_zoom(tabs, site):
     tab = tabs(1180)
     page = tab.view("decks")
     waves(page)
