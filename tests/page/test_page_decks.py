@@ -1,5 +1,7 @@
 """The decks in a browser: played by clicks and fingers, and the engine does what the page shows."""
 
+import os
+import signal
 import time
 
 import pytest
@@ -22,6 +24,10 @@ def until(condition, what):
 
 def value(site, path):
     return site.call("get", path=path)["value"]
+
+
+def tempo_of(site, deck):
+    return site.call("status")["decks"][deck - 1]["tempo"]
 
 
 def control(page, path):
@@ -52,7 +58,8 @@ def playing(site):
     site.load()
 
 
-def test_by_clicks_alone_two_tracks_are_mixed(tabs, site, empty_decks):
+@pytest.mark.usefixtures("empty_decks")
+def test_by_clicks_alone_two_tracks_are_mixed(tabs, site):
     page = tabs().view("decks")
     for deck, title in ((1, "Slow Gold"), (2, "Quicksilver")):
         page.click(f'[data-action="load-{deck}"]')
@@ -77,14 +84,8 @@ def test_by_clicks_alone_two_tracks_are_mixed(tabs, site, empty_decks):
     assert [deck["title"] for deck in status["decks"][:2]] == ["Slow Gold", "Quicksilver"]
     assert all(deck["playing"] for deck in status["decks"][:2])
     assert value(site, "deck2.sync") == 2
-    until(
-        lambda: (
-            abs(site.call("status")["decks"][0]["tempo"] - site.call("status")["decks"][1]["tempo"])
-            < 0.01
-        ),
-        "both decks in one tempo",
-    )
-    tempo = site.call("status")["decks"][1]["tempo"]
+    until(lambda: abs(tempo_of(site, 1) - tempo_of(site, 2)) < 0.01, "both decks in one tempo")
+    tempo = tempo_of(site, 2)
     until(
         lambda: abs(float(page.locator('[data-tempo="2"]').inner_text()) - tempo) < 0.02,
         "the tempo on the page",
@@ -93,7 +94,8 @@ def test_by_clicks_alone_two_tracks_are_mixed(tabs, site, empty_decks):
     until(lambda: float(level.get_attribute("aria-valuenow")) > -40, "sound on the master")
 
 
-def test_two_fingers_move_two_faders_and_nothing_scrolls(tabs, site, playing):
+@pytest.mark.usefixtures("playing")
+def test_two_fingers_move_two_faders_and_nothing_scrolls(tabs, site):
     tab = tabs(1180)
     page = tab.view("decks")
     paths = ("deck1.stem.drums.volume", "deck2.stem.bass.volume")
@@ -112,14 +114,11 @@ def test_two_fingers_move_two_faders_and_nothing_scrolls(tabs, site, playing):
         lambda: value(site, paths[0]) < -1.0 and value(site, paths[1]) > 1.0,
         "one fader down, the other up",
     )
-    assert page.evaluate("[scrollX, scrollY, document.querySelector('main').scrollTop]") == [
-        0,
-        0,
-        0,
-    ]
+    assert page.evaluate("[scrollY, document.querySelector('main').scrollTop]") == [0, 0]
 
 
-def test_the_fader_under_the_hand_does_not_jump(tabs, site, playing):
+@pytest.mark.usefixtures("playing")
+def test_the_fader_under_the_hand_does_not_jump(tabs, site):
     page = tabs().view("decks")
     path = "deck1.fader"
     site.call("set", path=path, value=-6.0)
@@ -141,7 +140,8 @@ def test_the_fader_under_the_hand_does_not_jump(tabs, site, playing):
     until(lambda: abs(shown(page, path) + 3.0) < 0.01, "another hand is followed again")
 
 
-def test_a_stage_that_restarts_under_the_hand_gets_nothing_late(tabs, site, playing):
+@pytest.mark.usefixtures("playing")
+def test_a_stage_that_restarts_under_the_hand_gets_nothing_late(tabs, site):
     page = tabs().view("decks")
     path = "deck2.fader"
     site.call("set", path=path, value=0.0)
@@ -151,19 +151,21 @@ def test_a_stage_that_restarts_under_the_hand_gets_nothing_late(tabs, site, play
     page.mouse.down()
     page.mouse.move(x, y + 10, steps=2)
     until(lambda: value(site, path) < 0.0, "the fader follows")
-    site.kill("stage", "host")
+    page.wait_for_timeout(300)
+    held = value(site, path)
+    for name in ("stage", "host"):
+        os.kill(site.pid(name), signal.SIGKILL)
     page.wait_for_selector('html:not([data-connection="online"])', timeout=WITHIN_S * 1000)
     page.mouse.move(x, y + 60, steps=4)  # while there is no engine
     page.mouse.up()
-    page.wait_for_selector('html[data-connection="online"]', timeout=WITHIN_S * 1000)
+    page.wait_for_selector('html[data-connection="online"]', timeout=2 * WITHIN_S * 1000)
     until(lambda: abs(shown(page, path) - value(site, path)) < 0.1, "the engine's value")
-    before = value(site, path)
     page.wait_for_timeout(500)
-    assert value(site, path) == before
-    assert before > -12.0  # not where the hand went meanwhile
+    assert abs(value(site, path) - held) < 0.01  # not where the hand went meanwhile
 
 
-def test_a_phone_has_one_deck_its_tabs_and_always_the_crossfader(tabs, site, playing):
+@pytest.mark.usefixtures("playing")
+def test_a_phone_has_one_deck_its_tabs_and_always_the_crossfader(tabs):
     tab = tabs(390)
     page = tab.view("decks")
     page.click('[data-action="deck-2"]')
@@ -178,8 +180,11 @@ def test_a_phone_has_one_deck_its_tabs_and_always_the_crossfader(tabs, site, pla
     assert page.evaluate("document.querySelector('main').scrollHeight <= innerHeight")
 
 
-def test_performance_mode_is_left_by_a_hold_of_a_second_alone(tabs, playing):
-    page = tabs(1180).view("performance")
+@pytest.mark.usefixtures("playing")
+def test_performance_mode_is_left_by_a_hold_of_a_second_alone(tabs, check_access):
+    tab = tabs(1180)
+    page = tab.view("performance")
+    check_access(tab)
     assert not page.locator("nav").count()
     leave = page.locator('[data-action="leave"]')
     leave.click()
@@ -193,7 +198,8 @@ def test_performance_mode_is_left_by_a_hold_of_a_second_alone(tabs, playing):
     page.mouse.up()
 
 
-def test_keys_play_the_deck_that_has_the_focus(tabs, site, playing):
+@pytest.mark.usefixtures("playing")
+def test_keys_play_the_deck_that_has_the_focus(tabs, site):
     page = tabs().view("decks")
     page.keyboard.press("Space")
     until(lambda: not value(site, "deck1.play"), "deck 1 stands")
@@ -207,8 +213,9 @@ def test_keys_play_the_deck_that_has_the_focus(tabs, site, playing):
     page.locator('[data-tool="keys"]').wait_for(state="detached")
 
 
+@pytest.mark.usefixtures("playing")
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_decks_are_accessible(tabs, check_access, playing, width):
+def test_the_decks_are_accessible(tabs, check_access, width):
     for theme in THEMES:
         tab = tabs(width, theme)
         page = tab.view("decks")

@@ -177,7 +177,7 @@ async function readLibrary(track: number): Promise<TrackInfo> {
   };
 }
 
-const tracks = new Map<number, DeckTrack>();
+const tracks = new Map([1, 2, 3, 4].map((deck) => [deck, new DeckTrack(deck)]));
 
 /** Return the track of a deck, by its number from 1. */
 export function deckTrack(deck: number): DeckTrack {

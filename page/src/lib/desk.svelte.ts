@@ -24,7 +24,7 @@ const LEAVE_DELAY_MS = 3000; // a view that is left may come back; joins are lim
 const SETS_PER_S = 120; // of all controls; the server takes 200 performing requests
 const ECHO_MS = 200; // after the last answer a push may have an older value still
 const OTHER_MS = 600; // as long as it is shown that another hand moves a control
-const DECKS = [1, 2];
+const DECKS = [1, 2, 3, 4]; // as many as an engine may have
 
 /** One control: what it is, its value, and what a hand may do to it. */
 export class Control {
@@ -301,6 +301,8 @@ export class Desk {
     try {
       const { controls } = await api.get<{ controls: ControlInfo[] }>("/api/controls");
       const fresh = new Map(controls.map((info) => [info.path, info]));
+      // Made here, outside of reactions: what a reaction makes itself does not make it run again.
+      for (const path of fresh.keys()) this.control(path);
       if (!isSame(this.infos, fresh)) this.infos = fresh;
       this.error = null;
       this.joinSoon(0);
