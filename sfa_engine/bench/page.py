@@ -10,7 +10,9 @@ import numpy as np
 from sfa_engine.bench.browser import Tab, browser_of, chromium_path
 from sfa_engine.bench.demo_site import DemoSite, demo_site
 from sfa_engine.bench.page_measures import (
+    EMPTY_LOOP,
     FIRST_VIEW,
+    Frames,
     fall_asleep,
     first_view_ms,
     frames_of,
@@ -31,6 +33,7 @@ REST_S = 0.6
 WIDTH = 1600
 HELD = ("crossfader", 37.5, -62.0)  # a control, its value before sleep and after
 SETTLE_MS = 2000
+BASELINE_S = 3.0
 
 
 def run_bench(
@@ -97,9 +100,14 @@ def _in_one_line() -> Iterator[None]:
 
 
 def bench_decks(site: DemoSite, seconds: float) -> list[Result]:
-    """Measure the frames of two decks of four stems that scroll."""
+    """Measure the frames of two decks of four stems that scroll, and those of an empty page."""
     site.load()
     with browser_of() as browser:
+        empty = Tab(browser, site.origin, width=WIDTH)
+        empty.page.goto("about:blank")
+        empty.page.evaluate(EMPTY_LOOP)
+        baseline = frames_of(trace(browser, empty.page, BASELINE_S))
+        empty.close()
         tab = Tab(browser, site.origin, site.sign_in(), WIDTH)
         page = tab.view("decks")
         for deck in (1, 2):
@@ -116,7 +124,20 @@ def bench_decks(site: DemoSite, seconds: float) -> list[Result]:
         result("decks_frame_cpu_p95_ms", float(p95), "ms", n),
         result("decks_frame_wall_p95_ms", float(np.percentile(frames.wall_ms, 95)), "ms", n),
         result("decks_frames_per_s", frames.per_second, "Hz", n),
+        *_baseline_of(baseline),
         result("web_pss_mb", pss_mb(site.pid("web")), "MB", 1),
+    ]
+
+
+def _baseline_of(frames: Frames) -> list[Result]:
+    """Return what a frame costs on this machine now without anything in it."""
+    n = len(frames.cpu_ms)
+    if not n:
+        raise EngineError("the browser drew no frame of an empty page")
+    return [
+        result("empty_frame_cpu_p95_ms", float(np.percentile(frames.cpu_ms, 95)), "ms", n),
+        result("empty_frame_wall_p95_ms", float(np.percentile(frames.wall_ms, 95)), "ms", n),
+        result("empty_frames_per_s", frames.per_second, "Hz", n),
     ]
 
 

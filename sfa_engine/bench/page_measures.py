@@ -105,6 +105,9 @@ def trace(browser: Browser, page: Page, seconds: float) -> list[dict[str, Any]]:
     return events
 
 
+# A page that asks for each frame and does nothing in it.
+EMPTY_LOOP = "() => { const frame = () => requestAnimationFrame(frame); frame(); }"
+
 # Notes when data came, and when the first row that has data was painted.
 FIRST_VIEW = """
 (() => {

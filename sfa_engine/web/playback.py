@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sfa_engine.errors import EngineError, SfaError
-from sfa_engine.web.anchor import NAMES, Anchor, anchor_of, is_due
+from sfa_engine.web.anchor import NAMES, Anchor, anchor_of, next_anchor
 from sfa_engine.web.feed import Feed
 from sfa_engine.web.member import Member
 from sfa_engine.web.problem import Problem, described
@@ -112,9 +112,10 @@ class Playback(Feed):
         due = []
         for deck in self._decks():
             anchor = anchor_of(deck, self._values, now_s)
-            if is_due(self._anchors.get(deck), anchor):
-                self._anchors[deck] = anchor
-                due.append(anchor)
+            fresh = next_anchor(self._anchors.get(deck), anchor)
+            if fresh is not None:
+                self._anchors[deck] = fresh
+                due.append(fresh)
         return due
 
     def _decks(self) -> list[str]:

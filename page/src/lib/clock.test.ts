@@ -39,3 +39,15 @@ test("without a message there is no offset", () => {
   clock.reset();
   expect(clock.offset_s).toBeUndefined();
 });
+
+test("a device that reads its messages late finds the offset still", () => {
+  const clock = new ServerClock();
+  const OFFSET_S = 1234.5;
+  for (let k = 0; k < 8; k++) {
+    const sent_s = 10 + k;
+    const time_s = sent_s - OFFSET_S + 0.001 + (k % 3) * 0.01; // a way up is quick at times
+    clock.addPong(time_s, sent_s, time_s + OFFSET_S + 0.08 + k * 0.02); // every answer is read late
+  }
+  for (let k = 0; k < 50; k++) clock.add(30 + k / 10 - OFFSET_S, 30 + k / 10 + 0.002 + (k % 7) * 0.01);
+  expect(Math.abs((clock.offset_s ?? 0) - OFFSET_S)).toBeLessThan(0.001);
+});

@@ -1,8 +1,9 @@
 /**
- * The offset from the server's clock to ours, by the sliding minimum of (arrival - sent). Pure.
+ * The offset from the server's clock to ours, by the sliding minima of what both ways take. Pure.
  *
- * The quickest message of the last minute was delayed least; half of the quickest round trip is
- * what even that one took. Jitter of the network only ever adds.
+ * The quickest message of the last minute was delayed least, and so was the quickest ping; what is left
+ * of both is taken for equal. Each way has a minimum of its own: on a busy device messages are read
+ * late, and no whole round trip is quick.
  */
 
 const WINDOW_S = 60;
@@ -27,7 +28,7 @@ class SlidingMinimum {
 
 export class ServerClock {
   private delay = new SlidingMinimum();
-  private trip = new SlidingMinimum();
+  private uplink = new SlidingMinimum();
 
   /** Take a message in that was sent at `time_s` of the server and arrived at `arrival_s` of ours. */
   add(time_s: number, arrival_s: number) {
@@ -37,19 +38,20 @@ export class ServerClock {
   /** Take the answer to a ping in, which we sent at `sent_s`. */
   addPong(time_s: number, sent_s: number, arrival_s: number) {
     this.add(time_s, arrival_s);
-    this.trip.add(arrival_s, arrival_s - sent_s);
+    this.uplink.add(arrival_s, time_s - sent_s);
   }
 
   /** Forget everything: another server, or a sleep that stopped one of the clocks. */
   reset() {
     this.delay = new SlidingMinimum();
-    this.trip = new SlidingMinimum();
+    this.uplink = new SlidingMinimum();
   }
 
   /** Ours minus the server's, in seconds; undefined before the first message. */
   get offset_s(): number | undefined {
     const delay = this.delay.value;
-    return delay === undefined ? undefined : delay - (this.trip.value ?? 0) / 2;
+    const uplink = this.uplink.value;
+    return delay === undefined || uplink === undefined ? delay : (delay - uplink) / 2;
   }
 
   /** Return the server's time at one of ours; ours itself before the first message. */

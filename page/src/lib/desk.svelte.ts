@@ -253,6 +253,7 @@ export class Desk {
   private readonly needed = new Map<string, number>(); // path -> components that show it
   private joined: ReadonlySet<string> = new Set();
   private names: Control[] = [];
+  private pushed: (Value | undefined)[] = []; // the last values, in the order of the names
   private leave: (() => void) | undefined;
   private joinTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly queued = new Set<Control>();
@@ -358,6 +359,7 @@ export class Desk {
     this.leave = undefined;
     this.joined = new Set();
     this.names = [];
+    this.pushed = [];
   }
 
   /** A hidden page needs no readings; what it shows is true again at once when it is seen. */
@@ -373,14 +375,22 @@ export class Desk {
 
   private readonly listen = ({ event, data }: TopicEvent) => {
     if (event === "values") this.take(data as Value[]);
-    else if (event === "names") this.names = (data as string[]).map((name) => this.control(name));
+    else if (event === "names") {
+      this.names = (data as string[]).map((name) => this.control(name));
+      this.pushed = [];
+    }
     else if (event === "anchor") this.takeAnchor(data as Anchor);
     else if (event === "error") this.report(errorOf(data));
   };
 
   private take(values: readonly Value[]) {
     const count = Math.min(values.length, this.names.length);
-    for (let index = 0; index < count; index++) this.names[index]?.push(values[index] ?? null);
+    for (let index = 0; index < count; index++) {
+      const value = values[index] ?? null;
+      if (value === this.pushed[index]) continue; // of 500 values, some 20 move
+      this.pushed[index] = value;
+      this.names[index]?.push(value);
+    }
   }
 
   private takeAnchor(anchor: Anchor) {
