@@ -30,8 +30,7 @@ export const words = {
     download: "Download",
     separate: "Separate",
     analyse: "Analyse",
-    cues: "Cue",
-    set_cues: "Cue",
+    cue: "Cue",
     clean: "Clean up",
   } as Record<string, string>,
   states: {
