@@ -36,6 +36,7 @@ from sfa_engine.web.people import People, SessionLock
 from sfa_engine.web.playback import Playback
 from sfa_engine.web.preferences import Preferences
 from sfa_engine.web.preferences import read as stored
+from sfa_engine.web.processes import Processes
 from sfa_engine.web.rights import Actor
 from sfa_engine.web.settings import WebConfig
 from sfa_engine.web.sign_in import SignIn
@@ -131,6 +132,7 @@ class Service:
             *self._files.endpoints(),
             *self._uploads.endpoints(),
             *MadeFiles().endpoints(),
+            *Processes(runtime).endpoints(),
         )
         self.table = Table(self._fixed)
         self.app = App(
