@@ -1,4 +1,4 @@
-"""``/api/system``: the product's processes, their memory, since when they run, why they restarted."""
+"""``/api/system``: the processes, their memory, since when they run, why they restarted."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from sfa_engine.system.runtime_files import (
     HOST_LOCK,
     RESTARTS,
     STAGE_LOCK,
-    WEB_LOCK,
 )
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange, answer
 from sfa_engine.web.rights import Right
 
+# Without this process: looking at a lock of one's own gives it up.
 LOCKS = {
     "host": HOST_LOCK,
     "stage": STAGE_LOCK,
     "backstage": BACKSTAGE_LOCK,
-    "web": WEB_LOCK,
 }
 START_FIELD = 19  # of /proc/PID/stat, after the name in parentheses; in clock ticks since boot
 
@@ -60,9 +59,10 @@ def described(runtime: Path) -> dict[str, Any]:
     restarts: dict[str, Any] = {}
     with suppress(OSError, ValueError):
         restarts = json.loads((runtime / RESTARTS).read_text())
+    pids = {name: lock_holder(runtime / lock) for name, lock in LOCKS.items()}
     processes = [
-        {"name": name, **_process(lock_holder(runtime / lock)), "restart": restarts.get(name)}
-        for name, lock in LOCKS.items()
+        {"name": name, **_process(pid), "restart": restarts.get(name)}
+        for name, pid in {**pids, "web": os.getpid()}.items()
     ]
     return {"processes": processes, "memory": _memory(), "cores": os.cpu_count()}
 

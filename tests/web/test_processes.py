@@ -6,15 +6,13 @@ import time
 
 from served import run_site
 
-from sfa_engine.system.process_lock import ProcessLock
-from sfa_engine.system.runtime_files import RESTARTS, WEB_LOCK
+from sfa_engine.system.runtime_files import RESTARTS
 from sfa_engine.web.processes import described
 
 
 def test_a_process_has_its_memory_and_its_last_restart(tmp_path):
     (tmp_path / RESTARTS).write_text(json.dumps({"stage": {"at": 1.0, "why": "SIGKILL"}}))
-    with ProcessLock(tmp_path / WEB_LOCK):
-        found = described(tmp_path)
+    found = described(tmp_path)
     by_name = {each["name"]: each for each in found["processes"]}
     assert by_name["web"]["pid"] == os.getpid()
     assert by_name["web"]["memory_bytes"] > 1e6

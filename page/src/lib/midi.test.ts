@@ -4,7 +4,7 @@ import type { ControlInfo } from "./controls";
 import { learnable } from "./midi";
 
 const info = (path: string, kind: ControlInfo["kind"], settable: boolean, planned = false) =>
-  ({ path, kind, settable, planned, label: path, sentence: "", group: "Deck 1" }) as ControlInfo;
+  ({ path, kind, settable, planned, label: path, sentence: "", group: "transport" }) as ControlInfo;
 
 test("what can be set or pressed can be learned", () => {
   const all = [
@@ -15,7 +15,7 @@ test("what can be set or pressed can be learned", () => {
     info("deck1.title", "text", true),
   ];
   const found = learnable(all, "");
-  expect(found.get("Deck 1")?.map((each) => each.path)).toEqual(["deck1.fader", "deck1.cue"]);
-  expect(learnable(all, "FADER deck1").get("Deck 1")).toHaveLength(1);
+  expect(found.get("Deck 1 · transport")?.map((each) => each.path)).toEqual(["deck1.fader", "deck1.cue"]);
+  expect(learnable(all, "FADER deck1").get("Deck 1 · transport")).toHaveLength(1);
   expect(learnable(all, "nothing").size).toBe(0);
 });

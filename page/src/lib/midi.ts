@@ -1,6 +1,8 @@
 /** What the engine says of controllers, clocks, the network and tablets. Types, and what is pure. */
 
 import type { ControlInfo } from "./controls";
+import { t } from "./strings";
+import { captionOf } from "./text";
 
 export interface Port {
   slot: number;
@@ -66,7 +68,7 @@ export interface MapRow {
   does: { when: string; control: string; planned: boolean }[];
 }
 
-/** Return the controls that can be learned and whose path, label or sentence has all words, by group. */
+/** Return the controls that can be learned and whose path, label or sentence has all words, by deck and group. */
 export function learnable(infos: Iterable<ControlInfo>, search: string): Map<string, ControlInfo[]> {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   const groups = new Map<string, ControlInfo[]>();
@@ -74,9 +76,16 @@ export function learnable(infos: Iterable<ControlInfo>, search: string): Map<str
     if (info.planned || info.kind === "text" || !(info.settable || info.kind === "button")) continue;
     const text = `${info.path} ${info.label} ${info.sentence} ${info.group}`.toLowerCase();
     if (!words.every((word) => text.includes(word))) continue;
-    const group = groups.get(info.group);
+    const name = groupOf(info);
+    const group = groups.get(name);
     if (group) group.push(info);
-    else groups.set(info.group, [info]);
+    else groups.set(name, [info]);
   }
   return groups;
+}
+
+/** Return the heading of a control: `Deck 1 · transport`. */
+function groupOf({ path, group }: ControlInfo): string {
+  const deck = /^deck(\d+)\./.exec(path)?.[1];
+  return deck ? `${t.deck(Number(deck))} · ${group}` : captionOf(group);
 }

@@ -63,7 +63,7 @@ class JobVerbs:
         words: Annotated[str, Meta(max_length=200)] = "",
         actor: By = SYSTEM,
     ) -> dict[str, Any]:
-        """Return jobs, newest first, of some states, a batch, a track or title; the counts of all."""
+        """Return jobs, newest first, of a state, batch, track or title; and the counts of all."""
         within = visible_jobs(actor, view)
         found = await self._queue.list(states, batch, limit, before, track, within, words)
         return {
