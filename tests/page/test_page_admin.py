@@ -79,4 +79,4 @@ def test_the_layout_for_touchosc_is_one_that_others_read(tabs, tmp_path):
     assert saved.value.suggested_filename == "sfa-ipad.tosc"
     file = tmp_path / "deck.tosc"
     saved.value.save_as(file)
-    assert not py2tosc.load(file).check()
+    assert py2tosc.load(file).validate() == []
