@@ -65,10 +65,12 @@ from sfa_engine.web.controls import Controls
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.health import Health
+from sfa_engine.web.made_files import MadeFiles
 from sfa_engine.web.many_users import ManyUsers
 from sfa_engine.web.metrics import Metrics
 from sfa_engine.web.people import People
 from sfa_engine.web.preferences import Preferences
+from sfa_engine.web.processes import Processes
 from sfa_engine.web.sign_in import SignIn
 from sfa_engine.web.spotify_login import SpotifyLogin
 from sfa_engine.web.static_files import StaticFiles
@@ -210,10 +212,12 @@ def _web_endpoints() -> tuple[Endpoint, ...]:
         *ManyUsers(absent, absent).endpoints(),
         *Preferences(absent, absent).endpoints(),
         *Upstream(absent).endpoints(),
-        *Channel((), absent, absent, absent, absent, absent).endpoints(),
+        *Channel((), absent, absent, absent, absent, absent, absent).endpoints(),
         *SpotifyLogin(absent, absent).endpoints(),
         *TrackFiles(absent).endpoints(),
         *Uploads(absent, absent, 0).endpoints(),
+        *MadeFiles().endpoints(),
+        *Processes(absent).endpoints(),
     )
 
 

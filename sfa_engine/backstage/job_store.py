@@ -101,15 +101,21 @@ class JobStore:
         before: int = LAST,
         track: int | None = None,
         within: str = EVERYTHING,
+        words: str = "",
     ) -> list[Job]:
-        """Return jobs, newest first, of some states, one batch, one track or a condition."""
+        """Return jobs, newest first, of some states, one batch, one track or a condition.
+
+        The title of each has all of the words.
+        """
         wanted = [State(state) for state in states] or [*LIVE, *ENDED]
         slots = ", ".join("?" * len(wanted))
+        titled = words.split()
         found = await self.database.fetch(
             f"SELECT * FROM told_jobs WHERE state IN ({slots}) AND {within}"  # noqa: S608 - ours
             " AND (? = '' OR id IN (SELECT job_id FROM batch_jobs WHERE batch = ?))"
-            " AND (? IS NULL OR track_id = ?) AND id < ? ORDER BY id DESC LIMIT ?",
-            (*wanted, batch, batch, track, track, before, limit),
+            " AND (? IS NULL OR track_id = ?) AND id < ?"
+            f"{' AND instr(lower(title), lower(?))' * len(titled)} ORDER BY id DESC LIMIT ?",
+            (*wanted, batch, batch, track, track, before, *titled, limit),
         )
         return [Job.of(each) for each in found]
 

@@ -24,6 +24,7 @@ from sfa_engine.web.form import form_of
 from sfa_engine.web.gate import Credential, Gate, bearer_secret, cookie_of
 from sfa_engine.web.guard import is_loopback, is_same_origin
 from sfa_engine.web.limits import Rate
+from sfa_engine.web.midi_topic import Midi
 from sfa_engine.web.playback import Playback
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.rights import Actor, Right
@@ -46,6 +47,7 @@ class Channel:
     activity : Activity
     playback : Playback
     debug : Debug
+    midi : Midi
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Channel:
         activity: Activity,
         playback: Playback,
         debug: Debug,
+        midi: Midi,
     ) -> None:
         self._names = normal_names(names)
         self._gate = gate
@@ -63,6 +66,7 @@ class Channel:
         self._activity = activity
         self._playback = playback
         self._debug = debug
+        self._midi = midi
         self._open: Counter[str] = Counter()  # by address
         self._unknown: Counter[str] = Counter()
 
@@ -92,7 +96,7 @@ class Channel:
             await send({"type": "websocket.accept", "subprotocol": subprotocol})
             await ChannelClient(
                 *(receive, send, form, signed_in.by_token, signed_in.now),
-                *(self._calls, self._activity, self._playback, self._debug),
+                *(self._calls, self._activity, self._playback, self._debug, self._midi),
             ).run()
         finally:
             self._open[address] -= 1

@@ -21,17 +21,19 @@ from sfa_engine.web.exchange import RECHECK_S
 from sfa_engine.web.form import Data, Form
 from sfa_engine.web.limits import Limits, Rate
 from sfa_engine.web.member import Member
+from sfa_engine.web.midi_topic import LEARN, Midi
 from sfa_engine.web.outbox import TooSlowError
 from sfa_engine.web.playback import MAX_PATHS, Playback
 from sfa_engine.web.problem import Problem, described
 from sfa_engine.web.rights import Actor
-from sfa_engine.web.topics import LOG, PLAYBACK, TRACE, Topic, message, topic_of
+from sfa_engine.web.topics import LOG, MIDI, PLAYBACK, TRACE, Topic, message, topic_of
 
 logger = logging.getLogger(__name__)
 TOKEN_TIMEOUT_S = 10.0  # for the first message of a client that is not signed in
 MAX_CALLS = 64  # in progress
 MAX_TOPICS = 100
 DEBUG = frozenset({LOG, TRACE})
+REFUSING = DEBUG | {MIDI}  # joined only by those who may
 UNSUPPORTED, POLICY, LATER = 1003, 1008, 1013  # RFC 6455, and its registry
 
 Number = Annotated[int, Meta(ge=0, lt=1 << 53)]
@@ -71,12 +73,19 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
     params: dict[str, Any] = {}
 
 
+class Cancel(msgspec.Struct, forbid_unknown_fields=True):
+    """End a call that waits for a person."""
+
+    cancel: Number
+
+
 KINDS: dict[str, type[msgspec.Struct]] = {
     "token": Token,
     "join": Join,
     "leave": Leave,
     "ping": Ping,
     "method": Request,
+    "cancel": Cancel,
 }
 
 
@@ -112,6 +121,7 @@ class ChannelClient:
     activity : Activity
     playback : Playback
     debug : Debug
+    midi : Midi
     """
 
     def __init__(
@@ -125,6 +135,7 @@ class ChannelClient:
         activity: Activity,
         playback: Playback,
         debug: Debug,
+        midi: Midi,
     ) -> None:
         self._receive = receive
         self._send = send
@@ -135,9 +146,11 @@ class ChannelClient:
         self._activity = activity
         self._playback = playback
         self._debug = debug
+        self._midi = midi
         self._limits = Limits()
         self._own = calls.open_links()
         self._running: set[asyncio.Task[None]] = set()
+        self._learning: dict[int, asyncio.Task[Any]] = {}  # by the call
 
     async def run(self) -> None:
         """Serve it until it leaves or has to."""
@@ -251,6 +264,9 @@ class ChannelClient:
                 member.outbox.put_answer(self._form.encode({"pong": parsed.ping, "time_s": now_s}))
             case Request():
                 await self._begin(member, parsed)
+            case Cancel():
+                if parsed.cancel in self._learning:
+                    self._learning[parsed.cancel].cancel()
             case Token():
                 raise Problem(422, "a token is the first message only", "open another connection")
 
@@ -266,8 +282,10 @@ class ChannelClient:
             raise Problem(422, f"{MAX_TOPICS} topics are joined", "leave some")
         if topic.kind in DEBUG:
             self._debug.join(member, topic)
+        elif topic.kind == MIDI:
+            self._midi.join(member)
         member.joined[topic] = None
-        if topic.kind in DEBUG:
+        if topic.kind in REFUSING:
             return
         if topic.kind == PLAYBACK:
             self._playback.join(member, parsed.paths)
@@ -282,6 +300,8 @@ class ChannelClient:
             self._playback.leave(member)
         elif topic.kind in DEBUG:
             self._debug.leave(member, topic)
+        elif topic.kind == MIDI:
+            self._midi.leave(member)
         else:
             self._activity.leave(member, topic)
 
@@ -300,9 +320,12 @@ class ChannelClient:
 
     async def _answer(self, member: Member, request: Request) -> None:
         try:
-            result = await self._calls.call(
-                member.actor, request.method, request.params, own=self._own
-            )
+            if request.method == LEARN:
+                result = await self._learn(member, request)
+            else:
+                result = await self._calls.call(
+                    member.actor, request.method, request.params, own=self._own
+                )
             answer = self._form.encode({"id": request.id, "result": result})
         except (Problem, SfaError) as error:
             _send_error(member, error, request)
@@ -311,6 +334,19 @@ class ChannelClient:
             _send_error(member, FaultError.of(error), request)
         else:
             member.outbox.put_answer(answer)
+
+    async def _learn(self, member: Member, request: Request) -> Any:
+        """Wait until a control is learned, or until `Cancel`."""
+        task = asyncio.ensure_future(self._midi.learn(member, request.params))
+        self._learning[request.id] = task
+        try:
+            await asyncio.wait([task])
+        finally:
+            del self._learning[request.id]
+            task.cancel()  # the client left
+        if task.cancelled():
+            raise Problem(409, "cancelled", code="cancelled")
+        return task.result()
 
     # ---------------------------------------------------------------- writing, rights
 

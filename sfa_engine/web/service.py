@@ -25,8 +25,10 @@ from sfa_engine.web.endpoint import Table
 from sfa_engine.web.gate import Gate
 from sfa_engine.web.health import Health
 from sfa_engine.web.link import Link, Links
+from sfa_engine.web.made_files import MadeFiles
 from sfa_engine.web.many_users import ManyUsers
 from sfa_engine.web.metrics import Metrics
+from sfa_engine.web.midi_topic import Midi
 from sfa_engine.web.named_verbs import NamedVerbs
 from sfa_engine.web.page import Page
 from sfa_engine.web.password import Passwords
@@ -34,6 +36,7 @@ from sfa_engine.web.people import People, SessionLock
 from sfa_engine.web.playback import Playback
 from sfa_engine.web.preferences import Preferences
 from sfa_engine.web.preferences import read as stored
+from sfa_engine.web.processes import Processes
 from sfa_engine.web.rights import Actor
 from sfa_engine.web.settings import WebConfig
 from sfa_engine.web.sign_in import SignIn
@@ -109,7 +112,8 @@ class Service:
         self._activity = Activity(backstage, partial(calls.call, counted=False))
         self._playback = Playback(engine)
         self._debug = Debug(engine, logs, lambda one: stored(database.reader, one).debug)
-        feeds = (self._activity, self._playback, self._debug)
+        self._midi = Midi(engine)
+        feeds = (self._activity, self._playback, self._debug, self._midi)
         channel = Channel(settings.names, self.gate, calls, *feeds)
         self._fixed = (
             *Health(*self._own, page.build).endpoints(),
@@ -127,6 +131,8 @@ class Service:
             *SpotifyLogin(named, static).endpoints(),
             *self._files.endpoints(),
             *self._uploads.endpoints(),
+            *MadeFiles().endpoints(),
+            *Processes(runtime).endpoints(),
         )
         self.table = Table(self._fixed)
         self.app = App(
@@ -183,7 +189,7 @@ class Service:
         database, passwords = Database(data / FILE), Passwords()
         service = cls(settings, runtime, data, database, passwords, logs)
         await asyncio.to_thread(service._uploads.clean)
-        feeds = (service._activity, service._playback, service._debug)
+        feeds = (service._activity, service._playback, service._debug, service._midi)
         parts = (service._engine, service._backstage, *feeds)
         running = [asyncio.create_task(part.run()) for part in parts]
         running.append(asyncio.create_task(deliver(database, service._own[1])))

@@ -12,6 +12,7 @@ playback        ``names``, ``values``, ``anchor``
 notifications   ``state``: unread ones; ``notification``
 log             ``lines`` of the processes' logs, for admins with ``debug`` on
 trace           ``events`` of the audio process, for those who play, with ``debug`` on
+midi            ``messages`` of controllers, for those who play
 =============== ===================================================================
 """
 
@@ -25,8 +26,8 @@ from sfa_engine.errors import Refused, did_you_mean
 
 NUMBERED = ("jobs", "pipeline")
 PLAYBACK = "playback"
-LOG, TRACE = "log", "trace"
-PLAIN = ("jobs", "tracks", "workers", PLAYBACK, "notifications", LOG, TRACE)
+LOG, TRACE, MIDI = "log", "trace", "midi"
+PLAIN = ("jobs", "tracks", "workers", PLAYBACK, "notifications", LOG, TRACE, MIDI)
 NAMES = (*PLAIN, *(f"{kind}:NUMBER" for kind in NUMBERED))
 MAX_DIGITS = 18
 

@@ -87,3 +87,23 @@ def test_folders_that_cannot_be_read_are_told(
             assert said["unread"] == [f"{tmp_path}/music/caf\\udce9"]
 
     asyncio.run(main())
+
+
+def test_jobs_are_found_by_the_words_of_their_titles(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await Database.open(tmp_path / "library.db") as database:
+            queue = Queue(database, "me")
+            verbs = JobVerbs(queue, Dispatcher(queue, {}, {}))
+            async with database.transaction(durable=False) as connection:
+                for title in ("Slow Gold", "Quicksilver 100%", "Old Slow"):
+                    await queue.add_chain(connection, [Plan(Kind.ANALYSE, title=title)])
+
+            async def found(words: str) -> list[str]:
+                return [job["title"] for job in (await verbs.jobs_list(words=words))["jobs"]]
+
+            assert await found("slow") == ["Old Slow", "Slow Gold"]
+            assert await found("gold SLOW") == ["Slow Gold"]
+            assert await found("100%") == ["Quicksilver 100%"]
+            assert len(await found("")) == 3
+
+    asyncio.run(main())

@@ -420,6 +420,34 @@ async def test_learning_goes_on_from_the_profile_that_was_just_saved(host, start
         assert len(host.bindings) == number
 
 
+async def test_a_binding_is_replaced_only_when_that_is_confirmed(host, start):
+    stage = await start()
+    host.plug(KNOB)
+    await until(lambda: stage.ports() and stage.ports()[0]["open"])
+
+    async def learn(path):
+        said = []
+
+        async def call():
+            push = Push(lambda: None)
+            said.append(await stage.surface.midi_learn(path, push, "", 10.0, replace=False))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call)
+            await until(lambda: host.midi["slots"][0]["monitored"])
+            host.receive(0, bytes([0x90, 5, 100]))
+        return said[0]
+
+    assert (await learn("deck1.play"))["replaces"] == []
+    again = await learn("deck2.play")
+    assert again["replaces"] == ["deck1.play"]
+    assert not again["profile"]
+    assert stage.surface.midi_ports()["ports"][0]["bindings"] == 1
+    assert (await stage.surface.midi_bind())["do"] == "deck2.play"
+    with pytest.raises(Refused, match="nothing was learned"):
+        await stage.surface.midi_bind()
+
+
 async def test_a_learner_that_leaves_leaves_nothing(host, start):
     stage = await start()
     host.plug(KNOB)

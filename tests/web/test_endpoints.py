@@ -136,7 +136,13 @@ def test_nothing_but_the_open_pages_answers_without_a_sign_in(tmp_path):
                 if response.status_code != 401 and not endpoint.is_page:
                     opened.add(endpoint.path)
         assert opened == {
-            *("/api", "/api/openapi.json", "/health", "/static/{file}"),
+            *(
+                "/api",
+                "/api/openapi.json",
+                "/health",
+                "/static/{file}",
+                "/export/touchosc/{tablet}",
+            ),
             *("/api/auth/login", "/api/auth/link", "/api/auth/use_link"),
         }
         assert not site.echo.asked or {name for name, _ in site.echo.asked} <= {

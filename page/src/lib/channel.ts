@@ -321,11 +321,15 @@ export class Channel {
 
   // ------------------------------------------------------------------ calls
 
-  /** Call a verb. Fails at once while there is no connection: nothing is sent late. */
+  /**
+   * Call a verb. Fails at once while there is no connection: nothing is sent late. The signal ends one that
+   * waits for a person, as `midi.learn` does.
+   */
   call<Result = unknown>(
     method: string,
     params: Record<string, unknown> = {},
     timeout_ms = CALL_TIMEOUT_MS,
+    signal?: AbortSignal,
   ): Promise<Result> {
     if (!this.isOpen) {
       return Promise.reject(new CallError("offline", "there is no connection to the engine"));
@@ -338,6 +342,7 @@ export class Channel {
       }, timeout_ms);
       this.calls.set(id, { resolve: resolve as Call["resolve"], reject, timer });
       this.send({ id, method, params });
+      signal?.addEventListener("abort", () => this.calls.has(id) && this.send({ cancel: id }), { once: true });
     });
   }
 

@@ -36,6 +36,12 @@ class Notifications {
     this.unread = found.unread;
   }
 
+  /** Mark some as read. */
+  async read(ids: readonly number[]) {
+    await channel.call("notifications.read", { notifications: [...ids] });
+    await this.load();
+  }
+
   async readAll() {
     await channel.call("notifications.read", { everything: true });
     await this.load();

@@ -60,11 +60,12 @@ class JobVerbs:
         before: Count = LAST,
         track: Count | None = None,
         view: View = "combined",
+        words: Annotated[str, Meta(max_length=200)] = "",
         actor: By = SYSTEM,
     ) -> dict[str, Any]:
-        """Return jobs, newest first, of some states, a batch or a track; and the counts of all."""
+        """Return jobs, newest first, of a state, batch, track or title; and the counts of all."""
         within = visible_jobs(actor, view)
-        found = await self._queue.list(states, batch, limit, before, track, within)
+        found = await self._queue.list(states, batch, limit, before, track, within, words)
         return {
             "jobs": fit_in_frame(self._to_dict(job, actor) for job in found),
             "counts": await self._queue.counts(within),

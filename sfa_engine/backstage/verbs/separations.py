@@ -15,6 +15,7 @@ from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.job import LIVE, Kind
 from sfa_engine.backstage.steps.plans import PrepOptions
 from sfa_engine.backstage.verbs.paging import job_numbers
+from sfa_engine.prep.download.tool import INSTALL, is_installed
 from sfa_engine.prep.separate.survey import engines
 from sfa_engine.wire.rights import SYSTEM
 from sfa_engine.wire.verbs import verb
@@ -40,6 +41,17 @@ class SeparationVerbs:
         found = await asyncio.to_thread(engines, settings.models)
         usual = {"engine": settings.separation.engine, "model": settings.separation.model}
         return {"engines": [asdict(each) for each in found], "usual": usual}
+
+    @verb(scope="read")
+    async def prep_tools(self) -> dict[str, Any]:
+        """Return the programs that downloads need, whether each is installed, and how to get it."""
+        found = await asyncio.to_thread(
+            lambda: [
+                {"name": name, "ready": is_installed(name), "hint": hint}
+                for name, hint in INSTALL.items()
+            ]
+        )
+        return {"tools": found}
 
     @verb(scope="prepare", owned=True)
     async def prep_cancel(

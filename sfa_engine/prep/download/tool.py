@@ -176,6 +176,11 @@ def found(tool: Tool, order: DownloadRequest) -> Path:
     return Path(path).absolute()
 
 
+def is_installed(name: str) -> bool:
+    """Return whether a tool is found by its name."""
+    return shutil.which(name, path=search_path()) is not None
+
+
 def search_path() -> str:
     """Return PATH, followed by the product's own folders of programs."""
     own = [str(Path(sys.executable).parent), str(SPOTDL_VENV / "bin")]

@@ -36,6 +36,7 @@ class Teacher:
         self._core = core
         self._controllers = controllers
         self._is_busy = False
+        self._asked: tuple[Control, Controller, Learned, bool] | None = None
 
     @property
     def is_learning(self) -> bool:
@@ -43,9 +44,12 @@ class Teacher:
         return self._is_busy
 
     async def learn(
-        self, path: str, device: str, timeout_s: float, push: Push, *, light: bool
+        self, path: str, device: str, timeout_s: float, push: Push, *, light: bool, replace: bool
     ) -> dict[str, Any]:
         """Wait for the move, bind it, and save it in the user's profile of that device.
+
+        Without `replace`, what is bound already is not: `replaces` then says to what, and
+        `bind` binds it.
 
         Raises
         ------
@@ -60,10 +64,47 @@ class Teacher:
         among = self._controllers.find(device)
         self._is_busy = True
         try:
+            self._asked = None
             controller, learned = await self._wait(control, among, timeout_s, push)
+            replaces = self._replaced(control, controller, learned)
+            if replaces and not replace:
+                self._asked = control, controller, learned, light
+                return {
+                    "path": path,
+                    "device": controller.title,
+                    "input": learned.words(),
+                    "do": "",
+                    "profile": "",
+                    "saved": "",
+                    "why": "",
+                    "replaces": replaces,
+                }
             return await self._bind(control, controller, learned, light=light)
         finally:
             self._is_busy = False
+
+    async def bind(self) -> dict[str, Any]:
+        """Bind what was learned last, in place of what it was bound to.
+
+        Raises
+        ------
+        Refused
+            Nothing waits for that, or it was unplugged meanwhile.
+        """
+        asked, self._asked = self._asked, None
+        if asked is None or asked[1] not in self._controllers.open.values():
+            raise Refused("nothing was learned that waits to be bound", "learn it again")
+        control, controller, learned, light = asked
+        return await self._bind(control, controller, learned, light=light)
+
+    def _replaced(self, control: Control, controller: Controller, learned: Learned) -> list[str]:
+        """Return what else a physical control is bound to."""
+        if controller.profile is None:
+            return []
+        from sfa_engine.surfaces.midi.learned import bound_to
+
+        profile = parse_profile(self._controllers.text_of(controller.profile), "the profile")
+        return [path for path in bound_to(profile, learned) if path != control.path]
 
     async def _wait(
         self, control: Control, among: list[Controller], timeout_s: float, push: Push
@@ -148,6 +189,7 @@ class Teacher:
             "profile": profile.name,
             "saved": saved,
             "why": why,
+            "replaces": [],
         }
 
     def _text_of(self, controller: Controller) -> str:

@@ -15,6 +15,7 @@ from tomlkit.items import AoT, Table
 from sfa_engine.desk import Button, Choice, Control, Fader, Switch
 from sfa_engine.engine.midi import Encoding, Kind
 from sfa_engine.errors import Refused
+from sfa_engine.surfaces.midi.assignment import Physical
 from sfa_engine.surfaces.midi.lights import has_state
 from sfa_engine.surfaces.midi.profile import Profile, parse_profile
 from sfa_engine.surfaces.midi.recognise import Learned
@@ -152,6 +153,28 @@ def with_entry(text: str, entry: Entry, learned: Learned) -> str:
     return tomlkit.dumps(document)
 
 
+def bound_to(profile: Profile, learned: Learned) -> list[str]:
+    """Return the paths of the controls that a profile binds what was learned to."""
+    found = [
+        each.path
+        for each in profile.assignments
+        if each.kind != "light"
+        and not each.is_planned
+        and _is_sent(learned, profile.physicals[each.physical])
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _is_sent(learned: Learned, physical: Physical) -> bool:
+    """Return whether a control of a profile sends what was learned."""
+    numbers = {learned.number, learned.lsb} - {-1}
+    return any(
+        (kind, channel) == (learned.kind, learned.channel) and number in numbers
+        for message in physical.messages
+        for kind, channel, number in message.keys
+    )
+
+
 def _lamp_of(freed: list[Table], lights: dict[str, Any]) -> bool | str:
     """Return the lamp that a profile gave a control, if it does without its place in a row."""
     for table in freed:
@@ -166,15 +189,10 @@ def _lamp_of(freed: list[Table], lights: dict[str, Any]) -> bool | str:
 
 def _free(controls: AoT, profile: Profile, learned: Learned) -> list[Table]:
     """Take out what a profile has a message do; return the entries that had it."""
-    numbers = {learned.number, learned.lsb} - {-1}
     doomed = set()
     freed = []
     for physical in profile.physicals:
-        if not any(
-            (kind, channel) == (learned.kind, learned.channel) and number in numbers
-            for message in physical.messages
-            for kind, channel, number in message.keys
-        ):
+        if not _is_sent(learned, physical):
             continue
         table = controls[physical.entry]
         if any("state" in each for each in (table, *table.get("bindings", ()))):

@@ -137,13 +137,22 @@ class MidiSurface:
         device: Text = "",
         timeout_s: Timeout = LEARN_TIMEOUT_S,
         light: bool = True,
+        replace: bool = True,
     ) -> dict[str, Any]:
         """Wait until a control of a controller is moved, and bind it to a control of the desk.
 
         What comes meanwhile is pushed as ``midi.learning``. A client that leaves ends it, and
-        nothing is bound. A button gets a lamp unless `light` is false.
+        nothing is bound. A button gets a lamp unless `light` is false. Without `replace`, what is
+        bound already is not bound: `replaces` says to what, and ``midi.bind`` binds it.
         """
-        return await self._teacher.learn(path, device, timeout_s, push, light=light)
+        return await self._teacher.learn(
+            path, device, timeout_s, push, light=light, replace=replace
+        )
+
+    @verb(scope="perform", slow=True)
+    async def midi_bind(self) -> dict[str, Any]:
+        """Bind what was learned last and was bound already, in place of that."""
+        return await self._teacher.bind()
 
     @verb(scope="perform", slow=True)
     async def midi_profile(self, device: Text, profile: Text = "") -> dict[str, Any]:
