@@ -146,6 +146,17 @@ export class Control {
     this.guard();
   }
 
+  /** Whether a hand that took it still has it. */
+  get isHeld(): boolean {
+    return this.isTouched;
+  }
+
+  /** End the hold of a hand without setting anything; it shows what the engine had last. */
+  drop() {
+    if (this.value !== this.confirmed) this.value = this.confirmed;
+    this.isTouched = false;
+  }
+
   /** Set it to its value at rest. */
   reset() {
     const info = this.info;
@@ -273,9 +284,15 @@ export class Desk {
   begin() {
     channel.onState((state) => {
       if (state === "open") void this.describe();
-      else this.queued.clear(); // nothing is sent late
+      else this.dropHands();
     });
     document.addEventListener("visibilitychange", () => this.onVisible());
+  }
+
+  /** Without a connection nothing is sent late: a hand has to take its control again. */
+  private dropHands() {
+    this.queued.clear();
+    for (const control of this.controls.values()) control.drop();
   }
 
   /** Return the control of a path. */

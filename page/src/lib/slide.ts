@@ -9,6 +9,8 @@
 export interface SlideTarget {
   readonly travel: number;
   readonly isEnabled: boolean;
+  /** Whether it is still held since `touch`; false when the connection was lost meanwhile. */
+  readonly isHeld: boolean;
   touch(): void;
   moveTo(travel: number): void;
   step(steps: number): void;
@@ -81,6 +83,10 @@ export function slide(options: () => SlideOptions) {
     const move = (event: PointerEvent) => {
       if (event.pointerId !== hold?.id) return;
       const { target, axis, length, cap = 0 } = options();
+      if (!target.isHeld) {
+        hold = undefined;
+        return;
+      }
       const isVertical = axis === "vertical";
       const along = isVertical ? hold.lastY - event.clientY : event.clientX - hold.lastX;
       const side = isVertical ? event.clientX - hold.startX : event.clientY - hold.startY;
