@@ -38,6 +38,7 @@ from sfa_engine.backstage.verbs.profiles import ProfileVerbs
 from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
 from sfa_engine.backstage.verbs.separations import SeparationVerbs
 from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
+from sfa_engine.backstage.verbs.usage import UsageVerbs
 from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
 from sfa_engine.desk import DESK, Button, Control, Desk, Each, Fader, Meter, Section
 from sfa_engine.desk.chains import BUILT_IN
@@ -89,7 +90,7 @@ STAGE = (
 )
 BACKSTAGE = (
     *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ModerationVerbs, AccountVerbs),
-    *(ReanalyseVerbs, ListingVerbs, FileVerbs, SeparationVerbs, SpotifyVerbs),
+    *(UsageVerbs, ReanalyseVerbs, ListingVerbs, FileVerbs, SeparationVerbs, SpotifyVerbs),
     *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
     *(NotificationVerbs, WebhookVerbs, AuditVerbs),
 )

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from accessibility import violations
-from engine_process import until
 
 from sfa_engine.bench.browser import touch
 from sfa_engine.web.page import VIEWS
