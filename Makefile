@@ -62,7 +62,7 @@ $(PAGE_MODULES): page/package.json page/package-lock.json page/.npmrc | $(BIN)/n
 	@touch $@
 
 $(BIN)/npm: | .venv/for-demo
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[page]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[page,web]'
 
 page-types: setup $(PAGE_MODULES) ## write the types of the REST API for the web UI
 	@mkdir -p build && $(BIN)/python docs/generate.py build/openapi.json

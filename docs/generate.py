@@ -20,26 +20,8 @@ from typing import Any
 import msgspec
 
 from sfa_engine import errors
-from sfa_engine.backstage.server import Client as BackstageClient
 from sfa_engine.backstage.services.errors import ServiceError
-from sfa_engine.backstage.verbs.account import AccountVerbs
-from sfa_engine.backstage.verbs.audit import AuditVerbs
-from sfa_engine.backstage.verbs.chains import ChainVerbs
-from sfa_engine.backstage.verbs.files import FileVerbs
-from sfa_engine.backstage.verbs.jobs import JobVerbs
-from sfa_engine.backstage.verbs.kits import KitVerbs
-from sfa_engine.backstage.verbs.library import LibraryVerbs
-from sfa_engine.backstage.verbs.listing import ListingVerbs
-from sfa_engine.backstage.verbs.moderation import ModerationVerbs
-from sfa_engine.backstage.verbs.notifications import NotificationVerbs
-from sfa_engine.backstage.verbs.prep import PrepVerbs
-from sfa_engine.backstage.verbs.presets import PresetVerbs
-from sfa_engine.backstage.verbs.profiles import ProfileVerbs
-from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
-from sfa_engine.backstage.verbs.separations import SeparationVerbs
-from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
-from sfa_engine.backstage.verbs.usage import UsageVerbs
-from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
+from sfa_engine.cli.verb_classes import STAGE, classes_of_backstage
 from sfa_engine.desk import DESK, Button, Control, Desk, Each, Fader, Meter, Section
 from sfa_engine.desk.chains import BUILT_IN
 from sfa_engine.desk.control import COLORS, GROUPS
@@ -47,18 +29,9 @@ from sfa_engine.desk.deck import BANDS, STEMS
 from sfa_engine.desk.effects import KINDS
 from sfa_engine.library.migrations import migrate
 from sfa_engine.library.query import OPERATORS
-from sfa_engine.stage.core import Core
-from sfa_engine.stage.effects import Effects
-from sfa_engine.stage.pads import Pads
-from sfa_engine.stage.presets import Presets
-from sfa_engine.stage.recording import Recording
 from sfa_engine.surfaces.midi import document
 from sfa_engine.surfaces.midi.profile import Profile, load_profiles
-from sfa_engine.surfaces.midi.surface import MidiSurface
 from sfa_engine.surfaces.osc.address import TARGETS, TRAVEL_SENDERS
-from sfa_engine.surfaces.osc.server import Server as OscServer
-from sfa_engine.surfaces.rtpmidi.server import Server as NetworkMidi
-from sfa_engine.surfaces.socket.server import Client as StageClient
 from sfa_engine.web import openapi
 from sfa_engine.web.catalogue import INTERNAL, PUSHING, Described
 from sfa_engine.web.channel import Channel
@@ -79,21 +52,11 @@ from sfa_engine.web.track_files import TrackFiles
 from sfa_engine.web.uploads import Uploads
 from sfa_engine.web.upstream import Upstream
 from sfa_engine.web.verb_endpoints import Verbs as WebVerbs
-from sfa_engine.wire.session import Session
 from sfa_engine.wire.verbs import Verb, verbs_of
 
 ROOT = Path(__file__).parents[1]
 _NUMBERED = re.compile(r"([a-z]+)(\d+)(?=/)")  # a part of an address: deck1
-STAGE = (
-    *(Session, Core, Effects, Pads, Presets, Recording),
-    *(StageClient, MidiSurface, OscServer, NetworkMidi),
-)
-BACKSTAGE = (
-    *(PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ModerationVerbs, AccountVerbs),
-    *(UsageVerbs, ReanalyseVerbs, ListingVerbs, FileVerbs, SeparationVerbs, SpotifyVerbs),
-    *(ProfileVerbs, KitVerbs, ChainVerbs, PresetVerbs),
-    *(NotificationVerbs, WebhookVerbs, AuditVerbs),
-)
+BACKSTAGE = classes_of_backstage()
 HEADS = ("control", "label", "page", "kind", "range", "at rest", "what it does")
 
 

@@ -171,6 +171,9 @@ def describe(pattern: str, planned: bool, verbs: bool, as_json: bool) -> None:
     from sfa_engine.desk.desk import nearest
 
     found = [c for p, c in CONTROLS.items() if fnmatch.fnmatchcase(p, pattern)]
+    if planned and found and not any(c.planned for c in found):
+        click.echo("every control is built" if pattern == "*" else f'all of "{pattern}" are built')
+        return
     found = [c for c in found if c.planned or not planned]
     if not found:
         hint = "" if _is_pattern(pattern) else nearest(pattern)
@@ -189,22 +192,11 @@ def _describe_verbs(pattern: str, *, as_json: bool) -> None:
     """List every verb, without an engine: they are read from the classes that have them."""
     import fnmatch
 
-    from sfa_engine.backstage.server import Client as BackstageClient
-    from sfa_engine.backstage.verbs.chains import ChainVerbs
-    from sfa_engine.backstage.verbs.jobs import JobVerbs
-    from sfa_engine.backstage.verbs.library import LibraryVerbs
-    from sfa_engine.backstage.verbs.prep import PrepVerbs
-    from sfa_engine.backstage.verbs.profiles import ProfileVerbs
-    from sfa_engine.stage.core import Core
-    from sfa_engine.stage.effects import Effects
-    from sfa_engine.surfaces.midi.surface import MidiSurface
-    from sfa_engine.surfaces.socket.server import Client
-    from sfa_engine.wire.session import Session
+    from sfa_engine.cli.verb_classes import STAGE, classes_of_backstage
     from sfa_engine.wire.verbs import verbs_of
 
-    stage = (Session, Core, Effects, Client, MidiSurface)
-    backstage = (PrepVerbs, JobVerbs, BackstageClient, LibraryVerbs, ProfileVerbs, ChainVerbs)
-    every = {name: one for kind in stage + backstage for name, one in verbs_of(kind).items()}
+    kinds = (*STAGE, *classes_of_backstage())
+    every = {name: one for kind in kinds for name, one in verbs_of(kind).items()}
     found = [one for name, one in sorted(every.items()) if fnmatch.fnmatchcase(name, pattern)]
     if not found:
         raise Refused(f'no verb matches "{pattern}"', "see `sfa describe --verbs` for all")

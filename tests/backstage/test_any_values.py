@@ -1,26 +1,12 @@
 """Every verb of backstage refuses what it cannot take: no value makes a fault of ours."""
 
-import inspect
-import pkgutil
-from importlib import import_module
-
 import pytest
 from any_values import faults, parameters
 from house import house
 
-import sfa_engine.backstage.verbs as modules
-from sfa_engine.wire.verbs import verbs_of
+from sfa_engine.cli.verb_classes import classes_of_backstage
 
-
-def classes():
-    """Return the classes of backstage that have verbs."""
-    for module in pkgutil.iter_modules(modules.__path__, modules.__name__ + "."):
-        for _, kind in inspect.getmembers(import_module(module.name), inspect.isclass):
-            if kind.__module__ == module.name and verbs_of(kind):
-                yield kind
-
-
-VERBS = parameters(*classes())
+VERBS = parameters(*classes_of_backstage())
 
 
 @pytest.mark.slow

@@ -75,6 +75,24 @@ def test_the_status_shows_hot_cues_as_far_as_there_is_room(width):
         assert ("2↻ The drop", "#ff8800") in cues
 
 
+def test_describe_lists_the_verbs_of_all_classes(sfa):
+    names = {each["name"] for each in json.loads(sfa("describe", "--verbs", "--json")[1])}
+    stage = {
+        "set",
+        "pad.load",
+        "record.start",
+        "preset.recall",
+        "trace",
+        "osc.peers",
+        "midi.network",
+    }
+    assert stage | {"library.rows", "library.usage", "webhooks.add", "jobs.watch"} <= names
+
+
+def test_describe_says_that_nothing_is_planned(sfa):
+    assert sfa("describe", "--planned")[:2] == (0, "every control is built\n")
+
+
 def test_describe_says_what_the_socket_says(sfa):
     told = json.loads(sfa("describe", "--json")[1])
     assert told == Core.describe(None)["controls"]
