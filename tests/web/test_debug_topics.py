@@ -76,7 +76,8 @@ def test_lines_of_the_logs_come_as_they_are_written(running, place):
                 and any(line["text"] == "a marked line" for line in m["data"]["items"])
             ),
             "the marked line",
-        )["data"]["items"][-1]
+        )["data"]["items"]
+        found = next(line for line in found if line["text"] == "a marked line")
         assert (found["level"], found["process"]) == ("warning", "web")
 
 
