@@ -117,9 +117,25 @@ class Printable(Checked):
         return len(text)
 
 
+def _open_closed() -> None:
+    """Open ``/dev/null`` in place of closed standard streams, for libraries that use their numbers.
+
+    Else the next file that is opened would get such a number, and what is written to it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            if nothing != number:
+                os.dup2(nothing, number)
+                os.close(nothing)
+
+
 @contextmanager
 def guarded() -> Iterator[None]:
     """Make standard output and error safe inside the block; a closed stream is ``/dev/null``."""
+    _open_closed()
     before = sys.stdin, sys.stdout, sys.stderr
     for stream in before[1:]:
         if hasattr(stream, "reconfigure"):  # None where it is closed
