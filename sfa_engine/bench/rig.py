@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -30,6 +31,7 @@ from sfa_engine.wire.blocking import SocketClient
 RATE = 48_000
 STEMS = ("vocals", "drums", "bass", "other")
 SETTLE_S = 1.0
+SERVERS = itertools.count(1)  # several of a process may run at once
 BUSY_DECKS = (1, 2)  # however many there are: the figures say "2x4"
 Samples = npt.NDArray[np.int16]
 Result = dict[str, Any]
@@ -139,7 +141,7 @@ def sound(device: str | None, block: int) -> Iterator[tuple[str, dict[str, str]]
     if device is not None or not shutil.which("jackd"):
         yield device or "none", {}
         return
-    name = f"sfa-bench-{os.getpid()}-{block}"
+    name = f"sfa-bench-{os.getpid()}-{next(SERVERS)}"
     environment = {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
     command = ["jackd", "-S", "-R", "-P", "60", "-n", name]
     command += ["-d", "dummy", "-r", str(RATE), "-p", str(block)]

@@ -2,7 +2,18 @@
 
 from pathlib import Path
 
+import pytest
+
 AXE = Path(__file__).parents[2] / "page" / "node_modules" / "axe-core" / "axe.min.js"
+# Themes and widths; a phone by day and a desk by night tell nearly all.
+LOOKS = [
+    pytest.param(
+        *(theme, width),
+        marks=[] if (theme, width) in {("dark", 1600), ("light", 390)} else pytest.mark.nightly,
+    )
+    for theme in ("dark", "light")
+    for width in (390, 1180, 1600)
+]
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 
 

@@ -11,7 +11,7 @@ import wave
 from contextlib import closing
 
 import pytest
-from accessibility import violations
+from accessibility import LOOKS, violations
 from playwright.sync_api import expect
 
 from sfa_engine.library.folding import FUNCTION, fold
@@ -118,9 +118,8 @@ def write_song(path, seconds=8.0, bpm=120.0, rate=22_050):
 # ---------------------------------------------------------------- looking
 
 
-@pytest.mark.parametrize("width", [390, 1180, 1600])
-@pytest.mark.parametrize("theme", ["dark", "light"])
-def test_list_and_track_page_are_accessible(tabs, slow_gold, width, theme):
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_list_and_track_page_are_accessible(tabs, slow_gold, theme, width):
     tab = tabs(width, theme)
     page = tab.view("library", timeout_s=SLOW_S)
     expect(row_of(page, "Slow Gold")).to_be_visible()

@@ -175,6 +175,7 @@ export class Control {
   }
 
   toggle() {
+    if (!this.hasValue) return; // it may be on already
     this.set(this.isOn ? 0 : 1);
   }
 
