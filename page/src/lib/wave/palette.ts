@@ -17,7 +17,7 @@ export interface Palette {
   stripe: string;
 }
 
-const TOKENS = ["bg", "s1", "s2", "s3", "line", "edge", "ink", "ink2", "ink3", "on", "on-ink", "beat", "bar", "loop"];
+const TOKENS = ["bg", "s1", "s2", "s3", "line", "edge", "ink", "ink2", "ink3", "on", "on-ink", "bad", "beat", "bar", "loop"];
 const kept = new Map<string, Palette>();
 
 /** Return the palette of the theme that is shown. */
