@@ -29,8 +29,6 @@ VIEWS = (
     *("decks", "library", "jobs", "midi", "settings", "admin", "login", "performance"),
     *("arrange", "practice", "mix", "master", "chat"),
 )
-# Whether the page has a view of one-time links; without, there is a static one.
-HAS_WELCOME = True
 _TYPES = {
     ".css": "text/css",
     ".html": "text/html",
@@ -138,7 +136,7 @@ class Page:
         return self._files[INDEX].answer(exchange.request.headers)
 
     async def _welcome(self, exchange: Exchange) -> Response:
-        if HAS_WELCOME and INDEX in self._files:
+        if INDEX in self._files:
             return await self._view(exchange)
         return self._static.answer("welcome.html")
 
