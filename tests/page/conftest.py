@@ -62,6 +62,8 @@ def tabs(site, browser, ann, request):
         return opened[-1]
 
     yield tab
+    for deck in (1, 2):  # a deck that plays locks the session
+        site.call("set", path=f"deck{deck}.play", value=False)
     failed = getattr(request.node, "failed", False)
     name = re.sub(r"\W+", "-", request.node.name).strip("-")
     complaints = []

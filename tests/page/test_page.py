@@ -81,15 +81,16 @@ def test_a_view_that_the_server_has_no_more_offers_a_reload(tabs):
 
 def test_the_files_come_from_the_cache_and_the_index_does_not(tabs):
     tab = tabs()
-    headers = {}
+    answers = []
 
     def note(response):
-        headers[response.url.removeprefix(tab.origin)] = response.all_headers()
+        answers.append(response)
 
     page = tab.view("decks", "/")
     page.wait_for_load_state("networkidle")
     page.on("response", note)
-    page.reload(wait_until="load")
+    page.reload(wait_until="networkidle")
+    headers = {a.url.removeprefix(tab.origin): a.all_headers() for a in list(answers)}
     assert headers["/"]["cache-control"] == "no-cache"
     assets = [url for url in headers if url.startswith("/assets/")]
     assert assets

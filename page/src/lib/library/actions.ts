@@ -29,6 +29,7 @@ function undo(run: () => Promise<void>) {
 export async function trash(id: number, title: string): Promise<boolean> {
   return attempt(async () => {
     const { left } = await channel.call<{ left: boolean }>("library.remove", { track: id });
+    list.drop((item) => item.id === id);
     list.isStale = true;
     sidebar.refreshSoon();
     if (left) toasts.show(l.left(short(title)), "ok");
@@ -74,7 +75,7 @@ export async function takeOut(playlist: string, index: number, title: string) {
   const entry = item.entry;
   await attempt(async () => {
     await channel.call("library.playlist_take", { entry });
-    list.remove(index);
+    list.drop((each) => each.entry === entry);
     sidebar.refreshSoon();
     toasts.show(
       l.takenOut(short(title)),

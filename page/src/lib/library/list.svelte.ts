@@ -88,11 +88,11 @@ export class TrackList {
     this.place = place;
     const generation = ++this.generation;
     if (isOther) this.phase = "loading";
+    this.isStale = false; // what changes from now on may be missing in the answer
     try {
       const items = await this.fetchItems(place);
       if (generation !== this.generation) return;
       this.items = items;
-      this.isStale = false;
       this.error = null;
       this.phase = "ready";
       this.version++;
@@ -236,9 +236,9 @@ export class TrackList {
     this.version++;
   }
 
-  /** Take a row out at once; the others close up. */
-  remove(index: number) {
-    this.items = this.items.filter((_, each) => each !== index);
+  /** Take rows out at once; the others close up. */
+  drop(isGone: (item: Item) => boolean) {
+    this.items = this.items.filter((item) => !isGone(item));
     this.version++;
   }
 
