@@ -1,4 +1,4 @@
-"""Drag and drop, the jog wheel, and the tools over the waveforms: sampler, presets, recorder, effects."""
+"""Drag and drop, the jog wheel, and the tools: sampler, presets, recorder, effects."""
 
 import math
 import time
