@@ -59,8 +59,8 @@ def page(link, site, browser, ann):
 
 def test_a_fader_stays_under_the_hand_and_is_followed_by_the_engine(page, site):
     path = "deck1.stem.drums.volume"
-    site.call("set", path=path, value=0.0)
-    until(lambda: abs(shown(page, path)) < 0.01, "the value before")
+    site.call("set", path=path, value=-1.0)
+    until(lambda: abs(shown(page, path) + 1.0) < 0.01, "the value before")
     page.evaluate(
         """(path) => {
           const fader = document.querySelector(`[data-control="${path}"]`);

@@ -15,7 +15,7 @@ export const decks = {
   seconds: (text: string) => `${text} s`,
   nextIn: (name: string, distance: string) => `${name.toLowerCase()} in ${distance}`,
   original: (key: string) => `of ${key}`,
-  onAir: (deck: number, percent: number) => `Deck ${deck} is heard at ${Math.round(percent)} %`,
+  onAir: (deck: number, percent: number) => `Deck ${deck} is audible at ${Math.round(percent)} %`,
   phase: {
     inTime: (deck: number) => `Deck ${deck} is in time`,
     late: (deck: number, beats: string) => `Deck ${deck} is ${beats} beats late`,
