@@ -107,7 +107,11 @@ def test_the_sampler_tool_fills_names_and_clears_the_pad_that_is_chosen(tabs, si
     box.locator('[data-drop-pad="6"] button').click()
     box.get_by_text("Pad 6").wait_for()
     box.get_by_role("button", name="Put on this pad").click()
-    page.get_by_role("menuitem", name="4 beats of deck 1").click()
+    page.locator('[role="menuitem"]:focus').wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert page.locator('[role="menuitem"]:focus').inner_text() == "4 beats of deck 1"
+    page.keyboard.press("Enter")
     until(lambda: value(site, "pad6.duration") > 0, "a sound of deck 1")
     field = box.locator('[data-control="pad6.label"]')
     until(lambda: field.input_value() == "all 1", "the name of the sound")
@@ -121,7 +125,7 @@ def test_the_sampler_tool_fills_names_and_clears_the_pad_that_is_chosen(tabs, si
     page.mouse.up()
     box.get_by_role("button", name="Clear the pad").click()
     until(lambda: value(site, "pad6.duration") == 0, "an empty pad")
-    box.get_by_role("button", name="6 Empty, pad").wait_for()
+    box.get_by_role("button", name="6 Empty, pad", exact=True).wait_for()
 
 
 class Wheel:
