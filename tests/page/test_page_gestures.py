@@ -235,7 +235,7 @@ def test_a_preset_is_saved_recalled_and_deleted(tabs, site):
     site.call("set", path="deck1.eq.low.gain", value=0.0)
 
 
-@pytest.mark.usefixtures("playing")
+@pytest.mark.usefixtures("loaded")
 def test_a_recording_is_started_shown_and_stopped_and_its_file_is_named(tabs, site):
     page = tabs().view("decks")
     record = page.locator('footer [data-control="recorder.on"]')
@@ -255,7 +255,7 @@ def test_a_recording_is_started_shown_and_stopped_and_its_file_is_named(tabs, si
     assert str(path) == site.call("record.status")["path"]
 
 
-@pytest.mark.usefixtures("playing")
+@pytest.mark.usefixtures("loaded")
 def test_an_effect_unit_has_a_chain_a_macro_and_a_bypass(tabs, site):
     page = tabs().view("decks")
     page.get_by_role("button", name="Effects", exact=True).click()
