@@ -53,8 +53,9 @@ MIN_LASTING, SURE_LASTING = 0.40, 0.46  # drums and speech 0.0..0.34 (two 0.47, 
 # likeness is needed: drums 0.54..0.76, those loops and music on one chord 0.79..
 LIKENESS_OF_DRUMS, LASTING_OF_MUSIC, LASTING_OF_DRUMS = 0.78, 0.70, 0.55
 UNCHANGING = 0.94  # correlation of each fourth bar with the whole: drums 0.948.., most music ..0.93
-# Of drums alone, skins are all that rings from 110 to 220 Hz: one class or two there (1.0..2.5), where
-# music has 2.8..10. Their likeness reaches 0.86 by chance; that of a chord alone is 0.89 and more.
+# Of drums alone, skins are all that rings from 110 to 220 Hz: one class or two there (1.0..2.1),
+# where music has 2.4..10. Their likeness reaches 0.86 by chance; that of a chord alone is 0.89 and
+# more.
 _SKINS = np.array([0.0, 1.0, 0.0, 0.0, 0.0, 0.0])
 CLASSES_OF_SKINS, LIKENESS_OF_SKINS = 2.6, 0.88
 PHRASE_BARS = 4

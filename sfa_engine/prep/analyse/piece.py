@@ -25,7 +25,10 @@ _MAX_SEAMS = 8
 _PACE_BARS = 2  # over which the pace is taken
 _LEAST_GAIN = 1.0  # bars; see `align`
 _LEAST_SEAM_GAIN = 0.8  # bars for each seam; jumps gain at most 0.2 on constant tracks
-_EVEN_ALIKE = 0.3  # bars that a constant tempo may explain less and still be believed
+# Bars that a constant tempo may explain less, for each of its jumps, and still be believed: a jump
+# costs 1, a quarter of a beat bent over four bars 0.8. Of cuts it was 0.4 for two, of drift and
+# steps that take jumps 4.6.. .
+_EVEN_ALIKE = 0.3
 _EVEN_S = 0.004  # within which the shifts of an even piece stay
 _BENT_SHARE = 0.12  # of the bars that lie elsewhere: from which on a piece is not even
 _SMOOTH_BARS = 1.5
@@ -72,7 +75,7 @@ def find_pieces(
         ),
         key=lambda one: one[1].worth,
     )
-    if even.worth > found.worth - _EVEN_ALIKE:
+    if even.worth > found.worth - _EVEN_ALIKE * max(1, len(even.jumps)):
         bar_s, found = _retimed(described, even, even_s, onsets.seconds, even=True)
     ranges = _ranges(found)
     if not ranges or len(ranges) > _MAX_SEAMS + 1:

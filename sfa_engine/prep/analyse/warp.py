@@ -254,7 +254,7 @@ def _first_beat(piece: Piece, phase_s: float, period_s: float, beats_per_bar: in
         bar_s = beats_per_bar * period_s
         near = piece.straight(piece.seam.first_s + np.array([0.0, piece.seam.seconds]))
         bars = np.arange(*np.ceil((near - phase_s) / bar_s))
-        ones = phase_s + bar_s * bars
+        ones: Floats = phase_s + bar_s * bars.astype(np.float64)
         losses = piece.seam.loss(piece.real(ones), _ON_BEAT * period_s)
         if losses.min(initial=np.inf) <= _ON_BAR:
             return ones[[int(losses.argmin())]]
