@@ -84,6 +84,8 @@ def vector(tables: Mapping[str, Floats]) -> Vectors:
         Zero where a track is too short to say.
     """
     mfcc, chroma = tables["mfcc"], tables["chroma"]
+    if not len(mfcc):
+        return np.zeros(VECTOR, np.float32)
     heard = _heard(tables["loudness"][:, 0])
     found = [
         # The first coefficient is the level, which is another group's.
@@ -118,7 +120,9 @@ def measures(
     centroid = tables["centroid"][heard, 0]
     vocals = known.vocals_s
     found = {
-        "brightness": float(np.log2(np.maximum(centroid, 50.0)).mean()) if len(centroid) else math.nan,
+        "brightness": float(np.log2(np.maximum(centroid, 50.0)).mean())
+        if len(centroid)
+        else math.nan,
         "evenness": _evenness(onsets_s, known),
         "sections": 60.0 * max(0, known.sections - 1) / length_s if known.sections else math.nan,
         "novelty": _novelty(tables["mfcc"][heard, 1:]),
@@ -189,7 +193,9 @@ def _rhythm(peaks: Floats) -> Floats:
         power += np.abs(np.fft.rfft((part - part.mean(0)) * window, axis=0)) ** 2
     hz = np.fft.rfftfreq(size, 1.0 / PEAK_HZ)
     which = np.searchsorted(hz, edges)
-    sums = np.array([power[a : max(b, a + 1)].sum(0) for a, b in zip(which[:-1], which[1:], strict=True)])
+    sums = np.array(
+        [power[a : max(b, a + 1)].sum(0) for a, b in zip(which[:-1], which[1:], strict=True)]
+    )
     shares: Floats = np.sqrt(sums / np.maximum(sums.sum(0), 1e-12))
     return shares.T.ravel()
 

@@ -162,7 +162,7 @@ FILLERS = (
     " title, titles, bit, kind, sort, one, ones, ideally, maybe, really good, good, best, nice, great,"
     " quite, pretty, rather, fairly, there, has, have, having, plus, key, tempo, speed, bpm, feel,"
     " feeling, vibe, vibes, mood, sound, sounds, sounding, genre, style, should, can, could, what, will,"
-    " der, die, das, den, dem, des, ein, eine, einen, einem, einer, eines, und, oder, aber, mit, im, in,"
+    " der, die, das, den, dem, des, ein, eine, einen, einem, einer, eines, paar, ein paar, und, oder, aber, mit, im, in,"
     " zu, zum, zur, von, vom, aus, auf, an, am, als, auch, dann, bitte, finde, such, suche, zeig, zeige,"
     " gib, rated, bewertet, spiel, spiele, will, möchte, brauche, hätte, gern, gerne, ich, mir, mich, mein, meine, meinen,"
     " meiner, wir, uns, was, etwas mit, irgendwas, irgendetwas, welche, welcher, welches, musik, stück,"
@@ -253,8 +253,8 @@ NUMERALS: Mapping[str, int] = {
 }  # fmt: skip
 DECADES: Mapping[str, int] = {
     "fifties": 1950, "sixties": 1960, "seventies": 1970, "eighties": 1980, "nineties": 1990,
-    "noughties": 2000, "fünfziger": 1950, "sechziger": 1960, "siebziger": 1970, "achtziger": 1980,
-    "neunziger": 1990, "nuller": 2000,
+    "noughties": 2000, "fünfziger": 1950, "fünfzigern": 1950, "sechziger": 1960, "sechzigern": 1960, "siebziger": 1970, "siebzigern": 1970, "achtziger": 1980, "achtzigern": 1980,
+    "neunziger": 1990, "neunzigern": 1990, "nuller": 2000, "nullern": 2000,
 }  # fmt: skip
 
 # Tried in this order on a word that is not known, together with "y" for "i": "noisier".

@@ -19,7 +19,7 @@ from functools import cache
 
 from sfa_engine.errors import MediaError, Refused
 from sfa_engine.library.folding import fold
-from sfa_engine.library.query import ALIASES, OPERATORS
+from sfa_engine.library.query import ALIASES, OPERATORS, parse_query
 from sfa_engine.mix import vocabulary as v
 from sfa_engine.mix.wanted import MAX_LIMIT, MAX_PARTS, THIS, Feel, Wanted, checked
 from sfa_engine.track.key import camelot
@@ -31,7 +31,9 @@ TEMPOS = (40.0, 400.0)  # what a bare number is a tempo in; below it is a number
 YEARS = (1900, 2099)
 LONGEST = 4  # words of a phrase
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
 _TOKEN = re.compile(
     r"""
       (?P<quote>-?"[^"]*"?|[„“][^“”"]*[“”"]?)
@@ -223,6 +225,7 @@ class _Reader:
             if ALIASES.get(name, name) in OPERATORS:
                 self.where.append(token.text)
             else:
+                parse_query(token.text)  # one that is misspelt is refused
                 self._keep_text(token)
             return 1
         if token.kind == "exclude":
@@ -423,7 +426,9 @@ class _Reader:
         if not than:
             return 0
         place = at + taken + than
-        field_name = {"fast": "bpm", "slow": "bpm", "long": "duration", "short": "duration"}.get(name)
+        field_name = {"fast": "bpm", "slow": "bpm", "long": "duration", "short": "duration"}.get(
+            name
+        )
         field_name = field_name or {"old": "year", "new": "year"}.get(name)
         number = self._value(place) if self._kind(place) != "hash" else None
         if field_name and number is not None and (field_name != "bpm" or number >= TEMPOS[0]):
@@ -755,9 +760,7 @@ def _key_code(text: str) -> tuple[str, int] | None:
             tonic = _GERMAN_TONICS[lower]
         elif lower.endswith("is"):
             tonic = f"{lower[0].upper()}#"
-        elif lower.endswith("es"):
-            tonic = f"{lower[0].upper()}b"
-        elif lower.endswith("s") and len(lower) == 2:
+        elif lower.endswith("es") or (lower.endswith("s") and len(lower) == 2):
             tonic = f"{lower[0].upper()}b"
     try:
         return camelot(f"{tonic} {mode}".strip()), 1
@@ -782,7 +785,10 @@ def _without_ending(word: str) -> Iterable[str]:
 
 def _spellings(words: str) -> Iterable[str]:
     for word in words.split(","):
-        for spelling in (word, re.sub("[äöü]", lambda found: f"{'aou'['äöü'.index(found[0])]}e", word)):
+        for spelling in (
+            word,
+            re.sub("[äöü]", lambda found: f"{'aou'['äöü'.index(found[0])]}e", word),
+        ):
             if folded := fold(spelling):
                 yield folded
 
