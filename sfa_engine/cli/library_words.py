@@ -76,7 +76,9 @@ def _show(method: str, limit: int, *, as_json: bool, **params: Any) -> None:
         screen.console.print(screen.dim(said["understood"]))
     if tracks:
         has_reasons = any(track.get("reasons") for track in tracks)
-        screen.console.print(screen.hit_table(tracks) if has_reasons else screen.track_table(tracks))
+        screen.console.print(
+            screen.hit_table(tracks) if has_reasons else screen.track_table(tracks)
+        )
     for line in _notes(said):
         click.echo(line)
     more = f", {len(tracks)} shown" if len(tracks) < said["count"] else ""

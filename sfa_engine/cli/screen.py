@@ -124,15 +124,13 @@ def hit_table(tracks: list[dict[str, Any]]) -> Table:
     for name in ("BPM", "key", "length"):
         table.add_column(name, no_wrap=True, justify="right")
     for track in tracks:
-        name = Text(one_line(track["name"]), style="" if track["state"] == "ready" else "dim")
-        for reason in track["reasons"][:1]:
-            name.append(f"\n{reason}", style="dim")
-        for reason in track["reasons"][1:]:
-            name.append(f" · {reason}", style="dim")
+        cell = Text(one_line(track["name"]), style="" if track["state"] == "ready" else "dim")
+        if track["reasons"]:
+            cell.append(f"\n{one_line(' · '.join(track['reasons']))}", style="dim")
         length_s = track["duration_s"]
         table.add_row(
             str(track["id"]),
-            name,
+            cell,
             f"{track['bpm']:.1f}" if track["bpm"] else "",
             track["camelot"] or "",
             clock(length_s).split(".")[0] if length_s else "",

@@ -103,9 +103,13 @@ class Sounds:
     width: int
     measures: int
     ids: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
-    vectors: Vectors = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    measured: Vectors = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    vectors: Vectors = field(init=False)
+    measured: Vectors = field(init=False)
     _last: int = 0
+
+    def __post_init__(self) -> None:
+        self.vectors = np.zeros((0, self.width), np.float32)
+        self.measured = np.zeros((0, self.measures), np.float32)
 
     async def update(self, connection: Connection) -> bool:
         """Read what is new; return whether anything is."""
@@ -124,10 +128,9 @@ class Sounds:
         vectors = np.frombuffer(b"".join(r["vector"] for r in whole), "<f4")
         measured = np.frombuffer(b"".join(r["measures"] for r in whole), "<f4")
         replaced = np.isin(self.ids, [r["track_id"] for r in found])
-        before = self.vectors.reshape(-1, self.width)[~replaced]
-        measured_before = self.measured.reshape(-1, self.measures)[~replaced]
-        self.vectors = np.concatenate([before, vectors.reshape(-1, self.width)])
-        self.measured = np.concatenate([measured_before, measured.reshape(-1, self.measures)])
+        vectors, measured = vectors.reshape(-1, self.width), measured.reshape(-1, self.measures)
+        self.vectors = np.concatenate([self.vectors[~replaced], vectors])
+        self.measured = np.concatenate([self.measured[~replaced], measured])
         self.ids = np.concatenate([self.ids[~replaced], ids])
         return True
 

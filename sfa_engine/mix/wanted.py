@@ -11,7 +11,7 @@ is ranked. Whoever makes one, `checked` is what it has to pass. Pure.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -25,8 +25,12 @@ MAX_LIMIT = 1000
 TEMPO = (1.0, 999.0)  # BPM
 THIS = "this"  # the track that a surface has in mind
 
-FeelName = Literal[tuple(FEELS)]  # type: ignore[valid-type]
-Genre = Literal[tuple(GENRES)]  # type: ignore[valid-type]
+if TYPE_CHECKING:
+    FeelName = str
+    Genre = str
+else:
+    FeelName = Literal[tuple(FEELS)]
+    Genre = Literal[tuple(GENRES)]
 Some = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 Bpm = Annotated[float, Meta(ge=TEMPO[0], le=TEMPO[1])]
 

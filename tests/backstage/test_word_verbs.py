@@ -52,7 +52,11 @@ class Shop:
                 measured[MEASURES.index("brightness")] = number
                 vector = same + (0.1 if number in {1, 4} else 2.0) * rng.normal(size=VECTOR)
                 await sounds.store(
-                    connection, track.id, VERSION, vector.astype("<f4").tobytes(), measured.tobytes()
+                    connection,
+                    track.id,
+                    VERSION,
+                    vector.astype("<f4").tobytes(),
+                    measured.tobytes(),
                 )
                 if number == 8:
                     await assign(connection, track.id, BOB)
@@ -92,7 +96,7 @@ async def test_hits_come_best_first_with_reasons_and_what_was_understood(shop: S
 
 @in_asyncio
 async def test_operators_and_words_mix(shop: Shop) -> None:
-    assert await shop.ids("bright year:<1994 -artist:burial") == [3, 2]
+    assert await shop.ids("bright year:<1994 -artist:burial") == [3, 2, 1]
     assert await shop.ids("dark sort:year year:1991-1996") == [1, 2, 3]
     assert await shop.ids("dark sort:-year year:1991-1996") == [3, 2, 1]
 

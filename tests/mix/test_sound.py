@@ -98,22 +98,23 @@ def test_one_strange_track_does_not_stretch_the_space() -> None:
 def test_the_other_half_of_a_track_is_the_likest(tmp_path: Path) -> None:
     vectors, names = [], []
     for name in KINDS:
-        for seed in (1, 2):
-            piece = make_piece(name, seed)
-            middle = len(piece.sound) // 2
-            for half in (piece.sound[:middle], piece.sound[middle:]):
-                vectors.append(_described(half[: 25 * piece.rate], tmp_path))
-                names.append((name, seed))
+        piece = make_piece(name, 1)
+        middle = len(piece.sound) // 2
+        for half in (piece.sound[:middle], piece.sound[middle:]):
+            vectors.append(_described(half, tmp_path))
+            names.append(name)
     placed = Space.of(np.array(vectors)).place(np.array(vectors))
     alike = placed @ placed.T
     np.fill_diagonal(alike, -2.0)
-    right = [names[int(best)] == own for own, best in zip(names, alike.argmax(1), strict=True)]
-    assert np.mean(right) >= 0.9, [n for n, ok in zip(names, right, strict=True) if not ok]
+    found = [names[int(best)] for best in alike.argmax(1)]
+    assert sum(one != other for one, other in zip(found, names, strict=True)) <= 1, found
 
 
 def _described(sound: np.ndarray, folder: Path) -> np.ndarray:
     found = evaluate(measure_track([sound.astype(np.float32)]), {}, digest="00" * 32)
     (folder / FILE).write_bytes(unpacked(found["curves"]))
     curves = read_curves(folder)
-    of = {n: curves.values(n) for n in ("mfcc", "chroma", "centroid", "rolloff", "energy", "loudness")}
+    of = {
+        n: curves.values(n) for n in ("mfcc", "chroma", "centroid", "rolloff", "energy", "loudness")
+    }
     return vector({**of, "peaks": curves.values("peaks/mix")})

@@ -161,7 +161,7 @@ def test_any_text_is_a_search_or_refused(text: str) -> None:
 
 _PIECES = st.sampled_from(
     "dark not very goes with like 12 126 than techno in A minor over under between and to bpm "
-    "minutes last 7 days played added zu passt über schneller als #3 8A 90s this , \" - 4 stars "
+    'minutes last 7 days played added zu passt über schneller als #3 8A 90s this , " - 4 stars '
     "never energy of ten tracks".split(" ")
 )
 

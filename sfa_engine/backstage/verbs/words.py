@@ -29,7 +29,7 @@ from sfa_engine.errors import Refused
 from sfa_engine.library import search, sounds, tracks
 from sfa_engine.library.database import Connection, rows
 from sfa_engine.library.ownership import EVERYTHING, View
-from sfa_engine.library.query import Query, has_letters, parse_query
+from sfa_engine.library.query import Query, Sort, Term, has_letters, parse_query
 from sfa_engine.library.track import Track
 from sfa_engine.mix import rank, words
 from sfa_engine.mix.shelf import Shelf, columns_of, shelf_of
@@ -255,8 +255,9 @@ class WordVerbs:
         self, connection: Connection, wanted: Wanted, within: str
     ) -> tuple[list[str], Query]:
         """Return the hard parts as a query; a word that no name has is left out, with a note."""
-        notes = []
-        terms, sorts = [], []
+        notes: list[str] = []
+        terms: list[Term] = []
+        sorts: list[Sort] = []
         for each in wanted.where:
             parsed = await search.with_playlists(connection, parse_query(each))
             terms += parsed.terms
