@@ -16,8 +16,8 @@ PAGE = 500  # tracks in one answer
 # `-word` excludes a word from a search; click would read short options.
 WORDS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 _json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
-_limit_option = click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
-_few_option = click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+_limit_option = click.option("--limit", default=50, show_default=True)
+_few_option = click.option("--limit", default=20, show_default=True)
 
 
 @click.command(context_settings=WORDS)

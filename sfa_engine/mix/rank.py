@@ -22,14 +22,13 @@ from sfa_engine.mix.shelf import Shelf, blend, percentiles
 from sfa_engine.mix.similarity import likeness, most_alike
 from sfa_engine.mix.sound import Floats, Indices
 from sfa_engine.mix.vocabulary import COMPARATIVES, FEELS
-from sfa_engine.mix.wanted import Feel, Wanted
+from sfa_engine.mix.wanted import RATE, Feel, Wanted
 from sfa_engine.track.key import distance
 
 Mask = NDArray[np.bool_]
 Reason = Callable[[int], list[str]]
 
 OCTAVE = 0.7  # of the score, at half and double the tempo
-RATE = 0.06  # change of a track's rate that a mix may take; 86 % of played ones take 5 %, 94 % 10 %
 ENERGY = 0.2  # distance of energies that go together
 TAG = 0.5  # score of a tag from which on a track has it
 # Mean percentile of a hit where nothing else is asked for: with less it is rather the opposite. Of

@@ -5,8 +5,8 @@
     {"genres": ["techno"], "feel": [{"name": "dark"}], "bpm": [122.85, 129.15],
      "where": ["key:~8A", "rating:>=4"], "text": ["burial"], "goes_with": "12"}
 
-`where` and `text` are hard: the operators of `sfa_engine.library.query`, and words of a name. The rest
-is ranked. Whoever makes one, `checked` is what it has to pass. Pure.
+`where` and `text` are hard: the operators of `sfa_engine.library.query`, and words of a name. The
+rest is ranked. Each one passes `checked`, whatever made it. Pure.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from sfa_engine.library.query import MAX_TEXT, parse_query
 from sfa_engine.mix.vocabulary import FEELS, GENRES, OPPOSITES
 
 MAX_PARTS = 40  # of one kind
+MAX_TEXTS = 60
 MAX_LIMIT = 1000
 TEMPO = (1.0, 999.0)  # BPM
+RATE = 0.06  # change of a track's rate to go with another; of played ones 86 % take up to 5 %
 THIS = "this"  # the track that a surface has in mind
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     feel: Annotated[tuple[Feel, ...], Meta(max_length=MAX_PARTS)] = ()
     bpm: tuple[Bpm | None, Bpm | None] | None = None
     where: Annotated[tuple[Some, ...], Meta(max_length=MAX_PARTS)] = ()
-    text: Annotated[tuple[Some, ...], Meta(max_length=200)] = ()
+    text: Annotated[tuple[Some, ...], Meta(max_length=MAX_TEXTS)] = ()
     like: Some | None = None
     goes_with: Some | None = None
     limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] | None = None

@@ -22,7 +22,7 @@ from sfa_engine.prep.analyse.analysis import evaluate
 from sfa_engine.prep.analyse.measurement import measure_track
 from sfa_engine.track.curves import FILE, read_curves, unpacked
 
-KINDS = ("techno", "jungle", "pop_rock", "slow_hiphop", "disco")
+KINDS = ("jungle", "pop_rock", "slow_hiphop", "disco", "gabber")
 
 
 def tables(seconds: float = 60.0, *, mfcc: float = 0.0, hz: float = 2000.0) -> dict[str, Floats]:
