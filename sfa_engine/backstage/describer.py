@@ -89,7 +89,7 @@ class Describer:
             await self._asked.wait()
             self._asked.clear()
             try:
-                while await self.batch():
+                while await self.batch():  # noqa: ASYNC110 - a pause for others, not for an event
                     await asyncio.sleep(PAUSE_S)
             except SfaError as error:  # a full disk, a locked file: again with the next search
                 logger.warning("sounds are not described: %s", error)

@@ -26,7 +26,7 @@ _few_option = click.option("--limit", default=20, show_default=True)
 @_json_option
 @click.pass_context
 def search(context: click.Context, words: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """List tracks, by words of their names, by operators, or by what they should be like.
+    r"""List tracks, by words of their names, by operators, or by what they should be like.
 
     \b
     sfa library search bpm:120-128 key:~8A energy:>0.6 wren -live
@@ -73,7 +73,7 @@ def _show(method: str, limit: int, *, as_json: bool, **params: Any) -> None:
 
     tracks = said["tracks"]
     if said.get("understood"):
-        screen.console.print(screen.dim(said["understood"]))
+        screen.console.print(screen.dim(f"looking for: {said['understood']}"))
     if tracks:
         has_reasons = any(track.get("reasons") for track in tracks)
         screen.console.print(

@@ -432,8 +432,8 @@ INSERT OR IGNORE INTO memberships
     SELECT id, account, added_at FROM tracks WHERE account IS NOT NULL;
 """
 
-# What a track sounds like, as numbers; a new row for each analysis, so that a reader asks for what is
-# new. The index answers whether any column has changed that searches in words keep in memory.
+# What a track sounds like, as numbers; a new row for each analysis, so that a reader asks for what
+# is new. The index tells whether a column has changed that searches in words keep in memory.
 SOUNDS = """
 CREATE TABLE sounds (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,8 +1,8 @@
 """What tracks sound like, as numbers, and the library's columns: what a search in words ranks.
 
 A row of `sounds` has two lists of float32: a vector to compare, and measures to rank by. What they
-mean is `sfa_engine.mix.sound`, and ``version`` is its. Rows are never changed but replaced, with a new
-number, so that `Sounds` reads what is new alone. All functions take a connection of `Database`.
+mean is `sfa_engine.mix.sound`, and ``version`` is its. Rows are never changed but replaced, with a
+new number, so that `Sounds` reads what is new alone. All functions take a connection of `Database`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ Indices = NDArray[np.int64]
 Values = tuple[float | None, ...]
 _NAMES = "{title artist album}"
 
-# Of each track that is there: number, tempo, energy, year, length, age, plays, place on the wheel.
+# Of each track that is there: number, tempo, energy, year, length, age, plays, place on the wheel,
+# mode, and when it changed.
 _COLUMNS = """
 SELECT id, bpm, energy, year, duration_s, added_at, play_count, CAST(camelot AS INTEGER),
-    CASE WHEN camelot IS NULL THEN NULL ELSE camelot LIKE '%A' END
-FROM tracks WHERE deleted_at IS NULL ORDER BY id
+    CASE WHEN camelot IS NULL THEN NULL ELSE camelot LIKE '%A' END, changed_at
+FROM tracks WHERE deleted_at IS NULL AND changed_at >= ? ORDER BY id
 """
 
 
@@ -111,8 +112,11 @@ class Sounds:
         self.vectors = np.zeros((0, self.width), np.float32)
         self.measured = np.zeros((0, self.measures), np.float32)
 
-    async def update(self, connection: Connection) -> bool:
-        """Read what is new; return whether anything is."""
+    async def update(self, connection: Connection) -> NDArray[np.bool_] | None:
+        """Read what is new, behind the rest; return which rows of before are kept: bool[n].
+
+        None: nothing is new.
+        """
         found = await rows(
             connection,
             "SELECT id, track_id, vector, measures FROM sounds WHERE version = ? AND id > ?"
@@ -120,38 +124,42 @@ class Sounds:
             (self.version, self._last),
         )
         if not found:
-            return False
+            return None
         self._last = found[-1]["id"]
         sizes = (4 * self.width, 4 * self.measures)
         whole = [r for r in found if (len(r["vector"]), len(r["measures"])) == sizes]
         ids = np.array([r["track_id"] for r in whole], np.int64)
         vectors = np.frombuffer(b"".join(r["vector"] for r in whole), "<f4")
         measured = np.frombuffer(b"".join(r["measures"] for r in whole), "<f4")
-        replaced = np.isin(self.ids, [r["track_id"] for r in found])
+        kept = ~np.isin(self.ids, [r["track_id"] for r in found])
         vectors, measured = vectors.reshape(-1, self.width), measured.reshape(-1, self.measures)
-        self.vectors = np.concatenate([self.vectors[~replaced], vectors])
-        self.measured = np.concatenate([self.measured[~replaced], measured])
-        self.ids = np.concatenate([self.ids[~replaced], ids])
-        return True
+        self.vectors = np.concatenate([self.vectors[kept], vectors])
+        self.measured = np.concatenate([self.measured[kept], measured])
+        self.ids = np.concatenate([self.ids[kept], ids])
+        return kept
 
 
-async def state_of(connection: Connection) -> tuple[float, ...]:
-    """Return numbers that differ when a column of `columns` does, in two steps of an index."""
+async def state_of(connection: Connection) -> tuple[float, float, float]:
+    """Return the number of tracks, and the sums of when they changed and of their plays.
+
+    One of them differs when anything of `columns` does.
+    """
     found = await row(
         connection,
         "SELECT count(*), total(changed_at), total(play_count) FROM tracks"
         " INDEXED BY tracks_state_of WHERE deleted_at IS NULL",
     )
-    return tuple(found) if found else ()
+    assert found is not None
+    return found[0], found[1], found[2]
 
 
-async def columns(connection: Connection) -> list[Values]:
-    """Return the columns of all tracks that are not removed, by rising numbers.
+async def columns(connection: Connection, since: float = 0.0) -> list[Values]:
+    """Return the columns of tracks that are there and changed since a time, by rising numbers.
 
     Each row is the number, BPM, energy, year, length in seconds, time of addition, plays, number on
-    the Camelot wheel, and whether the key is minor.
+    the Camelot wheel, whether the key is minor, and the time of the last change.
     """
-    return [tuple(each) for each in await rows(connection, _COLUMNS)]
+    return [tuple(each) for each in await rows(connection, _COLUMNS, (since,))]
 
 
 async def matching(connection: Connection, query: Query, within: str = EVERYTHING) -> Indices:

@@ -24,7 +24,8 @@ def key_at(tokens: Tokens, at: int) -> tuple[str, int] | None:
     if kind == "code":
         return camelot(tokens[at].text), 1
     if kind == "key":
-        return _coded(*tokens[at].text.split("-"), 1)
+        tonic, _, mode = tokens[at].text.partition("-")
+        return _coded(tonic, mode, 1)
     text, end = tokens.text(at, at + 1), at + 1
     if not _TONIC.fullmatch(text):
         return None
@@ -33,7 +34,7 @@ def key_at(tokens: Tokens, at: int) -> tuple[str, int] | None:
         text, end = text + sign, end + 1
     mode = tokens.folded(end)
     if mode in _MODES:
-        if text == "a" and tokens.count("key, tonart", end + 1):
+        if text == "a" and tokens.matched("key, tonart", end + 1):
             return None
         return _coded(text, mode, end + 1 - at)
     is_key = _SURE.fullmatch(text) or (_AFTER_IN.fullmatch(text) and tokens.folded(at - 1) == "in")

@@ -99,14 +99,14 @@ class Tokens(Sequence[Token]):
                 return meanings[words], length
         return None
 
-    def count(self, words: str, at: int) -> int:
+    def matched(self, words: str, at: int) -> int:
         """Return how many tokens from a place on are a phrase of a list; 0 if none is."""
         found = self.phrase(listed(words), at)
         return found[1] if found else 0
 
     def skip(self, words: str, at: int) -> int:
         """Return the place after all phrases of a list from a place on."""
-        while taken := self.count(words, at):
+        while taken := self.matched(words, at):
             at += taken
         return at
 
@@ -156,7 +156,7 @@ def _token(found: re.Match[str]) -> Token:
 
 
 def _spellings(words: str) -> Iterator[str]:
-    """Yield the phrases of a list, folded; one with an umlaut as people without that key type it."""
+    """Yield the phrases of a list, folded; one with an umlaut also as ``ae``."""
     for word in words.split(","):
         typed = re.sub("[äöü]", lambda found: f"{'aou'['äöü'.index(found[0])]}e", word)
         for spelling in (word, typed):

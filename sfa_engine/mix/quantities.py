@@ -1,7 +1,7 @@
 """Numbers in a sentence, and the ranges that they make: "between 120 and 128", "over 7 minutes".
 
-What a number counts is what stands behind it, its size, or what was spoken of: 126 is a tempo, 1995 a
-year, 4 stars a rating. Pure.
+What a number measures is told by the unit behind it, else by its size: 126 is a tempo, 1995 a year,
+4 stars a rating. Pure.
 """
 
 from __future__ import annotations
@@ -78,17 +78,17 @@ class Number:
 
     def limited(self, tokens: Tokens) -> Number:
         """Return it with "or more" or "or less" behind it taken too."""
-        if more := tokens.count(v.OR_MORE, self.end):
+        if more := tokens.matched(v.OR_MORE, self.end):
             return replace(self, high=None, end=self.end + more)
-        if less := tokens.count(v.OR_LESS, self.end):
+        if less := tokens.matched(v.OR_LESS, self.end):
             return replace(self, low=None, end=self.end + less)
         return self
 
 
 def number_at(tokens: Tokens, at: int) -> Number | None:
     """Return the number or range at a place, with the words before it; None if there is none."""
-    word = next((w for w in _BEFORE if tokens.count(w, at)), "")
-    place = at + (tokens.count(word, at) if word else 0)
+    word = next((w for w in _BEFORE if tokens.matched(w, at)), "")
+    place = at + (tokens.matched(word, at) if word else 0)
     if word == v.AROUND:
         place = tokens.skip("the, die, der, den", place)
     first = tokens.number(place)
@@ -119,10 +119,10 @@ _BEFORE = (v.AROUND, v.EXACTLY, v.AT_LEAST, v.OVER, v.AT_MOST, v.UNDER, v.BETWEE
 
 def _range(tokens: Tokens, first: Number, *, is_between: bool) -> Number:
     """Return the range that a number begins: "120 to 128", "between 5 and 6"; else the number."""
-    joint = first.end + (tokens.count(v.BPM, first.end) or tokens.count(v.MINUTES, first.end))
-    gap = 1 if tokens.kind(joint) == "span" else tokens.count(v.UNTIL, joint)
+    joint = first.end + (tokens.matched(v.BPM, first.end) or tokens.matched(v.MINUTES, first.end))
+    gap = 1 if tokens.kind(joint) == "span" else tokens.matched(v.UNTIL, joint)
     second = tokens.number(joint + gap) if gap else None
-    is_joined = tokens.kind(joint) == "span" or is_between or tokens.count(v.RANGE, joint)
+    is_joined = tokens.kind(joint) == "span" or is_between or tokens.matched(v.RANGE, joint)
     if second is None or not is_joined:
         return first
     low, high = sorted((first.value, second))
@@ -186,16 +186,16 @@ def measured(tokens: Tokens, number: Number) -> tuple[str, Number] | None:
 
 def _by_unit(tokens: Tokens, number: Number) -> tuple[str, Number] | None:
     end = number.end
-    if taken := tokens.count(v.STARS, end):
+    if taken := tokens.matched(v.STARS, end):
         return "rating", replace(number, end=end + taken).limited(tokens)
-    minutes, seconds = tokens.count(v.MINUTES, end), tokens.count(v.SECONDS, end)
+    minutes, seconds = tokens.matched(v.MINUTES, end), tokens.matched(v.SECONDS, end)
     if minutes or seconds or number.is_clock:
         in_seconds = number.times(60.0 if minutes and not number.is_clock else 1.0)
         counted = replace(in_seconds, end=end + (minutes or seconds)).limited(tokens)
         return "duration", counted.within(AROUND_LENGTH)
-    if taken := tokens.count(v.BPM, end):
+    if taken := tokens.matched(v.BPM, end):
         return "bpm", _tempo(replace(number, end=end + taken).limited(tokens))
-    taken = tokens.count(v.TRACKS, end)
+    taken = tokens.matched(v.TRACKS, end)
     if taken and number.is_single and number.value.is_integer():
         return "limit", replace(number, end=end + taken)
     return None

@@ -1,8 +1,8 @@
 """Hits of a search in their order, each with its reasons.
 
-A search has parts. Each part gives every track a score from 0 to 1, and may exclude it; a hit's score
-is the weighted mean. Words of feeling are percentiles in the library, so "dark" is dark for this
-library, whatever it holds::
+A search has parts. Each part gives every track a score from 0 to 1, and may exclude it; a hit's
+score is the weighted mean. Words of feeling are percentiles in the library, so "dark" is dark for
+this library, whatever it holds::
 
     126.0 BPM · 8A beside 9A · darker than 78 % of your library
 
@@ -30,6 +30,8 @@ Reason = Callable[[int], list[str]]
 
 OCTAVE = 0.7  # of the score, at half and double the tempo
 ENERGY = 0.2  # distance of energies that go together
+SAME_RATE = 0.0005  # change that is said to be none
+SAME_ENERGY = 0.05
 TAG = 0.5  # score of a tag from which on a track has it
 # Mean percentile of a hit where nothing else is asked for: with less it is rather the opposite. Of
 # dark trance all trance is listed, the darkest first, though all of it may be bright.
@@ -244,9 +246,10 @@ def _beside(shelf: Shelf, row: int, other: int) -> str:
 
 
 def _rates(shelf: Shelf, other: int) -> tuple[Floats, Floats]:
-    """Return the change of rate that brings each track to another's tempo, and the factor for it.
+    """Return the change of rate that brings each track to another's tempo, and the tempo's factor.
 
-    float64[n] each: the change as a share, 0.02 is faster by 2 %; 1, 2 or 0.5, what the tempo counts.
+    float64[n] each: the change as a share, 0.02 is faster by 2 %; 2 or 0.5 where the tempo counts
+    double or half, else 1.
     """
     ratio = shelf.numbers["bpm"][other] / shelf.numbers["bpm"]
     factor = np.ones(len(ratio))
@@ -275,15 +278,13 @@ def _goes_with(shelf: Shelf, parts: _Parts, other: Named, visible: Mask) -> None
 
     def reason(row: int) -> list[str]:
         bpm = shelf.numbers["bpm"][row]
-        if abs(change[row]) < 0.0005:
-            shift = "as fast"
-        else:
-            shift = f"{change[row] * 100:+.1f} %"
+        is_same = abs(change[row]) < SAME_RATE
+        shift = "as fast" if is_same else f"{change[row] * 100:+.1f} %"
         shift += {1.0: "", 2.0: " at double", 0.5: " at half"}[float(factor[row])]
         said = [f"{bpm:.1f} BPM ({shift})", _beside(shelf, row, other.row)]
         if not np.isnan(energy[row]):
             said.append(
-                "as energetic" if energy[row] < 0.05 else _more_energy(shelf, row, other.row)
+                "as energetic" if energy[row] < SAME_ENERGY else _more_energy(shelf, row, other.row)
             )
         if not np.isnan(alike[row]) and alike[row] >= 0.75:
             said.append(f"sounds closer than {_percent(alike[row])} of your library")
@@ -329,7 +330,7 @@ def _like(shelf: Shelf, parts: _Parts, other: Named, visible: Mask) -> None:
         said.append(_beside(shelf, row, other.row))
         return said
 
-    parts.add(WEIGHTS["like"], alike, reason, others, is_share=True)
+    parts.add(WEIGHTS["like"], alike, reason, others)
 
 
 def _genre(parts: _Parts, name: str, hits: GenreHits) -> None:

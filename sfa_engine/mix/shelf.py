@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sfa_engine.mix.sound import MEASURES, VECTOR, Floats, Indices, Vectors
 
 # Of the library's table, in this order; with `MEASURES` all that words are ranked by.
-COLUMNS = ("bpm", "energy", "year", "duration", "added", "plays", "wheel", "minor")
+COLUMNS = ("bpm", "energy", "year", "duration", "added", "plays", "wheel", "minor", "changed")
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,15 @@ class Shelf:
     placed : float32[n, VECTOR]
         Of `similarity.Space`; zero for a track that is not described yet.
     described : bool[n]
+    kept_shares : dict
+        Percentiles of numbers among all tracks, kept from search to search.
     """
 
     ids: Indices
     numbers: Mapping[str, Floats]
     placed: Vectors = field(default_factory=lambda: np.zeros((0, VECTOR), np.float32))
     described: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-    _shares: dict[str, Floats] = field(default_factory=dict)
+    kept_shares: dict[str, Floats] = field(default_factory=dict)
 
     def rows(self, ids: Indices) -> Indices:
         """Return the rows of tracks by their numbers; those that are not here are left out."""
@@ -53,9 +55,9 @@ class Shelf:
         """Return the percentiles of a number among some tracks; kept where those are all."""
         if not among.all():
             return percentiles(self.numbers[name], among)
-        if name not in self._shares:
-            self._shares[name] = percentiles(self.numbers[name], among)
-        return self._shares[name]
+        if name not in self.kept_shares:
+            self.kept_shares[name] = percentiles(self.numbers[name], among)
+        return self.kept_shares[name]
 
     def row(self, number: int) -> int | None:
         """Return the row of one track, or None."""
@@ -140,6 +142,20 @@ def blend(shelf: Shelf, weights: Mapping[str, float], among: NDArray[np.bool_]) 
     # A word of two numbers is not known of a track by the lesser one alone: dark is not minor.
     mean[sum_of_weights < 0.5 * sum(map(abs, weights.values()))] = np.nan
     return mean
+
+
+def merged(
+    ids: Indices, columns: Mapping[str, Floats], changed: Indices, values: Mapping[str, Floats]
+) -> tuple[Indices, dict[str, Floats]]:
+    """Return ids and columns with those of changed and new tracks in their places."""
+    every = np.union1d(ids, changed)
+    there, now = np.searchsorted(every, ids), np.searchsorted(every, changed)
+    result = {}
+    for name in columns:
+        result[name] = np.empty(len(every))
+        result[name][there] = columns[name]
+        result[name][now] = values[name]
+    return every, result
 
 
 def columns_of(rows: Iterable[Sequence[float | None]]) -> tuple[Indices, dict[str, Floats]]:

@@ -1,7 +1,7 @@
 """How alike tracks are: their vectors placed in the library's own space.
 
 Each number counts as its rank among those of the library, from -1 to 1: one strange track does not
-stretch the scale for all others, as it does with z-scores (90 % of other halves found first, not 86).
+stretch the scale for all others, as it does with z-scores (90 % of halves found first, not 86).
 Then each group has length one, and a product of two vectors is the weighted mean of the groups'
 cosines. Brute force: 20,000 tracks are one product of a matrix. Pure.
 """
@@ -64,7 +64,7 @@ def likeness(placed: Vectors, one: Vectors) -> Vectors:
 
 
 def most_alike(one: Vectors, other: Vectors) -> str:
-    """Return the group of numbers in which two tracks are most alike, beside what is usual for it."""
+    """Return the group of numbers, but the level, in which two tracks are most alike."""
     cosines = {
         name: float(one[part] @ other[part]) * _TOTAL / WEIGHTS[name]
         for name, part in GROUPS.items()

@@ -2,15 +2,15 @@
 
 ::
 
-    curves.sfc ─┬─► vector   float32[VECTOR]   timbre │ harmony │ level │ rhythm    what is alike
-                └─► measures float32[MEASURES] brightness, evenness, novelty …      what a word means
+    curves.sfc ─┬─► vector   float32[VECTOR]   timbre │ harmony │ level │ rhythm   what is alike
+                └─► measures float32[MEASURES] brightness, evenness, novelty …     what words mean
 
 Both are computed once for each analysis and kept. A vector is compared by `Space`: each number by
-its rank in the library, each group at length one, the groups added with a weight, so that 90 numbers
-of rhythm do not outvote 13 of level. Pure: tables in, numbers out.
+its rank in the library, each group at length one, the groups added with a weight, so that 90
+numbers of rhythm do not outvote 13 of level. Pure: tables in, numbers out.
 
-The other half of a track is found first for 97 % of 36 halves of tracks (90 % with 26 halves of loops
-of one to four seconds), where timbre alone finds 75 %: `_rhythm` makes the difference.
+The other half of a track is found first for 97 % of 36 halves of tracks (90 % with 26 halves of
+loops of one to four seconds), where timbre alone finds 75 %: `_rhythm` makes the difference.
 
 ``VERSION`` changes with the definition of any number; what has another one is computed again.
 """
@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,7 +158,7 @@ def _steps(curve: Floats) -> Floats:
 
 
 def _octaves(hz: Floats) -> Floats:
-    """Return where a frequency lies and how far it moves, in octaves: mean, deviation, quartiles."""
+    """Return where a frequency lies, in octaves: mean, deviation, first and last tenth."""
     octaves = np.log2(np.maximum(hz, 50.0))
     if not len(octaves):
         return np.zeros(4)
@@ -178,7 +179,7 @@ def _balance(peaks: Floats) -> Floats:
 
 
 def _rhythm(peaks: Floats) -> Floats:
-    """Return how strongly each band moves at each rate, as shares of the band's movement: float64[90].
+    """Return how strongly each band moves at each rate, as shares of its movement: float64[90].
 
     Half of a track has the rhythm of the other half, whatever is played; that is what makes it
     recognise a track where timbre alone changes with the arrangement.
@@ -197,9 +198,7 @@ def _rhythm(peaks: Floats) -> Floats:
         power += np.abs(np.fft.rfft((part - part.mean(0)) * window, axis=0)) ** 2
     hz = np.fft.rfftfreq(size, 1.0 / PEAK_HZ)
     which = np.searchsorted(hz, edges)
-    sums = np.array(
-        [power[a : max(b, a + 1)].sum(0) for a, b in zip(which[:-1], which[1:], strict=True)]
-    )
+    sums = np.array([power[a : max(b, a + 1)].sum(0) for a, b in pairwise(which)])
     shares: Floats = np.sqrt(sums / np.maximum(sums.sum(0), 1e-12))
     return shares.T.ravel()
 

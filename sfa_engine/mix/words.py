@@ -26,6 +26,7 @@ from sfa_engine.mix.quantities import AROUND_ENERGY, TEMPOS, Number, Spans, meas
 from sfa_engine.mix.wanted import MAX_LIMIT, MAX_TEXTS, RATE, THIS, Feel, Wanted, checked
 
 MAX_WORDS_TEXT = 1000  # characters
+FIRST_DECADE = 30  # of the last century; the 20s are of this one
 
 _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
@@ -169,7 +170,7 @@ class _Reader:
             self._add_where(found[0])
             return found[1]
         for words, letter in ((v.MINOR, "A"), (v.MAJOR, "B")):
-            if taken := self.tokens.count(words, at):
+            if taken := self.tokens.matched(words, at):
                 codes = ",".join(f"{number}{letter}" for number in range(1, 13))
                 self._add_where(f"key:{codes}")
                 return taken
@@ -178,7 +179,7 @@ class _Reader:
     def _age(self, at: int) -> int:
         """Take ages: "added this week", "in the last 7 days", "not played for 3 months"."""
         for words, name in ((v.PLAYED, "played"), (v.ADDED, "added")):
-            if taken := self.tokens.count(words, at):
+            if taken := self.tokens.matched(words, at):
                 self.about = name
                 start = self.tokens.skip("in, within, the, den, der, innerhalb", at + taken)
                 if name == "played" and not self._parse_age(start)[1]:
@@ -190,7 +191,7 @@ class _Reader:
             return 0
         name = self.about
         for words, after in ((v.PLAYED, "played"), (v.ADDED, "added")):
-            if not name and (taken := self.tokens.count(words, end)):
+            if not name and (taken := self.tokens.matched(words, end)):
                 name, end = after, end + taken
         negation, sign = ("-", "<") if self.negated else ("", "")
         self.where.append(f"{negation}{name or 'added'}:{sign}{age}")
@@ -207,18 +208,18 @@ class _Reader:
         if number is None or unit is None:
             return at, ""
         end = place + 1 + unit[1]
-        is_age = place > at or self.about or self.tokens.count(v.ADDED, end)
+        is_age = place > at or self.about or self.tokens.matched(v.ADDED, end)
         return (end, f"{number:g}{unit[0]}") if is_age else (at, "")
 
     def _reference(self, at: int) -> int:
         """Take tracks: "goes with 12", "like this one", "das zu 12 passt"."""
-        if taken := self.tokens.count("zu, to", at):
+        if taken := self.tokens.matched("zu, to", at):
             end, named = self._track(at + taken)
-            if named and (after := self.tokens.count(v.FITS_AFTER, end)):
+            if named and (after := self.tokens.matched(v.FITS_AFTER, end)):
                 self._add_track("goes_with", named)
                 return end + after - at
         for words, kind in ((v.GOES_WITH, "goes_with"), (v.LIKE, "like")):
-            taken = self.tokens.count(words, at)
+            taken = self.tokens.matched(words, at)
             if not taken or (kind == "like" and self.tokens.folded(at - 1) in {"i", "would"}):
                 continue
             said = self.tokens.text(at, at + taken)
@@ -239,24 +240,24 @@ class _Reader:
         A key is ``key:8A``, a tempo ``bpm:126``.
         """
         tokens = self.tokens
-        if taken := tokens.count(v.THIS, at):
+        if taken := tokens.matched(v.THIS, at):
             return at + taken, THIS
         at = tokens.skip(v.REFERENCE_FILLERS, at)
-        if taken := tokens.count(v.THIS, at):
+        if taken := tokens.matched(v.THIS, at):
             return at + taken, THIS
         if key := key_at(tokens, at):
             return at + key[1], f"key:{key[0]}"
         kind = tokens.kind(at)
         if kind in {"hash", "number"}:
             text = tokens[at].text.lstrip("#~")
-            if taken := tokens.count(v.BPM, at + 1):
+            if taken := tokens.matched(v.BPM, at + 1):
                 return at + 1 + taken, f"bpm:{text.replace(',', '.')}"
             return at + 1, text if text.isdecimal() else ""
         if kind == "quote":
             return at + 1, tokens[at].text.removeprefix("-").strip(_QUOTES).strip()
         end = at
         while tokens.kind(end) in {"word", "tonic", "number"}:
-            if end > at and tokens.count(v.REFERENCE_ENDS, end):
+            if end > at and tokens.matched(v.REFERENCE_ENDS, end):
                 break
             end += 1
         return (end, "") if self._names_sound(at) else (end, tokens.text(at, end))
@@ -279,7 +280,7 @@ class _Reader:
         if found is None:
             return 0
         name, length = found
-        than = self.tokens.count(v.THAN, at + length)
+        than = self.tokens.matched(v.THAN, at + length)
         if not than:
             return 0
         place = at + length + than
@@ -299,7 +300,7 @@ class _Reader:
         if measure == "bpm" and number.value < TEMPOS[0]:
             return 0  # "faster than 12" is faster than track 12
         unit = v.BPM if measure == "bpm" else v.MINUTES
-        taken = self.tokens.count(unit, number.end)
+        taken = self.tokens.matched(unit, number.end)
         in_seconds = measure == "duration" and taken and not number.is_clock
         value = number.value * (60.0 if in_seconds else 1.0)
         if (name in _MORE) is not self.negated:
@@ -313,9 +314,8 @@ class _Reader:
         """Take decades: "90s", "aus den Achtzigern"."""
         if self.tokens.kind(at) == "decade":
             digits, taken = re.sub(r"\D", "", self.tokens[at].text), 1
-            short = int(digits[-2:])
-            is_last_century = short >= 30  # noqa: PLR2004 - 30s to 90s
-            first = int(digits) if len(digits) > 2 else (1900 if is_last_century else 2000) + short  # noqa: PLR2004
+            century = 1900 if int(digits) >= FIRST_DECADE else 2000
+            first = int(digits) if len(digits) > len("90") else century + int(digits)
         elif found := self.tokens.phrase(phrases.decades(), at):
             first, taken = int(found[0]), found[1]
         else:
@@ -328,7 +328,7 @@ class _Reader:
 
     def _energy(self, at: int) -> int:
         """Take a number that energy has: "energy above 0.6"."""
-        taken = self.tokens.count(v.ENERGY, at)
+        taken = self.tokens.matched(v.ENERGY, at)
         number = taken and number_at(self.tokens, self.tokens.skip("of, is, von", at + taken))
         if not number:
             return 0
@@ -361,9 +361,9 @@ class _Reader:
         """Take words of the list: not, very, feelings, genres, fillers."""
         tokens = self.tokens
         genre, feel = tokens.phrase(phrases.genres(), at), tokens.feel(at)
-        if taken := tokens.count(v.STRONGER, at):
+        if taken := tokens.matched(v.STRONGER, at):
             self.weight = v.STRONG
-        elif (taken := tokens.count(v.WEAKER, at)) and tokens.feel(at + taken):
+        elif (taken := tokens.matched(v.WEAKER, at)) and tokens.feel(at + taken):
             self.weight = v.WEAK
         elif genre and (feel is None or genre[1] >= feel[1]):
             name, taken = genre
@@ -375,12 +375,12 @@ class _Reader:
         elif feel:
             name, taken = feel
             self._add_feel(name)
-        elif taken := tokens.count(v.NOT, at):
+        elif taken := tokens.matched(v.NOT, at):
             self.negated = True
             taken = tokens.skip(v.SKIPPED_AFTER_NOT, at + taken) - at
         else:
-            taken = next((n for words in _FILLERS if (n := tokens.count(words, at))), 0)
-            if tokens.count("and, but, und, aber", at):
+            taken = next((n for words in _FILLERS if (n := tokens.matched(words, at))), 0)
+            if tokens.matched("and, but, und, aber", at):
                 self._forget()
         return taken
 

@@ -98,7 +98,7 @@ async def test_hits_come_best_first_with_reasons_and_what_was_understood(shop: S
 async def test_operators_and_words_mix(shop: Shop) -> None:
     assert await shop.ids("bright year:<1994 -artist:burial") == [3, 2, 1]
     assert await shop.ids("dark sort:year year:1991-1996") == [1, 2, 3, 4, 5, 6]
-    assert await shop.ids("dark sort:-year year:1991-1996") == [6, 5, 4, 3, 2, 1]
+    assert await shop.ids("dark -sort:year year:1991-1996") == [6, 5, 4, 3, 2, 1]
 
 
 @in_asyncio

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from msgspec import Meta
+from numpy.typing import NDArray
 
 from sfa_engine.backstage.access import By, find, visible
 from sfa_engine.backstage.context import PrepContext
@@ -32,7 +34,7 @@ from sfa_engine.library.ownership import EVERYTHING, View
 from sfa_engine.library.query import Query, Sort, Term, has_letters, parse_query
 from sfa_engine.library.track import Track
 from sfa_engine.mix import rank, words
-from sfa_engine.mix.shelf import Shelf, columns_of, shelf_of
+from sfa_engine.mix.shelf import Shelf, columns_of, merged, shelf_of
 from sfa_engine.mix.similarity import Space
 from sfa_engine.mix.sound import MEASURES, VECTOR, VERSION, Floats, Indices, Vectors
 from sfa_engine.mix.vocabulary import FEELS, GENRES
@@ -42,9 +44,10 @@ from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.verbs import Count, Text, verb
 
 GROWTH = 1.05  # of the library, after which its space is made anew
+# Between two sums of times: a clock that was set back hides a change from "since", and shows here.
+SAME_S = 0.5
 Found = Annotated[int, Meta(ge=1, le=1000)]
 TrackWord = Annotated[int | Text, Meta(description="the number of a track, or words")]
-Words = Annotated[Text, Meta(description='as "dark rolling techno around 126"')]
 Tags = Callable[[str, Indices], Floats | None]
 
 
@@ -74,7 +77,7 @@ class WordVerbs:
     @verb(scope="read", owned=True)
     async def library_search_words(
         self,
-        words: Words,
+        words: Text,
         limit: Found = 100,
         offset: Count = 0,
         view: View = "combined",
@@ -298,40 +301,73 @@ class _Library:
     """
 
     def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._reset()
+
+    def _reset(self) -> None:
         self.waiting = 0
         self._sounds = sounds.Sounds(VERSION, VECTOR, len(MEASURES))
-        self._state: tuple[float, ...] = ()
-        self._columns: tuple[Indices, Mapping[str, Floats]] | None = None
+        self._state: tuple[float, float, float] | None = None
+        self._ids: Indices = np.zeros(0, np.int64)
+        self._columns: Mapping[str, Floats] = {}
         self._space: Space | None = None
         self._placed: Vectors = np.zeros((0, VECTOR), np.float32)
         self._shelf: Shelf | None = None
-        self._turn = asyncio.Lock()
 
     async def shelf(self, connection: Connection) -> Shelf:
         """Return the shelf as the database is now."""
         async with self._turn:
-            is_new = await self._sounds.update(connection)
-            state = await sounds.state_of(connection)
-            if self._shelf is not None and state == self._state and not is_new:
-                return self._shelf
-            if self._columns is None or state != self._state:
-                table = await sounds.columns(connection)
-                self._columns = await asyncio.to_thread(columns_of, table)
-            self.waiting = await sounds.count_missing(connection, VERSION)
-            self._shelf = await asyncio.to_thread(self._made, is_new=is_new)
-            self._state = state
-            return self._shelf
+            try:
+                return await self._updated(connection)
+            except BaseException:  # a half of an update, of a request that was cancelled
+                self._reset()
+                raise
 
-    def _made(self, *, is_new: bool) -> Shelf:
-        there, space = self._sounds, self._space
+    async def _updated(self, connection: Connection) -> Shelf:
+        kept = await self._sounds.update(connection)
+        state = await sounds.state_of(connection)
+        if self._shelf is not None and state == self._state and kept is None:
+            return self._shelf
+        before = self._ids
+        if state != self._state:
+            await self._read_columns(connection, state)
+        self.waiting = await sounds.count_missing(connection, VERSION)
+        has_same = kept is None and np.array_equal(before, self._ids)
+        made = await asyncio.to_thread(self._made, kept, has_same=has_same)
+        self._space, self._placed, self._shelf = made
+        self._state = state
+        return self._shelf
+
+    async def _read_columns(
+        self, connection: Connection, state: tuple[float, float, float]
+    ) -> None:
+        """Read what has changed; everything if that does not add up to the state."""
+        if self._state is not None and len(self._ids):
+            newest = float(self._columns["changed"].max())
+            table = await sounds.columns(connection, newest)
+            ids, columns = merged(self._ids, self._columns, *columns_of(table))
+            sums = len(ids), columns["changed"].sum(), columns["plays"].sum()
+            if np.allclose(sums, state, rtol=0.0, atol=SAME_S):
+                self._ids, self._columns = ids, columns
+                return
+        table = await sounds.columns(connection)
+        self._ids, self._columns = await asyncio.to_thread(columns_of, table)
+
+    def _made(
+        self, kept: NDArray[np.bool_] | None, *, has_same: bool
+    ) -> tuple[Space, Vectors, Shelf]:
+        """Return space, placed vectors and shelf; those of before if no track or sound is new."""
+        there, space, placed, shelf = self._sounds, self._space, self._placed, self._shelf
+        if has_same and shelf is not None and space is not None:
+            numbers = {**shelf.numbers, **self._columns}
+            return space, placed, replace(shelf, numbers=numbers, kept_shares={})
         if space is None or len(there.ids) > GROWTH * space.count:
-            self._space = space = Space.of(there.vectors)
-            is_new = True
-        if is_new:
-            self._placed = space.place(there.vectors)
-        assert self._columns is not None
-        ids, columns = self._columns
-        return shelf_of(ids, columns, there.ids, self._placed, there.measured)
+            space = Space.of(there.vectors)
+            placed = space.place(there.vectors)
+        elif kept is not None:
+            placed = np.concatenate([placed[kept], space.place(there.vectors[kept.sum() :])])
+        shelf = shelf_of(self._ids, self._columns, there.ids, placed, there.measured)
+        return space, placed, shelf
 
 
 def _read(text: str) -> tuple[Reading | None, Refused | None]:
