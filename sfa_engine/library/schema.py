@@ -443,5 +443,6 @@ CREATE TABLE sounds (
     measures BLOB NOT NULL -- float32, little-endian; NaN: not known
 );
 CREATE INDEX sounds_version ON sounds (version, track_id);
-CREATE INDEX tracks_state_of ON tracks (changed_at, play_count) WHERE deleted_at IS NULL;
+CREATE INDEX tracks_state_of ON tracks (changed_at, play_count, deleted_at) -- it covers the query
+    WHERE deleted_at IS NULL;
 """

@@ -22,6 +22,7 @@ from sfa_engine.library.search import select
 Vectors = NDArray[np.float32]
 Indices = NDArray[np.int64]
 Values = tuple[float | None, ...]
+AT_ONCE = 2000  # rows: 20 ms, in which other readers wait
 _NAMES = "{title artist album}"
 
 # Of each track that is there: number, tempo, energy, year, length, age, plays, place on the wheel,
@@ -95,14 +96,17 @@ class Sounds:
 
     Attributes
     ----------
+    rows : int64[n]
+        Their own numbers, rising.
     ids : int64[n]
-        Of the tracks.
+        Of the tracks; some may be removed.
     vectors, measured : float32[n, width], float32[n, measures]
     """
 
     version: int
     width: int
     measures: int
+    rows: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
     ids: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
     vectors: Vectors = field(init=False)
     measured: Vectors = field(init=False)
@@ -112,31 +116,29 @@ class Sounds:
         self.vectors = np.zeros((0, self.width), np.float32)
         self.measured = np.zeros((0, self.measures), np.float32)
 
-    async def update(self, connection: Connection) -> NDArray[np.bool_] | None:
-        """Read what is new, behind the rest; return which rows of before are kept: bool[n].
-
-        None: nothing is new.
-        """
+    async def update(self, connection: Connection) -> bool:
+        """Read what is new, up to `AT_ONCE` rows, behind the rest; return whether there is more."""
         found = await rows(
             connection,
             "SELECT id, track_id, vector, measures FROM sounds WHERE version = ? AND id > ?"
-            " ORDER BY id",
-            (self.version, self._last),
+            " ORDER BY id LIMIT ?",
+            (self.version, self._last, AT_ONCE),
         )
         if not found:
-            return None
-        self._last = found[-1]["id"]
+            return False
         sizes = (4 * self.width, 4 * self.measures)
         whole = [r for r in found if (len(r["vector"]), len(r["measures"])) == sizes]
-        ids = np.array([r["track_id"] for r in whole], np.int64)
         vectors = np.frombuffer(b"".join(r["vector"] for r in whole), "<f4")
         measured = np.frombuffer(b"".join(r["measures"] for r in whole), "<f4")
         kept = ~np.isin(self.ids, [r["track_id"] for r in found])
-        vectors, measured = vectors.reshape(-1, self.width), measured.reshape(-1, self.measures)
-        self.vectors = np.concatenate([self.vectors[kept], vectors])
-        self.measured = np.concatenate([self.measured[kept], measured])
-        self.ids = np.concatenate([self.ids[kept], ids])
-        return kept
+        new_rows = np.array([r["id"] for r in whole], np.int64)
+        new_ids = np.array([r["track_id"] for r in whole], np.int64)
+        self.rows = np.concatenate([self.rows[kept], new_rows])
+        self.ids = np.concatenate([self.ids[kept], new_ids])
+        self.vectors = np.concatenate([self.vectors[kept], vectors.reshape(-1, self.width)])
+        self.measured = np.concatenate([self.measured[kept], measured.reshape(-1, self.measures)])
+        self._last = found[-1]["id"]
+        return len(found) == AT_ONCE
 
 
 async def state_of(connection: Connection) -> tuple[float, float, float]:

@@ -1,7 +1,7 @@
 """Numbers in a sentence, and the ranges that they make: "between 120 and 128", "over 7 minutes".
 
-What a number measures is told by the unit behind it, else by its size: 126 is a tempo, 1995 a year,
-4 stars a rating. Pure.
+What a number measures follows from the unit behind it, else from its size: 126 is a tempo, 1995 a
+year, 4 stars a rating. Pure.
 """
 
 from __future__ import annotations
@@ -57,6 +57,21 @@ class Number:
     def is_single(self) -> bool:
         """Whether it is one number."""
         return self.low == self.high
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it has both limits."""
+        return self.low is not None and self.high is not None
+
+    def flipped(self) -> Number:
+        """Return what is beyond its one limit: of "over 130" up to 130."""
+        return replace(
+            self,
+            low=self.high,
+            high=self.low,
+            low_open=self.high is not None and not self.high_open,
+            high_open=self.low is not None and not self.low_open,
+        )
 
     @property
     def value(self) -> float:

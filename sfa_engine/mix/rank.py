@@ -171,19 +171,19 @@ def rank(
     is_narrowed = wanted.bpm or wanted.goes_with or genres or not candidates[visible].all()
     if not is_narrowed:
         keep = keep & (parts.shares >= LEAST * parts.shares_weight)
+        keep &= parts.weight > 0.0  # all that was asked for was left out
     top = np.zeros(count, bool) if first is None else first & visible
-    keep |= top
+    keep = keep | top
     rows = np.flatnonzero(keep)
     if order is None:
         rows = rows[np.lexsort((shelf.ids[rows], -scores[rows], ~top[rows]))]
     else:
         sorted_rows = shelf.rows(order)
         rows = sorted_rows[keep[sorted_rows]]
-    judged = parts.keep
 
     def reasons(row: int) -> list[str]:
         found = ["has the words in its name"] if top[row] else []
-        if judged[row]:
+        if parts.keep[row]:
             found += (said for reason in parts.reasons for said in reason(row) if said)
         return found
 
@@ -202,9 +202,9 @@ def _tempo(
         else:
             middle, half = (low + high) / 2, max((high - low) / 2, 1e-6)
             for factor, worth in ((0.5, OCTAVE), (2.0, OCTAVE), (1.0, 1.0)):
-                heard = bpm * factor
-                inside = (heard >= low - 1e-6) & (heard <= high + 1e-6)
-                near = 1.0 - 0.1 * np.abs(heard - middle) / half
+                counted = bpm * factor
+                inside = (counted >= low - 1e-6) & (counted <= high + 1e-6)
+                near = 1.0 - 0.1 * np.abs(counted - middle) / half
                 score[inside] = worth * near[inside]
 
     def reason(row: int) -> list[str]:

@@ -91,14 +91,14 @@ def vector(tables: Mapping[str, Floats]) -> Vectors:
     mfcc, chroma = tables["mfcc"], tables["chroma"]
     if not len(mfcc):
         return np.zeros(VECTOR, np.float32)
-    heard = _heard(tables["loudness"][:, 0])
+    loudest = _loudest(tables["loudness"][:, 0])
     found = [
         # The first coefficient is the level, which is another group's.
-        *(mfcc[heard, 1:].mean(0), mfcc[heard, 1:].std(0), _steps(mfcc)[1:]),
-        *(_octaves(tables[name][heard, 0]) for name in ("centroid", "rolloff")),
-        np.sort(chroma[heard].mean(0))[::-1],
-        *(chroma[heard].mean(0), [_steps(chroma).mean()]),
-        *(_spread(tables[name][heard, 0]) for name in ("energy", "loudness")),
+        *(mfcc[loudest, 1:].mean(0), mfcc[loudest, 1:].std(0), _steps(mfcc)[1:]),
+        *(_octaves(tables[name][loudest, 0]) for name in ("centroid", "rolloff")),
+        np.sort(chroma[loudest].mean(0))[::-1],
+        *(chroma[loudest].mean(0), [_steps(chroma).mean()]),
+        *(_spread(tables[name][loudest, 0]) for name in ("energy", "loudness")),
         _balance(tables["peaks"]),
         _rhythm(tables["peaks"]),
     ]
@@ -121,8 +121,8 @@ def measures(
     known : Analysed
     """
     length_s = known.duration_s or len(tables["loudness"]) / CURVE_HZ
-    heard = _heard(tables["loudness"][:, 0])
-    centroid = tables["centroid"][heard, 0]
+    loudest = _loudest(tables["loudness"][:, 0])
+    centroid = tables["centroid"][loudest, 0]
     vocals = known.vocals_s
     found = {
         "brightness": float(np.log2(np.maximum(centroid, 50.0)).mean())
@@ -130,23 +130,23 @@ def measures(
         else math.nan,
         "evenness": _evenness(onsets_s, known),
         "sections": 60.0 * max(0, known.sections - 1) / length_s if known.sections else math.nan,
-        "novelty": _novelty(tables["mfcc"][heard, 1:]),
+        "novelty": _novelty(tables["mfcc"][loudest, 1:]),
         "lufs": _or_nan(known.lufs),
         "crest": _or_nan(known.peak_dbtp) - _or_nan(known.lufs),
         "vocals": math.nan if vocals is None else sum(b - a for a, b in vocals) / length_s,
         "bass": float(_balance(tables["peaks"])[0]),
         "attacks": len(onsets_s) / length_s if length_s else math.nan,
-        "tonality": float(tables["chroma"][heard].std(1).mean()) if heard.any() else math.nan,
+        "tonality": float(tables["chroma"][loudest].std(1).mean()) if loudest.any() else math.nan,
     }
     return np.array([found[name] for name in MEASURES], np.float32)
 
 
-def _heard(loudness: Floats) -> NDArray[np.bool_]:
+def _loudest(loudness: Floats) -> NDArray[np.bool_]:
     """Return the rows that a track is known by: the loudest."""
     if not len(loudness):
         return np.zeros(0, bool)
-    heard: NDArray[np.bool_] = loudness >= np.quantile(loudness, _QUIET)
-    return heard
+    loudest: NDArray[np.bool_] = loudness >= np.quantile(loudness, _QUIET)
+    return loudest
 
 
 def _steps(curve: Floats) -> Floats:

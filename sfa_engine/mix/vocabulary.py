@@ -298,14 +298,15 @@ GENRES: Mapping[str, str] = {
 
 # Part of every sentence, and of none's meaning.
 FILLERS = (
-    "a, an, the, that, which, who, i, me, my, we, our, you, it, is, are, be, am, do, "
-    "does, of, for, on, at, as, so, some, any, all, and, or, but, with, in, to, "
-    "from, by, also, then, please, find, show, give, get, play, want, need, looking, "
-    "search, list, look, i like, would like, like to, something, anything, stuff, "
-    "music, track, tracks, song, songs, tune, tunes, piece, pieces, number, numbers, "
-    "title, titles, bit, kind, sort, one, ones, ideally, maybe, really good, good, "
-    "best, nice, great, quite, pretty, rather, fairly, there, has, have, having, "
-    "plus, key, tempo, speed, bpm, feel, feeling, vibe, vibes, mood, sound, sounds, "
+    "a lot of, lots of, plenty of, only, just, nur, would, rating, bewertung, a, an, "
+    "the, that, which, who, i, me, my, we, our, you, it, is, are, be, am, do, does, "
+    "of, for, on, at, as, so, some, any, all, and, or, but, with, in, to, from, by, "
+    "also, then, please, find, show, give, get, play, want, need, looking, search, "
+    "list, look, i like, would like, like to, something, anything, stuff, music, "
+    "track, tracks, song, songs, tune, tunes, piece, pieces, number, numbers, title, "
+    "titles, bit, kind, sort, one, ones, ideally, maybe, really good, good, best, "
+    "nice, great, quite, pretty, rather, fairly, there, has, have, having, plus, "
+    "key, tempo, speed, bpm, feel, feeling, vibe, vibes, mood, sound, sounds, "
     "sounding, genre, style, should, can, could, what, will, der, die, das, den, "
     "dem, des, ein, eine, einen, einem, einer, eines, paar, ein paar, und, oder, "
     "aber, mit, im, in, zu, zum, zur, von, vom, aus, auf, an, am, als, auch, dann, "
@@ -337,14 +338,17 @@ LIKE = (
     "resembling, ähnlich wie, ähnlich zu, ähnlich, so wie, wie, klingt wie, im stil von"
 )
 GOES_WITH = (
-    "goes with, go with, going with, goes well with, go well with, mixes with, mix "
-    "with, mixes well with, mix well with, mixable with, fits, fits to, fits with, "
-    "fit with, matches, matching, match, works with, compatible with, compatible "
-    "to, compatible, in key with, to follow, follows, after this, harmonic with, "
-    "passt zu, passend zu, passend, passen zu, kompatibel mit, kompatibel zu, "
-    "mischbar mit, mixbar mit, harmoniert mit, nach diesem"
+    "fit after, fits after, play after, goes after, goes with, go with, going "
+    "with, goes well with, go well with, mixes with, mix with, mixes well with, "
+    "mix well with, mixable with, fits, fits to, fits with, fit with, matches, "
+    "matching, match, works with, compatible with, compatible to, compatible, in "
+    "key with, to follow, follows, after this, harmonic with, passt zu, passend "
+    "zu, passend, passen zu, kompatibel mit, kompatibel zu, mischbar mit, mixbar "
+    "mit, harmoniert mit, nach diesem"
 )
-FITS_AFTER = "passt, passen, passend, passende"  # "das zu 12 passt"
+# "das zu 12 passt", "was kann ich nach 12 spielen"
+BEFORE_TRACK = "zu, to, nach, after"
+FITS_AFTER = "passt, passen, passend, passende, spielen, mischen, mixen, auflegen, kommt"
 THIS = (
     "this, this one, this track, this song, it, that one, the current one, current "
     "track, diesem, diesen, dieser, diese, dieses, diesem hier, dem hier, das hier, "
@@ -368,10 +372,12 @@ BETWEEN = "between, from, zwischen, von"
 UNTIL = "to, and, until, till, through, up to, bis, und"
 RANGE = "to, until, till, bis"
 OVER = (
-    "over, above, more than, faster than, greater than, after, since, upwards of, über, "
-    "mehr als, schneller als, nach, seit"
+    "over, above, more than, faster than, greater than, after, upwards of, über, mehr "
+    "als, schneller als, nach"
 )
-AT_LEAST = "at least, min, minimum, starting at, from at least, mindestens, wenigstens, ab"
+AT_LEAST = (
+    "at least, since, seit, min, minimum, starting at, from at least, mindestens, wenigstens, ab"
+)
 UNDER = "under, below, less than, slower than, before, unter, weniger als, langsamer als, vor"
 AT_MOST = "at most, max, maximum, up to, no more than, höchstens, maximal, bis, bis zu"
 THAN = "than, als"
@@ -396,6 +402,7 @@ AGES: Mapping[str, str] = {
 }
 # Of time until now.
 SPANS: Mapping[str, str] = {
+    "2d": "yesterday, gestern",
     "1d": "today, since yesterday, heute, seit gestern",
     "7d": (
         "this week, last week, past week, diese woche, dieser woche, letzte woche, letzter woche"
@@ -410,16 +417,20 @@ LAST = (
     "last, past, the last, the past, letzten, letzte, vergangenen, den letzten, der "
     "letzten, for, seit"
 )
-ADDED = "added, imported, hinzugefügt, importiert, dazugekommen"
-PLAYED = "played, gespielt, heard, gehört"
+ADDED = (
+    "added, imported, hinzugefügt, hinzugefügte, hinzugefügten, hinzugefügter, "
+    "importiert, importierte, dazugekommen"
+)
+PLAYED = "played, gespielt, gespielte, gespielten, gespielter, heard, gehört"
 MINOR = "minor, minor key, a minor key, moll"
 MAJOR = "major, major key, a major key, dur"
 
 # Operators that are said without a number.
 CONDITIONS: Mapping[str, str] = {
     "plays:0": (
-        "never played, unplayed, not yet played, nie gespielt, ungespielt, noch nie "
-        "gespielt, noch nicht gespielt"
+        "never played, unplayed, not yet played, nie gespielt, ungespielt, ungespielte, "
+        "ungespielten, nie gespielte, nie gespielten, noch nie gespielte, noch nie "
+        "gespielten, noch nie gespielt, noch nicht gespielt"
     ),
     "stems:yes": "stems, separated, with stems, mit stems, getrennt",
     "stems:no": "without stems, no stems, unseparated, ohne stems, keine stems",
@@ -429,7 +440,7 @@ CONDITIONS: Mapping[str, str] = {
         "favourites, favorites, favourite, favorite, loved, lieblinge, lieblingsstücke, "
         "favoriten, well rated, gut bewertet, top rated"
     ),
-    "rating:0": "unrated, not rated, unbewertet",
+    "rating:0": "unrated, not rated, unbewertet, unbewertete, unbewerteten",
     "grid:check": "uncertain grid, check grid, unsicheres raster",
 }
 NUMERALS: Mapping[str, int] = {

@@ -213,7 +213,7 @@ class _Reader:
 
     def _reference(self, at: int) -> int:
         """Take tracks: "goes with 12", "like this one", "das zu 12 passt"."""
-        if taken := self.tokens.matched("zu, to", at):
+        if taken := self.tokens.matched(v.BEFORE_TRACK, at):
             end, named = self._track(at + taken)
             if named and (after := self.tokens.matched(v.FITS_AFTER, end)):
                 self._add_track("goes_with", named)
@@ -351,10 +351,10 @@ class _Reader:
                 return 0
             self.limit = int(number.value)
             self._forget()
-        elif self.negated and name != "bpm":
+        elif self.negated and number.is_bounded:
             self._add_where(quantities.operator(name, number))
         else:
-            self._narrow(name, number)
+            self._narrow(name, number.flipped() if self.negated else number)
         return number.end - at
 
     def _word(self, at: int) -> int:

@@ -125,6 +125,7 @@ async def test_words_that_no_name_has_are_said_and_left_out(shop: Shop) -> None:
     found = await shop.search("dark banger by burial")
     assert [track["id"] for track in found["tracks"]] == [5]
     assert found["notes"] == ['"banger" was not understood, and is in no name: left out']
+    assert (await shop.search("dubstep"))["count"] == 0
     found = await shop.search("dark dubstep")
     assert found["notes"] == ['no track has the genre "dubstep": left out']
     assert found["count"] == 4
@@ -221,7 +222,9 @@ async def test_a_track_analysed_before_is_described_when_it_is_asked_for(shop: S
         await _analysed_before(shop, number)
     found = await shop.verbs.library_similar(2)
     assert 2 not in [track["id"] for track in found["tracks"]]
-    assert found["notes"] == ["1 analysed before are not described yet: search again soon"]
+    assert found["notes"] == [
+        "tracks that were analysed before are being described: search again soon"
+    ]
     assert await shop.describer.batch() == 1
     assert await shop.describer.batch() == 0
     assert (await shop.verbs.library_similar(2))["notes"] == []

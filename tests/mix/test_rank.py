@@ -138,6 +138,23 @@ def test_a_name_with_the_words_comes_first_whatever_it_sounds_like() -> None:
     assert found.reasons(0)[0] == "has the words in its name"
 
 
+def test_a_name_with_the_words_needs_nothing_else_that_is_known() -> None:
+    of = shelf(3, bpm=[120.0, 121.0, NAN], brightness=[3, 2, NAN], minor=[1.0, 1.0, NAN])
+    first = np.array([False, False, True])
+    found = hits(of, {"bpm": [100, 130], "feel": [{"name": "dark"}]}, first=first)
+    assert numbers(of, found) == [3, 2, 1]
+    assert found.reasons(2) == ["has the words in its name"]
+
+
+def test_a_search_of_which_all_is_left_out_has_no_hits() -> None:
+    of = shelf(3)
+    assert not len(hits(of, {"feel": [{"name": "vocal"}]}).rows)
+    assert not len(hits(of, {"genres": ["dubstep"]}).rows)
+    candidates = np.array([True, True, False])
+    found = hits(of, {"feel": [{"name": "vocal"}]}, candidates=candidates)
+    assert numbers(of, found) == [1, 2]  # what an operator has found
+
+
 def test_equal_values_have_equal_percentiles() -> None:
     values = np.array([2.0, 1.0, 2.0, NAN, 3.0])
     shares = percentiles(values, np.ones(5, bool))

@@ -6,25 +6,24 @@
                                   └─► mix.rank: the rest, over columns that are kept in memory
     hits, a page of them ◄────────────┘   each with its reasons
 
-The columns and vectors of 20,000 tracks take 20 MB, from the first search in words on, and are read
-again when a track has changed.
+The columns and vectors are those of `kept_shelf`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
 from sfa_engine.backstage.access import By, find, visible
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.describer import Describer
+from sfa_engine.backstage.kept_shelf import KeptShelf
 from sfa_engine.backstage.verbs.paging import fit_in_frame
 from sfa_engine.backstage.verbs.track_values import track_values
 from sfa_engine.errors import Refused
@@ -34,18 +33,15 @@ from sfa_engine.library.ownership import EVERYTHING, View
 from sfa_engine.library.query import Query, Sort, Term, has_letters, parse_query
 from sfa_engine.library.track import Track
 from sfa_engine.mix import rank, words
-from sfa_engine.mix.shelf import Shelf, columns_of, merged, shelf_of
-from sfa_engine.mix.similarity import Space
-from sfa_engine.mix.sound import MEASURES, VECTOR, VERSION, Floats, Indices, Vectors
+from sfa_engine.mix.rank import Mask
+from sfa_engine.mix.shelf import Shelf
+from sfa_engine.mix.sound import MEASURES, Floats, Indices
 from sfa_engine.mix.vocabulary import FEELS, GENRES
 from sfa_engine.mix.wanted import THIS, Wanted, checked
 from sfa_engine.mix.words import Reading
 from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.verbs import Count, Text, verb
 
-GROWTH = 1.05  # of the library, after which its space is made anew
-# Between two sums of times: a clock that was set back hides a change from "since", and shows here.
-SAME_S = 0.5
 Found = Annotated[int, Meta(ge=1, le=1000)]
 TrackWord = Annotated[int | Text, Meta(description="the number of a track, or words")]
 Tags = Callable[[str, Indices], Floats | None]
@@ -72,7 +68,7 @@ class WordVerbs:
         self._context = context
         self._describer = describer
         self._tags = tags
-        self._library = _Library()
+        self._shelf = KeptShelf()
 
     @verb(scope="read", owned=True)
     async def library_search_words(
@@ -89,15 +85,23 @@ class WordVerbs:
         `this` is the track that "this one" is. ``query`` is what was understood, ``understood`` the
         same as a line, and ``notes`` say what was not done.
         """
+        within = visible(actor, view)
         reading, problem = _read(words)
-        if reading is None or reading.wanted.is_plain:
-            found = await self._plain(words, reading, limit, offset, visible(actor, view), actor)
-            if found is not None:
-                return found
-            if problem is not None:
+        if problem is not None:
+            # A title may look like a sentence, and words that ask for nothing be a band's name.
+            found = (
+                await self._plain([words], limit, offset, within, actor) if words.strip() else None
+            )
+            if found is None or not found["count"]:
                 raise problem
+            return found
         assert reading is not None
-        return await self._search(reading, words, limit, offset, view, this, actor)
+        if reading.wanted.is_plain:
+            said = " ".join((*reading.wanted.where, *reading.wanted.text))
+            found = await self._plain([words, said], limit, offset, within, actor, reading)
+            assert found is not None
+            return found
+        return await self._search(reading, words, limit, offset, within, this, actor)
 
     @verb(scope="read", owned=True)
     async def library_similar(
@@ -110,7 +114,7 @@ class WordVerbs:
     ) -> dict[str, Any]:
         """Return the tracks that sound most like one, closest first, each with its reasons."""
         wanted = Reading(checked({"like": THIS}), ())
-        return await self._search(wanted, "", limit, offset, view, track, actor)
+        return await self._search(wanted, "", limit, offset, visible(actor, view), track, actor)
 
     @verb(scope="read", owned=True)
     async def library_compatible(
@@ -127,32 +131,43 @@ class WordVerbs:
         on the wheel, and the energy at most 0.2.
         """
         wanted = Reading(checked({"goes_with": THIS}), ())
-        return await self._search(wanted, "", limit, offset, view, track, actor)
+        return await self._search(wanted, "", limit, offset, visible(actor, view), track, actor)
 
     # ------------------------------------------------------------------ plain words
 
     async def _plain(
-        self, text: str, reading: Reading | None, limit: int, offset: int, within: str, actor: Actor
+        self,
+        texts: Sequence[str],
+        limit: int,
+        offset: int,
+        within: str,
+        actor: Actor,
+        reading: Reading | None = None,
     ) -> dict[str, Any] | None:
-        """Search names and operators as ``library.search`` does; None: it finds nothing, or cannot.
+        """Search names and operators as ``library.search`` does, by the first text that has hits.
 
-        A title may look like a sentence, and words without a meaning be the name of a band.
+        None: there is no text that it can search by.
         """
+        count, found = None, []
+        refusals = () if reading else (Refused,)
         async with self._context.database.reading() as connection:
-            try:
-                count = await search.count(connection, text, within) if text.strip() else 0
-            except Refused:
-                if reading is not None:
-                    raise
-                return None
-            if not count:
-                return None
-            found = await search.search(connection, text, limit=limit, offset=offset, within=within)
+            for text in texts:
+                with suppress(*refusals):
+                    count = await search.count(connection, text, within)
+                if count:
+                    page = {"limit": limit, "offset": offset, "within": within}
+                    found = await search.search(connection, text, **page)
+                    break
+        if count is None:
+            return None
         wanted = reading.wanted if reading else Wanted()
-        listed = ({**track_values(self._context, t, actor), "score": 1.0, "reasons": []}
-                  for t in found)  # fmt: skip
+        most = wanted.limit or count
+        listed = (
+            {**track_values(self._context, track, actor), "score": 1.0, "reasons": []}
+            for track in found[: max(0, most - offset)]
+        )
         return {
-            "count": count,
+            "count": min(count, most),
             "tracks": fit_in_frame(listed),
             "query": msgspec.to_builtins(wanted),
             "understood": "",
@@ -167,36 +182,35 @@ class WordVerbs:
         text: str,
         limit: int,
         offset: int,
-        view: View,
+        within: str,
         this: TrackWord | None,
         actor: Actor,
     ) -> dict[str, Any]:
-        wanted, within = reading.wanted, visible(actor, view)
+        wanted = reading.wanted
         named = await self._named(wanted, this, actor)
         needs_sound = _needs_sound(wanted)
         for track in named.values() if needs_sound else ():
             await self._describer.ensure(track.id)
+        shelf = await self._shelf.get(self._context.database)
+        visible_rows = candidates = np.ones(len(shelf.ids), bool)
         async with self._context.database.reading() as connection:
-            shelf = await self._library.shelf(connection)
+            if within != EVERYTHING:
+                visible_rows = shelf.mask(await sounds.seen(connection, within))
             notes, query = await self._hard(connection, wanted, within)
-            everything = within == EVERYTHING
-            shown = None if everything else await sounds.seen(connection, within)
-            has_terms = bool(query.terms)
-            hard = await sounds.matching(connection, query, within) if has_terms else None
+            if query.terms:
+                candidates = shelf.mask(await sounds.matching(connection, query, within))
             order = await _sorted(connection, query, within) if query.sorts else None
-            genres = await self._genres(connection, shelf, wanted, notes)
+            genres = await self._genres(connection, shelf, wanted, visible_rows, notes)
             first = await _literal(connection, shelf, wanted, text)
-            waiting = self._library.waiting if needs_sound else 0
-        if waiting:
+        if needs_sound and self._shelf.waiting:
             self._describer.wake()
-            notes.append(f"{waiting} analysed before are not described yet: search again soon")
-        everywhere = np.ones(len(shelf.ids), bool)
+            notes.append("tracks that were analysed before are being described: search again soon")
         hits = await asyncio.to_thread(
             rank.rank,
             shelf,
             wanted,
-            visible=everywhere if shown is None else shelf.mask(shown),
-            candidates=everywhere if hard is None else shelf.mask(hard),
+            visible=visible_rows,
+            candidates=candidates,
             named={name: _place(shelf, track) for name, track in named.items()},
             genres=genres,
             first=first,
@@ -276,14 +290,20 @@ class WordVerbs:
         return notes, Query(tuple(terms), tuple(sorts))
 
     async def _genres(
-        self, connection: Connection, shelf: Shelf, wanted: Wanted, notes: list[str]
+        self,
+        connection: Connection,
+        shelf: Shelf,
+        wanted: Wanted,
+        visible_rows: Mask,
+        notes: list[str],
     ) -> dict[str, rank.GenreHits]:
         """Return where genres are; one that no track has is left out, with a note."""
         found = {}
         for name in wanted.genres:
             phrases = [name, *filter(None, map(str.strip, GENRES[name].split(",")))]
-            genre, title = await sounds.with_phrases(connection, phrases)
-            hits = rank.GenreHits(shelf.mask(genre), shelf.mask(title), self._tags(name, shelf.ids))
+            numbers = await sounds.with_phrases(connection, phrases)
+            genre, title = (shelf.mask(each) & visible_rows for each in numbers)
+            hits = rank.GenreHits(genre, title, self._tags(name, shelf.ids))
             if hits.genre.any() or hits.name.any() or hits.tags is not None:
                 found[name] = hits
             else:
@@ -291,86 +311,8 @@ class WordVerbs:
         return found
 
 
-class _Library:
-    """The shelf of a library, kept until a track changes.
-
-    Attributes
-    ----------
-    waiting : int
-        Tracks that were analysed and are not described yet.
-    """
-
-    def __init__(self) -> None:
-        self._turn = asyncio.Lock()
-        self._reset()
-
-    def _reset(self) -> None:
-        self.waiting = 0
-        self._sounds = sounds.Sounds(VERSION, VECTOR, len(MEASURES))
-        self._state: tuple[float, float, float] | None = None
-        self._ids: Indices = np.zeros(0, np.int64)
-        self._columns: Mapping[str, Floats] = {}
-        self._space: Space | None = None
-        self._placed: Vectors = np.zeros((0, VECTOR), np.float32)
-        self._shelf: Shelf | None = None
-
-    async def shelf(self, connection: Connection) -> Shelf:
-        """Return the shelf as the database is now."""
-        async with self._turn:
-            try:
-                return await self._updated(connection)
-            except BaseException:  # a half of an update, of a request that was cancelled
-                self._reset()
-                raise
-
-    async def _updated(self, connection: Connection) -> Shelf:
-        kept = await self._sounds.update(connection)
-        state = await sounds.state_of(connection)
-        if self._shelf is not None and state == self._state and kept is None:
-            return self._shelf
-        before = self._ids
-        if state != self._state:
-            await self._read_columns(connection, state)
-        self.waiting = await sounds.count_missing(connection, VERSION)
-        has_same = kept is None and np.array_equal(before, self._ids)
-        made = await asyncio.to_thread(self._made, kept, has_same=has_same)
-        self._space, self._placed, self._shelf = made
-        self._state = state
-        return self._shelf
-
-    async def _read_columns(
-        self, connection: Connection, state: tuple[float, float, float]
-    ) -> None:
-        """Read what has changed; everything if that does not add up to the state."""
-        if self._state is not None and len(self._ids):
-            newest = float(self._columns["changed"].max())
-            table = await sounds.columns(connection, newest)
-            ids, columns = merged(self._ids, self._columns, *columns_of(table))
-            sums = len(ids), columns["changed"].sum(), columns["plays"].sum()
-            if np.allclose(sums, state, rtol=0.0, atol=SAME_S):
-                self._ids, self._columns = ids, columns
-                return
-        table = await sounds.columns(connection)
-        self._ids, self._columns = await asyncio.to_thread(columns_of, table)
-
-    def _made(
-        self, kept: NDArray[np.bool_] | None, *, has_same: bool
-    ) -> tuple[Space, Vectors, Shelf]:
-        """Return space, placed vectors and shelf; those of before if no track or sound is new."""
-        there, space, placed, shelf = self._sounds, self._space, self._placed, self._shelf
-        if has_same and shelf is not None and space is not None:
-            numbers = {**shelf.numbers, **self._columns}
-            return space, placed, replace(shelf, numbers=numbers, kept_shares={})
-        if space is None or len(there.ids) > GROWTH * space.count:
-            space = Space.of(there.vectors)
-            placed = space.place(there.vectors)
-        elif kept is not None:
-            placed = np.concatenate([placed[kept], space.place(there.vectors[kept.sum() :])])
-        shelf = shelf_of(self._ids, self._columns, there.ids, placed, there.measured)
-        return space, placed, shelf
-
-
 def _read(text: str) -> tuple[Reading | None, Refused | None]:
+    """Return what words are read as, or why they are refused."""
     try:
         return words.read(text), None
     except Refused as problem:
@@ -397,9 +339,7 @@ async def _sorted(connection: Connection, query: Query, within: str) -> Indices:
     return np.array([each["id"] for each in await rows(connection, sql, arguments)], np.int64)
 
 
-async def _literal(
-    connection: Connection, shelf: Shelf, wanted: Wanted, text: str
-) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+async def _literal(connection: Connection, shelf: Shelf, wanted: Wanted, text: str) -> Mask | None:
     """Return which names have all words of a text; None if it is more than words."""
     if not text or wanted.where or wanted.bpm or wanted.tracks() or not has_letters(text):
         return None
