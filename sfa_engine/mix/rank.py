@@ -21,7 +21,7 @@ from sfa_engine.errors import Refused
 from sfa_engine.mix.shelf import Shelf, blend, percentiles
 from sfa_engine.mix.similarity import likeness, most_alike
 from sfa_engine.mix.sound import Floats, Indices
-from sfa_engine.mix.vocabulary import COMPARATIVES, FEELS
+from sfa_engine.mix.vocabulary import COMPARATIVES, FEELS, OPPOSITES
 from sfa_engine.mix.wanted import RATE, Feel, Wanted
 from sfa_engine.track.key import distance
 
@@ -30,6 +30,11 @@ Reason = Callable[[int], list[str]]
 
 OCTAVE = 0.7  # of the score, at half and double the tempo
 ENERGY = 0.2  # distance of energies that go together
+# What counts among tracks that can be mixed; the score of a neighbour on the wheel beside the same
+# key, and of what is not known.
+FIT = {"tempo": 0.35, "key": 0.3, "energy": 0.15, "sound": 0.2}
+NEIGHBOUR, UNKNOWN = 0.9, 0.5
+CLOSE = 0.75  # of a likeness that is a reason
 SAME_RATE = 0.0005  # change that is said to be none
 SAME_ENERGY = 0.05
 TAG = 0.5  # score of a tag from which on a track has it
@@ -251,9 +256,9 @@ def _rates(shelf: Shelf, other: int) -> tuple[Floats, Floats]:
     float64[n] each: the change as a share, 0.02 is faster by 2 %; 2 or 0.5 where the tempo counts
     double or half, else 1.
     """
-    ratio = shelf.numbers["bpm"][other] / shelf.numbers["bpm"]
-    factor = np.ones(len(ratio))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = shelf.numbers["bpm"][other] / shelf.numbers["bpm"]
+        factor = np.ones(len(ratio))
         factor[ratio > np.sqrt(2.0)] = 2.0
         factor[ratio < np.sqrt(0.5)] = 0.5
     return ratio / factor - 1.0, factor
@@ -272,9 +277,12 @@ def _goes_with(shelf: Shelf, parts: _Parts, other: Named, visible: Mask) -> None
         tempo = np.where(factor == 1.0, 1.0, OCTAVE) * (1.0 - 0.5 * np.abs(change) / RATE)
     keep[other.row] = False
     alike = _shares(shelf, other.row, visible)
-    key = np.where(np.isnan(steps), 0.5, 1.0 - 0.1 * steps)
-    near = np.where(np.isnan(energy), 0.5, 1.0 - 0.5 * energy / ENERGY)
-    score = 0.35 * tempo + 0.3 * key + 0.15 * near + 0.2 * np.where(np.isnan(alike), 0.5, alike)
+    score = (
+        FIT["tempo"] * tempo
+        + FIT["key"] * np.where(np.isnan(steps), UNKNOWN, 1.0 - (1.0 - NEIGHBOUR) * steps)
+        + FIT["energy"] * np.where(np.isnan(energy), UNKNOWN, 1.0 - 0.5 * energy / ENERGY)
+        + FIT["sound"] * np.where(np.isnan(alike), UNKNOWN, alike)
+    )
 
     def reason(row: int) -> list[str]:
         bpm = shelf.numbers["bpm"][row]
@@ -286,7 +294,7 @@ def _goes_with(shelf: Shelf, parts: _Parts, other: Named, visible: Mask) -> None
             said.append(
                 "as energetic" if energy[row] < SAME_ENERGY else _more_energy(shelf, row, other.row)
             )
-        if not np.isnan(alike[row]) and alike[row] >= 0.75:
+        if not np.isnan(alike[row]) and alike[row] >= CLOSE:
             said.append(f"sounds closer than {_percent(alike[row])} of your library")
         return said
 
@@ -364,11 +372,13 @@ def _feel(shelf: Shelf, parts: _Parts, feel: Feel, than: Named | None, visible: 
         with np.errstate(invalid="ignore"):
             keep = blended > blended[than.row]
         share = np.where(keep, np.maximum(share, LEAST), share)
-    comparative = COMPARATIVES[feel.name]
+    comparative, opposite = COMPARATIVES[feel.name], COMPARATIVES[OPPOSITES[feel.name]]
 
     def reason(row: int) -> list[str]:
         if than is not None:
             return [f'{comparative} than "{than.name}"']
+        if share[row] < LEAST:  # a hit by its other parts
+            return [f"{opposite} than {_percent(1.0 - share[row])} of your library"]
         return [f"{comparative} than {_percent(share[row])} of your library"]
 
     parts.add(feel.weight, share, reason, keep, is_share=True)

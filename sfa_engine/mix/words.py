@@ -26,6 +26,7 @@ from sfa_engine.mix.quantities import AROUND_ENERGY, TEMPOS, Number, Spans, meas
 from sfa_engine.mix.wanted import MAX_LIMIT, MAX_TEXTS, RATE, THIS, Feel, Wanted, checked
 
 MAX_WORDS_TEXT = 1000  # characters
+MAX_TOKENS = 150  # words and signs; the worst of them take 40 ms
 FIRST_DECADE = 30  # of the last century; the 20s are of this one
 
 _CONTROL = re.compile(
@@ -83,6 +84,8 @@ def read(text: str) -> Reading:
     tokens = Tokens(cleaned)
     if all(token.kind == "stop" for token in tokens):
         raise Refused(f'"{cleaned:.40}" has no word', "write what you look for")
+    if len(tokens) > MAX_TOKENS:
+        raise Refused(f"the search has {len(tokens)} words", f"give up to {MAX_TOKENS}")
     reading = _Reader(tokens).read()
     if reading.wanted in {Wanted(), Wanted(limit=reading.wanted.limit)}:
         raise Refused(

@@ -180,5 +180,8 @@ def test_any_sentence_of_its_words_is_a_search_or_refused(words: list[str]) -> N
 
 
 def test_long_searches_are_read_in_a_moment() -> None:
-    sentence = "dark rolling techno, " * (MAX_WORDS_TEXT // 21)
-    assert read(sentence).wanted.genres == ("techno",)
+    assert read("dark rolling techno, " * 37).wanted.genres == ("techno",)
+    assert read("like " + "x " * 149).wanted.like is not None
+    for text in ("zu " * 300, "x" * (MAX_WORDS_TEXT + 1)):
+        with pytest.raises(Refused, match="give up to"):
+            read(text)
