@@ -37,6 +37,7 @@ NEIGHBOUR, UNKNOWN = 0.9, 0.5
 CLOSE = 0.75  # of a likeness that is a reason
 SAME_RATE = 0.0005  # change that is said to be none
 SAME_ENERGY = 0.05
+IN_NAME = 0.8  # score of a genre that a name has
 TAG = 0.5  # score of a tag from which on a track has it
 # Mean percentile of a hit where nothing else is asked for: with less it is rather the opposite. Of
 # dark trance all trance is listed, the darkest first, though all of it may be bright.
@@ -167,8 +168,8 @@ def rank(
         _goes_with(shelf, parts, named[wanted.goes_with], visible)
     if wanted.like is not None:
         _like(shelf, parts, named[wanted.like], visible)
-    for name, hits in (genres or {}).items():
-        _genre(parts, name, hits)
+    if genres:
+        _genres(parts, genres)
     for feel in wanted.feel:
         _feel(shelf, parts, feel, named.get(feel.than or ""), visible)
     scores = parts.total / parts.weight if parts.weight else np.ones(count)
@@ -341,18 +342,33 @@ def _like(shelf: Shelf, parts: _Parts, other: Named, visible: Mask) -> None:
     parts.add(WEIGHTS["like"], alike, reason, others)
 
 
-def _genre(parts: _Parts, name: str, hits: GenreHits) -> None:
+def _genres(parts: _Parts, genres: Mapping[str, GenreHits]) -> None:
+    """Add genres: a hit has one of them at least, and the more the better."""
+    total = np.zeros(len(parts.keep))
+    reasons = []
+    for name, hits in genres.items():
+        score, reason = _genre(name, hits)
+        total += score
+        reasons.append(reason)
+    mean = np.where(total > 0.0, total / len(genres), np.nan)
+    parts.add(WEIGHTS["genre"], mean, lambda row: [said for each in reasons for said in each(row)])
+
+
+def _genre(name: str, hits: GenreHits) -> tuple[Floats, Reason]:
+    """Return how much of a genre each track is, 0..1, and the reason."""
     tags = hits.tags if hits.tags is not None else np.full(len(hits.genre), np.nan)
     with np.errstate(invalid="ignore"):
         tagged = tags >= TAG
-    score = np.where(hits.genre, 1.0, np.where(tagged, tags, np.where(hits.name, 0.8, np.nan)))
+    score = np.where(hits.genre, 1.0, np.where(tagged, tags, np.where(hits.name, IN_NAME, 0.0)))
 
     def reason(row: int) -> list[str]:
         if tagged[row]:
             return [f"{name} {tags[row]:.2f}".replace(" 0.", " .")]
-        return [f"genre {name}" if hits.genre[row] else f'"{name}" in its name']
+        if hits.genre[row]:
+            return [f"genre {name}"]
+        return [f'"{name}" in its name'] if hits.name[row] else []
 
-    parts.add(WEIGHTS["genre"], score, reason)
+    return score, reason
 
 
 def _feel(shelf: Shelf, parts: _Parts, feel: Feel, than: Named | None, visible: Mask) -> None:

@@ -61,7 +61,7 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     Parameters
     ----------
     genres : tuple of str
-        Names of `GENRES`; a hit has all of them.
+        Names of `GENRES`; a hit has one of them at least.
     feel : tuple of Feel
     bpm : (float or None, float or None), optional
         Limits. With both half and double the tempo count too, for less.

@@ -128,6 +128,9 @@ async def test_words_that_no_name_has_are_said_and_left_out(shop: Shop) -> None:
     assert (await shop.search("dubstep"))["count"] == 0
     found = await shop.search("dark dubstep")
     assert found["notes"] == ['no track has the genre "dubstep": left out']
+    wider = await shop.search("hard techno")
+    assert wider["notes"] == ['no track has the genre "hard techno": searched for techno']
+    assert wider["count"] == 6
     assert found["count"] == 4
 
 

@@ -115,6 +115,18 @@ def test_a_genre_is_found_by_text_or_by_a_score_of_a_tag() -> None:
     assert found.reasons(2) == ['"techno" in its name']
 
 
+def test_of_several_genres_a_hit_has_one_and_both_come_first() -> None:
+    of = shelf(4)
+    none = np.zeros(4, bool)
+    minimal = GenreHits(np.array([True, False, True, False]), none)
+    house = GenreHits(np.array([False, True, True, False]), none)
+    document = {"genres": ["minimal", "house"]}
+    found = hits(of, document, genres={"minimal": minimal, "house": house})
+    assert numbers(of, found) == [3, 1, 2]
+    assert found.reasons(2) == ["genre minimal", "genre house"]
+    assert found.reasons(1) == ["genre house"]
+
+
 def test_a_word_that_nothing_is_known_of_is_left_out_and_said() -> None:
     of = shelf(3, bpm=[120.0, 130.0, 140.0])
     found = hits(of, {"feel": [{"name": "vocal"}, {"name": "fast"}]})

@@ -297,18 +297,35 @@ class WordVerbs:
         visible_rows: Mask,
         notes: list[str],
     ) -> dict[str, rank.GenreHits]:
-        """Return where genres are; one that no track has is left out, with a note."""
+        """Return where genres are; for one that no track has a wider one, or a note."""
         found = {}
-        for name in wanted.genres:
-            phrases = [name, *filter(None, map(str.strip, GENRES[name].split(",")))]
-            numbers = await sounds.with_phrases(connection, phrases)
-            genre, title = (shelf.mask(each) & visible_rows for each in numbers)
-            hits = rank.GenreHits(genre, title, self._tags(name, shelf.ids))
-            if hits.genre.any() or hits.name.any() or hits.tags is not None:
-                found[name] = hits
+        for asked in wanted.genres:
+            wider = asked.rpartition(" ")[2]  # hard techno is techno
+            for name in dict.fromkeys((asked, wider)):
+                hits = await self._genre(connection, shelf, name, visible_rows)
+                if hits is not None:
+                    found[name] = hits
+                    break
             else:
-                notes.append(f'no track has the genre "{name}": left out')
+                name = ""
+            if name != asked:
+                instead = f"searched for {name}" if name else "left out"
+                notes.append(f'no track has the genre "{asked}": {instead}')
         return found
+
+    async def _genre(
+        self, connection: Connection, shelf: Shelf, name: str, visible_rows: Mask
+    ) -> rank.GenreHits | None:
+        """Return where a genre is; None if there is no such genre, or no track has it."""
+        if name not in GENRES:
+            return None
+        phrases = [name, *filter(None, map(str.strip, GENRES[name].split(",")))]
+        numbers = await sounds.with_phrases(connection, phrases)
+        genre, title = (shelf.mask(each) & visible_rows for each in numbers)
+        tags = self._tags(name, shelf.ids)
+        if not genre.any() and not title.any() and tags is None:
+            return None
+        return rank.GenreHits(genre, title, tags)
 
 
 def _read(text: str) -> tuple[Reading | None, Refused | None]:
