@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sfa_engine.errors import Refused
 from sfa_engine.mix.shelf import Shelf, blend, percentiles
-from sfa_engine.mix.similarity import likeness, most_alike
+from sfa_engine.mix.similarity import most_alike
 from sfa_engine.mix.sound import Floats, Indices
 from sfa_engine.mix.vocabulary import COMPARATIVES, FEELS, OPPOSITES
 from sfa_engine.mix.wanted import RATE, Feel, Wanted
@@ -311,11 +311,9 @@ def _shares(shelf: Shelf, row: int, visible: Mask) -> Floats:
     """Return how many tracks each is closer than to one, as a share: float64[n]; NaN if unknown."""
     if not shelf.described[row]:
         return np.full(len(shelf.ids), np.nan)
-    alike = likeness(shelf.placed, shelf.placed[row]).astype(np.float64)
-    alike[~shelf.described] = np.nan
     among = visible.copy()
     among[row] = False
-    return percentiles(alike, among)
+    return percentiles(shelf.likeness(row), among)
 
 
 def _like(shelf: Shelf, parts: _Parts, other: Named, visible: Mask) -> None:
@@ -327,7 +325,7 @@ def _like(shelf: Shelf, parts: _Parts, other: Named, visible: Mask) -> None:
     change, factor = _rates(shelf, other.row)
 
     def reason(row: int) -> list[str]:
-        group = most_alike(shelf.placed[row], shelf.placed[other.row])
+        group = most_alike(shelf.vector(row), shelf.vector(other.row))
         said = [f"sounds closer than {_percent(alike[row])} of your library, most in {group}"]
         bpm = shelf.numbers["bpm"][row]
         if not np.isnan(bpm):

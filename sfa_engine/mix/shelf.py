@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sfa_engine.mix.sound import MEASURES, VECTOR, Floats, Indices, Vectors
+from sfa_engine.mix.similarity import likeness
+from sfa_engine.mix.sound import MEASURES, Floats, Indices, Vectors
 
 # Of the library's table, in this order; with `MEASURES` all that words are ranked by.
 COLUMNS = ("bpm", "energy", "year", "duration", "added", "plays", "wheel", "minor", "changed")
@@ -24,18 +25,37 @@ class Shelf:
     numbers : mapping of str to float64[n]
         `COLUMNS` and `MEASURES`; NaN is not known. ``wheel`` is the number of the Camelot code,
         ``minor`` 1 or 0.
-    placed : float32[n, VECTOR]
-        Of `similarity.Space`; zero for a track that is not described yet.
-    described : bool[n]
+    placed : float32[m, VECTOR]
+        Sounds of some of them in `similarity.Space`, in any order.
+    sound : int64[n]
+        The row of each track's sound; -1 for one that is not described yet.
     kept_shares : dict
         Percentiles of numbers among all tracks, kept from search to search.
     """
 
     ids: Indices
     numbers: Mapping[str, Floats]
-    placed: Vectors = field(default_factory=lambda: np.zeros((0, VECTOR), np.float32))
-    described: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    placed: Vectors
+    sound: Indices
     kept_shares: dict[str, Floats] = field(default_factory=dict)
+
+    @property
+    def described(self) -> NDArray[np.bool_]:
+        """Whether the sound of each track is described: bool[n]."""
+        known: NDArray[np.bool_] = self.sound >= 0
+        return known
+
+    def vector(self, row: int) -> Vectors:
+        """Return the sound of a track that is described: float32[VECTOR]."""
+        found: Vectors = self.placed[self.sound[row]]
+        return found
+
+    def likeness(self, row: int) -> Floats:
+        """Return how alike each track sounds to one: float64[n], NaN if unknown."""
+        alike = np.full(len(self.ids), np.nan)
+        known = self.described
+        alike[known] = likeness(self.placed, self.vector(row))[self.sound[known]]
+        return alike
 
     def rows(self, ids: Indices) -> Indices:
         """Return the rows of tracks by their numbers; those that are not here are left out."""
@@ -85,19 +105,16 @@ def shelf_of(
     placed, measured : float32[m, VECTOR], float32[m, MEASURES]
         Of each of them.
     """
-    shelf = Shelf(ids, columns)
+    numbers = dict(columns)
+    sound = np.full(len(ids), -1)
     at = np.minimum(np.searchsorted(ids, described), max(0, len(ids) - 1))
     there = ids[at] == described if len(ids) else np.zeros(len(described), bool)
-    rows, known = at[there], np.flatnonzero(there)
-    numbers = dict(columns)
+    sound[at[there]] = np.flatnonzero(there)
+    known = sound >= 0
     for place, name in enumerate(MEASURES):
         numbers[name] = np.full(len(ids), np.nan)
-        numbers[name][rows] = measured[known, place]
-    where = np.zeros((len(ids), VECTOR), np.float32)
-    where[rows] = placed[known]
-    is_described = np.zeros(len(ids), bool)
-    is_described[rows] = True
-    return Shelf(shelf.ids, numbers, where, is_described)
+        numbers[name][known] = measured[sound[known], place]
+    return Shelf(ids, numbers, placed, sound)
 
 
 def percentiles(values: Floats, among: NDArray[np.bool_]) -> Floats:
