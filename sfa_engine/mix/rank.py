@@ -129,7 +129,7 @@ def rank(
     wanted: Wanted,
     *,
     visible: Mask,
-    candidates: Mask,
+    candidates: Mask | None = None,
     named: Mapping[str, Named] | None = None,
     genres: Mapping[str, GenreHits] | None = None,
     first: Mask | None = None,
@@ -143,8 +143,8 @@ def rank(
     wanted : Wanted
     visible : bool[n]
         The library as the sender sees it: what percentiles are of.
-    candidates : bool[n]
-        What the hard parts found in the database have left.
+    candidates : bool[n], optional
+        What the hard parts, found in the database, have left; None: there are none.
     named : mapping of str to Named, optional
         The tracks of ``wanted.tracks()``.
     genres : mapping of str to GenreHits, optional
@@ -152,7 +152,8 @@ def rank(
     first : bool[n], optional
         Tracks whose name has all the words: they are hits whatever the parts say, and come first.
     order : int64[m], optional
-        Numbers of tracks in an order to list hits in, instead of by score.
+        Numbers of tracks in an order to list hits in, instead of by score; hits are among them, or
+        `first`.
 
     Raises
     ------
@@ -160,7 +161,9 @@ def rank(
         A named track has no tempo, or its sound is not described.
     """
     count = len(shelf.ids)
-    parts = _Parts(visible & candidates, np.zeros(count))
+    everywhere = np.ones(count, bool)
+    hard = everywhere if candidates is None else candidates
+    parts = _Parts(visible & hard, np.zeros(count))
     named = named or {}
     if wanted.bpm is not None:
         _tempo(shelf, parts, *wanted.bpm, is_said=not (wanted.goes_with or wanted.like))
@@ -174,18 +177,16 @@ def rank(
         _feel(shelf, parts, feel, named.get(feel.than or ""), visible)
     scores = parts.total / parts.weight if parts.weight else np.ones(count)
     keep = parts.keep
-    is_narrowed = wanted.bpm or wanted.goes_with or genres or not candidates[visible].all()
-    if not is_narrowed:
+    if not (wanted.bpm or wanted.goes_with or genres or candidates is not None):
         keep = keep & (parts.shares >= LEAST * parts.shares_weight)
         keep &= parts.weight > 0.0  # all that was asked for was left out
-    top = np.zeros(count, bool) if first is None else first & visible
-    keep = keep | top
-    rows = np.flatnonzero(keep)
-    if order is None:
-        rows = rows[np.lexsort((shelf.ids[rows], -scores[rows], ~top[rows]))]
-    else:
-        sorted_rows = shelf.rows(order)
-        rows = sorted_rows[keep[sorted_rows]]
+    top = ~everywhere if first is None else first & visible
+    rows = np.flatnonzero(keep | top)
+    rank_of = -scores
+    if order is not None:
+        rank_of = np.full(count, np.inf)
+        rank_of[shelf.rows(order)] = np.arange(len(shelf.rows(order)))
+    rows = rows[np.lexsort((shelf.ids[rows], rank_of[rows], ~top[rows]))]
 
     def reasons(row: int) -> list[str]:
         found = ["has the words in its name"] if top[row] else []

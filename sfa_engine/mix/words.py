@@ -51,10 +51,18 @@ class Reading:
     wanted : Wanted
     unknown : tuple of str
         Words that were not understood: they are in ``wanted.text``, to be found in names.
+    typed : tuple of str
+        Operators that were typed, of those in ``wanted.where``.
     """
 
     wanted: Wanted
     unknown: tuple[str, ...] = ()
+    typed: tuple[str, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is names and operators alone, without a word that has a meaning."""
+        return self.wanted.is_plain and set(self.wanted.where) <= set(self.typed)
 
 
 def read(text: str) -> Reading:
@@ -103,6 +111,7 @@ class _Reader:
     feel: dict[str, Feel] = field(default_factory=dict)
     spans: Spans = field(default_factory=Spans)
     where: list[str] = field(default_factory=list)
+    typed: list[str] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     like: str | None = None
@@ -130,13 +139,13 @@ class _Reader:
             genres=tuple(dict.fromkeys(self.genres)),
             feel=tuple(self.feel.values()),
             bpm=None if bpm is None else (bpm.low, bpm.high),
-            where=tuple(dict.fromkeys([*self.where, *self.spans.operators()])),
+            where=tuple(dict.fromkeys([*self.typed, *self.where, *self.spans.operators()])),
             text=tuple(dict.fromkeys(self.text)),
             like=self.like,
             goes_with=self.goes_with,
             limit=self.limit,
         )
-        return Reading(checked(wanted), tuple(dict.fromkeys(self.unknown)))
+        return Reading(checked(wanted), tuple(dict.fromkeys(self.unknown)), tuple(self.typed))
 
     # ------------------------------------------------------------------ rules: how many tokens?
 
@@ -146,13 +155,13 @@ class _Reader:
         if token.kind == "stop":
             self._forget()
         elif token.kind == "exclude":
-            self.where.append(token.text)
+            self.typed.append(token.text)
         elif token.kind == "quote":
             inner = token.text.removeprefix("-").strip(_QUOTES).strip()
             if not fold(inner):
                 pass
             elif token.text[0] == "-" or self.negated:
-                self.where.append(f'-"{inner}"')
+                self.typed.append(f'-"{inner}"')
             else:
                 self.text.append(f'"{inner}"')
             self._forget()
@@ -160,7 +169,7 @@ class _Reader:
             parse_query(token.text)  # one that is misspelt is refused
             name = token.text.removeprefix("-").partition(":")[0].lower()
             if ALIASES.get(name, name) in OPERATORS:
-                self.where.append(token.text)
+                self.typed.append(token.text)
             else:
                 self._keep_text(token)
         else:

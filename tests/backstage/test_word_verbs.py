@@ -121,6 +121,19 @@ async def test_a_name_that_is_a_feeling_comes_first(shop: Shop) -> None:
 
 
 @in_asyncio
+async def test_a_name_that_has_a_number_or_a_key_comes_first(shop: Shop) -> None:
+    async with shop.context.database.transaction() as connection:
+        await tracks.edit(connection, 6, artist="Blink-182", title="Fugue in A minor")
+        await tracks.edit(connection, 5, artist="Prince", title="1999")
+        await tracks.edit(connection, 2, year=1999)
+    assert (await shop.ids("blink-182"))[0] == 6
+    assert await shop.ids("1999") == [5, 2]
+    assert await shop.ids("in A minor") == [6, 2, 4, 1, 3]  # then by name
+    assert sorted(await shop.ids("never played")) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert len(await shop.ids("not dubstep")) == 8
+
+
+@in_asyncio
 async def test_words_that_no_name_has_are_said_and_left_out(shop: Shop) -> None:
     found = await shop.search("dark banger by burial")
     assert [track["id"] for track in found["tracks"]] == [5]

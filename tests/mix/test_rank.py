@@ -34,7 +34,7 @@ def shelf(count: int = 10, **columns: list[float]) -> Shelf:
 
 def hits(of: Shelf, document: dict[str, Any], **named: Any) -> Hits:
     everything = np.ones(len(of.ids), bool)
-    options: dict[str, Any] = {"visible": everything, "candidates": everything, **named}
+    options: dict[str, Any] = {"visible": everything, **named}
     return rank(of, checked(document), **options)
 
 

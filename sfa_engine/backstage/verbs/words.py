@@ -96,7 +96,7 @@ class WordVerbs:
                 raise problem
             return found
         assert reading is not None
-        if reading.wanted.is_plain:
+        if reading.is_plain:
             said = " ".join((*reading.wanted.where, *reading.wanted.text))
             found = await self._plain([words, said], limit, offset, within, actor, reading)
             assert found is not None
@@ -192,16 +192,17 @@ class WordVerbs:
         for track in named.values() if needs_sound else ():
             await self._describer.ensure(track.id)
         shelf = await self._shelf.get(self._context.database)
-        visible_rows = candidates = np.ones(len(shelf.ids), bool)
+        visible_rows, candidates, order = np.ones(len(shelf.ids), bool), None, None
         async with self._context.database.reading() as connection:
             if within != EVERYTHING:
                 visible_rows = shelf.mask(await sounds.seen(connection, within))
             notes, query = await self._hard(connection, wanted, within)
             if query.terms:
                 candidates = shelf.mask(await sounds.matching(connection, query, within))
-            order = await _sorted(connection, query, within) if query.sorts else None
+            if query.sorts or wanted.is_plain:  # nothing to score by
+                order = await _sorted(connection, query, within)
             genres = await self._genres(connection, shelf, wanted, visible_rows, notes)
-            first = await _literal(connection, shelf, wanted, text)
+            first = None if reading.typed else await _literal(connection, shelf, wanted, text)
         if needs_sound and self._shelf.waiting:
             self._describer.wake()
             notes.append("tracks that were analysed before are being described: search again soon")
@@ -357,8 +358,8 @@ async def _sorted(connection: Connection, query: Query, within: str) -> Indices:
 
 
 async def _literal(connection: Connection, shelf: Shelf, wanted: Wanted, text: str) -> Mask | None:
-    """Return which names have all words of a text; None if it is more than words."""
-    if not text or wanted.where or wanted.bpm or wanted.tracks() or not has_letters(text):
+    """Return which names have all words of a text, as Blink-182; None if it names tracks."""
+    if wanted.tracks() or not has_letters(text):
         return None
     return shelf.mask(await sounds.named(connection, text))
 
