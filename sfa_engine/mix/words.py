@@ -341,8 +341,9 @@ class _Reader:
     def _energy(self, at: int) -> int:
         """Take a number that energy has: "energy above 0.6"."""
         taken = self.tokens.matched(v.ENERGY, at)
-        number = taken and number_at(self.tokens, self.tokens.skip("of, is, von", at + taken))
-        if not number:
+        place = self.tokens.skip("of, is, von", at + taken)
+        number = number_at(self.tokens, place) if taken else None
+        if number is None:
             return 0
         if number.is_single:
             low, high = max(0.0, number.value - AROUND_ENERGY), number.value + AROUND_ENERGY
@@ -354,8 +355,8 @@ class _Reader:
     def _quantity(self, at: int) -> int:
         """Take numbers, with what stands before and behind them."""
         number = number_at(self.tokens, at)
-        found = number and measured(self.tokens, number)
-        if not found:
+        found = None if number is None else measured(self.tokens, number)
+        if found is None:
             return 0
         name, number = found
         if name == "limit":

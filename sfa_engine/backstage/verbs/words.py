@@ -192,7 +192,9 @@ class WordVerbs:
         for track in named.values() if needs_sound else ():
             await self._describer.ensure(track.id)
         shelf = await self._shelf.get(self._context.database)
-        visible_rows, candidates, order = np.ones(len(shelf.ids), bool), None, None
+        visible_rows: Mask = np.ones(len(shelf.ids), bool)
+        candidates: Mask | None = None
+        order: Indices | None = None
         async with self._context.database.reading() as connection:
             if within != EVERYTHING:
                 visible_rows = shelf.mask(await sounds.seen(connection, within))
