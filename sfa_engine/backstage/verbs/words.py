@@ -155,8 +155,9 @@ class WordVerbs:
                 with suppress(*refusals):
                     count = await search.count(connection, text, within)
                 if count:
-                    page = {"limit": limit, "offset": offset, "within": within}
-                    found = await search.search(connection, text, **page)
+                    found = await search.search(
+                        connection, text, limit=limit, offset=offset, within=within
+                    )
                     break
         if count is None:
             return None
