@@ -50,8 +50,11 @@ def settle_basses(out: Timeline, into: Timeline, each: Candidate) -> Exchange:
     other = into.bass[each.in_bar + bars * each.in_bars // each.bars]
     step = STEP_BARS if each.bars > STEP_BARS else SHORT_STEP_BARS
 
+    alone = np.concatenate([[0], np.cumsum(other & ~one)])
+    left = np.concatenate([[0], np.cumsum(one & ~other)])
+
     def empty(bar: int) -> int:
-        return int((other & ~one)[:bar].sum() + (one & ~other)[bar:].sum())
+        return int(alone[bar] + left[-1] - left[bar])
 
     def price(bar: int) -> tuple[float, float]:
         at = each.in_bar + bar * each.in_bars // each.bars

@@ -98,7 +98,7 @@ def timetable(plan: Plan, facts: Mapping[int, TrackFacts]) -> Timetable:
     lines = [_timeline(track, facts) for track in plan.tracks]
     courses = list(_courses(plan, lines))
     made: list[Command] = []
-    for place, (track, course) in enumerate(zip(plan.tracks, courses, strict=True)):
+    for place, track in enumerate(plan.tracks):
         before = _Before(plan, courses, lines, place)
         made += _track(track, before)
         if place:
@@ -243,10 +243,7 @@ def _track(track: PlannedTrack, before: _Before) -> Iterator[Command]:
     """Yield what loads a track, sets it up, starts and stops it."""
     place, deck = before.place, f"deck{track.deck}"
     start = before.start_s
-    if place < 2:
-        loaded = 0.0
-    else:
-        loaded = before.courses[place - 2].time_s + CLEARED_S + LOADED_S
+    loaded = before.courses[place - 2].time_s + CLEARED_S + LOADED_S if place > 1 else 0.0
     if place == 0:
         for path, value in (("assign", "through"), ("keylock", "on"), ("sync_align", "bar")):
             for other in (1, 2):

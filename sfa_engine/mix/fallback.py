@@ -1,8 +1,8 @@
 """Pairs that are not blended: a plain fade, or one track after the other, with the reason.
 
-Albums in sequence, live recordings and fade-outs are left alone. Where beats, tempo or meter forbid a
-blend the volumes fade for a few bars, shorter if the tempi are further apart. No fade has two voices
-at once, or cuts one.
+Albums in sequence, live recordings and fade-outs are left alone. Where beats, tempo or meter forbid
+a blend the volumes fade for a few bars, shorter if the tempi are further apart. No fade has two
+voices at once, or cuts one.
 """
 
 from __future__ import annotations

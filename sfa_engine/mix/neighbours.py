@@ -78,7 +78,8 @@ def _unlike_the_middle(tracks: Sequence[TrackFacts]) -> Floats:
         return np.zeros((count, count))
     middle = float(np.median(likeness[both]))
     spread = float(np.max(np.abs(likeness[both] - middle))) or 1.0
-    return np.where(both, np.abs(likeness - middle) / spread, 0.0)
+    apart: Floats = np.where(both, np.abs(likeness - middle) / spread, 0.0)
+    return apart
 
 
 class Pricing:
@@ -116,7 +117,7 @@ class Pricing:
 
     def next_costs(self, before: Sequence[int], place: int) -> Floats:
         """Return what each track would add at a place after others: float64[tracks]."""
-        costs = ENERGY * np.abs(self.energy - self.wanted[place])
+        costs: Floats = ENERGY * np.abs(self.energy - self.wanted[place])
         if before:
             costs = costs + self.pairs[before[-1]]
         for reach, earlier in enumerate(reversed(before[-ARTIST_REACH:])):

@@ -7,6 +7,7 @@ input gives the same order. A hundred tracks take 0.5 s.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
@@ -155,7 +156,7 @@ def _fixed(blocks: Sequence[Block], places: Mapping[int, int], count: int) -> di
             raise Refused(f"the lock of place {place + 1} contradicts another", "unlock one")
         fixed[start] = block
     taken = sorted(fixed.items())
-    for (start, block), (after, _) in zip(taken, taken[1:], strict=False):
+    for (start, block), (after, _) in pairwise(taken):
         if start + len(block) > after:
             raise Refused(f"the lock of place {after + 1} contradicts another", "unlock one")
     if len(set(fixed.values())) != len(fixed):

@@ -26,7 +26,7 @@ _HEAD = (
 _TABLE = re.compile(r"\s*\[\[\s*(\w+)\s*\]\]")
 _KEY = re.compile(r"\s*\"?([\w]+)\"?\s*=")
 _PLACE = re.compile(r"(?:(\w+)(?:\[(\d+)\])?)?(?:\.?(\w+)(?:\[(\d+)\])?)?(?:\.(\w+))?")
-_TABLES = {"track": PlannedTrack, "transition": Transition}
+_TABLES: dict[str, type[Struct]] = {"track": PlannedTrack, "transition": Transition}
 
 
 def write_plan(plan: Plan) -> str:

@@ -1,7 +1,7 @@
-"""A track laid out in bars: borders of phrases, where bass, drums and voices sound, how loud it is.
+"""A track laid out in bars: borders of phrases, where bass, drums and voices sound, its loudness.
 
-Made once for each track of a plan, from `TrackFacts`. Indices count bars from the track's first whole
-bar; `first` is that bar's number in the grid.
+Made once for each track of a plan, from `TrackFacts`. Indices count bars from the track's first
+whole bar; `first` is that bar's number in the grid.
 
 ::
 
@@ -13,6 +13,7 @@ bar; `first` is that bar's number in the grid.
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ BASS_DB = -12.0  # below a track's own loud bars: there the bass does not play
 PART_DB = -20.0  # the same of drums and pitched parts
 SILENT_DB = -30.0  # below the median: silence
 QUIET_DB = -12.0  # below the median: quiet after a loud track
+MAX_QUIET_S = 60.0
 UNKNOWN_LUFS = -14.0
 SMOOTH_S = 3.0  # of the short-term loudness
 INTRO, OUTRO = "intro", "outro"
@@ -75,6 +77,8 @@ class Timeline:
         self.border = self._borders()
         self.vocals_s = facts.vocals_s or ()
         self._starts_s = [start for start, _ in self.vocals_s]
+        self._sung_s = [0.0, *accumulate(end - start for start, end in self.vocals_s)]
+        self._quiet_s: dict[float, float] = {}
         self.sung = self._sung()
         self.knows_loudness = bool(facts.loudness)
         self._power = self._short_term()
@@ -109,7 +113,11 @@ class Timeline:
 
     def sung_s(self, start_s: float, end_s: float) -> float:
         """Return how long the vocals sing between two times."""
-        return sum(max(0.0, min(b, end_s) - max(a, start_s)) for a, b in self.vocals_s)
+        return max(0.0, self._sung_before(end_s) - self._sung_before(start_s))
+
+    def _sung_before(self, seconds: float) -> float:
+        at = bisect_right(self._starts_s, seconds)
+        return self._sung_s[at] - (max(0.0, self.vocals_s[at - 1][1] - seconds) if at else 0.0)
 
     def first_sung_s(self, start_s: float, end_s: float) -> float | None:
         """Return when the vocals first sing between two times."""
@@ -141,12 +149,13 @@ class Timeline:
             return self.median_db
         return float(np.mean(10 * np.log10(power)))
 
-    def quiet_s(self, start_s: float, limit_s: float = 60.0) -> float:
-        """Return for how long the track stays quiet from a time on."""
-        times = np.arange(start_s + 0.25, min(start_s + limit_s, self.sound_s[1]), 0.5)
-        power = self.power_at(times)
-        loud = np.flatnonzero(power > 10 ** ((self.median_db + QUIET_DB) / 10))
-        return float(loud[0]) * 0.5 if len(loud) else float(len(times)) * 0.5
+    def quiet_s(self, start_s: float) -> float:
+        """Return for how long the track stays quiet from a time on, up to a minute."""
+        if start_s not in self._quiet_s:
+            times = np.arange(start_s + 0.25, min(start_s + MAX_QUIET_S, self.sound_s[1]), 0.5)
+            loud = self.power_at(times) > 10 ** ((self.median_db + QUIET_DB) / 10)
+            self._quiet_s[start_s] = 0.5 * float(np.argmax(loud) if loud.any() else len(times))
+        return self._quiet_s[start_s]
 
     # ------------------------------------------------------------------ made once
 
@@ -171,7 +180,7 @@ class Timeline:
                 if abs(self.edges_s[index] - seconds) < 0.3:  # s: the same downbeat
                     starts.add(index)
         ordered = sorted(starts)
-        for start, end in zip(ordered, ordered[1:], strict=False):
+        for start, end in pairwise(ordered):
             border[start:end:4] = HALF_PHRASE
             border[start:end:PHRASE_BARS] = PHRASE
         border[ordered] = SECTION

@@ -24,7 +24,7 @@ from sfa_engine.mix.settings import MixSettings
 from sfa_engine.mix.tempo import Meeting, meet
 from sfa_engine.mix.timeline import Timeline
 
-FINALISTS = 8  # whose loudness is looked at
+FINALISTS = 6  # whose loudness is looked at
 LOUDNESS_PRICE = 4.0  # points a decibel
 FREE_STEP_DB = 2.0
 MOST_TRIM_DB = (-12.0, 6.0)  # of a track: more gain raises peaks into the limiter
@@ -217,11 +217,10 @@ def _reasons(out: Timeline, into: Timeline, blend: Blend, shape: Shape, first: f
     finish = float(into.edges_s[each.in_bar + each.in_bars])
     labels = [out.label_at(start), into.label_at(begin), into.label_at(finish)]
     names = [f" ({label})" if label else "" for label in labels]
-    said = [
-        f"{each.bars} bars: bar {each.out_bar + out.first}{names[0]} onto"
-        f" bar {each.in_bar + into.first}{names[1]}, then"
-        f" bar {each.in_bar + each.in_bars + into.first}{names[2]}"
-    ]
+    places = each.out_bar + out.first, each.in_bar + into.first
+    until = places[1] + each.in_bars
+    where = f"bar {places[0]}{names[0]} onto bar {places[1]}{names[1]}"
+    said = [f"{each.bars} bars: {where}, then bar {until}{names[2]}"]
     rates = [100 * (rate - 1) for rate in (meeting.out_rate, meeting.in_rate)]
     octave = {2.0: ", at double tempo", 0.5: ", at half tempo"}.get(meeting.ratio, "")
     said.append(f"tempo: {meeting.bpm:.2f} BPM ({rates[0]:+.1f} %, {rates[1]:+.1f} %{octave})")

@@ -19,7 +19,7 @@ def made_track(number=1, *, bpm=126.0, bars=None, seed=0, **changes):
     bar_s = per_bar * 60 / bpm
     first_s = changes.pop("first_s", 0.2)
     sections, place = [], first_s
-    loudness, bass, drums, tonal, vocals = [], [], [], [], []
+    bass, drums, tonal, vocals = [], [], [], []
     for label, count in form.items():
         end = place + count * bar_s
         sections.append(Section(place, end, label))
@@ -34,10 +34,11 @@ def made_track(number=1, *, bpm=126.0, bars=None, seed=0, **changes):
                 at += chance.uniform(4, 9)
         place = end
     length = place + changes.pop("tail_s", 0.3)
-    for step in range(int(np.ceil(length * LOUDNESS_HZ))):
-        at = (step + 0.5) / LOUDNESS_HZ
-        label = next((s.label for s in sections if s.start_s <= at < s.end_s), None)
-        loudness.append(LEVELS[label] + chance.uniform(-1, 1) if label else -70.0)
+    loudness = np.full(int(np.ceil(length * LOUDNESS_HZ)), -70.0)
+    for section in sections:
+        first, end = (round(t * LOUDNESS_HZ) for t in (section.start_s, section.end_s))
+        for step in range(first, min(end, len(loudness))):
+            loudness[step] = LEVELS[section.label] + chance.uniform(-1, 1)
     known = {
         "id": number,
         "name": f"Artist {number} - Track {number}",
@@ -56,7 +57,7 @@ def made_track(number=1, *, bpm=126.0, bars=None, seed=0, **changes):
         "bass_db": tuple(bass),
         "drums_db": tuple(drums),
         "tonal_db": tuple(tonal),
-        "loudness": tuple(loudness),
+        "loudness": tuple(loudness.tolist()),
         "vector": tuple(chance.gauss(0, 1) for _ in range(8)),
     }
     return TrackFacts(**(known | changes))

@@ -137,7 +137,7 @@ def test_tracks_that_are_exchanged_by_hand_are_noticed(text, plan):
         read_plan(edited)
 
 
-def test_an_edit_that_makes_sense_is_read(text, plan):
+def test_an_edit_that_makes_sense_is_read(text):
     edited = text.replace("bars = 16", "bars = 16\nlocked = true", 1)
     assert read_plan(edited).transitions[0].locked
     moved = text.replace("trim_db = 0.0", "trim_db = -2.5", 1)

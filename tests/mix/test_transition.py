@@ -77,9 +77,9 @@ def check_blend(transition, out, into, limit=0.04):
     one, other, each = window(transition, out, into)
     assert not transition.fallback
     assert transition.bars in {4, 8, 16, 32}
-    assert 0 <= each.out_bar
+    assert each.out_bar >= 0
     assert each.out_bar + each.bars <= one.bars
-    assert 0 <= each.in_bar
+    assert each.in_bar >= 0
     assert each.in_bar + each.in_bars <= other.bars
     for rate in (transition.out_rate, transition.in_rate):
         assert abs(rate - 1) <= limit + 1e-5
@@ -145,7 +145,7 @@ def test_most_pairs_of_like_tempo_are_blended_for_eight_or_sixteen_bars():
 
 def test_a_blend_lies_on_phrases_and_plays_the_outro_onto_the_intro():
     transition = plan_pair(made_track(1), made_track(2, seed=4)).transition
-    one, other, each = window(transition, made_track(1), made_track(2, seed=4))
+    one, _, each = window(transition, made_track(1), made_track(2, seed=4))
     assert transition.kind == "blend"
     assert one.label_at(one.edges_s[each.out_bar]) == "outro"
     assert each.in_bar == 0
