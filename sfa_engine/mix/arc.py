@@ -72,6 +72,7 @@ def targets(arc: Arc, energy: Floats) -> Floats:
     Returns
     -------
     float64[tracks]
+        0..1, by place.
     """
     if not len(energy) or arc == "steady":
         return np.full(len(energy), float(np.median(energy)) if len(energy) else 0.0)

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from sfa_engine.desk import find
 from sfa_engine.errors import Refused
-from sfa_engine.mix.course import Course
+from sfa_engine.mix.course import Course, Segment
 from sfa_engine.mix.document import OUT, Curve, Move, Plan, PlannedTrack, Transition, Value
 from sfa_engine.mix.facts import TrackFacts
 from sfa_engine.mix.timeline import Timeline
@@ -240,7 +240,13 @@ class _Before:
 
 
 def _track(track: PlannedTrack, before: _Before) -> Iterator[Command]:
-    """Yield what loads a track, sets it up, starts and stops it."""
+    """Yield what loads a track, sets it up, starts and stops it.
+
+    Yields
+    ------
+    Command
+        Not in order of time.
+    """
     place, deck = before.place, f"deck{track.deck}"
     start = before.start_s
     loaded = before.courses[place - 2].time_s + CLEARED_S + LOADED_S if place > 1 else 0.0
@@ -259,7 +265,13 @@ def _track(track: PlannedTrack, before: _Before) -> Iterator[Command]:
 
 
 def _transition(each: Transition, before: _Before) -> Iterator[Command]:
-    """Yield what starts the incoming track, moves both decks, and stops the outgoing one."""
+    """Yield what starts the incoming track, moves both decks, and stops the outgoing one.
+
+    Yields
+    ------
+    Command
+        Not in order of time.
+    """
     place = before.place
     leaving, deck = before.plan.tracks[place - 1], f"deck{before.deck}"
     gone = f"deck{leaving.deck}"
@@ -305,31 +317,33 @@ def _moves(
         yield made
 
 
-def _glides(each: Transition, before: _Before, gone: str, deck: str) -> Iterator[Command]:
-    """Yield the changes of tempo before a blend and after it."""
+def _glides(each: Transition, before: _Before, gone: str, deck: str) -> list[Command]:
+    """Return the changes of tempo before a blend and after it."""
     if each.kind != "blend":
-        return
-    out, into = before.courses[before.place - 1], before.course
-    yield before.at(out.time_s + CLEARED_S, "set", f"{deck}.sync", "off", heard=before.place)
-    glides = [(gone, out, before.place - 1, before.start_s)] if each.out_glide_bars else []
-    for path, course, heard, until in glides:
-        for segment in course.segments:
-            if abs(segment.time_s + segment.seconds - until) < 1e-6:
-                made = before.at(segment.time_s, "ramp", f"{path}.rate", heard=heard)
-                yield made._replace(
-                    value=round(segment.until_rate, 6),
-                    start=round(segment.rate, 6),
-                    over_s=segment.seconds,
-                )
+        return []
+    place, out, into = before.place, before.courses[before.place - 1], before.course
+    over = out.time_s + CLEARED_S
+    made = [before.at(over, "set", f"{deck}.sync", "off", heard=place)]
+    if each.out_glide_bars:
+        made += [
+            _glide(before.at(s.time_s, "ramp", f"{gone}.rate", heard=place - 1), s)
+            for s in out.segments
+            if abs(s.time_s + s.seconds - before.start_s) < 1e-6
+        ]
     if each.in_glide_bars and len(into.segments) > 1:
-        segment = into.segments[1]
-        time_s = segment.time_s + 2 * CLEARED_S
-        made = before.at(time_s, "ramp", f"{deck}.rate", heard=before.place)
-        yield made._replace(
-            value=round(segment.until_rate, 6),
-            start=round(segment.rate, 6),
-            over_s=max(segment.seconds - 2 * CLEARED_S, 0.1),
-        )
+        back = into.segments[1]
+        ramp = before.at(over + CLEARED_S, "ramp", f"{deck}.rate", heard=place)
+        made.append(_glide(ramp, back, late_s=2 * CLEARED_S))
+    return made
+
+
+def _glide(ramp: Command, segment: Segment, late_s: float = 0.0) -> Command:
+    """Return the ramp of a rate over a segment that begins a little late."""
+    return ramp._replace(
+        value=round(segment.until_rate, 6),
+        start=round(segment.rate, 6),
+        over_s=max(segment.seconds - late_s, 0.1),
+    )
 
 
 def _path(move: Move, gone: str, deck: str) -> str:

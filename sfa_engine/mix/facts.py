@@ -175,11 +175,13 @@ def facts_of(
     rate : int
     by_hand : bool
         Whether the user set the grid.
-    confidence, bpm, energy, lufs : float, optional
+    confidence, bpm : float, optional
         Of the analysis.
     variable : bool
     key : str, optional
         In any spelling; one that cannot be read counts as not known.
+    energy, lufs : float, optional
+        Of the analysis.
     gain_db : float
         Of the bundle.
     sections : sequence of (start_s, end_s, label)
@@ -195,6 +197,7 @@ def facts_of(
     Returns
     -------
     TrackFacts
+        Whatever is not known has its default.
     """
     known, tables = features or {}, curves or {}
     length = _finite(length_s) or 0.0

@@ -64,6 +64,7 @@ def ways_of_keys(
     Returns
     -------
     list of Harmony
+        Each with its grade as it is heard.
     """
     code = out.facts.camelot
     heard = wheel.shifted(code, pitch_st) if code else None

@@ -105,6 +105,7 @@ def measure(
     Returns
     -------
     Measures
+        Rounded to what can be heard.
     """
     mix = _mono(out.heard) + _mono(into.heard)
     span, hop = (start_s, end_s), SHORT_HOP_S

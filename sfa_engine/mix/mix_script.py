@@ -28,6 +28,7 @@ def mix_script(table: Timetable, bundles: Mapping[int, str]) -> str:
     Returns
     -------
     str
+        A line for each event; a fade is several ramps.
     """
     lines = ["# A planned mix. Times are seconds.\n"]
     for command in table.commands:

@@ -75,6 +75,7 @@ def order_tracks(
     Returns
     -------
     Ordered
+        The numbers, a reason for each, and the cost.
 
     Raises
     ------

@@ -50,6 +50,7 @@ def plan_mix(
     Returns
     -------
     Plan
+        With a transition between each two tracks.
 
     Raises
     ------
@@ -108,6 +109,7 @@ def replan(
     Returns
     -------
     Plan
+        With a transition between each two tracks.
 
     Raises
     ------

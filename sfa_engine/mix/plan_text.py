@@ -51,6 +51,7 @@ def read_plan(text: str) -> Plan:
     Returns
     -------
     Plan
+        Nothing is wrong with it in itself.
 
     Raises
     ------
