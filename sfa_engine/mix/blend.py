@@ -11,13 +11,14 @@ voices             0.3 a second of a voice that is muted; 3 where it is not know
 bass               2 a bar without one, beyond the first
 key                what `keys.PRICES` says, and 6 times what the grade lacks of 0.9
 tempo              50 a unit of the rate, and 1 for half or double
+variable           3 if the tempo of one of them changes
 quiet              1 a second that the incoming track stays quiet for, beyond four
 step               1 a decibel of loudness between before and after, beyond two
 loudness           4 a decibel beyond the goals of `loudness`
 =================  ========================================================================
 
 Vetoes: ``two voices``, ``line cut at the end``, ``line cut at the start``, ``line cut by the
-exchange``, ``key clash``, ``no room for the glide``, ``quiet too long``.
+exchange``, ``key clash``, ``no room for the glide``.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from sfa_engine.mix.voices import Voices, settle_voices
 
 GLIDE_BARS = 16  # that a change of tempo takes, outside a blend: 4 % is 0.25 % a bar
 FREE_SKIP_S = 2.0  # of an intro that nobody misses
-FREE_QUIET_S, MOST_QUIET_S = 4.0, 20.0
+FREE_QUIET_S = 4.0  # that an audience takes for a break
 INSTRUMENTAL = 0.05  # share of a blend in which somebody sings, at most
 DRUMS_FIRST_BARS = 8  # in which the drums come in before the rest
 _OUTRO, _INTRO = 0.08, 0.4  # points a second
@@ -122,9 +123,6 @@ def judge(
     """
     if meeting.out_rate != 1.0 and each.out_bar < glide_from + GLIDE_BARS:
         return "no room for the glide"
-    quiet = into.quiet_s(float(into.edges_s[each.in_bar + each.in_bars]))
-    if quiet > MOST_QUIET_S:
-        return "quiet too long"
     exchange = settle_basses(out, into, each)
     veto = "key clash"
     for harmony in ways_of_keys(
@@ -140,7 +138,7 @@ def judge(
         if isinstance(voices, str):
             veto = voices
             continue
-        prices = _prices(out, into, each, meeting, quiet)
+        prices = _prices(out, into, each, meeting)
         prices["voices"] += 0.3 * voices.muted_s
         prices["bass"] = 2.0 * max(0, exchange.empty_bars - 1)
         prices["key"] = PRICES[harmony.way]
@@ -151,9 +149,7 @@ def judge(
     return veto
 
 
-def _prices(
-    out: Timeline, into: Timeline, each: Candidate, meeting: Meeting, quiet: float
-) -> dict[str, float]:
+def _prices(out: Timeline, into: Timeline, each: Candidate, meeting: Meeting) -> dict[str, float]:
     """Return the prices that depend on place, length and tempo."""
     start = float(out.edges_s[each.out_bar])
     end = float(out.edges_s[each.out_bar + each.bars])
@@ -177,5 +173,6 @@ def _prices(
         + 0.5 * (begins[0] < SECTION),
         "voices": 0.0 if known else 3.0 * (each.bars > 8),
         "tempo": 50 * off + (meeting.ratio != 1.0),
-        "quiet": max(0.0, quiet - FREE_QUIET_S),
+        "variable": 3.0 * (out.facts.variable or into.facts.variable),
+        "quiet": max(0.0, into.quiet_s(finish) - FREE_QUIET_S),
     }

@@ -212,6 +212,10 @@ class _Before:
         self.deck = plan.tracks[place].deck
         self.course = courses[place]
         self.start_s = self.course.segments[0].time_s if self.course.segments else LEAD_S
+        self.loaded_s = 0.0
+        if place > 1:  # when the deck is free again
+            self.loaded_s = min(courses[place - 2].time_s + CLEARED_S + LOADED_S, self.start_s)
+        self.ready_s = max(self.loaded_s, self.start_s - PREPARED_S) if place else 0.0
 
     def at(
         self,
@@ -248,14 +252,12 @@ def _track(track: PlannedTrack, before: _Before) -> Iterator[Command]:
         Not in order of time.
     """
     place, deck = before.place, f"deck{track.deck}"
-    start = before.start_s
-    loaded = before.courses[place - 2].time_s + CLEARED_S + LOADED_S if place > 1 else 0.0
+    start, ready = before.start_s, before.ready_s
     if place == 0:
         for path, value in (("assign", "through"), ("keylock", "on"), ("sync_align", "bar")):
             for other in (1, 2):
                 yield before.at(0.0, "set", f"deck{other}.{path}", value)
-    yield before.at(min(loaded, start), "load", deck, float(track.id), why=track.name)
-    ready = max(min(loaded, start), start - PREPARED_S) if place else 0.0
+    yield before.at(before.loaded_s, "load", deck, float(track.id), why=track.name)
     yield before.at(ready, "set", f"{deck}.position", round(before.course.segments[0].place_s, 6))
     yield before.at(ready, "set", f"{deck}.trim", track.trim_db)
     yield before.at(ready, "set", f"{deck}.pitch", float(track.pitch_st))
@@ -278,7 +280,7 @@ def _transition(each: Transition, before: _Before) -> Iterator[Command]:
     out, start = before.courses[place - 1], before.start_s
     end = out.time_s
     unit_s = (end - start) / each.bars if each.kind == "blend" else 1.0
-    ready = max(start - PREPARED_S, out.segments[0].time_s)
+    ready = before.ready_s
     # What it is set to before it is heard.
     yield before.at(ready, "set", f"{deck}.rate", round(before.course.segments[0].rate, 6))
     for move in each.moves:

@@ -27,7 +27,7 @@ FADE_S, LONGEST_FADE_S = 4.0, 8.0  # without a beat; and of slow beats
 FADE_BARS = ((0.12, 4), (0.20, 2), (float("inf"), 1))
 METER_BARS = 2
 FADED_DB = -18.0  # below the median: there the next track may begin in a fade-out
-FADE_OUT_S = 6.0  # that a fade-out takes at least
+FADE_OUT_S = 8.0  # that a fade-out takes at least: most chords have died away by then
 FADE_OUT_DB = -20.0  # below the median, at its end
 _RISES_DB = 3.0  # within a fade-out: a last word, a crash
 _LIVE = re.compile(r"\blive\b(?=[^\w]*(?:at|in|from|on|version|session|\)|\]|$|\d))", re.IGNORECASE)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from sfa_engine.mix import wheel
 from sfa_engine.mix.facts import TrackFacts
-from sfa_engine.mix.tempo import nearest
+from sfa_engine.mix.tempo import RATIOS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,6 +30,7 @@ Ints = NDArray[np.int64]
 FREE = 0.04  # tempo apart that one deck takes alone; 82 % of played tracks are changed by less
 TEMPO_UNKNOWN = 0.8
 OCTAVE = 0.3
+MOST_TEMPO = 3.0
 KEY = 1.2
 SIMILARITY = 0.8
 ENERGY = 4.0
@@ -39,27 +40,45 @@ STREAK = 6  # tracks in one key, and not more
 STREAK_COST = 1.0
 
 
-def tempo_cost(one: float | None, other: float | None) -> float:
-    """Return the cost of two tempi, half and double tried."""
-    if not one or not other:
-        return TEMPO_UNKNOWN
-    ratio, factor = nearest(one, other)
-    apart = abs(math.log(factor)) / FREE
-    cost = 0.5 * apart if apart <= 1 else 0.5 + (apart - 1)
-    return min(3.0, cost + (OCTAVE if ratio != 1.0 else 0.0))
+def tempo_costs(bpms: Sequence[float | None]) -> Floats:
+    """Return the cost of each pair of tempi, half and double tried.
+
+    Parameters
+    ----------
+    bpms : sequence of float or None
+        None: not known.
+
+    Returns
+    -------
+    float64[tracks, tracks]
+        0..3.
+    """
+    logs = np.log([bpm or math.nan for bpm in bpms])
+    apart = logs[None] - logs[:, None]
+    ways = np.stack([np.abs(apart - math.log(ratio)) for ratio in RATIOS])
+    octave = np.array([0.0 if ratio == 1.0 else 1.0 for ratio in RATIOS])[:, None, None]
+    steps = ways / FREE
+    costs = np.where(steps <= 1, 0.5 * steps, steps - 0.5) + OCTAVE * octave
+    least: Floats = np.minimum(costs.min(axis=0), MOST_TEMPO)
+    return np.where(np.isnan(apart), TEMPO_UNKNOWN, least)
+
+
+def key_costs(codes: Sequence[str | None]) -> Floats:
+    """Return the cost of each pair of keys, by their Camelot codes: float64[tracks, tracks]."""
+    known = sorted({code for code in codes if code is not None})
+    table = np.array([[wheel.grade(a, b) for b in (*known, None)] for a in (*known, None)])
+    which = [len(known) if code is None else known.index(code) for code in codes]
+    costs: Floats = KEY * (1 - table[np.ix_(which, which)])
+    return costs
 
 
 def pair_costs(tracks: Sequence[TrackFacts]) -> Floats:
     """Return the cost of each pair in sequence: float64[tracks, tracks], row before column."""
-    count = len(tracks)
-    costs = np.zeros((count, count))
-    bpms = [track.bpm for track in tracks]
-    keys = [track.camelot for track in tracks]
-    for i in range(count):
-        for j in range(count):
-            costs[i, j] = tempo_cost(bpms[i], bpms[j])
-            costs[i, j] += KEY * (1 - wheel.grade(keys[i], keys[j]))
-    return costs + SIMILARITY * _unlike_the_middle(tracks)
+    return (
+        tempo_costs([track.bpm for track in tracks])
+        + key_costs([track.camelot for track in tracks])
+        + SIMILARITY * _unlike_the_middle(tracks)
+    )
 
 
 def _unlike_the_middle(tracks: Sequence[TrackFacts]) -> Floats:

@@ -20,7 +20,7 @@ from sfa_engine.mix.facts import TrackFacts
 from sfa_engine.mix.order import Locks, Ordered, order_tracks
 from sfa_engine.mix.settings import MixSettings
 from sfa_engine.mix.timeline import Timeline
-from sfa_engine.mix.transition import Entered, plan_pair, trim_of
+from sfa_engine.mix.transition import ROOM_S, Entered, plan_pair, trim_of
 
 DECKS = (1, 2)
 
@@ -205,11 +205,15 @@ def _joined(
 
 
 def free_s(transition: Transition, into: Timeline) -> float:
-    """Return where the incoming track is at its own tempo again, in seconds of it."""
+    """Return where the incoming track is free to leave, in seconds of it; see `Pair`."""
     if transition.kind != "blend" or transition.in_bar is None or not into.bars:
-        return (transition.in_s or 0.0) + transition.seconds
-    bar = transition.in_bar + transition.bars * transition.ratio + transition.in_glide_bars
-    return float(into.edges_s[min(into.bars, max(0, round(bar) - into.first))])
+        return (transition.in_s or 0.0) + transition.seconds + ROOM_S
+    over = transition.in_bar + transition.bars * transition.ratio
+    places = [
+        float(into.edges_s[min(into.bars, max(0, round(bar) - into.first))])
+        for bar in (over, over + transition.in_glide_bars)
+    ]
+    return max(places[0] + ROOM_S, places[1])
 
 
 def _plan(

@@ -27,6 +27,8 @@ from sfa_engine.mix.timeline import Timeline
 FINALISTS = 6  # whose loudness is looked at
 LOUDNESS_PRICE = 4.0  # points a decibel
 FREE_STEP_DB = 2.0
+HEARD_S = 1.0  # of music that is left out without a word: a last tail, a pick-up
+ROOM_S = 5.0  # after a transition, to clear the deck and load the next track
 MOST_TRIM_DB = (-12.0, 6.0)  # of a track: more gain raises peaks into the limiter
 
 
@@ -39,7 +41,8 @@ class Pair(NamedTuple):
     pitch_st : int
         Semitones that the incoming track is shifted by.
     free_s : float
-        Where the incoming track is at its own tempo again, in seconds of it.
+        Where the incoming track is at its own tempo again, and the other deck is free for the next
+        one, in seconds of it.
     """
 
     transition: Transition
@@ -125,7 +128,7 @@ def plan_pair(
 
 
 def _ended(transition: Transition) -> Pair:
-    return Pair(transition, 0, (transition.in_s or 0.0) + transition.seconds)
+    return Pair(transition, 0, (transition.in_s or 0.0) + transition.seconds + ROOM_S)
 
 
 def _choices(
@@ -206,8 +209,10 @@ def _blended(
         vetoes=dict(sorted(vetoes.items())),
         moves=moves,
     )
-    done = min(into.bars, each.in_bar + each.in_bars + (GLIDE_BARS if glides else 0))
-    return Pair(transition, blend.harmony.shift_st, float(into.edges_s[done]))
+    over = each.in_bar + each.in_bars
+    done = float(into.edges_s[min(into.bars, over + (GLIDE_BARS if glides else 0))])
+    free_s = max(done, float(into.edges_s[over]) + ROOM_S)
+    return Pair(transition, blend.harmony.shift_st, free_s)
 
 
 def _reasons(out: Timeline, into: Timeline, blend: Blend, shape: Shape, first: float) -> list[str]:
@@ -221,6 +226,13 @@ def _reasons(out: Timeline, into: Timeline, blend: Blend, shape: Shape, first: f
     until = places[1] + each.in_bars
     where = f"bar {places[0]}{names[0]} onto bar {places[1]}{names[1]}"
     said = [f"{each.bars} bars: {where}, then bar {until}{names[2]}"]
+    lost = out.sound_s[1] - float(out.edges_s[each.out_bar + each.bars])
+    unheard = begin - into.sound_s[0]
+    if lost > HEARD_S:
+        label = "of the outro " if out.outro_s < out.sound_s[1] - lost + HEARD_S else ""
+        said.append(f"end: {lost:.0f} s {label}are not heard")
+    if unheard > HEARD_S:
+        said.append(f"beginning: {unheard:.0f} s are not heard")
     rates = [100 * (rate - 1) for rate in (meeting.out_rate, meeting.in_rate)]
     octave = {2.0: ", at double tempo", 0.5: ", at half tempo"}.get(meeting.ratio, "")
     said.append(f"tempo: {meeting.bpm:.2f} BPM ({rates[0]:+.1f} %, {rates[1]:+.1f} %{octave})")

@@ -10,7 +10,7 @@ from sfa_engine.errors import Refused
 from sfa_engine.mix import wheel
 from sfa_engine.mix.arc import ARCS, percentiles, shape, targets
 from sfa_engine.mix.facts import TrackFacts
-from sfa_engine.mix.neighbours import Pricing, tempo_cost
+from sfa_engine.mix.neighbours import Pricing, tempo_costs
 from sfa_engine.mix.order import Locks, order_tracks
 from sfa_engine.mix.tempo import meet, nearest
 from sfa_engine.track.key import camelot, shifted
@@ -148,5 +148,8 @@ def test_tracks_that_meet_are_within_the_limit(one, other, limit):
 
 
 def test_half_and_double_tempo_are_near():
-    assert tempo_cost(86.0, 172.0) < tempo_cost(120.0, 130.0)
+    costs = tempo_costs([86.0, 172.0, 120.0, 130.0, None])
+    assert costs[0, 1] < costs[2, 3]
+    assert costs[0, 1] == costs[1, 0]
+    assert costs[4, 0] == costs[0, 4] == 0.8
     assert nearest(172.0, 86.0) == (0.5, 1.0)
