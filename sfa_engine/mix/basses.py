@@ -24,7 +24,7 @@ class Exchange(NamedTuple):
     needed : bool
         Whether both would have sounded at once.
     empty_bars : int
-        Bars in which one of them plays and is not heard, nor the other.
+        Bars in which one of them plays but is muted, and the other does not play.
     """
 
     bar: int

@@ -1,11 +1,11 @@
 """A candidate judged: what is done about voices, keys and basses, what vetoes it, what it costs.
 
-Prices are in points: 1 is a second of music that is not heard.
+Prices are in points: 1 is a second of music that is left out.
 
 =================  ========================================================================
-cut                1 a second of the outgoing track that is not heard, an outro 0.08
-skipped            1 a second of the incoming track that is not heard, an intro 0.4
-length             16 bars if nobody sings, else 8; 2 for twice or half of it, 10 for 4 bars
+cut                1 a second of the outgoing track that is left out, an outro 0.08
+skipped            1 a second of the incoming track that is left out, an intro 0.4
+length             16 bars of instrumentals, else 8; 2 for twice or half of it, 10 for 4 bars
 phrase             4 for an end off the borders of both tracks, 0.5 off the sections
 voices             0.3 a second of a voice that is muted; 3 where it is not known
 bass               2 a bar without one, beyond the first
@@ -36,7 +36,7 @@ from sfa_engine.mix.timeline import INTRO, PHRASE, SECTION, Timeline
 from sfa_engine.mix.voices import Voices, settle_voices
 
 GLIDE_BARS = 16  # that a change of tempo takes, outside a blend: 4 % is 0.25 % a bar
-FREE_SKIP_S = 2.0  # of an intro that nobody misses
+FREE_SKIP_S = 2.0  # of an intro that cost nothing
 FREE_QUIET_S = 4.0  # that an audience takes for a break
 INSTRUMENTAL = 0.05  # share of a blend in which somebody sings, at most
 DRUMS_FIRST_BARS = 8  # in which the drums come in before the rest
@@ -71,7 +71,7 @@ class Blend(NamedTuple):
 
     @property
     def drums_until(self) -> float:
-        """Bar up to which only the drums of the incoming track are heard, by its stems."""
+        """Bar up to which only the drums of the incoming track sound, by its stems."""
         if self.harmony.way == "drums":
             return float(self.each.bars)
         if self.harmony.way == "exchange":

@@ -1,7 +1,7 @@
 """A plan as commands of the desk, each with its time and its place.
 
-The time is that of a mix in which nobody touches anything, for a render; the place is a position of
-the deck that is heard then, for a performance in which somebody may.
+The time is that of a mix without any intervention, for a render; the place is a position of the
+deck that sounds then, for a performance in which the user may intervene.
 
 ::
 
@@ -27,7 +27,7 @@ LEAD_S = 0.5  # before the first track
 PREPARED_S = 2.0  # before a deck starts, it is set up
 CLEARED_S = 0.2  # after a deck has stopped, its controls are put back: fades of 5 ms are over
 LOADED_S = 1.0  # after that, its next track is loaded
-HALF_BAR = 0.5  # before the bar at which a deck is to start, it is told to
+HALF_BAR = 0.5  # from the command that starts a deck to the bar at which it starts
 
 Verb = Literal["load", "set", "ramp", "mark"]
 
@@ -42,7 +42,7 @@ class Command(NamedTuple):
     verb : str
         ``load``, ``set``, ``ramp`` or ``mark``.
     deck : int
-        Deck that is heard, from 1.
+        Deck that sounds, from 1.
     place_s : float
         Its position at that time, in seconds of its track.
     path : str
@@ -224,18 +224,18 @@ class _Before:
         path: str,
         value: Value = 0.0,
         *,
-        heard: int | None = None,
+        sounding: int | None = None,
         when: str | None = None,
         why: str = "",
     ) -> Command:
-        """Return a command, placed on the deck that is heard at its time."""
-        heard = self._heard(time_s) if heard is None else heard
-        place = self.courses[heard].place_at(time_s)
-        deck = self.plan.tracks[heard].deck
+        """Return a command, placed on the deck that sounds at its time."""
+        sounding = self._sounding(time_s) if sounding is None else sounding
+        place = self.courses[sounding].place_at(time_s)
+        deck = self.plan.tracks[sounding].deck
         return Command(time_s, verb, deck, round(place, 4), path, value, when=when, why=why)
 
-    def _heard(self, time_s: float) -> int:
-        """Return which track is heard at a time: that which goes, as long as it is there."""
+    def _sounding(self, time_s: float) -> int:
+        """Return which track sounds at a time: the outgoing one, as long as it does."""
         first = max(0, self.place - 2)
         for place in range(first, self.place + 1):
             if time_s <= self.courses[place].time_s:
@@ -281,7 +281,7 @@ def _transition(each: Transition, before: _Before) -> Iterator[Command]:
     end = out.time_s
     unit_s = (end - start) / each.bars if each.kind == "blend" else 1.0
     ready = before.ready_s
-    # What it is set to before it is heard.
+    # What it is set to before it starts.
     yield before.at(ready, "set", f"{deck}.rate", round(before.course.segments[0].rate, 6))
     for move in each.moves:
         if move.control.startswith("in.") and move.at == 0 and not move.over:
@@ -325,16 +325,16 @@ def _glides(each: Transition, before: _Before, gone: str, deck: str) -> list[Com
         return []
     place, out, into = before.place, before.courses[before.place - 1], before.course
     over = out.time_s + CLEARED_S
-    made = [before.at(over, "set", f"{deck}.sync", "off", heard=place)]
+    made = [before.at(over, "set", f"{deck}.sync", "off", sounding=place)]
     if each.out_glide_bars:
         made += [
-            _glide(before.at(s.time_s, "ramp", f"{gone}.rate", heard=place - 1), s)
+            _glide(before.at(s.time_s, "ramp", f"{gone}.rate", sounding=place - 1), s)
             for s in out.segments
             if abs(s.time_s + s.seconds - before.start_s) < 1e-6
         ]
     if each.in_glide_bars and len(into.segments) > 1:
         back = into.segments[1]
-        ramp = before.at(over + CLEARED_S, "ramp", f"{deck}.rate", heard=place)
+        ramp = before.at(over + CLEARED_S, "ramp", f"{deck}.rate", sounding=place)
         made.append(_glide(ramp, back, late_s=2 * CLEARED_S))
     return made
 

@@ -23,7 +23,7 @@ SURE = 0.5  # confidence from which on a grid can be trusted; below, 15 of 100 a
 SHORT_S = 45.0  # a shorter track has no room for a blend at each end
 LEAST_BARS = 24
 FADE_S, LONGEST_FADE_S = 4.0, 8.0  # without a beat; and of slow beats
-# Bars of a fade by how far the tempi are apart: further, and two tempi are heard beside each other.
+# Bars of a fade by how far the tempi are apart: further apart, they disturb each other.
 FADE_BARS = ((0.12, 4), (0.20, 2), (float("inf"), 1))
 METER_BARS = 2
 FADED_DB = -18.0  # below the median: there the next track may begin in a fade-out

@@ -25,12 +25,12 @@ class Harmony(NamedTuple):
     Parameters
     ----------
     way : str
-        ``fits``: they do. ``apart``: never is pitched material of both heard. ``exchange``: pitched
-        stems are exchanged with the basses. ``drums``: of the incoming track only the drums are
-        heard until the end. ``shift``: the incoming track is shifted. ``short``: they clash for
-        four bars at most.
+        ``fits``: they do. ``apart``: pitched material of both never sounds at once.
+        ``exchange``: pitched stems are exchanged with the basses. ``drums``: of the incoming track
+        only the drums sound until the end. ``shift``: the incoming track is shifted. ``short``:
+        they clash for four bars at most.
     grade : float
-        Of the keys as they are heard, 0.1..1.
+        Of the audible keys, 0.1..1.
     shift_st : int
         Semitones that the incoming track is shifted by, beyond nothing.
     """
@@ -64,13 +64,13 @@ def ways_of_keys(
     Returns
     -------
     list of Harmony
-        Each with its grade as it is heard.
+        Each with the grade of the audible keys.
     """
     code = out.facts.camelot
-    heard = wheel.shifted(code, pitch_st) if code else None
+    audible = wheel.shifted(code, pitch_st) if code else None
     other = into.facts.camelot
-    grade = wheel.grade(heard, other)
-    if grade >= wheel.CLASH or heard is None or other is None:
+    grade = wheel.grade(audible, other)
+    if grade >= wheel.CLASH or audible is None or other is None:
         return [Harmony("fits", grade)]
     bars = np.arange(each.bars)
     one = out.tonal[each.out_bar + bars]
@@ -88,7 +88,7 @@ def ways_of_keys(
             ways.append(Harmony("drums", grade))
     if may_shift:
         for shift in (-1, 1):
-            better = wheel.grade(heard, wheel.shifted(other, shift))
+            better = wheel.grade(audible, wheel.shifted(other, shift))
             if better >= wheel.NEAR:
                 ways.append(Harmony("shift", better, shift))
     if int((one & second).sum()) <= CLASH_BARS:

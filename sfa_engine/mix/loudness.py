@@ -27,7 +27,8 @@ STEP_S = 0.5
 PLATEAU_BARS = 8  # before and after, between whose levels the straight line runs
 MOST_OVER_LINE_DB, MOST_OVER_LOUDER_DB, LEAST_DB = 2.0, 1.5, -3.0
 MARGIN_DB = 0.7  # kept to these: the curves are of whole tracks, and of three seconds
-NO_BASS_DB = -1.0  # K-weighted level of a full mix without its bass
+# K-weighted level of a full mix without its lows, by equaliser and by stems: of two tracks.
+NO_BASS_DB = {False: -2.0, True: -1.5}
 DRUMS_ALONE_DB = -3.0  # of a full mix
 SHORTER_PRICE = 0.4  # for each step of a shorter fade
 TRIM_BARS = 4  # between two places of the trim
@@ -127,7 +128,13 @@ def levels_of(
 
 
 def best_shape(
-    levels: Levels, bars: int, exchange: Exchange, *, drums_until: float, known: bool
+    levels: Levels,
+    bars: int,
+    exchange: Exchange,
+    *,
+    cuts_db: tuple[float, float],
+    drums_until: float,
+    known: bool,
 ) -> Shape:
     """Return the fades and trims that keep a blend most even.
 
@@ -137,8 +144,10 @@ def best_shape(
     bars : int
         Of the blend.
     exchange : Exchange
+    cuts_db : (float, float)
+        Level of both tracks without their lows.
     drums_until : float
-        Bar up to which only drums of the incoming track are heard.
+        Bar up to which only drums of the incoming track sound.
     known : bool
         Whether the loudness of both is known; if not, the longest fades are taken.
     """
@@ -146,17 +155,26 @@ def best_shape(
     falls = _steps((bars - exchange.bar) or min(4, bars))
     if exchange.bar == 0:
         rises = _steps(min(4, bars)) if not exchange.needed else [1, 0]
+    quiet = _Quieter(exchange, cuts_db, drums_until)
     if not known:
-        return _shape(levels, bars, rises[0], falls[0], exchange, drums_until, trimmed=False)
+        return _shape(levels, bars, rises[0], falls[0], quiet, trimmed=False)
     best, least = None, np.inf
     for n, rise in enumerate(rises):
         for m, fall in enumerate(falls):
-            shape = _shape(levels, bars, rise, fall, exchange, drums_until, trimmed=True)
+            shape = _shape(levels, bars, rise, fall, quiet, trimmed=True)
             price = shape.violation_db + SHORTER_PRICE * (n + m)
             if price < least - 1e-9:
                 best, least = shape, price
     assert best is not None
     return best
+
+
+class _Quieter(NamedTuple):
+    """What both tracks lack in a blend; see `best_shape`."""
+
+    exchange: Exchange
+    cuts_db: tuple[float, float]
+    drums_until: float
 
 
 def _steps(longest: int) -> list[int]:
@@ -165,24 +183,18 @@ def _steps(longest: int) -> list[int]:
 
 
 def _shape(
-    levels: Levels,
-    bars: int,
-    rise: int,
-    fall: int,
-    exchange: Exchange,
-    drums_until: float,
-    *,
-    trimmed: bool,
+    levels: Levels, bars: int, rise: int, fall: int, quieter: _Quieter, *, trimmed: bool
 ) -> Shape:
     """Return what fades come to, trimmed where their sum would stand out."""
     bar = levels.bar
     up = np.sin(np.pi / 2 * np.clip(bar / rise, 0, 1)) if rise else np.ones(len(bar))
     late = np.clip((bar - (bars - fall)) / fall, 0, 1) if fall else np.zeros(len(bar))
     down = np.cos(np.pi / 2 * late)
+    exchange, cuts = quieter.exchange, quieter.cuts_db
     if exchange.needed:
-        up = up * np.where(bar < exchange.bar, 10 ** (NO_BASS_DB / 20), 1.0)
-        down = down * np.where(bar >= exchange.bar, 10 ** (NO_BASS_DB / 20), 1.0)
-    up = up * np.where(bar < drums_until, 10 ** (DRUMS_ALONE_DB / 20), 1.0)
+        up = up * np.where(bar < exchange.bar, 10 ** (cuts[1] / 20), 1.0)
+        down = down * np.where(bar >= exchange.bar, 10 ** (cuts[0] / 20), 1.0)
+    up = up * np.where(bar < quieter.drums_until, 10 ** (DRUMS_ALONE_DB / 20), 1.0)
     summed = 10 * np.log10(np.maximum(levels.out * down**2 + levels.into * up**2, 1e-10))
     louder = 10 * np.log10(np.maximum(np.maximum(levels.out, levels.into), 1e-10))
     knots = np.linspace(0, bars, max(1, round(bars / TRIM_BARS)) + 1)
@@ -198,7 +210,7 @@ def _shape(
         for k in range(1, len(knots) - 1):
             near = over[np.abs(bar - knots[k]) <= width]
             trim[k] = -min(MOST_TRIM_DB, float(near.max(initial=0.0)))
-        trim = np.floor(2 * trim + 0.4) / 2 + 0.0  # in steps of 0.5 dB; up to 0.2 is not heard
+        trim = np.floor(2 * trim + 0.4) / 2 + 0.0  # in steps of 0.5 dB; up to 0.2 is inaudible
         summed = summed + np.interp(bar, knots, trim)
     return Shape(
         rise,

@@ -1,6 +1,6 @@
 """How good a rendered transition is, in numbers, from the sound of each deck and stem.
 
-Each deck is given twice: as it is heard in the mix, and at unity, as it would be without a move.
+Each deck is given twice: as it sounds in the mix, and at unity, as it would without a move.
 
 ======================  ==========================================================  ==========
 measure                 what                                                        goal
@@ -57,7 +57,7 @@ class DeckSound(NamedTuple):
 
     Parameters
     ----------
-    heard, unity : float32[frames] or float32[frames, 2]
+    mixed, unity : float32[frames] or float32[frames, 2]
         In the mix, and without its moves.
     drums : float32[frames] or float32[frames, 2], optional
         Stem at unity.
@@ -65,7 +65,7 @@ class DeckSound(NamedTuple):
         Stem in the mix, and without its moves.
     """
 
-    heard: Audio
+    mixed: Audio
     unity: Audio
     drums: Audio | None = None
     vocals: Audio | None = None
@@ -105,9 +105,9 @@ def measure(
     Returns
     -------
     Measures
-        Rounded to what can be heard.
+        Rounded to two decimals.
     """
-    mix = _mono(out.heard) + _mono(into.heard)
+    mix = _mono(out.mixed) + _mono(into.mixed)
     span, hop = (start_s, end_s), SHORT_HOP_S
     times, level = _levels(_weighted(mix), rate, SHORT_S, hop)
     loud = [_levels(_weighted(_mono(d.unity)), rate, SHORT_S, hop)[1] for d in (out, into)]
@@ -159,11 +159,11 @@ def _basses(
     low = butter(4, BASS_HZ, "low", fs=rate, output="sos")
     active, could = [], []
     for deck in (out, into):
-        times, heard = _levels(sosfilt(low, _mono(deck.heard)), rate, BASS_S, BASS_HOP_S)
+        times, mixed = _levels(sosfilt(low, _mono(deck.mixed)), rate, BASS_S, BASS_HOP_S)
         _, unity = _levels(sosfilt(low, _mono(deck.unity)), rate, BASS_S, BASS_HOP_S)
         own = float(np.percentile(unity, 75)) + BASS_DB  # of the bars in which it plays
         inside = (times >= span[0]) & (times <= span[1])
-        active.append((heard > own)[inside])
+        active.append((mixed > own)[inside])
         could.append((unity > own)[inside])
     bars = (span[1] - span[0]) / bar_s
     both = float((active[0] & active[1]).mean()) * bars
@@ -179,10 +179,10 @@ def _voices_s(
     for deck in (out, into):
         if deck.vocals is None or deck.vocals_unity is None:
             return None
-        times, heard = _levels(_mono(deck.vocals), rate, VOICE_S, VOICE_S)
+        times, mixed = _levels(_mono(deck.vocals), rate, VOICE_S, VOICE_S)
         _, unity = _levels(_mono(deck.vocals_unity), rate, VOICE_S, VOICE_S)
         own = float(np.percentile(unity, 95)) + VOICE_DB
-        active.append((heard > max(own, -60.0))[(times >= span[0]) & (times <= span[1])])
+        active.append((mixed > max(own, -60.0))[(times >= span[0]) & (times <= span[1])])
     return round(float(np.count_nonzero(active[0] & active[1])) * VOICE_S, 2)
 
 

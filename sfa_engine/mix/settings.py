@@ -8,7 +8,7 @@ from sfa_engine.errors import Refused
 from sfa_engine.mix.arc import ARCS, Arc
 
 LENGTHS = (16, 8, 32, 4)  # bars of a blend, best first
-MAX_RATE_PCT = 8.0  # beyond it a change of tempo is heard on every kind of music
+MAX_RATE_PCT = 8.0  # beyond it a change of tempo is audible on any music
 
 
 class MixSettings(Struct, frozen=True, forbid_unknown_fields=True):

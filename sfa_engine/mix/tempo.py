@@ -16,7 +16,7 @@ class Meeting(NamedTuple):
     Parameters
     ----------
     bpm : float
-        Tempo of the outgoing track as it is heard.
+        Tempo of the outgoing track at its rate.
     ratio : float
         Beats of the incoming track for each of the outgoing one: 1, 2 or 0.5.
     out_rate, in_rate : float

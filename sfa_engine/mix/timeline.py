@@ -221,12 +221,12 @@ class Timeline:
         levels = np.array(self.facts.loudness)
         if not len(levels):
             return 0.0, length
-        heard = np.flatnonzero(levels > np.median(levels) + SILENT_DB)
-        if not len(heard):
+        loud = np.flatnonzero(levels > np.median(levels) + SILENT_DB)
+        if not len(loud):
             return 0.0, length
-        # A half second whose middle is heard: the sound may begin 0.2 s before it.
-        start = max(0.0, float(heard[0]) / LOUDNESS_HZ)
-        return start, min(length, float(heard[-1] + 1) / LOUDNESS_HZ)
+        # A half second whose middle sounds: the sound may begin 0.2 s before it.
+        start = max(0.0, float(loud[0]) / LOUDNESS_HZ)
+        return start, min(length, float(loud[-1] + 1) / LOUDNESS_HZ)
 
     def _outro(self) -> float:
         sections = self.facts.sections

@@ -18,7 +18,7 @@ from sfa_engine.mix.candidate import Candidate, candidates
 from sfa_engine.mix.document import Transition
 from sfa_engine.mix.facts import TrackFacts
 from sfa_engine.mix.fallback import fade, follow, why_no_blend, why_no_mix
-from sfa_engine.mix.loudness import Shape, best_shape, levels_of
+from sfa_engine.mix.loudness import NO_BASS_DB, Shape, best_shape, levels_of
 from sfa_engine.mix.moves import blend_moves, stem_bass
 from sfa_engine.mix.settings import MixSettings
 from sfa_engine.mix.tempo import Meeting, meet
@@ -27,7 +27,7 @@ from sfa_engine.mix.timeline import Timeline
 FINALISTS = 6  # whose loudness is looked at
 LOUDNESS_PRICE = 4.0  # points a decibel
 FREE_STEP_DB = 2.0
-HEARD_S = 1.0  # of music that is left out without a word: a last tail, a pick-up
+MISSED_S = 1.0  # of music that is left out without a reason: a last tail, a pick-up
 ROOM_S = 5.0  # after a transition, to clear the deck and load the next track
 MOST_TRIM_DB = (-12.0, 6.0)  # of a track: more gain raises peaks into the limiter
 
@@ -159,7 +159,10 @@ def _shaped(
     levels = levels_of(out, into, blend.each, (meeting.out_rate, meeting.in_rate), trims)
     first = drums_first(into, blend, exchange.bar) or blend.drums_until
     known = out.knows_loudness and into.knows_loudness
-    shape = best_shape(levels, blend.each.bars, exchange, drums_until=first, known=known)
+    cuts = NO_BASS_DB[stem_bass(out.facts)], NO_BASS_DB[stem_bass(into.facts)]
+    shape = best_shape(
+        levels, blend.each.bars, exchange, cuts_db=cuts, drums_until=first, known=known
+    )
     if not known:
         return blend, shape
     prices = blend.prices | {
@@ -227,12 +230,12 @@ def _reasons(out: Timeline, into: Timeline, blend: Blend, shape: Shape, first: f
     where = f"bar {places[0]}{names[0]} onto bar {places[1]}{names[1]}"
     said = [f"{each.bars} bars: {where}, then bar {until}{names[2]}"]
     lost = out.sound_s[1] - float(out.edges_s[each.out_bar + each.bars])
-    unheard = begin - into.sound_s[0]
-    if lost > HEARD_S:
-        label = "of the outro " if out.outro_s < out.sound_s[1] - lost + HEARD_S else ""
-        said.append(f"end: {lost:.0f} s {label}are not heard")
-    if unheard > HEARD_S:
-        said.append(f"beginning: {unheard:.0f} s are not heard")
+    skipped = begin - into.sound_s[0]
+    if lost > MISSED_S:
+        label = "of the outro " if out.outro_s < out.sound_s[1] - lost + MISSED_S else ""
+        said.append(f"end: {lost:.0f} s {label}are left out")
+    if skipped > MISSED_S:
+        said.append(f"beginning: {skipped:.0f} s are left out")
     rates = [100 * (rate - 1) for rate in (meeting.out_rate, meeting.in_rate)]
     octave = {2.0: ", at double tempo", 0.5: ", at half tempo"}.get(meeting.ratio, "")
     said.append(f"tempo: {meeting.bpm:.2f} BPM ({rates[0]:+.1f} %, {rates[1]:+.1f} %{octave})")
@@ -266,9 +269,12 @@ def _reasons(out: Timeline, into: Timeline, blend: Blend, shape: Shape, first: f
     if not (out.knows_loudness and into.knows_loudness):
         said.append("loudness: not measured, plain equal power")
     else:
+        change = ""
+        if abs(shape.step_db) > FREE_STEP_DB:
+            change = ": a louder part follows" if shape.step_db > 0 else ": a softer part follows"
         said.append(
             f"loudness: {shape.under_louder_db:+.1f} to {shape.over_louder_db:+.1f} dB of the"
-            f" louder track, {shape.over_line_db:+.1f} over the line, step {shape.step_db:+.1f}"
+            f" louder track, {shape.over_line_db:+.1f} over the line, step {shape.step_db:+.1f}{change}"
         )
         if min(shape.trim_db) < 0:
             said.append(f"trim: {min(shape.trim_db):.1f} dB where both together would stand out")

@@ -31,7 +31,7 @@ class Voices(NamedTuple):
     out_from : float, optional
         Bar of the blend from which the outgoing vocals are muted; None: they are not.
     muted_s : float
-        How much of a voice is not heard.
+        How many seconds of a voice are muted.
     both_sing : bool
         Whether both would have sung.
     """
@@ -141,7 +141,7 @@ def _incoming_muted(span: _Span, silent: float, least: float = 0.0) -> Voices | 
     Parameters
     ----------
     silent : float
-        From when on the outgoing vocals are not heard, in seconds of their track.
+        From when on the outgoing vocals are silent, in seconds of their track.
     least : float
         Bar of the blend before which they are muted in any case.
     """

@@ -9,7 +9,7 @@ further apart                           0.1
 ======================================  =====
 
 The grades are those of the best open automatic mixer that was tested on listeners. What is below
-`CLASH` is heard as out of tune when tonal material of both sounds. Knows no track.
+`CLASH` is out of tune when tonal material of both sounds. Knows no track.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def track(folder, number, bpm):
     sound[beats] = 0.25
     path = write_bundle_arrays(
         folder / f"{number}.sfa",
-        {stem: sound for stem in STEMS},
+        dict.fromkeys(STEMS, sound),
         title=f"Track {number}",
         artist="Clicks",
         bpm=bpm,
