@@ -11,6 +11,7 @@ voices             0.3 a second of a voice that is muted; 3 where it is not know
 bass               2 a bar without one, beyond the first
 key                what `keys.PRICES` says, and 6 times what the grade lacks of 0.9
 tempo              50 a unit of the rate, and 1 for half or double
+bars               4 if it is not sure where the bars of one of them begin
 variable           3 if the tempo of one of them changes
 quiet              1 a second that the incoming track stays quiet for, beyond four
 step               1 a decibel of loudness between before and after, beyond two
@@ -28,7 +29,7 @@ from typing import NamedTuple
 from sfa_engine.mix import wheel
 from sfa_engine.mix.basses import Exchange, settle_basses
 from sfa_engine.mix.candidate import Candidate
-from sfa_engine.mix.facts import DRUMS
+from sfa_engine.mix.facts import DRUMS, SURE
 from sfa_engine.mix.keys import PRICES, Harmony, ways_of_keys
 from sfa_engine.mix.moves import pitched
 from sfa_engine.mix.tempo import Meeting
@@ -173,6 +174,7 @@ def _prices(out: Timeline, into: Timeline, each: Candidate, meeting: Meeting) ->
         + 0.5 * (begins[0] < SECTION),
         "voices": 0.0 if known else 3.0 * (each.bars > 8),
         "tempo": 50 * off + (meeting.ratio != 1.0),
+        "bars": 4.0 * (min(out.facts.bar_confidence, into.facts.bar_confidence) < SURE),
         "variable": 3.0 * (out.facts.variable or into.facts.variable),
         "quiet": max(0.0, into.quiet_s(finish) - FREE_QUIET_S),
     }

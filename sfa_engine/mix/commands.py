@@ -27,6 +27,7 @@ LEAD_S = 0.5  # before the first track
 PREPARED_S = 2.0  # before a deck starts, it is set up
 CLEARED_S = 0.2  # after a deck has stopped, its controls are put back: fades of 5 ms are over
 LOADED_S = 1.0  # after that, its next track is loaded
+OUTSIDE_S = 0.5  # of a track that a transition may be: the last bar may end after the file
 HALF_BAR = 0.5  # from the command that starts a deck to the bar at which it starts
 
 Verb = Literal["load", "set", "ramp", "mark"]
@@ -80,7 +81,9 @@ class Timetable(NamedTuple):
     end_s: float
 
 
-def timetable(plan: Plan, facts: Mapping[int, TrackFacts]) -> Timetable:
+def timetable(
+    plan: Plan, facts: Mapping[int, TrackFacts], *, begin_s: float | None = None
+) -> Timetable:
     """Return the commands of a plan.
 
     Parameters
@@ -88,6 +91,8 @@ def timetable(plan: Plan, facts: Mapping[int, TrackFacts]) -> Timetable:
     plan : Plan
     facts : mapping of int to TrackFacts
         Of all its tracks.
+    begin_s : float, optional
+        Place at which the first track begins; without it, where its sound does.
 
     Raises
     ------
@@ -95,8 +100,8 @@ def timetable(plan: Plan, facts: Mapping[int, TrackFacts]) -> Timetable:
         The facts or the length of a track are not known, or a transition lies outside a track, or
         before the one before it is over.
     """
-    lines = [_timeline(track, facts) for track in plan.tracks]
-    courses = list(_courses(plan, lines))
+    lines = [timeline_of(track, facts) for track in plan.tracks]
+    courses = list(_courses(plan, lines, begin_s))
     made: list[Command] = []
     for place, track in enumerate(plan.tracks):
         before = _Before(plan, courses, lines, place)
@@ -107,7 +112,8 @@ def timetable(plan: Plan, facts: Mapping[int, TrackFacts]) -> Timetable:
     return Timetable(tuple(made), courses[-1].time_s if courses else 0.0)
 
 
-def _timeline(track: PlannedTrack, facts: Mapping[int, TrackFacts]) -> Timeline:
+def timeline_of(track: PlannedTrack, facts: Mapping[int, TrackFacts]) -> Timeline:
+    """Return a track of a plan in bars; Refused if nothing is known of it."""
     if track.id not in facts or not facts[track.id].length_s:
         raise Refused(f"{track.name}: nothing is known of it", "plan the mix again without it")
     return Timeline(facts[track.id])
@@ -122,7 +128,7 @@ def bar_s(line: Timeline, bar: float) -> float:
     return float(facts.grid.frame_of(beat, facts.rate)) / facts.rate
 
 
-class _Ends(NamedTuple):
+class Ends(NamedTuple):
     """Where a transition begins and ends in both tracks, in seconds of each."""
 
     out_s: float
@@ -131,11 +137,12 @@ class _Ends(NamedTuple):
     in_end_s: float
 
 
-def _ends(each: Transition, out: Timeline, into: Timeline) -> _Ends:
+def ends_of(each: Transition, out: Timeline, into: Timeline) -> Ends:
+    """Return where a transition begins and ends in both tracks."""
     if each.kind == "blend":
         assert each.out_bar is not None
         assert each.in_bar is not None
-        return _Ends(
+        return Ends(
             bar_s(out, each.out_bar),
             bar_s(out, each.out_bar + each.bars),
             bar_s(into, each.in_bar),
@@ -143,12 +150,14 @@ def _ends(each: Transition, out: Timeline, into: Timeline) -> _Ends:
         )
     start = out.facts.length_s if each.out_s is None else each.out_s
     begin = each.in_s or 0.0
-    return _Ends(start, start + each.seconds, begin, begin + each.seconds)
+    return Ends(start, start + each.seconds, begin, begin + each.seconds)
 
 
-def _courses(plan: Plan, lines: list[Timeline]) -> Iterator[Course]:
+def _courses(plan: Plan, lines: list[Timeline], begin_s: float | None) -> Iterator[Course]:
     """Yield the course of each track."""
-    course = Course(lines[0].sound_s[0], LEAD_S) if lines else None
+    course = None
+    if lines:
+        course = Course(lines[0].sound_s[0] if begin_s is None else begin_s, LEAD_S)
     for place, line in enumerate(lines):
         assert course is not None
         if place == len(lines) - 1:
@@ -156,8 +165,8 @@ def _courses(plan: Plan, lines: list[Timeline]) -> Iterator[Course]:
             yield course
             return
         each, into = plan.transitions[place], lines[place + 1]
-        ends = _ends(each, line, into)
-        _check(ends, line, into, course if place else None, plan.transitions[place - 1])
+        ends = ends_of(each, line, into)
+        _check(ends, line, into, course)
         if ends.out_s < course.place_s:
             course.cut(ends.out_s)
         if each.out_glide_bars and each.out_bar is not None:
@@ -181,25 +190,23 @@ def _courses(plan: Plan, lines: list[Timeline]) -> Iterator[Course]:
             course.run(bar_s(into, bar), course.rate, 1.0)
 
 
-def _check(
-    ends: _Ends, line: Timeline, into: Timeline, course: Course | None, before: Transition
-) -> None:
+def _check(ends: Ends, line: Timeline, into: Timeline, course: Course) -> None:
     """Raise Refused if a transition lies outside a track, or in the one before it."""
-    for place, owner in ((ends.out_end_s, line), (ends.in_end_s, into)):
-        if place > owner.facts.length_s + 0.5:
-            raise Refused(
-                f"{owner.facts.name}: a transition ends at {place:.1f} s of it,"
-                f" after its end at {owner.facts.length_s:.1f} s",
-                "plan the transition again, or correct its bars",
-            )
-    if course is not None and course.segments and before.kind == "blend":
-        over = course.segments[0].until_s
-        if ends.out_s < over - 0.05:
-            raise Refused(
-                f"{line.facts.name}: leaves at {ends.out_s:.1f} s of it, before it has come in at"
-                f" {over:.1f} s",
-                "plan the transition again, or correct its bars",
-            )
+    hint = "plan the transition again, or correct it"
+    for begin, end, owner in (
+        (ends.out_s, ends.out_end_s, line),
+        (ends.in_s, ends.in_end_s, into),
+    ):
+        name, length = owner.facts.name, owner.facts.length_s
+        if end > length + OUTSIDE_S:
+            said = f"ends at {end:.1f} s of it, after its end at {length:.1f} s"
+            raise Refused(f"{name}: a transition {said}", hint)
+        if begin < -OUTSIDE_S:
+            raise Refused(f"{name}: a transition begins at {begin:.1f} s of it", hint)
+    over = course.segments[0].until_s if course.segments else course.begin_s
+    if ends.out_s < over - OUTSIDE_S:
+        said = f"leaves at {ends.out_s:.1f} s of it, before it has come in at {over:.1f} s"
+        raise Refused(f"{line.facts.name}: {said}", hint)
 
 
 class _Before:
@@ -211,7 +218,7 @@ class _Before:
         self.plan, self.courses, self.lines, self.place = plan, courses, lines, place
         self.deck = plan.tracks[place].deck
         self.course = courses[place]
-        self.start_s = self.course.segments[0].time_s if self.course.segments else LEAD_S
+        self.start_s = self.course.start_s
         self.loaded_s = 0.0
         if place > 1:  # when the deck is free again
             self.loaded_s = min(courses[place - 2].time_s + CLEARED_S + LOADED_S, self.start_s)
@@ -258,7 +265,7 @@ def _track(track: PlannedTrack, before: _Before) -> Iterator[Command]:
             for other in (1, 2):
                 yield before.at(0.0, "set", f"deck{other}.{path}", value)
     yield before.at(before.loaded_s, "load", deck, float(track.id), why=track.name)
-    yield before.at(ready, "set", f"{deck}.position", round(before.course.segments[0].place_s, 6))
+    yield before.at(ready, "set", f"{deck}.position", round(before.course.begin_s, 6))
     yield before.at(ready, "set", f"{deck}.trim", track.trim_db)
     yield before.at(ready, "set", f"{deck}.pitch", float(track.pitch_st))
     if place == 0:
@@ -282,7 +289,7 @@ def _transition(each: Transition, before: _Before) -> Iterator[Command]:
     unit_s = (end - start) / each.bars if each.kind == "blend" else 1.0
     ready = before.ready_s
     # What it is set to before it starts.
-    yield before.at(ready, "set", f"{deck}.rate", round(before.course.segments[0].rate, 6))
+    yield before.at(ready, "set", f"{deck}.rate", round(before.course.first_rate, 6))
     for move in each.moves:
         if move.control.startswith("in.") and move.at == 0 and not move.over:
             yield before.at(ready, "set", _path(move, gone, deck), move.value, why=move.why)

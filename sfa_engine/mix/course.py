@@ -37,28 +37,39 @@ class Course:
     ----------
     place_s, time_s : float
         Where it begins, and when.
+
+    Attributes
+    ----------
+    begin_s, start_s : float
+        The same.
+    segments : list of Segment
     """
 
     def __init__(self, place_s: float, time_s: float) -> None:
-        self._place_s, self._time_s = place_s, time_s
+        self.begin_s, self.start_s = place_s, time_s
         self.segments: list[Segment] = []
 
     @property
     def place_s(self) -> float:
         """Where it has come to."""
-        return self.segments[-1].until_s if self.segments else self._place_s
+        return self.segments[-1].until_s if self.segments else self.begin_s
 
     @property
     def time_s(self) -> float:
         """When it has come there."""
         if not self.segments:
-            return self._time_s
+            return self.start_s
         return self.segments[-1].time_s + self.segments[-1].seconds
 
     @property
     def rate(self) -> float:
         """How fast it runs there."""
         return self.segments[-1].until_rate if self.segments else 1.0
+
+    @property
+    def first_rate(self) -> float:
+        """How fast it runs at its beginning."""
+        return self.segments[0].rate if self.segments else 1.0
 
     def run(self, until_s: float, rate: float, until_rate: float | None = None) -> None:
         """Go on to a place; one that lies before is left out."""

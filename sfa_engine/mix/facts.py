@@ -28,7 +28,8 @@ from sfa_engine.track.media import RATE, WHOLE
 Floats = NDArray[np.float64]
 
 LOUDNESS_HZ = 2.0
-SURE = 1.0  # confidence of a grid that was corrected by hand
+SURE = 0.5  # confidence from which on a grid can be trusted; below, 15 of 100 are wrong
+BY_HAND = 1.0  # confidence of a grid that the user corrected
 QUIET_DB = -99.0  # of a bar in which nothing sounds
 DRUMS, BASS, VOCALS = "drums", "bass", "vocals"
 TONAL = ("vocals", "bass", "other", "guitar", "piano")  # stems that have pitches
@@ -68,6 +69,8 @@ class TrackFacts(Struct, frozen=True, forbid_unknown_fields=True):
     rate : int
     confidence : float
         Of the grid, 0..1; 1 if it was corrected by hand.
+    bar_confidence : float
+        The same of where its bars begin.
     bpm : float, optional
         Average tempo.
     variable : bool
@@ -108,6 +111,7 @@ class TrackFacts(Struct, frozen=True, forbid_unknown_fields=True):
     grid: Grid | None = None
     rate: int = RATE
     confidence: float = 0.0
+    bar_confidence: float = 1.0
     bpm: float | None = None
     variable: bool = False
     camelot: str | None = None
@@ -186,7 +190,8 @@ def facts_of(
         Of the bundle.
     sections : sequence of (start_s, end_s, label)
     features : mapping, optional
-        Of the analysis: ``vocals_s``, ``waveform`` and ``loudness_short_lufs`` are used.
+        Of the analysis: ``confidences``, ``vocals_s``, ``waveform`` and ``loudness_short_lufs`` are
+        used.
     stems : sequence of str
         Separated stems.
     curves : mapping of str to (float[rows, columns], float), optional
@@ -221,7 +226,8 @@ def facts_of(
         length_s=length,
         grid=grid,
         rate=rate,
-        confidence=SURE if by_hand and grid is not None else (_finite(confidence) or 0.0),
+        confidence=BY_HAND if by_hand and grid is not None else (_finite(confidence) or 0.0),
+        bar_confidence=BY_HAND if by_hand else _bar_confidence(known),
         bpm=_finite(bpm) or (grid.bpm if grid is not None else None),
         variable=variable,
         camelot=code,
@@ -353,6 +359,12 @@ def _spans(found: Any) -> tuple[tuple[float, float], ...] | None:
         else:
             spans.append((start, end))
     return tuple(spans)
+
+
+def _bar_confidence(features: Mapping[str, Any]) -> float:
+    """Return how sure the bars are; an older analysis does not say."""
+    found = _finite((features.get("confidences") or {}).get("bar"))
+    return BY_HAND if found is None else found
 
 
 def _finite(value: float | None) -> float | None:

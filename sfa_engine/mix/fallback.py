@@ -13,13 +13,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from sfa_engine.mix.document import Transition
-from sfa_engine.mix.facts import LOUDNESS_HZ, TrackFacts
+from sfa_engine.mix.facts import LOUDNESS_HZ, SURE, TrackFacts
 from sfa_engine.mix.moves import fade_moves
 from sfa_engine.mix.tempo import meet, nearest
 from sfa_engine.mix.timeline import Timeline
 from sfa_engine.mix.voices import BOTH_S, CUT_S
 
-SURE = 0.5  # confidence from which on a grid can be trusted; below, 15 of 100 are wrong
 SHORT_S = 45.0  # a shorter track has no room for a blend at each end
 LEAST_BARS = 24
 FADE_S, LONGEST_FADE_S = 4.0, 8.0  # without a beat; and of slow beats

@@ -118,7 +118,7 @@ def _entry_line(text: str, line: int, entry: int) -> int:
 def _invalid(text: str, message: str) -> Refused:
     """Return the error for a value of the wrong type, or an unknown key."""
     said, _, path = message.partition(" - at `$")
-    path = path.rstrip("`").lstrip(".")
+    path = path.rstrip("`").lstrip(".").replace("[...]", "")
     unknown = re.search(r"unknown field `(.*)`", said)
     if unknown:
         kind = _kind(path)

@@ -11,23 +11,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sfa_engine.mix.blend import GLIDE_BARS, Blend, drums_first, judge
-from sfa_engine.mix.candidate import Candidate, candidates
+from sfa_engine.mix.candidate import candidates
 from sfa_engine.mix.document import Transition
 from sfa_engine.mix.facts import TrackFacts
 from sfa_engine.mix.fallback import fade, follow, why_no_blend, why_no_mix
 from sfa_engine.mix.loudness import NO_BASS_DB, Shape, best_shape, levels_of
 from sfa_engine.mix.moves import blend_moves, stem_bass
+from sfa_engine.mix.reasons import FREE_STEP_DB, blend_reasons
 from sfa_engine.mix.settings import MixSettings
-from sfa_engine.mix.tempo import Meeting, meet
+from sfa_engine.mix.tempo import meet
 from sfa_engine.mix.timeline import Timeline
 
 FINALISTS = 6  # whose loudness is looked at
 LOUDNESS_PRICE = 4.0  # points a decibel
-FREE_STEP_DB = 2.0
-MISSED_S = 1.0  # of music that is left out without a reason: a last tail, a pick-up
 ROOM_S = 5.0  # after a transition, to clear the deck and load the next track
 MOST_TRIM_DB = (-12.0, 6.0)  # of a track: more gain raises peaks into the limiter
 
@@ -100,9 +100,41 @@ def plan_pair(
         return _ended(follow(out, into, reason))
     if reason := why_no_blend(out, into, settings.rate_pct / 100):
         return _ended(fade(out, into, reason, entered.free_s))
+    blends, vetoes = _judged(out, into, settings, entered)
+    if not blends:
+        causes = ", ".join(f"{name} ({count})" for name, count in vetoes.most_common())
+        reason = f"no blend: {causes}" if causes else "no blend: no phrase is long enough"
+        return _ended(fade(out, into, reason, entered.free_s, vetoes))
+    blends.sort(key=lambda blend: (blend.price, blend.each))
+    trims = trim_of(out.facts, settings.lufs), trim_of(into.facts, settings.lufs)
+    shaped = [_shaped(out, into, blend, trims) for blend in blends[:FINALISTS]]
+    blend, shape = min(shaped, key=lambda pair: (pair[0].price, pair[0].each))
+    return _blended(out, into, blend, shape, trims, vetoes)
+
+
+def _ended(transition: Transition) -> Pair:
+    return Pair(transition, 0, (transition.in_s or 0.0) + transition.seconds + ROOM_S)
+
+
+def _judged(
+    out: Timeline, into: Timeline, settings: MixSettings, entered: Entered
+) -> tuple[list[Blend], Counter[str]]:
+    """Return the blends that nothing vetoes, and how many others there were, by their vetoes."""
+    limit = settings.rate_pct / 100
+    usual = meet(out.facts.bpm or 120.0, into.facts.bpm or 120.0, limit)
+    ratio = usual.ratio if usual else 1.0
+    from_bar = glide_from = out.index_at(entered.free_s)
+    if out.edges_s[from_bar] < entered.free_s - 0.05:
+        from_bar += 1
     vetoes: Counter[str] = Counter()
     blends: list[Blend] = []
-    for each, meeting in _choices(out, into, settings, entered):
+    for each in candidates(out, into, ratio, from_bar):
+        # The tempo there: of a track that changes it, another than its average.
+        bpms = out.bpm_at(each.out_bar, each.bars), into.bpm_at(each.in_bar, each.in_bars)
+        meeting = meet(*bpms, limit)
+        if meeting is None or meeting.ratio != ratio:
+            vetoes["tempo"] += 1
+            continue
         judged = judge(
             out,
             into,
@@ -110,45 +142,13 @@ def plan_pair(
             meeting,
             pitch_st=entered.pitch_st,
             may_shift=settings.shift_key,
-            glide_from=out.index_at(entered.free_s) if out.bars else 0,
+            glide_from=glide_from,
         )
         if isinstance(judged, str):
             vetoes[judged] += 1
         else:
             blends.append(judged)
-    if not blends:
-        causes = ", ".join(f"{name} ({count})" for name, count in vetoes.most_common())
-        reason = f"no blend: {causes}" if causes else "no blend: no phrase is long enough"
-        return _ended(fade(out, into, reason, entered.free_s, dict(vetoes)))
-    blends.sort(key=lambda blend: (blend.price, blend.each))
-    trims = trim_of(out.facts, settings.lufs), trim_of(into.facts, settings.lufs)
-    shaped = [_shaped(out, into, blend, trims) for blend in blends[:FINALISTS]]
-    blend, shape = min(shaped, key=lambda pair: (pair[0].price, pair[0].each))
-    return _blended(out, into, blend, shape, trims, dict(vetoes))
-
-
-def _ended(transition: Transition) -> Pair:
-    return Pair(transition, 0, (transition.in_s or 0.0) + transition.seconds + ROOM_S)
-
-
-def _choices(
-    out: Timeline, into: Timeline, settings: MixSettings, entered: Entered
-) -> list[tuple[Candidate, Meeting]]:
-    """Return the candidates, each with the tempo at which its tracks meet."""
-    limit = settings.rate_pct / 100
-    usual = meet(out.facts.bpm or 120.0, into.facts.bpm or 120.0, limit)
-    ratio = usual.ratio if usual else 1.0
-    from_bar = out.index_at(entered.free_s)
-    if out.edges_s[from_bar] < entered.free_s - 0.05:
-        from_bar += 1
-    found = []
-    for each in candidates(out, into, ratio, from_bar):
-        meeting = meet(
-            out.bpm_at(each.out_bar, each.bars), into.bpm_at(each.in_bar, each.in_bars), limit
-        )
-        if meeting is not None and meeting.ratio == ratio:
-            found.append((each, meeting))
-    return found
+    return blends, vetoes
 
 
 def _shaped(
@@ -178,7 +178,7 @@ def _blended(
     blend: Blend,
     shape: Shape,
     trims: tuple[float, float],
-    vetoes: dict[str, int],
+    vetoes: Mapping[str, int],
 ) -> Pair:
     """Return the transition of the blend that was chosen."""
     each, meeting = blend.each, blend.meeting
@@ -194,7 +194,7 @@ def _blended(
         drums_until=first,
         trims_db=trims,
     )
-    glides = meeting.in_rate != 1.0
+    glides = round(meeting.in_rate, 6) != 1.0
     transition = Transition(
         out=out.facts.id,
         into=into.facts.id,
@@ -207,7 +207,7 @@ def _blended(
         in_rate=round(meeting.in_rate, 6),
         out_glide_bars=GLIDE_BARS if meeting.out_rate != 1.0 else 0,
         in_glide_bars=GLIDE_BARS if glides else 0,
-        why=tuple(_reasons(out, into, blend, shape, first)),
+        why=blend_reasons(out, into, blend, shape, first),
         prices=dict(sorted(blend.prices.items())),
         vetoes=dict(sorted(vetoes.items())),
         moves=moves,
@@ -216,66 +216,3 @@ def _blended(
     done = float(into.edges_s[min(into.bars, over + (GLIDE_BARS if glides else 0))])
     free_s = max(done, float(into.edges_s[over]) + ROOM_S)
     return Pair(transition, blend.harmony.shift_st, free_s)
-
-
-def _reasons(out: Timeline, into: Timeline, blend: Blend, shape: Shape, first: float) -> list[str]:
-    """Return the decisions of a blend, each with its reason."""
-    each, meeting, harmony = blend.each, blend.meeting, blend.harmony
-    start, begin = float(out.edges_s[each.out_bar]), float(into.edges_s[each.in_bar])
-    finish = float(into.edges_s[each.in_bar + each.in_bars])
-    labels = [out.label_at(start), into.label_at(begin), into.label_at(finish)]
-    names = [f" ({label})" if label else "" for label in labels]
-    places = each.out_bar + out.first, each.in_bar + into.first
-    until = places[1] + each.in_bars
-    where = f"bar {places[0]}{names[0]} onto bar {places[1]}{names[1]}"
-    said = [f"{each.bars} bars: {where}, then bar {until}{names[2]}"]
-    lost = out.sound_s[1] - float(out.edges_s[each.out_bar + each.bars])
-    skipped = begin - into.sound_s[0]
-    if lost > MISSED_S:
-        label = "of the outro " if out.outro_s < out.sound_s[1] - lost + MISSED_S else ""
-        said.append(f"end: {lost:.0f} s {label}are left out")
-    if skipped > MISSED_S:
-        said.append(f"beginning: {skipped:.0f} s are left out")
-    rates = [100 * (rate - 1) for rate in (meeting.out_rate, meeting.in_rate)]
-    octave = {2.0: ", at double tempo", 0.5: ", at half tempo"}.get(meeting.ratio, "")
-    said.append(f"tempo: {meeting.bpm:.2f} BPM ({rates[0]:+.1f} %, {rates[1]:+.1f} %{octave})")
-    said.append(
-        {
-            "fits": f"keys: {out.facts.camelot or '?'} and {into.facts.camelot or '?'}"
-            f" (grade {harmony.grade:.2f})",
-            "apart": "keys: they clash, but never sound together",
-            "exchange": f"keys: they clash, pitched stems change at bar {blend.exchange.bar}",
-            "drums": "keys: they clash, drums alone until the end",
-            "shift": f"keys: shifted by {harmony.shift_st:+d} semitone (grade {harmony.grade:.2f})",
-            "short": "keys: they clash for four bars at most",
-        }[harmony.way]
-    )
-    if not (out.knows_bass and into.knows_bass):
-        said.append("bass: not measured, taken as always playing")
-    if blend.exchange.needed:
-        how = "stems" if stem_bass(out.facts) and stem_bass(into.facts) else "equaliser"
-        said.append(f"bass: exchanged at bar {blend.exchange.bar}, by {how}")
-    else:
-        said.append("bass: never two at once")
-    if first:
-        said.append(f"drums: alone for {first:g} bars")
-    voices = blend.voices
-    if voices.in_until:
-        said.append(f"voices: incoming muted until bar {voices.in_until:g}")
-    if voices.out_from is not None:
-        said.append(f"voices: outgoing muted from bar {voices.out_from:g}")
-    if not (out.knows_vocals and into.knows_vocals):
-        said.append("voices: not known without stems")
-    if not (out.knows_loudness and into.knows_loudness):
-        said.append("loudness: not measured, plain equal power")
-    else:
-        change = ""
-        if abs(shape.step_db) > FREE_STEP_DB:
-            change = ": a louder part follows" if shape.step_db > 0 else ": a softer part follows"
-        said.append(
-            f"loudness: {shape.under_louder_db:+.1f} to {shape.over_louder_db:+.1f} dB of the"
-            f" louder track, {shape.over_line_db:+.1f} over the line, step {shape.step_db:+.1f}{change}"
-        )
-        if min(shape.trim_db) < 0:
-            said.append(f"trim: {min(shape.trim_db):.1f} dB where both together would stand out")
-    return said

@@ -86,6 +86,8 @@ def settle_voices(
     if not (both or cut_end or cut_start):
         return Voices()
     ways = []
+    if cut_end and cut_start and (way := _forced(span, 0.0, None)) is not None:
+        ways.append(way)
     if not cut_end and (way := _incoming_muted(span, end)) is not None:
         ways.append(way)
     if not cut_start and (way := _outgoing_muted(span, float(each.bars))) is not None:
@@ -119,18 +121,15 @@ class _Span(NamedTuple):
 
 
 def _forced(span: _Span, in_least: float, out_most: float | None) -> Voices | None:
-    """Return the way to mute both around an exchange of all pitched stems, or None."""
-    out_from, silent, muted = None, span.end, 0.0
-    if out_most is not None:
-        silent = span.start + out_most * span.per_bar
-        if out_most < span.each.bars and span.out.sung_s(silent, span.end) > 0:
-            way = _outgoing_muted(span, out_most)
-            if way is None or way.out_from is None:
-                return None
-            out_from, muted = way.out_from, way.muted_s
-            silent = span.start + out_from * span.per_bar
-    elif span.out.phrase_left_s(span.end) > CUT_S:
-        return None
+    """Return the way to mute both, one after the other, or None."""
+    latest = float(span.each.bars) if out_most is None else out_most
+    out_from, silent, muted = None, span.start + latest * span.per_bar, 0.0
+    if span.out.sung_s(silent, span.end) > 0 or span.out.phrase_left_s(span.end) > CUT_S:
+        way = _outgoing_muted(span, latest)
+        if way is None or way.out_from is None:
+            return None
+        out_from, muted = way.out_from, way.muted_s
+        silent = span.start + out_from * span.per_bar
     way = _incoming_muted(span, silent, in_least)
     return None if way is None else way._replace(out_from=out_from, muted_s=way.muted_s + muted)
 

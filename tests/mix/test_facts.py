@@ -65,6 +65,12 @@ def test_a_grid_by_hand_is_sure():
     assert facts_of(1, grid=GRID, confidence=float("nan")).confidence == 0.0
 
 
+def test_an_analysis_says_how_sure_its_bars_are():
+    assert facts_of(1, features={"confidences": {"bar": 0.3}}).bar_confidence == 0.3
+    assert facts_of(1, features={"confidences": {"bar": 0.3}}, by_hand=True).bar_confidence == 1.0
+    assert facts_of(1, features={}).bar_confidence == 1.0
+
+
 def test_bars_begin_at_the_first_downbeat_and_end_with_the_last_whole_one():
     edges, first = bar_edges_s(Grid((Anchor(-480.0, 0.0),), 120.0), 48_000, 10.0)
     assert (first, len(edges)) == (0, 6)  # a downbeat at -10 ms is the start

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from sfa_engine.desk import find
 from sfa_engine.errors import Refused
+from sfa_engine.mix.audition import audition
 from sfa_engine.mix.commands import bar_s, timetable
 from sfa_engine.mix.course import Course
 from sfa_engine.mix.mix_script import mix_script, power_db
@@ -128,6 +129,9 @@ def test_a_blend_beyond_the_end_of_a_track_is_refused(plan):
     with pytest.raises(Refused, match="after its end"):
         timetable(replace(plan, transitions=(late, *plan.transitions[1:])), FACTS)
     early = replace(plan.transitions[1], out_bar=2.0)
+    before = replace(plan.transitions[0], out_bar=-50.0)
+    with pytest.raises(Refused, match="begins at -"):
+        timetable(replace(plan, transitions=(before, *plan.transitions[1:])), FACTS)
     with pytest.raises(Refused, match="before it has come in"):
         timetable(
             replace(plan, transitions=(plan.transitions[0], early, plan.transitions[2])), FACTS
@@ -137,3 +141,30 @@ def test_a_blend_beyond_the_end_of_a_track_is_refused(plan):
 def test_a_track_of_which_nothing_is_known_is_refused(plan):
     with pytest.raises(Refused, match="nothing is known"):
         timetable(plan, {1: FACTS[1]})
+
+
+def test_a_transition_can_be_auditioned_by_itself(plan):
+    table, start_s, end_s, bar = audition(plan, FACTS, 1, bars=8)
+    each, out = plan.transitions[1], FACTS[plan.tracks[1].id]
+    before = max(8, each.out_glide_bars) * 4 * 60 / out.bpm
+    assert start_s == pytest.approx(0.5 + before, rel=0.03)
+    assert end_s - start_s == pytest.approx(each.bars * bar)
+    assert table.end_s == pytest.approx(end_s + 8 * bar, rel=0.05)
+    loads = [c.value for c in table.commands if c.verb == "load"]
+    assert loads == [plan.tracks[1].id, plan.tracks[2].id]
+    script = parse_script(mix_script(table, BUNDLES))
+    assert script.end_s < 90
+    with pytest.raises(Refused, match="transition 9"):
+        audition(plan, FACTS, 8)
+
+
+def test_fades_and_follows_can_be_auditioned():
+    chance = random.Random(4)
+    tracks = [any_track(chance, number) for number in range(1, 16)]
+    tracks = [track for track in tracks if track.length_s]
+    plan = plan_mix(tracks)
+    for place, each in enumerate(plan.transitions):
+        table, start_s, end_s, bar = audition(plan, {t.id: t for t in tracks}, place)
+        assert 0 < start_s <= end_s < table.end_s
+        assert bar > 0
+        assert each.kind == "blend" or end_s - start_s < 30

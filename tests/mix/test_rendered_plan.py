@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sfa_engine.library.bundle import write_bundle_arrays
-from sfa_engine.mix.commands import timetable
+from sfa_engine.mix.audition import audition
 from sfa_engine.mix.facts import facts_of
 from sfa_engine.mix.mix_script import mix_script
 from sfa_engine.mix.plan import plan_mix
@@ -50,9 +50,7 @@ def test_a_blend_that_is_rendered_is_on_the_bar_and_returns_to_its_own_tempo(tmp
     blend = plan.transitions[0]
     assert blend.kind == "blend"
     assert 1 < blend.out_rate < 1.04
-    table = timetable(plan, facts)
-    start_s = [c.time_s for c in table.commands if c.verb == "mark"][1]
-    end_s = next(c.time_s for c in table.commands if c[4:6] == ("deck1.play", "off"))
+    table, start_s, end_s, _ = audition(plan, facts, 0, bars=24)
     text = mix_script(table, {number: path for number, (_, path) in enumerate(made, 1)})
     seen = []
 

@@ -133,14 +133,25 @@ def test_any_pair_has_a_plan_that_breaks_no_rule(seed):
         assert transition.in_s + transition.seconds <= into.length_s
 
 
+def is_on_borders(out, into, each):
+    """Return whether a blend begins on borders of both tracks and ends on one of either."""
+    ends = out.border[each.out_bar + each.bars], into.border[each.in_bar + each.in_bars]
+    begins = out.border[each.out_bar], into.border[each.in_bar]
+    return min(begins) >= PHRASE and max(ends) >= PHRASE
+
+
 def test_most_pairs_of_like_tempo_are_blended_for_eight_or_sixteen_bars():
-    chance, kinds = random.Random(3), Counter()
+    chance, kinds, borders = random.Random(3), Counter(), []
     while sum(kinds.values()) < 40:
         out = made_track(1, bpm=chance.uniform(118, 132), seed=chance.randrange(1 << 30))
         into = made_track(2, bpm=chance.uniform(118, 132), seed=chance.randrange(1 << 30))
         if abs(nearest(out.bpm, into.bpm)[1] - 1) <= 0.06:
-            kinds[plan_pair(out, into).transition.bars] += 1
+            transition = plan_pair(out, into).transition
+            kinds[transition.bars] += 1
+            if transition.bars:
+                borders.append(is_on_borders(*window(transition, out, into)))
     assert kinds[8] + kinds[16] >= 28
+    assert sum(borders) >= 0.95 * len(borders)
 
 
 def test_a_blend_lies_on_phrases_and_plays_the_outro_onto_the_intro():
@@ -218,6 +229,29 @@ def test_tempi_within_the_limit_of_both_meet_in_the_middle():
     assert transition.kind == "blend"
     assert transition.out_rate == pytest.approx(1.06**0.5, abs=1e-4)
     assert transition.out_glide_bars >= 16
+
+
+def test_what_is_not_sure_has_a_price_and_a_reason():
+    sure = plan_pair(made_track(1), made_track(2, seed=4)).transition
+    into = made_track(2, seed=4, bar_confidence=0.2, variable=True)
+    transition = plan_pair(made_track(1), into).transition
+    assert (transition.out_bar, transition.bars) == (sure.out_bar, sure.bars)
+    assert transition.prices["bars"] == 4
+    assert transition.prices["variable"] == 3
+    assert any("bars may not" in why for why in transition.why)
+
+
+def test_a_line_that_is_cut_at_both_ends_is_muted_in_both_tracks():
+    out, into = bassy(1), bassy(2)
+    length = out.length_s
+    # Both sing through all places where a blend may begin or end, but for short gaps.
+    out = replace(out, vocals_s=((100.0, length - 20.3), (length - 20.0, length)))
+    into = replace(into, vocals_s=((0.0, 20.0), (20.5, 60.0)))
+    transition = plan_pair(out, into).transition
+    if transition.kind == "blend":
+        both, cut_end, cut_start = both_voices_s(transition, out, into)
+        assert both <= BOTH_S + 0.15
+        assert max(cut_end, cut_start) <= CUT_S + 1e-6
 
 
 def test_half_the_tempo_is_blended():
