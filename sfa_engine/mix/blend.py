@@ -124,14 +124,14 @@ def judge(
     """
     if meeting.out_rate != 1.0 and each.out_bar < glide_from + GLIDE_BARS:
         return "no room for the glide"
-    exchange = settle_basses(out, into, each)
+    usual = settle_basses(out, into, each)
     veto = "key clash"
     for harmony in ways_of_keys(
-        out, into, each, pitch_st=pitch_st, exchange_bar=exchange.bar, may_shift=may_shift
+        out, into, each, pitch_st=pitch_st, exchange_bar=usual.bar, may_shift=may_shift
     ):
-        in_least, out_most = 0.0, None
+        in_least, out_most, exchange = 0.0, None, usual
         if harmony.way == "drums":
-            exchange = exchange._replace(bar=each.bars, empty_bars=0)
+            exchange = usual._replace(bar=each.bars, empty_bars=0)
             in_least = float(each.bars)
         elif harmony.way == "exchange":
             in_least = out_most = float(exchange.bar)

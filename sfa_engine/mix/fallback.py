@@ -28,8 +28,14 @@ METER_BARS = 2
 FADED_DB = -18.0  # below the median: there the next track may begin in a fade-out
 FADE_OUT_S = 8.0  # that a fade-out takes at least: most chords have died away by then
 FADE_OUT_DB = -20.0  # below the median, at its end
-_RISES_DB = 3.0  # within a fade-out: a last word, a crash
-_LIVE = re.compile(r"\blive\b(?=[^\w]*(?:at|in|from|on|version|session|\)|\]|$|\d))", re.IGNORECASE)
+LOUD_DB = -6.0  # below the median: not yet fading
+FADE_OUT_LIKENESS = -0.9  # of its level in dB and a falling line, as a correlation
+_LIVE = re.compile(
+    r"[(\[][^)\]]*\b(?i:live)\b"  # (Live at the Garden), [live]
+    r"|\b(?i:live (?:at|from))\b"
+    r"|\b(?i:live in)\b.*\b(?:19|20)\d\d\b"
+    r"|- (?i:live)$"
+)
 
 
 def why_no_mix(out: Timeline, into: Timeline) -> str:
@@ -97,24 +103,16 @@ def is_live(facts: TrackFacts) -> bool:
 def fade_out_s(line: Timeline) -> float | None:
     """Return when a track that fades out has become soft; None if it does not fade out."""
     levels = np.array(line.facts.loudness[: round(line.sound_s[1] * LOUDNESS_HZ)])
-    if len(levels) < 4 * FADE_OUT_S * LOUDNESS_HZ:
+    steps = round(FADE_OUT_S * LOUDNESS_HZ)
+    if len(levels) < 4 * steps:
         return None
     median = float(np.median(levels))
-    steps = round(FADE_OUT_S * LOUDNESS_HZ)
-    tail = levels[-2 * steps :]
-    soft = np.flatnonzero(levels > median + FADED_DB)
-    from_loud = np.flatnonzero(levels > median - 6.0)
-    falls = np.maximum.accumulate(tail[::-1])[::-1]  # the loudest that is still to come
-    steady = bool(np.all(tail[-steps:] <= falls[-steps] + 0.1))
-    rises = float(np.max(tail[-steps:] - np.minimum.accumulate(tail[-steps:])))
-    if (
-        tail[-1] > median + FADE_OUT_DB
-        or len(levels) - from_loud[-1] < steps
-        or not steady
-        or rises > _RISES_DB
-    ):
+    falling = levels[np.flatnonzero(levels > median + LOUD_DB)[-1] :]
+    if len(falling) < steps or falling[-1] > median + FADE_OUT_DB:
         return None
-    return float(soft[-1] + 1) / LOUDNESS_HZ
+    if np.corrcoef(np.arange(len(falling)), falling)[0, 1] > FADE_OUT_LIKENESS:
+        return None
+    return float(np.flatnonzero(levels > median + FADED_DB)[-1] + 1) / LOUDNESS_HZ
 
 
 def follow(out: Timeline, into: Timeline, reason: str) -> Transition:

@@ -1,8 +1,9 @@
 """Two singers: whose vocals are muted in a blend, and from where to where.
 
 With stems no two voices sound at once: those of the incoming track are muted until the outgoing one
-has sung its last line, or those of the outgoing one from the gap before the incoming voice. Without
-stems a blend in which both sing is vetoed, and so is one that cuts a line.
+has sung its last line, or those of the outgoing one from the gap before the incoming voice. Where
+it is not known who sings, the incoming vocals are muted throughout. Without stems a blend in which
+both sing is vetoed, and so is one that cuts a line.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def settle_voices(
     Returns
     -------
     Voices or str
-        ``two voices``, ``line cut at the end`` or ``line cut at the start``.
+        ``two voices``, ``line cut at the end``, ``line cut at the start`` or ``line cut by the
+        exchange``.
     """
     start, end = float(out.edges_s[each.out_bar]), float(out.edges_s[each.out_bar + each.bars])
     both = overlap_s(out, into, each) > BOTH_S
@@ -83,6 +85,8 @@ def settle_voices(
     if in_least > 0 or out_most is not None:
         way = _forced(span, in_least, out_most)
         return "line cut by the exchange" if way is None else way._replace(both_sing=both)
+    if not cut_end and (way := _unknown(span)) is not None:
+        return way
     if not (both or cut_end or cut_start):
         return Voices()
     ways = []
@@ -120,6 +124,21 @@ class _Span(NamedTuple):
         return float(np.interp(index, np.arange(self.into.bars + 1), self.into.edges_s))
 
 
+def _unknown(span: _Span) -> Voices | None:
+    """Return the way to mute incoming vocals where it is not known who sings, or None."""
+    out, into, each = span.out, span.into, span.each
+    begin, finish = (float(into.edges_s[each.in_bar + n]) for n in (0, each.in_bars))
+    if (out.knows_vocals and into.knows_vocals) or VOCALS not in into.facts.stems:
+        return None
+    if out.knows_vocals and not out.sung_s(span.start, span.end):
+        return None
+    if into.knows_vocals:
+        if not into.sung_s(begin, finish):
+            return None
+        return _incoming_muted(span, span.end, float(each.bars))
+    return Voices(in_until=float(each.bars), both_sing=True)
+
+
 def _forced(span: _Span, in_least: float, out_most: float | None) -> Voices | None:
     """Return the way to mute both, one after the other, or None."""
     latest = float(span.each.bars) if out_most is None else out_most
@@ -145,12 +164,14 @@ def _incoming_muted(span: _Span, silent: float, least: float = 0.0) -> Voices | 
         Bar of the blend before which they are muted in any case.
     """
     out, into, each = span.out, span.into, span.each
+    begin, finish = (float(into.edges_s[each.in_bar + n]) for n in (0, each.in_bars))
+    if not into.sung_s(begin, finish) and into.phrase_gone_s(begin) <= CUT_S:
+        return Voices()
     if VOCALS not in into.facts.stems:
         return None
     last = out.last_sung_s(span.start, silent)
     after = 0.0 if last is None else (last + LINE_END_S - span.start) / span.per_bar
     first = max(1, min(int(np.ceil(max(after, least))), each.bars))
-    begin = float(into.edges_s[each.in_bar])
     for bar in range(first, each.bars + AFTER_BARS + 1):
         place = span.in_s(bar)
         if place is None:

@@ -241,6 +241,24 @@ def test_what_is_not_sure_has_a_price_and_a_reason():
     assert any("bars may not" in why for why in transition.why)
 
 
+def test_where_it_is_not_known_who_sings_the_incoming_vocals_are_muted():
+    out, into = replace(bassy(1), vocals_s=None), replace(bassy(2), vocals_s=None)
+    transition = plan_pair(out, into).transition
+    assert muted(transition, "in.stem.vocals.mute") == (0, transition.bars)
+    silent = plan_pair(replace(out, vocals_s=()), into).transition
+    assert muted(silent, "in.stem.vocals.mute") is None
+
+
+def test_keys_that_clash_need_no_vocal_stem_of_a_track_that_does_not_sing():
+    stems = ("drums", "bass", "other")
+    out = replace(bassy(1, stems=stems), camelot="1A")
+    into = replace(bassy(2, stems=stems), camelot="4B")
+    transition = plan_pair(out, into).transition
+    assert transition.kind == "blend"
+    assert any("change at" in why or "drums alone" in why for why in transition.why)
+    assert any(move.control == "in.stem.other.mute" for move in transition.moves)
+
+
 def test_a_line_that_is_cut_at_both_ends_is_muted_in_both_tracks():
     out, into = bassy(1), bassy(2)
     length = out.length_s
@@ -319,7 +337,10 @@ def test_a_fade_out_is_left_alone():
         ("A - Live in Paris 1999", True),
         ("A - Live and Let Die", False),
         ("Live - I Alone", False),
+        ("A - Song - Live", True),
+        ("A - Song, live from the BBC", True),
         ("A - Alive", False),
+        ("A - We Live in Time", False),
     ],
 )
 def test_a_live_recording_is_known_by_its_name(name, live):
