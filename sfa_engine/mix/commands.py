@@ -28,6 +28,7 @@ PREPARED_S = 2.0  # before a deck starts, it is set up
 CLEARED_S = 0.2  # after a deck has stopped, its controls are put back: fades of 5 ms are over
 LOADED_S = 1.0  # after that, its next track is loaded
 OUTSIDE_S = 0.5  # of a track that a transition may be: the last bar may end after the file
+LAST_BARS = 4  # of a blend, by whose tempo the incoming deck goes on
 HALF_BAR = 0.5  # from the command that starts a deck to the bar at which it starts
 
 Verb = Literal["load", "set", "ramp", "mark"]
@@ -187,7 +188,17 @@ def _courses(plan: Plan, lines: list[Timeline], begin_s: float | None) -> Iterat
             course.run(ends.in_end_s, (ends.in_end_s - ends.in_s) / seconds)
         if each.in_glide_bars and each.in_bar is not None:
             bar = each.in_bar + each.bars * each.ratio + each.in_glide_bars
-            course.run(bar_s(into, bar), course.rate, 1.0)
+            course.run(bar_s(into, bar), _last_rate(each, line, into), 1.0)
+
+
+def _last_rate(each: Transition, out: Timeline, into: Timeline) -> float:
+    """Return the rate of the incoming deck at the end of a blend, in step with the outgoing one."""
+    assert each.out_bar is not None
+    assert each.in_bar is not None
+    bars = min(LAST_BARS, each.bars)
+    over, in_over = each.out_bar + each.bars, each.in_bar + each.bars * each.ratio
+    lasts_s = (bar_s(out, over) - bar_s(out, over - bars)) / each.out_rate
+    return (bar_s(into, in_over) - bar_s(into, in_over - bars * each.ratio)) / lasts_s
 
 
 def _check(ends: Ends, line: Timeline, into: Timeline, course: Course) -> None:
