@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from sfa_engine.errors import Refused
-from sfa_engine.mix.commands import Timetable, ends_of, timeline_of, timetable
+from sfa_engine.mix.commands import Command, Timetable, ends_of, timeline_of, timetable
 from sfa_engine.mix.document import Plan
 from sfa_engine.mix.facts import TrackFacts
 from sfa_engine.mix.measures import PLATEAU_BARS
@@ -67,6 +67,15 @@ def audition(
     stop = f"deck{pair[0].deck}.play"
     end_s = max(c.time_s for c in table.commands if c.path == stop)
     until_s = min(table.end_s, end_s + bars * bar[1])
-    kept = tuple(command for command in table.commands if command.time_s < until_s)
+    kept = tuple(_cut(command, until_s) for command in table.commands if command.time_s < until_s)
     bar_s = (end_s - start_s) / each.bars if each.bars else bar[0]
     return Audition(Timetable(kept, until_s), start_s, end_s, bar_s)
+
+
+def _cut(command: Command, until_s: float) -> Command:
+    """Return a command whose ramp, of a rate, ends where it has come to at a time."""
+    if command.verb != "ramp" or command.time_s + command.over_s <= until_s:
+        return command
+    over_s = until_s - command.time_s
+    way = (float(command.value) - command.start) * over_s / command.over_s
+    return command._replace(over_s=over_s, value=round(command.start + way, 6))

@@ -142,7 +142,7 @@ def is_on_borders(out, into, each):
 
 def test_most_pairs_of_like_tempo_are_blended_for_eight_or_sixteen_bars():
     chance, kinds, borders = random.Random(3), Counter(), []
-    while sum(kinds.values()) < 40:
+    while sum(kinds.values()) < 24:
         out = made_track(1, bpm=chance.uniform(118, 132), seed=chance.randrange(1 << 30))
         into = made_track(2, bpm=chance.uniform(118, 132), seed=chance.randrange(1 << 30))
         if abs(nearest(out.bpm, into.bpm)[1] - 1) <= 0.06:
@@ -150,7 +150,7 @@ def test_most_pairs_of_like_tempo_are_blended_for_eight_or_sixteen_bars():
             kinds[transition.bars] += 1
             if transition.bars:
                 borders.append(is_on_borders(*window(transition, out, into)))
-    assert kinds[8] + kinds[16] >= 28
+    assert kinds[8] + kinds[16] >= 17  # 70 %
     assert sum(borders) >= 0.95 * len(borders)
 
 
