@@ -29,6 +29,7 @@ from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET
 from sfa_engine.wire.blocking import SocketClient
 
 RATE = 48_000
+EVEN_BACKSTAGE = Path(__file__).with_name("even_backstage.py")
 
 
 def beat(seconds: float = 16.0, bpm: float = 120.0, seed: int = 1) -> np.ndarray:
@@ -105,7 +106,7 @@ class House:
         with (self.folder / "backstage.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "sfa_engine.run.backstage_process"),
+                    *(sys.executable, str(EVEN_BACKSTAGE)),
                     *("--runtime", str(self.runtime)),
                     *(["--temporary"] if temporary else []),
                 ],

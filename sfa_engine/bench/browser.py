@@ -87,6 +87,8 @@ class Tab:
         What the browser prefers.
     is_still : bool
         Prefer reduced motion.
+    scale : float
+        Device pixels for each CSS pixel.
 
     Attributes
     ----------
@@ -104,12 +106,14 @@ class Tab:
         theme: Theme = "dark",
         *,
         is_still: bool = False,
+        scale: float = 1.0,
     ) -> None:
         self.origin = origin
         is_touch = width < TOUCH_WIDTH
         self.context: BrowserContext = browser.new_context(
             viewport={"width": width, "height": HEIGHTS.get(width, 800)},
             color_scheme=theme,
+            device_scale_factor=scale,
             has_touch=is_touch,
             is_mobile=width < 600,
             reduced_motion="reduce" if is_still else "no-preference",

@@ -5,10 +5,10 @@ The page is found by its attributes alone, which page/README.md lists.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +17,21 @@ if TYPE_CHECKING:
 MAIN = "CrRendererMain"  # the thread of scripts, layout and painting
 FRAME = "ProxyMain::BeginMainFrame"
 TASK = "RunTask"
-CATEGORIES = ("cc", "disabled-by-default-devtools.timeline", "__metadata")
+# The page's own work on that thread; the rest is messages and the browser's bookkeeping.
+SCRIPT_AND_PAINT = frozenset({
+    "EvaluateScript", "FireAnimationFrame", "FunctionCall", "TimerFire", "EventDispatch",
+    "RunMicrotasks", "MinorGC", "MajorGC", "ParseHTML",
+    "UpdateLayoutTree", "Layout", "PrePaint", "Paint", "Layerize", "Commit", "HitTest",
+})  # fmt: skip
+# Threads that make pixels of it, which a GPU does elsewhere.
+COMPOSITORS = ("Compositor", "VizCompositorThread")
+RASTER = "RasterTask"
+CATEGORIES = (
+    "cc",
+    "devtools.timeline",
+    "disabled-by-default-devtools.timeline",
+    "__metadata",
+)
 MIN_DATA = 2000  # bytes of a message that can be a page of rows
 STEP_MS = 50.0
 
@@ -34,11 +48,17 @@ class Frames:
         The time that this took.
     seconds : float
         From the first frame to the last.
+    script_paint_ms : list of float
+        The part of `cpu_ms` that is scripts, garbage collection, style, layout and painting.
+    raster_ms : list of float
+        CPU time of compositor and raster, in other threads and the browser's other processes.
     """
 
     cpu_ms: list[float]
     wall_ms: list[float]
     seconds: float
+    script_paint_ms: list[float]
+    raster_ms: list[float]
 
     @property
     def per_second(self) -> float:
@@ -58,34 +78,68 @@ def frames_of(events: Iterable[Mapping[str, Any]]) -> Frames:
         As Chromium's tracing gives them: times in µs, ``tdur`` is CPU time.
     """
     listed = list(events)
-    main = {
-        (each["pid"], each["tid"])
+    names = {
+        (each["pid"], each["tid"]): each["args"]["name"]
         for each in listed
-        if each["ph"] == "M" and each["name"] == "thread_name" and each["args"]["name"] == MAIN
+        if each["ph"] == "M" and each["name"] == "thread_name"
     }
-    by_thread: dict[tuple[int, int], list[Mapping[str, Any]]] = {thread: [] for thread in main}
+    by_thread: dict[tuple[int, int], list[Mapping[str, Any]]] = {
+        thread: [] for thread, name in names.items() if name == MAIN
+    }
+    raster = []
     for each in listed:
+        if each["ph"] != "X":
+            continue
         thread = (each["pid"], each["tid"])
-        if each["ph"] == "X" and thread in main and each["name"] in {FRAME, TASK}:
+        if thread in by_thread:
             by_thread[thread].append(each)
-    found = [_frames(each) for each in by_thread.values()]
-    return max(found, key=lambda frames: len(frames.cpu_ms), default=Frames([], [], 0.0))
+        elif each["name"] == RASTER or (each["name"] == TASK and names.get(thread) in COMPOSITORS):
+            raster.append(each)
+    found = [_frames(each, raster) for each in by_thread.values()]
+    return max(found, key=lambda frames: len(frames.cpu_ms), default=NONE)
 
 
-def _frames(events: Sequence[Mapping[str, Any]]) -> Frames:
+NONE = Frames([], [], 0.0, [], [])
+
+
+def _frames(events: Sequence[Mapping[str, Any]], raster: Sequence[Mapping[str, Any]]) -> Frames:
     tasks = sorted((each for each in events if each["name"] == TASK), key=lambda each: each["ts"])
     begins = [each["ts"] for each in tasks]
     drawing = sorted(
         max(0, bisect_right(begins, each["ts"]) - 1) for each in events if each["name"] == FRAME
     )
     if len(drawing) < 2 or not tasks:
-        return Frames([], [], 0.0)
-    spans = list(pairwise(drawing))
+        return NONE
+    edges = [begins[each] for each in drawing]
     return Frames(
-        [sum(t.get("tdur", 0) for t in tasks[a:b]) / 1000 for a, b in spans],
-        [sum(t.get("dur", 0) for t in tasks[a:b]) / 1000 for a, b in spans],
-        (begins[drawing[-1]] - begins[drawing[0]]) / 1e6,
+        _sums(tasks, edges, "tdur"),
+        _sums(tasks, edges, "dur"),
+        (edges[-1] - edges[0]) / 1e6,
+        _sums(_outermost(events), edges, "tdur"),
+        _sums(raster, edges, "tdur"),
     )
+
+
+def _outermost(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return scripts and painting, without those that are inside of others."""
+    found: list[Mapping[str, Any]] = []
+    end = -math.inf
+    ours = (each for each in events if each["name"] in SCRIPT_AND_PAINT)
+    for each in sorted(ours, key=lambda each: (each["ts"], -each.get("dur", 0))):
+        if each["ts"] >= end:
+            found.append(each)
+            end = each["ts"] + each.get("dur", 0)
+    return found
+
+
+def _sums(events: Sequence[Mapping[str, Any]], edges: Sequence[int], key: str) -> list[float]:
+    """Return milliseconds of the events that begin in each frame."""
+    sums = [0.0] * (len(edges) - 1)
+    for each in events:
+        frame = bisect_right(edges, each["ts"]) - 1
+        if 0 <= frame < len(sums):
+            sums[frame] += each.get(key, 0) / 1000
+    return sums
 
 
 def trace(browser: Browser, page: Page, seconds: float) -> list[dict[str, Any]]:

@@ -2,12 +2,14 @@
 
 Asleep, it forwards nothing and closes nothing: neither side learns anything. Awake again, old
 connections are dead: they are reset when the browser sends something on them. That is what a phone
-finds whose server was restarted meanwhile. It may be slow, too.
+finds whose server was restarted meanwhile. It may be a slow link, too, with packets that are lost:
+TCP sends them again, so all that comes behind one waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +18,10 @@ from dataclasses import dataclass
 PIECE = 65_536
 CHANNEL = b"GET /api/channel"
 END_S = 5.0
+RESENT_S = 1.0  # what a lost packet takes, with the first timeout of TCP
+
+
+Pieces = asyncio.Queue[tuple[float, bytes]]  # when each is due, by the loop's clock
 
 
 @dataclass(eq=False)
@@ -43,6 +49,8 @@ class Proxy:
         Of the web process.
     delay_s : float
         Of every piece, each way.
+    loss : float
+        Share of pieces that come ``RESENT_S`` later, and all behind them, 0 to 1.
 
     Attributes
     ----------
@@ -52,9 +60,11 @@ class Proxy:
         Channels that were opened since it last woke.
     """
 
-    def __init__(self, port: int, delay_s: float = 0.0) -> None:
+    def __init__(self, port: int, delay_s: float = 0.0, loss: float = 0.0) -> None:
         self._to = port
         self._delay_s = delay_s
+        self._loss = loss
+        self._random = random.Random(1)  # noqa: S311 - the same losses in each run
         self._loop = asyncio.new_event_loop()
         self._lines: set[Line] = set()
         self._handlers: set[asyncio.Task[None]] = set()
@@ -137,7 +147,10 @@ class Proxy:
         is_up: bool,
     ) -> None:
         """Forward until an end closes, or what comes is late for a dead connection."""
-        with suppress(OSError):
+        under_way: Pieces = asyncio.Queue()
+        arriving = asyncio.ensure_future(_arrive(under_way, writer))
+        due_s = 0.0
+        try:
             while data := await reader.read(PIECE):
                 await self._awake.wait()
                 if line.is_dead:
@@ -145,10 +158,28 @@ class Proxy:
                 if is_up and CHANNEL in data:
                     line.is_channel = True
                     self.opened += 1
-                if self._delay_s:
-                    await asyncio.sleep(self._delay_s)
-                writer.write(data)
-                await writer.drain()
+                is_lost = self._random.random() < self._loss
+                due_s = max(due_s, self._loop.time() + self._delay_s + RESENT_S * is_lost)
+                under_way.put_nowait((due_s, data))
+            under_way.put_nowait((due_s, b""))
+            await arriving
+        except OSError:
+            pass
+        finally:
+            arriving.cancel()
+
+
+async def _arrive(under_way: Pieces, writer: asyncio.StreamWriter) -> None:
+    """Write pieces when they are due, until an empty one."""
+    loop = asyncio.get_running_loop()
+    with suppress(OSError):
+        while True:
+            due_s, data = await under_way.get()
+            await asyncio.sleep(due_s - loop.time())
+            if not data:
+                return
+            writer.write(data)
+            await writer.drain()
 
 
 async def _first_of(up: asyncio.Task[None], down: asyncio.Task[None], line: Line) -> None:
@@ -164,9 +195,9 @@ async def _first_of(up: asyncio.Task[None], down: asyncio.Task[None], line: Line
 
 
 @contextmanager
-def proxy_to(port: int, delay_s: float = 0.0) -> Iterator[Proxy]:
+def proxy_to(port: int, delay_s: float = 0.0, loss: float = 0.0) -> Iterator[Proxy]:
     """Lend a relay to the web process."""
-    proxy = Proxy(port, delay_s)
+    proxy = Proxy(port, delay_s, loss)
     proxy.start()
     try:
         yield proxy

@@ -35,9 +35,10 @@ from sfa_engine.bench.rig import (
 from sfa_engine.cli import screen
 from sfa_engine.engine.layout import LATENCY
 from sfa_engine.errors import EngineError
+from sfa_engine.stage.effects import PATCHES
 from sfa_engine.system.child import wait_for
 from sfa_engine.system.process_lock import lock_holder
-from sfa_engine.system.runtime_files import WEB_LOCK
+from sfa_engine.system.runtime_files import HOST_SOCKET, WEB_LOCK
 from sfa_engine.web import secrets, users
 from sfa_engine.web.database import FILE, open_database, transaction
 from sfa_engine.web.listener import listen_tcp
@@ -48,6 +49,12 @@ BLOCK = 128
 CLIENTS = 10
 CROWD = 50
 PRESSES = 400
+EFFECT = """import pyo
+
+
+def effect(source, a, b, c):
+    return pyo.Freeverb(source, size=a, damp=b)
+"""
 END_S = 60.0  # for a load to end, beyond its time
 TIMEOUT_S = 30.0
 
@@ -223,7 +230,14 @@ def bench_clients(site: Site, seconds: float) -> list[Result]:
 
 
 def bench_crowd(site: Site, seconds: float) -> list[Result]:
-    """Count late and missed blocks while fifty clients watch and rubbish is sent."""
+    """Count late and missed blocks while fifty clients watch and rubbish is sent.
+
+    Where pyo is installed, a deck is put through a user effect meanwhile.
+    """
+    has_effect = find_spec("pyo") is not None
+    if has_effect:
+        play_effect(site)
+    effect_before = effect_of(site) if has_effect else {}
     engine, null = site.rig.host.memory.engine, site.rig.null.memory.engine
     counted = ("blocks", "late", "device_misses")
     secrets_ = site.sign_in("ann", "user"), site.sign_in("eve", "user")
@@ -240,12 +254,43 @@ def bench_crowd(site: Site, seconds: float) -> list[Result]:
     if site.status(secrets_[0]) != 200:
         raise EngineError("the web process does not answer after the crowd", "see its log")
     n = mine["blocks"]
+    effect = []
+    if has_effect:
+        found = effect_of(site)
+        if not found["running"] or found["restarts"] > effect_before["restarts"]:
+            raise EngineError(f"the user effect was ended: {found['error']}", "see its log")
+        late = found["late"] - effect_before["late"]
+        effect = [result("user_effect_late_blocks", late, "blocks", n)]
     return [
         result("own_late_blocks", mine["late"], "blocks", n, float(theirs["late"])),
         result("device_misses", mine["device_misses"], "blocks", n, float(theirs["device_misses"])),
+        *effect,
         result("crowd_messages", watched["messages"], "messages", CROWD),
         result("crowd_rubbish", rubbish["requests"] + rubbish["messages"], "requests", 1),
     ]
+
+
+def play_effect(site: Site) -> None:
+    """Put a deck through a user effect, and return when it runs."""
+    folder = site.accounts.parent / PATCHES
+    folder.mkdir(exist_ok=True)
+    (folder / "bench.py").write_text(EFFECT)
+    settings = {
+        "fx1.slot1.kind": "user",
+        "fx1.slot1.patch": "bench",
+        "fx1.on": True,
+        "deck1.fx1": True,
+    }
+    for path, value in settings.items():
+        site.rig.client.call("set", path=path, value=value)
+    wait_for(lambda: effect_of(site).get("running", False), "the user effect")
+
+
+def effect_of(site: Site) -> dict[str, Any]:
+    """Return the host's state of the user effect; empty before it has one."""
+    with SocketClient(site.rig.runtime / HOST_SOCKET, TIMEOUT_S, "the host") as host:
+        found: list[dict[str, Any]] = host.call("info")["effects"]
+    return found[0] if found else {}
 
 
 def bench_page(site: Site, presses: int) -> list[Result]:

@@ -30,6 +30,7 @@ from sfa_engine.stage.browser import Browser
 from sfa_engine.stage.clocks import describe_clocks
 from sfa_engine.stage.conductor import Conductor, Done, readings_of
 from sfa_engine.stage.cue_names import Place, find_place, places_of
+from sfa_engine.stage.derived import SYNC_OF
 from sfa_engine.stage.effects import Effects
 from sfa_engine.stage.grid_edits import GridChange, GridEdits
 from sfa_engine.stage.health import LATELY_S, Facts, Misses, judge
@@ -266,7 +267,8 @@ class Core:
         """Set a control, now or at a moment; ``wait`` answers when it has been done.
 
         A control that springs back (``momentary``) is released when its client leaves; with
-        ``keep`` it stays as it is.
+        ``keep`` it stays as it is. The tempo of a deck that follows another stays as well: the
+        answer has it, and not the value that was sent.
         """
         control = find(path)
         done = self.conductor.set_nowait(path, value, source, when)
@@ -274,9 +276,16 @@ class Core:
             self.conductor.holds.drop(path)
         if wait or (control.verb and control.refusable):
             return self._answer(path, done, wait=wait)
+        if when in {None, "now"} and self._may_be_followed(path):
+            return self._answer(path, done, wait=True)
         if isinstance(control, Name):
             return self._save_text(path, done)
         return _result(path, done)
+
+    def _may_be_followed(self, path: str) -> bool:
+        """Return whether a control is the tempo of a deck that may follow another."""
+        sync = SYNC_OF.get(path)
+        return sync is not None and bool(self.conductor.get(sync))
 
     async def _answer(self, path: str, done: Done, *, wait: bool = False) -> dict[str, Any]:
         return _result(path, await self.conductor.answer(path, done, wait=wait))

@@ -89,3 +89,9 @@ DERIVED = {
     for number, deck in DESK.deck.items()
     for name, control in (("tempo_fader", deck.tempo_fader), ("bpm", deck.bpm))
 }
+# Controls that cannot be set while their deck follows another, and its sync.
+SYNC_OF = {
+    control.path: deck.sync.path
+    for deck in DESK.deck.values()
+    for control in (deck.rate, deck.tempo_fader, deck.bpm)
+}

@@ -112,7 +112,7 @@ class Effects:
                 path = str(self._patches / f"{name}.py") if name else ""
                 try:
                     await ask_host(
-                        self._runtime, "fx_patch", unit=unit, slot=number, name=name, path=path
+                        self._runtime, "fx.patch", unit=unit, slot=number, name=name, path=path
                     )
                 except SfaError as error:
                     logger.warning("the patch %s was not started: %s", name, error)
@@ -149,7 +149,7 @@ class Effects:
     @verb(scope="perform", slow=True)
     async def fx_reload(self) -> dict[str, Any]:
         """Start the processes of all user effects again."""
-        return await ask_host(self._runtime, "fx_reload")
+        return await ask_host(self._runtime, "fx.reload")
 
     def apply(self, unit: int, chain: Chain) -> None:
         """Set a unit to a chain; all at once, for the commands lie on the ring together."""

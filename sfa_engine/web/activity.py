@@ -163,8 +163,13 @@ class Activity(Feed):
 
     async def _tell_workers(self) -> None:
         await asyncio.sleep(WORKERS_PERIOD_S)
-        self._workers_due = False
         topic = Topic("workers")
+        # A backstage that needs longer than the period is not asked anew before it has answered:
+        # no member would be sent anything while jobs advance.
+        asking = [each for (_, of), each in self._asking.items() if of == topic]
+        if asking:
+            await asyncio.wait(asking)
+        self._workers_due = False
         for member in list(self._members.get(topic, ())):
             self._ask(member, topic)
 

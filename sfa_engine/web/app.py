@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,8 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sfa_engine.errors import EngineError, FaultError, SfaError
 from sfa_engine.web import guard
+from sfa_engine.web.audit_rows import ACTING
 from sfa_engine.web.endpoint import Endpoint, Table
-from sfa_engine.web.exchange import Exchange, JsonAnswer
+from sfa_engine.web.exchange import Exchange, answer
 from sfa_engine.web.problem import Problem
 
 logger = logging.getLogger(__name__)
@@ -75,21 +77,69 @@ class App:
         response = await self._respond(request)
         self._count(request.method, response.status_code, time.monotonic() - began_s)
         at_once = getattr(send, "send_whole", None)
-        if at_once is None or type(response) is not JsonAnswer or not at_once(response):
-            await response(scope, receive, _with_headers(send))
+        if at_once is None or not at_once(response):
+            await send_response(response, scope, receive, send)
+
+    def start(self, scope: Scope, receive: Receive, finish: Callable[[Response], None]) -> bool:
+        """Begin to answer a request without a task, if its endpoint needs none.
+
+        Parameters
+        ----------
+        scope : ASGI scope
+            Of a request over HTTP.
+        receive : callable
+        finish : callable
+            Called with the response, perhaps before this returns.
+
+        Returns
+        -------
+        bool
+            Whether it has begun; if not, the application has to be called.
+        """
+        endpoint = self._table().started.get(scope["path"])
+        if endpoint is None or endpoint.start is None or scope["method"] != "GET":
+            return False
+        began_s = time.monotonic()
+        request = Request(scope, receive)
+
+        def done(error: Exception | None, result: Any) -> None:
+            try:
+                if error is None:
+                    response = answer(msgspec.msgpack.decode(result))
+                    self._finish(exchange, response)
+                else:
+                    response = _failed(request, error)
+            except Exception as failure:  # noqa: BLE001 - it is answered
+                response = _failed(request, failure)
+            self._count("GET", response.status_code, time.monotonic() - began_s)
+            finish(response)
+
+        try:
+            exchange = self._exchange(request)
+            self._admit(exchange, endpoint)
+            endpoint.start(exchange, done)
+        except Exception as error:  # noqa: BLE001 - it is answered
+            done(error, None)
+        return True
 
     async def _respond(self, request: Request) -> Response:
         try:
             return await self._answer(request)
-        except Problem as problem:
-            return problem.response()
-        except SfaError as error:
-            return Problem.of(error).response()
-        except Exception as error:
-            logger.exception("%s %.200s", request.method, request.url.path)
-            return Problem.of(FaultError.of(error)).response()
+        except Exception as error:  # noqa: BLE001 - it is answered
+            return _failed(request, error)
 
     async def _answer(self, request: Request) -> Response:
+        scope = request.scope
+        exchange = self._exchange(request)
+        endpoint, exchange.path = self._find(scope["method"], scope["path"])
+        self._admit(exchange, endpoint)
+        ACTING.set((exchange.sender, exchange.address))
+        response = await endpoint.handler(exchange)
+        self._finish(exchange, response)
+        return response
+
+    def _exchange(self, request: Request) -> Exchange:
+        """Return a request whose headers are valid."""
         scope = request.scope
         fields = dict(scope["headers"])
         has_twice = len(fields) != len(scope["headers"])
@@ -100,13 +150,8 @@ class App:
         if has_twice:
             check_single(request.headers)
             fields[b"cookie"] = "; ".join(request.headers.getlist("cookie")).encode("latin-1")
-        endpoint, path = self._find(scope["method"], scope["path"])
         client = scope["client"]
-        exchange = Exchange(request, path, fields, client[0] if client else "")
-        self._admit(exchange, endpoint)
-        response = await endpoint.handler(exchange)
-        self._finish(exchange, response)
-        return response
+        return Exchange(request, {}, fields, client[0] if client else "")
 
     def _find(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
         try:
@@ -149,6 +194,21 @@ def check_single(headers: Headers) -> None:
     for name in guard.SINGLE:
         if len(headers.getlist(name)) > 1:
             raise Problem(400, f"the request has several headers {name}", "send one")
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    """Return the answer to a request that raised an error; one that is a fault is logged."""
+    if isinstance(error, Problem):
+        return error.response()
+    if isinstance(error, SfaError):
+        return Problem.of(error).response()
+    logger.error("%s %.200s", request.method, request.url.path, exc_info=error)
+    return Problem.of(FaultError.of(error)).response()
+
+
+async def send_response(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send an answer with the security headers."""
+    await response(scope, receive, _with_headers(send))
 
 
 def _with_headers(send: Send) -> Send:

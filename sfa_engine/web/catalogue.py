@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -42,7 +43,7 @@ class Param(msgspec.Struct, frozen=True):
     scope: Scope | None = None
 
 
-class Described(msgspec.Struct, frozen=True):
+class Described(msgspec.Struct, frozen=True, dict=True):
     """A verb as its server describes it."""
 
     name: str
@@ -71,7 +72,7 @@ class Described(msgspec.Struct, frozen=True):
         """The path: ``library.search`` is ``/api/library/search``."""
         return f"/api/{self.name.replace('.', '/')}"
 
-    @property
+    @cached_property
     def right(self) -> Right:
         """What a sender needs."""
         is_owned = self.topic in OWNED and self.name not in HARMLESS

@@ -11,11 +11,13 @@ from starlette.responses import Response
 from sfa_engine.web.catalogue import Described
 from sfa_engine.web.exchange import Exchange
 from sfa_engine.web.limits import Rate
+from sfa_engine.web.link import Done
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.rights import Right
 
 MAX_VARIABLES = 2
 Handler = Callable[[Exchange], Awaitable[Response]]
+Starter = Callable[[Exchange, Done], None]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ class Endpoint:
         Media type of its answer, if that is the bytes of files.
     has_parts : bool
         Whether it sends parts of them, and nothing if the client has them.
+    start : callable, optional
+        Does what the handler does without a task: called with a GET and a function that takes the
+        answer, or its error. The answer is no file.
     formats : tuple of str
         Of its answer, by the parameter `format` of the query; the first one without it.
     takes : str
@@ -75,6 +80,7 @@ class Endpoint:
     has_parts: bool = False
     takes: str = ""
     formats: tuple[str, ...] = ()
+    start: Starter | None = None
 
     @property
     def has_body(self) -> bool:
@@ -98,11 +104,14 @@ class Table:
     ----------
     verbs : dict of str to Described
         The verbs that they call, by their names.
+    started : dict of str to Endpoint
+        Those that need no task, by their paths.
     """
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self.endpoints = tuple(endpoints)
         self.verbs = {one.verb.name: one.verb for one in self.endpoints if one.verb is not None}
+        self.started = {one.path: one for one in self.endpoints if one.start is not None}
         self._by_path: dict[str, dict[str, Endpoint]] = {}
         self._by_folder: dict[tuple[str, int], dict[str, Endpoint]] = {}  # and its variable parts
         for one in self.endpoints:
@@ -131,7 +140,7 @@ class Table:
             allowed = {*methods, *(["HEAD"] if "GET" in methods else [])}
             names = ", ".join(sorted(allowed))
             raise Problem(405, f"{path:.100} takes {names}", headers={"Allow": names})
-        return found, dict(zip(found.variables, parts, strict=True))
+        return found, dict(zip(found.variables, parts, strict=True)) if parts else {}
 
     def _methods(self, path: str) -> tuple[dict[str, Endpoint] | None, list[str]]:
         """Return the endpoints of a path by method, and the parts that are variable there."""

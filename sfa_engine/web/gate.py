@@ -15,7 +15,6 @@ from starlette.types import Scope
 from sfa_engine.errors import SfaError
 from sfa_engine.web import secrets, users
 from sfa_engine.web.actors import Actors
-from sfa_engine.web.audit_rows import ACTING
 from sfa_engine.web.database import Database
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange
@@ -76,7 +75,6 @@ class Gate:
             raise Problem(403, "there is no user yet", hint, code="no_user")
         try:
             exchange.sender = self._identify(exchange)
-            ACTING.set((exchange.sender, exchange.address))
         finally:  # wrong tokens count too
             self._limit(exchange, endpoint)
         if endpoint.right is not None:

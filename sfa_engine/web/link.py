@@ -21,7 +21,7 @@ from sfa_engine.wire.verbs import Scope
 logger = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
-_NOT_WAITING = (None, 0.0, 0.0)
+Done = Callable[[SfaError | None, Any], None]  # takes an error, or a result that is not decoded
 
 
 class Link:
@@ -55,6 +55,7 @@ class Link:
         self._on_push = on_push
         self._opening = asyncio.Lock()
         self._queued = 0  # requests that wait for it; later ones do not overtake them
+        self._late: set[asyncio.Task[None]] = set()  # of `start`
         self._line: _Line | None = None
 
     async def call(
@@ -76,6 +77,42 @@ class Link:
         if line is None or line.is_closed or self._queued:
             line = await self._in_turn()
         return decode(await line.call(method, params, actor, timeout_s))
+
+    def start(self, method: str, params: Any, timeout_s: float, actor: Actor, done: Done) -> None:
+        """Send a request without a task of its own, if nothing has to be waited for before.
+
+        A task and its turns of the event loop are a fifth of what a read costs.
+
+        Parameters
+        ----------
+        method : str
+        params : mapping
+        timeout_s : float
+        actor : Actor
+        done : callable
+            Called once, with an error or with the result as it came; it raises nothing.
+
+        Raises
+        ------
+        Refused
+            It cannot be sent; `done` is not called.
+        """
+        line = self._line
+        if line is not None and line.is_ready and not self._queued:
+            line.start(method, params, actor, timeout_s, done)
+            return
+
+        async def later() -> None:
+            try:
+                result = await self.call(method, params, timeout_s, bytes, actor)
+            except SfaError as error:
+                done(error, None)
+            else:
+                done(None, result)
+
+        task = asyncio.ensure_future(later())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
     async def wait_closed(self) -> None:
         """Return when the connection is lost; at once without one."""
@@ -123,7 +160,8 @@ class _Line(asyncio.Protocol):
     def __init__(self, caller: Caller, on_push: Callable[[str, Any], None] | None) -> None:
         self._caller = caller
         self._on_push = on_push
-        self._waiting: dict[int, tuple[asyncio.Future[Any], float, float]] = {}  # due, timeout
+        self._waiting: dict[int, tuple[Done, float, float]] = {}  # due, timeout
+        self._loop = asyncio.get_running_loop()  # each look for it asks the kernel for our number
         self._timer: asyncio.TimerHandle | None = None  # at the earliest due time, or before it
         self._failure: SfaError = self._lost()
         self._writable = asyncio.Event()
@@ -139,9 +177,8 @@ class _Line(asyncio.Protocol):
         self._writable.set()
         if self._timer is not None:
             self._timer.cancel()
-        for waiting, _, _ in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(self._failure)
+        for number in list(self._waiting):
+            self._deliver(number, self._failure, None)
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -167,16 +204,27 @@ class _Line(asyncio.Protocol):
     def is_closed(self) -> bool:
         return self._ended.is_set() or self._transport.is_closing()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a request is sent at once."""
+        return self._writable.is_set() and not self.is_closed
+
+    def start(self, method: str, params: Any, actor: Actor, timeout_s: float, done: Done) -> None:
+        _, data = self._request(method, params, actor, timeout_s, done)
+        self._transport.write(data)
+
     async def call(self, method: str, params: Any, actor: Actor, timeout_s: float) -> Any:
-        named = None if actor.account == MACHINE else actor.to_wire()
-        number, data = self._caller.request(method, params, named)
-        loop = asyncio.get_running_loop()
-        answered = loop.create_future()
-        due_s = loop.time() + timeout_s
-        self._waiting[number] = answered, due_s, timeout_s
-        # One timer for all requests: one of each would be a tenth of what a request costs.
-        if self._timer is None or due_s < self._timer.when():
-            self._set_timer(due_s)
+        answered = self._loop.create_future()
+
+        def done(error: SfaError | None, result: Any) -> None:
+            if answered.done():  # given up
+                return
+            if error is not None:
+                answered.set_exception(error)
+            else:
+                answered.set_result(result)
+
+        number, data = self._request(method, params, actor, timeout_s, done)
         try:
             if not self._writable.is_set():
                 await self._wait_writable(timeout_s)
@@ -185,7 +233,20 @@ class _Line(asyncio.Protocol):
                 raise self._failure
             return await answered
         finally:
-            del self._waiting[number]
+            self._waiting.pop(number, None)
+
+    def _request(
+        self, method: str, params: Any, actor: Actor, timeout_s: float, done: Done
+    ) -> tuple[int, bytes]:
+        """Return a request's number, and the bytes to send; its answer is waited for."""
+        named = None if actor.account == MACHINE else actor.to_wire()
+        number, data = self._caller.request(method, params, named)
+        due_s = self._loop.time() + timeout_s
+        self._waiting[number] = done, due_s, timeout_s
+        # One timer for all requests: one of each would be a tenth of what a request costs.
+        if self._timer is None or due_s < self._timer.when():
+            self._set_timer(due_s)
+        return number, data
 
     async def wait_closed(self) -> None:
         await self._ended.wait()
@@ -212,24 +273,20 @@ class _Line(asyncio.Protocol):
             logger.exception("%s of %s", pushed.method, self._caller.name)
 
     def _deliver(self, number: int, error: SfaError | None, result: Any) -> None:
-        waiting, _, _ = self._waiting.get(number, _NOT_WAITING)
-        if waiting is None or waiting.done():  # given up
-            return
-        if error is not None:
-            waiting.set_exception(error)
-        else:
-            waiting.set_result(result)
+        waiting = self._waiting.pop(number, None)
+        if waiting is not None:  # else it was given up
+            waiting[0](error, result)
 
     def _set_timer(self, due_s: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(due_s, self._expire)
+        self._timer = self._loop.call_at(due_s, self._expire)
 
     def _expire(self) -> None:
         """Give up what was not answered in time."""
         self._timer = None
-        now_s = asyncio.get_running_loop().time()
-        for number, (_, due_s, timeout_s) in self._waiting.items():
+        now_s = self._loop.time()
+        for number, (_, due_s, timeout_s) in list(self._waiting.items()):
             if due_s <= now_s:
                 detail = f"{self._caller.name} did not answer within {timeout_s:g} s"
                 self._deliver(number, EngineError(detail, "see `sfa health`"), None)

@@ -11,11 +11,12 @@ import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -23,6 +24,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from sfa_engine.errors import EngineError
+from sfa_engine.web.app import App, send_response
 from sfa_engine.web.exchange import JsonAnswer
 from sfa_engine.web.guard import HEADERS
 from sfa_engine.web.problem import Problem
@@ -45,6 +47,7 @@ END_TIMEOUT_S = 2  # for requests in progress
 BACKLOG = 256  # asyncio accepts so many before it closes those that are too many
 MAX_JOINED = 65_536  # a longer body is not copied
 _SECURITY = b"".join(f"{name}: {value}\r\n".encode() for name, value in HEADERS.items())
+_PLAIN = b"".join(b"%b: %b\r\n" % pair for pair in JsonAnswer.FIELDS) + _SECURITY
 
 
 class JoinedWrites:
@@ -62,6 +65,8 @@ class JoinedWrites:
         self._transport = transport
         self._loop = loop
         self._head = b""
+        self.is_closing = transport.is_closing  # of each request: found without `__getattr__`
+        self.get_protocol = transport.get_protocol
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -122,17 +127,18 @@ class Sender:
         sent: Awaitable[None] = self._cycle.send(message)
         return sent
 
-    def send_whole(self, response: JsonAnswer) -> bool:
+    def send_whole(self, response: Response) -> bool:
         """Send an answer whose headers are ours and need no check; return whether it was sent."""
         cycle = self._cycle
-        is_plain = cycle.keep_alive and cycle.scope["method"] != "HEAD"
-        is_plain = is_plain and len(response.raw_headers) == JsonAnswer.FIELDS
+        is_plain = isinstance(response, JsonAnswer) and response.is_plain
+        is_plain = is_plain and cycle.keep_alive and cycle.scope["method"] != "HEAD"
         if not is_plain or cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
             return False
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
-        fields = b"".join(b"%b: %b\r\n" % pair for pair in response.raw_headers)
-        parts = (STATUS_LINE[response.status_code], fields, _SECURITY, b"\r\n", response.body)
+        body = response.body
+        length = b"content-length: %d\r\n\r\n" % len(body)
+        parts = (STATUS_LINE[response.status_code], _PLAIN, length, body)
         cycle.transport.write_whole(b"".join(parts))
         cycle.message_event.set()
         cycle.on_response()
@@ -216,11 +222,19 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        sender = Sender(cycle)
+        start_task = super()._start_asgi_task
+
         def run(scope: Any, receive: Any, _send: Any) -> Awaitable[None]:
-            running: Awaitable[None] = app(scope, receive, Sender(cycle))
+            running: Awaitable[None] = app(scope, receive, sender)
             return running
 
-        super()._start_asgi_task(cycle, run)
+        def finish(response: Response) -> None:
+            if not sender.send_whole(response):
+                start_task(cycle, partial(send_response, response))
+
+        if not app.start(cycle.scope, cycle.receive, finish):
+            start_task(cycle, run)
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -360,7 +374,7 @@ def address_of(sockets: list[socket.socket]) -> tuple[str, int]:
 
 
 async def serve(
-    app: ASGIApp, sockets: list[socket.socket], ready: Callable[[], None] = lambda: None
+    app: App, sockets: list[socket.socket], ready: Callable[[], None] = lambda: None
 ) -> None:
     """Serve HTTP until cancelled; requests in progress have a moment to end."""
     config = uvicorn.Config(

@@ -14,7 +14,7 @@ from sfa_engine.web.catalogue import Described, Param
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange, answer
 from sfa_engine.web.limits import Rate
-from sfa_engine.web.link import ANSWER_TIMEOUT_S, Links
+from sfa_engine.web.link import ANSWER_TIMEOUT_S, Done, Links
 from sfa_engine.web.preferences import Fill
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.query import params_of
@@ -59,6 +59,7 @@ class Verbs:
                 right=one.right,
                 rate=rate_of(one),
                 verb=one,
+                start=partial(self._start, one) if one.method == "GET" else None,
             )
 
     async def _answer(self, verb: Described, exchange: Exchange) -> Response:
@@ -67,10 +68,16 @@ class Verbs:
             params = await exchange.document()
             if not isinstance(params, dict):
                 raise Problem(422, "the body is not an object", "send parameters by their names")
-        elif exchange.request.scope["query_string"]:
-            schemas = {param.name: param.type for param in verb.params}
-            params = params_of(schemas, exchange.request.query_params.multi_items())
+        else:
+            params = _query(verb, exchange)
         return answer(await self.call(verb, exchange.actor, params))
+
+    def _start(self, verb: Described, exchange: Exchange, done: Done) -> None:
+        """Answer a GET without a task."""
+        actor, params = exchange.actor, _query(verb, exchange)
+        check(verb, actor, params)
+        params = self._fill(verb.name, actor, params)
+        self._links.of(actor.scopes).start(verb.name, params, _timeout_s(verb), actor, done)
 
     async def call(self, verb: Described, actor: Actor, params: Mapping[str, Any]) -> Any:
         """Call a verb for a sender.
@@ -95,8 +102,19 @@ class Verbs:
         """
         params = self._fill(verb.name, actor, params)
         link = self._links.of(actor.scopes)
-        timeout_s = SLOW_TIMEOUT_S if verb.slow else ANSWER_TIMEOUT_S
-        return await link.call(verb.name, params, timeout_s, actor=actor)
+        return await link.call(verb.name, params, _timeout_s(verb), actor=actor)
+
+
+def _query(verb: Described, exchange: Exchange) -> Mapping[str, Any]:
+    """Return the parameters in the address of a GET."""
+    if not exchange.request.scope["query_string"]:
+        return {}
+    schemas = {param.name: param.type for param in verb.params}
+    return params_of(schemas, exchange.request.query_params.multi_items())
+
+
+def _timeout_s(verb: Described) -> float:
+    return SLOW_TIMEOUT_S if verb.slow else ANSWER_TIMEOUT_S
 
 
 def rate_of(verb: Described) -> Rate:

@@ -22,7 +22,7 @@ from sfa_engine.bench.page_measures import (
 from sfa_engine.bench.tcp_proxy import proxy_to
 from sfa_engine.errors import EngineError, Refused
 
-MAIN, OTHER = 1, 2
+MAIN, OTHER, RASTERS = 1, 2, 3
 BUSY = """<canvas id="canvas" width="800" height="200"></canvas><script>
 const pen = document.getElementById("canvas").getContext("2d");
 let shift = 0;
@@ -74,15 +74,25 @@ def test_a_frame_lasts_from_one_drawing_task_to_the_next():
     events = [
         *(event("RunTask", *each) for each in tasks),
         *(event("ProxyMain::BeginMainFrame", at, 9, 9) for at in (1100, 17_200, 34_001)),
-        event("RunTask", 2000, 90_000, 90_000, OTHER),
+        event("FireAnimationFrame", 1200, 2000, 1500),
+        event("FunctionCall", 1300, 1500, 1400),  # inside of it, and so counted with it
+        event("Paint", 3300, 500, 500),
+        event("UpdateLayer", 3900, 500, 500),
+        event("Commit", 18_000, 700, 600),
+        event("RunTask", 2000, 3000, 2000, OTHER),
+        event("RunTask", 40_000, 3000, 2000, OTHER),  # after the last frame
+        event("RasterTask", 17_500, 900, 800, RASTERS),
+        event("RunTask", 2000, 90_000, 90_000, RASTERS),
         *(
             {"ph": "M", "name": "thread_name", "pid": 7, "tid": thread, "args": {"name": name}}
-            for thread, name in ((MAIN, "CrRendererMain"), (OTHER, "Compositor"))
+            for thread, name in ((MAIN, "CrRendererMain"), (OTHER, "Compositor"), (RASTERS, "Pool"))
         ),
     ]
     frames = frames_of(reversed(events))
     assert frames.cpu_ms == [5.0, 3.0]
     assert frames.wall_ms == [8.0, 5.0]
+    assert frames.script_paint_ms == [2.0, 0.6]
+    assert frames.raster_ms == [2.0, 0.8]
     assert frames.per_second == pytest.approx(2 / 0.033)
 
 

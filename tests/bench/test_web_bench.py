@@ -1,5 +1,7 @@
 """`sfa bench web`, small: each part measures what it says."""
 
+from importlib.util import find_spec
+
 import pytest
 
 from sfa_engine.bench import web
@@ -33,6 +35,8 @@ def test_blocks_are_counted_beside_a_crowd():
     assert found["own_late_blocks"]["n"] > 100
     assert found["own_late_blocks"]["baseline"] is not None
     assert found["device_misses"]["baseline"] is not None
+    if find_spec("pyo") is not None:
+        assert found["user_effect_late_blocks"]["n"] > 100
     assert found["crowd_messages"]["value"] > 50
     assert found["crowd_rubbish"]["value"] > 20
 

@@ -100,8 +100,8 @@ def test_two_fingers_move_two_faders_and_nothing_scrolls(tabs, site):
     paths = ("deck1.stem.drums.volume", "deck2.stem.bass.volume")
     for path in paths:
         control(page, path).wait_for()
-        site.call("set", path=path, value=0.0)
-    until(lambda: all(abs(shown(page, path)) < 0.01 for path in paths), "both at rest")
+        site.call("set", path=path, value=0.5)
+    until(lambda: all(abs(shown(page, path) - 0.5) < 0.01 for path in paths), "the values before")
     places = [middle(page, path) for path in paths]
     devtools = tab.devtools()
     touch(devtools, "touchStart", places)
@@ -143,13 +143,13 @@ def test_the_fader_under_the_hand_does_not_jump(tabs, site):
 def test_a_stage_that_restarts_under_the_hand_gets_nothing_late(tabs, site):
     page = tabs().view("decks")
     path = "deck2.fader"
-    site.call("set", path=path, value=0.0)
-    until(lambda: abs(shown(page, path)) < 0.01, "the value before")
+    site.call("set", path=path, value=-1.0)
+    until(lambda: abs(shown(page, path) + 1.0) < 0.01, "the value before")
     x, y = middle(page, path)
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x, y + 10, steps=2)
-    until(lambda: value(site, path) < 0.0, "the fader follows")
+    until(lambda: value(site, path) < -1.1, "the fader follows")
     page.wait_for_timeout(300)
     held = value(site, path)
     for name in ("stage", "host"):

@@ -3,9 +3,11 @@
 import statistics
 import time
 
+import numpy as np
 import pytest
 
 from sfa_engine.bench.browser import touch
+from sfa_engine.library.bundle import write_bundle_arrays
 
 pytestmark = [pytest.mark.slow, pytest.mark.realtime, pytest.mark.usefixtures("stopped")]
 
@@ -15,6 +17,8 @@ MARK = "#12ab34"  # a colour that nothing else has
 MARK_SLOT = 8
 BARS = 8
 FRAME_S = 1 / 60
+RATE = 48_000
+SIX = ("vocals", "drums", "bass", "other", "guitar", "piano")
 HUES = {"vocals": (255, 217, 31), "drums": (255, 90, 46), "bass": (47, 134, 255)}
 
 GREY = (0x3D, 0x44, 0x4D)  # the middle one of a silent stem
@@ -95,6 +99,59 @@ def test_a_lane_has_the_hue_of_its_stem_and_is_grey_when_muted(tabs, site):
     assert page.evaluate(COUNT, [1, RULER_PX, LANE_PX, list(GREY)]) > 500
     site.call("set", path="deck1.stem.vocals.mute", value=False)
     until(lambda: count("vocals", 0) > 500, "the hue is back")
+
+
+def test_the_track_of_a_deck_is_read_once(tabs):
+    asked = []
+    tab = tabs()
+    tab.page.on("request", lambda request: asked.append(request.url))
+    page = tab.view("decks")
+    waves(page)
+    page.wait_for_timeout(500)
+    assert sum(url.endswith("/curves") for url in asked) >= 2
+    asked.clear()
+    page.wait_for_timeout(2000)
+    assert [url for url in asked if url.endswith("/curves")] == []
+
+
+def test_two_device_pixels_for_each_css_pixel_make_a_picture_twice_as_fine(tabs):
+    page = tabs(scale=2.0).view("decks")
+    waves(page)
+    picture = page.locator('[data-waveform="1"] canvas')
+    box = picture.bounding_box()
+    for row, stem in enumerate(HUES):
+        rows = [1, 2 * (RULER_PX + row * LANE_PX), 2 * LANE_PX, list(HUES[stem])]
+        until(lambda rows=rows: page.evaluate(COUNT, rows) > 2000, f"the lane of {stem}")
+    size = picture.evaluate("canvas => [canvas.width, canvas.height]")
+    assert size == [2 * box["width"], 2 * box["height"]]
+    assert size[1] == 2 * (RULER_PX + 4 * LANE_PX)
+    meter = page.locator('[data-control="deck1.fader"] canvas')
+    height = meter.bounding_box()["height"]
+    until(lambda: meter.evaluate("canvas => canvas.height") == round(2 * height), "the level")
+
+
+def test_a_track_of_six_stems_has_six_lanes_and_six_strips(tabs, site):
+    noise = np.random.default_rng(6)
+    sounds = {
+        stem: (0.05 * noise.standard_normal((8 * RATE, 2))).astype(np.float32) for stem in SIX
+    }
+    bundle = site.data / "tracks" / "Us - Six.sfa"
+    if not bundle.exists():
+        write_bundle_arrays(bundle, sounds, title="Six", artist="Us", bpm=120.0)
+    site.call("deck.load", deck=1, path=str(bundle), force=True)
+    page = tabs().view("decks")
+    picture = page.locator('[data-waveform="1"] canvas')
+    until(
+        lambda: picture.bounding_box()["height"] == RULER_PX + 6 * LANE_PX, "a lane for each stem"
+    )
+    names = page.locator('[data-waveform="1"] .labels .ellipsis').all_inner_texts()
+    assert names == ["Vocals", "Drums", "Bass", "Other", "Guitar", "Piano"]
+    for stem in SIX:
+        strip = page.locator(f'[data-control="deck1.stem.{stem}.volume"]').first.bounding_box()
+        assert strip["width"] >= 24, f"the fader of {stem} can be taken"
+        assert strip["x"] >= 0
+        assert strip["x"] + strip["width"] <= 1600
+    assert page.evaluate("document.documentElement.scrollWidth") == 1600
 
 
 def test_the_playhead_is_where_the_engine_is_within_a_frame(tabs, site):

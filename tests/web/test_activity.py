@@ -9,6 +9,7 @@ import msgspec
 
 from sfa_engine.errors import Refused
 from sfa_engine.run.folders import memory_path
+from sfa_engine.web import activity as web_activity
 from sfa_engine.web.activity import Activity
 from sfa_engine.web.form import JSON
 from sfa_engine.web.member import Member
@@ -236,5 +237,42 @@ def test_what_is_refused_is_left_and_others_stay():
             assert list(one.joined) == [Topic("jobs")]
             await pusher.push("job", **JOB)
             assert [m["topic"] for m in await taken(one)] == ["jobs"]
+
+    asyncio.run(main())
+
+
+def test_workers_are_sent_while_jobs_advance_faster_than_backstage_answers(monkeypatch):
+    """Each change asked anew, and gave up the request before it."""
+    monkeypatch.setattr(web_activity, "WORKERS_PERIOD_S", 0.001)
+
+    async def main():
+        calls = []
+        begun, answers = asyncio.Event(), asyncio.Event()
+
+        async def slow(_actor, _method, _params):
+            calls.append("asked")
+            try:
+                if len(calls) > 1:
+                    begun.set()
+                    await answers.wait()
+            except asyncio.CancelledError:
+                calls.append("given up")
+                raise
+            return {"jobs": [], "counts": {"running": len(calls), "waiting": 0}}
+
+        async with activity(slow) as (made, pusher):
+            one = member(9, "moderator")
+            made.join(one, Topic("workers"))
+            await taken(one)
+            await pusher.push("job", **JOB)
+            async with asyncio.timeout(WAIT_S):
+                await begun.wait()
+            for _ in range(20):
+                await pusher.push("job", **JOB)
+                await asyncio.sleep(0.005)
+            assert calls == ["asked", "asked"]
+            answers.set()
+            found = await taken(one, 2)  # what was asked for, and what has changed since
+            assert [m["data"]["running"] for m in found] == [2, 3]
 
     asyncio.run(main())

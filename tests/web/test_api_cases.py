@@ -24,12 +24,12 @@ def api(tmp_path_factory):
                 assert "Traceback" not in engine.log(process), engine.log(process)
 
 
-def send_all(api, count, number):
-    """Send cases of all operations as each role; return how often each status came."""
+def send_all(api, roles, count, number):
+    """Send cases of all operations as some roles; return how often each status came."""
     statuses = Counter()
     wrong = []
     for operation in api.operations:
-        for role in ROLES:
+        for role in roles:
             for mode in api.modes(operation):
                 try:
                     statuses.update(api.send(operation, role, mode, count, number))
@@ -39,11 +39,13 @@ def send_all(api, count, number):
     return statuses
 
 
+# One role takes 50 to 70 s beside two busy programs.
 @pytest.mark.timeout(280)
-def test_a_few_cases_of_each_operation_are_answered_as_documented(api):
-    statuses = send_all(api, 4, 1)
-    assert statuses[200] > 100
-    assert statuses[422] > 100
+@pytest.mark.parametrize("role", ROLES)
+def test_a_few_cases_of_each_operation_are_answered_as_documented(api, role):
+    statuses = send_all(api, [role], 4, 1)
+    assert statuses[200] > 50
+    assert statuses[422] > 50
 
 
 @pytest.mark.nightly
@@ -51,4 +53,4 @@ def test_a_few_cases_of_each_operation_are_answered_as_documented(api):
 def test_many_cases_of_each_operation_are_answered_as_documented(api):
     number = random.SystemRandom().randrange(1 << 32)
     print(f"seed {number}")  # pytest shows it if a case fails
-    send_all(api, 50, number)
+    send_all(api, ROLES, 50, number)

@@ -600,4 +600,5 @@ def test_an_answer_does_not_wait_for_the_peers_acknowledgement(place):
             while b'"version"' not in connection.recv(65_536):
                 pass
             took.append(time.monotonic() - began)
-    assert sorted(took)[10] < 0.03, took  # 40 ms each, without TCP_NODELAY
+    # 40 ms each but the first without TCP_NODELAY; the quickest of them whatever else runs.
+    assert min(took[1:]) < 0.03, took

@@ -53,6 +53,17 @@ def peer(place):
         yield found
 
 
+@pytest.fixture
+def kept(place):
+    """A client that takes all messages, while the test reads those of another.
+
+    websockets stops at 16 that are not read, does not see the answers to its pings then, and ends
+    the connection after 40 s.
+    """
+    with place.open(place.admin, max_queue=None) as found:
+        yield found
+
+
 def ready(peer):
     """Wait until the web process knows all verbs."""
     give_up = time.monotonic() + 60
@@ -328,7 +339,8 @@ def test_pings_of_a_peer_that_reads_nothing_are_not_kept(place, peer):
 # ---------------------------------------------------------------- topics
 
 
-def test_a_job_is_followed_from_the_queue_to_the_end(place, peer, tmp_path):
+def test_a_job_is_followed_from_the_queue_to_the_end(place, kept, tmp_path):
+    peer = kept
     for topic in ("tracks", "workers", "notifications", "jobs"):
         peer.join(topic)
         assert peer.event(topic)["event"] == "state"

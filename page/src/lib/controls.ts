@@ -45,8 +45,13 @@ export function isStem(word: string): word is Stem {
 
 /** Return the CSS colour of a control's `color`. */
 export function hueOf(color: string): string {
-  if (color === "alert") return "var(--bad)";
-  return isStem(color) ? `var(--${color})` : "var(--ink)";
+  return `var(--${tokenOf(color)})`;
+}
+
+/** Return the name of the token that a hue is drawn in. */
+export function tokenOf(color: string): string {
+  if (color === "alert") return "bad";
+  return isStem(color) ? color : "ink";
 }
 
 /**

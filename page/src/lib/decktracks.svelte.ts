@@ -5,6 +5,7 @@
  * the library does not have, the stage lists cues and sections, and `status` the stems.
  */
 
+import { untrack } from "svelte";
 import { channel } from "./connection.svelte";
 import type { TopicEvent } from "./channel";
 import { isStem, STEMS, type Stem } from "./controls";
@@ -201,7 +202,9 @@ export function useDeckTracks(decks: () => readonly number[]) {
       if (!decks().includes(deck) || !desk.isLive) return;
       void desk.control(`deck${deck}.title`).value; // one that the library does not have is read again by its title
       const isLoaded = desk.control(`deck${deck}.loaded`).isOn;
-      void deckTrack(deck).read(desk.control(`deck${deck}.track`).number, isLoaded);
+      const track = desk.control(`deck${deck}.track`).number;
+      // Reading looks at `info` and then sets it: followed, it would read for ever, 7 times a second.
+      untrack(() => void deckTrack(deck).read(track, isLoaded));
     });
   }
 }

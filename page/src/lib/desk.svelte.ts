@@ -41,7 +41,7 @@ export class Control {
   private guardedUntil_ms = 0;
   private guardTimer: ReturnType<typeof setTimeout> | undefined;
   private otherTimer: ReturnType<typeof setTimeout> | undefined;
-  private hasValue = false;
+  private hasValue = $state(false);
   private readonly desk: Desk;
 
   constructor(desk: Desk, path: string) {
@@ -73,9 +73,18 @@ export class Control {
     return this.info?.planned ?? false;
   }
 
-  /** Whether it can be moved now. */
+  /** Whether it can be moved now, from where it is: a hand that does not know that would make it jump. */
   get isEnabled(): boolean {
+    return this.isSettable && (this.hasValue || this.info?.kind === "button");
+  }
+
+  /** Whether a value can be sent now. */
+  private get isSettable(): boolean {
     return this.desk.isLive && this.desk.mayPerform && !!this.info && !this.info.planned;
+  }
+
+  private get isUnknown(): boolean {
+    return this.isSettable && !this.hasValue;
   }
 
   get text(): string {
@@ -129,13 +138,13 @@ export class Control {
   /** Move it to a place of its travel. */
   moveTo(travel: number) {
     const scale = this.scale;
-    if (scale) this.set(valueAt(scale, snapped(travel, this.detent)));
+    if (scale && !this.isUnknown) this.set(valueAt(scale, snapped(travel, this.detent)));
   }
 
   /** Move it by steps: a hundredth of the travel each, or a whole value. */
   step(steps: number) {
     const scale = this.scale;
-    if (scale) this.set(valueAt(scale, stepped(scale, this.travel, steps)));
+    if (scale && !this.isUnknown) this.set(valueAt(scale, stepped(scale, this.travel, steps)));
   }
 
   /** The hand lets go; a control that springs back does. */
@@ -165,7 +174,7 @@ export class Control {
 
   /** Set it, in its unit: shown at once, sent with the next frame, the last value always. */
   set(value: Value) {
-    if (!this.isEnabled) {
+    if (!this.isSettable) {
       this.desk.refuse();
       return;
     }
@@ -175,13 +184,13 @@ export class Control {
   }
 
   toggle() {
-    if (!this.hasValue) return; // it may be on already
+    if (this.isUnknown) return; // it may be on already
     this.set(this.isOn ? 0 : 1);
   }
 
   /** Press a button; one that is held is released with `letGo`. */
   async press(value?: number): Promise<boolean> {
-    if (!this.isEnabled) {
+    if (!this.isSettable) {
       this.desk.refuse();
       return false;
     }

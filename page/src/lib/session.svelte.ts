@@ -13,8 +13,8 @@ export interface User {
   scopes: Scope[];
 }
 
-/** `unknown` until the server has answered; `nobody`: there is no first user yet. */
-export type SessionState = "unknown" | "in" | "out" | "nobody" | "unreachable";
+/** `unknown` until the server has answered; `no_user`: there is no first user yet. */
+export type SessionState = "unknown" | "in" | "out" | "no_user" | "unreachable";
 
 class Session {
   state = $state<SessionState>("unknown");
@@ -34,7 +34,7 @@ class Session {
       this.enter();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (error.code === "no_user") this.leave("nobody");
+      if (error.code === "no_user") this.leave("no_user");
       else if (error.status === 401) this.leave("out");
       else if (this.state !== "in") this.state = "unreachable";
     }

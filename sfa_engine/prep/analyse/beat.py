@@ -36,6 +36,7 @@ _SURE_OF_LOOP = 0.9  # confidence where length and attacks of a loop agree
 _MIN_SEPARATION = 0.25  # of a beat before a seam: what is nearer is no beat of its own
 _LEAST_HOLDING = 0.8  # of the attacks that lie where pieces say; else they are not believed
 _WHOLE_BEATS = 0.06  # that a jump of whole beats may be off
+_ODD_BARS = (5, 7)  # beats; of three, two bars are often counted as one
 _KICKS_ON_BEATS = 0.5  # of 1; see `bar.kicks_on_beats`
 _WITHIN_S = 0.002  # of the beats that were followed, the anchors' lines
 
@@ -127,6 +128,8 @@ def find_beats(onsets: Onsets, measured: Measurement, drums: Onsets | None = Non
 def _among_rivals(onsets: Onsets, tempo: Tempo) -> Tempo:
     """Return the octave that people count of a tempo, or of a rival on whose beats kicks are."""
     found = choose_octave(onsets, tempo)
+    if found.bpm < tempo.bpm and count_bar(onsets.strength, tempo.period_s) in _ODD_BARS:
+        return tempo  # half as fast, the bar would end within a beat
     if not tempo.rivals or bar.kicks_on_beats(onsets, found.period_s) > _KICKS_ON_BEATS:
         return found
     for bpm in tempo.rivals:
@@ -199,7 +202,7 @@ def _unclear(warp: Warp, period_s: float) -> str:
     """Return what seams whose places are not clear leave in doubt; see `Beats`."""
     doubt = ""
     for before, after in pairwise(warp.pieces):
-        if not after.starts_clearly:
+        if after.seam is not None and not after.seam.is_clear:
             seam = np.array([after.start_s])
             beats = float((after.straight(seam) - before.straight(seam))[0]) / period_s
             doubt = "phase" if abs(beats - round(beats)) > _WHOLE_BEATS else doubt or "bar"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sfa_engine.prep.analyse.bar import sixteenth_phase
 from sfa_engine.prep.analyse.grid import fit, holds
 from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets, near, smooth_attacks
-from sfa_engine.prep.analyse.smooth import Curve, Floats, decimate, gaussian
+from sfa_engine.prep.analyse.smooth import Curve, Floats, decimate, gaussian, weighted_median
 from sfa_engine.prep.analyse.step import STEADY_OCTAVES
 from sfa_engine.prep.analyse.tempo import Path, coherence, local_tempi
 
@@ -21,7 +21,10 @@ _LEAST_HOLDING = 0.5  # of the attacks that a constant grid follows
 
 
 def varies(onsets: Onsets, period_s: float) -> tuple[bool, Path]:
-    """Tell whether the tempo leaves the track's own.
+    """Tell whether the tempo leaves that of most windows.
+
+    That is the track's own as a rule. Windows that all say the same other tempo, as those of music
+    in five may (two thirds of it), vary no more than others.
 
     Parameters
     ----------
@@ -41,8 +44,10 @@ def varies(onsets: Onsets, period_s: float) -> tuple[bool, Path]:
     sure = (sureness > 0.25) & (weights > 0.3)
     if sure.sum() < 4:
         return False, path
-    away = np.abs(np.log2(bpms[sure] * period_s / 60)) > STEADY_OCTAVES
-    share = float(np.average(away, weights=weights[sure]))
+    octaves = np.log2(bpms[sure] * period_s / 60)
+    usual = weighted_median(octaves, weights[sure])
+    usual = usual if abs(usual) > STEADY_OCTAVES else 0.0
+    share = float(np.average(np.abs(octaves - usual) > STEADY_OCTAVES, weights=weights[sure]))
     if share < _LEAST_SHARE:
         return False, path
     if share > _CERTAIN_SHARE:

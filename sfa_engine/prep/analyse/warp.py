@@ -25,8 +25,44 @@ Flags = NDArray[np.bool_]
 
 _LEAST_GAP = 0.005  # of a bar that straight time rises by at a seam
 _ON_BEAT = 0.06  # of a beat that a seam may be found late
+_ON_BAR = 0.3  # bars that a seam on a downbeat may explain less than the best place
 _PART = 1 << 18  # points
 _FAR_S = 3600.0  # how far beyond its ends a piece is extended, at its first and last slope
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """Where a piece may start.
+
+    Parameters
+    ----------
+    first_s, step_s : float
+        The first place, and how far apart places are.
+    losses : float64[n]
+        Bars that fit less than with the best place, of each.
+    is_clear : bool
+        Whether the music says where, to some bars.
+    """
+
+    first_s: float
+    step_s: float
+    losses: Floats
+    is_clear: bool
+
+    @property
+    def seconds(self) -> float:
+        """How far the last place is from the first."""
+        return self.step_s * (len(self.losses) - 1)
+
+    def loss(self, times_s: Floats, within_s: float) -> Floats:
+        """Return the least loss around each of some times, infinite where there is no place."""
+        first, last = (
+            np.round((times_s + side - self.first_s) / self.step_s).astype(int)
+            for side in (-within_s, within_s)
+        )
+        inside = (first >= 0) & (last < len(self.losses))
+        spans = zip(first, last, inside, strict=True)
+        return np.array([self.losses[a : b + 1].min() if ok else np.inf for a, b, ok in spans])
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +77,8 @@ class Piece:
         At least two points of its map, both rising; lines between and beyond them.
     is_even : bool
         Whether its tempo is constant, that of the whole.
-    starts_clearly : bool
-        Whether the music says where it starts, to some bars.
+    seam : Seam, optional
+        Where it may start; not of the first.
     """
 
     start_s: float
@@ -50,7 +86,7 @@ class Piece:
     real_s: Floats
     straight_s: Floats
     is_even: bool
-    starts_clearly: bool = True
+    seam: Seam | None = None
 
     def straight(self, real_s: Floats) -> Floats:
         """Return the straight time of some times, also outside the piece."""
@@ -105,12 +141,24 @@ class Warp:
         return Warp(tuple(pieces))
 
     def on_beats(self, phase_s: float, period_s: float, beats_per_bar: int) -> Warp:
-        """Return it with each seam on the first beat of the piece that starts there."""
+        """Return it with each seam on a beat of the piece that starts there.
+
+        That is the downbeat by which most fits, if hardly less does than at the best place: edits
+        mostly begin with a bar, and where both pieces fit alike, as in a break, nothing else tells.
+        Otherwise it is the first beat after the best place.
+
+        Parameters
+        ----------
+        phase_s : float
+            A downbeat, in straight time.
+        period_s : float
+            Of the beats.
+        beats_per_bar : int
+        """
         pieces = list(self.pieces)
         bar_s = beats_per_bar * period_s
         for i, piece in enumerate(pieces[1:]):
-            place = (piece.straight(np.array([piece.start_s])) - phase_s) / period_s
-            beat = phase_s + period_s * np.ceil(place - _ON_BEAT)
+            beat = _first_beat(piece, phase_s, period_s, beats_per_bar)
             seam = piece.real(beat)
             gap = float((beat - pieces[i].straight(seam))[0])
             bars = np.ceil((_LEAST_GAP * bar_s - gap) / bar_s)
@@ -198,6 +246,21 @@ class Warp:
             values = np.interp(real, places, above, left=0.0, right=0.0)
             straightened[at : at + _PART] = np.where(self.sounds(straight), values, 0.0)
         return straightened
+
+
+def _first_beat(piece: Piece, phase_s: float, period_s: float, beats_per_bar: int) -> Floats:
+    """Return the straight time of the beat that a piece starts with; see `Warp.on_beats`."""
+    if piece.seam is not None:
+        bar_s = beats_per_bar * period_s
+        near = piece.straight(piece.seam.first_s + np.array([0.0, piece.seam.seconds]))
+        bars = np.arange(*np.ceil((near - phase_s) / bar_s))
+        ones: Floats = phase_s + bar_s * bars.astype(np.float64)
+        losses = piece.seam.loss(piece.real(ones), _ON_BEAT * period_s)
+        if losses.min(initial=np.inf) <= _ON_BAR:
+            return ones[[int(losses.argmin())]]
+    place = (piece.straight(np.array([piece.start_s])) - phase_s) / period_s
+    beat: Floats = phase_s + period_s * np.ceil(place - _ON_BEAT)
+    return beat
 
 
 def _extended(x: Floats, xs: Floats, ys: Floats) -> Floats:

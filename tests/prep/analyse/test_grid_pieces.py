@@ -5,9 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from sfa_engine.bench.pieces import make_piece
+from sfa_engine.bench.pieces.edit import resampled
 from sfa_engine.prep.analyse.analysis import analyse_blocks
 from sfa_engine.prep.analyse.smooth import Floats
-from sfa_engine.prep.analyse.warp import Piece, Warp, few
+from sfa_engine.prep.analyse.warp import Piece, Seam, Warp, few
 from sfa_engine.track.grid import SEAM_S, Anchor, Grid
 
 RATE = 48_000
@@ -215,6 +217,55 @@ def test_straight_time_is_the_inverse_of_real_time_and_leaves_no_seam():
     beat = on_beats.pieces[1].straight(seam) / 0.5
     assert beat == pytest.approx(np.round(beat), abs=1e-6)
     assert on_beats.pieces[0].straight(seam - SEAM_S)[0] < on_beats.pieces[1].straight(seam)[0]
+
+
+def cut(losses: Floats) -> Warp:
+    """Return 40 s at 120 BPM with a cut of half a beat, from 10 s on where these losses say."""
+    line = np.array([0.0, 40.0])
+    seam = Seam(10.0, 0.1, losses, is_clear=True)
+    start_s = 10.0 + 0.1 * int(losses.argmin())
+    one = Piece(0.0, start_s, line, line, is_even=True)
+    two = Piece(start_s, 40.0, line, line + 0.25, is_even=True, seam=seam)
+    return Warp((one, two)).numbered(2.0)
+
+
+@pytest.mark.parametrize(("downbeat", "seam_s"), [(0.05, 13.75), (0.5, 14.25)])
+def test_a_seam_lies_on_a_downbeat_that_fits_nearly_as_well_as_the_best_place(downbeat, seam_s):
+    losses = np.full(80, 2.0)
+    losses[42] = 0.0  # 14.2 s, on no beat of the piece that starts there
+    losses[37:39] = downbeat  # 13.75 s, where its bar begins
+    warp = cut(losses).on_beats(0.0, 0.5, 4)
+    assert warp.seams_s == pytest.approx([seam_s])
+
+
+def made(kind: str, seed: int) -> tuple[dict, dict]:
+    piece = resampled(make_piece(kind, seed), RATE)
+    return analyse_blocks([piece.sound]), piece.truth.as_json("", len(piece.sound) / RATE)
+
+
+@pytest.mark.slow
+def test_a_cut_where_both_sides_fit_alike_is_found_within_a_bar():
+    told, truth = made("cut_half", 8111)
+    assert len(told["edits_s"]) == 1
+    assert abs(told["edits_s"][0] - truth["edits_s"][0]) < 1.01 * 4 * 60 / truth["bpm"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "seed"), [("cut_beat", 105), ("cut_quarter", 9377)])
+def test_cuts_and_a_break_that_fits_less_are_no_drift(kind, seed):
+    told, truth = made(kind, seed)
+    assert not told["variable"]
+    assert told["bpm"] == truth["bpm"]
+    assert len(told["edits_s"]) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [101, 8111])
+def test_a_quarter_of_a_bar_of_five_is_no_beat(seed):
+    told, truth = made("five_four", seed)
+    assert not told["variable"]
+    assert told["bpm"] == truth["bpm"]
+    assert told["beats_per_bar"] == 5
 
 
 def test_few_points_stay_as_near_as_they_are_asked_to():

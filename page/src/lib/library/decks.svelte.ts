@@ -65,8 +65,8 @@ class Decks {
   get code(): string {
     const deck = this.leader;
     if (!deck) return "";
-    const heard = desk.control(`deck${deck}.audible_key`).value ?? desk.control(`deck${deck}.key`).value;
-    return camelotOf(String(heard ?? "")) ?? camelotOf(String(desk.control(`deck${deck}.key`).value ?? "")) ?? "";
+    const audible = desk.control(`deck${deck}.audible_key`).value ?? desk.control(`deck${deck}.key`).value;
+    return camelotOf(String(audible ?? "")) ?? camelotOf(String(desk.control(`deck${deck}.key`).value ?? "")) ?? "";
   }
 
   /** Tempo of the deck that leads; 0 without one. */

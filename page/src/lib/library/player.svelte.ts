@@ -27,8 +27,8 @@ export class StemPlayer {
     return this.elements.values().next().value;
   }
 
-  /** Whether a stem is heard. */
-  isHeard(stem: string): boolean {
+  /** Whether a stem is audible. */
+  isAudible(stem: string): boolean {
     return this.soloed.size ? this.soloed.has(stem) : !this.muted.has(stem);
   }
 
@@ -83,7 +83,7 @@ export class StemPlayer {
     this.apply();
   }
 
-  /** Play one stem alone, or stop if that is what is heard. */
+  /** Play one stem alone, or stop if that is what plays. */
   alone(stem: string) {
     const isAlone = this.soloed.size === 1 && this.soloed.has(stem);
     if (isAlone && this.isPlaying) {
@@ -124,7 +124,7 @@ export class StemPlayer {
   }
 
   private apply() {
-    for (const [stem, element] of this.elements) element.muted = !this.isHeard(stem);
+    for (const [stem, element] of this.elements) element.muted = !this.isAudible(stem);
   }
 
   /** Stems start and buffer each by itself: those that are apart are set to the first one's time. */

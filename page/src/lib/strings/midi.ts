@@ -36,7 +36,6 @@ export const words = {
   learning: "Learning",
   learningMove: (name: string) => `Move or press what ${name} is to be.`,
   acts: "What is bound already still acts on the sound. The control that you choose here is bound when it is recognised.",
-  heard: "Received",
   timeLeft: (span: string) => `${span} left`,
   bound: (input: string, path: string) => `${input} now moves ${path}.`,
   saved: "Saved in the profile.",

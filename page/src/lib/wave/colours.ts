@@ -30,7 +30,7 @@ export function shadesOf(hue: Rgb, isLight: boolean): readonly [Rgb, Rgb, Rgb] {
     : [mixed(hue, BLACK, 0.42), hue, mixed(hue, WHITE, 0.5)];
 }
 
-/** Return the shades of a stem that is not heard. */
+/** Return the shades of a silent stem. */
 export function silentShades(isLight: boolean): readonly [Rgb, Rgb, Rgb] {
   const texts = isLight ? ["#c3c8ce", "#b3b9c0", "#a2a9b2"] : ["#31373f", "#3d444d", "#4b535d"];
   return texts.map(rgbOf) as unknown as readonly [Rgb, Rgb, Rgb];

@@ -1,6 +1,6 @@
 /** How two decks are in phase. Pure. */
 
-const IN_TIME = 0.01; // beats; less is not heard
+const IN_TIME = 0.01; // beats; less is inaudible
 
 export type Phase =
   | { is: "none" }

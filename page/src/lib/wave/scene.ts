@@ -65,7 +65,7 @@ type Context = CanvasRenderingContext2D;
 export class Scene {
   private state: SceneState | null = null;
   private readonly context: Context | null;
-  private backdrop: OffscreenCanvas | null = null;
+  private backdrop: ImageBitmap | null = null;
   private width = 0; // CSS pixels
   private dpr = 1;
   private isDirty = true;
@@ -135,7 +135,7 @@ export class Scene {
       dpr,
       this.height,
     );
-    g.drawImage(playhead.canvas, head - Math.round((HEAD_PX / 2) * dpr), 0);
+    g.drawImage(playhead.picture, head - Math.round((HEAD_PX / 2) * dpr), 0);
     if (!isStretched) this.prepare(state, origin - head);
   }
 
@@ -166,7 +166,7 @@ export class Scene {
   }
 
   /** Return what does not move: the grounds of ruler and lanes. */
-  private ground(state: SceneState): OffscreenCanvas {
+  private ground(state: SceneState): ImageBitmap {
     if (this.backdrop) return this.backdrop;
     const width = Math.round(this.width * this.dpr);
     const height = Math.round(this.height * this.dpr);
@@ -187,8 +187,8 @@ export class Scene {
         g.fillRect(0, top, width, Math.max(1, Math.round(this.dpr / 2)));
       }
     }
-    this.backdrop = canvas;
-    return canvas;
+    this.backdrop = canvas.transferToImageBitmap();
+    return this.backdrop;
   }
 
   // ------------------------------------------------------------------ waveforms
@@ -290,7 +290,7 @@ export class Scene {
     g.fillRect(left, 0, right - left, ruler);
     const text = textSprite(loop.text, inkOn(rgbOf(on)), dpr, RULER_PX - 1);
     const room = right - left - 12 * dpr;
-    if (text.canvas.width <= room) g.drawImage(text.canvas, Math.min(right, width) - text.canvas.width - Math.round(6 * dpr), 0);
+    if (text.picture.width <= room) g.drawImage(text.picture, Math.min(right, width) - text.picture.width - Math.round(6 * dpr), 0);
   }
 
   private drawStemLoops(g: Context, state: SceneState, x: (time_s: number) => number) {
@@ -368,8 +368,8 @@ export class Scene {
       if (isInLoop(at) || (at < free && !section)) continue;
       const sprite: Sprite = textSprite(text, ink3 ?? "#888", dpr, RULER_PX, section, ink2 ?? "#888");
       const left = at + Math.round(5 * dpr);
-      g.drawImage(sprite.canvas, left, 0);
-      free = left + sprite.canvas.width;
+      g.drawImage(sprite.picture, left, 0);
+      free = left + sprite.picture.width;
     }
   }
 
@@ -387,12 +387,12 @@ export class Scene {
         g.fillRect(at, ruler, Math.max(1, Math.round(dpr)), height - ruler);
         g.globalAlpha = 1;
         const point = pointSprite(colour, dpr, 9);
-        g.drawImage(point.canvas, at - Math.round(4.5 * dpr), Math.round(9 * dpr));
+        g.drawImage(point.picture, at - Math.round(4.5 * dpr), Math.round(9 * dpr));
         continue;
       }
       g.fillRect(at, 0, Math.round(2 * dpr), height);
       const flag = flagSprite(String(marker.slot), marker.label, colour, dpr, RULER_PX);
-      g.drawImage(flag.canvas, at, 0);
+      g.drawImage(flag.picture, at, 0);
     }
   }
 }

@@ -8,7 +8,7 @@ const FONT = '"Inter Variable", Inter, system-ui, sans-serif';
 
 /** A picture; `width` in CSS pixels. */
 export interface Sprite {
-  canvas: OffscreenCanvas;
+  picture: ImageBitmap;
   width: number;
 }
 
@@ -50,7 +50,7 @@ export function textSprite(text: string, colour: string, dpr: number, height: nu
     const first = `600 11px ${FONT}`;
     const second = `650 11px ${FONT}`;
     const meter = measuring();
-    if (!meter) return { canvas: blank(1, 1, 1)[0], width: 1 };
+    if (!meter) return { picture: blank(1, 1, 1)[0].transferToImageBitmap(), width: 1 };
     meter.font = second;
     const shown = more && cut(meter, more, 120);
     const moreWidth = shown ? meter.measureText(shown).width + 6 : 0;
@@ -67,7 +67,7 @@ export function textSprite(text: string, colour: string, dpr: number, height: nu
       context.fillStyle = moreColour;
       if (shown) context.fillText(shown, own ? own + 6 : 0, height - 5);
     }
-    return { canvas, width };
+    return { picture: canvas.transferToImageBitmap(), width };
   });
 }
 
@@ -76,7 +76,7 @@ export function flagSprite(number: string, label: string, colour: string, dpr: n
   return sprite(`f ${number} ${label.slice(0, 4 * MAX_LETTERS)} ${colour} ${dpr} ${height}`, () => {
     const font = `700 12px ${FONT}`;
     const meter = measuring();
-    if (!meter) return { canvas: blank(1, 1, 1)[0], width: 1 };
+    if (!meter) return { picture: blank(1, 1, 1)[0].transferToImageBitmap(), width: 1 };
     meter.font = font;
     const name = label && cut(meter, label, 150);
     const numberWidth = meter.measureText(number).width;
@@ -92,7 +92,7 @@ export function flagSprite(number: string, label: string, colour: string, dpr: n
       context.fillText(number, 6, height - 5);
       if (name) context.fillText(name, 13 + numberWidth, height - 5);
     }
-    return { canvas, width };
+    return { picture: canvas.transferToImageBitmap(), width };
   });
 }
 
@@ -108,7 +108,7 @@ export function pointSprite(colour: string, dpr: number, size: number): Sprite {
       context.lineTo(size / 2, size * 0.8);
       context.fill();
     }
-    return { canvas, width: size };
+    return { picture: canvas.transferToImageBitmap(), width: size };
   });
 }
 
@@ -134,6 +134,6 @@ export function headSprite(colour: string, edge: string, dpr: number, height: nu
       context.stroke();
       context.fill();
     }
-    return { canvas, width: HEAD_PX };
+    return { picture: canvas.transferToImageBitmap(), width: HEAD_PX };
   });
 }

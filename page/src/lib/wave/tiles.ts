@@ -19,7 +19,7 @@ export interface TileLook {
 }
 
 interface Tile extends TileLook {
-  canvas: OffscreenCanvas;
+  picture: ImageBitmap;
   used: number;
 }
 
@@ -41,18 +41,19 @@ class TileStore {
   painted = 0;
 
   /** Return the tile of a lane, by its number in the track; painted if it is not there, or looks otherwise. */
-  get(lane: string, number: number, look: TileLook): OffscreenCanvas {
+  get(lane: string, number: number, look: TileLook): ImageBitmap {
     const key = `${lane} ${number}`;
     const there = this.tiles.get(key);
     if (there && isAlike(there, look)) {
       there.used = ++this.clock;
-      return there.canvas;
+      return there.picture;
     }
-    const canvas = there ? there.canvas : this.spare();
-    paintTile(canvas, number, look);
+    if (there) this.close(key);
+    else if (this.tiles.size >= MAX_TILES) this.closeOldest();
+    const picture = this.paint(number, look);
     this.painted++;
-    this.tiles.set(key, { ...look, canvas, used: ++this.clock });
-    return canvas;
+    this.tiles.set(key, { ...look, picture, used: ++this.clock });
+    return picture;
   }
 
   /** Whether a tile is there as it should look. */
@@ -63,31 +64,31 @@ class TileStore {
 
   /** Drop the tiles of a deck that is shown no more. */
   drop(prefix: string) {
-    for (const key of this.tiles.keys()) if (key.startsWith(prefix)) this.tiles.delete(key);
+    for (const key of this.tiles.keys()) if (key.startsWith(prefix)) this.close(key);
   }
 
-  /** Return a canvas: a new one, or that of the tile that was not seen for longest. */
-  private spare(): OffscreenCanvas {
-    if (this.tiles.size < MAX_TILES) return new OffscreenCanvas(1, 1);
-    let oldest: string | undefined;
+  private closeOldest() {
+    let oldest = "";
     let least = Infinity;
     for (const [key, { used }] of this.tiles) if (used < least) [oldest, least] = [key, used];
-    const tile = oldest === undefined ? undefined : this.tiles.get(oldest);
-    if (oldest !== undefined) this.tiles.delete(oldest);
-    return tile?.canvas ?? new OffscreenCanvas(1, 1);
+    this.close(oldest);
   }
-}
 
-function paintTile(canvas: OffscreenCanvas, number: number, look: TileLook) {
-  const { width, height, perSecond } = look;
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
-  const context = canvas.getContext("2d");
-  if (!context) return;
-  const image = context.createImageData(width, height);
-  const heights = heightsIn(look.table, width, (number * width) / perSecond, perSecond);
-  paintBands(image.data, width, height, heights, look.shades, { gain: look.gain });
-  context.putImageData(image, 0, 0);
+  private close(key: string) {
+    this.tiles.get(key)?.picture.close();
+    this.tiles.delete(key);
+  }
+
+  /** Paint a tile. As a bitmap it is moved without a copy of it in each frame, as a canvas would be. */
+  private paint(number: number, look: TileLook): ImageBitmap {
+    const { width, height, perSecond } = look;
+    const canvas = new OffscreenCanvas(width, height);
+    const image = new ImageData(width, height);
+    const heights = heightsIn(look.table, width, (number * width) / perSecond, perSecond);
+    paintBands(image.data, width, height, heights, look.shades, { gain: look.gain });
+    canvas.getContext("2d")?.putImageData(image, 0, 0);
+    return canvas.transferToImageBitmap();
+  }
 }
 
 export const tileStore = new TileStore();

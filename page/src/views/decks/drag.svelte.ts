@@ -15,6 +15,7 @@ export type Cargo =
   | { kind: "loop"; deck: number; title: string };
 
 const START_PX = 6;
+const MAX_LABEL = 60;
 const TRACK_BEATS = 16; // of a whole track, from its start
 const STEM_BEATS = 4; // of a stem without a loop, from where the deck is
 
@@ -59,9 +60,12 @@ class Drag {
 export const drag = new Drag();
 
 /** Put what was dragged on a pad; return whether it was done. */
-export function putOnPad(pad: number, cargo: Cargo): Promise<boolean> {
+export async function putOnPad(pad: number, cargo: Cargo): Promise<boolean> {
   if (cargo.kind === "track") {
-    return desk.call("pad.slice", { pad, track: `#${cargo.id}`, by: "beat", count: 1, beats: TRACK_BEATS });
+    const slice = { pad, track: `#${cargo.id}`, by: "beat", count: 1, beats: TRACK_BEATS };
+    // A slice of a whole track is called "all 1".
+    const label = { path: `pad${pad}.label`, value: cargo.title.slice(0, MAX_LABEL) };
+    return (await desk.call("pad.slice", slice)) && desk.call("set", label);
   }
   const stem = cargo.kind === "stem" ? cargo.stem : "all";
   if (cargo.kind === "loop" || desk.control(`deck${cargo.deck}.loop.active`).isOn) {
