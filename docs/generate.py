@@ -29,6 +29,7 @@ from sfa_engine.desk.deck import BANDS, STEMS
 from sfa_engine.desk.effects import KINDS
 from sfa_engine.library.migrations import migrate
 from sfa_engine.library.query import OPERATORS
+from sfa_engine.mix.vocabulary import FEEL_WORDS, FEELS, OPPOSITES
 from sfa_engine.surfaces.midi import document
 from sfa_engine.surfaces.midi.profile import Profile, load_profiles
 from sfa_engine.surfaces.osc.address import TARGETS, TRAVEL_SENDERS
@@ -80,6 +81,22 @@ def operators() -> str:
     heads = ("operator", "for example", "what it asks for")
     rows = [(f"`{name}:`", f"`{o.example}`", o.sentence) for name, o in OPERATORS.items()]
     return "\n".join(_table(heads, rows))
+
+
+def feelings() -> str:
+    """Return every word of feeling with what it is ranked by in a table."""
+    rows = []
+    for name, other in list(OPPOSITES.items())[: len(OPPOSITES) // 2]:
+        by = ", ".join(
+            f"{'less ' if weight < 0 else ''}{measure}"
+            + (f" ({abs(weight):g})" if abs(weight) < 1 else "")
+            for measure, weight in FEELS[name].items()
+        )
+        said = (", ".join(FEEL_WORDS[each].split(", ")[1:5]) for each in (name, other))
+        rows.append((f"{name}, {other}", by, "; ".join(said)))
+    return "\n".join(
+        _table(("word, opposite", "ranked by (opposite: the other end)", "also"), rows)
+    )
 
 
 def effects() -> str:

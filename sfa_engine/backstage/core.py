@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sfa_engine.backstage.audit import Auditor
 from sfa_engine.backstage.context import PrepContext
+from sfa_engine.backstage.describer import Describer
 from sfa_engine.backstage.dispatcher import Dispatcher, Outcome, Progress, Step
 from sfa_engine.backstage.executor import Executor, Local, Remote
 from sfa_engine.backstage.health_watcher import watch_health
@@ -49,6 +50,7 @@ from sfa_engine.backstage.verbs.separations import SeparationVerbs
 from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
 from sfa_engine.backstage.verbs.usage import UsageVerbs
 from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
+from sfa_engine.backstage.verbs.words import WordVerbs
 from sfa_engine.backstage.watch_folders import FolderWatcher
 from sfa_engine.backstage.webhooks.address import networks_of
 from sfa_engine.backstage.webhooks.post import Poster
@@ -94,6 +96,7 @@ class Core:
         steps = _steps(context, catalogue, spotify)
         self.dispatcher = Dispatcher(context.queue, steps, context.settings.limits)
         self.watching = FolderWatcher(context, self.dispatcher)
+        self.describer = Describer(context)
         self.notifier = Notifier(context.queue)
         self.auditor = Auditor(context.database)
         networks = networks_of(context.settings.webhooks.allow)
@@ -110,6 +113,7 @@ class Core:
             **exported(PrepVerbs(context, self.dispatcher, self.watching)),
             **exported(LibraryVerbs(context, self.dispatcher)),
             **exported(ListingVerbs(context)),
+            **exported(WordVerbs(context, self.describer)),
             **exported(FileVerbs(context)),
             **exported(SeparationVerbs(context, self.dispatcher)),
             **exported(SpotifyVerbs(catalogue, spotify)),
@@ -179,6 +183,7 @@ class Core:
             group.create_task(clean_nightly(last_s or 0.0, self._clean))
             group.create_task(self.watching.run())
             group.create_task(self.notifier.run())
+            group.create_task(self.describer.run())
             places = self._context.places
             group.create_task(watch_health(places.bundles, self._runtime, self.notifier.add))
             group.create_task(self._sender.run())

@@ -189,6 +189,18 @@ def analysis_(**options: Any) -> None:
     run_bench(**options)
 
 
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
+@click.option("--tracks", type=click.IntRange(20), default=20_000, show_default=True,
+              help="Of the library.")  # fmt: skip
+@click.option("--only", multiple=True, help="A part: words.")
+def mix(as_json: bool, tracks: int, only: tuple[str, ...]) -> None:
+    """Measure searches in words over a large library."""
+    from sfa_engine.bench.mix import run_bench
+
+    _show_results(run_bench(tracks=tracks, only=only, quiet=as_json), as_json=as_json)
+
+
 def _show_results(results: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json({"results": results})

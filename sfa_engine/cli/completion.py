@@ -189,6 +189,8 @@ _ARGUMENTS = {
     ("load", "track"): tracks_or_files,
     ("show", "track"): tracks,
     ("grid", "track"): tracks,
+    ("similar", "track"): tracks,
+    ("compatible", "track"): tracks,
     ("separate", "track"): tracks,
     ("cue", "track"): tracks,
     ("cue", "name"): cues,

@@ -15,6 +15,7 @@ from sfa_engine.cli.confirm import confirm, yes_option
 from sfa_engine.cli.connect import backstage
 from sfa_engine.cli.grid_details import BEATS, grid_lines, grid_part
 from sfa_engine.cli.library_jobs import reanalyse, separate
+from sfa_engine.cli.library_words import compatible, search, similar
 from sfa_engine.cli.plural import counted
 from sfa_engine.cli.terminal import one_line
 from sfa_engine.cli.terminal import print_json as _print_json
@@ -28,8 +29,6 @@ GIGABYTE = 1e9
 PAGE = 500  # tracks in one answer
 LONG_TIMEOUT_S = 3600.0  # for an answer that reads the whole library
 MAX_SHOWN = 20  # findings of one kind
-# `-word` excludes a word from a search; click would read short options.
-WORDS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 
 @click.group()
@@ -39,6 +38,9 @@ def library() -> None:
 
 library.add_command(reanalyse)
 library.add_command(separate)
+library.add_command(search)
+library.add_command(similar)
+library.add_command(compatible)
 
 
 def _json_option(command: Any) -> Any:
@@ -73,37 +75,7 @@ def _whole(method: str, kind: str, count: str, most: int | None = None, **params
         return said
 
 
-# ---------------------------------------------------------------------- search
-
-
-@library.command(name="search", context_settings=WORDS)
-@click.argument("words", nargs=-1)
-@click.option("--limit", default=50, show_default=True)
-@_json_option
-@click.pass_context
-def search(context: click.Context, words: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """List tracks: `sfa library search bpm:120-128 key:~8A energy:>0.6 wren -live`."""
-    if words == ("-h",):
-        click.echo(context.get_help())
-        return
-    for word in words:
-        if word.startswith("--"):
-            raise click.NoSuchOption(word, ctx=context)
-    said = _whole(
-        *("library.search", "tracks", "count", limit),
-        words=" ".join(words),
-        limit=min(limit, PAGE),
-    )
-    if as_json:
-        _print_json(said)
-        return
-    from sfa_engine.cli import screen
-
-    shown = len(said["tracks"])
-    if shown:
-        screen.console.print(screen.track_table(said["tracks"]))
-    more = f", {shown} shown" if shown < said["count"] else ""
-    click.echo(counted(said["count"], "track") + more)
+# ---------------------------------------------------------------------- looking
 
 
 @library.command()

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from sfa_engine.cli.terminal import Checked, printable
+from sfa_engine.cli.terminal import Checked, one_line, printable
 from sfa_engine.run.folders import closed_folder
 from sfa_engine.system.timecode import clock
 
@@ -109,6 +109,33 @@ def build_kernel(*, quiet: bool = False) -> None:
 
 
 TRACK_COLUMNS = ("BPM", "key", "energy", "length", "stems")
+
+
+def dim(text: str) -> Text:
+    """Return a text of less weight than what is around it."""
+    return Text(one_line(text), style="dim")
+
+
+def hit_table(tracks: list[dict[str, Any]]) -> Table:
+    """Return hits as a table, below each the reasons for it."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", justify="right", style="dim", no_wrap=True)
+    table.add_column("track", ratio=1)
+    for name in ("BPM", "key", "length"):
+        table.add_column(name, no_wrap=True, justify="right")
+    for track in tracks:
+        cell = Text(one_line(track["name"]), style="" if track["state"] == "ready" else "dim")
+        if track["reasons"]:
+            cell.append(f"\n{one_line(' · '.join(track['reasons']))}", style="dim")
+        length_s = track["duration_s"]
+        table.add_row(
+            str(track["id"]),
+            cell,
+            f"{track['bpm']:.1f}" if track["bpm"] else "",
+            track["camelot"] or "",
+            clock(length_s).split(".")[0] if length_s else "",
+        )
+    return table
 
 
 def track_table(tracks: list[dict[str, Any]]) -> Table:

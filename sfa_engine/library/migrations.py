@@ -25,6 +25,7 @@ from sfa_engine.library.schema import (
     NOTIFICATIONS,
     OWNERS,
     SETTINGS,
+    SOUNDS,
     UNWANTED,
 )
 from sfa_engine.library.webhook_schema import WEBHOOKS
@@ -59,6 +60,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("webhooks and their deliveries", WEBHOOKS),
     Migration("the audit log", AUDIT),
     Migration("accounts of jobs, flags of tracks", OWNERS),
+    Migration("what tracks sound like", SOUNDS),
 )
 
 

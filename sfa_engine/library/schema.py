@@ -431,3 +431,18 @@ END;
 INSERT OR IGNORE INTO memberships
     SELECT id, account, added_at FROM tracks WHERE account IS NOT NULL;
 """
+
+# What a track sounds like, as numbers; a new row for each analysis, so that a reader asks for what
+# is new. The index tells whether a column has changed that searches in words keep in memory.
+SOUNDS = """
+CREATE TABLE sounds (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    track_id INTEGER NOT NULL UNIQUE REFERENCES tracks ON DELETE CASCADE,
+    version INTEGER NOT NULL, -- of what the numbers mean
+    vector BLOB NOT NULL, -- float32, little-endian; empty: it cannot be found out
+    measures BLOB NOT NULL -- float32, little-endian; NaN: not known
+);
+CREATE INDEX sounds_version ON sounds (version, track_id);
+CREATE INDEX tracks_state_of ON tracks (changed_at, play_count, deleted_at) -- it covers the query
+    WHERE deleted_at IS NULL;
+"""

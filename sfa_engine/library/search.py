@@ -92,7 +92,7 @@ async def search(
         if exact := await _exact(connection, text, within):
             return exact[offset : offset + limit]
         raise
-    sql, arguments = select(await _with_playlists(connection, query), within=within)
+    sql, arguments = select(await with_playlists(connection, query), within=within)
     found = await rows(connection, f"{sql} LIMIT ? OFFSET ?", (*arguments, limit, offset))
     return await listed(connection, [track["id"] for track in found])
 
@@ -105,7 +105,7 @@ async def count(connection: Connection, text: str, within: str = EVERYTHING) -> 
         if exact := await _exact(connection, text, within):
             return len(exact)
         raise
-    sql, arguments = select(await _with_playlists(connection, query), ordered=False, within=within)
+    sql, arguments = select(await with_playlists(connection, query), ordered=False, within=within)
     found = await row(connection, f"SELECT count(*) AS n FROM ({sql})", arguments)  # noqa: S608
     assert found is not None
     return int(found["n"])
@@ -119,7 +119,7 @@ async def numbers(connection: Connection, text: str, within: str = EVERYTHING) -
         if exact := await _exact(connection, text, within):
             return [track.id for track in exact]
         raise
-    sql, arguments = select(await _with_playlists(connection, query), ordered=False, within=within)
+    sql, arguments = select(await with_playlists(connection, query), ordered=False, within=within)
     return [int(track["id"]) for track in await rows(connection, sql, arguments)]
 
 
@@ -131,7 +131,7 @@ async def ordered(connection: Connection, text: str, within: str = EVERYTHING) -
         if exact := await _exact(connection, text, within):
             return [track.id for track in exact]
         raise
-    sql, arguments = select(await _with_playlists(connection, query), within=within)
+    sql, arguments = select(await with_playlists(connection, query), within=within)
     return [int(track["id"]) for track in await rows(connection, sql, arguments)]
 
 
@@ -200,7 +200,13 @@ async def _is_number(connection: Connection, text: str, within: str) -> bool:
     return found is not None and not await _exact(connection, text, within)
 
 
-async def _with_playlists(connection: Connection, query: Query) -> Query:
+async def is_found(connection: Connection, query: Query, within: str = EVERYTHING) -> bool:
+    """Return whether a query has any track."""
+    sql, arguments = select(query, ordered=False, within=within)
+    return await row(connection, f"{sql} LIMIT 1", arguments) is not None
+
+
+async def with_playlists(connection: Connection, query: Query) -> Query:
     """Return a query with the stored names of its playlists; Refused if one does not exist."""
     terms = [
         replace(term, word=(await playlists.find(connection, term.word)).name)

@@ -23,6 +23,38 @@ def test_a_dash_before_a_word_means_not(ask, words, count):
     assert out.splitlines()[-1] == count
 
 
+def test_a_sentence_says_what_it_looks_for_and_why(ask):
+    status, out, err = ask("library", "search", "around 119")
+    lines = out.splitlines()
+    assert (status, err) == (0, "")
+    assert lines[0] == "looking for: 116.02-121.97 BPM, or half or double"
+    assert "Orbital - Halcyon" in lines[2]
+    assert lines[3].strip() == "120.0 BPM"
+    assert lines[-1] == "1 track"
+    said = json.loads(ask("library", "search", "around", "119", "banger", "--json")[1])
+    assert said["tracks"][0]["reasons"] == ["120.0 BPM"]
+    assert said["notes"] == ['"banger" was not understood, and is in no name: left out']
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["search", "dark and bright"], "bright and dark exclude each other; keep one of them"),
+        (["search", "the and of"], '"the and of" asks for nothing; add a genre, a tempo'),
+        (["search", "goes with 99"], "no track 99; search for its title"),
+        (["search", "x" * 2000], "the search is 2000 characters long; give up to 1000"),
+        (["search", "around 120", "goes with this"], '"this" names no track here'),
+        (["similar", "#1"], '"Orbital - Halcyon" is not analysed; prepare it'),
+        (["compatible", "99"], "no track"),
+    ],
+)
+def test_what_cannot_be_searched_for_is_one_line(ask, words, said):
+    status, out, err = ask("library", *words)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"sfa: {said}")
+    assert len(err.splitlines()) == 1
+
+
 def test_a_misspelt_option_of_a_search_is_no_word(ask):
     status, _, err = ask("library", "search", "orbital", "--jsn")
     assert (status, err) == (2, 'sfa: no option "--jsn"; did you mean "--json"?\n')

@@ -55,6 +55,8 @@ TABLE = {
     "library.find": ({"words": "#{track}"}, 200),
     "library.show": ({"track": "track"}, 200),
     "library.cover": ({"track": "track"}, 422),  # it has none
+    "library.similar": ({"track": "track"}, 200),
+    "library.compatible": ({"track": "track"}, 200),
     "library.files": ({"track": "track"}, 200),
     "library.hotcues": ({"bundle": "bundle"}, 200),
     "library.history": ({"track": "track"}, 200),
@@ -83,7 +85,7 @@ TABLE = {
 }
 # Verbs that look at owners and name no single thing: their tests are below, and elsewhere.
 LISTS = {
-    *("library.numbers", "library.rows"),
+    *("library.numbers", "library.rows", "library.search_words"),
     *("library.search", "library.playlists", "library.playlist", "library.trash", "jobs.list"),
     *(
         "library.reanalysed",

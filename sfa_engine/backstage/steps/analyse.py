@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sfa_engine.backstage.context import PrepContext
+from sfa_engine.backstage.describer import describe
 from sfa_engine.backstage.dispatcher import Outcome, Progress
 from sfa_engine.backstage.job import Job
 from sfa_engine.backstage.steps.plans import PrepOptions
@@ -52,19 +53,20 @@ class Analyse:
             grid_before = await grids.grid_of(connection, inputs.track.id, "automatic")
         # Of a preview the mix is analysed: its stems say nothing of the rest of the track.
         names = sorted(stem.name for stem in inputs.stems if not stem.preview)
-        sound = (await asyncio.to_thread(read_bundle, inputs.bundle)).track
+        media = (await asyncio.to_thread(read_bundle, inputs.bundle)).track
         is_done = before is not None and before.features.get("stems") == names
-        is_done &= await asyncio.to_thread(is_current, inputs.bundle, sound.digest, names)
+        is_done &= await asyncio.to_thread(is_current, inputs.bundle, media.digest, names)
         if is_done and not options.again:
             return Outcome({"why": "it was analysed before"}, skipped=True)
         request = {
             "path": str(inputs.bundle),
             "features": self.context.settings.analysis.features,
-            "digest": sound.digest,
+            "digest": media.digest,
         }
         answer = await self.context.run(job, WORKER, request, progress)
         found, grid, rate = await asyncio.to_thread(_read, answer, names)
         await asyncio.to_thread(_write_curves, inputs.bundle, answer)
+        sound = await asyncio.to_thread(describe, inputs.bundle, found)
 
         async def effect(connection: Connection) -> None:
             old = await cues.automatic(connection, inputs.track.id)
@@ -76,6 +78,7 @@ class Analyse:
                 rate=rate,
                 cues=old,  # until the next step
             )
+            await sound.store(connection, inputs.track.id)
 
         shown = ("bpm", "confidence", "variable", "key", "camelot", "lufs", "energy")
         result: dict[str, Any] = {name: answer[name] for name in shown}

@@ -20,7 +20,6 @@ from sfa_engine.backstage.access import (
     check_number,
     check_track,
     find,
-    sees,
     visible,
 )
 from sfa_engine.backstage.audit import part
@@ -29,6 +28,7 @@ from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.verbs.load_import import plan_import
 from sfa_engine.backstage.verbs.paging import fit_in_frame
 from sfa_engine.backstage.verbs.removal import remove_track
+from sfa_engine.backstage.verbs.track_values import track_values
 from sfa_engine.desk.deck import HOT_CUES, MAX_LENGTH_S
 from sfa_engine.errors import Absent, MediaError, Refused, SfaError
 from sfa_engine.library import (
@@ -692,18 +692,7 @@ class LibraryVerbs:
         return ""
 
     def _to_dict(self, track: Track, actor: Actor) -> dict[str, Any]:
-        """Return a track as plain values, with the folder of its bundle.
-
-        Whose it is besides the actor is for those who see everything; where it came from, perhaps
-        from others too, for those who may change everything.
-        """
-        bundle = str(self._context.places.bundles / track.bundle) if track.bundle else None
-        answer = {**asdict(track), "stems": list(track.stems), "name": track.name, "bundle": bundle}
-        if track.account is not None and not sees(actor, int(track.account)):
-            answer["account"] = str(actor.account)
-        if not may(actor, CHANGE, OTHER):
-            answer |= {"source": "", "source_path": None}
-        return answer
+        return track_values(self._context, track, actor)
 
 
 async def _check_seen(connection: Connection, actor: Actor, track: Track, folder: Path) -> None:

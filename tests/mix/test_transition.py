@@ -1,0 +1,373 @@
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_tracks import any_track, made_track
+from msgspec.structs import replace
+
+from sfa_engine.desk import find
+from sfa_engine.mix import wheel
+from sfa_engine.mix.candidate import Candidate
+from sfa_engine.mix.document import IN
+from sfa_engine.mix.facts import TrackFacts
+from sfa_engine.mix.fallback import fade_out_s, is_live
+from sfa_engine.mix.plan import plan_mix
+from sfa_engine.mix.plan_check import findings
+from sfa_engine.mix.settings import MixSettings
+from sfa_engine.mix.tempo import nearest
+from sfa_engine.mix.timeline import PHRASE, Timeline
+from sfa_engine.mix.transition import Entered, plan_pair
+from sfa_engine.mix.voices import BOTH_S, CUT_S
+
+
+def window(transition, out, into):
+    """Return both timelines and the candidate that a blend came from."""
+    one, other = Timeline(out), Timeline(into)
+    each = Candidate(
+        int(transition.out_bar) - one.first,
+        int(transition.in_bar) - other.first,
+        transition.bars,
+        int(transition.bars * transition.ratio),
+    )
+    return one, other, each
+
+
+def muted(transition, control):
+    """Return the bars from and until which a switch is on; None where it is never."""
+    moves = [m for m in transition.moves if m.control == control]
+    if not moves:
+        return None
+    off = [m.at for m in moves if m.value == "off"]
+    return moves[0].at, off[0] if off else float("inf")
+
+
+def in_bars(line, start, per_bar, bars):
+    """Return the lines that are sung in a blend, in bars of it."""
+    spans = [((a - start) / per_bar, (b - start) / per_bar) for a, b in line.vocals_s]
+    return [span for span in spans if span[1] > 0 and span[0] < bars]
+
+
+def both_voices_s(transition, out, into):
+    """Return the seconds of both voices, and of a line cut at the end and at the start."""
+    one, other, each = window(transition, out, into)
+    start = one.edges_s[each.out_bar]
+    per_bar = (one.edges_s[each.out_bar + each.bars] - start) / each.bars
+    begin = other.edges_s[each.in_bar]
+    in_bar = (other.edges_s[each.in_bar + each.in_bars] - begin) / each.bars
+    gone = muted(transition, "out.stem.vocals.mute")
+    kept = muted(transition, "in.stem.vocals.mute")
+    out_until = each.bars if gone is None else gone[0]
+    in_from = 0.0 if kept is None else kept[1]
+    lines = in_bars(one, start, per_bar, each.bars), in_bars(other, begin, in_bar, each.bars)
+    both = sum(
+        max(0.0, min(b, d, out_until) - max(a, c, in_from))
+        for a, b in lines[0]
+        for c, d in lines[1]
+    )
+    cut_end = one.phrase_left_s(start + out_until * per_bar)
+    if one.phrase_gone_s(start + out_until * per_bar) <= CUT_S / 5:
+        cut_end = 0.0
+    cut_start = other.phrase_gone_s(begin + in_from * in_bar)
+    return both * per_bar, cut_end, cut_start
+
+
+def check_blend(transition, out, into, limit=0.04):
+    one, other, each = window(transition, out, into)
+    assert not transition.fallback
+    assert transition.bars in {4, 8, 16, 32}
+    assert each.out_bar >= 0
+    assert each.out_bar + each.bars <= one.bars
+    assert each.in_bar >= 0
+    assert each.in_bar + each.in_bars <= other.bars
+    for rate in (transition.out_rate, transition.in_rate):
+        assert abs(rate - 1) <= limit + 1e-5
+    assert transition.out_glide_bars >= 16 * (transition.out_rate != 1)
+    assert transition.in_glide_bars >= 16 * (transition.in_rate != 1)
+    # Both tracks in time: a beat of the one is a beat of the other, to 1 %.
+    beats = one.bpm_at(each.out_bar, each.bars) * transition.out_rate * transition.ratio
+    assert beats == pytest.approx(
+        other.bpm_at(each.in_bar, each.in_bars) * transition.in_rate, rel=1e-4
+    )
+    both, cut_end, cut_start = both_voices_s(transition, out, into)
+    assert both <= BOTH_S + 0.15  # s: the steps of the planner are 0.12 s
+    assert cut_end <= CUT_S + 1e-6
+    assert cut_start <= CUT_S + 1e-6
+    pitch = next((w for w in transition.why if "shifted" in w), None)
+    clash = wheel.grade(out.camelot, into.camelot) < wheel.CLASH
+    if clash and pitch is None:
+        assert any("clash" in why for why in transition.why)
+
+
+def check_at_rest(transition):
+    """Check that every control of the incoming deck is at rest when all is over."""
+    last = {}
+    for move in transition.moves:
+        side, _, name = move.control.partition(".")
+        if side == IN and name != "trim":
+            last[name] = move
+    for name, move in last.items():
+        control = find(f"deck1.{name}")
+        assert control.check(move.value) == control.scale.rest, name
+
+
+@settings(max_examples=1000, deadline=None, derandomize=True)
+@given(st.integers(0, 1 << 40))
+def test_any_pair_has_a_plan_that_breaks_no_rule(seed):
+    chance = random.Random(seed)
+    out, into = any_track(chance, 1), any_track(chance, 2)
+    pair = plan_pair(out, into)
+    transition = pair.transition
+    assert (transition.out, transition.into) == (1, 2)
+    check_at_rest(transition)
+    assert abs(pair.pitch_st) <= 1
+    assert transition.why or transition.fallback
+    if transition.kind == "blend":
+        check_blend(transition, out, into)
+        return
+    assert len(transition.fallback) > 5
+    assert 0 <= transition.seconds <= 8
+    if transition.kind == "fade":
+        assert transition.out_s + transition.seconds <= out.length_s + 0.01
+        assert transition.in_s + transition.seconds <= into.length_s
+
+
+def is_on_borders(out, into, each):
+    """Return whether a blend begins on borders of both tracks and ends on one of either."""
+    ends = out.border[each.out_bar + each.bars], into.border[each.in_bar + each.in_bars]
+    begins = out.border[each.out_bar], into.border[each.in_bar]
+    return min(begins) >= PHRASE and max(ends) >= PHRASE
+
+
+def test_most_pairs_of_like_tempo_are_blended_for_eight_or_sixteen_bars():
+    chance, kinds, borders = random.Random(3), Counter(), []
+    while sum(kinds.values()) < 24:
+        out = made_track(1, bpm=chance.uniform(118, 132), seed=chance.randrange(1 << 30))
+        into = made_track(2, bpm=chance.uniform(118, 132), seed=chance.randrange(1 << 30))
+        if abs(nearest(out.bpm, into.bpm)[1] - 1) <= 0.06:
+            transition = plan_pair(out, into).transition
+            kinds[transition.bars] += 1
+            if transition.bars:
+                borders.append(is_on_borders(*window(transition, out, into)))
+    assert kinds[8] + kinds[16] >= 17  # 70 %
+    assert sum(borders) >= 0.95 * len(borders)
+
+
+def test_a_blend_lies_on_phrases_and_plays_the_outro_onto_the_intro():
+    transition = plan_pair(made_track(1), made_track(2, seed=4)).transition
+    one, _, each = window(transition, made_track(1), made_track(2, seed=4))
+    assert transition.kind == "blend"
+    assert one.label_at(one.edges_s[each.out_bar]) == "outro"
+    assert each.in_bar == 0
+    assert one.border[each.out_bar] >= PHRASE
+    assert one.border[each.out_bar + each.bars] >= PHRASE
+
+
+def bassy(number, **changes):
+    """Return a track whose bass, drums and chords never stop, without voices."""
+    track = made_track(number, seed=number, vocals_s=(), camelot="8A", **changes)
+    loud = tuple(0.0 for _ in track.bass_db)
+    return replace(track, bass_db=loud, drums_db=loud, tonal_db=loud)
+
+
+def test_two_basses_never_sound_together_by_stems():
+    moves = plan_pair(bassy(1), bassy(2)).transition.moves
+    change = {m.control: m.at for m in moves if m.value in {"on", "off"} and "bass" in m.control}
+    assert change["out.stem.bass.mute"] == change["in.stem.bass.mute"]
+    assert change["in.stem.bass.mute"] % 4 == 0
+    assert not any("eq" in m.control for m in moves)
+
+
+def test_without_stems_the_low_bands_change_within_a_bar():
+    transition = plan_pair(bassy(1, stems=()), bassy(2, stems=())).transition
+    low = {m.control: m for m in transition.moves if "eq.low" in m.control and m.over}
+    assert set(low) == {"in.eq.low.gain", "out.eq.low.gain"}
+    for move in low.values():
+        assert move.over <= 1
+        assert (move.at + move.over) % 4 == 0
+    assert not any("stem" in m.control for m in transition.moves)
+
+
+def everywhere(track):
+    """Return lines of 3 s, a second apart, over all of a track."""
+    return tuple((t, t + 3.0) for t in range(1, int(track.length_s) - 4, 4))
+
+
+def test_two_singers_without_stems_are_not_blended():
+    out, into = bassy(1, stems=()), bassy(2, stems=())
+    out, into = (replace(t, vocals_s=everywhere(t)) for t in (out, into))
+    transition = plan_pair(out, into).transition
+    assert transition.kind != "blend"
+    assert "two voices" in transition.fallback
+
+
+def test_two_singers_with_stems_are_blended_with_one_voice_at_a_time():
+    out, into = bassy(1), bassy(2)
+    out, into = (replace(t, vocals_s=everywhere(t)) for t in (out, into))
+    transition = plan_pair(out, into).transition
+    assert transition.kind == "blend"
+    assert both_voices_s(transition, out, into)[0] <= BOTH_S + 0.15
+    assert any("vocals.mute" in move.control for move in transition.moves)
+
+
+@pytest.mark.parametrize("stems", [(), ("vocals", "drums", "bass", "other")])
+def test_a_clash_of_keys_is_solved(stems):
+    out = replace(bassy(1, stems=stems), camelot="1A")
+    into = replace(bassy(2, stems=stems), camelot="6A")  # a semitone down is 11A, up 1A
+    pair = plan_pair(out, into)
+    if stems:
+        assert any("drums alone" in w or "change at" in w for w in pair.transition.why)
+    else:
+        assert pair.pitch_st == 1
+        short = plan_pair(out, into, MixSettings(shift_key=False)).transition
+        assert short.bars <= 4
+
+
+def test_tempi_within_the_limit_of_both_meet_in_the_middle():
+    transition = plan_pair(made_track(1, bpm=120), made_track(2, bpm=127.2, seed=4)).transition
+    assert transition.kind == "blend"
+    assert transition.out_rate == pytest.approx(1.06**0.5, abs=1e-4)
+    assert transition.out_glide_bars >= 16
+
+
+def test_what_is_not_sure_has_a_price_and_a_reason():
+    sure = plan_pair(made_track(1), made_track(2, seed=4)).transition
+    into = made_track(2, seed=4, bar_confidence=0.2, variable=True)
+    transition = plan_pair(made_track(1), into).transition
+    assert (transition.out_bar, transition.bars) == (sure.out_bar, sure.bars)
+    assert transition.prices["bars"] == 4
+    assert transition.prices["variable"] == 3
+    assert any("bars may not" in why for why in transition.why)
+
+
+def test_where_it_is_not_known_who_sings_the_incoming_vocals_are_muted():
+    out, into = replace(bassy(1), vocals_s=None), replace(bassy(2), vocals_s=None)
+    transition = plan_pair(out, into).transition
+    assert muted(transition, "in.stem.vocals.mute") == (0, transition.bars)
+    silent = plan_pair(replace(out, vocals_s=()), into).transition
+    assert muted(silent, "in.stem.vocals.mute") is None
+
+
+def test_keys_that_clash_need_no_vocal_stem_of_a_track_that_does_not_sing():
+    stems = ("drums", "bass", "other")
+    out = replace(bassy(1, stems=stems), camelot="1A")
+    into = replace(bassy(2, stems=stems), camelot="4B")
+    transition = plan_pair(out, into).transition
+    assert transition.kind == "blend"
+    assert any("change at" in why or "drums alone" in why for why in transition.why)
+    assert any(move.control == "in.stem.other.mute" for move in transition.moves)
+
+
+def test_a_line_that_is_cut_at_both_ends_is_muted_in_both_tracks():
+    out, into = bassy(1), bassy(2)
+    length = out.length_s
+    # Both sing through all places where a blend may begin or end, but for short gaps.
+    out = replace(out, vocals_s=((100.0, length - 20.3), (length - 20.0, length)))
+    into = replace(into, vocals_s=((0.0, 20.0), (20.5, 60.0)))
+    transition = plan_pair(out, into).transition
+    if transition.kind == "blend":
+        both, cut_end, cut_start = both_voices_s(transition, out, into)
+        assert both <= BOTH_S + 0.15
+        assert max(cut_end, cut_start) <= CUT_S + 1e-6
+
+
+def test_half_the_tempo_is_blended():
+    out, into = made_track(1, bpm=170.0), made_track(2, bpm=86.0, seed=4, camelot=None)
+    transition = plan_pair(out, into).transition
+    assert (transition.kind, transition.ratio) == ("blend", 0.5)
+    check_blend(transition, out, into)
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "kind"),
+    [
+        ({"grid": None}, "no beats", "fade"),
+        ({"confidence": 0.2}, "not sure", "fade"),
+        ({"length_s": 20.0}, "too short", "fade"),
+        ({"length_s": 0.0}, "length", "follow"),
+        ({"bpm": 150.0, "camelot": None}, "tempo", "fade"),
+        ({"name": "Somebody - Song (Live)"}, "live", "follow"),
+    ],
+)
+def test_what_cannot_be_blended_says_which_and_why(change, words, kind):
+    into = made_track(2, **({"bpm": 150.0} if "bpm" in change else {}), seed=4)
+    into = replace(into, **change)
+    transition = plan_pair(made_track(1), into).transition
+    assert words in transition.fallback
+    assert transition.kind == kind
+
+
+def test_different_meters_meet_for_two_bars_at_most():
+    transition = plan_pair(made_track(1), made_track(2, beats_per_bar=3)).transition
+    assert "4 beats a bar against 3" in transition.fallback
+    assert transition.seconds <= 2 * 4 * 60 / 126 + 0.01
+
+
+def test_an_album_in_sequence_is_played_without_a_gap():
+    album = {"artist": "A", "album": "One"}
+    out, into = made_track(1, **album, album_number=3), made_track(2, **album, album_number=4)
+    transition = plan_pair(out, into).transition
+    assert (transition.kind, transition.out_s) == ("follow", round(out.length_s, 3))
+    assert transition.in_s == 0
+    assert plan_pair(
+        replace(out, album_number=4), replace(into, album_number=3)
+    ).transition.kind == ("blend")
+
+
+def test_a_fade_out_is_left_alone():
+    track = made_track(1)
+    levels = list(track.loudness)
+    count = 36  # half seconds
+    for n in range(count):
+        levels[-count - 1 + n] = -9 - 0.9 * n
+    track = replace(track, loudness=tuple(levels))
+    assert fade_out_s(Timeline(track)) is not None
+    assert fade_out_s(Timeline(made_track(1))) is None
+    transition = plan_pair(track, made_track(2)).transition
+    assert (transition.kind, transition.moves) == ("follow", ())
+    assert track.length_s - 12 < transition.out_s < track.length_s - 2
+
+
+@pytest.mark.parametrize(
+    ("name", "live"),
+    [
+        ("A - Song (Live)", True),
+        ("A - Song [live at Wembley]", True),
+        ("A - Live in Paris 1999", True),
+        ("A - Live and Let Die", False),
+        ("Live - I Alone", False),
+        ("A - Song - Live", True),
+        ("A - Song, live from the BBC", True),
+        ("A - Alive", False),
+        ("A - We Live in Time", False),
+    ],
+)
+def test_a_live_recording_is_known_by_its_name(name, live):
+    assert is_live(TrackFacts(1, name)) is live
+
+
+def test_two_loud_parts_are_trimmed():
+    form = {"drop": 96}
+    loud = [replace(made_track(n, bars=form, seed=n, camelot="8A"), vocals_s=()) for n in (1, 2)]
+    transition = plan_pair(*loud).transition
+    trims = [m for m in transition.moves if m.control == "out.trim"]
+    assert transition.kind == "blend"
+    assert "loudness" not in transition.prices
+    assert all(-6 <= m.value <= 0 for m in trims)
+
+
+def test_no_transition_begins_before_the_tempo_is_free():
+    out = made_track(1)
+    free = out.length_s - 20
+    transition = plan_pair(out, made_track(2, seed=4), None, Entered(0, free)).transition
+    if transition.kind == "blend":
+        assert Timeline(out).edges_s[int(transition.out_bar)] >= free - 0.1
+    else:
+        assert transition.out_s >= free
+
+
+def test_a_plan_of_any_tracks_finds_nothing_to_correct():
+    chance = random.Random(8)
+    tracks = [any_track(chance, number) for number in range(1, 31)]
+    assert not list(findings(plan_mix(tracks)))
