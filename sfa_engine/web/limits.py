@@ -20,6 +20,7 @@ class Rate(Enum):
     CHANGE = (60, 60.0)
     HEAVY = (10, 60.0)  # work of seconds or minutes, and passwords
     PLAY = (200, 1.0)  # a fader, from a program
+    PAGE = (1200, 60.0)  # files of the page: dozens of new tablets may have one address
     OPEN = (240, 60.0)  # channels: all pages of a network come back at once after a restart
 
     @property

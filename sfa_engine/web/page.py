@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from sfa_engine.web.endpoint import Endpoint, Handler
 from sfa_engine.web.exchange import Exchange
+from sfa_engine.web.limits import Rate
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.ranges import State, is_unchanged
 from sfa_engine.web.static_files import StaticFiles
@@ -159,6 +160,7 @@ def _part_of_page(path: str, handler: Handler, *, is_welcome: bool = False) -> E
         "A part of the web UI.",
         handler,
         statuses=(404,),
+        rate=Rate.PAGE,
         is_welcome=is_welcome,
         is_page=True,
         is_json=False,

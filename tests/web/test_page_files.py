@@ -163,6 +163,20 @@ def test_before_the_first_user_the_network_gets_the_links_page_and_its_files_alo
     run_site(scenario, tmp_path)
 
 
+def test_thirty_devices_of_one_address_open_the_page_in_a_minute(tmp_path):
+    async def scenario(site):
+        site.user("ann", "super_admin")
+        async with site.client(address=LAN) as devices:
+            for _ in range(30):
+                assert (await devices.get("/login")).status_code == 200
+                for _ in range(30):
+                    assert (await devices.get(f"/{SCRIPT}")).status_code == 200
+            answers = [(await devices.get(f"/{SCRIPT}")).status_code for _ in range(400)]
+            assert answers[-1] == 429
+
+    run_site(scenario, tmp_path)
+
+
 def test_the_health_names_the_build_of_the_page(tmp_path):
     async def scenario(site):
         async with site.client() as client:
