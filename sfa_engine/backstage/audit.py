@@ -35,6 +35,7 @@ Invoke = Callable[[], Any]
 _HARMLESS = frozenset(
     {
         *("prep.quota", "library.played", "kits.decode", "library.daily", "library.usage"),
+        "library.flags",
         *("webhooks.list", "webhooks.show", "webhooks.deliveries", "audit.list", "audit.add"),
     }
 )

@@ -325,7 +325,7 @@ def test_numbers_are_written_as_ranges_that_a_row_keeps():
 def test_what_only_reads_is_no_row(tmp_path):
     async def play(log):
         number = await log.track()
-        for name in ("library.search", "library.statistics", "jobs.list", "webhooks.list"):
+        for name in ("library.search", "library.statistics", "library.flags", "jobs.list"):
             await log.call(name)
         await log.call("library.show", track=number)
         await log.call("library.check")
@@ -351,6 +351,7 @@ def test_every_verb_that_changes_is_recorded(tmp_path):
     assert played(tmp_path, play) == {
         *("library.check", "library.played", "webhooks.list", "webhooks.show"),
         *("webhooks.deliveries", "audit.list", "audit.add", "library.daily", "library.usage"),
+        "library.flags",
     }
 
 
