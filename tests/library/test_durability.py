@@ -124,7 +124,7 @@ def small_room(request, tmp_path):
     """Lend a folder with little room: a small disk, or a limit on the size of files."""
     places = Places(tmp_path / "small", tmp_path / "tracks")
     places.folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", places.folder]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", places.folder]
     if (
         request.param == "disk"
         and not subprocess.run(mount, check=False, capture_output=True).returncode
