@@ -7,6 +7,7 @@ import configparser
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,3 +167,13 @@ def test_docstrings_explain_parameters_that_exist():
                 place = f"{file.relative_to(ROOT)}:{node.lineno}"
                 wrong.append(f"{place} {node.name}: {sorted(names - known)}")
     assert wrong == []
+
+
+def test_no_two_modules_of_tests_have_one_name() -> None:
+    """Pytest imports them by their bare names, and fails in a whole run alone."""
+    names = Counter(path.name for path in FILES if ROOT / "tests" in path.parents)
+    assert [
+        name
+        for name, count in names.items()
+        if count > 1 and name.endswith(".py") and name != "conftest.py"
+    ] == []
