@@ -191,7 +191,9 @@ def test_each_end_of_a_job_is_the_event_that_the_table_says(tmp_path):
         await post.end(Kind.CUE, track=track.id)
         await post.end(Kind.IMPORT, MediaError("not a sound file", "name another"))
         await post.until("delivered", 4)
-        bodies = [json.loads(message.body) for message in here.messages]
+        # A busy machine may time out a delivery that came: it is sent again, under its number.
+        by_id = {m.headers["webhook-id"]: json.loads(m.body) for m in here.messages}
+        bodies = list(by_id.values())
         assert [body["type"] for body in bodies] == list(EVENTS)
         downloaded, processed, analysed, failed = (body["data"] for body in bodies)
         assert downloaded["url"] == args["url"]
