@@ -2,39 +2,18 @@
 
 import os
 import signal
-import time
 
 import pytest
 from accessibility import LOOKS, violations
+from desk_page import WITHIN_S, control, shown, until, value
 
 from sfa_engine.bench.browser import touch
 
 pytestmark = [pytest.mark.slow, pytest.mark.realtime]
 
-WITHIN_S = 10.0
-
-
-def until(condition, what):
-    give_up = time.monotonic() + WITHIN_S
-    while not condition():
-        assert time.monotonic() < give_up, what
-        time.sleep(0.05)
-
-
-def value(site, path):
-    return site.call("get", path=path)["value"]
-
 
 def tempo_of(site, deck):
     return site.call("status")["decks"][deck - 1]["tempo"]
-
-
-def control(page, path):
-    return page.locator(f'[data-control="{path}"]:visible').first
-
-
-def shown(page, path):
-    return float(control(page, path).get_attribute("aria-valuenow"))
 
 
 def middle(page, path):

@@ -1,25 +1,12 @@
 """Drag and drop, the jog wheel, and the tools: sampler, presets, recorder, effects."""
 
 import math
-import time
 from pathlib import Path
 
 import pytest
+from desk_page import until, value
 
 pytestmark = [pytest.mark.slow, pytest.mark.realtime]
-
-WITHIN_S = 10.0
-
-
-def until(condition, what):
-    give_up = time.monotonic() + WITHIN_S
-    while not condition():
-        assert time.monotonic() < give_up, what
-        time.sleep(0.05)
-
-
-def value(site, path):
-    return site.call("get", path=path)["value"]
 
 
 def middle(locator):

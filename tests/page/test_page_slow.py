@@ -4,9 +4,11 @@ The fader of a hand stays under it, what was pressed is done once, and a connect
 comes back alone and with the engine's values.
 """
 
-import time
+from functools import partial
 
+import desk_page
 import pytest
+from desk_page import control, shown, value
 
 from sfa_engine.bench.browser import Tab
 from sfa_engine.bench.tcp_proxy import proxy_to
@@ -16,25 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.realtime]
 DELAY_S = 0.4
 LOSS = 0.01
 WITHIN_S = 15.0
-
-
-def until(condition, what):
-    give_up = time.monotonic() + WITHIN_S
-    while not condition():
-        assert time.monotonic() < give_up, what
-        time.sleep(0.05)
-
-
-def value(site, path):
-    return site.call("get", path=path)["value"]
-
-
-def control(page, path):
-    return page.locator(f'[data-control="{path}"]:visible').first
-
-
-def shown(page, path):
-    return float(control(page, path).get_attribute("aria-valuenow"))
+until = partial(desk_page.until, within_s=WITHIN_S)
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import itertools
 import sqlite3
-import time
 from contextlib import closing
 
 import numpy as np
 import pytest
+from desk_page import until, value
 
 from sfa_engine.desk.control import MAX_NAME
 from sfa_engine.library.bundle import write_bundle_arrays
@@ -15,7 +15,6 @@ from sfa_engine.track.media import MAX_TEXT
 
 pytestmark = [pytest.mark.slow, pytest.mark.realtime]
 
-WITHIN_S = 10.0
 PHONE = 390
 WIDTHS = (PHONE, 1180, 1600)
 SECONDS = 8
@@ -31,17 +30,6 @@ BEYOND = """() => [...document.querySelectorAll("[data-control], [data-action], 
     return box.width && (box.left < -1 || box.right > innerWidth + 1 || box.height > 400);
   })
   .map((each) => each.outerHTML.slice(0, 120))"""
-
-
-def until(condition, what):
-    give_up = time.monotonic() + WITHIN_S
-    while not condition():
-        assert time.monotonic() < give_up, what
-        time.sleep(0.05)
-
-
-def value(site, path):
-    return site.call("get", path=path)["value"]
 
 
 def tone(hz):

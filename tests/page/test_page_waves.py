@@ -5,13 +5,13 @@ import time
 
 import numpy as np
 import pytest
+from desk_page import until, value
 
 from sfa_engine.bench.browser import touch
 from sfa_engine.library.bundle import write_bundle_arrays
 
 pytestmark = [pytest.mark.slow, pytest.mark.realtime, pytest.mark.usefixtures("stopped")]
 
-WITHIN_S = 10.0
 RULER_PX, LANE_PX = 18, 36
 MARK = "#12ab34"  # a colour that nothing else has
 MARK_SLOT = 8
@@ -57,17 +57,6 @@ FOLLOW = """
   requestAnimationFrame(look);
 })
 """
-
-
-def until(condition, what):
-    give_up = time.monotonic() + WITHIN_S
-    while not condition():
-        assert time.monotonic() < give_up, what
-        time.sleep(0.05)
-
-
-def value(site, path):
-    return site.call("get", path=path)["value"]
 
 
 def waves(page):

@@ -1,0 +1,28 @@
+"""What tests of the decks' page share: waiting, the engine's values and the page's controls."""
+
+import time
+
+WITHIN_S = 10.0
+
+
+def until(condition, what, within_s=WITHIN_S):
+    """Wait for a condition; a timeout is a failure that names it."""
+    give_up = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < give_up, what
+        time.sleep(0.05)
+
+
+def value(site, path):
+    """Return the engine's value of a control."""
+    return site.call("get", path=path)["value"]
+
+
+def control(page, path):
+    """Return the control that is seen."""
+    return page.locator(f'[data-control="{path}"]:visible').first
+
+
+def shown(page, path):
+    """Return the value that a control of the page shows."""
+    return float(control(page, path).get_attribute("aria-valuenow"))
