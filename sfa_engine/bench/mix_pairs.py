@@ -11,9 +11,10 @@ The tracks are analysed as a library's are; no truth of theirs is given to the p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
@@ -25,14 +26,19 @@ from sfa_engine.library.bundle import rewrite_manifest, write_bundle_arrays
 from sfa_engine.library.manifest import CEILING_DBTP, LOUDNESS_LUFS
 from sfa_engine.mix.document import Move, Plan, Transition
 from sfa_engine.mix.facts import LOUDNESS, PEAKS, TrackFacts, facts_of
+from sfa_engine.mix.goals import Goal, goals_of
 from sfa_engine.mix.plan import plan_mix
 from sfa_engine.mix.timeline import Timeline
 from sfa_engine.prep.analyse.analysis import analyse
+from sfa_engine.script.transition_sound import render_transition
 from sfa_engine.track.correction import at_rate
 from sfa_engine.track.curves import FILE, read_curves, unpacked
 from sfa_engine.track.grid import Anchor, Grid
 from sfa_engine.track.media import WHOLE, read_bundle
 
+WAYS = ("fade", "outro", "plan")
+PLANNED = "plan"
+NEAR = 0.06  # tempo apart within which most pairs should be blended
 FADE_S = 10.0  # of the fade at the end, as players offer it
 FADE_BARS = 8
 STEPS = 24  # of a fade that is straight in gain
@@ -86,10 +92,7 @@ def pairs_of(tracks: Sequence[TrackFacts], count: int, seed: int) -> list[tuple[
         (one.id, other.id)
         for one in tracks
         for other in tracks
-        if one.id != other.id
-        and one.bpm
-        and other.bpm
-        and abs(other.bpm / one.bpm - 1) <= WITHIN
+        if one.id != other.id and one.bpm and other.bpm and abs(other.bpm / one.bpm - 1) <= WITHIN
     ]
     order = rng.permutation(len(fitting))[:count]
     return [fitting[n] for n in order]
@@ -166,6 +169,74 @@ def _straight(seconds: float) -> tuple[Move, ...]:
     return tuple(moves)
 
 
-def by_id(tracks: Sequence[TrackFacts]) -> Mapping[int, TrackFacts]:
-    """Return tracks by their numbers."""
-    return {track.id: track for track in tracks}
+class Mixed(NamedTuple):
+    """A pair that was mixed in one way: its tempo apart, what came of it, what it cost."""
+
+    way: str
+    kind: str
+    bars: int
+    tempo_apart: float
+    goals: tuple[Goal, ...]
+    cpu_s: float
+
+
+def mixed(
+    out: TrackFacts, into: TrackFacts, bundles: Mapping[int, Path], only: Sequence[str] = WAYS
+) -> Iterator[Mixed]:
+    """Yield what comes of a pair in each way."""
+    facts = {out.id: out, into.id: into}
+    assert out.bpm
+    assert into.bpm
+    for way, plan in ways(out, into).items():
+        if way not in only:
+            continue
+        began_s = time.process_time()
+        found = render_transition(plan, facts, bundles, 0).measure()
+        cpu_s = time.process_time() - began_s
+        each = plan.transitions[0]
+        goals = goals_of(found, each, plan)
+        yield Mixed(way, each.kind, each.bars, abs(into.bpm / out.bpm - 1), goals, cpu_s)
+
+
+def met_pct(found: Sequence[Mixed], way: str) -> dict[str, float]:
+    """Return the share of pairs that meet each goal in a way, in percent, where it is measured."""
+    shares: dict[str, list[bool]] = {}
+    for each in found:
+        if each.way == way:
+            for goal in each.goals:
+                if goal.is_met is not None:
+                    shares.setdefault(goal.name, []).append(goal.is_met)
+    return {name: 100.0 * sum(met) / len(met) for name, met in shares.items()}
+
+
+def blends_pct(found: Sequence[Mixed]) -> float:
+    """Return the share of blends of 8 to 16 bars among planned pairs within 6 % of tempo."""
+    near = [each for each in found if each.way == PLANNED and each.tempo_apart <= NEAR]
+    good = [each for each in near if each.kind == "blend" and 8 <= each.bars <= 16]
+    return 100.0 * len(good) / max(1, len(near))
+
+
+def table_of(found: Sequence[Mixed]) -> str:
+    """Return the table of goals: share that meets each, and the middle value, for each way."""
+    names = [goal.name for goal in found[0].goals] if found else []
+    words = {goal.name: goal.goal for each in found for goal in each.goals}
+    shares = {way: met_pct(found, way) for way in WAYS}
+    lines = [
+        "| measure | goal | linear fade at the end | outro on intro | the plan |",
+        "|---|---|---|---|---|",
+    ]
+    for name in names:
+        cells = []
+        for way in WAYS:
+            values = [
+                goal.value
+                for each in found
+                if each.way == way
+                for goal in each.goals
+                if goal.name == name and goal.value is not None
+            ]
+            share = shares[way].get(name)
+            middle = float(np.median(values)) if values else 0.0
+            cells.append("-" if share is None else f"{share:.0f} % ({middle + 0.0:.2g})")
+        lines.append(f"| {name} | {words[name]} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

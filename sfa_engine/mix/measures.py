@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 from scipy.signal import butter, sosfilt
 
 Floats = NDArray[np.float64]
@@ -34,6 +35,7 @@ BASS_HZ, BASS_DB, VOICE_DB, SILENT_DB = 120.0, -12.0, -20.0, -30.0
 KICK_HZ = (40.0, 150.0)
 ENVELOPE_HZ = 1000.0
 MOST_APART_MS = 60
+HOLD_MS = 40  # three half waves of 40 Hz
 PLATEAU_BARS = 8
 THINNED = 8  # a filter of a low band takes an eighth of the time at an eighth of the rate
 SHORT_S, SHORT_HOP_S = 3.0, 0.25  # of the loudness
@@ -224,7 +226,9 @@ def _apart_ms(
         sound = np.abs(sosfilt(band, _thinned(drums)[first:last]))
         step = round(low_rate / ENVELOPE_HZ)
         level = sound[: len(sound) // step * step].reshape(-1, step).max(axis=1)
-        rise = np.maximum(0.0, np.diff(np.log(level + 1e-4)))
+        # Held, so that the waves of a kick that rings are no attacks.
+        held = maximum_filter1d(level, HOLD_MS, origin=(HOLD_MS - 1) // 2)
+        rise = np.maximum(0.0, np.diff(np.log(held + 1e-4)))
         rises.append(rise - rise.mean())
     if min(float(np.abs(rise).max(initial=0.0)) for rise in rises) < 1e-9:
         return None

@@ -59,9 +59,7 @@ class TransitionSound(NamedTuple):
     def measure(self) -> Measures:
         """Measure it."""
         _, start_s, end_s, bar_s = self.place
-        return measure(
-            self.out, self.into, rate=RATE, start_s=start_s, end_s=end_s, bar_s=bar_s
-        )
+        return measure(self.out, self.into, rate=RATE, start_s=start_s, end_s=end_s, bar_s=bar_s)
 
 
 def render_transition(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import uuid
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -20,9 +21,12 @@ from msgspec.structs import replace
 
 from sfa_engine.backstage.access import By, find, visible
 from sfa_engine.backstage.context import PrepContext
+from sfa_engine.backstage.dispatcher import Dispatcher
+from sfa_engine.backstage.mixes.auditions import Auditions
 from sfa_engine.backstage.mixes.facts import FactsReader
 from sfa_engine.backstage.mixes.shown import shown
 from sfa_engine.backstage.mixes.store import PlanStore
+from sfa_engine.backstage.steps.audition import audition_plan
 from sfa_engine.backstage.verbs.words import TrackWord, WordVerbs
 from sfa_engine.errors import Absent, Refused
 from sfa_engine.library import playlists, tracks
@@ -65,12 +69,23 @@ class MixVerbs:
     facts : FactsReader
     words : WordVerbs
         They find tracks by what they are like.
+    auditions : Auditions
+    dispatcher : Dispatcher
     """
 
-    def __init__(self, context: PrepContext, facts: FactsReader, words: WordVerbs) -> None:
+    def __init__(
+        self,
+        context: PrepContext,
+        facts: FactsReader,
+        words: WordVerbs,
+        auditions: Auditions,
+        dispatcher: Dispatcher,
+    ) -> None:
         self._context = context
         self._facts = facts
         self._words = words
+        self._auditions = auditions
+        self._dispatcher = dispatcher
         self._store = PlanStore(context.settings.data)
         self._changing = asyncio.Lock()
 
@@ -229,6 +244,51 @@ class MixVerbs:
         if len(script) > protocol.MAX_BYTES * 0.9:
             raise Refused(f"the script has {len(script)} characters", "split the mix in two")
         return {"name": name, "script": script, "length_s": round(table.end_s, 3)}
+
+    @verb(scope="prepare", slow=True, owned=True)
+    async def mix_audition(
+        self, name: FileName, transition: Number | None = None, actor: By = SYSTEM
+    ) -> dict[str, Any]:
+        """Render a transition of a mix by its number, or all of it, by the kernel, offline.
+
+        What was rendered before is there at once: ``done`` is true, with the files ``sound`` and
+        ``picture``, the ``measures`` and whether the ``goals`` are met. Else a job is queued, in
+        ``batch``; when it has ended, ask again.
+        """
+        plan = await self._plan(name, actor)
+        if transition is not None and transition > len(plan.transitions):
+            count = len(plan.transitions)
+            raise Refused(f"no transition {transition}", f'"{name}" has {count}')
+        if not plan.tracks:
+            raise Refused(f'"{name}" has no tracks', "plan it again")
+        place = None if transition is None else transition - 1
+        pair = plan.tracks if place is None else plan.tracks[place : place + 2]
+        facts = await self._facts.of([track.id for track in pair])
+        async with self._context.database.reading() as connection:
+            there = await tracks.listed(connection, [track.id for track in pair])
+        names = {track.id: track.bundle for track in there if track.bundle}
+        for track in pair:
+            if track.id not in names or track.id not in facts:
+                raise Refused(f"{track.name} has no sound", "plan the mix again without it")
+        key = await asyncio.to_thread(self._auditions.ask, plan, facts, names, place)
+        found = await asyncio.to_thread(self._auditions.found, key)
+        if found is not None:
+            return {"name": name, "transition": transition, "key": key, "done": True, **found}
+        title = name if transition is None else f"{name}, transition {transition}"
+        batch = uuid.uuid4().hex[:12]
+        async with self._context.database.transaction(durable=False) as connection:
+            jobs = await self._context.queue.add_all(
+                connection, [audition_plan(key, title)], batch, actor.account
+            )
+        self._dispatcher.wake()
+        return {
+            "name": name,
+            "transition": transition,
+            "key": key,
+            "done": False,
+            "batch": batch,
+            "job": jobs[0],
+        }
 
     # ------------------------------------------------------------------ tracks
 
