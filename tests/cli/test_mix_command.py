@@ -163,3 +163,20 @@ def test_this_is_the_track_of_the_deck_that_is_heard(ask, monkeypatch):
     assert said in ask("library", "search", "around 120", "goes with this")[2]  # not the library's
     decks[1]["path"] = found["bundle"]
     assert said not in ask("library", "search", "around 120", "goes with this")[2]
+
+
+def test_a_whole_mix_is_rendered_and_copied(ask, tmp_path):
+    assert ask("mix", "plan", "heard", "1", "--replace")[0] == 0
+    target = tmp_path / "heard.flac"
+    status, out, err = ask("mix", "audition", "heard", "-o", target)
+    assert status == 0, err
+    lines = out.splitlines()
+    assert lines[0].startswith("longest silence: ")
+    assert lines[1:] == [f"sound: {target} (0:20.5)", f"picture: {tmp_path / 'heard.svg'}"]
+    assert target.read_bytes()[:4] == b"fLaC"
+    assert (tmp_path / "heard.svg").read_text().startswith("<svg")
+    said = json.loads(ask("mix", "audition", "heard", "--json")[1])
+    assert said["done"]
+    assert said["goals"] == []
+    assert ask("mix", "audition", "heard", "-o", tmp_path / "x.wav")[0] == 1
+    assert ask("mix", "audition", "heard", "1")[2] == ('sfa: no transition 1; "heard" has 0\n')
