@@ -31,6 +31,7 @@ SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
 
 GIVEN = object()  # marks a parameter that the server sets, not a request: `Annotated[int, GIVEN]`
 _MAX = sys.float_info.max
+_MOST_WHOLE = 1 << 62  # of a whole number: what SQLite and msgpack have
 Finite = Annotated[float, Meta(ge=-_MAX, le=_MAX)]
 Text = Annotated[str, Meta(max_length=4096, pattern=r"^[^\0]*\Z")]
 Texts = Annotated[list[Text], Meta(max_length=10_000)]
@@ -313,8 +314,7 @@ def words(expected: Any) -> str:
         what = "a whole number" if isinstance(expected, kinds.IntType) else "a number"
         return what + _range(expected.ge, expected.le)
     if isinstance(expected, kinds.StrType):
-        most = f" of at most {expected.max_length} characters" if expected.max_length else ""
-        return f"a text{most}"
+        return f"a text{_length(expected.min_length, expected.max_length)}"
     if isinstance(expected, kinds.ListType):
         most = f"at most {expected.max_length} " if expected.max_length else ""
         return f"a list of {most}{_plural(words(expected.item_type))}"
@@ -327,6 +327,7 @@ _PLAIN = {
     "AnyType": "anything",
     "DictType": "a map",
     "UUIDType": "a uuid",
+    "StructType": "an object",
 }
 
 
@@ -337,7 +338,15 @@ def _plural(what: str) -> str:
     return f"{noun}s{space}{rest}" if what.startswith("a ") else what
 
 
+def _length(least: int | None, most: int | None) -> str:
+    if most and least and least > 1:
+        return f" of {least} to {most} characters"
+    return f" of at most {most} characters" if most else ""
+
+
 def _range(low: float | None, high: float | None) -> str:
+    if high is not None and high >= _MOST_WHOLE:
+        high = None
     if low is not None and low > -_MAX and high is not None and high < _MAX:
         return f" from {low:.15g} to {high:.15g}"
     if low is not None and low > -_MAX:
