@@ -387,6 +387,10 @@ def test_texts_of_others_are_shown_as_texts(tabs, hostile, width):
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(overflow) <= 0
     assert page.locator("article").bounding_box()["height"] < 9000
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    found = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+    assert found["LayoutDuration"] < 2.0  # seconds; of the list, and of the track's page
 
 
 @pytest.mark.usefixtures("many_rows")
