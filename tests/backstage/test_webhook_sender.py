@@ -365,8 +365,7 @@ def test_what_ends_while_the_queues_are_read_is_not_sent_again(tmp_path, monkeyp
             found = await read(connection)
             if post.sender.is_sending and not ended.is_set():
                 may_end.set()
-                while post.sender.is_sending:
-                    await asyncio.sleep(0.005)
+                await asyncio.gather(*post.sender._at_work.values())
                 ended.set()
             return found
 
