@@ -328,6 +328,7 @@ _PLAIN = {
     "AnyType": "anything",
     "DictType": "a map",
     "UUIDType": "a uuid",
+    "StructType": "an object",
 }
 
 
