@@ -72,7 +72,7 @@ def test_a_mix_is_planned_shown_listed_renamed_and_removed(ask, tmp_path):
         (["plan", "x", "99"], "no track"),
         (["plan", "x", "--playlist", "none"], 'no playlist "none"'),
         (["plan", "x", "1", "--rate", "50"], "rate_pct is 50"),
-        (["plan", "A/b", "1"], "name is 'A/b'; give lower-case letters, digits and hyphens"),
+        (["plan", "A/b", "1"], "name is 'A/b'; give a name of at most 40 lower-case letters"),
         (["show", "nothing"], 'no mix "nothing"'),
         (["edit", "nothing"], 'no mix "nothing"'),
         (["audition", "nothing", "1"], 'no mix "nothing"'),
