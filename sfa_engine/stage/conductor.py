@@ -490,7 +490,11 @@ class Conductor:
         return [(c.ticket * RINGS + c.ring, c) for c in (*ours, *others)]
 
     async def cancel(
-        self, number: int | None = None, deck: int | None = None, source: int = Source.STAGE
+        self,
+        number: int | None = None,
+        deck: int | None = None,
+        source: int = Source.STAGE,
+        of: int = 0,
     ) -> int:
         """Cancel waiting commands; return how many.
 
@@ -500,15 +504,19 @@ class Conductor:
             The id of one; default all.
         deck : int, optional
             Only those of a deck, from 0.
+        source : int
+            Who cancels.
+        of : int
+            Only those of a source; 0: of all.
         """
         ticket, ring = (ANY, ANY) if number is None else divmod(number, RINGS)
         sent = self._writer.write(
-            *(Op.CANCEL, ANY if deck is None else deck, ring, 0.0, source), frame=ticket
+            *(Op.CANCEL, ANY if deck is None else deck, ring, float(of), source), frame=ticket
         )
         if not sent:
             raise EngineError("the audio thread takes no commands", "see `sfa health`")
         # A host that dies loses them; the next one cannot cancel what it never had.
-        ours = [timed for timed in self._timed.values() if _is_meant(timed, ticket, ring, deck)]
+        ours = [timed for timed in self._timed.values() if _is_meant(timed, ticket, ring, deck, of)]
         for timed in ours:
             timed.is_cancelled = True
         count = 0
@@ -667,13 +675,14 @@ class Conductor:
             self._notify(path, report.x, report.source)
 
 
-def _is_meant(timed: _Timed, ticket: int, ring: int, deck: int | None) -> bool:
+def _is_meant(timed: _Timed, ticket: int, ring: int, deck: int | None, of: int) -> bool:
     """Return whether an `Op.CANCEL` applies to a command of the stage's ring; see `ANY`."""
     command = timed.command
     return (
         ring in {ANY, Ring.STAGE}
         and ticket in {ANY, command.ticket}
         and deck in {None, command.deck}
+        and of in {0, command.source}
         and not timed.is_cancelled
     )
 
