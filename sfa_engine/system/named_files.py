@@ -1,4 +1,4 @@
-"""Files that a user names: chains, presets, MIDI profiles and kits. For asyncio.
+"""Files that a user names: chains, presets, MIDI profiles, mixes and kits. For asyncio.
 
 ::
 
@@ -150,14 +150,14 @@ class NamedFiles:
         async with self._writing:
             return await asyncio.to_thread(self._write, name, write, replace)
 
-    async def save(self, name: str, content: str) -> Path:
-        """Write a text in place of an earlier one of its name; return its file."""
+    async def save(self, name: str, content: str, *, replace: bool = True) -> Path:
+        """Write a text, in place of an earlier one of its name; return its file."""
 
         def store(path: Path) -> Path:
             write_durably(path, content)
             return path
 
-        return await self.write(name, store)
+        return await self.write(name, store, replace=replace)
 
     async def remove(self, name: str, others: Iterable[str] = ()) -> None:
         """Remove one, and all that is in its folder."""

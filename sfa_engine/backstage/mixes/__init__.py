@@ -1,0 +1,1 @@
+"""Mixes: facts of tracks for the planner, stored plans, rendered transitions."""

@@ -1,0 +1,126 @@
+"""Stored plans of mixes: ``<data>/mixes/NAME.toml``, each as `mix.plan_text` writes it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from sfa_engine.errors import Refused
+from sfa_engine.mix.document import Plan
+from sfa_engine.mix.plan_text import MAX_BYTES, read_plan, write_plan
+from sfa_engine.system.named_files import NamedFiles
+
+FOLDER = "mixes"
+_TRACK = re.compile(rb"^\s*\[\[\s*track\s*\]\]", re.MULTILINE)
+
+
+class Listed(NamedTuple):
+    """A stored plan: its name, number of tracks, and when it was changed, in seconds since 1970."""
+
+    name: str
+    tracks: int
+    changed_s: float
+
+
+class PlanStore:
+    """The plans in a data folder. For asyncio.
+
+    Parameters
+    ----------
+    data : pathlib.Path
+        The data folder.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._files = NamedFiles(
+            data / FOLDER, "mix", "sfa mix list", suffix=".toml", max_bytes=MAX_BYTES
+        )
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the plans."""
+        return self._files.folder
+
+    def path(self, name: str) -> Path:
+        """Return the file of a plan, which need not exist; Refused if the name is none."""
+        return self._files.path(name)
+
+    async def list(self) -> list[Listed]:
+        """Return all plans by name."""
+        return await asyncio.to_thread(self._all)
+
+    async def exists(self, name: str) -> bool:
+        """Return whether there is a plan of a name."""
+        return await asyncio.to_thread(self._files.exists, name)
+
+    async def read(self, name: str) -> Plan:
+        """Return a plan.
+
+        Raises
+        ------
+        Refused
+            There is none, or it is invalid: the file, the line and what to do are named.
+        """
+        return await asyncio.to_thread(self._files.read, name, _plan)
+
+    async def text(self, name: str) -> str:
+        """Return a plan as it is in its file, valid or not; Refused if there is none."""
+        return await asyncio.to_thread(self._files.read, name, _text)
+
+    async def write(self, name: str, plan: Plan | str, *, replace: bool = True) -> Plan:
+        """Store a plan, checked, in place of an earlier one of its name.
+
+        Parameters
+        ----------
+        name : str
+        plan : Plan or str
+            The same, or its text, which is stored as it is.
+        replace : bool
+            Whether an earlier one may be replaced.
+
+        Returns
+        -------
+        Plan
+            What was stored.
+
+        Raises
+        ------
+        Refused
+            It makes no sense: the line and what to do are named.
+        LibraryError
+            The disk refuses.
+        """
+        text = plan if isinstance(plan, str) else await asyncio.to_thread(write_plan, plan)
+        checked = await asyncio.to_thread(read_plan, text)
+        await self._files.save(name, text, replace=replace)
+        return checked
+
+    async def remove(self, name: str) -> None:
+        """Remove a plan."""
+        await self._files.remove(name)
+
+    async def rename(self, name: str, to: str) -> None:
+        """Rename a plan; Refused if there is one of the new name."""
+        await self._files.rename(name, to, lambda _: None)
+
+    def _all(self) -> list[Listed]:
+        found = []
+        for name in self._files.names():
+            try:
+                content = self._files.read(name, bytes)
+                changed_s = self._files.path(name).stat().st_mtime
+            except (Refused, OSError):  # removed meanwhile, or no plan at all
+                continue
+            # To parse 1000 plans would take a minute.
+            found.append(Listed(name, len(_TRACK.findall(content)), changed_s))
+        return found
+
+
+def _plan(content: bytes) -> Plan:
+    return read_plan(_text(content))
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8")
