@@ -67,6 +67,26 @@ ANSWER_TIMEOUT_S = 2.0  # the kernel answers within a block; longer means that n
 _MOVING = frozenset(path for path in VALUE_PATHS if family(path) in MOVING)
 
 
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A command of the automatic mix.
+
+    Parameters
+    ----------
+    made : Operation
+    value : float
+        In the control's unit; checked.
+    since : int
+        Count of commands since which the mix has the control.
+    moment : Moment
+    """
+
+    made: Operation
+    value: float
+    since: int
+    moment: Moment
+
+
 @dataclass
 class _Awaited:
     """A command whose report is awaited."""
@@ -324,6 +344,38 @@ class Conductor:
             Done(each.control, number, ticket)
             for each, number, ticket in zip(made, values.values(), tickets, strict=True)
         ]
+
+    def queue_nowait(self, queued: Sequence[Queued]) -> None:
+        """Queue commands of the automatic mix, all or none.
+
+        Raises
+        ------
+        Refused
+            There is no room for so many that wait.
+        EngineError
+            The ring has no room for all.
+        """
+        timed = sum(each.moment.when is not When.NOW for each in queued)
+        room = MAX_TIMED - len(self.waiting())
+        if timed > room:
+            raise Refused(
+                f"{timed} commands cannot wait for their time, {max(0, room)} can", "queue fewer"
+            )
+        commands = [
+            Command(
+                *(each.made.op, each.made.deck, each.made.target, each.value, float(each.since)),
+                *(each.moment.when, each.moment.clock, each.moment.frame, Source.MIX),
+            )
+            for each in queued
+        ]
+        if self._writer.room < len(commands):
+            raise EngineError("the audio thread takes no commands", "see `sfa health`")
+        place = self._writer.head
+        tickets = self._writer.push_all(commands)
+        for ticket, command, each in zip(tickets, commands, queued, strict=True):
+            place += 1
+            if each.moment.when is not When.NOW:
+                self._timed[ticket] = _Timed(replace(command, ticket=ticket), place)
 
     def press_nowait(
         self, path: str, value: Any = None, source: int = Source.STAGE, when: Any = None
