@@ -20,6 +20,8 @@ from sfa_engine.backstage.executor import Executor, Local, Remote
 from sfa_engine.backstage.health_watcher import watch_health
 from sfa_engine.backstage.housekeeping import clean_nightly
 from sfa_engine.backstage.job import ENDED, Job, Kind, Plan
+from sfa_engine.backstage.kept_shelf import KeptShelf
+from sfa_engine.backstage.mixes.facts import FactsReader
 from sfa_engine.backstage.niceness import Niceness
 from sfa_engine.backstage.notifier import Notifier
 from sfa_engine.backstage.queue import Event, Queue
@@ -40,6 +42,7 @@ from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.listing import ListingVerbs
+from sfa_engine.backstage.verbs.mixes import MixVerbs
 from sfa_engine.backstage.verbs.moderation import ModerationVerbs
 from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
@@ -108,12 +111,16 @@ class Core:
         )
         context.queue.on_end.append(self._sender.on_end)
         context.queue.listen(self._on_event)
+        shelf = KeptShelf()
+        self.facts = FactsReader(context, shelf)
+        words = WordVerbs(context, self.describer, shelf=shelf)
         self.verbs: Mapping[str, Bound] = {
             **exported(JobVerbs(context.queue, self.dispatcher)),
             **exported(PrepVerbs(context, self.dispatcher, self.watching)),
             **exported(LibraryVerbs(context, self.dispatcher)),
             **exported(ListingVerbs(context)),
-            **exported(WordVerbs(context, self.describer)),
+            **exported(words),
+            **exported(MixVerbs(context, self.facts, words)),
             **exported(FileVerbs(context)),
             **exported(SeparationVerbs(context, self.dispatcher)),
             **exported(SpotifyVerbs(catalogue, spotify)),

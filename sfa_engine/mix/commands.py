@@ -115,6 +115,25 @@ def timetable(
     return Timetable(tuple(made), courses[-1].time_s if courses else 0.0)
 
 
+class Times(NamedTuple):
+    """When a track of a mix is heard, in seconds from the beginning of the mix."""
+
+    start_s: float
+    end_s: float
+
+
+def times_of(plan: Plan, facts: Mapping[int, TrackFacts]) -> tuple[Times, ...]:
+    """Return when each track of a plan is heard; a transition is where two of them overlap.
+
+    Raises
+    ------
+    Refused
+        As `timetable` does.
+    """
+    lines = [timeline_of(track, facts) for track in plan.tracks]
+    return tuple(Times(course.start_s, course.time_s) for course in _courses(plan, lines, None))
+
+
 class Entrance(NamedTuple):
     """How a track comes in: the commands of one transition, in order of time.
 

@@ -5,91 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from house import prep_context
+from mix_library import MixLibrary
 from open_library import in_asyncio, runner  # noqa: F401 - a fixture, found by its name
 
-from sfa_engine.backstage.mixes.facts import FactsReader
 from sfa_engine.backstage.mixes.store import PlanStore
 from sfa_engine.errors import Refused
-from sfa_engine.library import grids, sounds, tracks, trash
-from sfa_engine.library.analysis import Analysis, Section, StemOrigin, set_stems, store
-from sfa_engine.library.bundle import write_bundle_arrays
-from sfa_engine.library.tags import Tags
+from sfa_engine.library import grids, tracks, trash
+from sfa_engine.library.analysis import StemOrigin, set_stems
 from sfa_engine.mix.plan import plan_mix
 from sfa_engine.mix.plan_text import write_plan
-from sfa_engine.mix.sound import MEASURES, VECTOR, VERSION
-from sfa_engine.track.curves import FILE, CurvesWriter
-from sfa_engine.track.grid import Anchor, Grid
-from sfa_engine.track.media import read_bundle
-
-RATE = 8_000
-LENGTH_S = 40.0
-
-
-class Library:
-    """A context of its own, and the reader of its facts."""
-
-    def __init__(self, context: Any) -> None:
-        self.context = context
-        self.reader = FactsReader(context)
-
-    async def add(self, number: int, **tags: Any) -> int:
-        given = Tags(**{"title": f"Title {number}", "artist": f"Artist {number}"} | tags)
-        async with self.context.database.transaction() as connection:
-            track, _ = await tracks.add(connection, f"/m/{number}", tags=given)
-        return track.id
-
-    async def prepare(self, track: int, *, bpm: float = 120.0, curves: bool = True) -> Path:
-        """Give a track stems, an analysis, a grid and curves."""
-        noise = np.random.default_rng(track).uniform(-0.1, 0.1, (int(LENGTH_S * RATE), 2))
-        names = ("drums", "bass", "vocals")
-        folder = write_bundle_arrays(
-            self.context.places.bundles / f"{track}.sfa",
-            dict.fromkeys(names, noise.astype(np.float32)),
-            title="x",
-            artist="y",
-            bpm=bpm,
-            rate=RATE,
-            gain_db=-3.5,
-        )
-        if curves:
-            writer = CurvesWriter()
-            rows = int(LENGTH_S * 150)
-            loud = np.full((int(LENGTH_S * 2), 1), -11.0)
-            writer.add("loudness", loud, 2.0, (-70.0, 6.0), fine=True)
-            for name in ("mix", *names):
-                level = np.where(np.arange(rows) < rows // 2, 0.02, 0.8)[:, None] * np.ones(4)
-                writer.add(f"peaks/{name}", level, 150.0, (0.0, 1.0), square=True)
-            (folder / FILE).write_bytes(writer.file(read_bundle(folder).track.digest))
-        async with self.context.database.transaction() as connection:
-            await tracks.set_bundle(connection, track, folder.name, LENGTH_S)
-            await set_stems(connection, track, [StemOrigin(name, "demucs") for name in names])
-            found = Analysis(
-                "1", bpm=bpm, confidence=0.8, key="A minor", lufs=-11.0, energy=0.6,
-                sections=(Section(0.0, 20.0, "intro"), Section(20.0, 40.0, "drop")),
-                features={"vocals_s": [[24.0, 30.0]], "confidences": {"bar": 0.7}},
-            )  # fmt: skip
-            await store(connection, track, found, grid=Grid((Anchor(0.0, 0.0),), bpm), rate=48_000)
-            vector = np.arange(VECTOR, dtype="<f4") * track
-            measured = np.zeros(len(MEASURES), "<f4").tobytes()
-            await sounds.store(connection, track, VERSION, vector.tobytes(), measured)
-        return folder
+from sfa_engine.mix.sound import VECTOR
+from sfa_engine.track.curves import FILE
 
 
 @pytest.fixture
-def library(runner: asyncio.Runner, tmp_path: Path) -> Iterator[Library]:  # noqa: F811
+def library(runner: asyncio.Runner, tmp_path: Path) -> Iterator[MixLibrary]:  # noqa: F811
     made = prep_context(tmp_path)
     context = runner.run(made.__aenter__())
-    yield Library(context)
+    yield MixLibrary(context)
     runner.run(made.__aexit__(None, None, None))
 
 
 @in_asyncio
-async def test_facts_have_what_was_analysed(library: Library) -> None:
+async def test_facts_have_what_was_analysed(library: MixLibrary) -> None:
     track = await library.add(1)
     await library.prepare(track)
     facts = (await library.reader.of([track]))[track]
@@ -110,7 +51,7 @@ async def test_facts_have_what_was_analysed(library: Library) -> None:
 
 
 @in_asyncio
-async def test_of_a_track_that_is_half_prepared_there_is_what_is_known(library: Library) -> None:
+async def test_of_a_track_that_is_half_prepared_there_is_what_is_known(library: MixLibrary) -> None:
     added = await library.add(1, bpm=99.0, duration_s=200.0)
     uncurved = await library.add(2)
     await library.prepare(uncurved, curves=False)
@@ -128,7 +69,7 @@ async def test_of_a_track_that_is_half_prepared_there_is_what_is_known(library: 
 
 
 @in_asyncio
-async def test_facts_follow_every_change_and_are_read_once(library: Library) -> None:
+async def test_facts_follow_every_change_and_are_read_once(library: MixLibrary) -> None:
     track = await library.add(1)
     folder = await library.prepare(track)
     database, reader = library.context.database, library.reader
@@ -149,7 +90,7 @@ async def test_facts_follow_every_change_and_are_read_once(library: Library) -> 
 
 
 @in_asyncio
-async def test_stems_of_a_part_of_a_track_are_none(library: Library) -> None:
+async def test_stems_of_a_part_of_a_track_are_none(library: MixLibrary) -> None:
     track = await library.add(1)
     await library.prepare(track)
     async with library.context.database.transaction() as connection:
@@ -159,18 +100,18 @@ async def test_stems_of_a_part_of_a_track_are_none(library: Library) -> None:
 
 @in_asyncio
 async def test_a_plan_is_stored_as_its_text_and_an_invalid_one_is_refused(
-    library: Library, tmp_path: Path
+    library: MixLibrary, tmp_path: Path
 ) -> None:
     for number in (1, 2):
         await library.prepare(await library.add(number))
     facts = await library.reader.of([1, 2])
     plan = plan_mix(list(facts.values()))
     stored = PlanStore(tmp_path)
-    assert await stored.list() == []
+    assert await stored.listed() == []
     await stored.write("friday", plan)
     assert await stored.read("friday") == plan
     assert await stored.text("friday") == write_plan(plan)
-    assert [(each.name, each.tracks) for each in await stored.list()] == [("friday", 2)]
+    assert [(each.name, each.tracks) for each in await stored.listed()] == [("friday", 2)]
     edited = write_plan(plan).replace("[[track]] # 2", "# the next one\n[[track]]")
     assert await stored.write("friday", edited) == plan
     assert "# the next one" in await stored.text("friday")
@@ -192,4 +133,4 @@ async def test_a_plan_is_stored_as_its_text_and_an_invalid_one_is_refused(
     with pytest.raises(Refused, match=f"saturday.toml: line {line}: deck is 7"):
         await stored.read("saturday")
     await stored.remove("saturday")
-    assert await stored.list() == []
+    assert await stored.listed() == []

@@ -47,7 +47,7 @@ class PlanStore:
         """Return the file of a plan, which need not exist; Refused if the name is none."""
         return self._files.path(name)
 
-    async def list(self) -> list[Listed]:
+    async def listed(self) -> list[Listed]:
         """Return all plans by name."""
         return await asyncio.to_thread(self._all)
 

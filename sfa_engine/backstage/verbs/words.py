@@ -62,13 +62,22 @@ class WordVerbs:
     tags : callable, optional
         Returns how much of a genre each track is, 0..1 and NaN where that is not known, by the
         tracks' numbers, int64[n]; None if it knows nothing of the genre.
+    shelf : KeptShelf, optional
+        Shared with others; without it one of its own.
     """
 
-    def __init__(self, context: PrepContext, describer: Describer, tags: Tags = no_tags) -> None:
+    def __init__(
+        self,
+        context: PrepContext,
+        describer: Describer,
+        tags: Tags = no_tags,
+        *,
+        shelf: KeptShelf | None = None,
+    ) -> None:
         self._context = context
         self._describer = describer
         self._tags = tags
-        self._shelf = KeptShelf()
+        self._shelf = shelf or KeptShelf()
 
     @verb(scope="read", owned=True)
     async def library_search_words(

@@ -1,0 +1,356 @@
+"""``mix.*``: plans of mixes, made, shown, edited and stored.
+
+::
+
+    playlist, words or tracks ─► facts ─► mix.plan ─► <data>/mixes/NAME.toml
+                                                       └─► show, save, replan, script
+
+Planning runs in a thread: 100 tracks take a second or two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from sfa_engine.backstage.access import By, find, visible
+from sfa_engine.backstage.context import PrepContext
+from sfa_engine.backstage.mixes.facts import FactsReader
+from sfa_engine.backstage.mixes.shown import shown
+from sfa_engine.backstage.mixes.store import PlanStore
+from sfa_engine.backstage.verbs.words import TrackWord, WordVerbs
+from sfa_engine.errors import Absent, Refused
+from sfa_engine.library import playlists, tracks
+from sfa_engine.library.ownership import EVERYTHING
+from sfa_engine.library.track import Track
+from sfa_engine.mix.arc import Arc
+from sfa_engine.mix.commands import timetable
+from sfa_engine.mix.document import Plan
+from sfa_engine.mix.facts import TrackFacts
+from sfa_engine.mix.mix_script import mix_script
+from sfa_engine.mix.order import Locks
+from sfa_engine.mix.plan import plan_mix
+from sfa_engine.mix.plan import replan as planned_anew
+from sfa_engine.mix.plan_text import read_plan, write_plan
+from sfa_engine.mix.settings import MAX_RATE_PCT, MixSettings
+from sfa_engine.system.named_files import FileName
+from sfa_engine.wire import protocol
+from sfa_engine.wire.rights import SYSTEM, Actor
+from sfa_engine.wire.verbs import Count, Text, verb
+
+MAX_TRACKS = 300  # 15 hours and more; its text has 0.5 MB, an answer may have 2
+MAX_TEXT = 1_000_000
+FOUND = 40  # tracks of a search in words
+
+Number = Annotated[int, Meta(ge=1, le=MAX_TRACKS)]
+PlanText = Annotated[str, Meta(max_length=MAX_TEXT)]
+TrackWords = Annotated[list[TrackWord], Meta(max_length=10_000)]
+Pair = Annotated[list[TrackWord], Meta(min_length=2, max_length=2, description="two tracks")]
+Pairs = Annotated[list[Pair], Meta(max_length=MAX_TRACKS)]
+Rate = Annotated[float, Meta(ge=0, le=MAX_RATE_PCT)]
+Lufs = Annotated[float, Meta(ge=-30, le=-6)]
+
+
+class MixVerbs:
+    """The verbs on mixes.
+
+    Parameters
+    ----------
+    context : PrepContext
+    facts : FactsReader
+    words : WordVerbs
+        They find tracks by what they are like.
+    """
+
+    def __init__(self, context: PrepContext, facts: FactsReader, words: WordVerbs) -> None:
+        self._context = context
+        self._facts = facts
+        self._words = words
+        self._store = PlanStore(context.settings.data)
+        self._changing = asyncio.Lock()
+
+    @verb(scope="perform", slow=True, owned=True)
+    async def mix_plan(
+        self,
+        name: FileName,
+        playlist: Text | None = None,
+        words: Text | None = None,
+        tracks: TrackWords | None = None,
+        limit: Number = FOUND,
+        arc: Arc = "steady",
+        rate_pct: Rate = 4.0,
+        shift_key: bool = True,
+        lufs: Lufs = -14.0,
+        first: TrackWord | None = None,
+        last: TrackWord | None = None,
+        after: Pairs = [],  # noqa: B006 - never changed
+        ordered: bool = False,
+        replace: bool = False,
+        actor: By = SYSTEM,
+    ) -> dict[str, Any]:
+        """Plan a mix of a playlist, of the tracks that a search in words finds, or of tracks.
+
+        `limit` is for words. `first`, `last` and pairs of `after` (the second directly after the
+        first) are kept by the order; `ordered` keeps that of the list. An earlier plan of the name
+        is replaced only if asked. The answer is that of ``mix.show``, with ``notes``.
+        """
+        if not replace and await self._store.exists(name):
+            raise Refused(f'there is a mix "{name}"', "replace it, or choose another name")
+        settings = MixSettings(arc, rate_pct, shift_key, lufs)
+        listed = await self._listed(playlist, words, tracks, limit, actor)
+        notes: list[str] = []
+        ready = _ready(listed, notes)
+        if len(ready) > MAX_TRACKS:
+            raise Refused(f"{len(ready)} tracks are too many for a mix", f"give {MAX_TRACKS}")
+        locks = await self._locks(first, last, after, ready, actor)
+        facts = await self._facts.of([track.id for track in ready])
+        energies = await self._facts.energies()
+        plan = await asyncio.to_thread(
+            plan_mix, list(facts.values()), settings, locks=locks, library=energies, ordered=ordered
+        )
+        if len(plan.tracks) == 1:
+            notes.append("one track has no transitions")
+        async with self._changing:
+            await self._store.write(name, plan, replace=replace)
+        return await self._shown(name, plan, facts, notes)
+
+    @verb(scope="read")
+    async def mix_list(self) -> dict[str, Any]:
+        """Return the plans by name, each with its number of tracks; and their folder."""
+        found = await self._store.listed()
+        return {
+            "folder": str(self._store.folder),
+            "mixes": [each._asdict() for each in found],
+        }
+
+    @verb(scope="read", slow=True, owned=True)
+    async def mix_show(self, name: FileName, actor: By = SYSTEM) -> dict[str, Any]:
+        """Return a plan: its tracks and transitions with names and times, and its ``text``."""
+        plan = await self._plan(name, actor)
+        facts = await self._facts.of([track.id for track in plan.tracks])
+        return await self._shown(name, plan, facts, text=await self._store.text(name))
+
+    @verb(scope="read", slow=True, owned=True)
+    async def mix_text(self, name: FileName, actor: By = SYSTEM) -> dict[str, Any]:
+        """Return the text of a plan, be it valid or not, and its ``digest`` for ``mix.save``."""
+        if visible(actor) != EVERYTHING:  # of an invalid plan it is not known whose tracks it has
+            await self._plan(name, actor)
+        text = await self._store.text(name)
+        return {"name": name, "text": text, "digest": _digest(text)}
+
+    @verb(scope="perform", slow=True, owned=True)
+    async def mix_save(
+        self, name: FileName, text: PlanText, was: Text | None = None, actor: By = SYSTEM
+    ) -> dict[str, Any]:
+        """Save the text of a plan, in place of an earlier one of its name, if it makes sense.
+
+        `was` is the digest of the text that was edited: one that was changed meanwhile is not
+        replaced. What cannot be performed with the tracks as they are is saved, with a note.
+        """
+        async with self._changing:
+            if was is not None and await self._store.exists(name):
+                now = _digest(await self._store.text(name))
+                if now != was:
+                    raise Refused(
+                        f'"{name}" was changed meanwhile', "look at it, and edit it again"
+                    )
+            plan = await self._checked(text, actor)
+            await self._store.write(name, text)
+        facts = await self._facts.of([track.id for track in plan.tracks])
+        return await self._shown(name, plan, facts)
+
+    @verb(scope="perform", slow=True, owned=True)
+    async def mix_replan(
+        self,
+        name: FileName,
+        place: Number = 1,
+        without: Annotated[list[Count], Meta(max_length=MAX_TRACKS)] = [],  # noqa: B006
+        reorder: bool = False,
+        actor: By = SYSTEM,
+    ) -> dict[str, Any]:
+        """Plan the rest of a mix anew from the track at a place on; what is locked stays.
+
+        `without` are numbers of tracks that are taken out, as are those that the library has no
+        more. With `reorder` the tracks after the place are put in a new order.
+        """
+        async with self._changing:
+            plan = await self._plan(name, actor)
+            facts = await self._facts.of([track.id for track in plan.tracks])
+            unknown = set(without) - {track.id for track in plan.tracks}
+            if unknown:
+                raise Refused(f"track {min(unknown)} is not in the mix", "see `sfa mix show`")
+            gone = {track.id for track in plan.tracks if track.id not in facts}
+            notes = [
+                f"{track.name} is not in the library any more: taken out"
+                for track in plan.tracks[place - 1 :]
+                if track.id in gone
+            ]
+            out = gone | set(without)
+            if place == 1:  # nothing plays yet
+                kept = tuple(track for track in plan.tracks if track.id not in out)
+                if not kept:
+                    raise Refused("no track is left", "remove the mix, or plan another one")
+                plan = replace(plan, tracks=kept)
+            energies = await self._facts.energies()
+            changed = await asyncio.to_thread(
+                planned_anew,
+                plan, facts, place - 1, without=out, library=energies, reorder=reorder,
+            )  # fmt: skip
+            await self._store.write(name, changed)
+        return await self._shown(name, changed, facts, notes)
+
+    @verb(scope="perform")
+    async def mix_remove(self, name: FileName) -> dict[str, Any]:
+        """Remove a plan; its tracks stay in the library."""
+        async with self._changing:
+            await self._store.remove(name)
+        return {"removed": name}
+
+    @verb(scope="perform")
+    async def mix_rename(self, name: FileName, to: FileName) -> dict[str, Any]:
+        """Rename a plan."""
+        async with self._changing:
+            await self._store.rename(name, to)
+        return {"renamed": name, "to": to}
+
+    @verb(scope="read", slow=True, owned=True)
+    async def mix_script(self, name: FileName, actor: By = SYSTEM) -> dict[str, Any]:
+        """Return a plan as a script that ``sfa render`` renders, and its length in seconds."""
+        plan = await self._plan(name, actor)
+        facts = await self._facts.of([track.id for track in plan.tracks])
+        table = await asyncio.to_thread(timetable, plan, facts)
+        names = {track.id: f"#{track.id}" for track in plan.tracks}
+        script = await asyncio.to_thread(mix_script, table, names)
+        if len(script) > protocol.MAX_BYTES * 0.9:
+            raise Refused(f"the script has {len(script)} characters", "split the mix in two")
+        return {"name": name, "script": script, "length_s": round(table.end_s, 3)}
+
+    # ------------------------------------------------------------------ tracks
+
+    async def _listed(
+        self,
+        playlist: str | None,
+        words: str | None,
+        given: Sequence[int | str] | None,
+        limit: int,
+        actor: Actor,
+    ) -> list[Track]:
+        """Return the tracks that a mix is to be made of, in their order."""
+        if [playlist, words, given].count(None) != 2:
+            raise Refused("one of playlist, words and tracks is needed", "give one of them")
+        within = visible(actor)
+        if words is not None:
+            found = await self._words.library_search_words(words, limit, actor=actor)
+            if not found["tracks"]:
+                raise Refused(f'"{words:.80}" finds no track', "use other words")
+            async with self._context.database.reading() as connection:
+                return await tracks.listed(
+                    connection, [track["id"] for track in found["tracks"]], within
+                )
+        async with self._context.database.reading() as connection:
+            if playlist is not None:
+                there = await playlists.find(connection, playlist, within)
+                entries = await playlists.entries(connection, there.id, within=within)
+                if not entries:
+                    raise Refused(f'the playlist "{there.name}" is empty', "add tracks to it")
+                return [entry.track for entry in entries]
+            if not given:
+                raise Refused("no tracks are given", "give some")
+            return [await find(connection, actor, each) for each in given]
+
+    async def _locks(
+        self,
+        first: int | str | None,
+        last: int | str | None,
+        after: Sequence[Sequence[int | str]],
+        ready: Sequence[Track],
+        actor: Actor,
+    ) -> Locks:
+        known = {track.id for track in ready}
+
+        async def number(word: int | str) -> int:
+            track = await find(connection, actor, word)
+            if track.id not in known:
+                raise Refused(f'"{track.name}" is not among the tracks', "add it, or unlock it")
+            return track.id
+
+        async with self._context.database.reading() as connection:
+            return Locks(
+                first=None if first is None else await number(first),
+                last=None if last is None else await number(last),
+                after=tuple([(await number(a), await number(b)) for a, b in after]),
+            )
+
+    # ------------------------------------------------------------------ plans
+
+    async def _plan(self, name: str, actor: Actor) -> Plan:
+        """Return a stored plan, if its sender sees all its tracks."""
+        plan = await self._store.read(name)
+        await self._check(plan, actor)
+        return plan
+
+    async def _checked(self, text: str, actor: Actor) -> Plan:
+        plan = await asyncio.to_thread(read_plan, text)
+        await self._check(plan, actor)
+        return plan
+
+    async def _check(self, plan: Plan, actor: Actor) -> None:
+        """Refuse a plan that is too long, or has tracks that its sender does not see."""
+        if len(plan.tracks) > MAX_TRACKS:
+            raise Refused(f"the mix has {len(plan.tracks)} tracks", f"{MAX_TRACKS} at most")
+        within = visible(actor)
+        if within == EVERYTHING:
+            return
+        ids = [track.id for track in plan.tracks]
+        async with self._context.database.reading() as connection:
+            seen = {track.id for track in await tracks.listed(connection, ids, within)}
+            there = {track.id for track in await tracks.listed(connection, ids)}
+        if hidden := there - seen:
+            raise Absent(f"no track {min(hidden)}", "the mix has tracks of another account")
+
+    async def _shown(
+        self,
+        name: str,
+        plan: Plan,
+        facts: dict[int, TrackFacts],
+        notes: Sequence[str] = (),
+        text: str | None = None,
+    ) -> dict[str, Any]:
+        values = await asyncio.to_thread(shown, plan, facts)
+        if text is None:
+            text = await asyncio.to_thread(write_plan, plan)
+        return {
+            "name": name,
+            "path": str(self._store.path(name)),
+            **values,
+            "notes": list(notes),
+            "text": text,
+        }
+
+
+def _ready(listed: Sequence[Track], notes: list[str]) -> list[Track]:
+    """Return each prepared track once; what is left out is noted."""
+    ready: dict[int, Track] = {}
+    twice: dict[int, str] = {}
+    waiting: dict[int, str] = {}
+    for track in listed:
+        if track.id in ready:
+            twice[track.id] = track.name
+        elif track.bundle is None or not track.duration_s:
+            waiting[track.id] = track.name
+        else:
+            ready[track.id] = track
+    notes += [f"{name} is twice in the list: used once" for name in twice.values()]
+    notes += [f"{name} is not prepared yet: left out" for name in waiting.values()]
+    if not ready:
+        raise Refused("none of the tracks is prepared yet", "see `sfa jobs`, or `sfa prep`")
+    return list(ready.values())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
