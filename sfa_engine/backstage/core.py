@@ -22,6 +22,8 @@ from sfa_engine.backstage.housekeeping import clean_nightly
 from sfa_engine.backstage.job import ENDED, Job, Kind, Plan
 from sfa_engine.backstage.kept_shelf import KeptShelf
 from sfa_engine.backstage.mixes.facts import FactsReader
+from sfa_engine.backstage.mixes.live_mix import LiveMix
+from sfa_engine.backstage.mixes.store import PlanStore
 from sfa_engine.backstage.niceness import Niceness
 from sfa_engine.backstage.notifier import Notifier
 from sfa_engine.backstage.queue import Event, Queue
@@ -42,6 +44,7 @@ from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.listing import ListingVerbs
+from sfa_engine.backstage.verbs.live_mix import LiveMixVerbs
 from sfa_engine.backstage.verbs.mixes import MixVerbs
 from sfa_engine.backstage.verbs.moderation import ModerationVerbs
 from sfa_engine.backstage.verbs.notifications import NotificationVerbs
@@ -113,6 +116,13 @@ class Core:
         context.queue.listen(self._on_event)
         shelf = KeptShelf()
         self.facts = FactsReader(context, shelf)
+        self.live = LiveMix(
+            context,
+            self.facts,
+            PlanStore(context.settings.data),
+            runtime,
+            self.notifier.add,
+        )
         words = WordVerbs(context, self.describer, shelf=shelf)
         self.verbs: Mapping[str, Bound] = {
             **exported(JobVerbs(context.queue, self.dispatcher)),
@@ -121,6 +131,7 @@ class Core:
             **exported(ListingVerbs(context)),
             **exported(words),
             **exported(MixVerbs(context, self.facts, words)),
+            **exported(LiveMixVerbs(context, self.live)),
             **exported(FileVerbs(context)),
             **exported(SeparationVerbs(context, self.dispatcher)),
             **exported(SpotifyVerbs(catalogue, spotify)),
@@ -191,6 +202,7 @@ class Core:
             group.create_task(self.watching.run())
             group.create_task(self.notifier.run())
             group.create_task(self.describer.run())
+            group.create_task(self.live.run())
             places = self._context.places
             group.create_task(watch_health(places.bundles, self._runtime, self.notifier.add))
             group.create_task(self._sender.run())

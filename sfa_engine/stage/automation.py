@@ -120,7 +120,6 @@ class Automation:
             "bundle": bundle_of(memory, number),
             "playing": bool(transport["playing"]),
             "position_s": value(f"deck{number}.position"),
-            "length_s": int(transport["track_frames"]) / (float(transport["track_rate"]) or 1.0),
             "rate": value(f"deck{number}.rate"),
             "fader_db": value(f"deck{number}.fader"),
         }

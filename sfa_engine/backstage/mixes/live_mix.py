@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -55,6 +56,7 @@ OFF_S = 0.03  # that a queued transition may be off, before it is queued anew
 LOAD_RETRY_S = 5.0  # after a load that the session's lock refused
 MAX_REFUSALS = 5  # of a load in a row, after which the track is left out
 LATE_S = 0.5  # past the beginning of a transition that is not queued yet: another is planned
+CLEARED_S = 0.5  # after a deck was stopped
 SOON_S = 4.0  # from now to the earliest beginning of a transition that is planned anew
 CLOSED_DB = -40.0  # of a fader in a hand: the incoming deck is not to be relied on
 END_S = 0.3  # before the end of its track a deck that stopped has ended by itself
@@ -108,7 +110,6 @@ class Deck(Struct, frozen=True):
     bundle: str
     playing: bool
     position_s: float
-    length_s: float
     rate: float
     fader_db: float
 
@@ -125,6 +126,13 @@ class Stand(Struct, frozen=True):
     decks: list[Deck]
 
 
+class Engine(Protocol):
+    """The stage."""
+
+    async def call(self, method: str, **params: Any) -> Any:
+        """Call a verb, and return its result."""
+
+
 class LiveMix:
     """Performs one plan at a time.
 
@@ -137,6 +145,8 @@ class LiveMix:
         Where the stage's socket is.
     notify : callable
         Adds a notification.
+    file : str
+        In the data folder, in which the state is kept.
     """
 
     def __init__(
@@ -146,21 +156,24 @@ class LiveMix:
         store: PlanStore,
         runtime: Path,
         notify: Callable[[News], None],
+        *,
+        file: str = FILE,
     ) -> None:
         self._context = context
         self._reader = facts
         self._store = store
         self._socket = runtime / ENGINE_SOCKET
         self._notify = notify
-        self._file = context.settings.data / FILE
+        self._file = context.settings.data / file
         self._state: LiveState | None = None
         self._lock = asyncio.Lock()
         self._asked = asyncio.Event()
-        self._client: aio.Client | None = None
+        self._client: Engine | None = None
         self._note = ""
         self._taken: list[str] = []
         self._next_s: float | None = None  # until the next transition begins
         self._facts: dict[int, TrackFacts] = {}
+        self._bundles: dict[int, Path] = {}
         self._entrance: tuple[Any, Entrance] | None = None
         self._load_after = 0.0
         self._refusals = 0
@@ -268,7 +281,7 @@ class LiveMix:
             given = self._taken_of(state, stand, deck)
             for number in [deck] if deck else DECKS:
                 state.since[number] = stand.seq
-            if given and state.start_frame > stand.frame:
+            if given and state.start_frame:  # what waits is of before, and would be refused
                 await self._cancel(state)
             await self._save()
             return given
@@ -351,7 +364,7 @@ class LiveMix:
 
     async def run(self) -> None:
         """Perform until cancelled."""
-        await self._resume()
+        await self.resume()
         while True:
             if self._state is None:
                 await self._asked.wait()
@@ -359,22 +372,33 @@ class LiveMix:
                 continue
             with suppress(OSError, SfaError):
                 async with aio.connect(self._socket, Caller("the stage", "backstage")) as client:
-                    self._client = client
-                    await self._perform()
+                    await self._perform(client)
             self._client = None
             await asyncio.sleep(RETRY_S)
 
-    async def _perform(self) -> None:
-        """Perform with one stage, as long as it lives."""
-        while True:
-            async with self._lock:
-                if self._state is None:
-                    return
-                try:
-                    await self._step(self._state)
-                except Refused as error:  # never the end of the mix
+    async def step(self, engine: Engine) -> bool:
+        """See to what is due now, with the stage that runs; return whether the mix goes on.
+
+        Raises
+        ------
+        SfaError
+            The stage is gone.
+        """
+        self._client = engine
+        async with self._lock:
+            if self._state is None:
+                return False
+            try:
+                await self._step(self._state)
+            except Refused as error:  # never the end of the mix
+                if str(error) != self._note:
                     logger.warning("mix: %s", error)
-                    self._note = str(error)
+                self._note = str(error)
+            return self._state is not None
+
+    async def _perform(self, engine: Engine) -> None:
+        """Perform with one stage, as long as it lives."""
+        while await self.step(engine):
             with suppress(TimeoutError):
                 async with asyncio.timeout(PERIOD_S):
                     await self._asked.wait()
@@ -496,9 +520,10 @@ class LiveMix:
         then: PlannedTrack | None,
     ) -> None:
         """See to a deck that does not play any more: it has ended, or a hand has stopped it."""
-        stopped = f"deck{now.deck}.play" in self._taken and (
-            out.position_s < out.length_s - END_S and await self._has(out, now)
-        )
+        facts = self._facts.get(now.id)
+        end_s = facts.length_s - END_S if facts else math.inf
+        by_hand = f"deck{now.deck}.play" in self._taken and await self._has(out, now)
+        stopped = by_hand and out.position_s < end_s
         if stopped:
             if state.start_frame:
                 await self._cancel(state)
@@ -534,6 +559,8 @@ class LiveMix:
             return
         if asyncio.get_running_loop().time() < self._load_after:
             return
+        if 0 < state.over_frame and stand.frame < state.over_frame + CLEARED_S * stand.rate:
+            return  # what the last transition moved on it is being put back
         try:
             enters = await self._enters(state)
         except Refused as error:
@@ -801,7 +828,7 @@ class LiveMix:
 
     async def _has(self, deck: Deck, track: PlannedTrack) -> bool:
         """Return whether a deck has a track."""
-        bundle = await self._bundle(track.id)
+        bundle = self._bundles.get(track.id) or await self._bundle(track.id)
         return bundle is not None and Path(deck.bundle).name == bundle.name
 
     async def _bundle(self, number: int) -> Path | None:
@@ -809,7 +836,8 @@ class LiveMix:
             found = next(iter(await tracks.listed(connection, [number])), None)
         if found is None or found.deleted_at is not None or not found.bundle:
             return None
-        return self._context.places.bundles / found.bundle
+        self._bundles[number] = self._context.places.bundles / found.bundle
+        return self._bundles[number]
 
     async def _track_of(self, bundle: str) -> int | None:
         async with self._context.database.reading() as connection:
@@ -842,7 +870,7 @@ class LiveMix:
         self._reset()
         await asyncio.to_thread(self._file.unlink, True)
 
-    async def _resume(self) -> None:
+    async def resume(self) -> None:
         """Go on with the mix that ran when backstage ended."""
         try:
             data = await asyncio.to_thread(self._file.read_bytes)
