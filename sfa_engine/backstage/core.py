@@ -21,6 +21,7 @@ from sfa_engine.backstage.health_watcher import watch_health
 from sfa_engine.backstage.housekeeping import clean_nightly
 from sfa_engine.backstage.job import ENDED, Job, Kind, Plan
 from sfa_engine.backstage.kept_shelf import KeptShelf
+from sfa_engine.backstage.mixes.auditions import Auditions
 from sfa_engine.backstage.mixes.facts import FactsReader
 from sfa_engine.backstage.mixes.live_mix import LiveMix
 from sfa_engine.backstage.mixes.store import PlanStore
@@ -32,6 +33,7 @@ from sfa_engine.backstage.spotify_accounts import SpotifyAccounts
 from sfa_engine.backstage.spotify_session import SpotifySession
 from sfa_engine.backstage.stage_listener import listen
 from sfa_engine.backstage.steps.analyse import Analyse, SetCues
+from sfa_engine.backstage.steps.audition import Audition
 from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.download import Download, Resolve
 from sfa_engine.backstage.steps.import_file import ImportFile
@@ -99,7 +101,8 @@ class Core:
         self._niceness = niceness
         self.queue = context.queue
         self.track_listeners = context.track_listeners
-        steps = _steps(context, catalogue, spotify)
+        auditions = Auditions(context.settings.data, context.places.bundles)
+        steps = _steps(context, catalogue, spotify, auditions)
         self.dispatcher = Dispatcher(context.queue, steps, context.settings.limits)
         self.watching = FolderWatcher(context, self.dispatcher)
         self.describer = Describer(context)
@@ -130,8 +133,8 @@ class Core:
             **exported(LibraryVerbs(context, self.dispatcher)),
             **exported(ListingVerbs(context)),
             **exported(words),
-            **exported(MixVerbs(context, self.facts, words)),
             **exported(LiveMixVerbs(context, self.live)),
+            **exported(MixVerbs(context, self.facts, words, auditions, self.dispatcher, self.live)),
             **exported(FileVerbs(context)),
             **exported(SeparationVerbs(context, self.dispatcher)),
             **exported(SpotifyVerbs(catalogue, spotify)),
@@ -232,7 +235,10 @@ def tag_prefix(data: Path) -> str:
 
 
 def _steps(
-    context: PrepContext, catalogue: SpotifySession, spotify: SpotifyAccounts
+    context: PrepContext,
+    catalogue: SpotifySession,
+    spotify: SpotifyAccounts,
+    auditions: Auditions,
 ) -> dict[Kind, Step]:
     """Return the step of each kind of job."""
     import_file = ImportFile(context, catalogue.cover)
@@ -247,5 +253,6 @@ def _steps(
         Kind.SEPARATE: Separate(context),
         Kind.ANALYSE: Analyse(context),
         Kind.CUE: SetCues(context),
+        Kind.AUDITION: Audition(context, auditions),
         Kind.CLEAN: Clean(context),
     }

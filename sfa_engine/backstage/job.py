@@ -41,13 +41,14 @@ GOOD = (State.DONE, State.SKIPPED)
 
 
 class Kind(StrEnum):
-    """Kinds of jobs, in the order of the chain."""
+    """Kinds of jobs: those of the chain in its order, then others."""
 
     IMPORT = "import"
     DOWNLOAD = "download"
     SEPARATE = "separate"
     ANALYSE = "analyse"
     CUE = "cue"
+    AUDITION = "audition"
     CLEAN = "clean"
 
 
@@ -57,6 +58,7 @@ QUEUES: Mapping[Kind, str] = {
     Kind.SEPARATE: "separation",
     Kind.ANALYSE: "analysis",
     Kind.CUE: "import",
+    Kind.AUDITION: "audition",
     Kind.CLEAN: "import",
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from sfa_engine.prep.hot_cue import CuesConfig
 
 IMPORTS = 2  # at once: each reads one file and writes another
+AUDITIONS = 1  # at once: each takes a core
 
 
 @dataclass(frozen=True)
@@ -201,4 +202,5 @@ class Settings:
             "download": self.backstage.downloads,
             "separation": self.backstage.separations,
             "analysis": self.backstage.analyses,
+            "audition": AUDITIONS,
         }

@@ -109,6 +109,12 @@ def playlists(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     return list(_fitting({each["name"]: "" for each in found}, incomplete))
 
 
+def mixes(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete the name of a plan of a mix."""
+    names = {each["name"]: f"{each['tracks']} tracks" for each in _ask("mix.list", "mixes")}
+    return list(_fitting(names, incomplete))
+
+
 def jobs(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
     """Complete the number of a job that the command applies to."""
     states = {"cancel": ["waiting", "running"], "retry": ["failed", "cancelled"]}
@@ -214,6 +220,17 @@ _ARGUMENTS = {
 }
 
 
+# Those whose commands have the name of another group's: by group, command and argument.
+_OF_GROUP = {
+    **{
+        ("mix", command, "name"): mixes
+        for command in ("show", "edit", "replan", "remove", "rename", "script", "audition", "start")
+    },
+    ("mix", "plan", "track"): tracks,
+    ("mix", "next", "track"): tracks,
+}
+
+
 class _Completed(click.ParamType[Any]):
     """A type with completion; conversion is left to the type that it wraps."""
 
@@ -229,13 +246,15 @@ class _Completed(click.ParamType[Any]):
         return self._complete(ctx, param, incomplete)
 
 
-def attach(command: click.Command) -> None:
+def attach(command: click.Command, group: str = "") -> None:
     """Have a command's arguments, and those of the commands below it, completed."""
+    name = command.name or ""
     if isinstance(command, click.Group):
         for below in command.commands.values():
-            attach(below)
+            attach(below, name)
     for parameter in command.params:
-        complete = _ARGUMENTS.get((command.name or "", parameter.name or ""))
+        argument = parameter.name or ""
+        complete = _OF_GROUP.get((group, name, argument)) or _ARGUMENTS.get((name, argument))
         if complete is not None:
             parameter.type = _Completed(parameter.type, complete)
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
-from sfa_engine.cli.connect import backstage
+from sfa_engine.cli.connect import backstage, connect
 from sfa_engine.cli.plural import counted
 from sfa_engine.cli.terminal import one_line, print_json
+from sfa_engine.errors import EngineError, Refused
 from sfa_engine.wire.blocking import SocketClient
 
+NO_THIS = '"this" names no track'  # how backstage refuses it
 PAGE = 500  # tracks in one answer
 # `-word` excludes a word from a search; click would read short options.
 WORDS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
@@ -31,6 +33,7 @@ def search(context: click.Context, words: tuple[str, ...], limit: int, as_json: 
     \b
     sfa library search bpm:120-128 key:~8A energy:>0.6 wren -live
     sfa library search "dark rolling techno around 126 that goes with 12"
+    sfa library search "goes with this"     (the track that plays)
     sfa library search "ruhiger House ohne Gesang zwischen 118 und 122"
     """
     if words == ("-h",):
@@ -40,8 +43,16 @@ def search(context: click.Context, words: tuple[str, ...], limit: int, as_json: 
         if word.startswith("--"):
             raise click.NoSuchOption(word, ctx=context)
     text = " ".join(words)
-    method = "library.search_words" if text.strip() else "library.search"
-    _show(method, limit, as_json=as_json, words=text)
+    if not text.strip():
+        _show("library.search", limit, as_json=as_json, words=text)
+        return
+    try:
+        _show("library.search_words", limit, as_json=as_json, words=text)
+    except Refused as error:
+        this = _on_deck() if error.message.startswith(NO_THIS) else None
+        if this is None:
+            raise
+        _show("library.search_words", limit, as_json=as_json, words=text, this=this)
 
 
 @click.command()
@@ -83,6 +94,27 @@ def _show(method: str, limit: int, *, as_json: bool, **params: Any) -> None:
         click.echo(line)
     more = f", {len(tracks)} shown" if len(tracks) < said["count"] else ""
     click.echo(counted(said["count"], "track") + more)
+
+
+def _on_deck() -> int | None:
+    """Return the number of the track that is heard most, else that of the focused deck; or None."""
+    try:
+        with connect() as client:
+            decks = client.call("status")["decks"]
+            focus = client.call("get", path="session.focus")["value"]
+    except EngineError:  # no engine runs
+        return None
+    playing = [deck for deck in decks if deck["loaded"] and deck["playing"]]
+    chosen = max(playing, key=lambda deck: deck["level_db"], default=None)
+    if chosen is None:
+        chosen = decks[int(focus.removeprefix("deck")) - 1]
+    if not chosen["loaded"] or not chosen.get("path"):
+        return None
+    try:
+        with backstage() as client:
+            return int(client.call("library.hotcues", bundle=chosen["path"])["track"])
+    except Refused:  # a bundle from elsewhere
+        return None
 
 
 def _pages(client: SocketClient, method: str, limit: int, params: dict[str, Any]) -> dict[str, Any]:

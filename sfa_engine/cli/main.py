@@ -24,7 +24,7 @@ from sfa_engine.system.deck_count import deck_count
 SPELLINGS = {"analyse": "analyze"}  # accepted too, and not listed
 _OWN_MODULE = (
     *("analyze", "audit", "bundle", "clock", "completion", "demo", "devices", "doctor", "fx"),
-    *("health", "jobs", "journal", "kit", "lalalai", "layout", "library", "log", "midi"),
+    *("health", "jobs", "journal", "kit", "lalalai", "layout", "library", "log", "midi", "mix"),
     *("notifications", "osc", "pad", "prep", "preset", "record", "render", "replay", "secret"),
     *("separate", "spotify", "start", "status", "stop", "web", "webhook"),
 )

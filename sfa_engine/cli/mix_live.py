@@ -3,49 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import click
 
 from sfa_engine.cli.connect import backstage
+from sfa_engine.cli.options import json_option
 from sfa_engine.cli.terminal import one_line, print_json
 
 PERIOD_S = 0.5
-_json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
-
-
-def add_commands(group: click.Group, name_argument: Callable[..., Any]) -> None:
-    """Add the commands that perform a mix to a group.
-
-    Parameters
-    ----------
-    group : click.Group
-    name_argument : callable
-        Decorator of the argument that names a stored plan.
-    """
-
-    @group.command()
-    @name_argument
-    @click.option("--from", "place", type=int, default=1, show_default=True, help="Its track.")
-    @_json_option
-    def start(name: str, place: int, as_json: bool) -> None:
-        """Perform a plan; if a deck plays already, the mix goes on from its track."""
-        _do("mix.start", as_json=as_json, name=name, place=place)
-
-    for command in (stop, skip, next_, release, status):
-        group.add_command(command)
 
 
 @click.command()
-@_json_option
+@click.argument("name")
+@click.option("--from", "place", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Track to begin with.")  # fmt: skip
+@json_option
+def start(name: str, place: int, as_json: bool) -> None:
+    """Perform a plan; if a deck plays already, the mix goes on from its track."""
+    _do("mix.start", as_json=as_json, name=name, place=place)
+
+
+@click.command()
+@json_option
 def stop(as_json: bool) -> None:
     """End the mix; the decks play on as they are."""
     _do("mix.stop", as_json=as_json)
 
 
 @click.command()
-@_json_option
+@json_option
 def skip(as_json: bool) -> None:
     """Begin the next transition at the next phrase."""
     _do("mix.skip", as_json=as_json)
@@ -53,7 +40,7 @@ def skip(as_json: bool) -> None:
 
 @click.command("next")
 @click.argument("track", nargs=-1, required=True)
-@_json_option
+@json_option
 def next_(track: tuple[str, ...], as_json: bool) -> None:
     """Play a track next, by words or by number; the rest is planned anew."""
     _do("mix.next", as_json=as_json, track=" ".join(track))
@@ -61,7 +48,7 @@ def next_(track: tuple[str, ...], as_json: bool) -> None:
 
 @click.command()
 @click.argument("deck", type=click.IntRange(1, 2), required=False)
-@_json_option
+@json_option
 def release(deck: int | None, as_json: bool) -> None:
     """Give the controls that hands have taken over back to the mix, those of a deck or all."""
     _do("mix.release", as_json=as_json, deck=deck)
@@ -69,7 +56,7 @@ def release(deck: int | None, as_json: bool) -> None:
 
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Until Ctrl-C, or the end of the mix.")
-@_json_option
+@json_option
 def status(follow: bool, as_json: bool) -> None:
     """Say what plays, what comes next and when, and what hands have taken over."""
     if not follow:
@@ -127,3 +114,6 @@ def _coming(said: dict[str, Any], then: dict[str, Any]) -> str:
     if said["transition_in_s"] is None:
         return f"{what}{where}"
     return f"{what} in {said['transition_in_s']:.0f} s{where}"
+
+
+COMMANDS = (start, stop, skip, next_, release, status)

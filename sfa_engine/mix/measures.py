@@ -11,7 +11,8 @@ measure                 what                                                    
 ``over_louder_db``      short-term loudness over the louder deck at unity           1.5
 ``under_louder_db``     the same, lowest                                            -3
 ``over_line_db``        over the straight line from 8 bars before to 8 after        2
-``step_lu``             loudness after against before                               2
+``step_lu``             loudness after against before                               -
+``added_step_lu``       the same beyond the step that the tracks have at unity      2
 ``voices_s``            both vocal stems within 20 dB of their own level            0
 ``silence_s``           longest stretch 30 dB below the median                      0.4
 ======================  ==========================================================  ==========
@@ -24,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 from scipy.signal import butter, sosfilt
 
 Floats = NDArray[np.float64]
@@ -33,7 +35,9 @@ BASS_HZ, BASS_DB, VOICE_DB, SILENT_DB = 120.0, -12.0, -20.0, -30.0
 KICK_HZ = (40.0, 150.0)
 ENVELOPE_HZ = 1000.0
 MOST_APART_MS = 60
+HOLD_MS = 40  # three half waves of 40 Hz
 PLATEAU_BARS = 8
+THINNED = 8  # a filter of a low band takes an eighth of the time at an eighth of the rate
 SHORT_S, SHORT_HOP_S = 3.0, 0.25  # of the loudness
 BASS_S, BASS_HOP_S = 0.4, 0.1
 VOICE_S, SILENCE_S, SILENCE_HOP_S = 0.05, 0.4, 0.05
@@ -82,6 +86,7 @@ class Measures(Struct, frozen=True):
     under_louder_db: float
     over_line_db: float
     step_lu: float
+    added_step_lu: float
     voices_s: float | None
     silence_s: float
 
@@ -115,6 +120,7 @@ def measure(
     before = (times > start_s - PLATEAU_BARS * bar_s) & (times < start_s)
     after = (times > end_s) & (times < end_s + PLATEAU_BARS * bar_s)
     first, last = (float(level[part].mean()) for part in (before, after))
+    own_step = float(loud[1][after].mean()) - float(loud[0][before].mean())
     line = first + (last - first) * (times - start_s) / (end_s - start_s)
     against = (level - np.maximum(*loud))[inside]
     both, neither = _basses(out, into, rate, span, bar_s)
@@ -126,6 +132,7 @@ def measure(
         under_louder_db=round(float(against.min()), 2),
         over_line_db=round(float((level - line)[inside].max()), 2),
         step_lu=round(last - first, 2),
+        added_step_lu=round(last - first - own_step, 2),
         voices_s=_voices_s(out, into, rate, span),
         silence_s=_silence_s(mix, rate, start_s - bar_s, end_s + bar_s),
     )
@@ -134,6 +141,13 @@ def measure(
 def _mono(sound: Audio) -> Floats:
     wide = np.asarray(sound, np.float64)
     return wide if wide.ndim == 1 else wide.mean(axis=1)
+
+
+def _thinned(sound: Audio) -> Floats:
+    """Return mono sound at an eighth of its rate, for low bands: what folds is above 2 kHz."""
+    mono = _mono(sound)
+    parts: Floats = mono[: len(mono) // THINNED * THINNED].reshape(-1, THINNED).mean(axis=1)
+    return parts
 
 
 def _weighted(sound: Floats) -> Floats:
@@ -156,11 +170,12 @@ def _basses(
     out: DeckSound, into: DeckSound, rate: int, span: tuple[float, float], bar_s: float
 ) -> tuple[float, float]:
     """Return the bars in which both basses sound, and in which neither does but could."""
-    low = butter(4, BASS_HZ, "low", fs=rate, output="sos")
+    low_rate = rate // THINNED
+    low = butter(4, BASS_HZ, "low", fs=low_rate, output="sos")
     active, could = [], []
     for deck in (out, into):
-        times, mixed = _levels(sosfilt(low, _mono(deck.mixed)), rate, BASS_S, BASS_HOP_S)
-        _, unity = _levels(sosfilt(low, _mono(deck.unity)), rate, BASS_S, BASS_HOP_S)
+        times, mixed = _levels(sosfilt(low, _thinned(deck.mixed)), low_rate, BASS_S, BASS_HOP_S)
+        _, unity = _levels(sosfilt(low, _thinned(deck.unity)), low_rate, BASS_S, BASS_HOP_S)
         own = float(np.percentile(unity, 75)) + BASS_DB  # of the bars in which it plays
         inside = (times >= span[0]) & (times <= span[1])
         active.append((mixed > own)[inside])
@@ -203,14 +218,17 @@ def _apart_ms(
     """Return how much later the kicks of the incoming deck are; None without both."""
     if out.drums is None or into.drums is None:
         return None
-    band = butter(2, KICK_HZ, "band", fs=rate, output="sos")
+    low_rate = rate // THINNED
+    band = butter(2, KICK_HZ, "band", fs=low_rate, output="sos")
     rises = []
     for drums in (out.drums, into.drums):
-        first, last = (round(t * rate) for t in span)
-        sound = np.abs(sosfilt(band, _mono(drums)[first:last]))
-        step = round(rate / ENVELOPE_HZ)
+        first, last = (round(t * low_rate) for t in span)
+        sound = np.abs(sosfilt(band, _thinned(drums)[first:last]))
+        step = round(low_rate / ENVELOPE_HZ)
         level = sound[: len(sound) // step * step].reshape(-1, step).max(axis=1)
-        rise = np.maximum(0.0, np.diff(np.log(level + 1e-4)))
+        # Held, so that the waves of a kick that rings are no attacks.
+        held = maximum_filter1d(level, HOLD_MS, origin=(HOLD_MS - 1) // 2)
+        rise = np.maximum(0.0, np.diff(np.log(held + 1e-4)))
         rises.append(rise - rise.mean())
     if min(float(np.abs(rise).max(initial=0.0)) for rise in rises) < 1e-9:
         return None

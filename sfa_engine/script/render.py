@@ -33,7 +33,12 @@ MAX_AT_ONCE = 200  # in one tick; the kernel holds 256 waiting commands
 
 
 def perform(
-    script: Script, rate: float = 48_000.0, block: int = 512, watch: Watch | None = None
+    script: Script,
+    rate: float = 48_000.0,
+    block: int = 512,
+    watch: Watch | None = None,
+    *,
+    engine: Offline | None = None,
 ) -> Iterator[Audio]:
     """Yield the sound of a script, piece by piece: float32[frames, 2].
 
@@ -50,6 +55,8 @@ def perform(
     watch : callable, optional
         Called every `WATCH_S` of sound, with the time in seconds and the conductor of the stage,
         whose values and readings are those of that moment.
+    engine : Offline, optional
+        A new one, whose taps are read between the pieces; `rate` and `block` are its own.
 
     Raises
     ------
@@ -58,7 +65,7 @@ def perform(
     Refused
         The kernel refused an event; its time and the reason are named.
     """
-    engine = Offline(rate, 2, block)
+    engine = engine or Offline(rate, 2, block)
     stage = OfflineStage(engine)
     end = round(script.end_s * rate) + LATENCY
     position, watched = 0, 0

@@ -15,6 +15,8 @@ from mix_library import MixLibrary
 from open_library import in_asyncio, runner  # noqa: F401 - a fixture, found by its name
 
 from sfa_engine.backstage.describer import Describer
+from sfa_engine.backstage.dispatcher import Dispatcher
+from sfa_engine.backstage.mixes.auditions import Auditions
 from sfa_engine.backstage.verbs.mixes import MAX_TRACKS, MixVerbs
 from sfa_engine.backstage.verbs.words import WordVerbs
 from sfa_engine.errors import Absent, Refused
@@ -35,7 +37,9 @@ class Shop:
         self.database = context.database
         self.context = context
         words = WordVerbs(context, Describer(context))
-        self.verbs = MixVerbs(context, self.library.reader, words)
+        auditions = Auditions(context.settings.data, context.places.bundles)
+        dispatcher = Dispatcher(context.queue, {}, {})
+        self.verbs = MixVerbs(context, self.library.reader, words, auditions, dispatcher)
 
     async def fill(self, count: int = 4) -> None:
         for number in range(1, count + 1):

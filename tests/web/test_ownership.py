@@ -86,6 +86,7 @@ TABLE = {
 # Verbs that look at owners and name no single thing: their tests are below, and elsewhere.
 LISTS = {
     *("library.numbers", "library.rows", "library.search_words"),
+    *("mix.plan", "mix.show", "mix.text", "mix.save", "mix.replan", "mix.script", "mix.audition"),
     *("library.search", "library.playlists", "library.playlist", "library.trash", "jobs.list"),
     *(
         "library.reanalysed",

@@ -559,7 +559,7 @@ class LiveMix:
             return
         if asyncio.get_running_loop().time() < self._load_after:
             return
-        if 0 < state.over_frame and stand.frame < state.over_frame + CLEARED_S * stand.rate:
+        if state.over_frame > 0 and stand.frame < state.over_frame + CLEARED_S * stand.rate:
             return  # what the last transition moved on it is being put back
         try:
             enters = await self._enters(state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Outcome, Progress
 from sfa_engine.backstage.job import Job, Kind
+from sfa_engine.backstage.mixes.auditions import Auditions
 from sfa_engine.backstage.webhooks import store
 from sfa_engine.errors import SfaError
 from sfa_engine.library import audit, check, tracks, trash
@@ -52,6 +54,7 @@ class Clean:
             "removed_for_good": self._empty,
             "repaired": self._repair,
             "identified": self._identify,
+            "auditions_deleted": self._prune_auditions,
         }
         last_s = await self.context.queue.last_done_s(Kind.CLEAN)
         self.passed_s = 0.0 if last_s is None else self.context.queue.now() - last_s
@@ -90,6 +93,11 @@ class Clean:
         kept_since_s = self.context.queue.now() - days * DAY_S if days else 0.0
         async with self.context.database.transaction(durable=False) as connection:
             return await audit.prune(connection, kept_since_s)
+
+    async def _prune_auditions(self) -> int:
+        context = self.context
+        auditions = Auditions(context.settings.data, context.places.bundles)
+        return await asyncio.to_thread(auditions.prune)
 
     async def _empty(self) -> int:
         await trash.age(self.context.database, self.context.queue.now())

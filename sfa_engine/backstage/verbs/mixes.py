@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import uuid
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -20,9 +21,13 @@ from msgspec.structs import replace
 
 from sfa_engine.backstage.access import By, find, visible
 from sfa_engine.backstage.context import PrepContext
+from sfa_engine.backstage.dispatcher import Dispatcher
+from sfa_engine.backstage.mixes.auditions import Auditions
 from sfa_engine.backstage.mixes.facts import FactsReader
+from sfa_engine.backstage.mixes.live_mix import LiveMix
 from sfa_engine.backstage.mixes.shown import shown
 from sfa_engine.backstage.mixes.store import PlanStore
+from sfa_engine.backstage.steps.audition import audition_plan
 from sfa_engine.backstage.verbs.words import TrackWord, WordVerbs
 from sfa_engine.errors import Absent, Refused
 from sfa_engine.library import playlists, tracks
@@ -65,12 +70,27 @@ class MixVerbs:
     facts : FactsReader
     words : WordVerbs
         They find tracks by what they are like.
+    auditions : Auditions
+    dispatcher : Dispatcher
+    live : LiveMix, optional
+        The mix that is performed: it follows changes of its plan.
     """
 
-    def __init__(self, context: PrepContext, facts: FactsReader, words: WordVerbs) -> None:
+    def __init__(
+        self,
+        context: PrepContext,
+        facts: FactsReader,
+        words: WordVerbs,
+        auditions: Auditions,
+        dispatcher: Dispatcher,
+        live: LiveMix | None = None,
+    ) -> None:
         self._context = context
         self._facts = facts
         self._words = words
+        self._auditions = auditions
+        self._dispatcher = dispatcher
+        self._live = live
         self._store = PlanStore(context.settings.data)
         self._changing = asyncio.Lock()
 
@@ -150,7 +170,8 @@ class MixVerbs:
         """Save the text of a plan, in place of an earlier one of its name, if it makes sense.
 
         `was` is the digest of the text that was edited: one that was changed meanwhile is not
-        replaced. What cannot be performed with the tracks as they are is saved, with a note.
+        replaced. What cannot be performed with the tracks as they are is saved, with a note. A mix
+        that is performed goes on by it, if what was played already is the same.
         """
         async with self._changing:
             if was is not None and await self._store.exists(name):
@@ -160,6 +181,8 @@ class MixVerbs:
                         f'"{name}" was changed meanwhile', "look at it, and edit it again"
                     )
             plan = await self._checked(text, actor)
+            if self._live is not None:
+                await self._live.edited(name, plan)
             await self._store.write(name, text)
         facts = await self._facts.of([track.id for track in plan.tracks])
         return await self._shown(name, plan, facts)
@@ -201,12 +224,15 @@ class MixVerbs:
                 planned_anew,
                 plan, facts, place - 1, without=out, library=energies, reorder=reorder,
             )  # fmt: skip
+            if self._live is not None:
+                await self._live.edited(name, changed)
             await self._store.write(name, changed)
         return await self._shown(name, changed, facts, notes)
 
     @verb(scope="perform")
     async def mix_remove(self, name: FileName) -> dict[str, Any]:
         """Remove a plan; its tracks stay in the library."""
+        self._check_idle(name)
         async with self._changing:
             await self._store.remove(name)
         return {"removed": name}
@@ -214,6 +240,7 @@ class MixVerbs:
     @verb(scope="perform")
     async def mix_rename(self, name: FileName, to: FileName) -> dict[str, Any]:
         """Rename a plan."""
+        self._check_idle(name)
         async with self._changing:
             await self._store.rename(name, to)
         return {"renamed": name, "to": to}
@@ -229,6 +256,51 @@ class MixVerbs:
         if len(script) > protocol.MAX_BYTES * 0.9:
             raise Refused(f"the script has {len(script)} characters", "split the mix in two")
         return {"name": name, "script": script, "length_s": round(table.end_s, 3)}
+
+    @verb(scope="prepare", slow=True, owned=True)
+    async def mix_audition(
+        self, name: FileName, transition: Number | None = None, actor: By = SYSTEM
+    ) -> dict[str, Any]:
+        """Render a transition of a mix by its number, or all of it, by the kernel, offline.
+
+        What was rendered before is there at once: ``done`` is true, with the files ``sound`` and
+        ``picture``, the ``measures`` and whether the ``goals`` are met. Else a job is queued, in
+        ``batch``; when it has ended, ask again.
+        """
+        plan = await self._plan(name, actor)
+        if transition is not None and transition > len(plan.transitions):
+            count = len(plan.transitions)
+            raise Refused(f"no transition {transition}", f'"{name}" has {count}')
+        if not plan.tracks:
+            raise Refused(f'"{name}" has no tracks', "plan it again")
+        place = None if transition is None else transition - 1
+        pair = plan.tracks if place is None else plan.tracks[place : place + 2]
+        facts = await self._facts.of([track.id for track in pair])
+        async with self._context.database.reading() as connection:
+            there = await tracks.listed(connection, [track.id for track in pair])
+        names = {track.id: track.bundle for track in there if track.bundle}
+        for track in pair:
+            if track.id not in names or track.id not in facts:
+                raise Refused(f"{track.name} has no sound", "plan the mix again without it")
+        key = await asyncio.to_thread(self._auditions.ask, plan, facts, names, place)
+        found = await asyncio.to_thread(self._auditions.found, key)
+        if found is not None:
+            return {"name": name, "transition": transition, "key": key, "done": True, **found}
+        title = name if transition is None else f"{name}, transition {transition}"
+        batch = uuid.uuid4().hex[:12]
+        async with self._context.database.transaction(durable=False) as connection:
+            jobs = await self._context.queue.add_all(
+                connection, [audition_plan(key, title)], batch, actor.account
+            )
+        self._dispatcher.wake()
+        return {
+            "name": name,
+            "transition": transition,
+            "key": key,
+            "done": False,
+            "batch": batch,
+            "job": jobs[0],
+        }
 
     # ------------------------------------------------------------------ tracks
 
@@ -287,6 +359,11 @@ class MixVerbs:
             )
 
     # ------------------------------------------------------------------ plans
+
+    def _check_idle(self, name: str) -> None:
+        """Refuse what would take away the plan that is performed."""
+        if self._live is not None and self._live.state and self._live.state.name == name:
+            raise Refused(f'the mix "{name}" is performed', "stop it first: `sfa mix stop`")
 
     async def _plan(self, name: str, actor: Actor) -> Plan:
         """Return a stored plan, if its sender sees all its tracks."""

@@ -99,6 +99,7 @@ class Song:
         frames = round((clock.at(beat) + TAIL_S) * RATE)
         self.drums = np.zeros((frames, 2), np.float32)
         self.music = np.zeros((frames, 2), np.float32)
+        self.bass = self.sung = self.music  # in one; see `multitrack`
         self.kicks: list[int] = []
 
     def seconds(self, beat: float, beats: float) -> float:

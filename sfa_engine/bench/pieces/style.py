@@ -203,7 +203,7 @@ class Player:
                 sound = self._note(
                     "bass", pitch, 0.95 * length, self.bass_sound, 350 + 900 * self.bright
                 )
-                song.lay(song.music, sound, beat, self.bass_gain)
+                song.lay(song.bass, sound, beat, self.bass_gain)
             if "C" in layers and self.chords[step % len(self.chords)] != ".":
                 self._comp(middle, beat, step_s)
             if "A" in layers and step % max(1, per_beat // 2) == 0:
@@ -236,7 +236,7 @@ class Player:
                 continue
             length = song.seconds(bar.beat + place / 2, 0.5)
             sound = self._note("vowel", notes[degree], 0.95 * length, (place + bar.number) % 5)
-            song.lay(song.music, sound, bar.beat + place / 2, 0.5)
+            song.lay(song.sung, sound, bar.beat + place / 2, 0.5)
 
     def _note(self, maker: str, *what: object) -> Signal:
         """Return a note, made once."""
