@@ -14,6 +14,7 @@ import trio
 import trio.testing
 from house import prep_context
 from mix_library import MixLibrary
+from msgspec.structs import replace
 from open_library import in_asyncio, runner  # noqa: F401 - a fixture, found by its name
 
 from sfa_engine.backstage.mixes.live_mix import FILE, LiveMix
@@ -448,8 +449,7 @@ async def test_an_edited_plan_is_taken_over(performance: Performance) -> None:
     plan = await performance.plan()
     await performance.mix.start("night")
     await performance.until(lambda: performance.engine.time_s > 5)
-    shorter = plan.__class__(**{**{f: getattr(plan, f) for f in plan.__struct_fields__},
-                                "tracks": plan.tracks[:2], "transitions": plan.transitions[:1]})  # fmt: skip
+    shorter = replace(plan, tracks=plan.tracks[:2], transitions=plan.transitions[:1])
     await performance.mix.edited("night", shorter)
     await performance.until(lambda: performance.mix.state is None)
     assert len(performance.engine.loads) == 2

@@ -175,6 +175,7 @@ class LiveMix:
         self._facts: dict[int, TrackFacts] = {}
         self._bundles: dict[int, Path] = {}
         self._entrance: tuple[Any, Entrance] | None = None
+        self._commands: list[live.Queued] | None = None
         self._load_after = 0.0
         self._refusals = 0
 
@@ -476,7 +477,7 @@ class LiveMix:
         assert then is not None
         if state.start_frame and stand.frame < state.over_frame:  # a hand has stopped the other
             enters = await self._enters(state)
-            ends = {each.path: each.value for each in live.queued(enters)}
+            ends = {each.path: each.value for each in self._commands_of(enters)}
             await self._cancel(state)
             await self._set_now(
                 state,
@@ -611,7 +612,7 @@ class LiveMix:
         """Queue the transition a phrase ahead; again if the outgoing deck runs otherwise."""
         try:
             enters = await self._enters(state)
-            commands = live.queued(enters)
+            commands = self._commands_of(enters)
         except Refused as error:
             await self._replan_pair(state, stand, str(error))
             return
@@ -665,7 +666,7 @@ class LiveMix:
         enters = await self._enters(state)
         now_s = enters.out.time_at(out.position_s)
         pace = max(0.01, out.rate / enters.out.rate_at(out.position_s))
-        await self._send(state, stand, enters, live.queued(enters), now_s, pace)
+        await self._send(state, stand, enters, self._commands_of(enters), now_s, pace)
 
     async def _send(
         self,
@@ -781,8 +782,14 @@ class LiveMix:
         key = (pair, f"deck{now.deck}.rate" not in self._taken)  # else a hand has the tempo
         if self._entrance is None or self._entrance[0] != key:
             made = await asyncio.to_thread(entrance, pair, self._facts, glide=key[1])
-            self._entrance = key, made
+            self._entrance, self._commands = (key, made), None
         return self._entrance[1]
+
+    def _commands_of(self, enters: Entrance) -> list[live.Queued]:
+        """Return what is queued of the entrance that is kept; 10 ms the first time."""
+        if self._commands is None:
+            self._commands = live.queued(enters)
+        return self._commands
 
     # ------------------------------------------------------------------ what there is
 
