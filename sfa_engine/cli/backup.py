@@ -15,6 +15,7 @@ from sfa_engine.errors import EngineError, LibraryError, Refused, SfaError
 from sfa_engine.run import config as configuration
 from sfa_engine.run.folders import PRIVATE_UMASK, runtime_path
 from sfa_engine.system.process_lock import take_lock
+from sfa_engine.system.user_path import user_path
 
 END_TIMEOUT_S = 5.0  # of a backstage that was started for one command
 RETRY_S = 0.1
@@ -78,7 +79,7 @@ def _chosen(name: str, folder: Path) -> Path:
         if newest is None:
             raise LibraryError(f'no backup in "{folder}"', "`sfa library backup` makes one")
         return newest.path
-    here = Path(name).expanduser()
+    here = user_path(name)
     return here.absolute() if here.exists() else folder / name
 
 

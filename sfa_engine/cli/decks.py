@@ -15,6 +15,7 @@ from sfa_engine.cli.terminal import one_line, print_json
 from sfa_engine.cli.time_param import TIME
 from sfa_engine.errors import EngineError, MediaError, Refused
 from sfa_engine.system.timecode import clock
+from sfa_engine.system.user_path import real_path, user_path
 
 if TYPE_CHECKING:
     from sfa_engine.wire.blocking import SocketClient
@@ -41,15 +42,15 @@ def load(deck: int, track: str, position: float, force: bool) -> None:
         def ask(**what: str) -> Any:
             return client.call("deck.load", deck=deck, position_s=position, force=force, **what)
 
-        here = Path(track).expanduser()
+        here = user_path(track)
         try:
             said = ask(track=track) if path is None else ask(path=str(path))
         except (Refused, MediaError):
             # Words may be a file's name after all; a bundle of the library may need preparation.
             known = _is_known(client, track)
             if path is None and here.exists() and not known:
-                said = ask(path=str(here.resolve()))
-            elif path is not None and path != here.resolve() and known:
+                said = ask(path=str(real_path(here)))
+            elif path is not None and path != real_path(here) and known:
                 said = ask(track=track)
             else:
                 raise
@@ -97,9 +98,9 @@ def _path_of(word: str) -> Path | None:
 
     A file in the current folder whose name looks like words is not meant: the library comes first.
     """
-    here = Path(word).expanduser()
+    here = user_path(word)
     if here.exists() and ("/" in word or here.suffix == SUFFIX or _is_sound(here)):
-        return here.resolve()
+        return real_path(here)
     from sfa_engine.run import config as configuration
 
     config = configuration.load_config()

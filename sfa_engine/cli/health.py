@@ -6,7 +6,7 @@ import click
 
 from sfa_engine.cli.connect import connect
 from sfa_engine.cli.options import json_option
-from sfa_engine.cli.terminal import print_json
+from sfa_engine.cli.terminal import one_line, print_json
 from sfa_engine.errors import EngineError
 
 STATUS = {"ok": 0, "degraded": 0, "failing": 2, "down": 3}
@@ -26,5 +26,5 @@ def health(as_json: bool) -> None:
     else:
         click.echo(found["health"])
         for reason in found["reasons"]:
-            click.echo(f"  {reason}")
+            click.echo(f"  {one_line(reason)}")
     raise click.exceptions.Exit(STATUS[found["health"]])

@@ -6,6 +6,7 @@ import click
 
 from sfa_engine.cli.connect import backstage, connect
 from sfa_engine.cli.options import json_option
+from sfa_engine.cli.plural import counted
 from sfa_engine.cli.terminal import one_line, print_json
 
 
@@ -28,7 +29,7 @@ def save(name: str) -> None:
     """Save the pads as a kit, in place of an earlier one of its name."""
     with connect() as client:
         said = client.call("kit.save", name=name)
-    click.echo(one_line(f"{said['name']}: {said['pads']} pads, {said['folder']}"))
+    click.echo(one_line(f"{said['name']}: {counted(said['pads'], 'pad')}, {said['folder']}"))
 
 
 @kit.command()
@@ -41,7 +42,7 @@ def load(name: str, as_json: bool) -> None:
     if as_json:
         print_json(said)
     else:
-        click.echo(one_line(f"{said['name']}: {said['loaded']} pads"))
+        click.echo(one_line(f"{said['name']}: {counted(said['loaded'], 'pad')}"))
     for each in said["missing"]:
         click.echo(one_line(f"pad {each['pad']} is empty: {each['why']}"), err=True)
 
@@ -56,7 +57,7 @@ def list_(as_json: bool) -> None:
         print_json(said)
         return
     for each in said["kits"]:
-        click.echo(one_line(f"{each['name']}: {each.get('error') or str(each['pads']) + ' pads'}"))
+        click.echo(one_line(f"{each['name']}: {each.get('error') or counted(each['pads'], 'pad')}"))
     if not said["kits"]:
         click.echo("no kit is saved; save the pads: sfa kit save NAME", err=True)
 

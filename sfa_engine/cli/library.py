@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import nullcontext
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +22,7 @@ from sfa_engine.cli.time_param import TIME
 from sfa_engine.cli.track_details import details
 from sfa_engine.errors import Refused
 from sfa_engine.system.timecode import clock
+from sfa_engine.system.user_path import user_path
 from sfa_engine.wire.blocking import SocketClient
 
 GIGABYTE = 1e9
@@ -137,7 +137,7 @@ def stats(as_json: bool) -> None:
 def folders(remove: str | None, as_json: bool) -> None:
     """List the folders that `sfa prep --watch` watches, or stop watching one."""
     if remove is not None:
-        _ask("prep.unwatch", folder=str(Path(remove).expanduser().absolute()))
+        _ask("prep.unwatch", folder=str(user_path(remove).absolute()))
     said = _ask("prep.watched")
     if as_json:
         _print_json(said)

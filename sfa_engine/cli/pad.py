@@ -12,6 +12,7 @@ from sfa_engine.cli.options import json_option
 from sfa_engine.cli.terminal import one_line, print_json
 from sfa_engine.cli.time_param import TIME
 from sfa_engine.errors import Refused
+from sfa_engine.system.user_path import real_path, user_path
 
 _BANK = click.option("--bank", type=int, help="First of a bank's pads, 1 to 4, instead of --pad.")
 _PAD = click.option("--pad", type=int, help="First pad; that of bank 1 if left out.")
@@ -30,7 +31,7 @@ def pad() -> None:
 @click.option("--color", default="", help="As #rrggbb.")
 def load(number: int, file: Path, label: str, color: str) -> None:
     """Put a sound file on a pad: `sfa pad load 1 kick.wav`."""
-    path = str(file.expanduser().resolve())
+    path = str(real_path(user_path(file)))
     with connect() as client:
         said = client.call("pad.load", pad=number, path=path, label=label, color=color)
     click.echo(_line(said))

@@ -35,6 +35,7 @@ from sfa_engine.engine.effect_ring import EFFECT_RING, MAGIC, QUANTA
 
 MEMORY_BYTES = 768 << 20  # of addresses; pyo takes 160 MB of memory
 WITHOUT_WAIT_US = 400_000  # that a real-time thread may compute at a stretch
+BROKEN_S = 1.0  # of sound that is not finite, before the patch is ended
 PRIORITY = 50  # below the audio thread's
 FORKS = frozenset(
     {"os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "os.system",
@@ -192,7 +193,7 @@ def serve(ring: Any, wake_fd: int, patch: NumpyPatch | PyoPatch) -> None:
     silent = np.zeros((patch.frames, 2), np.float32)
     patch.run(silent, [0.5] * 3, 0.0, 2.0)  # what is slow the first time is not so in the set
     report("ready")
-    done = 0
+    done = broken = 0
     while True:
         os.read(wake_fd, 8)
         number = int(record["sent"])
@@ -207,6 +208,11 @@ def serve(ring: Any, wake_fd: int, patch: NumpyPatch | PyoPatch) -> None:
         samples = record["input"][at, :, :frames].T
         knobs = [float(knob) for knob in record["knobs"]]
         made = patch.run(samples, knobs, float(record["beat"]), float(record["tempo"]))
+        # Of silence a patch may make none, as one that divides by the level.
+        is_broken = bool(samples.any()) and not np.isfinite(made).all()
+        broken = broken + frames if is_broken else 0
+        if broken > BROKEN_S * float(record["sample_rate"]):
+            raise ValueError(f"it has made no finite samples for {BROKEN_S:.0f} s")
         record["output"][at, :, :frames] = made.T
         store_release(returned, number)
 

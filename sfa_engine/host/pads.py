@@ -40,6 +40,7 @@ MAX_BYTES = 1 << 30  # of all pads
 SOUNDS_FOLDER = "pads"  # in the data folder: sounds that were captured or decoded for pads
 KEPT_BYTES = 1 << 30  # of the files in it: the oldest go first, none that is on a pad
 DIGEST_BYTES = 16
+NAME_LENGTH = 60  # of a track, in the label of its slices: as of a file
 WHOLE = "all"  # instead of a stem's name: all stems together
 
 
@@ -424,8 +425,9 @@ class Pads:
         if not found:
             raise Refused("there is nothing to slice from there on", "begin earlier in the track")
         gain = factor_of(track.gain_db)
+        name = _name(track, chosen)
         return [
-            self.load(first_pad + n, self._slice(path, chosen, each, gain, f"{stem} {n + 1}"))
+            self.load(first_pad + n, self._slice(path, chosen, each, gain, f"{name} {n + 1}"))
             for n, each in enumerate(found)
         ]
 
@@ -451,7 +453,9 @@ class Pads:
         each = Slice(start, frames)
         gain = factor_of(track.gain_db)
         path = str(bundle.path.resolve())
-        return self.load(pad, self._slice(path, _stems(track, stem), each, gain, f"{stem} loop"))
+        chosen = _stems(track, stem)
+        label = f"{_name(track, chosen)} loop"
+        return self.load(pad, self._slice(path, chosen, each, gain, label))
 
     @staticmethod
     def _slice(path: str, stems: tuple[str, ...], each: Slice, gain: float, label: str) -> Sound:
@@ -543,6 +547,13 @@ def _stems(track: Track, stem: str) -> tuple[str, ...]:
             did_you_mean(stem, names) or f"it has {', '.join((*names, WHOLE))}",
         )
     return (stem,)
+
+
+def _name(track: Track, chosen: tuple[str, ...]) -> str:
+    """Return what slices of stems are called: as the stem or, of the whole track, as the track."""
+    if chosen != tuple(each.name for each in track.stems):
+        return chosen[0]
+    return track.title[:NAME_LENGTH] or WHOLE
 
 
 def _check_pad(pad: int) -> None:

@@ -31,7 +31,7 @@ from sfa_engine.engine.layout import DECKS, LATENCY, STRIPS, TAP_DECK, TAP_MASTE
 from sfa_engine.engine.memory import Memory
 from sfa_engine.engine.set_list import ENOUGH_S, Played, cue_sheet, track_list
 from sfa_engine.errors import EngineError, MediaError, Refused
-from sfa_engine.host.sound_file import SUFFIXES, SoundFile, form_of, open_sound
+from sfa_engine.host.sound_file import GONE, SUFFIXES, SoundFile, form_of, open_sound
 from sfa_engine.host.taps import Taps
 from sfa_engine.system import log
 
@@ -366,7 +366,8 @@ class Recorder:
                 if ending:
                     break
         except OSError as error:
-            self.error = f"{error.strerror or error}"
+            is_gone = isinstance(error, FileNotFoundError)  # the folder too: its disk has no name
+            self.error = GONE if is_gone else error.strerror or str(error)
             log.write("error", f"the recording ended: {recording.target}: {self.error}")
         except Exception as error:  # noqa: BLE001 - whatever it is, the set plays on
             self.error = f"{type(error).__name__}: {error}"

@@ -14,6 +14,7 @@ flac   24-bit              number of samples, in whole FLAC frames
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from pathlib import Path
@@ -27,6 +28,7 @@ from sfa_engine.system.atomic import sync
 from sfa_engine.track.wav import CHANNELS, OWN_HEADER_BYTES, SAMPLE_BYTES, wav_header
 
 Audio = npt.NDArray[np.float32]
+GONE = "the file was deleted, or its disk was removed"
 SUFFIXES = {"flac": ".flac", "wav": ".wav", "float": ".wav"}
 FULL_24 = float(1 << 23)
 _STREAMINFO = 8  # where it begins in a FLAC file, after the mark and the head of the block
@@ -95,7 +97,7 @@ class _Growing:
         except FileNotFoundError:
             named = None
         if named is None or (named.st_dev, named.st_ino) != (there.st_dev, there.st_ino):
-            raise FileNotFoundError(2, "the file was deleted, or its disk was removed")
+            raise FileNotFoundError(errno.ENOENT, GONE)
 
 
 class GrowingWav(_Growing):

@@ -46,6 +46,7 @@ CPU_SHARE = 0.9  # of a core, over `LATE_S`
 PRINTED_BYTES = 1 << 16  # a second: more is a loop
 FORGET_S = 2.0  # after which the audio thread has let go of what it was given before
 LINES = 200  # of the log, from a patch
+FAULT_LENGTH = 200  # of why a patch failed: it is a line of the health
 RESTARTS = 3  # of a patch that ran and was ended
 RESTART_DELAY_S = 1.0  # before the first one, twice as long before each that follows
 LATELY_S = 60.0  # for so long an end counts, and the health tells of it
@@ -248,7 +249,7 @@ class UserEffect:
                 elif told["event"] == "frames":
                     fault = "frames"
                 elif told["event"] == "error":
-                    fault = str(told["text"])[:500] or "it failed"
+                    fault = " ".join(str(told["text"]).split())[:FAULT_LENGTH] or "it failed"
         if now_s - process.printed_s > 1.0:
             process.printed, process.printed_s = 0, now_s
         out = process.popen.stdout.fileno()

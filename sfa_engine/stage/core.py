@@ -42,7 +42,7 @@ from sfa_engine.stage.memory_cues import MemoryCue, MemoryCues
 from sfa_engine.stage.midi_link import MidiLink
 from sfa_engine.stage.midi_ports import ExternalPorts
 from sfa_engine.stage.outbox import Outbox
-from sfa_engine.stage.outcome import Outcome
+from sfa_engine.stage.outcome import Failures, Outcome
 from sfa_engine.stage.pads import Pads
 from sfa_engine.stage.pending_load import PendingLoads
 from sfa_engine.stage.place import place_s
@@ -73,6 +73,7 @@ SAVE_TIMEOUT_S = 1.0  # that the answer to a label waits for a disk that hangs
 OMITTED = frozenset({"digest"})  # of the host's decks in a status
 INFO_S = 1.0
 LIBRARY_TIMEOUT_S = 0.25  # for the library's hot cues at a load; then the bundle's are used
+MAX_RUNNING = 64  # of what buttons have started; a controller sends up to 1500 presses a second
 SHORT_RETRY_S = 0.05  # while the host is not running
 
 Deck = Annotated[int, Meta(ge=1, le=DECKS)]
@@ -163,6 +164,8 @@ class Core:
         self.add_verbs(self.recording)
 
         self._nursery: trio.Nursery | None = None
+        self._running = 0  # of what buttons have started
+        self._failures = Failures()
         for number in DECK_NUMBERS:
             button = f"deck{number}.load_selected"
             self.conductor.on_press(button, partial(self._load_selected, number))
@@ -515,7 +518,7 @@ class Core:
 
     def _start(self, name: str, run: Callable[[], Awaitable[None]]) -> Outcome:
         """Run what a button of the stage has started."""
-        outcome = Outcome(name)
+        outcome = Outcome(name, self._failures)
 
         async def attempt() -> None:
             try:
@@ -524,11 +527,20 @@ class Core:
                 outcome.set(error)
             else:
                 outcome.set()
+            finally:
+                self._running -= 1
 
         if self._nursery is None:
             raise EngineError("the control process is still starting", "wait a moment")
+        self._count_running()
         self._nursery.start_soon(attempt)
         return outcome
+
+    def _count_running(self) -> None:
+        """Count what a button starts; refuse it while too much of what others started runs."""
+        if self._running >= MAX_RUNNING:
+            raise Refused(f"{self._running} presses are not done yet", "wait a moment")
+        self._running += 1
 
     def _load_selected(self, deck: int, _number: float) -> None:
         """Load the selected track on a deck; an error is logged."""
@@ -538,9 +550,12 @@ class Core:
                 track = await self._browser.selected()
                 await self.deck_load(deck, track=f"#{track}")
             except SfaError as error:
-                logger.warning("deck %d: the selected track was not loaded: %s", deck, error)
+                self._failures.log(f"deck {deck}: the selected track was not loaded", error)
+            finally:
+                self._running -= 1
 
         if self._nursery is not None:
+            self._count_running()
             self._nursery.start_soon(load)
 
     async def _library_cues(self, bundle: str) -> TrackCues | None:

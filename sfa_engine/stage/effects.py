@@ -17,7 +17,7 @@ from sfa_engine.desk import DESK, Value
 from sfa_engine.desk.chains import BUILT_IN, MAX_PATCH, MODES, Chain, check_chain
 from sfa_engine.desk.effects import KIND_NAMES, LETTERS, SLOTS, UNITS, parameter_of
 from sfa_engine.engine.command import Source
-from sfa_engine.errors import EngineError, Refused, SfaError
+from sfa_engine.errors import EngineError, Refused, SfaError, did_you_mean
 from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.conductor import Conductor
 from sfa_engine.stage.host_link import ask_host
@@ -65,7 +65,7 @@ class Effects:
                 for control in (slot.kind, slot.param_a, slot.param_b, slot.param_c):
                     self._slot_of[control.path] = (unit, number)
                 self._patch_of[slot.patch.path] = (unit, number)
-                conductor.stage.checks[slot.patch.path] = check_patch
+                conductor.stage.checks[slot.patch.path] = self._check_patch
                 self._show(unit, number)
         conductor.listen(self._on_change)
 
@@ -77,6 +77,16 @@ class Effects:
         if patch is not None and source != Source.HOST:
             self._wanted[patch] = str(value)
             self._changed.set()
+
+    def _check_patch(self, name: Any) -> None:
+        """Refuse a patch that cannot be one, or that has no file."""
+        check_patch(name)
+        if name and not (self._patches / f"{name}.py").is_file():
+            known = [each.stem for each in self._patches.glob("*.py")]
+            raise Refused(
+                f'no patch "{name}" in {self._patches}',
+                did_you_mean(name, known) or f"`sfa fx new {name}` makes one",
+            )
 
     def _show(self, unit: int, number: int) -> None:
         """Show what the knobs of a slot are, and where they stand."""
@@ -152,7 +162,15 @@ class Effects:
         return await ask_host(self._runtime, "fx.reload")
 
     def apply(self, unit: int, chain: Chain) -> None:
-        """Set a unit to a chain; all at once, for the commands lie on the ring together."""
+        """Set a unit to a chain; all at once, for the commands lie on the ring together.
+
+        Raises
+        ------
+        Refused
+            A patch does not exist; the unit is as it was.
+        """
+        for each in chain["slots"]:
+            self._check_patch(each["patch"])
         name = DESK.fx[unit].path
         put = self._conductor.set_nowait
         put(f"{name}.mode", float(MODES.index(chain["mode"])))
@@ -165,7 +183,6 @@ class Effects:
             put(f"{slot}.mix", each["mix"])
             for letter, knob in zip(LETTERS, each["knobs"], strict=True):
                 put(f"{slot}.param_{letter}", knob)
-            check_patch(each["patch"])
             put(f"{slot}.patch", each["patch"])
 
     def chain_of(self, unit: int) -> Chain:

@@ -129,7 +129,7 @@ class MemoryCues:
         if recent := self._recently(deck):
             there = [cue for cue in self.of(deck) if cue.position_s == recent] or there
         if not there:
-            raise _none("before", here_s)
+            raise _none(deck, "before", here_s)
         self._last.pop(deck, None)
         gone = MemoryCue(self._bundle(deck), there[-1].position_s, delete=True)
         await self._put(gone)
@@ -160,7 +160,7 @@ class MemoryCues:
         else:
             found = [cue for cue in there if cue.position_s < from_s - HERE_S][-1:]
         if not found:
-            raise _none("after" if direction > 0 else "before", here_s)
+            raise _none(deck, "after" if direction > 0 else "before", here_s)
         self.jump(deck, found[0])
 
     def jump(self, deck: int, cue: TrackCue, when: Any = None) -> Done:
@@ -185,7 +185,8 @@ class MemoryCues:
         return cue_s if cue_s != NOT_SET and is_near else None
 
 
-def _none(where: str, here_s: float) -> Refused:
+def _none(deck: int, where: str, here_s: float) -> Refused:
     return Refused(
-        f"no memory cue {where} {clock(here_s)}", "store one: `sfa press deck1.memory.store`"
+        f"no memory cue {where} {clock(here_s)}",
+        f"store one: `sfa press deck{deck}.memory.store`",
     )

@@ -97,7 +97,8 @@ class Presets:
         found = await ask_backstage(self._runtime, "presets.get", name=name, program=program)
         name = found["name"]
         values, left_out = known(check_preset(found["preset"])["values"])
-        left_out += await self._apply(values, moment)
+        refused = await self._apply(values, moment)
+        left_out += refused
         self._conductor.stage.put(PRESET.name.path, name)
         if left_out:
             paths = ", ".join(each.path for each in left_out[:MAX_NAMED])
@@ -105,7 +106,7 @@ class Presets:
             logger.warning("preset %s was recalled without %s%s", name, paths, more)
         return {
             "name": name,
-            "controls": len(values),
+            "controls": len(values) - len(refused),
             "when": moment.text(),
             "left_out": [each._asdict() for each in left_out],
         }

@@ -24,7 +24,14 @@ from sfa_engine.system.atomic import move_aside, write_durably
 
 MAX_FILES = 1000  # of a kind
 NAME_PATTERN = "[a-z0-9][a-z0-9-]{0,39}"
-FileName = Annotated[str, Meta(pattern=rf"^{NAME_PATTERN}\Z", max_length=40)]
+FileName = Annotated[
+    str,
+    Meta(
+        pattern=rf"^{NAME_PATTERN}\Z",
+        max_length=40,
+        description="a name of up to 40 small letters, digits and hyphens",
+    ),
+]
 
 T = TypeVar("T")
 

@@ -102,6 +102,8 @@ def _wav_form(chunk: bytes) -> tuple[int, int, str]:
             f"has format {code} with {bits} bits and {channels} channels",
             f"16-bit integers (1) and 32-bit floats (3) are supported; {_AGAIN}",
         )
+    if rate == 0:
+        raise MediaError("has a rate of 0 Hz", _AGAIN)
     return rate, channels, pcm
 
 

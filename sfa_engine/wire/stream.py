@@ -50,7 +50,9 @@ def framed(encode: Callable[[Any], bytes], message: Any) -> bytes:
     except UnicodeEncodeError as error:
         raise Refused(f'"{sayable(error.object)}" is not a UTF-8 name', "rename it") from None
     except OverflowError:
-        raise Refused("a whole number in the message has more than 64 bits") from None
+        raise Refused(
+            "a whole number in the message has more than 64 bits", "give a smaller one"
+        ) from None
     if len(body) > protocol.MAX_BYTES:
         raise Refused(f"the message has {len(body)} bytes", f"the limit is {protocol.MAX_BYTES}")
     return HEADER.pack(len(body)) + body

@@ -145,6 +145,20 @@ def test_a_slow_disk_loses_frames_that_are_counted_and_nothing_else(rig, tmp_pat
     assert sound[-1000:].any()
 
 
+def test_a_folder_that_vanishes_ends_the_recording_with_the_reason(rig, tmp_path):
+    rig.load(0)
+    (tmp_path / "stick").mkdir()
+    rig.recorder.start(path=str(tmp_path / "stick" / "set.wav"))
+    rig.render_slowly(0.3)
+    (tmp_path / "stick").rename(tmp_path / "gone")
+    give_up = time.monotonic() + TIMEOUT_S
+    while rig.recorder.describe()["on"]:
+        rig.render(4800)
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    assert rig.recorder.describe()["error"] == "the file was deleted, or its disk was removed"
+
+
 def test_a_disk_that_takes_no_more_ends_the_recording_with_the_reason(rig, tmp_path):
     rig.load(0)
     rig.recorder.start(path=str(tmp_path / "set.wav"))

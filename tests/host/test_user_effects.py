@@ -270,6 +270,14 @@ BAD = {
     "no function": ("x = 1\n", "neither a function"),
     "not Python": ("\x7fELF\x02 nonsense\n", "SyntaxError|ValueError"),
     "another shape": ("def process(samples, *_):\n    return samples[:5]\n", "shape"),
+    "no numbers": (
+        "import numpy as np\ndef process(samples, *_):\n    return samples * np.nan\n",
+        "no finite samples for 1 s",
+    ),
+    "long words": (
+        "def process(samples, *_):\n    raise ValueError('one\\n' + 'two ' * 1000)\n",
+        "^line 2: ValueError: one two [two ]{100,180}$",
+    ),
     "exit": ("import sys\nsys.exit(3)\n", "SystemExit"),
     "no module": ("import no_such_module\n", "no module no_such_module"),
 }

@@ -3,7 +3,8 @@
 import pytest
 import trio
 
-from sfa_engine.desk.chains import BUILT_IN
+from sfa_engine.desk.chains import BUILT_IN, chain
+from sfa_engine.desk.chains import slot as with_kind
 from sfa_engine.desk.effects import KIND_NAMES
 from sfa_engine.errors import EngineError, Refused
 from sfa_engine.host.offline import Offline
@@ -19,6 +20,8 @@ class Stage:
         self.engine.render(512)
         self.conductor = Conductor(self.engine.memory)
         self.effects = Effects(folder, folder, self.conductor)
+        self.patches = folder / "patches"
+        self.patches.mkdir()
 
     def pump(self):
         self.engine.render(512)
@@ -69,9 +72,32 @@ def test_what_cannot_be_a_patch_is_refused(stage):
     for name in ("../x", "A B", "-x", "x" * 41, "x.py", "é"):
         with pytest.raises(Refused, match="not the name of a patch"):
             stage.conductor.set_nowait("fx1.slot1.patch", name)
+    (stage.patches / "my-effect.py").touch()
     stage.conductor.set_nowait("fx1.slot1.patch", "my-effect")
     assert stage.get("fx1.slot1.patch") == "my-effect"
     stage.conductor.set_nowait("fx1.slot1.patch", "")
+
+
+def test_a_patch_without_a_file_is_refused(stage):
+    (stage.patches / "shimmer.py").touch()
+    with pytest.raises(Refused, match='no patch "shimer" in ') as caught:
+        stage.conductor.set_nowait("fx1.slot1.patch", "shimer")
+    assert caught.value.hint == 'did you mean "shimmer"?'
+    with pytest.raises(Refused, match='no patch "dust"') as caught:
+        stage.conductor.set_nowait("fx1.slot1.patch", "dust")
+    assert caught.value.hint == "`sfa fx new dust` makes one"
+    assert stage.get("fx1.slot1.patch") == ""
+
+
+def test_a_chain_whose_patch_has_no_file_leaves_its_unit_as_it_was(stage):
+    stage.effects.apply(1, BUILT_IN["dub"])
+    stage.pump()
+    before = stage.effects.chain_of(1)
+    given = chain("insert", 100.0, with_kind("crush"), {**with_kind("user"), "patch": "gone"})
+    with pytest.raises(Refused, match='no patch "gone"'):
+        stage.effects.apply(1, given)
+    stage.pump()
+    assert stage.effects.chain_of(1) == before
 
 
 def test_a_new_stage_learns_from_the_host_what_runs(stage):
@@ -87,6 +113,7 @@ def test_a_new_stage_learns_from_the_host_what_runs(stage):
 async def test_without_a_host_a_patch_waits_for_one(stage):
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stage.effects.run)
+        (stage.patches / "mine.py").touch()
         stage.conductor.set_nowait("fx1.slot1.patch", "mine")
         await trio.sleep(10.0)
         assert stage.effects._wanted == {(1, 1): "mine"}

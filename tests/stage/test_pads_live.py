@@ -81,6 +81,10 @@ def test_files_of_any_format_are_loaded_and_played(engine: Show, tmp_path: Path)
 def test_what_is_no_sound_is_one_clear_line(engine: Show, tmp_path: Path) -> None:
     (tmp_path / "empty.wav").write_bytes(b"")
     (tmp_path / "text.mp3").write_text("no sound at all\n" * 50)
+    soundfile.write(tmp_path / "rate.wav", NOISE, RATE)
+    header = bytearray((tmp_path / "rate.wav").read_bytes())
+    header[24:28] = bytes(4)
+    (tmp_path / "rate.wav").write_bytes(header)
     soundfile.write(tmp_path / "none.wav", NOISE[:0], RATE)
     hour = np.zeros((3600 * 8000, 2), np.int16)
     soundfile.write(tmp_path / "hour.wav", hour, 8000)
@@ -88,6 +92,7 @@ def test_what_is_no_sound_is_one_clear_line(engine: Show, tmp_path: Path) -> Non
         ("empty.wav", "is empty"),
         ("text.mp3", "is not a sound file"),
         ("none.wav", "no sound"),
+        ("rate.wav", "is not a sound file, or damaged"),
         ("absent.wav", "no file"),
         ("", "is a folder"),
         ("hour.wav", "3600 s long"),
@@ -305,8 +310,8 @@ def test_the_command_line_loads_slices_and_lists(engine: Show, tmp_path: Path) -
     )
     assert status == 0
     assert [line.partition(",")[0] for line in out.splitlines()] == [
-        "pad 49: all 1",
-        "pad 50: all 2",
+        "pad 49: Quiet 1",
+        "pad 50: Quiet 2",
     ]
     status, out, _ = engine.command("pad", "list")
     assert [line.partition(":")[0] for line in out.splitlines()] == ["pad 3", "pad 49", "pad 50"]

@@ -93,8 +93,10 @@ def parse(message: bytes, at_s: float = 0.0) -> Message:
     try:
         made = osc_message.OscMessage(message)
         address, arguments = made.address, tuple(made.params)
-    except Exception as error:  # noqa: BLE001 - of any kind: see above
-        raise Refused(f"not OSC: {type(error).__name__}") from None
+    except Exception:  # noqa: BLE001 - of any kind: see above
+        raise Refused(
+            "not OSC: a message that is cut, or whose address, types or arguments are wrong"
+        ) from None
     if not address.startswith("/"):
         raise Refused("not OSC: an address begins with /")
     return Message(address, arguments, at_s)
