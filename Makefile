@@ -58,7 +58,7 @@ $(PAGE): $(PAGE_SOURCES) $(PAGE_MODULES)
 
 $(PAGE_MODULES): page/package.json page/package-lock.json page/.npmrc | $(BIN)/npm
 	@echo 'setup: installing the npm packages of the web UI into page/node_modules'
-	@$(NPM) ci --ignore-scripts --silent
+	@$(NPM) ci --ignore-scripts --loglevel=error
 	@touch $@
 
 $(BIN)/npm: | .venv/for-demo

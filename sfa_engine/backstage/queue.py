@@ -58,6 +58,7 @@ class Event:
     progress: float = 0.0
     doing: str = ""
     error: Mapping[str, str] | None = None
+    why: str = ""  # it was skipped
 
 
 Listener = Callable[[Event], None]
@@ -563,6 +564,7 @@ class Queue(JobStore):
             progress=progress,
             doing=doing,
             error=job.error,
+            why=str((job.result or {}).get("why", "")) if job.state is State.SKIPPED else "",
         )
         for listener in list(self._listeners):
             listener(event)

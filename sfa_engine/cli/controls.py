@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+MAX_RANGE_CELLS = 40  # in the list of controls; a few have 20 options
 
 
 def _completer(what: str) -> Callable[..., list[CompletionItem[str]]]:
@@ -114,12 +115,17 @@ def set_(path: str, value: str, when: str | int | None) -> None:
 def press(path: str, value: str | None, when: str | int | None) -> None:
     """Press a button: `sfa press deck1.hotcue1.press`."""
     with connect() as client:
-        place = path.removesuffix("press") + "position"
-        is_hot_cue = when is None and ".hotcue" in path and path.endswith(".press")
+        owner, _, button = path.rpartition(".")
+        place = f"{owner}.position"
+        moment = moment_text(when)
+        is_hot_cue = not moment and ".hotcue" in owner and button in {"press", "store"}
         before = client.call("get", path=place) if is_hot_cue else None
         client.call("press", path=path, value=value, when=when, keep=True)
         if before is not None:
+            before |= {"value": None} if button == "store" else {}
             click.echo(_hot_cue_result(before, client.call("get", path=place)))
+        elif moment:
+            click.echo(moment.strip())
 
 
 def _hot_cue_result(before: dict[str, Any], after: dict[str, Any]) -> str:
@@ -182,7 +188,8 @@ def describe(pattern: str, planned: bool, verbs: bool, as_json: bool) -> None:
         print_json([control.to_dict() for control in found])
         return
     ranges = [control.range_text() for control in found]
-    width, room = max(len(c.path) for c in found), max(map(len, ranges))
+    width = max(len(c.path) for c in found)
+    room = min(MAX_RANGE_CELLS, max(map(len, ranges)))
     for c, said in zip(found, ranges, strict=True):
         note = " (planned)" if c.planned and not planned else ""
         click.echo(f"{c.path:{width}}  {c.kind:6}  {said:{room}}  {c.sentence}{note}")

@@ -126,7 +126,7 @@ class JobProgress:
     def _print(self, event: dict[str, Any]) -> None:
         if self._quiet and not event["error"]:
             return
-        why = _why(event["error"])
+        why = _why(event["error"]) or event.get("why", "")
         because = f": {why}" if why else ""
         again = " (will be retried)" if event["state"] == "waiting" else ""
         line = f"{MARKS[event['state']]} {event['kind']:9} {event['title']}{because}{again}"

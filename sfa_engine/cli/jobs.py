@@ -90,9 +90,8 @@ def cancel(job: tuple[int, ...], everything: bool) -> None:
     if ended or everything:
         click.echo(f"cancelled: {_listed(said) or 'none, nothing waits or runs'}")
     for ended_job in late:
-        click.echo(
-            f"job {ended_job['id']} is {ended_job['state']}: it cannot be cancelled", err=True
-        )
+        why = f"job {ended_job['id']} is {ended_job['state']}; only waiting and running ones can be"
+        click.echo(f"sfa: {why} cancelled", err=True)
     if late:
         raise click.exceptions.Exit(1)
 

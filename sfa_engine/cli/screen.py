@@ -103,12 +103,17 @@ def build_kernel(*, quiet: bool = False) -> None:
     if build.is_built():
         return
     words = "building the sound engine for this CPU (once)"
+    if not quiet and not errors.is_terminal:  # where a bar is shown when it is full
+        errors.print(f"{words}; it takes minutes")
     with progress_bar(words, quiet=quiet) as bar:
         build.ensure(lambda done, expected: bar(done / expected))
         bar(1.0)
 
 
 TRACK_COLUMNS = ("BPM", "key", "energy", "length", "stems")
+FLAGS = ""  # the column of what `_flags` says, without a head
+GIVE_WAY = ("stems", "energy", "length", "key", FLAGS, "BPM")  # on a narrow terminal, in this order
+LEAST_NAME_CELLS = 16  # of a track's name, with the space after it
 
 
 def dim(text: str) -> Text:
@@ -142,14 +147,12 @@ def track_table(tracks: list[dict[str, Any]]) -> Table:
     """Return tracks as a table."""
     table = Table(box=None, pad_edge=False)
     table.add_column("", justify="right", style="dim", no_wrap=True)
-    table.add_column("track", ratio=1)  # the one column that gives way where it is narrow
-    for name in TRACK_COLUMNS:
-        table.add_column(name, no_wrap=True, justify="right")
-    flags = [_flags(track) for track in tracks]
-    if any(flags):
-        table.add_column("", no_wrap=True)
-    for track, flag in zip(tracks, flags, strict=True):
-        length_s = track["duration_s"]
+    table.add_column("track", ratio=1)  # gives way where it is narrow, then whole columns do
+    rows = [_track_cells(track) for track in tracks]
+    shown = _columns_with_room([str(track["id"]) for track in tracks], rows)
+    for name in shown:
+        table.add_column(name, no_wrap=True, justify="left" if name == FLAGS else "right")
+    for track, cells in zip(tracks, rows, strict=True):
         table.add_row(
             str(track["id"]),
             Text(
@@ -158,14 +161,37 @@ def track_table(tracks: list[dict[str, Any]]) -> Table:
                 no_wrap=True,
                 overflow="ellipsis",
             ),
-            f"{track['bpm']:.2f}" if track["bpm"] else "",
-            f"{track['key']} {track['camelot']}" if track["key"] else "",
-            f"{track['energy']:.2f}" if track["energy"] is not None else "",
-            clock(length_s).split(".")[0] if length_s else "",
-            str(len(track["stems"]) or ""),
-            *([flag] if any(flags) else []),
+            *(cells[name] for name in shown),
         )
     return table
+
+
+def _track_cells(track: dict[str, Any]) -> dict[str, Text]:
+    """Return what a list shows of a track beside its name, by column."""
+    length_s = track["duration_s"]
+    cells = {
+        "BPM": f"{track['bpm']:.2f}" if track["bpm"] else "",
+        "key": f"{track['key']} {track['camelot']}" if track["key"] else "",
+        "energy": f"{track['energy']:.2f}" if track["energy"] is not None else "",
+        "length": clock(length_s).split(".")[0] if length_s else "",
+        "stems": str(len(track["stems"]) or ""),
+    }
+    return {name: Text(cell) for name, cell in cells.items()} | {FLAGS: _flags(track)}
+
+
+def _columns_with_room(numbers: list[str], rows: list[dict[str, Text]]) -> list[str]:
+    """Return the columns for which the console has room beside the names of the tracks."""
+    cells = {
+        name: max((row[name].cell_len for row in rows), default=0)
+        for name in (*TRACK_COLUMNS, FLAGS)
+    }
+    shown = [name for name in cells if name != FLAGS or cells[FLAGS]]
+    room = console.width - max(map(len, numbers), default=0) - 1 - LEAST_NAME_CELLS
+    for name in GIVE_WAY:
+        if sum(max(cells[each], len(each)) + 1 for each in shown) <= room:
+            break
+        shown = [each for each in shown if each != name]
+    return shown
 
 
 def _flags(track: dict[str, Any]) -> Text:

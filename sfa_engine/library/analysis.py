@@ -88,7 +88,11 @@ class Analysis:
     def alternative(self, number: int) -> Alternative:
         """Return an alternative by its number from 1; Refused if there is none."""
         if not 1 <= number <= len(self.alternatives):
-            most = f"give 1 to {len(self.alternatives)}" if self.alternatives else "correct it"
+            most = (
+                f"give 1 to {len(self.alternatives)}"
+                if self.alternatives
+                else "the analysis found none; correct the grid by its tempo, downbeat or a shift"
+            )
             raise Refused(f"no alternative {number} to the grid", most)
         return self.alternatives[number - 1]
 

@@ -49,7 +49,7 @@ def describe_clocks(conductor: Conductor) -> dict[str, Any]:
         "sources": [
             _row("internal", get("clock.tempo"), locked=True),
             *(_deck(readings, number) for number in DECK_NUMBERS),
-            _leader(int(engine["lead"])),
+            _leader(readings, int(engine["lead"])),
             *_midi(conductor),
             _link(conductor),
         ],
@@ -80,8 +80,10 @@ def _deck(readings: dict[str, float], number: int) -> dict[str, Any]:
     return _row(f"deck{number}", tempo, locked=bool(tempo), note=note)
 
 
-def _leader(lead: int) -> dict[str, Any]:
-    return _row("leader", locked=lead > 0, note=f"deck{lead}" if lead else "no deck leads")
+def _leader(readings: dict[str, float], lead: int) -> dict[str, Any]:
+    if not lead:
+        return _row("leader", note="no deck leads")
+    return _row("leader", readings[f"deck{lead}.tempo"], locked=True, note=f"deck{lead}")
 
 
 def _midi(conductor: Conductor) -> list[dict[str, Any]]:

@@ -29,7 +29,9 @@ FileName = Annotated[
     Meta(
         pattern=rf"^{NAME_PATTERN}\Z",
         max_length=40,
-        description="a name of up to 40 small letters, digits and hyphens",
+        extra_json_schema={
+            "description": "a name of at most 40 lower-case letters, digits and hyphens"
+        },
     ),
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import logging
+import select
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -87,6 +88,7 @@ class Peer:
         self._send, self._queue = trio.open_memory_channel[bytes](protocol.MAX_ANSWERS)
         self._sent_all = trio.Event()
         self._room = trio.Semaphore(protocol.MAX_CONCURRENT)
+        self._owed = 0  # answers that are not sent yet, and what is queued
 
     async def run(self, *background: Callable[[], Awaitable[None]]) -> None:
         """Serve it until it disconnects, with background tasks."""
@@ -99,6 +101,8 @@ class Peer:
                     for each in background:
                         nursery.start_soon(each)
                     await self._read()
+                    if not self._session.is_closing:
+                        await self._finish()
                 nursery.cancel_scope.cancel()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
@@ -106,7 +110,13 @@ class Peer:
     async def send(self, data: bytes) -> None:
         """Send a message; wait while the client's queue is full."""
         self._sent_all = trio.Event()
+        self._owed += 1
         await self._send.send(data)
+
+    async def _finish(self) -> None:
+        """Send the remaining answers to a client that sends no more but still reads."""
+        while self._owed and not _has_hung_up(self._stream.socket):  # noqa: ASYNC110 - no event says
+            await trio.sleep(protocol.FINISH_POLL_S)
 
     async def _read(self) -> None:
         session = self._session
@@ -164,11 +174,13 @@ class Peer:
     async def _answer_later(
         self, call: Call, result: Awaitable[Any], task_status: trio.TaskStatus[None]
     ) -> None:
+        self._owed += 1
         task_status.started()
         try:
             with call.under_way():  # until the client has room for the answer
                 await self.send(await _finished(call, result))
         finally:
+            self._owed -= 1
             if not call.is_slow:
                 self._room.release()
 
@@ -182,8 +194,16 @@ class Peer:
     async def _write(self) -> None:
         async for data in self._queue:
             await self._stream.send_all(data)
+            self._owed -= 1
             if not self._queue.statistics().current_buffer_used:
                 self._sent_all.set()
+
+
+def _has_hung_up(line: trio.socket.SocketType) -> bool:
+    """Return whether a peer has closed its socket, and not only stopped sending."""
+    poll = select.poll()
+    poll.register(line.fileno(), 0)
+    return any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))
 
 
 async def _finished(call: Call, result: Awaitable[Any]) -> bytes:

@@ -31,10 +31,12 @@ SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
 
 GIVEN = object()  # marks a parameter that the server sets, not a request: `Annotated[int, GIVEN]`
 _MAX = sys.float_info.max
+_NO_LIMIT = 1 << 62  # and above: nothing that a caller could mean to exceed
 Finite = Annotated[float, Meta(ge=-_MAX, le=_MAX)]
-Text = Annotated[str, Meta(max_length=4096, pattern=r"^[^\0]*\Z")]
+NO_NUL = r"^[^\0]*\Z"
+Text = Annotated[str, Meta(max_length=4096, pattern=NO_NUL)]
 Texts = Annotated[list[Text], Meta(max_length=10_000)]
-Count = Annotated[int, Meta(ge=0, le=1 << 62)]
+Count = Annotated[int, Meta(ge=0, le=_NO_LIMIT)]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _MAP = msgspec.msgpack.Decoder(dict[str, Raw])
@@ -313,8 +315,7 @@ def words(expected: Any) -> str:
         what = "a whole number" if isinstance(expected, kinds.IntType) else "a number"
         return what + _range(expected.ge, expected.le)
     if isinstance(expected, kinds.StrType):
-        most = f" of at most {expected.max_length} characters" if expected.max_length else ""
-        return f"a text{most}"
+        return f"a text{_size(expected)}"
     if isinstance(expected, kinds.ListType):
         most = f"at most {expected.max_length} " if expected.max_length else ""
         return f"a list of {most}{_plural(words(expected.item_type))}"
@@ -338,11 +339,20 @@ def _plural(what: str) -> str:
 
 
 def _range(low: float | None, high: float | None) -> str:
-    if low is not None and low > -_MAX and high is not None and high < _MAX:
+    if low is not None and low > -_MAX and high is not None and high < _NO_LIMIT:
         return f" from {low:.15g} to {high:.15g}"
     if low is not None and low > -_MAX:
         return f" from {low:.15g}"
     return ""
+
+
+def _size(expected: Any) -> str:
+    """Return the limits of a text."""
+    least, most = expected.min_length or 0, expected.max_length
+    without = " without NUL" if expected.pattern == NO_NUL else ""
+    if most is None:
+        return without
+    return f" of {f'{least} to' if least else 'at most'} {most} characters{without}"
 
 
 def _options(expected: Any) -> Iterator[Any]:

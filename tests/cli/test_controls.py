@@ -89,6 +89,12 @@ def test_describe_lists_the_verbs_of_all_classes(sfa):
     assert stage | {"library.rows", "library.usage", "webhooks.add", "jobs.watch"} <= names
 
 
+def test_no_range_pushes_the_sentences_of_all_controls_to_the_side(sfa):
+    lines = sfa("describe")[1].splitlines()
+    assert lines[0].endswith("Runs the track.")
+    assert len(lines[0]) < 120
+
+
 def test_describe_says_that_nothing_is_planned(sfa):
     assert sfa("describe", "--planned")[:2] == (0, "every control is built\n")
 
@@ -150,7 +156,10 @@ def test_values_are_read_set_and_pressed(silent_engine, bundles):
     assert run("set", "deck1.position", "0:01")[0] == 0
     assert run("press", "deck1.hotcue7.press")[1] == "jumped to 0:02.0\n"
     assert run("get", "deck1.position")[1] == "2.000 s\n"
-    for quiet in ("deck1.hotcue7.clear", "deck1.hotcue6.store", "deck1.loop.beatloop"):
+    assert run("press", "deck1.hotcue6.store")[1] == "stored at 0:02.0\n"
+    later = run("press", "deck1.hotcue6.press", "--at", "bar deck1")
+    assert later[1] == "at the next bar of deck1\n"
+    for quiet in ("deck1.hotcue7.clear", "deck1.loop.beatloop"):
         assert run("press", quiet)[:2] == (0, "")
     assert run("press", "deck1.hotcue7.press")[1] == "stored at 0:02.0\n"
 

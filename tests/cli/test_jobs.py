@@ -80,7 +80,8 @@ def test_a_job_that_has_ended_is_said_to_have(ask, tmp_path):
     number = int(out.splitlines()[1].split()[0])
     status, out, err = ask("jobs", "cancel", number)
     assert (status, out) == (1, "")
-    assert err == f"job {number} is failed: it cannot be cancelled\n"
+    only = "only waiting and running ones can be cancelled"
+    assert err == f"sfa: job {number} is failed; {only}\n"
     assert "nothing waits or runs" in ask("jobs", "cancel", "--all")[1]
 
 

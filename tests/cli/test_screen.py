@@ -37,6 +37,30 @@ def test_a_long_title_gives_way_and_no_other_column_does():
     assert line.split()[-7:] == ["124.00", "G#", "minor", "1A", "0.50", "2:51", "2"]
 
 
+@pytest.mark.parametrize("width", [12, 30, 40, 60])
+def test_where_it_is_narrow_columns_give_way_and_no_title_does(monkeypatch, width):
+    track = {
+        "id": 12, "name": "Halcyon and On and On", "state": "failed", "bpm": 124.0,
+        "key": "G# minor", "camelot": "1A", "energy": 0.5, "duration_s": 171.25, "stems": ("mix",),
+    }  # fmt: skip
+    file = io.StringIO()
+    narrow = Console(file=file, width=width)
+    monkeypatch.setattr(screen, "console", narrow)
+    narrow.print(track_table([track]))
+    head, line = file.getvalue().splitlines()
+    assert line.startswith("12  Halcyon"[: width - 1])
+    assert ("BPM" in head, "124.00" in line) == (width > 12, width > 12)
+    assert ("key" in head, "G# minor 1A" in line) == (width > 40, width > 40)
+
+
+def test_a_step_that_was_skipped_says_why(terminal):
+    event = {"job": 1, "kind": "separate", "title": "Halcyon", "progress": 1.0, "doing": "",
+             "error": None, "state": "skipped", "why": "it has stems (sketch)"}  # fmt: skip
+    with JobProgress() as board:
+        board.show(event)
+    assert "- separate  Halcyon: it has stems (sketch)" in terminal.getvalue()
+
+
 def test_a_title_stands_on_a_progress_bar_as_it_is(terminal):
     with progress_bar(ODD) as bar:
         bar(0.5)

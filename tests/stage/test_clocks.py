@@ -38,6 +38,15 @@ def test_every_source_has_a_row(conductor):
     assert told["followed"] is None
 
 
+def test_the_leader_has_the_tempo_of_its_deck(conductor):
+    assert row(conductor, "leader")["note"] == "no deck leads"
+    conductor.memory.engine["lead"] = 2
+    conductor.memory.engine["snapshots"]["flat"][:, READING_INDEX["deck2.tempo"]] = 123.5
+    assert row(conductor, "leader") == {
+        "name": "leader", "tempo": 123.5, "jitter_ms": None, "locked": True, "note": "deck2",
+    }  # fmt: skip
+
+
 def test_a_source_that_is_switched_off_says_so(conductor):
     assert row(conductor, "midi")["note"] == "clock.midi_in is off"
     assert row(conductor, "link")["note"] == "clock.link is off"

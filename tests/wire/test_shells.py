@@ -174,6 +174,28 @@ def test_a_frame_that_comes_byte_by_byte_is_not_waited_for_for_ever(running, mon
     assert "did not arrive" in events[1].error.message
 
 
+def test_a_client_that_has_sent_all_it_has_to_gets_its_answers(running):
+    with running.raw() as line:
+        line.sendall(
+            connection.request(1, "wait.slow", {"s": 0.3})
+            + connection.request(2, "wait.short", {"s": 0.2})
+            + connection.request(3, "echo", {})
+        )
+        line.shutdown(socket.SHUT_WR)
+        assert {event.id for event in read_events(line, 4)} == {1, 2, 3}
+        assert line.recv(1) == b""
+
+
+def test_a_client_that_has_closed_is_not_waited_for(of_shell):
+    server = of_shell("trio")
+    with server.raw() as line:
+        line.sendall(connection.request(1, "wait.slow", {"s": 10 * TIMEOUT_S}))
+        line.shutdown(socket.SHUT_WR)
+        line.settimeout(0.3)
+        with pytest.raises(TimeoutError):  # it is still served
+            line.recv(1)
+
+
 @pytest.mark.parametrize("shell", ASYNC)
 def test_others_are_answered_while_a_slow_one_waits(of_shell, shell):
     server = of_shell(shell)

@@ -10,8 +10,20 @@ from any_values import VALUES
 from msgspec import Meta
 
 from sfa_engine.errors import Forbidden, Refused
+from sfa_engine.system.named_files import FileName
 from sfa_engine.wire import frames
-from sfa_engine.wire.verbs import GIVEN, SCOPES, Text, Texts, exported, verb, verbs_of
+from sfa_engine.wire.verbs import (
+    GIVEN,
+    NO_NUL,
+    SCOPES,
+    Count,
+    Text,
+    Texts,
+    exported,
+    verb,
+    verbs_of,
+    words,
+)
 
 
 class Colour(StrEnum):
@@ -93,7 +105,10 @@ def test_every_value_that_is_tried_can_be_sent():
         ({"deck": 3}, "deck is 3; give a whole number from 1 to 2"),
         ({"deck": 1, "pth": "x"}, 'deck.load takes no "pth"; did you mean "path"?'),
         ({"deck": 1, "source": 5}, 'deck.load takes no "source"'),
-        ({"deck": 1, "path": "a\0b"}, "path is 'a\\x00b'; give a text of at most 4096 characters"),
+        (
+            {"deck": 1, "path": "a\0b"},
+            "path is 'a\\x00b'; give a text of at most 4096 characters without NUL",
+        ),
         ({"deck": 1, "path": "x" * 5000}, "path is of 5003 bytes; give a text"),
         ({"deck": 1, "way": "halv"}, "way is 'halv'; did you mean \"halve\"?"),
         ({"deck": 1, "way": "?"}, "way is '?'; give one of "),
@@ -106,6 +121,19 @@ def test_an_error_names_the_parameter_and_what_is_expected(params, sentence):
     with pytest.raises(Refused) as refused:
         parse("deck.load", **params)
     assert str(refused.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (Count, "a whole number from 0"),
+        (FileName, "a name of at most 40 lower-case letters, digits and hyphens"),
+        (Annotated[str, Meta(min_length=1, max_length=9, pattern=NO_NUL)],
+         "a text of 1 to 9 characters without NUL"),
+    ],
+)  # fmt: skip
+def test_the_values_that_a_type_accepts_are_said_in_words(kind, expected):
+    assert words(msgspec.inspect.type_info(kind)) == expected
 
 
 @pytest.mark.parametrize("body", [b"\xc0", b"\x90", b"\x80", b"\x91\x80"])

@@ -47,7 +47,9 @@ class Separate:
         # Imported stems are never replaced, those of a preview by all others.
         has_all = bool(made) and not any(stem.preview for stem in inputs.stems)
         if made == {GIVEN} or (has_all and (options.preview_s or not options.again)):
-            return Outcome({"why": f"it has stems ({', '.join(sorted(made))})"}, skipped=True)
+            again = "" if made == {GIVEN} or options.preview_s else ", replaced with --again"
+            why = f"it has stems ({', '.join(sorted(made))}{again})"
+            return Outcome({"why": why}, skipped=True)
         request = {
             "path": str(inputs.bundle),
             "bundle": str(inputs.bundle),

@@ -18,10 +18,10 @@ from sfa_engine.library.account_secrets import AccountSecrets
 from sfa_engine.library.secret import MAX_BYTES, Secrets
 from sfa_engine.prep.options import ENGINES, NO_ENGINE, QUALITIES
 from sfa_engine.wire.rights import SYSTEM
-from sfa_engine.wire.verbs import Text, verb
+from sfa_engine.wire.verbs import NO_NUL, Text, verb
 
 Service = Literal["lalalai"]
-Key = Annotated[str, Meta(min_length=1, max_length=MAX_BYTES, pattern=r"^[^\0]*\Z")]
+Key = Annotated[str, Meta(min_length=1, max_length=MAX_BYTES, pattern=NO_NUL)]
 
 
 class AccountVerbs:

@@ -16,12 +16,12 @@ from sfa_engine.library.audit import Entry
 from sfa_engine.library.database import Database
 from sfa_engine.library.query import age_of
 from sfa_engine.wire.rights import MACHINE, SYSTEM, Actor, Role
-from sfa_engine.wire.verbs import GIVEN, Count, Finite, verb
+from sfa_engine.wire.verbs import GIVEN, NO_NUL, Count, Finite, verb
 
 MAX_LISTED = 500
 MAX_ADDED = 100
 
-Word = Annotated[str, Meta(max_length=300, pattern=r"^[^\0]*\Z")]
+Word = Annotated[str, Meta(max_length=300, pattern=NO_NUL)]
 
 
 class Sent(msgspec.Struct, forbid_unknown_fields=True):

@@ -31,12 +31,12 @@ from sfa_engine.library import ownership, search, tracks
 from sfa_engine.library.ownership import MAX_REASON
 from sfa_engine.library.track import Track
 from sfa_engine.wire.rights import SYSTEM, Actor, may
-from sfa_engine.wire.verbs import Count, Text, verb
+from sfa_engine.wire.verbs import NO_NUL, Count, Text, verb
 
 MAX_AT_ONCE = 200  # tracks in a request
 MAX_FLAGS = 500  # in an answer
-Reason = Annotated[str, Meta(min_length=1, max_length=MAX_REASON, pattern=r"^[^\0]*\Z")]
-Words = Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"^[^\0]*\Z")]
+Reason = Annotated[str, Meta(min_length=1, max_length=MAX_REASON, pattern=NO_NUL)]
+Words = Annotated[str, Meta(min_length=1, max_length=1000, pattern=NO_NUL)]
 Account = Annotated[int, Meta(ge=0, le=1 << 62)]
 Work = Callable[[Track], Awaitable[dict[str, Any]]]
 

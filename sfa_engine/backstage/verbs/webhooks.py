@@ -21,13 +21,13 @@ from sfa_engine.backstage.webhooks.sender import Sender
 from sfa_engine.backstage.webhooks.signature import new_secret
 from sfa_engine.backstage.webhooks.store import EVERY, Webhook
 from sfa_engine.errors import Refused
-from sfa_engine.wire.verbs import Count, Text, verb
+from sfa_engine.wire.verbs import NO_NUL, Count, Text, verb
 
 MAX_LISTED = 200  # deliveries in an answer
 
 Event = EventName | Literal["*"]
 Events = Annotated[list[Event], Meta(min_length=1, max_length=10)]
-Description = Annotated[str, Meta(max_length=200, pattern=r"^[^\0]*\Z")]
+Description = Annotated[str, Meta(max_length=200, pattern=NO_NUL)]
 Number = Annotated[int, Meta(ge=1, le=1 << 53)]
 State = Literal["waiting", "delivered", "failed"]
 

@@ -102,11 +102,13 @@ def find_beats(onsets: Onsets, measured: Measurement, drums: Onsets | None = Non
     Beats or None
         None too where there are less than eight.
     """
+    if struck(onsets) < _LEAST_STRUCK:  # a tone of whole periods fits the rules of a loop
+        return None
     looped = count_beats(onsets)
     if looped is not None:
         return _loop(measured.seconds, looped)
     tempo = find_tempo(onsets.strength)
-    if tempo is None or tempo.strength < _LEAST_STRENGTH or struck(onsets) < _LEAST_STRUCK:
+    if tempo is None or tempo.strength < _LEAST_STRENGTH:
         return None
     placed = drums or onsets
     tempo = _among_rivals(placed, tempo)
