@@ -270,7 +270,7 @@ def _show_link(link: str) -> None:
 
 
 def _a(role: str) -> str:
-    return f"{'an' if role[0] in 'aeiou' else 'a'} {role}"
+    return f"{'an' if role == 'admin' else 'a'} {role}"
 
 
 def _day(at_s: float | None) -> str:

@@ -12,6 +12,7 @@ rights         roles, scopes, owners: who may do what                           
 guard          rules on Host and Origin, and the security headers               none
 limits         rates, and delays after wrong passwords                          none
 problem        errors as RFC 9457                                               none
+invalid        what is wrong with a body                                        none
 endpoint       one operation of the API, and the table of all                   none
 query          parameters in an address                                         none
 openapi        the table as OpenAPI 3.1 and as a page                           none

@@ -12,6 +12,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request, cookie_parser
 from starlette.responses import Response
 
+from sfa_engine.web.invalid import invalid
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.rights import Actor
 
@@ -87,10 +88,11 @@ class Exchange:
         Problem
             As `document`, or a field is missing, unknown, or of another type.
         """
+        given = await self.document()
         try:
-            return msgspec.convert(await self.document(), kind)
-        except msgspec.ValidationError as error:
-            raise Problem(422, str(error)) from None
+            return msgspec.convert(given, kind)
+        except msgspec.ValidationError:
+            raise invalid(given, kind) from None
 
     async def _body(self) -> bytes:
         length = self.request.headers.get("content-length", "0")

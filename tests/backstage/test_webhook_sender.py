@@ -348,6 +348,44 @@ def test_an_endpoint_that_is_gone_is_disabled_and_says_why(tmp_path):
     played(tmp_path, play)
 
 
+def test_what_ends_while_the_queues_are_read_is_not_sent_again(tmp_path, monkeypatch):
+    read = store.next_of_each
+
+    async def play(post, here):
+        ended = asyncio.Event()
+        may_end = asyncio.Event()
+        deliver = post.sender.poster.send
+
+        async def held(*of):
+            answer = await deliver(*of)
+            await may_end.wait()
+            return answer
+
+        async def read_before_the_end(connection):
+            found = await read(connection)
+            if post.sender.is_sending and not ended.is_set():
+                may_end.set()
+                await asyncio.gather(*post.sender._at_work.values())
+                ended.set()
+            return found
+
+        monkeypatch.setattr(post.sender.poster, "send", held)
+        await post.verbs.webhooks_add(here.url)
+        await post.end()
+        await asyncio.to_thread(here.wait, 1)
+        monkeypatch.setattr(store, "next_of_each", read_before_the_end)
+        post.sender.wake()
+        async with asyncio.timeout(20):
+            await ended.wait()
+        await post.end()  # what comes after it
+        await asyncio.to_thread(here.wait, 2)
+        await post.until("delivered", 2)
+        ids = [each.headers["webhook-id"] for each in here.messages]
+        assert len(ids) == len(set(ids)) == 2
+
+    played(tmp_path, play)
+
+
 @pytest.mark.parametrize(
     ("word", "least_s", "most_s"),
     [

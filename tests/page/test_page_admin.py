@@ -41,6 +41,21 @@ def test_a_failed_job_is_retried_and_says_why_it_failed(tabs, site, tmp_path):
         page.click(f'[data-action="retry-{job}"]')
         until(lambda: client.call("jobs.show", job=job)["ended_s"] > ended_s, "the second try")
         page.locator(f'[data-job="{job}"][data-job-state="failed"]').wait_for()
+    narrow = tabs(390).view("jobs", "/jobs")
+    narrow.locator("header button", has_text="failed job").wait_for()
+    narrow.set_viewport_size({"width": 260, "height": 800})
+    assert narrow.locator("h1").bounding_box()["height"] < 50  # one line: no word is broken
+
+
+def test_a_strip_of_tabs_is_scrolled_to_the_one_that_is_selected(tabs):
+    page = tabs(390).view("admin", "/admin?tab=webhooks")
+    selected = page.locator('[role="tab"][aria-selected="true"]')
+    for name in ("Webhooks", "Overview"):
+        assert selected.inner_text() == name
+        box = selected.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+        selected.press("Home")
 
 
 def test_the_live_log_follows_and_stays_where_one_reads(tabs, site):

@@ -224,6 +224,44 @@ def test_a_preset_is_saved_recalled_and_deleted(tabs, site):
 
 
 @pytest.mark.usefixtures("loaded")
+def test_a_kit_is_saved_loaded_and_deleted(tabs, site):
+    track = f"#{site.tracks[0]}"
+    site.call("pad.clear", all=True)
+    page = tabs().view("decks")
+    page.get_by_role("button", name="Sampler", exact=True).click()
+    page.get_by_role("tab", name="Kits", exact=True).click()
+    box = page.locator('[data-tool="kits"]')
+    box.get_by_text("No kits yet").wait_for()
+    box.get_by_role("textbox").fill("Friday night")
+    box.get_by_role("button", name="Save the pads").click()
+    page.locator("[role=alert], [role=status]", has_text="no pad has a sound").first.wait_for()
+
+    site.call("pad.slice", pad=3, track=track, count=1)
+    site.call("set", path="pad3.label", value="Hit")
+    box.get_by_role("button", name="Save the pads").click()
+    load = box.get_by_role("button", name="Load Friday night")
+    load.wait_for()
+    site.call("pad.clear", all=True)
+    load.click()  # of empty pads there is nothing to lose
+    until(lambda: value(site, "pad3.label") == "Hit", "the pad that was saved")
+    page.locator("[role=alert], [role=status]", has_text="Friday night: 1 pad").first.wait_for()
+
+    site.call("pad.slice", pad=4, track=track, count=1)
+    load.click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    assert value(site, "pad4.duration") > 0
+    load.click()
+    page.get_by_role("dialog").get_by_role("button", name="Load", exact=True).click()
+    until(lambda: value(site, "pad4.duration") == 0, "a pad that the kit does not have")
+
+    box.get_by_role("button", name="Delete", exact=True).click()
+    box.get_by_role("button", name="Delete Friday night").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    box.get_by_text("No kits yet").wait_for()
+    assert not site.call("pad.list")[3]["loaded"]
+
+
+@pytest.mark.usefixtures("loaded")
 def test_a_recording_is_started_shown_and_stopped_and_its_file_is_named(tabs, site):
     page = tabs().view("decks")
     record = page.locator('footer [data-control="recorder.on"]')

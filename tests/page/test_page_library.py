@@ -373,6 +373,17 @@ def test_a_playlist_is_filled_by_drag_and_ordered_by_keyboard_and_by_drag(tabs, 
     site.call("library.playlist_drop", name=name)
 
 
+def test_on_a_phone_no_flag_of_a_cue_lies_over_another(tabs, slow_gold):
+    page = opened(tabs(390), slow_gold)
+    page.locator(".flags .flag").nth(8).wait_for()
+    boxes = [each.bounding_box() for each in page.locator(".flags .tag").all()]
+    for number, one in enumerate(boxes):
+        for other in boxes[number + 1 :]:
+            beside = one["x"] + one["width"] <= other["x"] + 1
+            beside = beside or other["x"] + other["width"] <= one["x"] + 1
+            assert beside or abs(one["y"] - other["y"]) >= one["height"], (one, other)
+
+
 # ---------------------------------------------------------------- bad input, size
 
 
@@ -387,6 +398,12 @@ def test_texts_of_others_are_shown_as_texts(tabs, hostile, width):
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(overflow) <= 0
     assert page.locator("article").bounding_box()["height"] < 9000
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    found = {
+        each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]
+    }
+    assert found["LayoutDuration"] < 2.0  # seconds; of the list, and of the track's page
 
 
 @pytest.mark.usefixtures("many_rows")

@@ -131,6 +131,22 @@ def test_any_text_is_shown_as_text_and_moves_nothing(tabs):
 
 
 @pytest.mark.usefixtures("decks")
+@pytest.mark.parametrize("key", ["Eb minor", "Bb minor"])
+def test_the_whole_key_is_shown_beside_the_tempo(tabs, site, tmp_path, key):
+    path = write_bundle_arrays(
+        tmp_path / "flat.sfa", {"mix": tone(220)}, title="Flat", artist="", bpm=120.0, key=key
+    )
+    site.call("deck.load", deck=1, path=str(path), force=True)
+    site.call("set", path="deck1.keylock", value=False)
+    site.call("set", path="deck1.rate", value=1.02)
+    page = tabs().view("decks")
+    shown = page.locator('[data-deck-header="1"] .key .caption')
+    shown.filter(has_text=key).wait_for()
+    assert shown.evaluate("(each) => each.scrollWidth <= each.clientWidth"), shown.inner_text()
+    site.call("set", path="deck1.rate", value=1.0)
+
+
+@pytest.mark.usefixtures("decks")
 @pytest.mark.parametrize("width", WIDTHS)
 def test_empty_decks_say_so_and_nothing_of_them_fails(tabs, width):
     page = tabs(width).view("decks")

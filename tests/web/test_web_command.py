@@ -57,7 +57,8 @@ def test_users_are_invited_changed_and_listed(sfa, accounts):
     code, output = sfa("user", "add", "bob", "--role", "moderator")
     assert code == 0
     accounts(secrets.use_link, secret_in(output), "", "hash")
-    assert sfa("user", "role", "bob", "admin")[0] == 0
+    assert sfa("user", "role", "bob", "user")[1] == "bob is a user\n"
+    assert sfa("user", "role", "bob", "admin")[1] == "bob is an admin\n"
     assert sfa("user", "suspend", "bob")[0] == 0
     listed = json.loads(sfa("user", "list", "--json")[1])
     assert [(u["name"], u["role"], u["state"]) for u in listed] == [

@@ -105,6 +105,7 @@ class Sender:
 
     async def _begin_due(self, group: asyncio.TaskGroup) -> float:
         """Begin what is due; return how long to wait for more."""
+        busy = set(self._at_work)  # whose message is still in what is read, if it ends meanwhile
         try:
             async with self.database.reading() as connection:
                 found = await store.next_of_each(connection)
@@ -113,7 +114,7 @@ class Sender:
             return DATABASE_RETRY_S
         wait_s = POLL_S
         for delivery in found:
-            if delivery.webhook in self._at_work:
+            if delivery.webhook in busy:
                 continue
             left_s = delivery.due_s - self.now()
             if 0.0 < left_s <= LONGEST_S:

@@ -1,5 +1,6 @@
 /** Files on their way to the machine: two at once, again after errors, and what becomes of each. */
 
+import { t } from "../strings";
 import { Problem } from "../api/problem";
 import { upload } from "../api/upload";
 import { lineOf } from "../api/problem";
@@ -32,7 +33,11 @@ class Uploads {
   private next = 1;
 
   add(files: readonly File[]) {
-    const fresh = files.filter((file) => file.size > 0).map((file) => new Upload(this.next++, file));
+    const fresh = files.map((file) => new Upload(this.next++, file));
+    for (const one of fresh.filter(({ file }) => file.size === 0)) {
+      one.state = "failed";
+      one.error = t.upload.empty;
+    }
     this.all = [...this.all, ...fresh];
     this.pump();
   }

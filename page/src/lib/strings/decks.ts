@@ -1,5 +1,19 @@
 /** Strings of the decks view. */
 
+/** Of a list of what is saved under names. */
+export interface NamedStrings {
+  name: string;
+  nameHint: string;
+  save: string;
+  replace: string;
+  choose: (name: string) => string;
+  delete: string;
+  deleteOf: (name: string) => string;
+  deleteDetail: string;
+  none: string;
+  noneHint: string;
+}
+
 export const decks = {
   deckControls: (deck: number) => `Deck ${deck}, controls`,
   wave: (deck: number) => `Deck ${deck}, waveform`,
@@ -189,6 +203,7 @@ export const decks = {
     close: "Back to the waveforms",
     library: "Library",
     sampler: "Sampler",
+    kits: "Kits",
     effects: "Effects",
     recorder: "Recorder",
     presets: "Presets",
@@ -207,16 +222,34 @@ export const decks = {
   fullLibrary: "Whole library",
   dragTrack: (title: string) => `Drag ${title} to a deck or a pad`,
 
-  presetName: "Name",
-  presetNameHint: "small letters, digits, hyphens",
-  savePreset: "Save what is set now",
-  replacePreset: "Replace with what is set now",
-  deletePresets: "Delete",
-  deletePreset: (name: string) => `Delete ${name}`,
-  deletePresetDetail: "It cannot be undone.",
-  recall: (name: string) => `Recall ${name}`,
-  presetsEmpty: "No presets yet",
-  presetsEmptyHint: "One keeps mixer, EQ, stems and effects as they are set now.",
+  presets: {
+    name: "Name",
+    nameHint: "small letters, digits, hyphens",
+    save: "Save what is set now",
+    replace: "Replace with what is set now",
+    choose: (name: string) => `Recall ${name}`,
+    delete: "Delete",
+    deleteOf: (name: string) => `Delete ${name}`,
+    deleteDetail: "It cannot be undone.",
+    none: "No presets yet",
+    noneHint: "One keeps mixer, EQ, stems and effects as they are set now.",
+  },
+  kits: {
+    name: "Name",
+    nameHint: "letters, digits, spaces",
+    save: "Save the pads",
+    replace: "Replace with the pads as they are now",
+    choose: (name: string) => `Load ${name}`,
+    delete: "Delete",
+    deleteOf: (name: string) => `Delete ${name}`,
+    deleteDetail: "Its sounds are deleted too. It cannot be undone.",
+    none: "No kits yet",
+    noneHint: "One keeps the sounds, names and settings of all pads.",
+  },
+  kitLoad: "Load",
+  kitReplaces: "It replaces the sounds and settings of all 64 pads.",
+  kitLoaded: (name: string, pads: number) => `${name}: ${pads === 1 ? "1 pad" : `${pads} pads`}`,
+  kitMissing: (pad: number, why: string) => `pad ${pad} is empty: ${why}`,
   controlsCount: (count: number) => (count === 1 ? "1 control" : `${count} controls`),
   recallAt: "When",
 

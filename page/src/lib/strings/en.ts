@@ -150,7 +150,7 @@ export const en = {
   },
 
   upload: {
-    tooLarge: "the file is larger than this machine takes",
+    empty: "the file is empty",
     aborted: "the upload was cancelled",
     network: "the connection failed",
   },

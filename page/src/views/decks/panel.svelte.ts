@@ -2,7 +2,7 @@
 
 import { desk } from "../../lib/desk.svelte";
 
-export type Tool = "library" | "sampler" | "effects" | "recorder" | "presets" | "mixer" | "keys" | "more";
+export type Tool = "library" | "sampler" | "kits" | "effects" | "recorder" | "presets" | "mixer" | "keys" | "more";
 export const ZOOMS_BARS = [2, 4, 8, 16, 32] as const;
 const KEYS = "sfa.decks.keys";
 
