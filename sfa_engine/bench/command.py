@@ -193,12 +193,24 @@ def analysis_(**options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
 @click.option("--tracks", type=click.IntRange(20), default=20_000, show_default=True,
               help="Of the library.")  # fmt: skip
-@click.option("--only", multiple=True, help="A part: words.")
-def mix(as_json: bool, tracks: int, only: tuple[str, ...]) -> None:
-    """Measure searches in words over a large library."""
+@click.option("--pairs", type=click.IntRange(1, 500), default=100, show_default=True,
+              help="Of made tracks, mixed in three ways and measured: 10 CPU-s each.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=7300, show_default=True,
+              help="Of the made tracks.")  # fmt: skip
+@click.option("--table", type=click.Path(path_type=Path), help="File for the table of goals.")
+@click.option("--only", multiple=True, help="A part: words, order, pairs.")
+def mix(
+    as_json: bool, tracks: int, pairs: int, seed: int, table: Path | None, only: tuple[str, ...]
+) -> None:
+    """Measure searches in words, the planner, and mixes of made tracks against their goals."""
     from sfa_engine.bench.mix import run_bench
+    from sfa_engine.cli import screen
 
-    _show_results(run_bench(tracks=tracks, only=only, quiet=as_json), as_json=as_json)
+    screen.build_kernel(quiet=as_json)
+    results = run_bench(
+        tracks=tracks, pairs=pairs, seed=seed, table=table, only=only, quiet=as_json
+    )
+    _show_results(results, as_json=as_json)
 
 
 def _show_results(results: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`sfa bench mix`: searches in words over a large library, in its own process.
+"""`sfa bench mix`: searches in words over a large library, and mixes of made tracks.
 
 The library is made: a real database of as many tracks as asked for, with genres, keys, tempos and
 random sounds. What is measured is the whole verb, words to a page of hits with reasons.
@@ -19,16 +19,34 @@ import numpy as np
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.describer import Describer
 from sfa_engine.backstage.verbs.words import WordVerbs
+from sfa_engine.bench.mix_pairs import (
+    PLANNED,
+    WAYS,
+    Mixed,
+    blends_pct,
+    made_track,
+    met_pct,
+    mixed,
+    pairs_of,
+    table_of,
+)
 from sfa_engine.bench.rig import Result, chosen_of, result
 from sfa_engine.cli import screen
 from sfa_engine.library.database import Database
 from sfa_engine.library.places import Places
 from sfa_engine.library.tracks import edit
+from sfa_engine.mix.facts import TrackFacts
+from sfa_engine.mix.order import order_tracks
+from sfa_engine.mix.plan import plan_mix
 from sfa_engine.mix.sound import MEASURES, VECTOR, VERSION
 from sfa_engine.mix.words import read
+from sfa_engine.track.grid import Anchor, Grid
 from sfa_engine.track.key import KEYS, camelot
 
 RUNS = 30
+PAIRS, SEED = 100, 7300
+ORDERED = 100  # tracks
+MIN_MADE, MAX_MADE = 4, 24  # tracks that pairs are made of: each takes 12 CPU-s
 SEARCHES = {
     "feel": "dark rolling hypnotic",
     "sentence": "dark rolling techno around 126 that goes with 12",
@@ -39,25 +57,107 @@ SEARCHES = {
 _GENRES = ("Techno", "House", "Deep House", "Trance", "Drum & Bass", "Disco", "Ambient", "")
 
 
-def run_bench(*, tracks: int, only: tuple[str, ...], quiet: bool) -> list[Result]:
+def run_bench(
+    *,
+    tracks: int,
+    pairs: int = PAIRS,
+    seed: int = SEED,
+    table: Path | None = None,
+    only: tuple[str, ...],
+    quiet: bool,
+) -> list[Result]:
     """Run the requested parts, or all; return their results.
 
     Parameters
     ----------
     tracks : int
         Of the library.
+    pairs : int
+        Of made tracks that are mixed, rendered and measured.
+    seed : int
+        Of these tracks.
+    table : pathlib.Path, optional
+        File that gets the table of goals, as Markdown.
     only : tuple of str
         Parts; all if empty.
     quiet : bool
         No progress bar.
     """
     with screen.progress_bar("bench", quiet=quiet) as bar:
-        parts: dict[str, Callable[[], list[Result]]] = {"words": lambda: bench_words(tracks)}
+        parts: dict[str, Callable[[], list[Result]]] = {
+            "words": lambda: bench_words(tracks),
+            "order": bench_order,
+            "pairs": lambda: bench_pairs(pairs, seed, bar, table),
+        }
         results = []
         for name in chosen_of(parts, only):
             bar(0.0, f"bench: {name}")
             results += parts[name]()
         bar(1.0, "bench")
+    return results
+
+
+def bench_order() -> list[Result]:
+    """Measure how long it takes to order 100 tracks by a wave, and to plan all of a mix of them."""
+    rng = np.random.default_rng(3)
+    made = [
+        TrackFacts(
+            number,
+            f"Track {number}",
+            artist=f"Artist {number % 40}",
+            length_s=240.0,
+            grid=Grid((Anchor(0.0, 0.0),), bpm),
+            confidence=0.9,
+            bpm=bpm,
+            camelot=camelot(KEYS[int(rng.integers(len(KEYS)))]),
+            energy=float(rng.uniform(0.2, 0.9)),
+            lufs=-9.0,
+            vector=tuple(rng.normal(size=VECTOR).tolist()),
+        )
+        for number, bpm in enumerate(rng.normal(126, 5, ORDERED).round(2).tolist(), 1)
+    ]
+    began_s = time.perf_counter()
+    order_tracks(made, arc="wave")
+    took_s = time.perf_counter() - began_s
+    return [result("order_100_s", took_s, "s", 1)]
+
+
+def bench_pairs(
+    pairs: int, seed: int, bar: Callable[[float, str], None], table: Path | None = None
+) -> list[Result]:
+    """Mix pairs of made tracks in three ways; measure them, and what plans and renders cost."""
+    count = max(MIN_MADE, min(MAX_MADE, pairs // 4))
+    found: list[Mixed] = []
+    planned_ms: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="sfa-bench-") as folder:
+        facts = []
+        for number in range(1, count + 1):
+            bar(0.4 * (number - 1) / count, f"bench: track {number} of {count}")
+            facts.append(made_track(number, seed + number, Path(folder)))
+        by_id = {track.id: track for track in facts}
+        bundles = {number: Path(folder) / f"{number}.sfa" for number in by_id}
+        chosen = pairs_of(facts, pairs, seed)
+        for number, (out, into) in enumerate(chosen, 1):
+            bar(0.4 + 0.6 * (number - 1) / len(chosen), f"bench: pair {number} of {len(chosen)}")
+            began_s = time.perf_counter()
+            plan_mix([by_id[out], by_id[into]], ordered=True)
+            planned_ms.append(_ms_since(began_s))
+            found += mixed(by_id[out], by_id[into], bundles)
+    if table is not None:
+        table.write_text(table_of(found), encoding="utf-8")
+    ours = [each for each in found if each.way == PLANNED]
+    met = met_pct(found, PLANNED)
+    results = [
+        result("pair_planned_ms", float(np.median(planned_ms)), "ms", len(planned_ms)),
+        result("audition_cpu_s", float(np.median([x.cpu_s for x in ours])), "CPU-s", len(ours)),
+        result("mix_goals_met_pct", min(met.values()), "%", len(ours)),
+        result("mix_blends_pct", blends_pct(found), "%", len(ours)),
+    ]
+    for way in WAYS:
+        results += [
+            result(f"mix_{way}_{name}_pct", share, "%", len(ours))
+            for name, share in met_pct(found, way).items()
+        ]
     return results
 
 

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from sfa_engine.bench.pieces.multitrack import make_multitrack
 from sfa_engine.bench.pieces.truth import RATE
+from sfa_engine.cli.run_worker import run_worker
 from sfa_engine.errors import MediaError
 from sfa_engine.library.bundle import rewrite_manifest, write_bundle_arrays
 from sfa_engine.library.manifest import CEILING_DBTP, LOUDNESS_LUFS
@@ -29,7 +30,6 @@ from sfa_engine.mix.facts import LOUDNESS, PEAKS, TrackFacts, facts_of
 from sfa_engine.mix.goals import Goal, goals_of
 from sfa_engine.mix.plan import plan_mix
 from sfa_engine.mix.timeline import Timeline
-from sfa_engine.prep.analyse.analysis import analyse
 from sfa_engine.script.transition_sound import render_transition
 from sfa_engine.track.correction import at_rate
 from sfa_engine.track.curves import FILE, read_curves, unpacked
@@ -52,7 +52,8 @@ def made_track(number: int, seed: int, folder: Path) -> TrackFacts:
     bundle = write_bundle_arrays(
         folder / f"{number}.sfa", made.stems, title=f"Seed {seed}", artist="", bpm=None, rate=RATE
     )
-    found = analyse(bundle, digest=read_bundle(bundle).track.digest)
+    request = {"path": str(bundle), "digest": read_bundle(bundle).track.digest}
+    found = run_worker("sfa_engine.prep.analyse", request, lambda _share, _doing: None)
     (bundle / FILE).write_bytes(unpacked(found["curves"]))
     curves = read_curves(bundle)
     names = [LOUDNESS, *(f"{PEAKS}{stem}" for stem in (WHOLE, *made.stems))]

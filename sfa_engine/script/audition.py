@@ -20,10 +20,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from sfa_engine.errors import MediaError
+from sfa_engine.mix.audition_request import FIGURES, PICTURE, SOUND, AuditionRequest
 from sfa_engine.mix.commands import times_of, timetable
 from sfa_engine.mix.document import Plan
 from sfa_engine.mix.facts import TrackFacts
@@ -37,30 +37,9 @@ from sfa_engine.script.transition_picture import mix_picture, transition_picture
 from sfa_engine.script.transition_sound import BLOCK, RATE, render_transition
 from sfa_engine.system.atomic import temporary_directory
 
-SOUND, PICTURE, FIGURES = "mix.flac", "picture.svg", "figures.json"
 WINDOW = RATE // 20  # frames of a level, for silence
 SILENT_DB = -30.0  # below the median
 Audio = NDArray[np.float32]
-
-
-class AuditionRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be rendered.
-
-    Parameters
-    ----------
-    plan : str
-        Its text.
-    facts : list of TrackFacts
-    bundles : dict of str to str
-        Folder of the bundle of each track, by its number.
-    place : int, optional
-        Of the transition, from 0; None: all of it.
-    """
-
-    plan: str
-    facts: list[TrackFacts]
-    bundles: dict[str, str]
-    place: int | None = None
 
 
 def work(values: Mapping[str, Any], progress: Progress) -> dict[str, Any]:

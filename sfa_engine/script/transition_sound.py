@@ -20,6 +20,7 @@ from sfa_engine.engine.layout import STRIPS, TAP_DECK, TAP_STEM
 from sfa_engine.host.offline import Offline
 from sfa_engine.host.taps import Taps
 from sfa_engine.mix.audition import Audition, audition
+from sfa_engine.mix.commands import LEAD_S
 from sfa_engine.mix.document import Plan
 from sfa_engine.mix.facts import DRUMS, VOCALS, TrackFacts
 from sfa_engine.mix.measures import PLATEAU_BARS, DeckSound, Measures, measure
@@ -31,6 +32,7 @@ RATE = 48_000
 BLOCK = 4096  # frames a call of the kernel: larger ones are not faster
 DECK = "deck"  # beside the stems: all of a deck
 AT_ONCE = 8 * RATE  # frames that are tapped before they are read
+STARTED_S = 0.05  # after which a deck that was started is heard in full
 AROUND_BARS = 1  # of a transition, for which it is rendered without its moves too
 Audio = NDArray[np.float32]
 Progress = Callable[[float], None]
@@ -107,14 +109,15 @@ def render_transition(
     mix, moved = _rendered(made, bundles, wanted, lambda x: say(share * x))
     needed = [(d, tuple(s for s in (DRUMS, VOCALS) if s in names)) for d, names in wanted]
     _, unity = _rendered(short, bundles, needed, lambda x: say(share + (1 - share) * x))
-    first = round((made.start_s - short.start_s) * RATE)
+    begun = round((LEAD_S + STARTED_S) * RATE)  # the outgoing deck plays from here on
+    first = round((made.start_s - short.start_s) * RATE) + begun
     sounds = []
     for mixed, alone in zip(moved, unity, strict=True):
         # Farther away from the transition a deck is at unity in the mix, or silent in both.
         whole = {name: mixed[name].copy() for name in alone}
         for name, sound in alone.items():
-            part = whole[name][first : first + len(sound)]
-            part[:] = sound[: len(part)]
+            part = whole[name][first : first + len(sound) - begun]
+            part[:] = sound[begun : begun + len(part)]
         sounds.append(
             DeckSound(
                 mixed.pop(DECK),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from sfa_engine.bench import mix
+from sfa_engine.bench.mix_pairs import Mixed, blends_pct, met_pct, table_of
+from sfa_engine.bench.pieces.multitrack import PEAK, make_multitrack
+from sfa_engine.bench.pieces.truth import RATE
+from sfa_engine.mix.goals import Goal
 
 pytestmark = pytest.mark.slow
 
@@ -15,3 +20,41 @@ def test_each_search_of_the_bench_has_hits_and_a_figure(monkeypatch: pytest.Monk
     names = {result["name"] for result in results}
     assert {f"words_{name}_ms" for name in mix.SEARCHES} < names
     assert all(result["value"] > 0 for result in results)
+
+
+def test_the_order_of_a_hundred_tracks_is_timed() -> None:
+    (found,) = mix.run_bench(tracks=20, only=("order",), quiet=True)
+    assert found["name"] == "order_100_s"
+    assert 0 < found["value"] < 60
+
+
+def test_goals_are_counted_where_they_are_measured() -> None:
+    def way(name: str, *met: bool | None, bars: int = 8, apart: float = 0.01) -> Mixed:
+        goals = tuple(Goal(f"g{n}", 1.0, "<= 1", each) for n, each in enumerate(met))
+        return Mixed(name, "blend" if bars else "fade", bars, apart, goals, 1.0)
+
+    found = [
+        way("plan", True, None),
+        way("plan", False, True, bars=32),
+        way("plan", True, True, bars=0, apart=0.07),
+        way("fade", False, False),
+    ]
+    assert met_pct(found, "plan") == {"g0": pytest.approx(66.7, abs=0.1), "g1": 100.0}
+    assert met_pct(found, "fade") == {"g0": 0.0, "g1": 0.0}
+    assert blends_pct(found) == 50.0
+    table = table_of(found).splitlines()
+    assert len(table) == 4
+    assert table[2] == "| g0 | <= 1 | 0 % (1) | - | 67 % (1) |"
+
+
+def test_tracks_are_made_again_from_their_seed_in_stems() -> None:
+    one, again, other = (make_multitrack(seed) for seed in (3, 3, 4))
+    assert set(one.stems) == {"drums", "bass", "other", "vocals"}
+    assert all(np.array_equal(one.stems[name], again.stems[name]) for name in one.stems)
+    assert one.truth.bpm != other.truth.bpm
+    total = sum(one.stems.values(), np.zeros_like(one.stems["drums"]))
+    assert float(np.abs(total).max()) == pytest.approx(PEAK, abs=1e-3)
+    assert one.truth.sections
+    assert (one.truth.sections[0]["label"], one.truth.sections[-1]["label"]) == ("intro", "outro")
+    outro = round(one.truth.sections[-1]["start"] * RATE)
+    assert not one.stems["vocals"][outro + RATE :].any()

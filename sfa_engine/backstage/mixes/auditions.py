@@ -21,11 +21,11 @@ from msgspec.structs import replace
 
 from sfa_engine.errors import LibraryError
 from sfa_engine.host.build import provenance
+from sfa_engine.mix.audition_request import FIGURES, PICTURE, SOUND, AuditionRequest
 from sfa_engine.mix.commands import timetable
 from sfa_engine.mix.document import Plan
 from sfa_engine.mix.facts import TrackFacts
 from sfa_engine.mix.plan_text import write_plan
-from sfa_engine.script.audition import FIGURES, PICTURE, SOUND, AuditionRequest
 from sfa_engine.system.atomic import write_durably
 from sfa_engine.track.media import read_bundle
 
