@@ -32,6 +32,7 @@ from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.download import Download, Resolve
 from sfa_engine.backstage.steps.import_file import ImportFile
 from sfa_engine.backstage.steps.separate import Separate
+from sfa_engine.backstage.steps.tag import Tag
 from sfa_engine.backstage.verbs.account import AccountVerbs
 from sfa_engine.backstage.verbs.audit import AuditVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
@@ -228,5 +229,6 @@ def _steps(
         Kind.SEPARATE: Separate(context),
         Kind.ANALYSE: Analyse(context),
         Kind.CUE: SetCues(context),
+        Kind.TAG: Tag(context),
         Kind.CLEAN: Clean(context),
     }

@@ -48,6 +48,7 @@ class Kind(StrEnum):
     SEPARATE = "separate"
     ANALYSE = "analyse"
     CUE = "cue"
+    TAG = "tag"
     CLEAN = "clean"
 
 
@@ -57,8 +58,11 @@ QUEUES: Mapping[Kind, str] = {
     Kind.SEPARATE: "separation",
     Kind.ANALYSE: "analysis",
     Kind.CUE: "import",
+    Kind.TAG: "analysis",
     Kind.CLEAN: "import",
 }
+
+OPTIONAL = frozenset({Kind.TAG})  # a track is ready without them
 
 
 @dataclass(frozen=True)

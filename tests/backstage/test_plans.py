@@ -307,10 +307,10 @@ def test_events_tell_progress_and_the_end(client: SocketClient, tmp_path: Path) 
     for method, event in client.notifications():
         assert method == "job"
         seen.append(event)
-        if event["kind"] == "cue" and event["state"] == "done":
+        if event["kind"] == "tag" and event["state"] == "done":
             break
     kinds = {event["kind"] for event in seen if event["state"] in {"done", "skipped"}}
-    assert kinds == {"import", "separate", "analyse", "cue"}
+    assert kinds == {"import", "separate", "analyse", "cue", "tag"}
     assert any(0 < event["progress"] < 1 for event in seen)
     json.dumps(seen)
 

@@ -31,6 +31,7 @@ export const words = {
     separate: "Separate",
     analyse: "Analyse",
     cue: "Cue",
+    tag: "Tag",
     clean: "Clean up",
   } as Record<string, string>,
   states: {
