@@ -53,5 +53,6 @@ def test_tags_are_one_line_and_none_are_no_line():
         "cues": [], "sources": [], "problem": "",
     }  # fmt: skip
     tags = [{"name": "techno", "probability": 0.914}, {"name": "80s", "probability": 0.5}]
-    assert list(details({**track, "sound_tags": tags})) == ["x", "  sounds like techno .91, 80s .50"]
+    lines = list(details({**track, "sound_tags": tags}))
+    assert lines == ["x", "  sounds like techno .91, 80s .50"]
     assert list(details({**track, "sound_tags": []})) == ["x"]
