@@ -38,6 +38,7 @@ from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.download import Download, Resolve
 from sfa_engine.backstage.steps.import_file import ImportFile
 from sfa_engine.backstage.steps.separate import Separate
+from sfa_engine.backstage.steps.tag import Tag
 from sfa_engine.backstage.verbs.account import AccountVerbs
 from sfa_engine.backstage.verbs.audit import AuditVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
@@ -254,5 +255,6 @@ def _steps(
         Kind.ANALYSE: Analyse(context),
         Kind.CUE: SetCues(context),
         Kind.AUDITION: Audition(context, auditions),
+        Kind.TAG: Tag(context),
         Kind.CLEAN: Clean(context),
     }

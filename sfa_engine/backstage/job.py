@@ -49,6 +49,7 @@ class Kind(StrEnum):
     ANALYSE = "analyse"
     CUE = "cue"
     AUDITION = "audition"
+    TAG = "tag"
     CLEAN = "clean"
 
 
@@ -59,8 +60,11 @@ QUEUES: Mapping[Kind, str] = {
     Kind.ANALYSE: "analysis",
     Kind.CUE: "import",
     Kind.AUDITION: "audition",
+    Kind.TAG: "analysis",
     Kind.CLEAN: "import",
 }
+
+OPTIONAL = frozenset({Kind.TAG})  # a track is ready without them
 
 
 @dataclass(frozen=True)

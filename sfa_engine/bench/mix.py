@@ -41,6 +41,7 @@ from sfa_engine.mix.plan import plan_mix
 from sfa_engine.mix.sound import MEASURES, VECTOR, VERSION
 from sfa_engine.mix.words import read
 from sfa_engine.track.grid import Anchor, Grid
+from sfa_engine.track import sound_tags
 from sfa_engine.track.key import KEYS, camelot
 
 RUNS = 30
@@ -53,6 +54,7 @@ SEARCHES = {
     "operators": "bright house bpm:118-128 key:~8A year:>2000 rating:>=3",
     "like": "tracks like 7, but faster",
     "names": "artist 17 energetic",
+    "tags": "calm jazz with piano",
 }
 _GENRES = ("Techno", "House", "Deep House", "Trance", "Drum & Bass", "Disco", "Ambient", "")
 
@@ -206,7 +208,7 @@ async def _searches(folder: Path, count: int) -> list[Result]:
 
 
 async def fill(database: Database, count: int) -> None:
-    """Fill a library with random tracks, their analyses and sounds."""
+    """Fill a library with random tracks, their analyses, sounds and tags."""
     async with database.transaction(durable=False) as connection:
         await connection.executemany(
             "INSERT INTO tracks (id, uuid, title, artist, album, genre, year, duration_s, bundle,"
@@ -227,6 +229,22 @@ async def fill(database: Database, count: int) -> None:
                     VERSION,
                     (kinds[number % 24] + rng.normal(size=VECTOR)).astype("<f4").tobytes(),
                     rng.normal(size=len(MEASURES)).astype("<f4").tobytes(),
+                )
+                for number in range(1, count + 1)
+            ),
+        )
+        units = rng.normal(size=(24, sound_tags.VECTOR))
+        await connection.executemany(
+            "INSERT INTO sound_tags (track_id, version, digest, vector, measures)"
+            " VALUES (?, ?, '', ?, ?)",
+            (
+                (
+                    number,
+                    sound_tags.VERSION,
+                    (units[number % 24] + rng.normal(size=sound_tags.VECTOR))
+                    .astype("<f4")
+                    .tobytes(),
+                    rng.beta(0.3, 3.0, size=len(sound_tags.LABELS)).astype("<f4").tobytes(),
                 )
                 for number in range(1, count + 1)
             ),

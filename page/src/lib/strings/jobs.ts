@@ -32,6 +32,7 @@ export const words = {
     analyse: "Analyse",
     cue: "Cue",
     audition: "Audition",
+    tag: "Tag",
     clean: "Clean up",
   } as Record<string, string>,
   states: {
