@@ -193,9 +193,9 @@ def analysis_(**options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
 @click.option("--tracks", type=click.IntRange(20), default=20_000, show_default=True,
               help="Of the library.")  # fmt: skip
-@click.option("--only", multiple=True, help="A part: words.")
+@click.option("--only", multiple=True, help="A part: words, meters, master.")
 def mix(as_json: bool, tracks: int, only: tuple[str, ...]) -> None:
-    """Measure searches in words over a large library."""
+    """Measure searches in words over a large library, meters and mastering."""
     from sfa_engine.bench.mix import run_bench
 
     _show_results(run_bench(tracks=tracks, only=only, quiet=as_json), as_json=as_json)
