@@ -31,6 +31,7 @@ from sfa_engine.backstage.steps.analyse import Analyse, SetCues
 from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.download import Download, Resolve
 from sfa_engine.backstage.steps.import_file import ImportFile
+from sfa_engine.backstage.steps.master import Master
 from sfa_engine.backstage.steps.separate import Separate
 from sfa_engine.backstage.verbs.account import AccountVerbs
 from sfa_engine.backstage.verbs.audit import AuditVerbs
@@ -40,6 +41,7 @@ from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.listing import ListingVerbs
+from sfa_engine.backstage.verbs.masters import MasterVerbs
 from sfa_engine.backstage.verbs.moderation import ModerationVerbs
 from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
@@ -116,6 +118,7 @@ class Core:
             **exported(WordVerbs(context, self.describer)),
             **exported(FileVerbs(context)),
             **exported(SeparationVerbs(context, self.dispatcher)),
+            **exported(MasterVerbs(context, self.dispatcher)),
             **exported(SpotifyVerbs(catalogue, spotify)),
             **exported(ReanalyseVerbs(context, self.dispatcher)),
             **exported(AccountVerbs(context, spotify)),
@@ -229,4 +232,5 @@ def _steps(
         Kind.ANALYSE: Analyse(context),
         Kind.CUE: SetCues(context),
         Kind.CLEAN: Clean(context),
+        Kind.MASTER: Master(context),
     }

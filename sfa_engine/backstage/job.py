@@ -41,7 +41,7 @@ GOOD = (State.DONE, State.SKIPPED)
 
 
 class Kind(StrEnum):
-    """Kinds of jobs, in the order of the chain."""
+    """Kinds of jobs; those of `CHAIN` in its order."""
 
     IMPORT = "import"
     DOWNLOAD = "download"
@@ -49,7 +49,11 @@ class Kind(StrEnum):
     ANALYSE = "analyse"
     CUE = "cue"
     CLEAN = "clean"
+    MASTER = "master"
 
+
+# What prepares a track: if one of these fails for good, the track has failed.
+CHAIN = (Kind.IMPORT, Kind.DOWNLOAD, Kind.SEPARATE, Kind.ANALYSE, Kind.CUE)
 
 QUEUES: Mapping[Kind, str] = {
     Kind.IMPORT: "import",
@@ -58,6 +62,7 @@ QUEUES: Mapping[Kind, str] = {
     Kind.ANALYSE: "analysis",
     Kind.CUE: "import",
     Kind.CLEAN: "import",
+    Kind.MASTER: "analysis",
 }
 
 

@@ -39,6 +39,7 @@ MOST_COMPRESSION_DB = 2.0
 ATTACK_MS, RELEASE_MS = 20.0, 200.0
 LEAST_COMPRESSION_DB = 0.5
 MOST_WIDTH_DB, LEAST_WIDTH_DB = 3.0, 1.0
+LEAST_GAIN_DB = 0.05
 LIMITER_RELEASE_MS = 100.0
 LIMITER_MARGIN_DB = 0.2  # that the limiter takes besides: its own margin, and for bright sound
 LUFS_RANGE = (-40.0, -4.0)  # of a target
@@ -113,7 +114,7 @@ class Aim(msgspec.Struct, frozen=True, kw_only=True):
     target_lufs : float or None
         None keeps the loudness.
     lowers : bool
-        Whether what is louder is turned down to the target.
+        Whether what is louder is turned down to the target; else it stays as loud as it is.
     ceiling_dbtp : float
     loud_ceiling_dbtp : float or None
         In place of it where the result is louder than the target.
@@ -230,7 +231,7 @@ class Level(NamedTuple):
     steps : tuple of Step
     gain_db : float
     goal_lufs : float or None
-        What the loudness is to come to; None where it is as it comes.
+        What the loudness is to come to; None where the limiter may not take enough for it.
     """
 
     steps: tuple[Step, ...]
@@ -238,7 +239,9 @@ class Level(NamedTuple):
     goal_lufs: float | None
 
 
-def level(report: Report, aim: Aim, more_db: float = 0.0, less_db: float = 0.0) -> Level:
+def level(
+    report: Report, aim: Aim, source_lufs: float, more_db: float = 0.0, less_db: float = 0.0
+) -> Level:
     """Return gain and limiter for the sound after all other steps.
 
     Parameters
@@ -246,23 +249,34 @@ def level(report: Report, aim: Aim, more_db: float = 0.0, less_db: float = 0.0) 
     report : Report
         Of that sound.
     aim : Aim
+    source_lufs : float
+        Loudness before all steps, which is kept where there is no target, or where it is louder
+        than a target that lowers nothing.
     more_db : float
         Added to the gain, for what the limiter was measured to take from the loudness.
     less_db : float
         Taken from the room for limiting, for what the limiter was measured to take too much.
     """
     loud, peak = report.integrated_lufs, report.true_peak_dbtp
-    wanted = 0.0 if aim.target_lufs is None else aim.target_lufs - loud
-    is_left = aim.target_lufs is None or (wanted < 0 and not aim.lowers)
+    is_louder = aim.target_lufs is not None and source_lufs > aim.target_lufs
+    is_kept = aim.target_lufs is None or (is_louder and not aim.lowers)
+    goal = source_lufs if is_kept or aim.target_lufs is None else aim.target_lufs
     ceiling = aim.ceiling_dbtp
-    if is_left and wanted < 0 and aim.loud_ceiling_dbtp is not None:
+    if is_kept and is_louder and aim.loud_ceiling_dbtp is not None:
         ceiling = aim.loud_ceiling_dbtp
-    wanted = 0.0 if is_left else wanted + more_db
+    wanted = goal - loud + more_db
     room = ceiling + max(0.0, aim.limit_db - LIMITER_MARGIN_DB) - less_db - peak
     gain = round(min(wanted, room), 2)
     steps: list[Step] = []
-    if abs(gain) >= 0.05:
-        steps.append(Gain(gain_db=gain, reason=_gain_reason(loud, aim, wanted, room, is_left)))
+    if abs(gain) >= LEAST_GAIN_DB:
+        what = "as loud as before" if is_kept else aim.preset
+        reason = f"from {loud:.1f} to {goal:.1f} LUFS ({what})"
+        if wanted > room:
+            short = f"{wanted - room:.1f} dB short of it"
+            reason += f"; {short}, for the limiter may take {aim.limit_db:g} dB"
+        steps.append(Gain(gain_db=gain, reason=reason))
+    else:
+        gain = 0.0
     if peak + gain > ceiling:
         steps.append(
             Limiter(
@@ -271,20 +285,7 @@ def level(report: Report, aim: Aim, more_db: float = 0.0, less_db: float = 0.0) 
                 f"{peak + gain - ceiling:.1f} dB over {ceiling:g}",
             )
         )
-    is_held = wanted > room
-    goal = None if is_left or is_held else aim.target_lufs
-    return Level(tuple(steps), gain if steps else 0.0, goal)
-
-
-def _gain_reason(loud: float, aim: Aim, wanted: float, room: float, is_left: bool) -> str:
-    if is_left:
-        return f"more than {aim.limit_db:g} dB of limiting would be needed without it"
-    reason = f"from {loud:.1f} to {aim.target_lufs:g} LUFS ({aim.preset})"
-    if wanted > room:
-        reason += (
-            f"; {wanted - room:.1f} dB short of it, for the limiter may take {aim.limit_db:g} dB"
-        )
-    return reason
+    return Level(tuple(steps), gain, None if wanted > room else goal)
 
 
 def _high_pass(report: Report) -> HighPass | None:

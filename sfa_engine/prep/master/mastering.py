@@ -181,12 +181,14 @@ def master(request: Request, progress: Progress) -> dict[str, Any]:
             ),
             source,
         )
-    level = chain.level(planned, aim)
     if request.out is None:
+        level = chain.level(planned, aim, before.integrated_lufs)
         answer["chain"] = msgspec.to_builtins([*steps, *level.steps])
         return answer
     with written(request.out) as part:
-        rendering, done = _rendered(request, source, part, steps, planned, aim, progress)
+        rendering, done = _rendered(
+            request, source, part, steps, planned, aim, before.integrated_lufs, progress
+        )
         ending = _part(progress, RENDERED, 1.0, "measuring the master")
         after = measured(Source(part), ending, request.codec)
         if compared is not None:
@@ -250,6 +252,7 @@ def _rendered(
     steps: Sequence[chain.Step],
     planned: Report,
     aim: chain.Aim,
+    source_lufs: float,
     progress: Progress,
 ) -> tuple[Rendering, list[chain.Step]]:
     """Write the master; return the last rendering and its steps.
@@ -260,7 +263,7 @@ def _rendered(
     more_db, less_db, lower_db = 0.0, 0.0, 0.0
     channels = min(2, source.channels)
     for number in range(MOST_TRIES):
-        level = chain.level(planned, aim, more_db, less_db)
+        level = chain.level(planned, aim, source_lufs, more_db, less_db)
         done = [*steps, *(_lowered(step, lower_db) for step in level.steps)]
         rendering = Rendering(done, source.rate)
         frames = round(planned.duration_s * source.rate)
@@ -288,8 +291,8 @@ def _rendered(
         more_db += short_lu if abs(short_lu) > MET_LU else 0.0
         less_db += excess_db if excess_db > MET_DB else 0.0
         lower_db += over_db if over_db > MET_DB else 0.0
-        is_new = chain.level(planned, aim, more_db, less_db) != level or over_db > MET_DB
-        if not is_new:
+        better = chain.level(planned, aim, source_lufs, more_db, less_db)
+        if better == level and over_db <= MET_DB:
             break
     return rendering, done
 

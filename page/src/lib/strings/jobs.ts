@@ -32,6 +32,7 @@ export const words = {
     analyse: "Analyse",
     cue: "Cue",
     clean: "Clean up",
+    master: "Master",
   } as Record<string, string>,
   states: {
     waiting: "waiting",
