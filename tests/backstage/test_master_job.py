@@ -50,6 +50,7 @@ def test_a_master_lies_in_the_exports_and_the_job_has_the_report(
 
 
 def test_a_report_alone_writes_no_file(here: House, client: SocketClient, track: int) -> None:
+    assert track == 1
     job = done(client, track="my song", format="none", codec="none")
     found = client.call("prep.mastered", job=job["id"])
     assert found["files"] == []
