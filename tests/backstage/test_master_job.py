@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import soundfile
 from house import House, prepared, song, until_ended
 
+from sfa_engine.backstage.verbs.masters import MasterVerbs
+from sfa_engine.cli.master import master
 from sfa_engine.errors import Refused
+from sfa_engine.mix.mastering.chain import PRESETS
+from sfa_engine.mix.mastering.codecs import CODECS, NONE
+from sfa_engine.prep.master.sound_out import BITS
 from sfa_engine.wire.blocking import SocketClient
 
 pytestmark = pytest.mark.slow
@@ -81,6 +87,16 @@ def test_the_same_request_twice_is_one_job_and_another_is_another(
         client.call("prep.master", track=track, preset=preset)["jobs"] for preset in presets
     )
     assert first == again != other
+
+
+def test_presets_and_codecs_are_those_of_the_chain_in_every_place() -> None:
+    hints = get_type_hints(MasterVerbs.prep_master)
+    assert get_args(hints["preset"]) == tuple(PRESETS)
+    assert get_args(hints["codec"]) == (*CODECS, NONE)
+    assert get_args(hints["bits"]) == BITS
+    helped = {option.name: option.help or "" for option in master.params if hasattr(option, "help")}
+    assert all(preset in helped["preset"] for preset in PRESETS)
+    assert all(codec in helped["codec"] for codec in (*CODECS, NONE))
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def work(request: Mapping[str, Any], progress: worker.Progress) -> dict[str, Any
     if not path:
         raise Refused("the request names no file", 'send {"path": "…"}')
     from sfa_engine.mix.mastering.chain import DEFAULT_PRESET
-    from sfa_engine.prep.master.encode import DEFAULT
+    from sfa_engine.mix.mastering.codecs import DEFAULT
     from sfa_engine.prep.master.mastering import Request, master
 
     given = {name: request[name] for name in NUMBERS if request.get(name) is not None}

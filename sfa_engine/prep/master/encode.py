@@ -9,31 +9,13 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from sfa_engine.errors import Refused, did_you_mean
+from sfa_engine.mix.mastering.codecs import CODECS
 from sfa_engine.mix.mastering.report import Encoded
 from sfa_engine.prep.master.meter import PeakMeter
 
 Block = NDArray[np.float32]
 
-NONE = "none"
-DEFAULT = "aac-256"
-# Name -> encoder, decoder, bit/s. These are in every build of PyAV.
-CODECS = {
-    "aac-256": ("aac", "aac", 256_000),
-    "aac-128": ("aac", "aac", 128_000),
-    "mp3-320": ("libmp3lame", "mp3float", 320_000),
-    "mp3-128": ("libmp3lame", "mp3float", 128_000),
-    "opus-128": ("libopus", "opus", 128_000),
-}
 _RATES = (44_100, 48_000)  # of every encoder, but Opus, which has the latter alone
-
-
-def check_codec(name: str) -> str:
-    """Return the name of a codec; Refused if it is not one of `CODECS` or `NONE`."""
-    if name != NONE and name not in CODECS:
-        known = (*CODECS, NONE)
-        raise Refused(f'no codec "{name:.20}"', did_you_mean(name, known) or ", ".join(known))
-    return name
 
 
 class EncoderMeter:

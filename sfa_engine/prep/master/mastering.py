@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from sfa_engine.errors import MediaError, Refused
 from sfa_engine.mix.mastering import chain, platforms
+from sfa_engine.mix.mastering.codecs import NONE, check_codec
 from sfa_engine.mix.mastering.report import Report, remarks
 from sfa_engine.prep.decode import OUT_RATES, decode_blocks
-from sfa_engine.prep.master.encode import NONE, EncoderMeter, check_codec
+from sfa_engine.prep.master.encode import EncoderMeter
 from sfa_engine.prep.master.meter import SHORTEST_S, Meter
 from sfa_engine.prep.master.process import Rendering
 from sfa_engine.prep.master.sound_out import BITS, SoundOut, check_target, write_all, written
@@ -56,7 +57,7 @@ class Request(NamedTuple):
     reference : Path or None
         Music that it is to sound like.
     codec : str
-        Of `encode.CODECS`, or ``none``.
+        Of `codecs.CODECS`, or ``none``.
     bits : int
         Of the master.
     compare : Path or None

@@ -14,6 +14,7 @@ from music import pink, song, write
 from scipy.signal import correlate
 
 from sfa_engine.errors import MediaError, Refused, SfaError
+from sfa_engine.prep.master import sound_out
 from sfa_engine.prep.master.mastering import Request, Source, master, measured
 
 pytestmark = pytest.mark.slow
@@ -266,14 +267,43 @@ def test_outputs_that_cannot_be_written_are_refused_before_the_work(tmp_path, mi
     assert "cannot be written" in refusal(mix, Path("/proc/out.wav")).message
 
 
-def test_a_disk_that_is_full_is_named():
-    path = Path("/dev/full")
-    assert "not a regular file" in refusal(path).message
+FULL = """
+import resource, sys
+from pathlib import Path
+from sfa_engine.errors import SfaError
+from sfa_engine.prep.master import sound_out
+from sfa_engine.prep.master.mastering import Request, master
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # bytes
+try:
+    master(Request(Path(sys.argv[1]), Path(sys.argv[2])), lambda *_: None)
+except SfaError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("name", ["out.wav", "out.flac"])
+def test_a_disk_that_takes_no_more_is_named_and_nothing_is_left(tmp_path, mix, name):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, mix, tmp_path / name],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f'{name}" cannot be written: File too large; choose another path' in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == [mix.name]
+
+
+def test_a_wav_of_more_than_4_gb_is_an_rf64(tmp_path, mix, monkeypatch):
+    monkeypatch.setattr(sound_out, "MAX_WAV_BYTES", 1_000_000)
+    answer = run(mix, tmp_path / "out.wav")
+    assert (tmp_path / "out.wav").read_bytes()[:4] == b"RF64"
+    assert answer["result"]["duration_s"] == 12.0
 
 
 HOUR = """
 import resource, sys
 from pathlib import Path
+from sfa_engine.prep.master import sound_out
 from sfa_engine.prep.master.mastering import Request, master
 made = master(Request(Path(sys.argv[1]), Path(sys.argv[2]), codec="aac-256"), lambda *_: None)
 peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
