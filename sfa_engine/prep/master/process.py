@@ -178,6 +178,8 @@ class Rendering:
     ----------
     limited_db : float
         The most that the limiter has taken.
+    compressed_db : float
+        The most that the compressor has taken.
     """
 
     def __init__(self, steps: Sequence[chain.Step], rate: int) -> None:
@@ -187,7 +189,17 @@ class Rendering:
         self.compressed_db = 0.0
 
     def run(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """Yield float32[n, 2]."""
+        """Return the sound, block by block.
+
+        Parameters
+        ----------
+        blocks : iterable of float32[n, 2]
+
+        Yields
+        ------
+        float32[n, 2]
+            Of other lengths than the blocks.
+        """
         found = [step for step in self._steps if isinstance(step, chain.Limiter)]
         if not found:
             yield from self._before(blocks)
