@@ -37,6 +37,7 @@ from sfa_engine.backstage.steps.audition import Audition
 from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.download import Download, Resolve
 from sfa_engine.backstage.steps.import_file import ImportFile
+from sfa_engine.backstage.steps.master import Master
 from sfa_engine.backstage.steps.separate import Separate
 from sfa_engine.backstage.steps.tag import Tag
 from sfa_engine.backstage.verbs.account import AccountVerbs
@@ -48,6 +49,7 @@ from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.listing import ListingVerbs
 from sfa_engine.backstage.verbs.live_mix import LiveMixVerbs
+from sfa_engine.backstage.verbs.masters import MasterVerbs
 from sfa_engine.backstage.verbs.mixes import MixVerbs
 from sfa_engine.backstage.verbs.moderation import ModerationVerbs
 from sfa_engine.backstage.verbs.notifications import NotificationVerbs
@@ -138,6 +140,7 @@ class Core:
             **exported(MixVerbs(context, self.facts, words, auditions, self.dispatcher, self.live)),
             **exported(FileVerbs(context)),
             **exported(SeparationVerbs(context, self.dispatcher)),
+            **exported(MasterVerbs(context, self.dispatcher)),
             **exported(SpotifyVerbs(catalogue, spotify)),
             **exported(ReanalyseVerbs(context, self.dispatcher)),
             **exported(AccountVerbs(context, spotify)),
@@ -257,4 +260,5 @@ def _steps(
         Kind.AUDITION: Audition(context, auditions),
         Kind.TAG: Tag(context),
         Kind.CLEAN: Clean(context),
+        Kind.MASTER: Master(context),
     }

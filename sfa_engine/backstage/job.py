@@ -41,7 +41,7 @@ GOOD = (State.DONE, State.SKIPPED)
 
 
 class Kind(StrEnum):
-    """Kinds of jobs: those of the chain in its order, then others."""
+    """Kinds of jobs; those of `CHAIN` in its order."""
 
     IMPORT = "import"
     DOWNLOAD = "download"
@@ -51,7 +51,11 @@ class Kind(StrEnum):
     AUDITION = "audition"
     TAG = "tag"
     CLEAN = "clean"
+    MASTER = "master"
 
+
+# What prepares a track: if one of these fails for good, the track has failed.
+CHAIN = (Kind.IMPORT, Kind.DOWNLOAD, Kind.SEPARATE, Kind.ANALYSE, Kind.CUE)
 
 QUEUES: Mapping[Kind, str] = {
     Kind.IMPORT: "import",
@@ -62,9 +66,8 @@ QUEUES: Mapping[Kind, str] = {
     Kind.AUDITION: "audition",
     Kind.TAG: "analysis",
     Kind.CLEAN: "import",
+    Kind.MASTER: "analysis",
 }
-
-OPTIONAL = frozenset({Kind.TAG})  # a track is ready without them
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfa_engine.backstage.job import (
+    CHAIN,
     GOOD,
     MAX_RETRY_S,
-    OPTIONAL,
     QUEUES,
     Job,
     Plan,
@@ -384,7 +384,7 @@ class Queue(JobStore):
             changed_jobs = [await self._get(connection, job.id)]
             if final:
                 changed_jobs += await self._cancel_needing(connection, [job.id])
-                if changed_jobs[0].track is not None and job.kind not in OPTIONAL:
+                if changed_jobs[0].track is not None and job.kind in CHAIN:
                     why = f"{job.kind}: {error.message}".encode("utf-8", "replace").decode()
                     await tracks.set_state(connection, changed_jobs[0].track, "failed", why)
                 await notifications.add(connection, _news_of(changed_jobs[0]), self.now())

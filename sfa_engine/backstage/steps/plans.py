@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ SEPARATE_LIMIT_S = 4 * 3600.0  # two hours of music with htdemucs_ft on a small 
 ANALYSE_LIMIT_S = 1800.0
 CUE_LIMIT_S = 60.0
 TAG_LIMIT_S = 300.0
+MASTER_LIMIT_S = 4 * 3600.0  # hours of music on a small machine
 MAX_PREVIEW_S = 600.0
 REANALYSIS_PRIORITY = -10  # after what is imported meanwhile
 TAG_PRIORITY = -20  # beside the rest: first all tracks are ready, then they get tags
@@ -155,6 +157,18 @@ def reanalyse(track: int, title: str) -> list[Plan]:
     """Return the plans that analyse a prepared track again, after all that is new."""
     options = PrepOptions(again=True, priority=REANALYSIS_PRIORITY)
     return [plan for plan in prepare(track, title, options) if plan.kind is not Kind.SEPARATE]
+
+
+def master(track: int, title: str, args: Mapping[str, Any]) -> Plan:
+    """Return the plan that masters a track; the same twice is done once."""
+    return Plan(
+        Kind.MASTER,
+        args,
+        title=title,
+        track=track,
+        unique=f"{Kind.MASTER}:{track}:{json.dumps(args, sort_keys=True)}",
+        time_limit_s=MASTER_LIMIT_S,
+    )
 
 
 def prepare(track: int, title: str, options: PrepOptions) -> list[Plan]:

@@ -34,6 +34,7 @@ export const words = {
     audition: "Audition",
     tag: "Tag",
     clean: "Clean up",
+    master: "Master",
   } as Record<string, string>,
   states: {
     waiting: "waiting",
