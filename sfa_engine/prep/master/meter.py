@@ -89,7 +89,7 @@ class Slots:
         """Return the sound of whole slots, and where each begins in it."""
         sound = np.concatenate([self._rest, block])
         begin = self._edge(self._done)
-        slots = int((begin + len(sound)) * SLOTS_HZ / self._rate) + 2
+        slots = len(sound) * SLOTS_HZ // self._rate + 2
         edges = np.array([self._edge(self._done + n) - begin for n in range(slots)])
         whole = int(np.searchsorted(edges, len(sound), side="right")) - 1
         self._done += whole

@@ -92,6 +92,17 @@ def test_slots_are_cut_to_the_frame():
     np.testing.assert_array_equal(np.concatenate([*pieces, slots.rest]), sound)
 
 
+def test_a_block_costs_as_much_after_hours_as_at_the_beginning(monkeypatch):
+    looked = []
+    edge = Slots._edge
+    monkeypatch.setattr(Slots, "_edge", lambda self, slot: looked.append(slot) or edge(self, slot))
+    slots = Slots(RATE, 2)
+    slots._done = 3 * 3600 * 100
+    _, starts = slots.take(np.zeros((RATE, 2), np.float32))
+    assert len(starts) == 100
+    assert len(looked) < 110
+
+
 def test_a_peak_between_samples_in_the_last_frames_is_seen():
     late = np.zeros((RATE, 2))
     late[-6:, 0] = 0.6 * np.array([1, 1, -1, -1, 1, 1])
