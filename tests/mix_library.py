@@ -34,9 +34,11 @@ class MixLibrary:
             track, _ = await tracks.add(connection, f"/m/{number}", tags=given)
         return track.id
 
-    async def prepare(self, track: int, *, bpm: float = 120.0, curves: bool = True) -> Path:
+    async def prepare(
+        self, track: int, *, bpm: float = 120.0, curves: bool = True, length_s: float = LENGTH_S
+    ) -> Path:
         """Give a track stems, an analysis, a grid and curves."""
-        noise = np.random.default_rng(track).uniform(-0.1, 0.1, (int(LENGTH_S * RATE), 2))
+        noise = np.random.default_rng(track).uniform(-0.1, 0.1, (int(length_s * RATE), 2))
         names = ("drums", "bass", "vocals")
         folder = write_bundle_arrays(
             self.context.places.bundles / f"{track}.sfa",
@@ -49,19 +51,19 @@ class MixLibrary:
         )
         if curves:
             writer = CurvesWriter()
-            rows = int(LENGTH_S * 150)
-            loud = np.full((int(LENGTH_S * 2), 1), -11.0)
+            rows = int(length_s * 150)
+            loud = np.full((int(length_s * 2), 1), -11.0)
             writer.add("loudness", loud, 2.0, (-70.0, 6.0), fine=True)
             for name in ("mix", *names):
                 level = np.where(np.arange(rows) < rows // 2, 0.02, 0.8)[:, None] * np.ones(4)
                 writer.add(f"peaks/{name}", level, 150.0, (0.0, 1.0), square=True)
             (folder / FILE).write_bytes(writer.file(read_bundle(folder).track.digest))
         async with self.context.database.transaction() as connection:
-            await tracks.set_bundle(connection, track, folder.name, LENGTH_S)
+            await tracks.set_bundle(connection, track, folder.name, length_s)
             await set_stems(connection, track, [StemOrigin(name, "demucs") for name in names])
             found = Analysis(
                 "1", bpm=bpm, confidence=0.8, key="A minor", lufs=-11.0, energy=0.6,
-                sections=(Section(0.0, 20.0, "intro"), Section(20.0, 40.0, "drop")),
+                sections=_sections(length_s),
                 features={"vocals_s": [[24.0, 30.0]], "confidences": {"bar": 0.7}},
             )  # fmt: skip
             await store(connection, track, found, grid=Grid((Anchor(0.0, 0.0),), bpm), rate=48_000)
@@ -69,3 +71,10 @@ class MixLibrary:
             measured = np.zeros(len(MEASURES), "<f4").tobytes()
             await sounds.store(connection, track, VERSION, vector.tobytes(), measured)
         return folder
+
+
+def _sections(length_s: float) -> tuple[Section, ...]:
+    if length_s == LENGTH_S:
+        return Section(0.0, 20.0, "intro"), Section(20.0, 40.0, "drop")
+    end = length_s - 20.0
+    return Section(0.0, 16.0, "intro"), Section(16.0, end, "drop"), Section(end, length_s, "outro")

@@ -59,6 +59,9 @@ def test_the_wheel_contains_the_page_and_none_of_an_older_build(tree):
     found = {name for name in names if name.startswith(f"{PAGE}/")}
     assert found == {f"{PAGE}/page.json", f"{PAGE}/assets/index-Ab12.js.gz"}
     assert "sfa_engine/web/static/welcome.html" in names
+    assert {f"sfa_engine/prep/tag/{name}" for name in ("musicnn.npz", "MUSICNN-LICENSE.md")} <= set(
+        names
+    )
 
 
 def test_the_sdist_contains_the_page(tree):

@@ -23,6 +23,8 @@ from sfa_engine.backstage.job import ENDED, Job, Kind, Plan
 from sfa_engine.backstage.kept_shelf import KeptShelf
 from sfa_engine.backstage.mixes.auditions import Auditions
 from sfa_engine.backstage.mixes.facts import FactsReader
+from sfa_engine.backstage.mixes.live_mix import LiveMix
+from sfa_engine.backstage.mixes.store import PlanStore
 from sfa_engine.backstage.niceness import Niceness
 from sfa_engine.backstage.notifier import Notifier
 from sfa_engine.backstage.queue import Event, Queue
@@ -35,7 +37,9 @@ from sfa_engine.backstage.steps.audition import Audition
 from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.download import Download, Resolve
 from sfa_engine.backstage.steps.import_file import ImportFile
+from sfa_engine.backstage.steps.master import Master
 from sfa_engine.backstage.steps.separate import Separate
+from sfa_engine.backstage.steps.tag import Tag
 from sfa_engine.backstage.verbs.account import AccountVerbs
 from sfa_engine.backstage.verbs.audit import AuditVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
@@ -44,6 +48,8 @@ from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.listing import ListingVerbs
+from sfa_engine.backstage.verbs.live_mix import LiveMixVerbs
+from sfa_engine.backstage.verbs.masters import MasterVerbs
 from sfa_engine.backstage.verbs.mixes import MixVerbs
 from sfa_engine.backstage.verbs.moderation import ModerationVerbs
 from sfa_engine.backstage.verbs.notifications import NotificationVerbs
@@ -116,6 +122,13 @@ class Core:
         context.queue.listen(self._on_event)
         shelf = KeptShelf()
         self.facts = FactsReader(context, shelf)
+        self.live = LiveMix(
+            context,
+            self.facts,
+            PlanStore(context.settings.data),
+            runtime,
+            self.notifier.add,
+        )
         words = WordVerbs(context, self.describer, shelf=shelf)
         self.verbs: Mapping[str, Bound] = {
             **exported(JobVerbs(context.queue, self.dispatcher)),
@@ -123,9 +136,11 @@ class Core:
             **exported(LibraryVerbs(context, self.dispatcher)),
             **exported(ListingVerbs(context)),
             **exported(words),
-            **exported(MixVerbs(context, self.facts, words, auditions, self.dispatcher)),
+            **exported(LiveMixVerbs(context, self.live)),
+            **exported(MixVerbs(context, self.facts, words, auditions, self.dispatcher, self.live)),
             **exported(FileVerbs(context)),
             **exported(SeparationVerbs(context, self.dispatcher)),
+            **exported(MasterVerbs(context, self.dispatcher)),
             **exported(SpotifyVerbs(catalogue, spotify)),
             **exported(ReanalyseVerbs(context, self.dispatcher)),
             **exported(AccountVerbs(context, spotify)),
@@ -194,6 +209,7 @@ class Core:
             group.create_task(self.watching.run())
             group.create_task(self.notifier.run())
             group.create_task(self.describer.run())
+            group.create_task(self.live.run())
             places = self._context.places
             group.create_task(watch_health(places.bundles, self._runtime, self.notifier.add))
             group.create_task(self._sender.run())
@@ -242,5 +258,7 @@ def _steps(
         Kind.ANALYSE: Analyse(context),
         Kind.CUE: SetCues(context),
         Kind.AUDITION: Audition(context, auditions),
+        Kind.TAG: Tag(context),
         Kind.CLEAN: Clean(context),
+        Kind.MASTER: Master(context),
     }

@@ -41,7 +41,7 @@ GOOD = (State.DONE, State.SKIPPED)
 
 
 class Kind(StrEnum):
-    """Kinds of jobs: those of the chain in its order, then others."""
+    """Kinds of jobs; those of `CHAIN` in its order."""
 
     IMPORT = "import"
     DOWNLOAD = "download"
@@ -49,8 +49,13 @@ class Kind(StrEnum):
     ANALYSE = "analyse"
     CUE = "cue"
     AUDITION = "audition"
+    TAG = "tag"
     CLEAN = "clean"
+    MASTER = "master"
 
+
+# What prepares a track: if one of these fails for good, the track has failed.
+CHAIN = (Kind.IMPORT, Kind.DOWNLOAD, Kind.SEPARATE, Kind.ANALYSE, Kind.CUE)
 
 QUEUES: Mapping[Kind, str] = {
     Kind.IMPORT: "import",
@@ -59,7 +64,9 @@ QUEUES: Mapping[Kind, str] = {
     Kind.ANALYSE: "analysis",
     Kind.CUE: "import",
     Kind.AUDITION: "audition",
+    Kind.TAG: "analysis",
     Kind.CLEAN: "import",
+    Kind.MASTER: "analysis",
 }
 
 

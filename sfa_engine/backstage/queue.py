@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfa_engine.backstage.job import (
+    CHAIN,
     GOOD,
     MAX_RETRY_S,
     QUEUES,
@@ -383,7 +384,7 @@ class Queue(JobStore):
             changed_jobs = [await self._get(connection, job.id)]
             if final:
                 changed_jobs += await self._cancel_needing(connection, [job.id])
-                if changed_jobs[0].track is not None:
+                if changed_jobs[0].track is not None and job.kind in CHAIN:
                     why = f"{job.kind}: {error.message}".encode("utf-8", "replace").decode()
                     await tracks.set_state(connection, changed_jobs[0].track, "failed", why)
                 await notifications.add(connection, _news_of(changed_jobs[0]), self.now())

@@ -95,9 +95,12 @@ class AnalysisConfig:
     ----------
     features : str
         Engine of the spectral features: ``own``, or ``librosa`` where it is installed.
+    tags : bool
+        Whether tracks are tagged by their sound.
     """
 
     features: str = "own"
+    tags: bool = True
 
 
 @dataclass(frozen=True)

@@ -198,11 +198,11 @@ def analysis_(**options: Any) -> None:
 @click.option("--seed", type=click.IntRange(0), default=7300, show_default=True,
               help="Of the made tracks.")  # fmt: skip
 @click.option("--table", type=click.Path(path_type=Path), help="File for the table of goals.")
-@click.option("--only", multiple=True, help="A part: words, order, pairs.")
+@click.option("--only", multiple=True, help="A part: words, order, pairs, meters, master.")
 def mix(
     as_json: bool, tracks: int, pairs: int, seed: int, table: Path | None, only: tuple[str, ...]
 ) -> None:
-    """Measure searches in words, the planner, and mixes of made tracks against their goals."""
+    """Measure searches in words, the planner, mixes of made tracks, meters and mastering."""
     from sfa_engine.bench.mix import run_bench
     from sfa_engine.cli import screen
 

@@ -1,7 +1,9 @@
-"""`sfa bench mix`: searches in words over a large library, and mixes of made tracks.
+"""`sfa bench mix`: searches in words, the planner, mixes of made tracks, meters and mastering.
 
-The library is made: a real database of as many tracks as asked for, with genres, keys, tempos and
-random sounds. What is measured is the whole verb, words to a page of hits with reasons.
+``words``: the library is made: a real database of as many tracks as asked for, with genres, keys,
+tempos and random sounds. What is measured is the whole verb, words to a page of hits with reasons.
+``meters``: errors in the generated cases of EBU Tech 3341 and 3342, beside their tolerance.
+``master``: cost and exactness of a master, from file to file.
 """
 
 from __future__ import annotations
@@ -15,10 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.describer import Describer
 from sfa_engine.backstage.verbs.words import WordVerbs
+from sfa_engine.bench.loudness_cases import readings
 from sfa_engine.bench.mix_pairs import (
     PLANNED,
     WAYS,
@@ -36,10 +42,13 @@ from sfa_engine.library.database import Database
 from sfa_engine.library.places import Places
 from sfa_engine.library.tracks import edit
 from sfa_engine.mix.facts import TrackFacts
+from sfa_engine.mix.mastering.chain import PRESETS
 from sfa_engine.mix.order import order_tracks
 from sfa_engine.mix.plan import plan_mix
 from sfa_engine.mix.sound import MEASURES, VECTOR, VERSION
 from sfa_engine.mix.words import read
+from sfa_engine.prep.master.mastering import Request, Source, master, measured
+from sfa_engine.track import sound_tags
 from sfa_engine.track.grid import Anchor, Grid
 from sfa_engine.track.key import KEYS, camelot
 
@@ -47,12 +56,15 @@ RUNS = 30
 PAIRS, SEED = 100, 7300
 ORDERED = 100  # tracks
 MIN_MADE, MAX_MADE = 4, 24  # tracks that pairs are made of: each takes 12 CPU-s
+MASTER_S = 120.0
+MASTER_RATE = 44_100  # Hz
 SEARCHES = {
     "feel": "dark rolling hypnotic",
     "sentence": "dark rolling techno around 126 that goes with 12",
     "operators": "bright house bpm:118-128 key:~8A year:>2000 rating:>=3",
     "like": "tracks like 7, but faster",
     "names": "artist 17 energetic",
+    "tags": "calm jazz with piano",
 }
 _GENRES = ("Techno", "House", "Deep House", "Trance", "Drum & Bass", "Disco", "Ambient", "")
 
@@ -88,6 +100,8 @@ def run_bench(
             "words": lambda: bench_words(tracks),
             "order": bench_order,
             "pairs": lambda: bench_pairs(pairs, seed, bar, table),
+            "meters": bench_meters,
+            "master": lambda: bench_master(quiet=quiet),
         }
         results = []
         for name in chosen_of(parts, only):
@@ -167,6 +181,63 @@ def bench_words(tracks: int) -> list[Result]:
         return runner.run(_searches(Path(folder), tracks))
 
 
+def bench_meters() -> list[Result]:
+    """Measure the meters' errors; the baseline of each is its tolerance."""
+    found = list(readings())
+    units = {"3341": "LU", "3342": "LU"} | {f"3341_{n}": "dB" for n in range(15, 24)}
+    results = [
+        result(
+            f"ebu_{each.name}_error",
+            abs(each.error),
+            units.get(each.name, units[each.name[:4]]),
+            1,
+            each.tolerance,
+        )
+        for each in found
+    ]
+    met = 100.0 * sum(each.is_met for each in found) / len(found)
+    return [*results, result("ebu_cases_met_pct", met, "%", len(found))]
+
+
+def bench_master(*, quiet: bool) -> list[Result]:
+    """Measure a master of noise like music: CPU time a minute, and how exact it is."""
+    screen.build_kernel(quiet=quiet)
+    with tempfile.TemporaryDirectory(prefix="sfa-bench-") as folder:
+        path, out = Path(folder) / "mix.wav", Path(folder) / "master.flac"
+        soundfile.write(path, pink(MASTER_S, 0.4), MASTER_RATE, "PCM_24")
+        per_minute = 60.0 / MASTER_S
+        began_s = time.process_time()
+        measured(Source(path), lambda _share: None)
+        report_s = time.process_time() - began_s
+        began_s = time.process_time()
+        made = master(Request(path, out), lambda _share, _doing: None)["result"]
+        master_s = time.process_time() - began_s
+    aim = PRESETS["streaming"]
+    assert aim.target_lufs is not None
+    error_lu = abs(made["integrated_lufs"] - aim.target_lufs)
+    over_db = made["true_peak_dbtp"] - aim.ceiling_dbtp
+    return [
+        result("master_report_cpu_s_per_minute", report_s * per_minute, "CPU-s", 1),
+        result("master_cpu_s_per_minute", master_s * per_minute, "CPU-s", 1),
+        result("master_loudness_error", error_lu, "LU", 1),
+        result("master_over_ceiling", over_db, "dB", 1),
+    ]
+
+
+def pink(seconds: float, peak: float) -> NDArray[np.float64]:
+    """Return noise that falls by 3 dB an octave: float64[frames, 2]."""
+    white = np.random.default_rng(3).standard_normal((round(seconds * MASTER_RATE), 2))
+    # P. Kellet's filter: within 0.3 dB from 20 Hz on
+    noise = lfilter(
+        [0.049922035, -0.095993537, 0.050612699, -0.004408786],
+        [1.0, -2.494956002, 2.017265875, -0.522189400],
+        white,
+        axis=0,
+    )
+    scaled: NDArray[np.float64] = noise * (peak / np.abs(noise).max())
+    return scaled
+
+
 async def _searches(folder: Path, count: int) -> list[Result]:
     places = Places(folder, folder / "tracks")
     results = []
@@ -206,7 +277,7 @@ async def _searches(folder: Path, count: int) -> list[Result]:
 
 
 async def fill(database: Database, count: int) -> None:
-    """Fill a library with random tracks, their analyses and sounds."""
+    """Fill a library with random tracks, their analyses, sounds and tags."""
     async with database.transaction(durable=False) as connection:
         await connection.executemany(
             "INSERT INTO tracks (id, uuid, title, artist, album, genre, year, duration_s, bundle,"
@@ -227,6 +298,22 @@ async def fill(database: Database, count: int) -> None:
                     VERSION,
                     (kinds[number % 24] + rng.normal(size=VECTOR)).astype("<f4").tobytes(),
                     rng.normal(size=len(MEASURES)).astype("<f4").tobytes(),
+                )
+                for number in range(1, count + 1)
+            ),
+        )
+        units = rng.normal(size=(24, sound_tags.VECTOR))
+        await connection.executemany(
+            "INSERT INTO sound_tags (track_id, version, digest, vector, measures)"
+            " VALUES (?, ?, '', ?, ?)",
+            (
+                (
+                    number,
+                    sound_tags.VERSION,
+                    (units[number % 24] + rng.normal(size=sound_tags.VECTOR))
+                    .astype("<f4")
+                    .tobytes(),
+                    rng.beta(0.3, 3.0, size=len(sound_tags.LABELS)).astype("<f4").tobytes(),
                 )
                 for number in range(1, count + 1)
             ),

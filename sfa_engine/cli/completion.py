@@ -162,6 +162,20 @@ def services(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     return [CompletionItem(word) for word in SERVICES if word.startswith(incomplete)]
 
 
+def master_presets(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete a preset of `sfa master`."""
+    from sfa_engine.mix.mastering.chain import PRESETS
+
+    return [CompletionItem(word) for word in PRESETS if word.startswith(incomplete)]
+
+
+def codecs(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete a codec of `sfa master`."""
+    from sfa_engine.mix.mastering.codecs import CODECS, NONE
+
+    return [CompletionItem(word) for word in (*CODECS, NONE) if word.startswith(incomplete)]
+
+
 def controllers(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     """Complete a MIDI controller that is plugged in."""
     found = _ask("midi.ports", "ports", ENGINE_SOCKET)
@@ -193,6 +207,10 @@ def _ask(
 # The arguments of commands that are declared elsewhere, by command and argument.
 _ARGUMENTS = {
     ("load", "track"): tracks_or_files,
+    ("master", "track"): tracks_or_files,
+    ("master", "reference"): tracks_or_files,
+    ("master", "preset"): master_presets,
+    ("master", "codec"): codecs,
     ("show", "track"): tracks,
     ("grid", "track"): tracks,
     ("similar", "track"): tracks,
@@ -224,9 +242,10 @@ _ARGUMENTS = {
 _OF_GROUP = {
     **{
         ("mix", command, "name"): mixes
-        for command in ("show", "edit", "replan", "remove", "rename", "script", "audition")
+        for command in ("show", "edit", "replan", "remove", "rename", "script", "audition", "start")
     },
     ("mix", "plan", "track"): tracks,
+    ("mix", "next", "track"): tracks,
 }
 
 

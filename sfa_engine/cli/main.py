@@ -24,8 +24,20 @@ from sfa_engine.system.deck_count import deck_count
 SPELLINGS = {"analyse": "analyze"}  # accepted too, and not listed
 _OWN_MODULE = (
     *("analyze", "audit", "bundle", "clock", "completion", "demo", "devices", "doctor", "fx"),
-    *("health", "jobs", "journal", "kit", "lalalai", "layout", "library", "log", "midi", "mix"),
-    *("notifications", "osc", "pad", "prep", "preset", "record", "render", "replay", "secret"),
+    *("health", "jobs", "journal", "kit", "lalalai", "layout", "library", "log", "master"),
+    *(
+        "midi",
+        "mix",
+        "notifications",
+        "osc",
+        "pad",
+        "prep",
+        "preset",
+        "record",
+        "render",
+        "replay",
+        "secret",
+    ),
     *("separate", "spotify", "start", "status", "stop", "web", "webhook"),
 )
 # Command -> its module; the function has the command's name, `set_` for `set`.

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from sfa_engine.cli import mix_live
 from sfa_engine.cli.confirm import confirm, yes_option
 from sfa_engine.cli.connect import backstage
 from sfa_engine.cli.main import Group
@@ -250,6 +251,10 @@ def _copied(said: dict[str, Any], output: Path) -> dict[str, Any]:
             f"{error.filename2 or error.filename}: {error.strerror}", "choose another path"
         ) from None
     return {**said, "sound": str(sound), "picture": str(picture)}
+
+
+for _command in mix_live.COMMANDS:
+    mix.add_command(_command)
 
 
 def _figures(said: dict[str, Any]) -> Iterator[str]:

@@ -41,6 +41,8 @@ def details(track: dict[str, Any]) -> Iterator[str]:
     if track["lufs"] is not None:
         energy = "" if track["energy"] is None else f", energy {track['energy']:.2f}"
         yield f"  {track['lufs']:.1f} LUFS{energy}"
+    if tags := track.get("sound_tags"):
+        yield f"  sounds like {', '.join(map(_tag_words, tags))}"
     if track.get("preview_s"):
         start, end = (clock(place_s) for place_s in track["preview_s"])
         yield f"  a preview: only {start} to {end} is separated"
@@ -94,6 +96,11 @@ def _collected(track: dict[str, Any]) -> str:
     if comment := track.get("comment", ""):
         said.append(f'"{comment}"')
     return ", ".join(said)
+
+
+def _tag_words(tag: dict[str, Any]) -> str:
+    """Return a tag and its probability: ``techno .91``."""
+    return f"{tag['name']} {tag['probability']:.2f}".replace(" 0.", " .")
 
 
 def _origin(stem: dict[str, Any]) -> str:

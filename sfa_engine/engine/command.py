@@ -21,7 +21,9 @@ class Op(IntEnum):
 
     SET = 1  # the value with index `target` to x
     LOAD = 2  # media slot `target` onto the deck; x: seconds to stand at, y: a `Handover`
-    CANCEL = 3  # waiting commands of ring `target`, ticket `frame` and the deck; see `ANY`
+    # Waiting commands of ring `target`, ticket `frame` and the deck, see `ANY`; of source x, unless
+    # that is 0.
+    CANCEL = 3
     # A clock from outside, `target` of `ClockSource`, has beat x at engine frame `frame` and tempo
     # y in BPM; y 0: it was lost. `deck` is 1 while it runs, 0 after a stop.
     FOLLOW = 4
@@ -110,6 +112,7 @@ class Reason(IntEnum):
     NOT_SYNCED = 12  # with the beats of another
     NO_BAR = 13  # that both tracks have
     NO_SAMPLE = 14  # on the pad
+    TAKEN_OVER = 15  # somebody has moved the control since the mix was queued
 
 
 REASONS = {
@@ -132,6 +135,10 @@ REASONS = {
     Reason.NOT_SYNCED: ("the deck follows no beats", "set its sync to beat and play both decks"),
     Reason.NO_BAR: ("the bars of both tracks differ", "jump by beats instead"),
     Reason.NO_SAMPLE: ("there is no sound on the pad", "load one: `sfa pad load PAD FILE`"),
+    Reason.TAKEN_OVER: (
+        "the control was taken over from the mix",
+        "give it back with `sfa mix release`",
+    ),
     Reason.NOT_WAITING: ("no such command is waiting", "list them with commands.waiting"),
 }
 
@@ -142,6 +149,7 @@ class Source(IntEnum):
     ENGINE = 0
     HOST = 1
     STAGE = 2
+    MIX = 3  # the automatic mix; all from `MIDI` on are performers
     MIDI = 16  # and upwards: one number a slot, see `engine.midi`
     SOCKET = 1000  # and upwards: one number a client
     OSC = 1 << 30  # and upwards: one number a peer

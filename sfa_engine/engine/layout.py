@@ -130,6 +130,7 @@ READING_INDEX = {path: index for index, path in enumerate(READING_PATHS)}
 VALUES = len(VALUE_PATHS)
 READINGS = len(READING_PATHS)
 DECK_STRIDE = VALUE_INDEX["deck2.play"] - VALUE_INDEX["deck1.play"]
+OPS = max(Op) + 1
 
 COMMAND = np.dtype(  # 64 bytes; `ring` packs and unpacks them in this order
     [
@@ -449,6 +450,9 @@ ENGINE = _lay(
     ("emitted", "i8"),  # next frame for the device
     ("monotonic_ns", "i8"),  # when the last block began
     ("seq", "i8"),  # how many commands were applied, of all rings
+    # `seq` of the performer's last command on each value: the mix, whose commands have in y the
+    # `seq` from which on they may be overruled, does not change it any more.
+    ("touched", ("i8", (VALUES,))),
     ("values", VALUE),
     ("flat", ("f8", (VALUES,)), "values"),
     ("transport", (TRANSPORT, (DECKS,))),
@@ -833,6 +837,10 @@ DSP_STATE = _lay(
     ("whole", ("i8", (VALUES,))),  # 1: whole numbers only
     ("optional", ("i8", (VALUES,))),  # 1: may be `NOT_SET`
     ("by_verb", ("i8", (VALUES,))),  # 1: changed by a verb of its own, never by SET
+    # For each operation the value that it is about on deck 1 with target 0, or -1; and from there
+    # to that of the next target.
+    ("op_value", ("i8", (OPS,))),
+    ("op_stride", ("i8", (OPS,))),
     ("set_rule", ("i8", (VALUES,))),  # what else SET has to do: a `SetRule`
     ("deck_of", ("i8", (VALUES,))),  # from 0; -1: it is no deck's
     ("glide_step", ("f8", (VALUES,))),

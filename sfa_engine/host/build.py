@@ -10,7 +10,7 @@ so that stale code cannot be loaded; its manifest has the sums, so that damaged 
 ::
 
     $XDG_CACHE_HOME/sfa/kernels/<cpu>-<digest>/
-        stream.o  idle.o  timer.o  midi.o  manifest.json
+        stream.o  idle.o  timer.o  midi.o  limiter.o  manifest.json
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from sfa_engine.system.atomic import sync, write_durably
 Progress = Callable[[int, int], None]  # done, expected
 
 NOT_WRITTEN = 3  # status of a builder that could not write what it had made
-ENTRIES = ("stream", "idle", "timer", "midi")
+ENTRIES = ("stream", "idle", "timer", "midi", "limiter")
 _SOURCES = Path(__file__).parent / "kernel"
 
 
@@ -317,6 +317,7 @@ class Kernel:
     idle: int
     timer: int
     midi: int
+    limiter: int
     keep: tuple[object, ...]
 
 
@@ -340,6 +341,14 @@ TIMER = ctypes.CFUNCTYPE(
 )
 
 MIDI = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_uint32, ctypes.c_void_p)
+LIMITER = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_double,
+    ctypes.c_double,
+)
 
 
 def load(source: Path) -> Kernel:

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from sfa_engine.desk import CONTROLS
 from sfa_engine.desk.deck import STEMS
 from sfa_engine.desk.effects import KINDS
-from sfa_engine.engine.command import Ring
-from sfa_engine.engine.intents import deck_of, family
+from sfa_engine.engine.command import Op, Ring
+from sfa_engine.engine.intents import OPERATIONS, deck_of, family
 from sfa_engine.engine.layout import (
     CUTOFFS,
     DSP_STATE,
@@ -29,6 +29,7 @@ from sfa_engine.engine.layout import (
     FX_UNITS,
     LOOKAHEAD,
     MEDIA,
+    OPS,
     OVERSAMPLE_TAPS,
     PHASES,
     SET_RULES,
@@ -266,7 +267,21 @@ def control_columns() -> dict[str, npt.NDArray[np.generic]]:
         "by_verb": np.array([bool(control.verb) for control in controls]),
         "set_rule": np.array([SET_RULES.get(family(p), SetRule.STORE) for p in VALUE_PATHS]),
         "deck_of": np.array([deck_of(path) for path in VALUE_PATHS]),
+        **touch_columns(),
     }
+
+
+def touch_columns() -> dict[str, npt.NDArray[np.generic]]:
+    """Return which value each operation is about: of deck 1 and target 0, and the next target."""
+    value, stride = np.full(OPS, -1), np.zeros(OPS, np.int64)
+    for made in OPERATIONS.values():
+        if made.op == Op.SET or made.index < 0 or made.deck > 0:
+            continue
+        if made.target == 0:
+            value[made.op] = made.index
+        elif made.target == 1:
+            stride[made.op] = made.index - value[made.op]
+    return {"op_value": value, "op_stride": stride}
 
 
 def release_held(memory: Memory) -> None:

@@ -6,6 +6,7 @@ Used by ``sfa render``, by the demo and by the tests. One thread; nothing here w
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sfa_engine.engine.command import Op, Ring, When
-from sfa_engine.engine.layout import VALUE_INDEX
+from sfa_engine.engine.layout import LATENCY, VALUE_INDEX
 from sfa_engine.engine.memory import Memory
 from sfa_engine.engine.ring import Command, CommandWriter, Report, ReportReader
 from sfa_engine.errors import EngineError
@@ -129,3 +130,41 @@ class Offline:
     def reported(self) -> list[Report]:
         """Return the kernel's reports since the last call."""
         return self._reports.fetch()
+
+
+class MasterLimiter:
+    """The master's limiter alone, for sound that is on no deck.
+
+    Parameters
+    ----------
+    rate : float
+        Frames a second.
+    ceiling_dbtp : float
+        Highest true peak.
+    release_ms : float
+
+    Attributes
+    ----------
+    latency : int
+        Frames by which what comes out is late.
+    """
+
+    latency = LATENCY
+
+    def __init__(self, rate: float, ceiling_dbtp: float, release_ms: float) -> None:
+        self._limit = build.LIMITER(loaded_kernel().limiter)
+        self._memory = Memory.anonymous()
+        self._dsp = DspState(self._memory, rate, 2)
+        self._ceiling = 10.0 ** (ceiling_dbtp / 20.0)
+        self._release_ms = release_ms
+
+    def run(self, sound: Audio) -> Audio:
+        """Return the next frames, limited: float32[frames, 2]."""
+        out = np.array(sound, np.float32, order="C")
+        self._limit(self._dsp.address, out.ctypes.data, len(out), self._ceiling, self._release_ms)
+        return out
+
+    @property
+    def reduction_db(self) -> float:
+        """The most that it has taken away so far."""
+        return -20.0 * math.log10(float(self._dsp.record["limiter_least"]))

@@ -25,6 +25,7 @@ from sfa_engine.library.schema import (
     NOTIFICATIONS,
     OWNERS,
     SETTINGS,
+    SOUND_TAGS,
     SOUNDS,
     UNWANTED,
 )
@@ -61,6 +62,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("the audit log", AUDIT),
     Migration("accounts of jobs, flags of tracks", OWNERS),
     Migration("what tracks sound like", SOUNDS),
+    Migration("tags of how tracks sound", SOUND_TAGS),
 )
 
 

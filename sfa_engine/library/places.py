@@ -6,6 +6,7 @@
         library.db                       Artist - Title.sfa/
         covers/<SHA-256>.jpg             .trash/<uuid>.sfa/   on the same: moving is a rename
         backups/
+        exports/                             masters
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Places:
     Parameters
     ----------
     folder : Path
-        Of the database, its backups and the covers.
+        Of the database, its backups, the covers and the exports.
     bundles : Path
         Of the bundles.
     """
@@ -45,6 +46,11 @@ class Places:
     def covers(self) -> Path:
         """The folder of cover pictures, each named by its content."""
         return self.folder / "covers"
+
+    @property
+    def exports(self) -> Path:
+        """The folder of files that were made for others, as masters are."""
+        return self.folder / "exports"
 
     @property
     def trash(self) -> Path:

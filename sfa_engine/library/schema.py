@@ -446,3 +446,15 @@ CREATE INDEX sounds_version ON sounds (version, track_id);
 CREATE INDEX tracks_state_of ON tracks (changed_at, play_count, deleted_at) -- it covers the query
     WHERE deleted_at IS NULL;
 """
+
+SOUND_TAGS = """
+CREATE TABLE sound_tags (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    track_id INTEGER NOT NULL UNIQUE REFERENCES tracks ON DELETE CASCADE,
+    version INTEGER NOT NULL, -- of what the numbers mean
+    digest TEXT NOT NULL, -- of the sound
+    vector BLOB NOT NULL, -- float32, little-endian; empty: the track is silent
+    measures BLOB NOT NULL -- probabilities of the labels, likewise
+);
+CREATE INDEX sound_tags_version ON sound_tags (version, track_id);
+"""

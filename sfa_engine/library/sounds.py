@@ -2,7 +2,8 @@
 
 A row of `sounds` has two lists of float32: a vector to compare, and measures to rank by. What they
 mean is `sfa_engine.mix.sound`, and ``version`` is its. Rows are never changed but replaced, with a
-new number, so that `Sounds` reads what is new alone. All functions take a connection of `Database`.
+new number, so that `Sounds` reads what is new alone. The table `sound_tags` of
+`sfa_engine.library.sound_tags` has the same columns. All functions take a connection of `Database`.
 """
 
 from __future__ import annotations
@@ -93,6 +94,8 @@ class Sounds:
     version : int
     width, measures : int
         Numbers in a vector, and measures.
+    table : str
+        ``sounds``, or ``sound_tags``.
 
     Attributes
     ----------
@@ -106,6 +109,7 @@ class Sounds:
     version: int
     width: int
     measures: int
+    table: str = "sounds"
     rows: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
     ids: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
     vectors: Vectors = field(init=False)
@@ -120,8 +124,8 @@ class Sounds:
         """Read what is new, up to `AT_ONCE` rows, behind the rest; return whether there is more."""
         found = await rows(
             connection,
-            "SELECT id, track_id, vector, measures FROM sounds WHERE version = ? AND id > ?"
-            " ORDER BY id LIMIT ?",
+            f"SELECT id, track_id, vector, measures FROM {self.table}"  # noqa: S608 - ours
+            " WHERE version = ? AND id > ? ORDER BY id LIMIT ?",
             (self.version, self._last, AT_ONCE),
         )
         if not found:

@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from msgspec.structs import replace
+
 from sfa_engine.desk import find
 from sfa_engine.errors import Refused
 from sfa_engine.mix.course import Course, Segment
@@ -130,6 +132,55 @@ def times_of(plan: Plan, facts: Mapping[int, TrackFacts]) -> tuple[Times, ...]:
     """
     lines = [timeline_of(track, facts) for track in plan.tracks]
     return tuple(Times(course.start_s, course.time_s) for course in _courses(plan, lines, None))
+
+
+class Entrance(NamedTuple):
+    """How a track comes in: the commands of one transition, in order of time.
+
+    Parameters
+    ----------
+    commands : tuple of Command
+    out, into : Course
+        Of the outgoing track from its beginning, at time `LEAD_S`, and of the incoming one.
+    start_s, end_s : float
+        When the incoming track starts, and when the outgoing one is stopped.
+    """
+
+    commands: tuple[Command, ...]
+    out: Course
+    into: Course
+    start_s: float
+    end_s: float
+
+
+def entrance(pair: Plan, facts: Mapping[int, TrackFacts], *, glide: bool = True) -> Entrance:
+    """Return how the second track of a plan of two comes in.
+
+    Parameters
+    ----------
+    pair : Plan
+        Two tracks and a transition.
+    facts : mapping of int to TrackFacts
+    glide : bool
+        Whether the outgoing deck comes to the tempo of the transition; else it keeps its own, and
+        the incoming deck takes it.
+
+    Raises
+    ------
+    Refused
+        As `timetable` does.
+    """
+    if not glide:
+        each = pair.transitions[0]
+        own = replace(each, out_glide_bars=0, out_rate=1.0, in_rate=each.in_rate / each.out_rate)
+        pair = replace(pair, transitions=(own,))
+    lines = [timeline_of(track, facts) for track in pair.tracks]
+    courses = list(_courses(pair, lines, 0.0))
+    before = _Before(pair, courses, lines, 1)
+    made = [*_track(pair.tracks[1], before), *_transition(pair.transitions[0], before)]
+    made.sort(key=lambda command: command.time_s)
+    out, into = courses
+    return Entrance(tuple(made), out, into, into.start_s, out.time_s)
 
 
 def timeline_of(track: PlannedTrack, facts: Mapping[int, TrackFacts]) -> Timeline:

@@ -99,6 +99,15 @@ class Course:
                 return segment.time_s + 2 * ahead / (segment.rate + rate)
         return self.time_s + (place_s - self.place_s) / self.rate
 
+    def rate_at(self, place_s: float) -> float:
+        """Return how fast the track runs at a place."""
+        for segment in self.segments:
+            if place_s <= segment.until_s:
+                share = (place_s - segment.place_s) / (segment.until_s - segment.place_s)
+                square = segment.rate**2 + share * (segment.until_rate**2 - segment.rate**2)
+                return math.sqrt(max(square, 1e-9))
+        return self.rate
+
     def place_at(self, time_s: float) -> float:
         """Return where the track is at a time; outside the course its ends are extended."""
         for segment in self.segments:

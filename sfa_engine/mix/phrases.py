@@ -191,6 +191,12 @@ def genres() -> Mapping[str, str]:
 
 
 @cache
+def tags() -> Mapping[str, str]:
+    """Return the tags by their spellings."""
+    return _meanings(v.TAG_WORDS, own=True)
+
+
+@cache
 def conditions() -> Mapping[str, str]:
     """Return operators by what is said for them."""
     return _meanings(v.CONDITIONS, own=False)

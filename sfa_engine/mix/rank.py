@@ -38,11 +38,13 @@ CLOSE = 0.75  # of a likeness that is a reason
 SAME_RATE = 0.0005  # change that is said to be none
 SAME_ENERGY = 0.05
 IN_NAME = 0.8  # score of a genre that a name has
-TAG = 0.5  # score of a tag from which on a track has it
+# A track has a tag that is likely, or that is likelier than in most of the library: "house" is
+# rarely more likely than 0.25 where it is right.
+LIKELY, POSSIBLE, RARE = 0.5, 0.15, 0.8
 # Mean percentile of a hit where nothing else is asked for: with less it is rather the opposite. Of
 # dark trance all trance is listed, the darkest first, though all of it may be bright.
 LEAST = 0.5
-WEIGHTS = {"goes_with": 2.0, "like": 2.0, "bpm": 1.0, "genre": 1.0}
+WEIGHTS = {"goes_with": 2.0, "like": 2.0, "bpm": 1.0, "genre": 1.0, "tag": 1.0}
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,14 @@ class Named:
 
 @dataclass(frozen=True)
 class GenreHits:
-    """Where a genre was found.
+    """Where a genre was found, or a tag.
 
     Parameters
     ----------
     genre, name : bool[n]
         Whether the genre of each track has it; whether its title, artist or album has.
     tags : float64[n], optional
-        A score of a tag for each, 0..1; NaN where there is none.
+        Probability of the tag of the same name; NaN where the track has no tags.
     """
 
     genre: Mask
@@ -132,6 +134,7 @@ def rank(
     candidates: Mask | None = None,
     named: Mapping[str, Named] | None = None,
     genres: Mapping[str, GenreHits] | None = None,
+    tags: Mapping[str, GenreHits] | None = None,
     first: Mask | None = None,
     order: Indices | None = None,
 ) -> Hits:
@@ -149,6 +152,8 @@ def rank(
         The tracks of ``wanted.tracks()``.
     genres : mapping of str to GenreHits, optional
         Of ``wanted.genres``; one that is not there is not asked for.
+    tags : mapping of str to GenreHits, optional
+        Of ``wanted.tags``, likewise.
     first : bool[n], optional
         Tracks whose name has all the words: they are hits whatever the parts say, and come first.
     order : int64[m], optional
@@ -172,12 +177,14 @@ def rank(
     if wanted.like is not None:
         _like(shelf, parts, named[wanted.like], visible)
     if genres:
-        _genres(parts, genres)
+        _genres(parts, genres, visible)
+    for name, found in (tags or {}).items():
+        _tag(parts, name, found, visible)
     for feel in wanted.feel:
         _feel(shelf, parts, feel, named.get(feel.than or ""), visible)
     scores = parts.total / parts.weight if parts.weight else np.ones(count)
     keep = parts.keep
-    if not (wanted.bpm or wanted.goes_with or genres or candidates is not None):
+    if not (wanted.bpm or wanted.goes_with or genres or tags or candidates is not None):
         keep = keep & (parts.shares >= LEAST * parts.shares_weight)
         keep &= parts.weight > 0.0  # all that was asked for was left out
     top = ~everywhere if first is None else first & visible
@@ -341,24 +348,47 @@ def _like(shelf: Shelf, parts: _Parts, other: Named, visible: Mask) -> None:
     parts.add(WEIGHTS["like"], alike, reason, others)
 
 
-def _genres(parts: _Parts, genres: Mapping[str, GenreHits]) -> None:
+def tag_scores(tags: Floats, visible: Mask) -> Floats:
+    """Return the score of the tracks that have a tag, 0.5 to 1 by their rank: float64[n].
+
+    NaN: it is not there.
+
+    Parameters
+    ----------
+    tags : float64[n]
+        Its probability; NaN is not known.
+    visible : bool[n]
+        The library that ranks are of.
+    """
+    share = percentiles(tags, visible)
+    with np.errstate(invalid="ignore"):
+        has = (tags >= LIKELY) | ((tags >= POSSIBLE) & (share >= RARE))
+    return np.where(has, 0.5 + 0.5 * share, np.nan)
+
+
+def _genres(parts: _Parts, genres: Mapping[str, GenreHits], visible: Mask) -> None:
     """Add genres: a hit has one of them at least, and the more the better."""
     total = np.zeros(len(parts.keep))
     reasons = []
     for name, hits in genres.items():
-        score, reason = _genre(name, hits)
+        score, reason = _genre(name, hits, visible)
         total += score
         reasons.append(reason)
     mean = np.where(total > 0.0, total / len(genres), np.nan)
     parts.add(WEIGHTS["genre"], mean, lambda row: [said for each in reasons for said in each(row)])
 
 
-def _genre(name: str, hits: GenreHits) -> tuple[Floats, Reason]:
-    """Return how much of a genre each track is, 0..1, and the reason."""
+def _tag(parts: _Parts, name: str, hits: GenreHits, visible: Mask) -> None:
+    score, reason = _genre(name, hits, visible)
+    parts.add(WEIGHTS["tag"], np.where(score > 0.0, score, np.nan), reason)
+
+
+def _genre(name: str, hits: GenreHits, visible: Mask) -> tuple[Floats, Reason]:
+    """Return how much of a genre or a tag each track is, 0..1, and the reason."""
     tags = hits.tags if hits.tags is not None else np.full(len(hits.genre), np.nan)
-    with np.errstate(invalid="ignore"):
-        tagged = tags >= TAG
-    score = np.where(hits.genre, 1.0, np.where(tagged, tags, np.where(hits.name, IN_NAME, 0.0)))
+    by_tag = tag_scores(tags, visible)
+    tagged = ~np.isnan(by_tag)
+    score = np.where(hits.genre, 1.0, np.where(tagged, by_tag, np.where(hits.name, IN_NAME, 0.0)))
 
     def reason(row: int) -> list[str]:
         if tagged[row]:
@@ -373,7 +403,7 @@ def _genre(name: str, hits: GenreHits) -> tuple[Floats, Reason]:
 def _feel(shelf: Shelf, parts: _Parts, feel: Feel, than: Named | None, visible: Mask) -> None:
     blended = blend(shelf, FEELS[feel.name], visible)
     if np.isnan(blended[visible]).all():
-        needs = "a vocals stem" if "vocals" in FEELS[feel.name] else "an analysis or tags"
+        needs = "a vocals stem or tags" if "vocals" in FEELS[feel.name] else "an analysis or tags"
         parts.notes.append(f'"{feel.name}" was left out: no track has {needs} to tell by')
         return
     # A mean of percentiles is none itself: it gathers around the middle.
@@ -422,6 +452,7 @@ def described(wanted: Wanted, names: Mapping[str, str], unknown: Sequence[str] =
         else:
             said.append(f"{strength}{feel.name}")
     said += [f"genre {name}" for name in wanted.genres]
+    said += wanted.tags
     if wanted.bpm:
         low, high = wanted.bpm
         if low is None or high is None:

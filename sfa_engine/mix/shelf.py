@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from sfa_engine.mix.similarity import likeness
 from sfa_engine.mix.sound import MEASURES, Floats, Indices, Vectors
+from sfa_engine.mix.tagged import TAG_WEIGHT, Tagged
+from sfa_engine.mix.vocabulary import SUBSTITUTES, TAG_MEASURES
+from sfa_engine.track.sound_tags import probabilities
 
 # Of the library's table, in this order; with `MEASURES` all that words are ranked by.
 COLUMNS = ("bpm", "energy", "year", "duration", "added", "plays", "wheel", "minor", "changed")
@@ -23,12 +26,16 @@ class Shelf:
     ----------
     ids : int64[n]
     numbers : mapping of str to float64[n]
-        `COLUMNS` and `MEASURES`; NaN is not known. ``wheel`` is the number of the Camelot code,
-        ``minor`` 1 or 0.
+        `COLUMNS`, `MEASURES` and `TAG_MEASURES`; NaN is not known. ``wheel`` is the number of the
+        Camelot code, ``minor`` 1 or 0.
     placed : float32[m, VECTOR]
         Sounds of some of them in `similarity.Space`, in any order.
     sound : int64[n]
         The row of each track's sound; -1 for one that is not described yet.
+    tagged : Tagged
+        The tags of some of them.
+    tag_rows : int64[n]
+        The row of each track's tags; -1 for one that has none.
     kept_shares : dict
         Percentiles of numbers among all tracks, kept from search to search.
     """
@@ -37,6 +44,8 @@ class Shelf:
     numbers: Mapping[str, Floats]
     placed: Vectors
     sound: Indices
+    tagged: Tagged
+    tag_rows: Indices
     kept_shares: dict[str, Floats] = field(default_factory=dict)
 
     @property
@@ -51,11 +60,26 @@ class Shelf:
         return found
 
     def likeness(self, row: int) -> Floats:
-        """Return how alike each track sounds to one: float64[n], NaN if unknown."""
+        """Return how alike each track sounds to one: float64[n], NaN if unknown.
+
+        Where both have tags, the likeness by these counts beside the other.
+        """
         alike = np.full(len(self.ids), np.nan)
         known = self.described
         alike[known] = likeness(self.placed, self.vector(row))[self.sound[known]]
+        if self.tag_rows[row] >= 0:
+            by_tags = self.tagged.likeness(int(self.tag_rows[row]))
+            both = known & (self.tag_rows >= 0)
+            alike[both] += TAG_WEIGHT * by_tags[self.tag_rows[both]]
+            alike[both] /= 1.0 + TAG_WEIGHT
         return alike
+
+    def tag(self, name: str) -> Floats:
+        """Return the probability of a tag of `track.sound_tags`: float64[n], NaN if unknown."""
+        found = np.full(len(self.ids), np.nan)
+        known = self.tag_rows >= 0
+        found[known] = probabilities(self.tagged.labels, name)[self.tag_rows[known]]
+        return found
 
     def rows(self, ids: Indices) -> Indices:
         """Return the rows of tracks by their numbers; those that are not here are left out."""
@@ -91,6 +115,7 @@ def shelf_of(
     described: Indices,
     placed: Vectors,
     measured: Vectors,
+    tagged: Tagged | None = None,
 ) -> Shelf:
     """Return a shelf of a library's columns, and of what is stored of sounds.
 
@@ -104,17 +129,28 @@ def shelf_of(
         Numbers of tracks whose sound is described, in any order.
     placed, measured : float32[m, VECTOR], float32[m, MEASURES]
         Of each of them.
+    tagged : Tagged, optional
     """
     numbers = dict(columns)
-    sound = np.full(len(ids), -1)
-    at = np.minimum(np.searchsorted(ids, described), max(0, len(ids) - 1))
-    there = ids[at] == described if len(ids) else np.zeros(len(described), bool)
-    sound[at[there]] = np.flatnonzero(there)
+    tagged = tagged or Tagged.none()
+    sound, tag_rows = _rows_of(ids, described), _rows_of(ids, tagged.ids)
     known = sound >= 0
     for place, name in enumerate(MEASURES):
         numbers[name] = np.full(len(ids), np.nan)
         numbers[name][known] = measured[sound[known], place]
-    return Shelf(ids, numbers, placed, sound)
+    shelf = Shelf(ids, numbers, placed, sound, tagged, tag_rows)
+    for name, tags in TAG_MEASURES.items():
+        numbers[name] = np.max([shelf.tag(tag) for tag in tags], axis=0)
+    return shelf
+
+
+def _rows_of(ids: Indices, others: Indices) -> Indices:
+    """Return where each of some rising numbers is in others: int64[n], -1 where it is not."""
+    found = np.full(len(ids), -1)
+    at = np.minimum(np.searchsorted(ids, others), max(0, len(ids) - 1))
+    there = ids[at] == others if len(ids) else np.zeros(len(others), bool)
+    found[at[there]] = np.flatnonzero(there)
+    return found
 
 
 def percentiles(values: Floats, among: NDArray[np.bool_]) -> Floats:
@@ -144,11 +180,14 @@ def percentiles(values: Floats, among: NDArray[np.bool_]) -> Floats:
 def blend(shelf: Shelf, weights: Mapping[str, float], among: NDArray[np.bool_]) -> Floats:
     """Return a weighted mean of percentiles of numbers, of those that are known: float64[n].
 
-    A negative weight counts from the other end. NaN: none of them is known.
+    A negative weight counts from the other end, and a number that is not known has perhaps one of
+    `SUBSTITUTES`. NaN: none of them is known.
     """
     total, sum_of_weights = np.zeros(len(shelf.ids)), np.zeros(len(shelf.ids))
     for name, weight in weights.items():
         share = shelf.shares(name, among)
+        if name in SUBSTITUTES:
+            share = np.where(np.isnan(share), shelf.shares(SUBSTITUTES[name], among), share)
         if weight < 0:
             share = 1.0 - share
         known = ~np.isnan(share)

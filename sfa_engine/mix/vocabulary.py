@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 # What a word of feeling is ranked by: numbers of a track, each with its weight; a negative one
-# counts from the other end. The names are those of `sound.MEASURES` and `shelf.COLUMNS`. A word and
-# its opposite are neighbours.
+# counts from the other end. The names are those of `sound.MEASURES`, `shelf.COLUMNS` and
+# `TAG_MEASURES`. A word and its opposite are neighbours.
 FEELS: Mapping[str, Mapping[str, float]] = {
     "dark": {"brightness": -0.75, "minor": 0.25},
     "bright": {"brightness": 0.75, "minor": -0.25},
@@ -21,7 +21,7 @@ FEELS: Mapping[str, Mapping[str, float]] = {
     "hypnotic": {"novelty": -1.0},
     "varied": {"novelty": 1.0},
     "hard": {"lufs": 0.5, "crest": -0.5},
-    "soft": {"lufs": -0.5, "crest": 0.5},
+    "soft": {"lufs": -0.4, "crest": 0.4, "mellow": 0.2},
     "loud": {"lufs": 1.0},
     "quiet": {"lufs": -1.0},
     "vocal": {"vocals": 1.0},
@@ -29,7 +29,7 @@ FEELS: Mapping[str, Mapping[str, float]] = {
     "fast": {"bpm": 1.0},
     "slow": {"bpm": -1.0},
     "energetic": {"energy": 1.0},
-    "calm": {"energy": -1.0},
+    "calm": {"energy": -0.75, "chillout": 0.25},
     "driving": {"energy": 0.5, "evenness": 0.5},
     "laid back": {"energy": -0.5, "evenness": -0.5},
     "bassy": {"bass": 1.0},
@@ -40,8 +40,8 @@ FEELS: Mapping[str, Mapping[str, float]] = {
     "compressed": {"crest": -1.0},
     "melodic": {"tonality": 1.0},
     "percussive": {"tonality": -1.0},
-    "euphoric": {"minor": -0.3, "energy": 0.4, "brightness": 0.3},
-    "melancholic": {"minor": 0.3, "energy": -0.4, "brightness": -0.3},
+    "euphoric": {"minor": -0.25, "energy": 0.3, "brightness": 0.2, "happy": 0.25},
+    "melancholic": {"minor": 0.25, "energy": -0.3, "brightness": -0.2, "sad": 0.25},
     "old": {"year": -1.0},
     "new": {"year": 1.0},
     "recent": {"added": 1.0},
@@ -51,6 +51,16 @@ FEELS: Mapping[str, Mapping[str, float]] = {
     "popular": {"plays": 1.0},
     "rare": {"plays": -1.0},
 }
+# Numbers of a track that are the highest probability of some tags of its sound.
+TAG_MEASURES: Mapping[str, tuple[str, ...]] = {
+    "happy": ("happy",),
+    "sad": ("sad",),
+    "mellow": ("mellow",),
+    "chillout": ("chillout",),
+    "voice": ("vocals", "female vocals", "male vocals"),
+}
+# What is taken where a number is not known: a stem says more of singing than a tag.
+SUBSTITUTES: Mapping[str, str] = {"vocals": "voice"}
 _PAIRS = tuple(zip(tuple(FEELS)[::2], tuple(FEELS)[1::2], strict=True))
 OPPOSITES: Mapping[str, str] = dict(_PAIRS) | {other: one for one, other in _PAIRS}
 
@@ -294,6 +304,46 @@ GENRES: Mapping[str, str] = {
     "tribal": "tribal house",
     "vaporwave": "",
     "phonk": "",
+    "alternative": "",
+    "alternative rock": "alt rock",
+    "classic rock": "",
+    "hard rock": "hardrock",
+    "indie rock": "indierock",
+    "indie pop": "indiepop",
+    "progressive rock": "prog rock",
+    "easy listening": "",
+    "new age": "",
+    "opera": "oper",
+    "indian": "indisch",
+}
+
+# Tags of a sound, or words of a name, that are no genre: a hit has each one that is asked for.
+TAG_WORDS: Mapping[str, str] = {
+    "guitar": "guitars, gitarre, gitarren",
+    "piano": "klavier",
+    "violin": "violins, fiddle, geige, geigen, violine, violinen",
+    "cello": "",
+    "strings": "string section, streicher, streichern",
+    "flute": "flöte, flöten",
+    "harp": "harfe",
+    "harpsichord": "cembalo",
+    "sitar": "",
+    "synth": "synths, synthesizer, synthesizers, synthesiser, synthesisers",
+    "drums": "schlagzeug",
+    "choir": "choral, chor, chöre",
+    "female vocals": (
+        "female vocal, female voice, female voices, female singer, female vocalist, "
+        "woman singing, frauenstimme, frauenstimmen, sängerin"
+    ),
+    "male vocals": (
+        "male vocal, male voice, male voices, male singer, male vocalist, man singing, "
+        "männerstimme, männerstimmen, sänger"
+    ),
+    "acoustic": "unplugged, akustisch",
+    "catchy": "eingängig",
+    "sexy": "",
+    "weird": "seltsam",
+    "party": "",
 }
 
 # Part of every sentence, and of none's meaning.

@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 
 from sfa_engine.errors import Refused
 from sfa_engine.library.query import MAX_TEXT, parse_query
-from sfa_engine.mix.vocabulary import FEELS, GENRES, OPPOSITES
+from sfa_engine.mix.vocabulary import FEELS, GENRES, OPPOSITES, TAG_WORDS
 
 MAX_PARTS = 40  # of one kind
 MAX_TEXTS = 60
@@ -30,9 +30,11 @@ THIS = "this"  # the track that a surface has in mind
 if TYPE_CHECKING:
     FeelName = str
     Genre = str
+    Tag = str
 else:
     FeelName = Literal[tuple(FEELS)]
     Genre = Literal[tuple(GENRES)]
+    Tag = Literal[tuple(TAG_WORDS)]
 Some = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 Bpm = Annotated[float, Meta(ge=TEMPO[0], le=TEMPO[1])]
 
@@ -62,6 +64,8 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     ----------
     genres : tuple of str
         Names of `GENRES`; a hit has one of them at least.
+    tags : tuple of str
+        Names of `TAG_WORDS`; a hit has all of them.
     feel : tuple of Feel
     bpm : (float or None, float or None), optional
         Limits. With both half and double the tempo count too, for less.
@@ -76,6 +80,7 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     """
 
     genres: Annotated[tuple[Genre, ...], Meta(max_length=MAX_PARTS)] = ()
+    tags: Annotated[tuple[Tag, ...], Meta(max_length=MAX_PARTS)] = ()
     feel: Annotated[tuple[Feel, ...], Meta(max_length=MAX_PARTS)] = ()
     bpm: tuple[Bpm | None, Bpm | None] | None = None
     where: Annotated[tuple[Some, ...], Meta(max_length=MAX_PARTS)] = ()
@@ -87,7 +92,7 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     @property
     def is_plain(self) -> bool:
         """Whether it is a search of names and operators alone."""
-        asks = self.genres or self.feel or self.bpm or self.like or self.goes_with
+        asks = self.genres or self.tags or self.feel or self.bpm or self.like or self.goes_with
         return not asks
 
     def tracks(self) -> tuple[str, ...]:

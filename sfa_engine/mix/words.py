@@ -108,6 +108,7 @@ class _Reader:
 
     tokens: Tokens
     genres: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
     feel: dict[str, Feel] = field(default_factory=dict)
     spans: Spans = field(default_factory=Spans)
     where: list[str] = field(default_factory=list)
@@ -137,6 +138,7 @@ class _Reader:
         bpm = self.spans.of.get("bpm")
         wanted = Wanted(
             genres=tuple(dict.fromkeys(self.genres)),
+            tags=tuple(dict.fromkeys(self.tags)),
             feel=tuple(self.feel.values()),
             bpm=None if bpm is None else (bpm.low, bpm.high),
             where=tuple(dict.fromkeys([*self.typed, *self.where, *self.spans.operators()])),
@@ -276,7 +278,9 @@ class _Reader:
 
     def _names_sound(self, at: int) -> bool:
         """Return whether a genre or a word of feeling begins at a place."""
-        return self.tokens.phrase(phrases.genres(), at) is not None or bool(self.tokens.feel(at))
+        lists = (phrases.genres(), phrases.tags())
+        is_named = any(self.tokens.phrase(words, at) for words in lists)
+        return is_named or self.tokens.feel(at) is not None
 
     def _key(self, at: int) -> int:
         """Take keys: "in A minor", "8A"."""
@@ -371,20 +375,20 @@ class _Reader:
         return number.end - at
 
     def _word(self, at: int) -> int:
-        """Take words of the list: not, very, feelings, genres, fillers."""
+        """Take words of the list: not, very, feelings, genres, tags, fillers."""
         tokens = self.tokens
         genre, feel = tokens.phrase(phrases.genres(), at), tokens.feel(at)
+        tag = tokens.phrase(phrases.tags(), at)
         if taken := tokens.matched(v.STRONGER, at):
             self.weight = v.STRONG
         elif (taken := tokens.matched(v.WEAKER, at)) and tokens.feel(at + taken):
             self.weight = v.WEAK
+        elif tag and all(other is None or tag[1] > other[1] for other in (genre, feel)):
+            taken = tag[1]
+            self._add_named(self.tags, tag[0])
         elif genre and (feel is None or genre[1] >= feel[1]):
-            name, taken = genre
-            if self.negated:
-                self.where.append(f'-"{name}"' if " " in name else f"-{name}")
-            else:
-                self.genres.append(name)
-            self._forget()
+            taken = genre[1]
+            self._add_named(self.genres, genre[0])
         elif feel:
             name, taken = feel
             self._add_feel(name)
@@ -398,6 +402,14 @@ class _Reader:
         return taken
 
     # ------------------------------------------------------------------ parts
+
+    def _add_named(self, parts: list[str], name: str) -> None:
+        """Add a genre or a tag; after "not" no name may have it."""
+        if self.negated:
+            self.where.append(f'-"{name}"' if " " in name else f"-{name}")
+        else:
+            parts.append(name)
+        self._forget()
 
     def _add_track(self, kind: str, named: str) -> None:
         """Add a track that hits are like, or go with; or the key or the tempo in its place."""
@@ -455,5 +467,5 @@ _FILLERS = (*(v.FILLERS, v.AROUND, v.OVER, v.UNDER, v.AT_LEAST, v.BETWEEN, v.LAS
 
 
 def count_words() -> int:
-    """Return how many spellings the lists of feelings and genres have."""
-    return len(phrases.feels()) + len(phrases.genres())
+    """Return how many spellings the lists of feelings, genres and tags have."""
+    return len(phrases.feels()) + len(phrases.genres()) + len(phrases.tags())

@@ -175,6 +175,18 @@ class Decoding:
             return None
         return float(min(self._stated_seconds, self._max_seconds))
 
+    def stated_format(self) -> tuple[int, int]:
+        """Return the rate in Hz and the number of channels that the file states; 0 if it does not.
+
+        Raises
+        ------
+        MediaError
+            The file cannot be read, or has no sound.
+        """
+        with _opened(self.path, self._scan) as (container, self._scan):
+            context = _sound_of(self.path, container).codec_context
+            return int(context.sample_rate or 0), int(context.channels or 0)
+
     def _resampled(
         self, resampler: soxr.ResampleStream | None, block: Block, *, last: bool
     ) -> Iterator[Block]:

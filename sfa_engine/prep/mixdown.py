@@ -118,6 +118,13 @@ class Mixdown:
             return {}
         return {"name": made.name, "version": made.version, "delay": made.delay}
 
+    def read(self, at: int, count: int) -> Block:
+        """Return frames from a place on, at the bundle's own rate: float32[count, 2]."""
+        block = _read(self._stems[0], at, count)
+        for stem in self._stems[1:]:
+            block += _read(stem, at, count)
+        return block
+
     def __iter__(self) -> Iterator[Block]:
         track = self._bundle.track
         resampler = None
@@ -127,9 +134,7 @@ class Mixdown:
             resampler = soxr.ResampleStream(track.rate, self.rate, CHANNELS, quality="VHQ")
         for at in range(0, track.frames, BLOCK_FRAMES):
             count = min(BLOCK_FRAMES, track.frames - at)
-            block = _read(self._stems[0], at, count)
-            for stem in self._stems[1:]:
-                block += _read(stem, at, count)
+            block = self.read(at, count)
             if resampler is not None:
                 block = resampler.resample_chunk(block, last=at + count == track.frames)
             if len(block):

@@ -67,6 +67,26 @@ ANSWER_TIMEOUT_S = 2.0  # the kernel answers within a block; longer means that n
 _MOVING = frozenset(path for path in VALUE_PATHS if family(path) in MOVING)
 
 
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A command of the automatic mix.
+
+    Parameters
+    ----------
+    made : Operation
+    value : float
+        In the control's unit; checked.
+    since : int
+        Count of commands since which the mix has the control.
+    moment : Moment
+    """
+
+    made: Operation
+    value: float
+    since: int
+    moment: Moment
+
+
 @dataclass
 class _Awaited:
     """A command whose report is awaited."""
@@ -325,6 +345,38 @@ class Conductor:
             for each, number, ticket in zip(made, values.values(), tickets, strict=True)
         ]
 
+    def queue_nowait(self, queued: Sequence[Queued]) -> None:
+        """Queue commands of the automatic mix, all or none.
+
+        Raises
+        ------
+        Refused
+            There is no room for so many that wait.
+        EngineError
+            The ring has no room for all.
+        """
+        timed = sum(each.moment.when is not When.NOW for each in queued)
+        room = MAX_TIMED - len(self.waiting())
+        if timed > room:
+            raise Refused(
+                f"{timed} commands cannot wait for their time, {max(0, room)} can", "queue fewer"
+            )
+        commands = [
+            Command(
+                *(each.made.op, each.made.deck, each.made.target, each.value, float(each.since)),
+                *(each.moment.when, each.moment.clock, each.moment.frame, Source.MIX),
+            )
+            for each in queued
+        ]
+        if self._writer.room < len(commands):
+            raise EngineError("the audio thread takes no commands", "see `sfa health`")
+        place = self._writer.head
+        tickets = self._writer.push_all(commands)
+        for ticket, command, each in zip(tickets, commands, queued, strict=True):
+            place += 1
+            if each.moment.when is not When.NOW:
+                self._timed[ticket] = _Timed(replace(command, ticket=ticket), place)
+
     def press_nowait(
         self, path: str, value: Any = None, source: int = Source.STAGE, when: Any = None
     ) -> Done:
@@ -490,7 +542,11 @@ class Conductor:
         return [(c.ticket * RINGS + c.ring, c) for c in (*ours, *others)]
 
     async def cancel(
-        self, number: int | None = None, deck: int | None = None, source: int = Source.STAGE
+        self,
+        number: int | None = None,
+        deck: int | None = None,
+        source: int = Source.STAGE,
+        of: int = 0,
     ) -> int:
         """Cancel waiting commands; return how many.
 
@@ -500,15 +556,19 @@ class Conductor:
             The id of one; default all.
         deck : int, optional
             Only those of a deck, from 0.
+        source : int
+            Who cancels.
+        of : int
+            Only those of a source; 0: of all.
         """
         ticket, ring = (ANY, ANY) if number is None else divmod(number, RINGS)
         sent = self._writer.write(
-            *(Op.CANCEL, ANY if deck is None else deck, ring, 0.0, source), frame=ticket
+            *(Op.CANCEL, ANY if deck is None else deck, ring, float(of), source), frame=ticket
         )
         if not sent:
             raise EngineError("the audio thread takes no commands", "see `sfa health`")
         # A host that dies loses them; the next one cannot cancel what it never had.
-        ours = [timed for timed in self._timed.values() if _is_meant(timed, ticket, ring, deck)]
+        ours = [timed for timed in self._timed.values() if _is_meant(timed, ticket, ring, deck, of)]
         for timed in ours:
             timed.is_cancelled = True
         count = 0
@@ -667,13 +727,14 @@ class Conductor:
             self._notify(path, report.x, report.source)
 
 
-def _is_meant(timed: _Timed, ticket: int, ring: int, deck: int | None) -> bool:
+def _is_meant(timed: _Timed, ticket: int, ring: int, deck: int | None, of: int) -> bool:
     """Return whether an `Op.CANCEL` applies to a command of the stage's ring; see `ANY`."""
     command = timed.command
     return (
         ring in {ANY, Ring.STAGE}
         and ticket in {ANY, command.ticket}
         and deck in {None, command.deck}
+        and of in {0, command.source}
         and not timed.is_cancelled
     )
 

@@ -25,6 +25,7 @@ from sfa_engine.engine.command import When as Timing
 from sfa_engine.engine.intents import Moment, path_of
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, Refused, SfaError
+from sfa_engine.stage.automation import Automation
 from sfa_engine.stage.backstage_link import ask_backstage
 from sfa_engine.stage.browser import Browser
 from sfa_engine.stage.clocks import describe_clocks
@@ -127,6 +128,7 @@ class Core:
         self._keys = Keys(self.conductor)
         self._effects = Effects(runtime, self.data, self.conductor)
         self.add_verbs(self._effects)
+        self.add_verbs(Automation(self.conductor))
         self._hotcues = HotCues(
             Outbox(runtime, self.data / HOTCUES, HotCues.VERB, HotCueChange), self.conductor
         )

@@ -1,4 +1,4 @@
-"""``/files`` and ``/export``: the files of the library's tracks.
+"""``/files`` and ``/export``: the files of the library's tracks, and masters of them.
 
 Backstage says which files a track has and where they are; no part of a path is a client's.
 """
@@ -32,6 +32,7 @@ FORMATS = ("wav", "flac")  # the first one is the usual
 BINARY = "application/octet-stream"
 TYPES = {
     ".wav": "audio/wav",
+    ".flac": "audio/flac",
     ".json": "application/json",
     ".jpg": "image/jpeg",
     ".png": "image/png",
@@ -158,6 +159,17 @@ class TrackFiles:
             ),
             Endpoint(
                 "GET",
+                "/export/master/{id}",
+                "Save a master; `12` is that of job 12, `12-before` and `12-after` are to compare.",
+                self._master,
+                statuses=(*_STATUSES, 416),
+                right=_READ,
+                is_json=False,
+                sends=BINARY,
+                has_parts=True,
+            ),
+            Endpoint(
+                "GET",
                 "/export/analysis/{track}",
                 "Save the analysis of a track as JSON.",
                 self._analysis,
@@ -190,6 +202,16 @@ class TrackFiles:
         ]
         saved = _saved(f"{files.name}.zip")
         return Archive(Layout(members), opened, self._threads, saved, exchange.recheck)
+
+    async def _master(self, exchange: Exchange) -> Response:
+        number, _, name = exchange.path["id"].partition("-")
+        asked = {"job": number_in(number, "job")}
+        shown = await self._verbs.show(exchange.actor, "prep.mastered", asked)
+        try:
+            files = msgspec.convert({**shown, "artist": ""}, Files)
+        except msgspec.ValidationError as error:
+            raise Problem(502, f"backstage names files wrongly: {error}") from None
+        return await self._send(exchange, files, files.find(name or "master"))
 
     async def _flac(self, exchange: Exchange, files: Files, entry: Entry) -> Response:
         file = await in_thread(self._threads, entry.folder, entry.path)

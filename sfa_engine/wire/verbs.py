@@ -353,7 +353,7 @@ def _size(expected: Any) -> str:
     without = " without NUL" if expected.pattern == NO_NUL else ""
     if most is None:
         return without
-    return f" of {f'{least} to' if least else 'at most'} {most} characters{without}"
+    return f" of {f'{least} to' if least > 1 else 'at most'} {most} characters{without}"
 
 
 def _options(expected: Any) -> Iterator[Any]:

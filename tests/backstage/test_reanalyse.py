@@ -59,7 +59,7 @@ def test_an_outdated_analysis_is_replaced_and_what_is_by_hand_stays(
     dry = client.call("library.reanalyse", outdated=True, dry_run=True)
     assert (dry["tracks"], dry["jobs"]) == (1, [])
     said = client.call("library.reanalyse", outdated=True)
-    assert (said["tracks"], said["count"]) == (1, 2)
+    assert (said["tracks"], said["count"]) == (1, 3)
     assert until_ended(client, said["batch"])["counts"]["done"] == 2
     (report,) = client.call("library.reanalysed", batch=said["batch"])["tracks"]
     assert report["name"] == "song"
@@ -115,7 +115,7 @@ def test_many_tracks_are_asked_about_first_and_no_query_is_not_all(
     assert err == "sfa: Analyse 25 tracks again? There is no terminal to ask on; add --yes\n"
     assert client.call("jobs.list", states=["waiting", "running"])["jobs"] == []
     status, out, _ = sfa(here, "library", "reanalyse", "many", "--yes", "--background")
-    assert (status, out) == (0, "50 jobs queued; see `sfa jobs list`\n")
+    assert (status, out) == (0, "75 jobs queued; see `sfa jobs list`\n")
 
     # What is not meant is refused.
     for words, said in (

@@ -15,12 +15,14 @@ from open_library import in_asyncio, runner  # noqa: F401 - a fixture, found by 
 from sfa_engine.backstage.describer import Describer
 from sfa_engine.backstage.verbs.words import WordVerbs
 from sfa_engine.errors import Absent, Refused
-from sfa_engine.library import sounds, tracks, trash
+from sfa_engine.library import sound_tags, sounds, tracks, trash
 from sfa_engine.library.analysis import Analysis, Section, store
 from sfa_engine.library.ownership import assign
 from sfa_engine.library.tags import Tags
 from sfa_engine.mix.sound import MEASURES, VECTOR, VERSION
 from sfa_engine.track.curves import FILE, CurvesWriter
+from sfa_engine.track.sound_tags import LABELS, TAGS
+from sfa_engine.track.sound_tags import VECTOR as TAG_VECTOR
 from sfa_engine.wire.rights import Actor
 
 ANN, BOB = 1, 2
@@ -220,15 +222,62 @@ async def test_pages_are_parts_of_one_list_and_a_number_limits_it(shop: Shop) ->
     assert limited["count"] == 3
 
 
-@in_asyncio
-async def test_scores_of_tags_are_taken_where_there_are_some(shop: Shop) -> None:
-    def tags(genre: str, ids: np.ndarray) -> np.ndarray | None:
-        return np.where(ids == 7, 0.9, 0.1) if genre == "dubstep" else None
+async def _tag(shop: Shop, number: int, **tags: float) -> None:
+    labels = np.full(len(LABELS), 0.01)
+    for name, value in tags.items():
+        labels[TAGS[name][0]] = value
+    vector = np.random.default_rng(number).normal(size=TAG_VECTOR)
+    async with shop.context.database.transaction() as connection:
+        await sound_tags.store(connection, number, "x", vector.tolist(), labels.tolist())
 
-    verbs = WordVerbs(shop.context, shop.describer, tags)
-    found = await verbs.library_search_words("dubstep, fast")
+
+@in_asyncio
+async def test_genres_are_found_by_tags_where_there_are_some(shop: Shop) -> None:
+    assert (await shop.search("jazz, fast"))["notes"] == ['no track has the genre "jazz": left out']
+    for number in range(1, 8):
+        await _tag(shop, number, jazz=0.9 if number == 7 else 0.05)
+    found = await shop.search("jazz, fast")
     assert [track["id"] for track in found["tracks"]] == [7]
-    assert "dubstep .90" in found["tracks"][0]["reasons"]
+    assert "jazz .90" in found["tracks"][0]["reasons"]
+    assert found["notes"] == []
+
+
+@in_asyncio
+async def test_an_instrument_is_found_by_its_tag_or_in_a_name_and_is_said_where_it_is_not(
+    shop: Shop,
+) -> None:
+    left_out = 'no track has the tag "piano", nor the word in its name: left out'
+    found = await shop.search("techno with piano")
+    assert found["notes"] == [left_out]
+    assert found["count"] == 6
+    assert found["understood"] == "genre techno, piano"
+    await _tag(shop, 3, piano=0.6)
+    await _tag(shop, 7, piano=0.9)
+    found = await shop.search("techno with piano")
+    assert [track["id"] for track in found["tracks"]] == [3]  # 7 is house
+    assert found["tracks"][0]["reasons"] == ["genre techno", "piano .60"]
+    assert await shop.ids("piano") == [7, 3]
+    # What another account has counts for it alone.
+    await _tag(shop, 8, sitar=0.9)
+    ann = Actor(ANN, "user", frozenset({"read"}))
+    own = await shop.search("sitar, fast", view="mine", actor=ann)
+    assert own["notes"] == [left_out.replace("piano", "sitar")]
+    assert await shop.ids("sitar") == [8]
+
+
+@in_asyncio
+async def test_tags_that_come_later_are_in_the_next_answer(shop: Shop) -> None:
+    async def scores() -> list[float]:
+        found = (await shop.verbs.library_similar(2))["tracks"]
+        return [track["score"] for track in sorted(found, key=lambda track: int(track["id"]))]
+
+    before = await scores()
+    for number in range(1, 8):
+        await _tag(shop, number, techno=0.9)
+    now = await scores()
+    assert now != before
+    assert len(now) == len(before)
+    assert now == await scores()
 
 
 @in_asyncio

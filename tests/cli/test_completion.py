@@ -108,6 +108,10 @@ def bash(tmp_path):
         ("sfa get deck1.tempo master.rm", "sfa get deck1.tempo master.rms"),
         ("sfa prep --engine sk", "sfa prep --engine sketch"),
         ("sfa secret set sp", "sfa secret set spotify"),
+        ("sfa master music.", "sfa master music.flac"),
+        ("sfa master a --reference music.", "sfa master a --reference music.flac"),
+        ("sfa master a --preset cl", "sfa master a --preset club"),
+        ("sfa master a --codec mp3-3", "sfa master a --codec mp3-320"),
         ("sfa completion f", "sfa completion fish"),
     ],
 )

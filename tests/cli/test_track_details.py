@@ -45,3 +45,14 @@ def test_a_stem_says_once_what_made_it(engine, model, sketch, words):
         "cues": [], "sources": [], "problem": "",
     }  # fmt: skip
     assert list(details(track)) == ["x", f"  stem bass: {words}"]
+
+
+def test_tags_are_one_line_and_none_are_no_line():
+    track = {
+        "name": "x", "grid": None, "key": None, "lufs": None, "origins": [],
+        "cues": [], "sources": [], "problem": "",
+    }  # fmt: skip
+    tags = [{"name": "techno", "probability": 0.914}, {"name": "80s", "probability": 0.5}]
+    lines = list(details({**track, "sound_tags": tags}))
+    assert lines == ["x", "  sounds like techno .91, 80s .50"]
+    assert list(details({**track, "sound_tags": []})) == ["x"]

@@ -81,7 +81,9 @@ def copy(code, tmp_path, monkeypatch):
     return build.folder()
 
 
-@pytest.mark.parametrize("file", ["manifest.json", "stream.o", "idle.o", "timer.o", "midi.o"])
+@pytest.mark.parametrize(
+    "file", ["manifest.json", "stream.o", "idle.o", "timer.o", "midi.o", "limiter.o"]
+)
 @pytest.mark.parametrize("left", [0, 4096])
 def test_code_that_a_power_cut_left_empty_or_cut_is_built_again(copy, code, file, left):
     os.truncate(copy / file, left)

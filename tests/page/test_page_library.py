@@ -309,7 +309,7 @@ def test_an_uploaded_file_is_prepared_then_trashed_restored_and_deleted(tabs, si
     steps = page.locator('[data-batch="ready"] [data-step]')
     found = {s.get_attribute("data-step"): s.get_attribute("data-step-state") for s in steps.all()}
     assert found.pop("import") == "done"
-    assert set(found) == {"separate", "analyse", "cue"}
+    assert set(found) == {"separate", "analyse", "cue", "tag"}
     assert set(found.values()) <= {"done", "skipped"}
     page.locator('[data-batch="ready"]').get_by_role("button", name="Open").click()
     page.wait_for_selector('[data-track-state="ready"]')

@@ -6,8 +6,8 @@ from sfa_engine.system.user_path import real_path, user_path
 
 
 def test_a_tilde_is_the_home_folder_of_a_user_that_there_is(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/dj")
-    assert user_path("~/kick.wav") == Path("/home/dj/kick.wav")
+    monkeypatch.setenv("HOME", "/srv/music")
+    assert user_path("~/kick.wav") == Path("/srv/music/kick.wav")
     assert user_path("~no-such-user/kick.wav") == Path("~no-such-user/kick.wav")
     assert user_path("kick.wav") == Path("kick.wav")
 

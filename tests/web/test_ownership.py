@@ -80,6 +80,8 @@ TABLE = {
     "jobs.cancel": ({"jobs": ["job"]}, 200),  # it has ended: none is cancelled
     "library.remove": ({"track": "track"}, 200),
     "library.restore": ({"track": "track"}, 200),
+    "prep.mastered": ({"job": "job"}, 422),  # it is no mastering job
+    "prep.master": ({"track": "track", "format": "none", "codec": "none"}, 200),
     "prep.separate": ({"track": "track", "engine": "none"}, 200),
     "library.reanalyse": ({"words": "#{track}"}, 200),
 }

@@ -282,9 +282,31 @@ def test_the_analysis_is_saved_as_json(library):
     assert response.headers["content-disposition"].startswith("attachment")
 
 
+def test_a_master_is_saved_by_the_number_of_its_job(library):
+    with library.client() as client:
+        asked = {"track": library.track, "preset": "dj", "codec": "none", "compare": True}
+        (job,) = client.post("/api/prep/master", json=asked).json()["jobs"]
+        give_up = time.monotonic() + 120.0
+        while client.get(f"/export/master/{job}").status_code == 404:  # until it is done
+            assert time.monotonic() < give_up
+            time.sleep(1.0)  # there is a limit of requests a minute
+        master = client.get(f"/export/master/{job}")
+        before = client.get(f"/export/master/{job}-before", headers={"Range": "bytes=0-3"})
+        assert client.get(f"/export/master/{job}-stem").status_code == 404
+        assert client.get("/export/master/99999").status_code == 404
+        assert client.get("/export/master/1").status_code == 404  # imported it
+    assert master.status_code == 200
+    assert master.headers["content-type"] == "audio/flac"
+    assert soundfile.info(io.BytesIO(master.content)).frames == 8 * 48_000
+    assert "(master).flac" in master.headers["content-disposition"]
+    assert (before.status_code, before.content) == (206, b"RIFF")
+
+
 def test_without_a_sign_in_nothing_is_sent(library):
     with library.web.client() as client:
-        for path in ("/files/1/drums", "/export/stems/1", "/export/stem/1-drums"):
+        for path in (
+            *("/files/1/drums", "/export/stems/1", "/export/stem/1-drums", "/export/master/1"),
+        ):
             assert client.get(path).status_code == 401
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ DOWNLOAD_LIMIT_S = 1800.0
 SEPARATE_LIMIT_S = 4 * 3600.0  # two hours of music with htdemucs_ft on a small machine
 ANALYSE_LIMIT_S = 1800.0
 CUE_LIMIT_S = 60.0
+TAG_LIMIT_S = 300.0
+MASTER_LIMIT_S = 4 * 3600.0  # hours of music on a small machine
 MAX_PREVIEW_S = 600.0
 REANALYSIS_PRIORITY = -10  # after what is imported meanwhile
+TAG_PRIORITY = -20  # beside the rest: first all tracks are ready, then they get tags
 
 
 @dataclass(frozen=True)
@@ -144,28 +148,61 @@ def download(url: str, metadata: Mapping[str, Any], options: PrepOptions) -> lis
     return [fetch, import_]
 
 
+def tag_again(track: int, title: str) -> list[Plan]:
+    """Return the plan that tags a track whose analysis is current, after all that is new."""
+    return [tag(track, title, PrepOptions(priority=REANALYSIS_PRIORITY))]
+
+
 def reanalyse(track: int, title: str) -> list[Plan]:
     """Return the plans that analyse a prepared track again, after all that is new."""
     options = PrepOptions(again=True, priority=REANALYSIS_PRIORITY)
     return [plan for plan in prepare(track, title, options) if plan.kind is not Kind.SEPARATE]
 
 
+def master(track: int, title: str, args: Mapping[str, Any]) -> Plan:
+    """Return the plan that masters a track; the same twice is done once."""
+    return Plan(
+        Kind.MASTER,
+        args,
+        title=title,
+        track=track,
+        unique=f"{Kind.MASTER}:{track}:{json.dumps(args, sort_keys=True)}",
+        time_limit_s=MASTER_LIMIT_S,
+    )
+
+
 def prepare(track: int, title: str, options: PrepOptions) -> list[Plan]:
-    """Return the plans for an imported track: stems, analysis, cues."""
-    return [
-        Plan(
-            kind,
-            options.to_args(),
-            title=title,
-            track=track,
-            unique=f"{kind}:{track}",
-            priority=options.priority,
-            time_limit_s=limit_s,
-            needs_last=needs_last,
-        )
-        for kind, limit_s, needs_last in (
-            (Kind.SEPARATE, SEPARATE_LIMIT_S, False),
-            (Kind.ANALYSE, ANALYSE_LIMIT_S, False),
-            (Kind.CUE, CUE_LIMIT_S, True),
-        )
-    ]
+    """Return the plans for an imported track: stems, analysis, cues, tags."""
+    steps = (
+        (Kind.SEPARATE, SEPARATE_LIMIT_S, False),
+        (Kind.ANALYSE, ANALYSE_LIMIT_S, False),
+        (Kind.CUE, CUE_LIMIT_S, True),
+    )
+    plans = [_step(track, title, options, *step) for step in steps]
+    return [*plans, tag(track, title, options)]
+
+
+def tag(track: int, title: str, options: PrepOptions) -> Plan:
+    """Return the plan that tags a prepared track."""
+    plan = _step(track, title, options, Kind.TAG, TAG_LIMIT_S, needs_last=True)
+    return replace(plan, priority=options.priority + TAG_PRIORITY)
+
+
+def _step(
+    track: int,
+    title: str,
+    options: PrepOptions,
+    kind: Kind,
+    limit_s: float,
+    needs_last: bool,
+) -> Plan:
+    return Plan(
+        kind,
+        options.to_args(),
+        title=title,
+        track=track,
+        unique=f"{kind}:{track}",
+        priority=options.priority,
+        time_limit_s=limit_s,
+        needs_last=needs_last,
+    )

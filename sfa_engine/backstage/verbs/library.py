@@ -41,6 +41,7 @@ from sfa_engine.library import (
     playlists,
     plays,
     search,
+    sound_tags,
     tracks,
     trash,
 )
@@ -213,6 +214,10 @@ class LibraryVerbs:
             answer["grid"] = _grid_to_dict(grid) if grid else None
             answer["cues"] = [asdict(cue) for cue in await cues.cues_of(connection, found.id)]
             answer["origins"] = [asdict(s) for s in await analysis.stems_of(connection, found.id)]
+            answer["sound_tags"] = [
+                {"name": name, "probability": probability}
+                for name, probability in await sound_tags.tags_of(connection, found.id)
+            ]
             answer["sources"] = []
             if may(actor, CHANGE, OTHER):
                 answer["sources"] = await tracks.sources(connection, found.id)

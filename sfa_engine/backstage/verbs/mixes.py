@@ -24,6 +24,7 @@ from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.mixes.auditions import Auditions
 from sfa_engine.backstage.mixes.facts import FactsReader
+from sfa_engine.backstage.mixes.live_mix import LiveMix
 from sfa_engine.backstage.mixes.shown import shown
 from sfa_engine.backstage.mixes.store import PlanStore
 from sfa_engine.backstage.steps.audition import audition_plan
@@ -71,6 +72,8 @@ class MixVerbs:
         They find tracks by what they are like.
     auditions : Auditions
     dispatcher : Dispatcher
+    live : LiveMix, optional
+        The mix that is performed: it follows changes of its plan.
     """
 
     def __init__(
@@ -80,12 +83,14 @@ class MixVerbs:
         words: WordVerbs,
         auditions: Auditions,
         dispatcher: Dispatcher,
+        live: LiveMix | None = None,
     ) -> None:
         self._context = context
         self._facts = facts
         self._words = words
         self._auditions = auditions
         self._dispatcher = dispatcher
+        self._live = live
         self._store = PlanStore(context.settings.data)
         self._changing = asyncio.Lock()
 
@@ -165,7 +170,8 @@ class MixVerbs:
         """Save the text of a plan, in place of an earlier one of its name, if it makes sense.
 
         `was` is the digest of the text that was edited: one that was changed meanwhile is not
-        replaced. What cannot be performed with the tracks as they are is saved, with a note.
+        replaced. What cannot be performed with the tracks as they are is saved, with a note. A mix
+        that is performed goes on by it, if what was played already is the same.
         """
         async with self._changing:
             if was is not None and await self._store.exists(name):
@@ -175,6 +181,8 @@ class MixVerbs:
                         f'"{name}" was changed meanwhile', "look at it, and edit it again"
                     )
             plan = await self._checked(text, actor)
+            if self._live is not None:
+                await self._live.edited(name, plan)
             await self._store.write(name, text)
         facts = await self._facts.of([track.id for track in plan.tracks])
         return await self._shown(name, plan, facts)
@@ -216,12 +224,15 @@ class MixVerbs:
                 planned_anew,
                 plan, facts, place - 1, without=out, library=energies, reorder=reorder,
             )  # fmt: skip
+            if self._live is not None:
+                await self._live.edited(name, changed)
             await self._store.write(name, changed)
         return await self._shown(name, changed, facts, notes)
 
     @verb(scope="perform")
     async def mix_remove(self, name: FileName) -> dict[str, Any]:
         """Remove a plan; its tracks stay in the library."""
+        self._check_idle(name)
         async with self._changing:
             await self._store.remove(name)
         return {"removed": name}
@@ -229,6 +240,7 @@ class MixVerbs:
     @verb(scope="perform")
     async def mix_rename(self, name: FileName, to: FileName) -> dict[str, Any]:
         """Rename a plan."""
+        self._check_idle(name)
         async with self._changing:
             await self._store.rename(name, to)
         return {"renamed": name, "to": to}
@@ -347,6 +359,11 @@ class MixVerbs:
             )
 
     # ------------------------------------------------------------------ plans
+
+    def _check_idle(self, name: str) -> None:
+        """Refuse what would take away the plan that is performed."""
+        if self._live is not None and self._live.state and self._live.state.name == name:
+            raise Refused(f'the mix "{name}" is performed', "stop it first: `sfa mix stop`")
 
     async def _plan(self, name: str, actor: Actor) -> Plan:
         """Return a stored plan, if its sender sees all its tracks."""

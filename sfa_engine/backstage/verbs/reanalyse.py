@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from sfa_engine.backstage.access import (
@@ -18,15 +19,16 @@ from sfa_engine.backstage.access import (
 from sfa_engine.backstage.audit import part
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher
-from sfa_engine.backstage.job import Kind
-from sfa_engine.backstage.steps.plans import reanalyse
+from sfa_engine.backstage.job import Kind, Plan
+from sfa_engine.backstage.steps.plans import reanalyse, tag_again
 from sfa_engine.backstage.verbs.paging import batch_tracks, fit_in_frame, job_numbers
-from sfa_engine.library import cues, search, tracks
+from sfa_engine.library import cues, search, sound_tags, tracks
 from sfa_engine.library.database import Connection, Row, change, rows
 from sfa_engine.prep.options import ANALYSIS_VERSION
 from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.verbs import Count, Text, verb
 
+Plans = Callable[[int, str], list[Plan]]  # of a track by its number and name
 AT_ONCE = 200  # tracks in a transaction: a load waits for none longer than a quarter of a second
 
 
@@ -53,17 +55,21 @@ class ReanalyseVerbs:
     ) -> dict[str, Any]:
         """Queue another analysis of a query's tracks; what was set by hand stays.
 
-        With `outdated` only of those that an older version analysed, or none; with `dry_run`
-        nothing is queued. The answer has the number of ``tracks``, the batch and its jobs.
+        With `outdated` only of those that an older version analysed, or none; those that lack
+        nothing but tags, or have older ones, are tagged alone. With `dry_run` nothing is queued.
+        The answer has the number of ``tracks``, the batch and its jobs.
         """
         numbers = await self._wanted(words, outdated, actor)
+        untagged = await self._untagged(words, numbers, actor) if outdated else []
         batch = uuid.uuid4().hex[:12]
         jobs: list[int] = []
         if not dry_run:
-            for first in range(0, len(numbers), AT_ONCE):
-                jobs += await self._queue(numbers[first : first + AT_ONCE], batch, actor.account)
+            for plans, each in ((reanalyse, numbers), (tag_again, untagged)):
+                for first in range(0, len(each), AT_ONCE):
+                    part_of = each[first : first + AT_ONCE]
+                    jobs += await self._queue(plans, part_of, batch, actor.account)
             self._dispatcher.wake()
-        return {"tracks": len(numbers), "batch": batch, **job_numbers(jobs)}
+        return {"tracks": len(numbers) + len(untagged), "batch": batch, **job_numbers(jobs)}
 
     @verb(scope="read", owned=True)
     async def library_reanalysed(
@@ -81,7 +87,7 @@ class ReanalyseVerbs:
                 after,
                 "json_group_array(json_object('kind', kind, 'state', state, 'result',"
                 " json(coalesce(result, '{}')), 'error', json(error))) AS jobs",
-                (Kind.ANALYSE, Kind.CUE),
+                (Kind.ANALYSE, Kind.CUE, Kind.TAG),
             )
             seen = await tracks.listed(
                 connection, [each["track_id"] for each in found], visible(actor)
@@ -113,12 +119,20 @@ class ReanalyseVerbs:
             )
         return [int(each["id"]) for each in found]
 
-    async def _queue(self, numbers: list[int], batch: str, account: int) -> list[int]:
+    async def _untagged(self, words: str, others: list[int], actor: Actor) -> list[int]:
+        """Return the numbers of the query's other tracks whose tags are missing, or older."""
+        if not self._context.settings.analysis.tags:
+            return []
+        numbers = set(await self._wanted(words, False, actor)) - set(others)
+        async with self._context.database.reading() as connection:
+            return await sound_tags.missing(connection, sorted(numbers))
+
+    async def _queue(self, plans: Plans, numbers: list[int], batch: str, account: int) -> list[int]:
         jobs: list[int] = []
         async with part(numbers=numbers), self._context.database.transaction() as connection:
             for track in await tracks.listed(connection, numbers):
                 jobs += await self._context.queue.add_chain(
-                    connection, reanalyse(track.id, track.name), batch, account=account
+                    connection, plans(track.id, track.name), batch, account=account
                 )
             # One that waited before would be skipped.
             await change(

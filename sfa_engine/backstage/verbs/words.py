@@ -12,7 +12,7 @@ The columns and vectors are those of `kept_shelf`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -35,21 +35,16 @@ from sfa_engine.library.track import Track
 from sfa_engine.mix import rank, words
 from sfa_engine.mix.rank import Mask
 from sfa_engine.mix.shelf import Shelf
-from sfa_engine.mix.sound import MEASURES, Floats, Indices
-from sfa_engine.mix.vocabulary import FEELS, GENRES
+from sfa_engine.mix.sound import MEASURES, Indices
+from sfa_engine.mix.vocabulary import FEELS, GENRES, TAG_WORDS
 from sfa_engine.mix.wanted import THIS, Wanted, checked
 from sfa_engine.mix.words import Reading
+from sfa_engine.track.sound_tags import TAGS
 from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.verbs import Count, Text, verb
 
 Found = Annotated[int, Meta(ge=1, le=1000)]
 TrackWord = Annotated[int | Text, Meta(description="the number of a track, or words")]
-Tags = Callable[[str, Indices], Floats | None]
-
-
-def no_tags(_genre: str, _ids: Indices) -> Floats | None:
-    """Return no scores: genres are found in texts alone."""
-    return None
 
 
 class WordVerbs:
@@ -59,24 +54,15 @@ class WordVerbs:
     ----------
     context : PrepContext
     describer : Describer
-    tags : callable, optional
-        Returns how much of a genre each track is, 0..1 and NaN where that is not known, by the
-        tracks' numbers, int64[n]; None if it knows nothing of the genre.
     shelf : KeptShelf, optional
         Shared with others; without it one of its own.
     """
 
     def __init__(
-        self,
-        context: PrepContext,
-        describer: Describer,
-        tags: Tags = no_tags,
-        *,
-        shelf: KeptShelf | None = None,
+        self, context: PrepContext, describer: Describer, *, shelf: KeptShelf | None = None
     ) -> None:
         self._context = context
         self._describer = describer
-        self._tags = tags
         self._shelf = shelf or KeptShelf()
 
     @verb(scope="read", owned=True)
@@ -214,6 +200,7 @@ class WordVerbs:
             if query.sorts or wanted.is_plain:  # nothing to score by
                 order = await _sorted(connection, query, within)
             genres = await self._genres(connection, shelf, wanted, visible_rows, notes)
+            tags = await self._tagged(connection, shelf, wanted, visible_rows, notes)
             first = None if reading.typed else await _literal(connection, shelf, wanted, text)
         if needs_sound and self._shelf.waiting:
             self._describer.wake()
@@ -226,6 +213,7 @@ class WordVerbs:
             candidates=candidates,
             named={name: _place(shelf, track) for name, track in named.items()},
             genres=genres,
+            tags=tags,
             first=first,
             order=order,
         )
@@ -329,16 +317,36 @@ class WordVerbs:
     async def _genre(
         self, connection: Connection, shelf: Shelf, name: str, visible_rows: Mask
     ) -> rank.GenreHits | None:
-        """Return where a genre is; None if there is no such genre, or no track has it."""
-        if name not in GENRES:
+        """Return where a genre or a tag is; None if there is no such one, or no track has it."""
+        spellings = GENRES.get(name, TAG_WORDS.get(name))
+        if spellings is None:
             return None
-        phrases = [name, *filter(None, map(str.strip, GENRES[name].split(",")))]
+        phrases = [name, *filter(None, map(str.strip, spellings.split(",")))]
         numbers = await sounds.with_phrases(connection, phrases)
         genre, title = (shelf.mask(each) & visible_rows for each in numbers)
-        tags = self._tags(name, shelf.ids)
-        if not genre.any() and not title.any() and tags is None:
+        tags = shelf.tag(name) if name in TAGS else None
+        has_tag = tags is not None and not np.isnan(rank.tag_scores(tags, visible_rows)).all()
+        if not genre.any() and not title.any() and not has_tag:
             return None
         return rank.GenreHits(genre, title, tags)
+
+    async def _tagged(
+        self,
+        connection: Connection,
+        shelf: Shelf,
+        wanted: Wanted,
+        visible_rows: Mask,
+        notes: list[str],
+    ) -> dict[str, rank.GenreHits]:
+        """Return where tags are; a note for one that no track has."""
+        found = {}
+        for name in wanted.tags:
+            hits = await self._genre(connection, shelf, name, visible_rows)
+            if hits is None:
+                notes.append(f'no track has the tag "{name}", nor the word in its name: left out')
+            else:
+                found[name] = hits
+        return found
 
 
 def _read(text: str) -> tuple[Reading | None, Refused | None]:

@@ -1,4 +1,4 @@
-"""What the outside calls: the stream callback, one that does nothing, a timer's loop, MIDI."""
+"""What the outside calls: stream callback, one that does nothing, timer's loop, MIDI, limiter."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numba
 from numba import carray, types
 
-from sfa_engine.engine.layout import BLOCKS, DSP_STATE, ENGINE
+from sfa_engine.engine.layout import BLOCKS, DSP_STATE, ENGINE, TICK
 from sfa_engine.host.kernel.engine import arrive, process
 from sfa_engine.host.kernel.intrinsics import (
     ABSOLUTE,
@@ -20,6 +20,7 @@ from sfa_engine.host.kernel.intrinsics import (
     load_acquire,
     now_ns,
 )
+from sfa_engine.host.kernel.limiter import limit
 from sfa_engine.host.kernel.midi_cycle import cycle
 from sfa_engine.host.midi_state import MIDI_STATE
 
@@ -118,9 +119,40 @@ def midi(frames, user):
     return types.int32(0)
 
 
+LIMITER = types.int32(
+    types.CPointer(DSP_STATE_TYPE),
+    types.CPointer(types.float32),
+    types.uintp,
+    types.float64,
+    types.float64,
+)
+
+
+def limiter(user, sound, frames, ceiling, release_ms):
+    """Put float32[frames, 2] through the master's limiter alone, in place, `LATENCY` frames late.
+
+    For mastering, offline; `user` is a dsp that plays nothing else.
+    """
+    dsp = carray(user, (1,))[0]
+    count = types.int64(frames)
+    samples = carray(sound, (2 * count,))
+    bus = dsp.mix_bus
+    for at in range(0, count, TICK):
+        length = min(types.int64(TICK), count - at)
+        for i in range(length):
+            bus[0, i] = samples[2 * (at + i)]
+            bus[1, i] = samples[2 * (at + i) + 1]
+        limit(dsp, bus, types.int64(0), length, ceiling, release_ms, True)
+        for i in range(length):
+            samples[2 * (at + i)] = bus[0, i]
+            samples[2 * (at + i) + 1] = bus[1, i]
+    return types.int32(0)
+
+
 ENTRIES: dict[str, tuple[Any, Any]] = {
     "stream": (STREAM, stream),
     "idle": (STREAM, idle),
     "timer": (TIMER, timer),
     "midi": (MIDI, midi),
+    "limiter": (LIMITER, limiter),
 }

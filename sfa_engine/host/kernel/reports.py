@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sfa_engine.engine.command import NO_OP, Reason, ReportKind
+from sfa_engine.engine.command import NO_OP, Reason, ReportKind, Source
 from sfa_engine.engine.layout import REPORTS
 from sfa_engine.host.kernel.glide import set_goal
 from sfa_engine.host.kernel.intrinsics import kernel, store_release
@@ -68,6 +68,8 @@ def change(engine, dsp, index, value, frame):
 def changed(engine, dsp, index, frame):
     """Report a value that was changed."""
     seq = engine.seq if dsp.command.op != NO_OP else 0
+    if dsp.command.source >= Source.MIDI:
+        engine.touched[index] = seq
     value = engine.flat[index]
     report(engine, ReportKind.CHANGED, dsp.command, seq, frame, Reason.NONE, index, value)
 

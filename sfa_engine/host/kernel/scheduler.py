@@ -12,8 +12,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfa_engine.engine.command import NO_OP, Op, Reason, ReportKind, Ring
-from sfa_engine.engine.layout import COMMANDS, DECKS, MAX_WAITING, RINGS, VALUES
+from sfa_engine.engine.command import NO_OP, Op, Reason, ReportKind, Ring, Source
+from sfa_engine.engine.layout import (
+    COMMANDS,
+    DECK_STRIDE,
+    DECKS,
+    MAX_WAITING,
+    OPS,
+    RINGS,
+    VALUES,
+)
 from sfa_engine.host.kernel import clock, ladder, sampler
 from sfa_engine.host.kernel.dispatch import dispatch
 from sfa_engine.host.kernel.intrinsics import kernel, load_acquire, store_release
@@ -77,14 +85,32 @@ def run_due(engine, dsp, frame):
         take_out(engine, k)
         is_changed = True
         engine.seq += 1
-        reason = apply(engine, dsp, command, frame)
+        about = value_of(dsp, command)
+        if command.source == Source.MIX and about >= 0 and engine.touched[about] > command.y:
+            reason = np.int64(Reason.TAKEN_OVER)
+        else:
+            reason = apply(engine, dsp, command, frame)
         if reason == Reason.NONE:
+            if command.source >= Source.MIDI and about >= 0:
+                engine.touched[about] = engine.seq
             report(engine, ReportKind.APPLIED, command, engine.seq, frame, reason, -1, 0.0)
         else:
             refuse(engine, command, engine.seq, frame, reason)
         clear(command)
     if is_changed:
         compact(engine)
+
+
+@kernel
+def value_of(dsp, command):
+    """Return the value that a command is about; -1: none."""
+    if command.op == Op.SET:
+        return np.int64(command.target) if 0 <= command.target < VALUES else np.int64(-1)
+    if command.op <= NO_OP or command.op >= OPS or dsp.op_value[command.op] < 0:
+        return np.int64(-1)
+    index = dsp.op_value[command.op] + dsp.op_stride[command.op] * command.target
+    index += DECK_STRIDE * max(0, command.deck)
+    return index if 0 <= index < VALUES else np.int64(-1)
 
 
 @kernel

@@ -182,6 +182,7 @@ def refuse(engine, command, seq, frame, reason):
 @kernel
 def cancel(engine, command, frame):
     """Cancel the waiting commands that an `Op.CANCEL` means; x becomes how many."""
+    source = np.int64(command.x)
     command.x = 0.0
     for k in range(engine.waiting_count):
         waiting = engine.waiting[k]
@@ -192,6 +193,8 @@ def cancel(engine, command, frame):
         if command.frame != ANY and command.frame != waiting.ticket:
             continue
         if command.deck != ANY and command.deck != waiting.deck:
+            continue
+        if source != 0 and source != waiting.source:
             continue
         report(engine, ReportKind.CANCELLED, waiting, 0, frame, Reason.NONE, -1, 0.0)
         take_out(engine, k)

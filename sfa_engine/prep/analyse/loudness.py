@@ -13,7 +13,7 @@ SILENCE_LUFS = -70.0  # the absolute gate; what lies below is silence
 TENTHS_MOMENTARY = 4  # 0.4 s
 TENTHS_SHORT = 30  # 3 s
 _OVERSAMPLING = 4
-_REACH = 12  # frames on either side of the interpolating filter
+REACH = 12  # frames on either side of the interpolating filter
 _SUSPECT = 0.7  # of the highest sample: beside lower ones no higher value was found in music
 
 
@@ -114,7 +114,7 @@ class TruePeak:
 
     def __init__(self) -> None:
         self.value = 0.0
-        self._kernels = _interpolators()
+        self._kernels = interpolators()
 
     def take(self, block: NDArray[np.float32]) -> None:
         """Take the next frames, with those before that the filter reaches back to.
@@ -125,7 +125,7 @@ class TruePeak:
             The first 64 are those before.
         """
         for channel in (0, 1):
-            x = np.pad(block[:, channel], (0, _REACH + 1))
+            x = np.pad(block[:, channel], (0, REACH + 1))
             size = np.abs(x)
             highest = float(size.max())
             self.value = max(self.value, highest)
@@ -134,11 +134,11 @@ class TruePeak:
                 continue
             # an interval is worth a look if either end is loud
             is_loud = size > suspect
-            ends = is_loud[_REACH : -_REACH - 1] | is_loud[_REACH + 1 : -_REACH]
+            ends = is_loud[REACH : -REACH - 1] | is_loud[REACH + 1 : -REACH]
             loud = np.flatnonzero(ends)
             if not len(loud):
                 continue
-            rows = np.lib.stride_tricks.sliding_window_view(x, 2 * _REACH)[loud + 1]
+            rows = np.lib.stride_tricks.sliding_window_view(x, 2 * REACH)[loud + 1]
             self.value = max(self.value, float(np.abs(rows @ self._kernels).max()))
 
     @property
@@ -152,12 +152,12 @@ def decibels(peak: float) -> float:
     return float(20 * np.log10(max(peak, 1e-6)))
 
 
-def _interpolators() -> NDArray[np.float32]:
+def interpolators() -> NDArray[np.float32]:
     """Return the three windowed sincs of the places between two samples, as columns."""
     columns = []
     for step in range(1, _OVERSAMPLING):
-        x = np.arange(-_REACH + 1, _REACH + 1) - step / _OVERSAMPLING
-        window = np.cos(np.pi * x / (2 * _REACH + 1)) ** 2
+        x = np.arange(-REACH + 1, REACH + 1) - step / _OVERSAMPLING
+        window = np.cos(np.pi * x / (2 * REACH + 1)) ** 2
         column = np.sinc(x) * window
         columns.append(column / column.sum())
     return np.stack(columns, axis=1).astype(np.float32)

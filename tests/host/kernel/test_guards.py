@@ -27,7 +27,7 @@ from sfa_engine.host.offline import Offline
 SOURCES = sorted(Path(build._SOURCES).glob("*.py"))
 # Not run as they stand: entries are compiled as callbacks. The mark itself, intrinsics and what
 # these are helped by (`_name`) write LLVM; the compiler refuses to call them from a kernel.
-ENTRIES = {"stream", "idle", "timer", "midi"}
+ENTRIES = {"stream", "idle", "timer", "midi", "limiter"}
 MARKS = {"kernel", "verb"}
 FORBIDDEN = (ast.Raise, ast.Assert, ast.Try, ast.With, ast.Yield, ast.Await, ast.Lambda)
 

@@ -32,7 +32,9 @@ export const words = {
     analyse: "Analyse",
     cue: "Cue",
     audition: "Audition",
+    tag: "Tag",
     clean: "Clean up",
+    master: "Master",
   } as Record<string, string>,
   states: {
     waiting: "waiting",

@@ -107,6 +107,7 @@ export const library = {
     separate: "Separating",
     analyse: "Analysing",
     cue: "Setting cues",
+    tag: "Tagging",
     render: "Rendering",
   } as Record<string, string>,
   steps: {
@@ -115,6 +116,7 @@ export const library = {
     separate: "Separation",
     analyse: "Analysis",
     cue: "Cues",
+    tag: "Tags",
   } as Record<string, string>,
   states: {
     waiting: "waiting",
