@@ -43,6 +43,7 @@ from sfa_engine.backstage.steps.tag import Tag
 from sfa_engine.backstage.verbs.account import AccountVerbs
 from sfa_engine.backstage.verbs.audit import AuditVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
+from sfa_engine.backstage.verbs.chef import ChefVerbs
 from sfa_engine.backstage.verbs.files import FileVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
@@ -130,6 +131,7 @@ class Core:
             self.notifier.add,
         )
         words = WordVerbs(context, self.describer, shelf=shelf)
+        mixes = MixVerbs(context, self.facts, words, auditions, self.dispatcher, self.live)
         self.verbs: Mapping[str, Bound] = {
             **exported(JobVerbs(context.queue, self.dispatcher)),
             **exported(PrepVerbs(context, self.dispatcher, self.watching)),
@@ -137,7 +139,8 @@ class Core:
             **exported(ListingVerbs(context)),
             **exported(words),
             **exported(LiveMixVerbs(context, self.live)),
-            **exported(MixVerbs(context, self.facts, words, auditions, self.dispatcher, self.live)),
+            **exported(mixes),
+            **exported(ChefVerbs(context, self.facts, words, mixes, self.dispatcher)),
             **exported(FileVerbs(context)),
             **exported(SeparationVerbs(context, self.dispatcher)),
             **exported(MasterVerbs(context, self.dispatcher)),

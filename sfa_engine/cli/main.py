@@ -23,7 +23,18 @@ from sfa_engine.system.deck_count import deck_count
 
 SPELLINGS = {"analyse": "analyze"}  # accepted too, and not listed
 _OWN_MODULE = (
-    *("analyze", "audit", "bundle", "clock", "completion", "demo", "devices", "doctor", "fx"),
+    *(
+        "analyze",
+        "audit",
+        "bundle",
+        "chef",
+        "clock",
+        "completion",
+        "demo",
+        "devices",
+        "doctor",
+        "fx",
+    ),
     *("health", "jobs", "journal", "kit", "lalalai", "layout", "library", "log", "master"),
     *(
         "midi",

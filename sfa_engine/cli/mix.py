@@ -65,7 +65,7 @@ def plan(
     sfa mix plan dark --words "dark rolling techno around 126" --limit 20
     sfa mix plan short 12 17 "Long Way Down" --ordered
     """
-    with backstage(PLAN_TIMEOUT_S) as client, _busy("planning", quiet=as_json):
+    with backstage(PLAN_TIMEOUT_S) as client, busy("planning", quiet=as_json):
         said = client.call(
             "mix.plan",
             name=name,
@@ -76,7 +76,7 @@ def plan(
             after=[list(pair) for pair in after],
             **choices,
         )
-    _print(said, as_json=as_json)
+    print_plan(said, as_json=as_json)
 
 
 @mix.command("list")
@@ -106,7 +106,7 @@ def show(name: str, why: bool, as_text: bool, as_json: bool) -> None:
     if as_text and not as_json:
         click.echo(said["text"], nl=False)
     else:
-        _print(said, as_json=as_json, why=why)
+        print_plan(said, as_json=as_json, why=why)
 
 
 @mix.command()
@@ -132,7 +132,7 @@ def edit(name: str, as_json: bool) -> None:
                 click.echo(one_line(f"{error.message}; {error.hint}"), err=True)
                 confirm("Edit it again?", yes=False)
                 text = edited
-    _print(said, as_json=as_json)
+    print_plan(said, as_json=as_json)
 
 
 @mix.command()
@@ -145,11 +145,11 @@ def edit(name: str, as_json: bool) -> None:
 @json_option
 def replan(name: str, place: int, without: tuple[int, ...], reorder: bool, as_json: bool) -> None:
     """Plan a mix, or the rest of one, anew; what is locked stays."""
-    with backstage(PLAN_TIMEOUT_S) as client, _busy("planning", quiet=as_json):
+    with backstage(PLAN_TIMEOUT_S) as client, busy("planning", quiet=as_json):
         said = client.call(
             "mix.replan", name=name, place=place, without=list(without), reorder=reorder
         )
-    _print(said, as_json=as_json)
+    print_plan(said, as_json=as_json)
 
 
 @mix.command()
@@ -269,13 +269,14 @@ def _figures(said: dict[str, Any]) -> Iterator[str]:
     yield f"picture: {said['picture']}"
 
 
-def _busy(words: str, *, quiet: bool) -> Any:
+def busy(words: str, *, quiet: bool) -> Any:
+    """Return a context in which the terminal shows what is waited for."""
     from sfa_engine.cli import screen
 
     return nullcontext() if quiet else screen.errors.status(words)
 
 
-def _print(said: dict[str, Any], *, as_json: bool, why: bool = False) -> None:
+def print_plan(said: dict[str, Any], *, as_json: bool, why: bool = False) -> None:
     """Print a plan: a row for each track, and below it how it gives way to the next."""
     if as_json:
         print_json(said)
@@ -287,6 +288,7 @@ def _print(said: dict[str, Any], *, as_json: bool, why: bool = False) -> None:
             filter(None, (f"{track['bpm']:.1f}" if track["bpm"] else "", track["camelot"] or ""))
         )
         name = track["name"] + (" (missing)" if track["missing"] else "")
+        name += f" (without {', '.join(track['mute'])})" if track["mute"] else ""
         rows.append((_time(track["start_s"]), str(track["place"]), one_line(name), about))
         if why and track.get("why"):
             rows.append(("", "", one_line(f"  {track['why']}"), ""))

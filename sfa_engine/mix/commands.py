@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from sfa_engine.desk import find
 from sfa_engine.errors import Refused
 from sfa_engine.mix.course import Course, Segment
-from sfa_engine.mix.document import OUT, Curve, Move, Plan, PlannedTrack, Transition, Value
+from sfa_engine.mix.document import IN, OUT, Curve, Move, Plan, PlannedTrack, Transition, Value
 from sfa_engine.mix.facts import TrackFacts
 from sfa_engine.mix.timeline import Timeline
 
@@ -349,6 +349,8 @@ def _track(track: PlannedTrack, before: _Before) -> Iterator[Command]:
     yield before.at(ready, "set", f"{deck}.position", round(before.course.begin_s, 6))
     yield before.at(ready, "set", f"{deck}.trim", track.trim_db)
     yield before.at(ready, "set", f"{deck}.pitch", float(track.pitch_st))
+    for stem in track.mute:
+        yield before.at(ready, "set", f"{deck}.{mute_of(stem)}", "on", why="muted in this mix")
     if place == 0:
         yield before.at(start, "set", f"{deck}.play", "on", why=track.why)
         yield before.at(start, "mark", track.name)
@@ -364,6 +366,7 @@ def _transition(each: Transition, before: _Before) -> Iterator[Command]:
     """
     place = before.place
     leaving, deck = before.plan.tracks[place - 1], f"deck{before.deck}"
+    each = _without_muted(each, leaving, before.plan.tracks[place])
     gone = f"deck{leaving.deck}"
     out, start = before.courses[place - 1], before.start_s
     end = out.time_s
@@ -387,6 +390,7 @@ def _transition(each: Transition, before: _Before) -> Iterator[Command]:
     yield from _glides(each, before, gone, deck)
     yield before.at(end, "set", f"{gone}.play", "off")
     touched = {move.control.partition(".")[2] for move in each.moves if move.control[:4] == "out."}
+    touched.update(map(mute_of, leaving.mute))
     for name in sorted(touched):
         rest: Value = leaving.trim_db if name == "trim" else _rest(name)
         yield before.at(end + CLEARED_S, "set", f"{gone}.{name}", rest)
@@ -439,6 +443,19 @@ def _glide(ramp: Command, segment: Segment, late_s: float = 0.0) -> Command:
 def _path(move: Move, gone: str, deck: str) -> str:
     side, _, name = move.control.partition(".")
     return f"{gone if side == OUT else deck}.{name}"
+
+
+def mute_of(stem: str) -> str:
+    """Return the control of a deck that mutes a stem."""
+    return f"stem.{stem}.mute"
+
+
+def _without_muted(each: Transition, leaving: PlannedTrack, coming: PlannedTrack) -> Transition:
+    """Return a transition that leaves alone what is muted as long as a track plays."""
+    held = {f"{OUT}.{mute_of(stem)}" for stem in leaving.mute}
+    held |= {f"{IN}.{mute_of(stem)}" for stem in coming.mute}
+    moves = tuple(move for move in each.moves if move.control not in held)
+    return each if len(moves) == len(each.moves) else replace(each, moves=moves)
 
 
 def _rest(name: str) -> Value:

@@ -130,6 +130,8 @@ class PlannedTrack(Struct, frozen=True, forbid_unknown_fields=True, omit_default
         Gain that brings it to the loudness of the plan.
     pitch_st : int
         Semitones that it is shifted by.
+    mute : tuple of str
+        Stems that do not sound as long as it plays.
     locked : bool
         Whether a new plan leaves it at its place.
     why : str
@@ -141,6 +143,7 @@ class PlannedTrack(Struct, frozen=True, forbid_unknown_fields=True, omit_default
     deck: int
     trim_db: float = 0.0
     pitch_st: int = 0
+    mute: tuple[str, ...] = ()
     locked: bool = False
     why: str = ""
 

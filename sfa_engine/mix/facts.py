@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
 from sfa_engine.errors import MediaError
@@ -128,6 +129,22 @@ class TrackFacts(Struct, frozen=True, forbid_unknown_fields=True):
     loudness: tuple[float, ...] = ()
     tags: Mapping[str, float] = {}
     vector: tuple[float, ...] = ()
+
+    def without(self, mute: Sequence[str]) -> TrackFacts:
+        """Return the facts of the track as it sounds with some of its stems muted."""
+        sounding = tuple(stem for stem in self.stems if stem not in mute)
+        is_quiet = {
+            "bass_db": BASS in mute,
+            "drums_db": DRUMS in mute,
+            "tonal_db": not set(sounding) & set(TONAL),
+        }
+        quiet = {
+            name: (QUIET_DB,) * len(getattr(self, name))
+            for name, is_so in is_quiet.items()
+            if is_so
+        }
+        vocals_s = () if VOCALS in mute else self.vocals_s
+        return replace(self, stems=sounding, vocals_s=vocals_s, **quiet)
 
     @property
     def beats_per_bar(self) -> int:

@@ -32,6 +32,7 @@ def plan_mix(
     locks: Locks | None = None,
     library: Sequence[float] = (),
     ordered: bool = False,
+    mute: Mapping[int, tuple[str, ...]] | None = None,
 ) -> Plan:
     """Plan a mix.
 
@@ -46,6 +47,8 @@ def plan_mix(
         Energies of the whole library, for the arc.
     ordered : bool
         Whether the tracks stay in the order that they are given in.
+    mute : mapping of int to tuple of str, optional
+        Stems of tracks that do not sound.
 
     Returns
     -------
@@ -66,6 +69,7 @@ def plan_mix(
     else:
         order = order_tracks(tracks, arc=settings.arc, locks=locks, library=library)
     by_id = {track.id: track for track in tracks}
+    muted = mute or {}
     held = {locks.first, locks.last, *locks.at.values()}
     placed = [
         PlannedTrack(
@@ -73,6 +77,7 @@ def plan_mix(
             by_id[number].name,
             _deck(settings.deck, place),
             trim_db=trim_of(by_id[number], settings.lufs),
+            mute=muted.get(number, ()),
             locked=number in held,
             why=why,
         )
@@ -163,7 +168,8 @@ def _reordered(
 
 
 def _facts(facts: Mapping[int, TrackFacts], track: PlannedTrack) -> TrackFacts:
-    return facts.get(track.id) or TrackFacts(track.id, track.name)
+    known = facts.get(track.id) or TrackFacts(track.id, track.name)
+    return known.without(track.mute) if track.mute else known
 
 
 class _Played(NamedTuple):

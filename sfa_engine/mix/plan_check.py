@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from sfa_engine.desk import Fader, Meter, find
 from sfa_engine.desk.control import Button
-from sfa_engine.errors import Refused
+from sfa_engine.desk.deck import STEMS
+from sfa_engine.errors import Refused, did_you_mean
 from sfa_engine.mix.document import IN, OUT, VERSION, Move, Plan, Transition
 from sfa_engine.mix.plan import DECKS, settings_of
 from sfa_engine.mix.settings import MAX_RATE_PCT
@@ -103,6 +104,10 @@ def _tracks(plan: Plan) -> Iterator[Finding]:
             yield Finding(f"{path}.deck", f"deck {track.deck} plays already", f"give {other}")
         yield from _value(f"{path}.trim_db", "trim", track.trim_db)
         yield from _value(f"{path}.pitch_st", "pitch", float(track.pitch_st))
+        for stem in track.mute:
+            if stem not in STEMS:
+                hint = did_you_mean(stem, STEMS) or f"give some of {', '.join(STEMS)}"
+                yield Finding(f"{path}.mute", f'no stem "{stem:.40}"', hint)
 
 
 def _value(path: str, name: str, value: float | str) -> Iterator[Finding]:

@@ -65,6 +65,11 @@ class Reading:
         return self.wanted.is_plain and set(self.wanted.where) <= set(self.typed)
 
 
+def printable(text: str) -> str:
+    """Return a text with spaces in place of control and invisible characters."""
+    return _CONTROL.sub(" ", text).strip()
+
+
 def read(text: str) -> Reading:
     """Read a search in words.
 
@@ -86,7 +91,7 @@ def read(text: str) -> Reading:
     """
     if len(text) > MAX_WORDS_TEXT:
         raise Refused(f"the search is {len(text)} characters long", f"give up to {MAX_WORDS_TEXT}")
-    cleaned = _CONTROL.sub(" ", text).strip()
+    cleaned = printable(text)
     if not cleaned:
         raise Refused("the search is empty", 'write what you look for, as "dark techno around 126"')
     tokens = Tokens(cleaned)

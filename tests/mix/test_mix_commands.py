@@ -11,8 +11,11 @@ from sfa_engine.errors import Refused
 from sfa_engine.mix.audition import audition
 from sfa_engine.mix.commands import bar_s, timetable
 from sfa_engine.mix.course import Course
+from sfa_engine.mix.document import Move
+from sfa_engine.mix.facts import QUIET_DB
 from sfa_engine.mix.mix_script import mix_script, power_db
 from sfa_engine.mix.plan import plan_mix
+from sfa_engine.mix.plan_text import read_plan, write_plan
 from sfa_engine.mix.timeline import Timeline
 from sfa_engine.script.script import parse_script
 
@@ -168,3 +171,41 @@ def test_fades_and_follows_can_be_auditioned():
         assert 0 < start_s <= end_s < table.end_s
         assert bar > 0
         assert each.kind == "blend" or end_s - start_s < 30
+
+
+def test_a_muted_stem_stays_muted_from_before_a_track_starts_until_it_is_gone():
+    mute = {track.id: ("vocals",) for track in TRACKS[:2]}
+    muted = plan_mix(TRACKS, ordered=True, mute=mute)
+    assert [track.mute for track in muted.tracks] == [("vocals",), ("vocals",), (), ()]
+    # as in a plan that was edited
+    moves = (Move("in.stem.vocals.mute", 0.0, "on"), Move("in.stem.vocals.mute", 4.0, "off"))
+    first = replace(muted.transitions[0], moves=(*muted.transitions[0].moves, *moves))
+    muted = replace(muted, transitions=(first, *muted.transitions[1:]))
+    commands = timetable(muted, FACTS).commands
+    state, sounded = {}, []
+    for command in commands:
+        if command.path.endswith("stem.vocals.mute"):
+            state[command.path] = command.value
+        if command.path.endswith(".play"):
+            deck = command.path.partition(".")[0]
+            sounded.append((deck, command.value, state.get(f"{deck}.stem.vocals.mute", "off")))
+    assert sounded[:4] == [
+        ("deck1", "on", "on"), ("deck2", "on", "on"), ("deck1", "off", "on"), ("deck1", "on", "off")
+    ]  # fmt: skip
+    assert ("deck2", "off", "on") in sounded
+
+
+def test_a_track_whose_vocals_are_muted_is_planned_as_one_without_a_voice():
+    heard = TRACKS[0].without(("vocals", "bass"))
+    assert heard.vocals_s == ()
+    assert not {"vocals", "bass"} & set(heard.stems)
+    assert set(heard.bass_db) <= {QUIET_DB}
+    assert heard.drums_db == TRACKS[0].drums_db
+
+
+def test_a_plan_with_an_unknown_stem_is_refused_with_its_line(plan):
+    track = replace(plan.tracks[0], mute=("vocals",))
+    text = write_plan(replace(plan, tracks=(track, *plan.tracks[1:])))
+    assert read_plan(text).tracks[0].mute == ("vocals",)
+    with pytest.raises(Refused, match=r'line \d+: no stem "vocal"'):
+        read_plan(text.replace('"vocals"', '"vocal"', 1))

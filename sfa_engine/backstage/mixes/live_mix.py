@@ -36,7 +36,7 @@ from sfa_engine.library import tracks
 from sfa_engine.library.database import rows
 from sfa_engine.library.notifications import Level, News
 from sfa_engine.mix import live
-from sfa_engine.mix.commands import LEAD_S, Entrance, entrance
+from sfa_engine.mix.commands import LEAD_S, Entrance, entrance, mute_of
 from sfa_engine.mix.document import Plan, PlannedTrack, Transition, Value
 from sfa_engine.mix.facts import TrackFacts
 from sfa_engine.mix.plan import DECKS, replan, settings_of
@@ -464,6 +464,7 @@ class LiveMix:
                 *live.rest_of_deck(first.deck),
                 (f"deck{first.deck}.trim", first.trim_db),
                 (f"deck{first.deck}.pitch", float(first.pitch_st)),
+                *((f"deck{first.deck}.{mute_of(stem)}", "on") for stem in first.mute),
                 (f"deck{first.deck}.play", "on"),
             ],
         )
@@ -542,8 +543,9 @@ class LiveMix:
         name = f"deck{then.deck}"
         logger.warning("mix: %s started at once: nothing played", then.name)
         rest = [(path, value) for path, value in live.rest_of_deck(then.deck)]
-        trim: list[tuple[str, Value]] = [(f"{name}.trim", then.trim_db)]
-        await self._set_now(state, [*rest, *trim, (f"{name}.play", "on")])
+        own: list[tuple[str, Value]] = [(f"{name}.trim", then.trim_db)]
+        own += [(f"{name}.{mute_of(stem)}", "on") for stem in then.mute]
+        await self._set_now(state, [*rest, *own, (f"{name}.play", "on")])
 
     async def _finish(self, state: LiveState) -> None:
         played = len(state.plan.tracks)

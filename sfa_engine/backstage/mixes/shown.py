@@ -44,6 +44,7 @@ def shown(plan: Plan, facts: Mapping[int, TrackFacts]) -> dict[str, Any]:
                 "place": place + 1,
                 "trim_db": track.trim_db,
                 "locked": track.locked,
+                "mute": list(track.mute),
                 "missing": known is None,
                 "bpm": known.bpm if known else None,
                 "camelot": known.camelot if known else None,

@@ -119,15 +119,14 @@ class MixVerbs:
         first) are kept by the order; `ordered` keeps that of the list. An earlier plan of the name
         is replaced only if asked. The answer is that of ``mix.show``, with ``notes``.
         """
-        if not replace and await self._store.exists(name):
-            raise Refused(f'there is a mix "{name}"', "replace it, or choose another name")
+        await self.check_free(name, replace=replace)
         settings = MixSettings(arc, rate_pct, shift_key, lufs)
         listed = await self._listed(playlist, words, tracks, limit, actor)
         notes: list[str] = []
         ready = _ready(listed, notes)
         if len(ready) > MAX_TRACKS:
             raise Refused(f"{len(ready)} tracks are too many for a mix", f"give {MAX_TRACKS}")
-        locks = await self._locks(first, last, after, ready, actor)
+        locks = await self.locks(first, last, after, ready, actor)
         facts = await self._facts.of([track.id for track in ready])
         energies = await self._facts.energies()
         plan = await asyncio.to_thread(
@@ -135,9 +134,26 @@ class MixVerbs:
         )
         if len(plan.tracks) == 1:
             notes.append("one track has no transitions")
+        return await self.store(name, plan, facts, notes, replace=replace)
+
+    async def check_free(self, name: str, *, replace: bool) -> None:
+        """Refuse the name of a plan that is there, unless it is to be replaced."""
+        if not replace and await self._store.exists(name):
+            raise Refused(f'there is a mix "{name}"', "replace it, or choose another name")
+
+    async def store(
+        self,
+        name: str,
+        plan: Plan,
+        facts: dict[int, TrackFacts],
+        notes: Sequence[str],
+        *,
+        replace: bool,
+    ) -> dict[str, Any]:
+        """Store a new plan; return it as ``mix.show`` does."""
         async with self._changing:
             await self._store.write(name, plan, replace=replace)
-        return await self._shown(name, plan, facts, notes)
+        return await self.shown(name, plan, facts, notes)
 
     @verb(scope="read")
     async def mix_list(self) -> dict[str, Any]:
@@ -153,7 +169,7 @@ class MixVerbs:
         """Return a plan: its tracks and transitions with names and times, and its ``text``."""
         plan = await self._plan(name, actor)
         facts = await self._facts.of([track.id for track in plan.tracks])
-        return await self._shown(name, plan, facts, text=await self._store.text(name))
+        return await self.shown(name, plan, facts, text=await self._store.text(name))
 
     @verb(scope="read", slow=True, owned=True)
     async def mix_text(self, name: FileName, actor: By = SYSTEM) -> dict[str, Any]:
@@ -185,7 +201,7 @@ class MixVerbs:
                 await self._live.edited(name, plan)
             await self._store.write(name, text)
         facts = await self._facts.of([track.id for track in plan.tracks])
-        return await self._shown(name, plan, facts)
+        return await self.shown(name, plan, facts)
 
     @verb(scope="perform", slow=True, owned=True)
     async def mix_replan(
@@ -227,7 +243,7 @@ class MixVerbs:
             if self._live is not None:
                 await self._live.edited(name, changed)
             await self._store.write(name, changed)
-        return await self._shown(name, changed, facts, notes)
+        return await self.shown(name, changed, facts, notes)
 
     @verb(scope="perform")
     async def mix_remove(self, name: FileName) -> dict[str, Any]:
@@ -335,7 +351,7 @@ class MixVerbs:
                 raise Refused("no tracks are given", "give some")
             return [await find(connection, actor, each) for each in given]
 
-    async def _locks(
+    async def locks(
         self,
         first: int | str | None,
         last: int | str | None,
@@ -343,6 +359,13 @@ class MixVerbs:
         ready: Sequence[Track],
         actor: Actor,
     ) -> Locks:
+        """Return what an order of tracks keeps.
+
+        Raises
+        ------
+        Refused
+            A track is none of them.
+        """
         known = {track.id for track in ready}
 
         async def number(word: int | str) -> int:
@@ -390,7 +413,7 @@ class MixVerbs:
         if hidden := there - seen:
             raise Absent(f"no track {min(hidden)}", "the mix has tracks of another account")
 
-    async def _shown(
+    async def shown(
         self,
         name: str,
         plan: Plan,
@@ -398,6 +421,7 @@ class MixVerbs:
         notes: Sequence[str] = (),
         text: str | None = None,
     ) -> dict[str, Any]:
+        """Return a plan, stored or not, as ``mix.show`` does."""
         values = await asyncio.to_thread(shown, plan, facts)
         if text is None:
             text = await asyncio.to_thread(write_plan, plan)

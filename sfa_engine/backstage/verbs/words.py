@@ -98,6 +98,10 @@ class WordVerbs:
             return found
         return await self._search(reading, words, limit, offset, within, this, actor)
 
+    async def found(self, reading: Reading, limit: int, actor: Actor) -> dict[str, Any]:
+        """Return what ``library.search_words`` does, for words that were read already."""
+        return await self._search(reading, "", limit, 0, visible(actor), None, actor)
+
     @verb(scope="read", owned=True)
     async def library_similar(
         self,

@@ -1,0 +1,92 @@
+"""`sfa chef`: a mix from words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from sfa_engine.cli.connect import backstage
+from sfa_engine.cli.mix import PLAN_TIMEOUT_S, busy, print_plan
+from sfa_engine.cli.plural import counted
+from sfa_engine.cli.terminal import one_line, print_json
+from sfa_engine.wire.blocking import SocketClient
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option("--name", help="Of the plan; by default made from the words.")
+@click.option("--rate", "rate_pct", type=float, default=4.0, show_default=True,
+              help="How far a tempo may be changed, in percent, up to 8.")  # fmt: skip
+@click.option("--lufs", type=float, default=-14.0, show_default=True, help="Loudness of all.")
+@click.option("--ready", is_flag=True, help="Only of tracks that need no preparation.")
+@click.option("--dry-run", is_flag=True, help="Prepare and store nothing.")
+@click.option("--no-wait", is_flag=True, help="Leave when tracks are being prepared.")
+@click.option("--replace", is_flag=True, help="In place of an earlier plan of the name.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def chef(
+    words: tuple[str, ...], as_json: bool, dry_run: bool, no_wait: bool, quiet: bool, **asked: Any
+) -> None:
+    r"""Make a mix plan from words: what to find, how many, which arc, which stems.
+
+    \b
+    sfa chef "warm up, dark techno 120 to 126, rising, eight tracks, no vocals"
+    sfa chef "an hour of deep house in A minor, in waves, starting with 12" --name sunday
+    sfa chef "drums only, techno around 130" --dry-run
+
+    Tracks that lack an analysis, or stems that the words need, are prepared first; one that fails
+    is replaced by the next best.
+    """
+    quiet = quiet or as_json
+    asked = {"words": " ".join(words), "dry_run": dry_run, **asked}
+    with backstage(PLAN_TIMEOUT_S) as client:
+        while True:
+            with busy("planning", quiet=quiet):
+                said = client.call("mix.chef", **asked)
+            if not said["preparing"] or dry_run or no_wait:
+                break
+            if not quiet:
+                _print_lines(_preparing(said))
+            _wait(client, said["batch"], quiet=quiet)
+            asked["batch"] = said["batch"]
+    if as_json:
+        print_json(said)
+        return
+    _print_lines(_about(said))
+    if said["preparing"]:
+        _print_lines(_preparing(said))
+    if said["mix"]:
+        print_plan(said["mix"], as_json=False)
+    if not said["stored"]:
+        click.echo("nothing is stored", err=True)
+
+
+def _wait(client: SocketClient, batch: str, *, quiet: bool) -> None:
+    """Wait for the jobs of a batch; they go on when this is interrupted."""
+    from sfa_engine.cli.job_progress import JobProgress, follow
+
+    client.call("jobs.watch", batch=batch)
+    with JobProgress(quiet=quiet) as board:
+        follow(client, batch, board)
+
+
+def _print_lines(lines: Iterator[str]) -> None:
+    for line in lines:
+        click.echo(one_line(line), err=True)
+
+
+def _preparing(said: dict[str, Any]) -> Iterator[str]:
+    yield f"{counted(len(said['preparing']), 'track')} to prepare:"
+    for track in said["preparing"]:
+        yield f"  {track['name']}: no {track['lacks']} yet"
+
+
+def _about(said: dict[str, Any]) -> Iterator[str]:
+    recipe = said["recipe"]
+    stems = [f"no {stem}" for stem in recipe["mute"]]
+    stems += [f"{' and '.join(recipe['only'])} only"] if recipe["only"] else []
+    yield ", ".join([f"recipe: {counted(recipe['count'], 'track')}", recipe["arc"], *stems])
+    yield from (f"note: {note}" for note in said["notes"])
+    yield from (f"passed over: {each['name']} {each['why']}" for each in said["passed_over"])
