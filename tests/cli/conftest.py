@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from engine_process import bundles, silent_engine  # noqa: F401 - fixtures, found by their names
+from house import EVEN_BACKSTAGE
 from open_library import with_bundle
 
 from sfa_engine.cli.main import main
@@ -93,7 +94,7 @@ def backstage(tmp_path_factory):
     (folder / "config.toml").touch()
     asyncio.run(_fill(folder / "data" / "sfa"))
     process = subprocess.Popen(
-        [sys.executable, "-m", "sfa_engine.run.backstage_process", "--runtime", runtime],
+        [sys.executable, EVEN_BACKSTAGE, "--runtime", runtime],
         env={**os.environ, **environment},
     )
     give_up = time.monotonic() + 30.0

@@ -32,7 +32,7 @@ def test_words_become_a_plan_and_a_dry_run_stores_none(ask):
 
 
 def test_stems_are_made_and_then_muted(ask):
-    words = ("chef", "around 120, no vocals", "--name", "quiet")
+    words = ("chef", "halcyon, no vocals", "--name", "quiet")
     status, out, err = ask(*words, "--dry-run", "--quiet")
     assert (status, out) == (0, "")
     assert "1 track to prepare:\n  Orbital - Halcyon: no stems yet\n" in err
@@ -51,7 +51,7 @@ def test_stems_are_made_and_then_muted(ask):
         ([""], "the recipe is empty"),
         (["rising"], '"rising" asks for nothing to play'),
         (["techno rising falling"], "two arcs are named"),
-        (["over 200 bpm"], "no track for this recipe"),
+        (["bpm:>300"], "no track for this recipe"),
         (["techno", "--name", "A/b"], "name is 'A/b'"),
         (["techno", "--rate", "50"], "rate_pct is 50"),
     ],
