@@ -1,4 +1,4 @@
-"""``/files`` and ``/export``: the files of the library's tracks, and masters of them.
+"""``/files`` and ``/export``: the files of the library's tracks, masters and auditions.
 
 Backstage says which files a track has and where they are; no part of a path is a client's.
 """
@@ -36,9 +36,11 @@ TYPES = {
     ".json": "application/json",
     ".jpg": "image/jpeg",
     ".png": "image/png",
+    ".svg": "image/svg+xml",
     ".gif": "image/gif",
     ".webp": "image/webp",
 }
+AUDITIONED = {"flac": "sound", "svg": "picture"}  # files of an audition by their endings
 NO_STEMS = frozenset({"manifest", "curves", "cover"})
 # What `library.show` says of the music, not of the library or of this machine's folders.
 ANALYSIS = (
@@ -170,6 +172,17 @@ class TrackFiles:
             ),
             Endpoint(
                 "GET",
+                "/export/audition/{mix}/{file}",
+                "Send an audition of a mix: `3.flac`, `3.svg` of a transition, `all.flac` of all.",
+                self._audition,
+                statuses=(*_STATUSES, 416),
+                right=_READ,
+                is_json=False,
+                sends=BINARY,
+                has_parts=True,
+            ),
+            Endpoint(
+                "GET",
                 "/export/analysis/{track}",
                 "Save the analysis of a track as JSON.",
                 self._analysis,
@@ -212,6 +225,23 @@ class TrackFiles:
         except msgspec.ValidationError as error:
             raise Problem(502, f"backstage names files wrongly: {error}") from None
         return await self._send(exchange, files, files.find(name or "master"))
+
+    async def _audition(self, exchange: Exchange) -> Response:
+        number, _, ending = exchange.path["file"].partition(".")
+        name = AUDITIONED.get(ending)
+        if name is None:
+            hint = "give 3.flac or 3.svg of a transition, all.flac or all.svg of the mix"
+            raise Problem(404, f'no file "{exchange.path["file"]:.60}"', hint)
+        asked: dict[str, Any] = {"name": exchange.path["mix"]}
+        if number != "all":
+            asked["transition"] = number_in(number, "transition")
+        shown = await self._verbs.show(exchange.actor, "mix.auditioned", asked)
+        title = f"{asked['name']} {number}"
+        try:
+            files = msgspec.convert({**shown, "track": 0, "title": title, "artist": ""}, Files)
+        except msgspec.ValidationError as error:
+            raise Problem(502, f"backstage names files wrongly: {error}") from None
+        return await self._send(exchange, files, files.find(name))
 
     async def _flac(self, exchange: Exchange, files: Files, entry: Entry) -> Response:
         file = await in_thread(self._threads, entry.folder, entry.path)

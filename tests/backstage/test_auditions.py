@@ -63,6 +63,13 @@ def test_a_transition_and_a_whole_mix_are_rendered_measured_and_kept(here: House
         for words in ("Artist 1 - Title 1", "Artist 2 - Title 2", "drums", "intro"):
             assert words in picture
         assert not list((here.data / "auditions").glob("*.json"))
+        files = client.call("mix.auditioned", name="mix", transition=1)["files"]
+        assert {f"{each['folder']}/{each['path']}" for each in files} == {
+            *(found["sound"], found["picture"])
+        }
+        with pytest.raises(Refused, match="not rendered"):
+            client.call("mix.auditioned", name="mix", transition=2)
+        assert not list((here.data / "auditions").glob("*.json"))  # nothing was asked for by that
         # The same again is there; another plan of it is not.
         assert client.call("mix.audition", name="mix", transition=1)["done"]
         text = client.call("mix.text", name="mix")["text"]

@@ -199,6 +199,35 @@ async def test_the_rest_is_planned_anew_without_what_is_gone(shop: Shop) -> None
 
 
 @in_asyncio
+async def test_tracks_are_put_in_an_order_of_ones_own(shop: Shop) -> None:
+    await shop.fill(4)
+    await shop.verbs.mix_plan("mix", tracks=[1, 2, 3, 4], ordered=True, rate_pct=8.0)
+    made = await shop.verbs.mix_replan("mix", order=[3, 1, 2, 4])
+    assert [track["id"] for track in made["tracks"]] == [3, 1, 2, 4]
+    assert [track["deck"] for track in made["tracks"]] == [1, 2, 1, 2]
+    pairs = [(each["out"], each["into"]) for each in made["transitions"]]
+    assert pairs == [(3, 1), (1, 2), (2, 4)]
+    assert made["rate_pct"] == 8.0
+    assert (await shop.verbs.mix_show("mix"))["text"] == made["text"]
+    made = await shop.verbs.mix_replan("mix", place=3, order=[2, 4])
+    assert [track["id"] for track in made["tracks"]] == [3, 1, 2, 4]
+    for place, order in ((1, [1, 2, 3]), (1, [1, 2, 3, 3]), (3, [3, 1]), (1, [1, 2, 3, 9])):
+        with pytest.raises(Refused, match="give each of them once"):
+            await shop.verbs.mix_replan("mix", place=place, order=order)
+    with pytest.raises(Refused, match="neither"):
+        await shop.verbs.mix_replan("mix", order=[1, 2, 3, 4], reorder=True)
+    text = made["text"].replace(
+        "[[transition]] # 1 to 2\n", "[[transition]] # 1 to 2\nlocked = true\n"
+    )
+    assert text != made["text"]
+    await shop.verbs.mix_save("mix", text)
+    with pytest.raises(Refused, match="locked together"):
+        await shop.verbs.mix_replan("mix", order=[1, 3, 2, 4])
+    made = await shop.verbs.mix_replan("mix", order=[2, 3, 1, 4])
+    assert made["transitions"][1]["locked"]
+
+
+@in_asyncio
 async def test_the_script_of_a_mix_can_be_parsed_and_loads_tracks_by_number(shop: Shop) -> None:
     await shop.fill(3)
     made = await shop.verbs.mix_plan("mix", tracks=[1, 2, 3], ordered=True)

@@ -89,7 +89,7 @@ TABLE = {
 LISTS = {
     *("library.numbers", "library.rows", "library.search_words"),
     *("mix.plan", "mix.show", "mix.text", "mix.save", "mix.replan", "mix.script", "mix.audition"),
-    *("mix.chef", "mix.next"),
+    *("mix.chef", "mix.next", "mix.auditioned"),
     *("library.search", "library.playlists", "library.playlist", "library.trash", "jobs.list"),
     *(
         "library.reanalysed",

@@ -31,6 +31,7 @@ class Library:
 
     def __init__(self, web, here, client, track):
         self.web, self.here, self.track = web, here, track
+        self.call = client.call
         self.bundle = Path(client.call("library.find", words=f"#{track}")["bundle"])
         with closing(open_database(web.data / FILE)) as connection, transaction(connection):
             made = users.add(connection, SYSTEM, "ann", "super_admin")
@@ -302,10 +303,38 @@ def test_a_master_is_saved_by_the_number_of_its_job(library):
     assert (before.status_code, before.content) == (206, b"RIFF")
 
 
+def test_an_audition_is_sent_by_the_name_of_its_mix(library):
+    library.call("mix.plan", name="night", tracks=[library.track])
+    with library.client() as client:
+        assert client.get("/export/audition/night/all.flac").status_code == 404  # not rendered
+        assert not client.post("/api/mix/audition", json={"name": "night"}).json()["done"]
+        give_up = time.monotonic() + 120.0
+        while client.get("/export/audition/night/all.svg").status_code == 404:
+            assert time.monotonic() < give_up
+            time.sleep(1.0)  # there is a limit of requests a minute
+        picture = client.get("/export/audition/night/all.svg")
+        sound = client.get("/export/audition/night/all.flac")
+        part = client.get("/export/audition/night/all.flac", headers={"Range": "bytes=0-3"})
+        for name in (
+            "night/1.flac",
+            "night/0.flac",
+            "night/x.svg",
+            "night/all.json",
+            "day/all.svg",
+        ):
+            assert client.get(f"/export/audition/{name}").status_code in {404, 422}, name
+    assert picture.headers["content-type"] == "image/svg+xml"
+    assert picture.text.startswith("<svg")
+    assert sound.headers["content-type"] == "audio/flac"
+    assert soundfile.info(io.BytesIO(sound.content)).frames >= 7 * 48_000
+    assert (part.status_code, part.content) == (206, b"fLaC")
+
+
 def test_without_a_sign_in_nothing_is_sent(library):
     with library.web.client() as client:
         for path in (
             *("/files/1/drums", "/export/stems/1", "/export/stem/1-drums", "/export/master/1"),
+            "/export/audition/night/all.flac",
         ):
             assert client.get(path).status_code == 401
 

@@ -24,6 +24,7 @@ const place = (name: PlainName, icon: IconName, label: string, scope: Scope): Pl
 export const PLACES: readonly Place[] = [
   place("decks", "decks", t.nav.decks, "read"),
   place("library", "library", t.nav.library, "read"),
+  place("mix", "mix", t.nav.mix, "read"),
   place("jobs", "jobs", t.nav.jobs, "read"),
   place("midi", "midi", t.nav.midi, "perform"),
   place("settings", "settings", t.nav.settings, "read"),

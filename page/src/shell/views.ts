@@ -23,7 +23,7 @@ export const VIEWS: Record<RouteName, Loader> = {
   welcome: () => import("../views/Welcome.svelte"),
   arrange: later,
   practice: later,
-  mix: later,
+  mix: () => import("../views/Mix.svelte"),
   master: later,
   chat: later,
   missing: () => import("../views/Missing.svelte"),

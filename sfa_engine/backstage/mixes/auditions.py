@@ -85,6 +85,39 @@ class Auditions:
         LibraryError
             The disk refuses.
         """
+        key, request = self._request(plan, facts, names, place)
+        if not (self.folder(key) / FIGURES).exists():
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                write_durably(self.request_file(key), request.decode())
+            except OSError as error:
+                raise LibraryError(
+                    f"{error.filename or self._folder}: {error.strerror}",
+                    "check permissions and free space",
+                ) from None
+        return key
+
+    def files(
+        self,
+        plan: Plan,
+        facts: Mapping[int, TrackFacts],
+        names: Mapping[int, str],
+        place: int | None,
+    ) -> list[Path]:
+        """Return sound and picture of what `ask` asks for; none if it was not rendered yet."""
+        key, _ = self._request(plan, facts, names, place)
+        if self.found(key) is None:
+            return []
+        return [self.folder(key) / SOUND, self.folder(key) / PICTURE]
+
+    def _request(
+        self,
+        plan: Plan,
+        facts: Mapping[int, TrackFacts],
+        names: Mapping[int, str],
+        place: int | None,
+    ) -> tuple[str, bytes]:
+        """Return the key of what is to be rendered, and its text."""
         if place is not None:
             pair, each = plan.tracks[place : place + 2], plan.transitions[place]
             plan = replace(plan, tracks=pair, transitions=(each,))
@@ -97,17 +130,7 @@ class Auditions:
         )
         hashed = hashlib.sha256(request)
         hashed.update(json.dumps([digests, provenance()["kernel"]]).encode())
-        key = hashed.hexdigest()[:32]
-        if not (self.folder(key) / FIGURES).exists():
-            try:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                write_durably(self.request_file(key), request.decode())
-            except OSError as error:
-                raise LibraryError(
-                    f"{error.filename or self._folder}: {error.strerror}",
-                    "check permissions and free space",
-                ) from None
-        return key
+        return hashed.hexdigest()[:32], request
 
     def found(self, key: str) -> dict[str, Any] | None:
         """Return the figures and files of a key; None if it was not rendered yet."""

@@ -14,6 +14,7 @@ import asyncio
 import hashlib
 import uuid
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -210,13 +211,17 @@ class MixVerbs:
         place: Number = 1,
         without: Annotated[list[Count], Meta(max_length=MAX_TRACKS)] = [],  # noqa: B006
         reorder: bool = False,
+        order: Annotated[list[Count], Meta(max_length=MAX_TRACKS)] | None = None,
         actor: By = SYSTEM,
     ) -> dict[str, Any]:
         """Plan the rest of a mix anew from the track at a place on; what is locked stays.
 
         `without` are numbers of tracks that are taken out, as are those that the library has no
-        more. With `reorder` the tracks after the place are put in a new order.
+        more. With `reorder` the tracks after the place are put in a new order. `order` has the
+        numbers of all tracks from the place on, in the order that they are to have.
         """
+        if order is not None and (reorder or without):
+            raise Refused("order goes with neither reorder nor without", "give one of them")
         async with self._changing:
             plan = await self._plan(name, actor)
             facts = await self._facts.of([track.id for track in plan.tracks])
@@ -230,6 +235,8 @@ class MixVerbs:
                 if track.id in gone
             ]
             out = gone | set(without)
+            if order is not None:
+                plan = _ordered(plan, place - 1, order)
             if place == 1:  # nothing plays yet
                 kept = tuple(track for track in plan.tracks if track.id not in out)
                 if not kept:
@@ -283,22 +290,8 @@ class MixVerbs:
         ``picture``, the ``measures`` and whether the ``goals`` are met. Else a job is queued, in
         ``batch``; when it has ended, ask again.
         """
-        plan = await self._plan(name, actor)
-        if transition is not None and transition > len(plan.transitions):
-            count = len(plan.transitions)
-            raise Refused(f"no transition {transition}", f'"{name}" has {count}')
-        if not plan.tracks:
-            raise Refused(f'"{name}" has no tracks', "plan it again")
-        place = None if transition is None else transition - 1
-        pair = plan.tracks if place is None else plan.tracks[place : place + 2]
-        facts = await self._facts.of([track.id for track in pair])
-        async with self._context.database.reading() as connection:
-            there = await tracks.listed(connection, [track.id for track in pair])
-        names = {track.id: track.bundle for track in there if track.bundle}
-        for track in pair:
-            if track.id not in names or track.id not in facts:
-                raise Refused(f"{track.name} has no sound", "plan the mix again without it")
-        key = await asyncio.to_thread(self._auditions.ask, plan, facts, names, place)
+        wanted = await self._auditioned(name, transition, actor)
+        key = await asyncio.to_thread(self._auditions.ask, *wanted)
         found = await asyncio.to_thread(self._auditions.found, key)
         if found is not None:
             return {"name": name, "transition": transition, "key": key, "done": True, **found}
@@ -316,6 +309,27 @@ class MixVerbs:
             "done": False,
             "batch": batch,
             "job": jobs[0],
+        }
+
+    @verb(scope="read", slow=True, owned=True)
+    async def mix_auditioned(
+        self, name: FileName, transition: Number | None = None, actor: By = SYSTEM
+    ) -> dict[str, Any]:
+        """Return the files of an audition that was rendered, as ``library.files`` does.
+
+        They are ``sound`` and ``picture``.
+        """
+        wanted = await self._auditioned(name, transition, actor)
+        files = await asyncio.to_thread(self._auditions.files, *wanted)
+        if not files:
+            raise Refused("it is not rendered, or was changed since", "ask for the audition again")
+        return {
+            "name": name,
+            "transition": transition,
+            "files": [
+                {"name": word, "folder": str(file.parent), "path": file.name}
+                for word, file in zip(("sound", "picture"), files, strict=True)
+            ],
         }
 
     # ------------------------------------------------------------------ tracks
@@ -380,6 +394,27 @@ class MixVerbs:
                 last=None if last is None else await number(last),
                 after=tuple([(await number(a), await number(b)) for a, b in after]),
             )
+
+    async def _auditioned(
+        self, name: str, transition: int | None, actor: Actor
+    ) -> tuple[Plan, dict[int, TrackFacts], dict[int, str], int | None]:
+        """Return what an audition is of: plan, facts and bundles of its tracks, and the place."""
+        plan = await self._plan(name, actor)
+        if transition is not None and transition > len(plan.transitions):
+            count = len(plan.transitions)
+            raise Refused(f"no transition {transition}", f'"{name}" has {count}')
+        if not plan.tracks:
+            raise Refused(f'"{name}" has no tracks', "plan it again")
+        place = None if transition is None else transition - 1
+        pair = plan.tracks if place is None else plan.tracks[place : place + 2]
+        facts = await self._facts.of([track.id for track in pair])
+        async with self._context.database.reading() as connection:
+            there = await tracks.listed(connection, [track.id for track in pair])
+        names = {track.id: track.bundle for track in there if track.bundle}
+        for track in pair:
+            if track.id not in names or track.id not in facts:
+                raise Refused(f"{track.name} has no sound", "plan the mix again without it")
+        return plan, facts, names, place
 
     # ------------------------------------------------------------------ plans
 
@@ -451,6 +486,26 @@ def _ready(listed: Sequence[Track], notes: list[str]) -> list[Track]:
     if not ready:
         raise Refused("none of the tracks is prepared yet", "see `sfa jobs`, or `sfa prep`")
     return list(ready.values())
+
+
+def _ordered(plan: Plan, place: int, order: Sequence[int]) -> Plan:
+    """Return a plan whose tracks from a place on are in another order; its transitions are old."""
+    rest = plan.tracks[place:]
+    by_id = {track.id: track for track in rest}
+    if sorted(order) != sorted(by_id):
+        raise Refused(
+            f"order is not of the {len(rest)} tracks from place {place + 1} on",
+            "give each of them once",
+        )
+    for track, number in zip(rest, order, strict=True):
+        if track.locked and track.id != number:
+            raise Refused(f"the place of {track.name} is locked", "unlock it in the plan's text")
+    pairs = set(pairwise(order))
+    for each in plan.transitions[place:]:
+        if each.locked and (each.out, each.into) not in pairs:
+            names = f"{by_id[each.out].name} and {by_id[each.into].name}"
+            raise Refused(f"{names} are locked together", "unlock them in the plan's text")
+    return replace(plan, tracks=(*plan.tracks[:place], *(by_id[number] for number in order)))
 
 
 def _digest(text: str) -> str:

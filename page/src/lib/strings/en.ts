@@ -41,7 +41,7 @@ export const en = {
     welcome: "Welcome",
     arrange: "Arrangement",
     practice: "Practice",
-    mix: "Mix plan",
+    mix: "Mix",
     master: "Mastering",
     chat: "Chat",
     missing: "Page not found",

@@ -109,6 +109,7 @@ export const library = {
     cue: "Setting cues",
     tag: "Tagging",
     render: "Rendering",
+    master: "Mastering",
   } as Record<string, string>,
   steps: {
     import: "Import",
@@ -117,6 +118,7 @@ export const library = {
     analyse: "Analysis",
     cue: "Cues",
     tag: "Tags",
+    master: "Master",
   } as Record<string, string>,
   states: {
     waiting: "waiting",
