@@ -1,4 +1,4 @@
-"""Mixes in the browser: planned, looked at, edited, auditioned, performed."""
+"""Mixes in the browser: planned, looked at, edited, auditioned, performed; and a master."""
 
 from __future__ import annotations
 
@@ -155,3 +155,31 @@ def test_a_mix_is_started_taken_over_given_back_and_stopped(tabs, site, mixes, p
     expect(live).to_have_attribute("data-live", "idle")
     assert not mixes.call("mix.status")["running"]
     assert site.call("get", path="deck1.play")["value"]  # the decks play on
+
+
+@pytest.mark.timeout(2 * JOB_S)
+def test_a_track_is_mastered_compared_and_saved(tabs, site):
+    tab = tabs()
+    page = tab.view("library", f"/library/{site.tracks[0]}", timeout_s=SLOW_S)
+    page.wait_for_selector('[data-track-state="ready"]')
+    page.locator('[data-action="track-menu"]').click()
+    page.get_by_role("menuitem", name="Master", exact=True).click()
+    page.get_by_role("dialog").get_by_role("combobox").select_option("dj")
+    page.locator('[data-action="make-master"]').click()
+    report = page.locator("[data-mastered]")
+    expect(report).to_be_visible(timeout=JOB_S * 1000)
+    seconds = "audio => audio.readyState >= 1 ? audio.duration : 0"
+    for sound in report.locator("audio").all():
+        until(lambda sound=sound: sound.evaluate(seconds) > 20.0, "the sound is there", SLOW_S)
+    assert report.locator("audio").count() == 2
+    job = int(report.get_attribute("data-mastered"))
+    with site.backstage() as client:
+        said = client.call("prep.mastered", job=job)
+    for platform in said["result"]["platforms"]:
+        row = report.locator("[data-platforms] tbody tr", has_text=platform["sentence"])
+        assert row.count() >= 1, platform
+    for step in said["chain"]:
+        expect(report).to_contain_text(step["reason"])
+    saved = report.locator('[data-action="download-master"]').get_attribute("href")
+    assert tab.context.request.get(tab.origin + saved).body()[:4] == b"fLaC"
+    assert not violations(page)

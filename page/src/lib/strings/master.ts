@@ -1,0 +1,61 @@
+/** Words of the mastering report. */
+
+const number = new Intl.NumberFormat("en", { maximumFractionDigits: 1, minimumFractionDigits: 1 });
+const text = (value: number | null, unit: string) =>
+  value === null ? "–" : `${number.format(value).replace("-", "−")}${unit ? ` ${unit}` : ""}`;
+
+export const words = {
+  open: "Master",
+  title: (name: string) => `Master ${name}`,
+  lead: "It is measured, and a master is made with as few steps as it needs. The track itself stays as it is.",
+  preset: "For",
+  presets: {
+    streaming: "streaming, −14 LUFS",
+    apple: "Apple Music, −16 LUFS",
+    club: "clubs, −8 LUFS",
+    dj: "DJ sets, as loud as it is",
+    broadcast: "broadcast, −23 LUFS",
+  } as Record<string, string>,
+  make: "Make a master",
+  making: "Mastering",
+  again: "Make another one",
+  value: text,
+  figures: "Measures",
+  before: "Before",
+  after: "After",
+  measure: "Measure",
+  measures: {
+    integrated_lufs: ["loudness", "LUFS"],
+    short_max_lufs: ["highest short-term loudness", "LUFS"],
+    range_lu: ["range", "LU"],
+    true_peak_dbtp: ["true peak", "dBTP"],
+    plr_db: ["PLR", "dB"],
+    psr_db: ["PSR", "dB"],
+    slope_db_per_octave: ["slope", "dB/octave"],
+    correlation: ["correlation", ""],
+    mono_loss_lu: ["lost in mono", "LU"],
+    clipped_runs: ["clipped runs", ""],
+  } as Record<string, [string, string]>,
+  platforms: "What platforms do with the master",
+  platform: "Platform",
+  level: "Level",
+  change: "What it does",
+  chain: "Chain",
+  nothing: "Nothing is needed.",
+  kinds: {
+    high_pass: "high-pass",
+    equaliser: "equaliser",
+    mono_bass: "bass to mono",
+    compressor: "compressor",
+    tilt: "tilt",
+    width: "width",
+    gain: "gain",
+    limiter: "limiter",
+  } as Record<string, string>,
+  remarks: "Notes",
+  compare: "Compare",
+  compareHint: (lufs: string, at: string) => `The loudest part, from ${at} on, before and after at ${lufs}: equally loud.`,
+  soundBefore: "Before mastering",
+  soundAfter: "After mastering",
+  download: "Download the master",
+};
