@@ -129,7 +129,7 @@ def test_an_error_names_the_parameter_and_what_is_expected(params, sentence):
         (Count, "a whole number from 0"),
         (FileName, "a name of at most 40 lower-case letters, digits and hyphens"),
         (Annotated[str, Meta(min_length=1, max_length=9, pattern=NO_NUL)],
-         "a text of 1 to 9 characters without NUL"),
+         "a text of at most 9 characters without NUL"),
     ],
 )  # fmt: skip
 def test_the_values_that_a_type_accepts_are_said_in_words(kind, expected):
