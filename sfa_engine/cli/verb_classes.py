@@ -8,6 +8,7 @@ from importlib import import_module
 
 import sfa_engine.backstage.verbs as backstage
 from sfa_engine.backstage.server import Client as BackstageClient
+from sfa_engine.stage.automation import Automation
 from sfa_engine.stage.core import Core
 from sfa_engine.stage.effects import Effects
 from sfa_engine.stage.pads import Pads
@@ -22,7 +23,7 @@ from sfa_engine.wire.session import Session
 from sfa_engine.wire.verbs import verbs_of
 
 STAGE: tuple[type, ...] = (
-    *(Session, Core, Effects, Pads, Presets, Recording),
+    *(Session, Core, Effects, Automation, Pads, Presets, Recording),
     *(StageClient, Trace, MidiSurface, OscServer, NetworkMidi),
 )
 

@@ -28,7 +28,8 @@ PUSHING = frozenset(
         *("notifications.watch", "notifications.unwatch", "trace"),
     }
 )
-INTERNAL = frozenset({"audit.add"})  # of the web process itself
+# Of the web process itself, and of the automatic mix.
+INTERNAL = frozenset({"audit.add", "automation.queue", "automation.cancel", "automation.status"})
 FILES = frozenset({"kits.decode", "kits.save"})  # take paths of this machine's files
 HARMLESS = frozenset({"prep.quota"})  # shows; its scope keeps it from being asked by all
 
