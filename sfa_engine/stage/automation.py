@@ -136,7 +136,7 @@ def _checked(item: Item) -> Queued:
     made = OPERATIONS.get(item.path)
     if made is None or made.index < 0:
         raise Refused(
-            f'"{item.path:.60}" is no control of the engine with a value', "see `sfa describe`"
+            f'"{item.path:.60}" is not a control of the engine with a value', "see `sfa describe`"
         )
     moment = NOW if item.when is None else Moment.parse(item.when)
     return Queued(made, made.control.check(item.value), item.since, moment)

@@ -64,9 +64,9 @@ def test_listeners_see_what_the_mix_does(kernel, conductor):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (item("deck1.nothing", 1.0), "is no control of the engine"),
-        (item("deck1.cue", 1.0), "is no control of the engine"),
-        (item("deck1.title", "x"), "is no control of the engine"),
+        (item("deck1.nothing", 1.0), "is not a control of the engine"),
+        (item("deck1.cue", 1.0), "is not a control of the engine"),
+        (item("deck1.title", "x"), "is not a control of the engine"),
         (item("deck1.fader", 99.0), "99"),
         (item("deck1.fader", float("nan")), "nan"),
         (item("deck1.fader", -3.0, "soon"), "is not a moment"),
