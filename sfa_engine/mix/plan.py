@@ -159,7 +159,7 @@ def _reordered(
 ) -> list[PlannedTrack]:
     """Return the rest in a new order; the first stays, and so does what is locked."""
     at = {n: track.id for n, track in enumerate(rest) if track.locked or n == 0}
-    known = [_facts(facts, track) for track in rest]
+    known = [facts_in(facts, track) for track in rest]
     locks = Locks(after=tuple(kept), at=at)
     order = order_tracks(known, arc=settings.arc, locks=locks, library=library)
     by_id = {track.id: track for track in rest}
@@ -167,7 +167,8 @@ def _reordered(
     return [replace(by_id[i], why=why) for i, why in zip(order.ids, reasons, strict=True)]
 
 
-def _facts(facts: Mapping[int, TrackFacts], track: PlannedTrack) -> TrackFacts:
+def facts_in(facts: Mapping[int, TrackFacts], track: PlannedTrack) -> TrackFacts:
+    """Return what is known of a track as a plan has it: without the stems that it mutes."""
     known = facts.get(track.id) or TrackFacts(track.id, track.name)
     return known.without(track.mute) if track.mute else known
 
@@ -191,13 +192,13 @@ def _joined(
     if not tracks:
         return _plan(tracks, transitions, settings)
     start = len(transitions)
-    line = Timeline(_facts(facts, tracks[start]))
+    line = Timeline(facts_in(facts, tracks[start]))
     entered = Entered(tracks[start].pitch_st)
     if transitions:
         entered = entered._replace(free_s=free_s(transitions[-1], line))
     now = _Played(line, entered)
     for place in range(start, len(tracks) - 1):
-        into = Timeline(_facts(facts, tracks[place + 1]))
+        into = Timeline(facts_in(facts, tracks[place + 1]))
         pair = (tracks[place].id, tracks[place + 1].id)
         if pair in kept:
             transition, pitch_st = kept[pair], tracks[place + 1].pitch_st

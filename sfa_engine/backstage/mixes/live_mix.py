@@ -39,7 +39,7 @@ from sfa_engine.mix import live
 from sfa_engine.mix.commands import LEAD_S, Entrance, entrance, mute_of
 from sfa_engine.mix.document import Plan, PlannedTrack, Transition, Value
 from sfa_engine.mix.facts import TrackFacts
-from sfa_engine.mix.plan import DECKS, replan, settings_of
+from sfa_engine.mix.plan import DECKS, facts_in, replan, settings_of
 from sfa_engine.mix.timeline import Timeline
 from sfa_engine.mix.transition import Entered, plan_pair, trim_of
 from sfa_engine.system.atomic import write_durably
@@ -908,7 +908,7 @@ def _planned(plan: Plan, facts: Mapping[int, TrackFacts], place: int, free_s: fl
     if free_s is None or place + 1 >= len(plan.tracks):
         return replan(plan, facts, place)
     now, then = plan.tracks[place : place + 2]
-    one, other = (facts.get(each.id) or TrackFacts(each.id, each.name) for each in (now, then))
+    one, other = (facts_in(facts, each) for each in (now, then))
     pair = plan_pair(one, other, settings_of(plan), Entered(now.pitch_st, free_s))
     first = replace(pair.transition, locked=True)
     before = plan.transitions[:place]
