@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from sfa_engine.script.offline_stage import OfflineStage
 from sfa_engine.script.script import Event, Script
 from sfa_engine.stage.conductor import Conductor
 from sfa_engine.system.atomic import atomic_file
+from sfa_engine.system.write_error import write_error
 from sfa_engine.track.kit import read_kit
 
 Audio = npt.NDArray[np.float32]
@@ -27,7 +27,6 @@ Progress = Callable[[float], None]
 Watch = Callable[[float, Conductor], None]
 FORMATS = (".wav", ".flac", ".aiff", ".caf", ".w64", ".rf64")  # those that hold 24 bits
 NO_COMMENT = (".w64",)  # cannot store one
-PROBE_BYTES = 1 << 16  # more than may be free in the last block of a full disk
 WATCH_S = 0.1
 MAX_AT_ONCE = 200  # in one tick; the kernel holds 256 waiting commands
 
@@ -209,7 +208,7 @@ def write_wav(
                         if progress is not None:
                             progress(min(1.0, done / max(1, frames)))
             except soundfile.LibsndfileError as error:
-                raise _write_error(part) or error from None
+                raise write_error(part) or error from None
     except (OSError, soundfile.LibsndfileError) as why:
         hint = "choose another path"
         if isinstance(why, OSError) and why.errno in {errno.ENOSPC, errno.EDQUOT}:
@@ -217,14 +216,3 @@ def write_wav(
         reason = why.strerror if isinstance(why, OSError) else str(why)
         raise MediaError(f"{target} cannot be written: {reason}", hint) from None
     return peak
-
-
-def _write_error(path: Path) -> OSError | None:
-    """Return why a file cannot be extended: libsndfile reports only "System error"."""
-    try:
-        with path.open("ab", buffering=0) as file:
-            file.write(bytes(PROBE_BYTES))
-            os.fsync(file.fileno())
-    except OSError as error:
-        return error
-    return None

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from sfa_engine.errors import MediaError, Refused
 from sfa_engine.system.atomic import atomic_file
+from sfa_engine.system.write_error import write_error
 
 Block = NDArray[np.float32]
 
 FORMATS = (".wav", ".flac")
 BITS = (16, 24)
 MAX_WAV_BYTES = (1 << 32) - (1 << 16)
-PROBE_BYTES = 1 << 16  # more than may be free in the last block of a full disk
 DITHER_SEED = 1
 
 
@@ -125,7 +125,7 @@ def written(target: Path) -> Iterator[Path]:
             try:
                 yield part
             except soundfile.LibsndfileError as error:
-                raise _write_error(part) or error from None
+                raise write_error(part) or error from None
     except (OSError, soundfile.LibsndfileError) as why:
         hint = "choose another path"
         if isinstance(why, OSError) and why.errno in {errno.ENOSPC, errno.EDQUOT}:
@@ -143,14 +143,3 @@ def write_all(target: Path, blocks: Iterable[Block], rate: int, channels: int) -
                 out.write(block)
         finally:
             out.close()
-
-
-def _write_error(path: Path) -> OSError | None:
-    """Return why a file cannot be extended: libsndfile reports only "System error"."""
-    try:
-        with path.open("ab", buffering=0) as file:
-            file.write(bytes(PROBE_BYTES))
-            os.fsync(file.fileno())
-    except OSError as error:
-        return error
-    return None
