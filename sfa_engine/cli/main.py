@@ -35,7 +35,7 @@ _OWN_MODULE = (
         "doctor",
         "fx",
     ),
-    *("health", "jobs", "journal", "kit", "lalalai", "layout", "library", "log", "master"),
+    *("health", "jobs", "journal", "kit", "lalalai", "layout", "library", "llm", "log", "master"),
     *(
         "midi",
         "mix",
