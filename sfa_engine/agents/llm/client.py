@@ -72,11 +72,13 @@ class Client:
     Parameters
     ----------
     clock : Clock
+    http : httpx.AsyncClient, optional
+        Else one is opened with the first request.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, http: httpx.AsyncClient | None = None) -> None:
         self._clock = clock or Clock()
-        self._http: httpx.AsyncClient | None = None
+        self._http = http
 
     async def close(self) -> None:
         """Close all connections."""

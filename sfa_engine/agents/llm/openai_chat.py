@@ -102,7 +102,7 @@ class _ChatDraft(Draft):
         found = ""
         for choice in (chunk.choices or ())[:1]:
             found = self._take_message(choice.delta or choice.message or _Message())
-            if choice.finish_reason:
+            if choice.finish_reason and self.stop != "refused":
                 self.stop = STOPS.get(choice.finish_reason, "end")
         return found
 

@@ -18,7 +18,7 @@ from sfa_engine.agents.llm.ollama import Ollama
 from sfa_engine.agents.llm.openai_chat import OpenAiChat
 from sfa_engine.errors import Refused, did_you_mean
 
-ANTHROPIC_VERSION = "2023-06-01"
+ANTHROPIC_VERSION = "2026-10-21"  # as its SDK 2.14 sends
 MAX_URL = 500
 MAX_KEY = 4096
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
