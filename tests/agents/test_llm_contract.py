@@ -119,7 +119,7 @@ COMMON = [
     (503, "", {"retry_after": "21"}, "busy", False),
     (500, "", {"x_should_retry": "false"}, "busy", False),
     (400, "", {"x_should_retry": "true"}, "bad_request", False),
-    (302, "", {"location": "http://login.example/"}, "unreachable", True),
+    (302, "", {"location": "http://login.example/"}, "unreachable", False),
     (418, "", {}, "bad_request", False),
 ]
 ERRORS = {
@@ -321,6 +321,7 @@ def test_a_huge_answer_is_refused_before_it_is_in_memory(adapter, stream):
     with_fakes(scenario)
 
 
+@pytest.mark.slow
 def test_a_slow_answer_ends_with_the_time_of_the_question():
     async def scenario(fake):
         desk = Desk([made("openai", fake.url), made("lm_studio", fake.url)])

@@ -90,4 +90,4 @@ def test_providers_of_the_environment_are_in_the_adapters_order():
     ],
 )
 def test_only_a_model_of_this_machine_is_free(adapter, url, model, is_free):
-    assert provider("x", adapter, url, model).is_free is is_free
+    assert provider("x", adapter, url).is_free(model) is is_free

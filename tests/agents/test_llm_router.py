@@ -407,6 +407,23 @@ def test_what_a_broken_answer_cost_is_counted():
     with_fakes(scenario)
 
 
+def test_what_an_answer_cost_that_was_given_up_is_taken_for_the_most():
+    async def scenario(fake):
+        desk = Desk([made("openai", fake.url)], PRICED)
+        purse = desk.question.purse = Purse(100.0)
+        events = desk.router.ask(Request(ASKED.messages, max_tokens=20), desk.question)
+        assert isinstance(await anext(events), Piece)
+        reserved_usd = purse.spent_usd
+        await events.aclose()
+        assert desk.attempts[0].cost_usd is None
+        assert purse.spent_usd == reserved_usd > 0
+        fake.always = error("openai", 400, "")
+        await desk.fails(Request(ASKED.messages, max_tokens=20))
+        assert purse.spent_usd == pytest.approx(reserved_usd)  # a refused request costs nothing
+
+    with_fakes(scenario)
+
+
 def test_a_consumer_that_goes_away_ends_the_request_and_it_is_stored():
     async def scenario(fake):
         desk = Desk([made("openai", fake.url)])

@@ -23,6 +23,7 @@ from sfa_engine.errors import Absent, Refused
 from sfa_engine.library.database import Database
 from sfa_engine.library.secret import Secrets
 
+pytestmark = pytest.mark.slow  # a library for each test
 ANN, BOB = 7, 8
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -21,7 +21,7 @@ import msgspec
 
 from sfa_engine.agents.llm.failure import Kind, LlmError, kind_of
 from sfa_engine.agents.llm.framing import Events, Records, too_large
-from sfa_engine.agents.llm.message import Answer, Request, Stop, ToolCall, Usage
+from sfa_engine.agents.llm.message import Answer, Request, Stop, Tool, ToolCall, Usage
 from sfa_engine.system.http import parse_retry_after
 
 MAX_BYTES = 4 << 20  # of an answer, with its framing: 128,000 tokens take 0.5 MB as text
@@ -321,7 +321,13 @@ def failure_of(status: int, error: ErrorBody, wait_s: float | None) -> LlmError:
     ):
         kind = "too_long"
     quoted = f": {text}" if text.strip() else ""  # cut by the client, which knows the key
-    return LlmError(f"it answered {status}{quoted}", kind, status=status, retry_after_s=wait_s)
+    return LlmError(
+        f"it answered {status}{quoted}",
+        kind,
+        status=status,
+        retry_after_s=wait_s,
+        may_retry=status >= 400,  # a redirect is no failure that passes
+    )
 
 
 def error_body(error: Any) -> ErrorBody:
@@ -346,6 +352,22 @@ def decode(record: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(record, type=kind, strict=False)
     except UNREADABLE as error:
         raise LlmError(f"its answer cannot be read: {error!s:.120}", "bad_answer") from None
+
+
+def functions(tools: Sequence[Tool], *, strict: bool = False) -> list[dict[str, Any]]:
+    """Return tools as OpenAI's dialect and Ollama's have them."""
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.sentence,
+                "parameters": tool.parameters,
+                **({"strict": True} if strict else {}),
+            },
+        }
+        for tool in tools
+    ]
 
 
 def encoded(value: Any) -> str:

@@ -77,7 +77,7 @@ class Health:
         self._client = client
         self._clock = clock or Clock()
         self._known: dict[str, tuple[Provider, Standing]] = {}
-        self._checking: dict[str, asyncio.Task[Standing]] = {}
+        self._checking: dict[str, tuple[Provider, asyncio.Task[Standing]]] = {}
         self._used_s: float | None = None
 
     def of(self, provider: Provider) -> Standing:
@@ -123,7 +123,7 @@ class Health:
         """Check what was not checked lately, if a question was asked within the hour."""
         if self._used_s is None or self._clock.now() - self._used_s > USED_S:
             return
-        due = [each for each in providers if self._is_due(each)]
+        due = [each for each in providers if self.is_due(each)]
         await asyncio.gather(*(self.check(each) for each in due))
 
     async def check(self, provider: Provider) -> Standing:
@@ -131,13 +131,14 @@ class Health:
 
         Checks of one provider at the same time are one.
         """
-        task = self._checking.get(provider.name)
-        if task is None or task.done():
+        checked, task = self._checking.get(provider.name, (None, None))
+        if task is None or task.done() or checked != provider:
             task = asyncio.create_task(self._check(provider))
-            self._checking[provider.name] = task
+            self._checking[provider.name] = (provider, task)
         return await asyncio.shield(task)
 
-    def _is_due(self, provider: Provider) -> bool:
+    def is_due(self, provider: Provider) -> bool:
+        """Return whether a provider was not checked for five minutes."""
         standing = self.of(provider)
         if standing.until_s is not None:
             return False

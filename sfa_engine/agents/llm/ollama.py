@@ -19,6 +19,7 @@ from sfa_engine.agents.llm.dialect import (
     decode,
     error_body,
     failure_of,
+    functions,
 )
 from sfa_engine.agents.llm.framing import Records
 from sfa_engine.agents.llm.message import Message, Request, Usage
@@ -96,17 +97,7 @@ class Ollama(Dialect):
             "stream": stream,
         }
         if request.tools:
-            body["tools"] = [
-                {
-                    "type": "function",
-                    "function": {
-                        "name": tool.name,
-                        "description": tool.sentence,
-                        "parameters": tool.parameters,
-                    },
-                }
-                for tool in request.tools
-            ]
+            body["tools"] = functions(request.tools)
         if request.schema is not None:
             body["format"] = request.schema
         return body

@@ -20,6 +20,7 @@ from sfa_engine.agents.llm.dialect import (
     encoded,
     error_body,
     failure_of,
+    functions,
 )
 from sfa_engine.agents.llm.message import Message, Request, Stop, Usage
 
@@ -141,7 +142,6 @@ class OpenAiChat(Dialect):
         return "/chat/completions"
 
     def body(self, request: Request, model: str, quirks: Quirks, *, stream: bool) -> dict[str, Any]:
-        strict = {"strict": True} if quirks.strict else {}
         messages = [{"role": "system", "content": request.system}] if request.system else []
         body: dict[str, Any] = {
             "model": model,
@@ -149,18 +149,7 @@ class OpenAiChat(Dialect):
             quirks.max_tokens: request.max_tokens,
         }
         if request.tools:
-            body["tools"] = [
-                {
-                    "type": "function",
-                    "function": {
-                        "name": tool.name,
-                        "description": tool.sentence,
-                        "parameters": tool.parameters,
-                        **strict,
-                    },
-                }
-                for tool in request.tools
-            ]
+            body["tools"] = functions(request.tools, strict=quirks.strict)
         if request.schema is not None:
             body["response_format"] = {
                 "type": "json_schema",

@@ -181,11 +181,13 @@ class Provider:
             found[name] = prefix + self.key
         return found
 
-    @property
-    def is_free(self) -> bool:
-        """Whether no token is billed: a model of this machine, not one that Ollama forwards."""
+    def is_free(self, model: str) -> bool:
+        """Return whether a model is of this machine, where no token is billed.
+
+        Ollama forwards those whose names end with ``cloud``.
+        """
         host = urlsplit(self.url).hostname
-        return self.adapter.is_local and host in LOOPBACK and not self.model.endswith("cloud")
+        return self.adapter.is_local and host in LOOPBACK and not model.endswith("cloud")
 
     def address(self, path: str) -> str:
         """Return the address of a path of its dialect or adapter."""

@@ -24,7 +24,15 @@ from sfa_engine.agents.llm.clock import Clock
 from sfa_engine.agents.llm.dialect import UNREADABLE
 from sfa_engine.agents.llm.failure import LlmError
 from sfa_engine.agents.llm.health import Health, Standing
-from sfa_engine.agents.llm.message import Answer, Event, Piece, Preference, Request, Usage
+from sfa_engine.agents.llm.message import (
+    BYTES_PER_TOKEN,
+    Answer,
+    Event,
+    Piece,
+    Preference,
+    Request,
+    Usage,
+)
 from sfa_engine.agents.llm.provider import Provider
 from sfa_engine.agents.llm.registry import MILLION, Model, Registry
 from sfa_engine.errors import Refused, did_you_mean
@@ -33,6 +41,7 @@ MAX_WAIT_S = 20.0  # that a provider may ask for; after longer ones it is of no 
 BACKOFF_S, MAX_BACKOFF_S = 0.5, 8.0
 JITTER = 0.25  # share of a wait that chance takes away
 LEAST_CONTEXT, USUAL_CONTEXT = 4096, 32_768  # asked of Ollama; its memory grows with it
+BILLED = frozenset({"ok", "cancelled", "bad_answer", "budget"})  # outcomes, probably
 BYTES_PER_TOKEN_MOST = 8  # no text has more: fewer tokens than that were read, not all
 
 
@@ -67,6 +76,11 @@ class Candidate:
     provider: Provider
     model: Model
     standing: Standing
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no token is billed."""
+        return self.provider.is_free(self.model.name)
 
 
 Record = Callable[[Attempt], Awaitable[None]]
@@ -209,7 +223,7 @@ class Router:
 
         def place(candidate: Candidate) -> tuple[bool, bool, bool, float]:
             each = candidate.provider
-            is_free = each.is_free and prefer == "cost"
+            is_free = prefer == "cost" and candidate.is_free
             return (
                 each.name != provider,
                 candidate.standing.is_doubtful,
@@ -224,7 +238,7 @@ class Router:
         usual = self._registry.of(provider.adapter.name)
         name = model or provider.model or (usual[0].name if usual else "")
         needs_details = provider.adapter.name == "ollama"
-        if (not name or needs_details) and standing.checked_s is None:
+        if (not name or needs_details) and self._health.is_due(provider):
             standing = await self._health.check(provider)
         usable = (each.name for each in standing.listed if "embed" not in each.name)
         name = name or next(usable, "")
@@ -289,11 +303,13 @@ class Router:
             raise
         finally:
             cost = self._cost(candidate, usage)
-            question.purse.settle(most_usd, cost)
+            is_billed = bool(shown_bytes) or outcome in BILLED
+            # What is not known is estimated, rather too high, for the budget alone.
+            question.purse.settle(most_usd, most_usd if cost is None and is_billed else cost)
             if usage.is_known:
                 question.tokens += (usage.input or 0) + (usage.output or 0)
-            elif outcome == "ok" or shown_bytes:  # estimated, for the budget alone
-                question.tokens += call.tokens + shown_bytes // 3
+            elif is_billed:
+                question.tokens += call.tokens + shown_bytes // BYTES_PER_TOKEN
             took_ms = round((self._clock.now() - began_s) * 1000)
             await self._record(Attempt(provider, model.name, usage, cost, took_ms, outcome))
 
@@ -315,12 +331,12 @@ class Router:
         smaller = replace(request, max_tokens=allowed)
         call = prepare(provider, model.name, smaller, quirks, stream=stream)
         given, said = model.prices(tokens, self._clock.today)
-        if provider.is_free or given is None or said is None:
+        if candidate.is_free or given is None or said is None:
             return call, 0.0
         return call, (tokens * given + allowed * said) / MILLION
 
     def _cost(self, candidate: Candidate, usage: Usage) -> float | None:
-        if candidate.provider.is_free:
+        if candidate.is_free:
             return 0.0
         return candidate.model.cost_usd(usage, self._clock.today)
 

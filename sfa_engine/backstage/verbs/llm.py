@@ -146,7 +146,7 @@ class LlmVerbs:
         for each in dict.fromkeys((*known, *listed)):
             row = registry.find(one.stored.adapter, each)
             given, said = row.prices(0, date.today())  # noqa: DTZ011 - the user's day
-            is_free = one.provider is not None and one.provider.is_free
+            is_free = one.provider is not None and one.provider.is_free(each)
             found.append(
                 {
                     "name": each,
