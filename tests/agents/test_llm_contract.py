@@ -324,7 +324,7 @@ def test_a_huge_answer_is_refused_before_it_is_in_memory(adapter, stream):
 @pytest.mark.slow
 def test_a_slow_answer_ends_with_the_time_of_the_question():
     async def scenario(fake):
-        desk = Desk([made("openai", fake.url), made("lm_studio", fake.url)])
+        desk = Desk([made("openai", fake.url)])
         reply = await usual(fake, desk)
         fake.always = Reply(kind=reply.kind, chunks=begun(reply), hangs=True)
         desk.question.max_seconds = 0.5

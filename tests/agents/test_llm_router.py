@@ -146,6 +146,21 @@ def test_a_wait_beyond_the_time_of_the_question_is_not_waited():
     with_fakes(scenario)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_provider_that_sends_nothing_leaves_half_of_the_time_to_the_next(stream):
+    async def scenario(one, two):
+        desk = Desk(pair(one, two), max_seconds=0.6)
+        one.always = Reply(kind="text/event-stream", hangs=True)
+        _, answer = await desk.ask(stream=stream)
+        assert answer.provider == "two"
+        assert answer.notes == ("one: it sends nothing for 0.3 s",)
+        assert (desk.time.waits, len(one.asked)) == ([], 1)
+        assert desk.health.of(desk.router._providers[0]).state == "unreachable"
+
+    with_fakes(scenario, 2)
+
+
 def test_after_a_piece_was_shown_no_other_provider_answers():
     async def scenario(one, two):
         desk = Desk(pair(one, two))

@@ -66,6 +66,13 @@ def prepare(
     return Call(provider, model, path, msgspec.json.encode(body), stream)
 
 
+@dataclass
+class _Limit:
+    """Until when the next byte has to come, in seconds of the event loop's clock."""
+
+    at_s: float
+
+
 class Client:
     """Sends requests; close it at the end.
 
@@ -86,8 +93,17 @@ class Client:
             await self._http.aclose()
             self._http = None
 
-    async def ask(self, call: Call, timeout_s: float) -> AsyncGenerator[Event]:
+    async def ask(
+        self, call: Call, timeout_s: float, first_s: float | None = None
+    ) -> AsyncGenerator[Event]:
         """Yield the pieces of an answer, and at last all of it.
+
+        Parameters
+        ----------
+        call : Call
+        timeout_s : float
+        first_s : float, optional
+            For the first byte of the answer, where another provider could be asked.
 
         Yields
         ------
@@ -100,21 +116,24 @@ class Client:
             as far as it is known.
         """
         dialect, reader = call.provider.dialect, call.provider.dialect.reader()
-        deadline = asyncio.get_running_loop().time() + timeout_s
+        now_s = asyncio.get_running_loop().time()
+        first_s = timeout_s if first_s is None else min(first_s, timeout_s)
+        limit = _Limit(now_s + first_s)
         try:
-            async with self._response(call, deadline) as response:
+            async with self._response(call, limit) as response:
                 kind = response.headers.get("content-type", "")
                 whole = not call.stream or (
                     dialect.framing is Events and kind.startswith("application/json")
                 )
                 if whole:
-                    answer = dialect.read(await self._body(response, deadline, MAX_BYTES))
+                    answer = dialect.read(await self._body(response, limit, MAX_BYTES))
                     if answer.text:
                         yield Piece(answer.text)
                     yield answer
                     return
-                async with aclosing(_chunks(response, deadline)) as chunks:
+                async with aclosing(_chunks(response, limit)) as chunks:
                     async for data in chunks:
+                        limit.at_s = now_s + timeout_s
                         for text in reader.feed(data):
                             yield Piece(text)
                         if reader.has_ended:
@@ -125,6 +144,9 @@ class Client:
         except LlmError as error:
             if not error.usage.is_known and reader.usage.input is not None:
                 error.usage = reader.usage
+            if error.kind == "budget" and limit.at_s < now_s + timeout_s:
+                text = f"it sends nothing for {first_s:.3g} s"
+                error = LlmError(text, "unreachable", may_retry=False)
             raise _redacted(call.provider, error) from None
 
     async def get(self, provider: Provider, path: str, body: bytes | None = None) -> bytes:
@@ -135,11 +157,11 @@ class Client:
         LlmError
             It is refused, or not there.
         """
-        deadline = asyncio.get_running_loop().time() + CHECK_S
+        limit = _Limit(asyncio.get_running_loop().time() + CHECK_S)
         call = Call(provider, "", path, body or b"", stream=False)
         try:
-            async with self._response(call, deadline, "GET" if body is None else "POST") as found:
-                return await self._body(found, deadline, MAX_BYTES)
+            async with self._response(call, limit, "GET" if body is None else "POST") as found:
+                return await self._body(found, limit, MAX_BYTES)
         except LlmError as error:
             if error.kind == "budget":  # the time of the check, not of a question
                 error = LlmError("it does not answer in time", "unreachable")
@@ -147,7 +169,7 @@ class Client:
 
     @asynccontextmanager
     async def _response(
-        self, call: Call, deadline: float, method: str = "POST"
+        self, call: Call, limit: _Limit, method: str = "POST"
     ) -> AsyncIterator[httpx.Response]:
         """Yield a response that is a success."""
         import httpx
@@ -162,22 +184,22 @@ class Client:
                 headers={**provider.headers, "content-type": "application/json"},
                 timeout=httpx.Timeout(None, connect=CONNECT_S),
             )
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(limit.at_s):
                 response = await http.send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, EngineError, OSError) as error:
             raise _broken(error) from None
         try:
-            await self._check(provider, response, deadline)
+            await self._check(provider, response, limit)
             yield response
         except (httpx.HTTPError, httpx.StreamError, TimeoutError, OSError) as error:
             raise _broken(error) from None
         finally:
             await response.aclose()
 
-    async def _check(self, provider: Provider, response: httpx.Response, deadline: float) -> None:
+    async def _check(self, provider: Provider, response: httpx.Response, limit: _Limit) -> None:
         """Refuse a response that is an error, a web page, or packed."""
         if response.status_code != OK:
-            body = await self._body(response, deadline, MAX_ERROR_BYTES, cut=True)
+            body = await self._body(response, limit, MAX_ERROR_BYTES, cut=True)
             headers = {name.lower(): value for name, value in response.headers.items()}
             raise provider.dialect.failure(response.status_code, headers, body, self._clock.wall())
         if response.headers.get("content-encoding", "identity") != "identity":
@@ -186,17 +208,17 @@ class Client:
             raise LlmError("a web page is at its address", "unreachable", may_retry=False)
 
     async def _body(
-        self, response: httpx.Response, deadline: float, limit: int, *, cut: bool = False
+        self, response: httpx.Response, limit: _Limit, most: int, *, cut: bool = False
     ) -> bytes:
         found = bytearray()
-        async with aclosing(_chunks(response, deadline)) as chunks:
+        async with aclosing(_chunks(response, limit)) as chunks:
             async for data in chunks:
                 found += data
-                if len(found) > limit:
+                if len(found) > most:
                     if not cut:
                         raise too_large()
                     break
-        return bytes(found[:limit])
+        return bytes(found[:most])
 
     def _client(self) -> httpx.AsyncClient:
         import httpx
@@ -206,14 +228,14 @@ class Client:
         return self._http
 
 
-async def _chunks(response: httpx.Response, deadline: float) -> AsyncGenerator[bytes]:
+async def _chunks(response: httpx.Response, limit: _Limit) -> AsyncGenerator[bytes]:
     """Yield a response as it comes in.
 
     The time is counted in each wait: a timeout around a ``yield`` would end the caller's work.
     """
     async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_raw())) as chunks:
         while True:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(limit.at_s):
                 data = await anext(chunks, None)
             if data is None:
                 return

@@ -39,6 +39,7 @@ from sfa_engine.errors import Refused, did_you_mean
 
 MAX_WAIT_S = 20.0  # that a provider may ask for; after longer ones it is of no use here
 BACKOFF_S, MAX_BACKOFF_S = 0.5, 8.0
+FIRST_SHARE = 0.5  # of the time that is left, before a silent provider is given up for the next
 JITTER = 0.25  # share of a wait that chance takes away
 LEAST_CONTEXT, USUAL_CONTEXT = 4096, 32_768  # asked of Ollama; its memory grows with it
 BILLED = frozenset({"ok", "cancelled", "bad_answer", "budget"})  # outcomes, probably
@@ -158,12 +159,14 @@ class Router:
         began_s = self._clock.now()
         notes: list[str] = []
         last: LlmError | None = None
-        for candidate in await self.chain(request, provider, model, prefer, notes):
+        candidates = await self.chain(request, provider, model, prefer, notes)
+        for place, candidate in enumerate(candidates, 1):
             retries = 0
             while question.failures < MAX_FAILURES:
                 shown = False
+                share = FIRST_SHARE if place < len(candidates) else 1.0
                 try:
-                    events = self._attempt(candidate, request, question, stream=stream)
+                    events = self._attempt(candidate, request, question, share, stream=stream)
                     async with aclosing(events):
                         async for event in events:
                             if isinstance(event, Piece):
@@ -264,9 +267,18 @@ class Router:
         return ""
 
     async def _attempt(
-        self, candidate: Candidate, request: Request, question: Question, *, stream: bool
+        self,
+        candidate: Candidate,
+        request: Request,
+        question: Question,
+        share: float,
+        *,
+        stream: bool,
     ) -> AsyncGenerator[Event]:
-        """Yield an answer of one provider; store what it took."""
+        """Yield an answer of one provider; store what it took.
+
+        `share` of the time that is left may pass before its first byte.
+        """
         provider, model = candidate.provider, candidate.model
         call, most_usd = self._prepared(candidate, request, question, stream=stream)
         if not question.purse.reserve(most_usd):
@@ -274,7 +286,7 @@ class Router:
         began_s, usage, outcome = self._clock.now(), Usage(), "cancelled"
         shown_bytes = 0
         try:
-            events = self._client.ask(call, question.left_s)
+            events = self._client.ask(call, question.left_s, question.left_s * share)
             async with aclosing(events):
                 async for event in events:
                     if isinstance(event, Piece):
