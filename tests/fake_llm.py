@@ -1,7 +1,7 @@
 """A server on 127.0.0.1 that speaks as the providers of language models do: four dialects.
 
 It checks what it is sent as strictly as the vendors document it, answers with a text and a tool
-call, streamed or not, and can be told to fail: `FakeLlm.replies` are sent first. The vendors' own
+call, streamed or not, and can be made to fail: `FakeLlm.replies` are sent first. The vendors' own
 SDKs were run against it, see `sdk_check`.
 """
 

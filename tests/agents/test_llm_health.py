@@ -8,7 +8,7 @@ import pytest
 from fake_llm import KEY, MODEL, error, said
 from llm_cases import REAL, Desk, made, with_fakes
 
-from sfa_engine.agents.llm.health import POLL_S, USED_S, Standing
+from sfa_engine.agents.llm.health import POLL_S, USED_S, ProviderStatus
 
 PATHS = {
     "anthropic": ["/v1/models"],
@@ -28,12 +28,10 @@ def test_a_check_asks_no_model_and_lists_them(adapter):
     async def scenario(fake):
         provider = made(adapter, fake.url)
         desk = Desk([provider])
-        standing = await desk.health.check(provider)
-        assert standing.state == "ready"
-        assert [each.name for each in standing.listed] == [MODEL]
-        assert standing.listed[0].context == {"google_gemini": 1_048_576, "ollama": 8192}.get(
-            adapter
-        )
+        status = await desk.health.check(provider)
+        assert status.state == "ready"
+        assert [each.name for each in status.listed] == [MODEL]
+        assert status.listed[0].context == {"google_gemini": 1_048_576, "ollama": 8192}.get(adapter)
         assert [each.path for each in fake.seen] == PATHS[adapter]
         for seen in fake.seen:
             assert KEY in seen.headers[KEYS.get(adapter, "authorization")]
@@ -60,12 +58,12 @@ def test_a_check_that_fails_says_what_is_wrong(reply, state):
         provider = made("openai", fake.url)
         desk = Desk([provider])
         fake.always = reply
-        standing = await desk.health.check(provider)
-        assert standing.state == state
-        assert standing.why
-        assert KEY not in standing.why
-        assert (standing.until_s is not None) is (state == "out of quota")
-        assert desk.health.of(provider) == standing
+        status = await desk.health.check(provider)
+        assert status.state == state
+        assert status.why
+        assert KEY not in status.why
+        assert (status.until_s is not None) is (state == "out of quota")
+        assert desk.health.of(provider) == status
 
     with_fakes(scenario)
 
@@ -75,9 +73,9 @@ def test_a_machine_that_is_not_there_is_unreachable():
         provider = made("ollama", fake.url)
         await fake.__aexit__()
         desk = Desk([provider])
-        standing = await desk.health.check(provider)
-        assert standing.state == "unreachable"
-        assert "cannot be reached" in standing.why
+        status = await desk.health.check(provider)
+        assert status.state == "unreachable"
+        assert "cannot be reached" in status.why
 
     with_fakes(scenario)
 
@@ -106,7 +104,7 @@ def test_checks_at_the_same_time_are_one_and_a_changed_provider_is_unknown():
         await asyncio.gather(*(desk.health.check(provider) for _ in range(5)))
         assert len(fake.seen) == 1
         other = made("openai", fake.url, key="sk-other")
-        assert desk.health.of(other) == Standing()
+        assert desk.health.of(other) == ProviderStatus()
 
     with_fakes(scenario)
 
@@ -120,7 +118,7 @@ def test_an_answer_makes_a_provider_ready_again():
         assert desk.health.of(provider).state == "key refused"
         desk.question.failures = 0
         await desk.ask()
-        standing = desk.health.of(provider)
-        assert (standing.state, standing.why) == ("ready", "")
+        status = desk.health.of(provider)
+        assert (status.state, status.why) == ("ready", "")
 
     with_fakes(scenario)

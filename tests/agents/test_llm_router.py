@@ -10,7 +10,7 @@ import pytest
 from fake_llm import MODEL, Reply, anthropic_answer, error, openai_answer, said
 from llm_cases import ASKED, SEARCH, WITH_SCHEMA, WITH_TOOLS, Desk, made, with_fakes
 
-from sfa_engine.agents.llm.budget import MAX_FAILURES, MAX_ROUNDS, Purse
+from sfa_engine.agents.llm.budget import MAX_FAILURES, MAX_ROUNDS, DayBudget
 from sfa_engine.agents.llm.failure import LlmError
 from sfa_engine.agents.llm.message import Message, Piece, Request, Tool
 from sfa_engine.agents.llm.registry import Model
@@ -75,9 +75,9 @@ def test_a_longer_wait_is_for_the_next_provider():
         one.always = error("openai", 429, "rate_limit_exceeded", retry_after="20.5")
         _, answer = await desk.ask()
         assert (answer.provider, desk.time.waits, len(one.asked)) == ("two", [], 1)
-        standing = desk.health.of(desk.router._providers[0])
-        assert standing.state == "out of quota"
-        assert standing.until_s == desk.time.clock.wall() + 20.5
+        status = desk.health.of(desk.router._providers[0])
+        assert status.state == "out of quota"
+        assert status.until_s == desk.time.clock.wall() + 20.5
         await desk.ask()
         assert len(one.asked) == 1  # not before its time
         desk.time.now_s += 21
@@ -384,11 +384,11 @@ def test_the_money_of_a_day_is_not_spent_twice_by_two_questions_at_once():
     async def scenario(fake):
         desk = Desk([made("openai", fake.url)], PRICED)
         small = Request(ASKED.messages, max_tokens=20)
-        purse = desk.question.purse = Purse(0.3, 0.2)
+        day = desk.question.day = DayBudget(0.3, 0.2)
         results = await asyncio.gather(desk.ask(small), desk.fails(small))
         assert results[0][1].cost_usd == pytest.approx(0.018)
         assert "more than is left for today" in results[1].message
-        assert purse.spent_usd == pytest.approx(0.218)
+        assert day.spent_usd == pytest.approx(0.218)
         assert len(fake.asked) == 1
 
     with_fakes(scenario)
@@ -398,7 +398,7 @@ def test_a_spent_purse_leaves_what_costs_nothing():
     async def scenario(fake):
         providers = [made("openai", fake.url), made("lm_studio", fake.url)]
         desk = Desk(providers, PRICED)
-        desk.question.purse = Purse(1.0, 1.0)
+        desk.question.day = DayBudget(1.0, 1.0)
         _, answer = await desk.ask()
         assert answer.provider == "lm-studio"
         assert "openai: it would take up to $" in answer.notes[0]
@@ -425,16 +425,16 @@ def test_what_a_broken_answer_cost_is_counted():
 def test_what_an_answer_cost_that_was_given_up_is_taken_for_the_most():
     async def scenario(fake):
         desk = Desk([made("openai", fake.url)], PRICED)
-        purse = desk.question.purse = Purse(100.0)
+        day = desk.question.day = DayBudget(100.0)
         events = desk.router.ask(Request(ASKED.messages, max_tokens=20), desk.question)
         assert isinstance(await anext(events), Piece)
-        reserved_usd = purse.spent_usd
+        reserved_usd = day.spent_usd
         await events.aclose()
         assert desk.attempts[0].cost_usd is None
-        assert purse.spent_usd == reserved_usd > 0
+        assert day.spent_usd == reserved_usd > 0
         fake.always = error("openai", 400, "")
         await desk.fails(Request(ASKED.messages, max_tokens=20))
-        assert purse.spent_usd == pytest.approx(reserved_usd)  # a refused request costs nothing
+        assert day.spent_usd == pytest.approx(reserved_usd)  # a refused request costs nothing
 
     with_fakes(scenario)
 

@@ -163,6 +163,9 @@ def test_the_money_of_a_day_is_that_of_the_account(tmp_path):
             values = ("claude", "claude-sonnet-5", 1, 1, 1.0, 1, "ok")
             await store.add_usage(connection, ANN, models._clock.wall(), values)
             await store.add_usage(connection, BOB, models._clock.wall() - 2 * 86_400, values)
+        first, second = await asyncio.gather(models.question(ANN), models.question(ANN))
+        assert first.day is second.day
+        assert first.day.spent_usd == 1.0
         with pytest.raises(LlmError, match="more than is left for today"):
             await ask(models, ANN)
         assert isinstance(await ask(models, BOB), Answer)

@@ -1,4 +1,4 @@
-"""``llm.*``: each account its own providers; addresses are for admins, keys for nobody."""
+"""``llm.*``: each account its own providers; addresses are for admins, keys are not shown."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from sfa_engine.agents.llm.dialect import (
     Dialect,
     Draft,
-    Listed,
+    ListedModel,
     Quirks,
     decode,
     error_body,
@@ -212,8 +212,8 @@ class Anthropic(Dialect):
     def draft(self) -> Draft:
         return _MessageDraft()
 
-    def listed(self, body: bytes) -> list[Listed]:
-        return [Listed(each.id, each.max_input_tokens) for each in decode(body, _Models).data]
+    def listed(self, body: bytes) -> list[ListedModel]:
+        return [ListedModel(each.id, each.max_input_tokens) for each in decode(body, _Models).data]
 
 
 def _raise(error: Any) -> None:

@@ -14,7 +14,7 @@ LEAST_TOKENS = 16  # for an answer; less is not worth the input
 
 
 @dataclass
-class Purse:
+class DayBudget:
     """What an account may spend today; shared by its questions, so that two do not spend it twice.
 
     Attributes
@@ -50,13 +50,13 @@ class Question:
         Seconds that pass evenly.
     max_tokens : int
     max_seconds : float
-    purse : Purse
+    day : DayBudget
     """
 
     now: Callable[[], float]
     max_tokens: int = AgentsConfig.tokens
     max_seconds: float = AgentsConfig.seconds
-    purse: Purse = field(default_factory=Purse)
+    day: DayBudget = field(default_factory=DayBudget)
     rounds: int = 0
     failures: int = 0
     tokens: int = 0

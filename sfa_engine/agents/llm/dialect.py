@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedModel:
     """A model that a provider lists.
 
     Attributes
@@ -232,7 +232,7 @@ class Dialect(ABC):
         """Return an answer to be read."""
 
     @abstractmethod
-    def listed(self, body: bytes) -> list[Listed]:
+    def listed(self, body: bytes) -> list[ListedModel]:
         """Return the models of a provider's list."""
 
     def reader(self) -> Reader:

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from sfa_engine.agents.llm.dialect import (
     Dialect,
     Draft,
-    Listed,
+    ListedModel,
     Quirks,
     decode,
     error_body,
@@ -164,9 +164,9 @@ class Gemini(Dialect):
     def draft(self) -> Draft:
         return _CandidateDraft()
 
-    def listed(self, body: bytes) -> list[Listed]:
+    def listed(self, body: bytes) -> list[ListedModel]:
         return [
-            Listed(each.name.removeprefix(PREFIX), each.input_token_limit)
+            ListedModel(each.name.removeprefix(PREFIX), each.input_token_limit)
             for each in decode(body, _Models).models
             if "generateContent" in (each.supported_generation_methods or ["generateContent"])
         ]

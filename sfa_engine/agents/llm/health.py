@@ -20,7 +20,7 @@ import msgspec
 
 from sfa_engine.agents.llm.client import Client
 from sfa_engine.agents.llm.clock import Clock
-from sfa_engine.agents.llm.dialect import Listed, decode
+from sfa_engine.agents.llm.dialect import ListedModel, decode
 from sfa_engine.agents.llm.failure import LlmError
 from sfa_engine.agents.llm.provider import Provider
 
@@ -33,7 +33,7 @@ State = Literal["ready", "key refused", "unreachable", "out of quota", "unknown"
 
 
 @dataclass(frozen=True)
-class Standing:
+class ProviderStatus:
     """What is known of a provider.
 
     Attributes
@@ -45,7 +45,7 @@ class Standing:
         Since 1970.
     why : str
         The provider's words, where it is not ready.
-    listed : tuple of Listed
+    listed : tuple of ListedModel
         Its models.
     tools : bool, optional
         Whether the model calls tools, if the provider says.
@@ -55,11 +55,11 @@ class Standing:
     until_s: float | None = None
     checked_s: float | None = None
     why: str = ""
-    listed: tuple[Listed, ...] = ()
+    listed: tuple[ListedModel, ...] = ()
     tools: bool | None = None
 
     @property
-    def is_doubtful(self) -> bool:
+    def is_failing(self) -> bool:
         """Whether others are asked first."""
         return self.state in {"key refused", "unreachable", "out of quota"}
 
@@ -76,18 +76,18 @@ class Health:
     def __init__(self, client: Client, clock: Clock | None = None) -> None:
         self._client = client
         self._clock = clock or Clock()
-        self._known: dict[str, tuple[Provider, Standing]] = {}
-        self._checking: dict[str, tuple[Provider, asyncio.Task[Standing]]] = {}
+        self._known: dict[str, tuple[Provider, ProviderStatus]] = {}
+        self._checking: dict[str, tuple[Provider, asyncio.Task[ProviderStatus]]] = {}
         self._used_s: float | None = None
 
-    def of(self, provider: Provider) -> Standing:
+    def of(self, provider: Provider) -> ProviderStatus:
         """Return what is known of a provider; nothing of one that was changed."""
-        known, standing = self._known.get(provider.name, (None, Standing()))
+        known, status = self._known.get(provider.name, (None, ProviderStatus()))
         if known != provider:
-            return Standing()
-        if standing.until_s is not None and standing.until_s <= self._clock.wall():
-            return replace(standing, state="unknown", until_s=None, why="")
-        return standing
+            return ProviderStatus()
+        if status.until_s is not None and status.until_s <= self._clock.wall():
+            return replace(status, state="unknown", until_s=None, why="")
+        return status
 
     def used(self) -> None:
         """Remember that a question is asked: polls are useful for an hour."""
@@ -126,7 +126,7 @@ class Health:
         due = [each for each in providers if self.is_due(each)]
         await asyncio.gather(*(self.check(each) for each in due))
 
-    async def check(self, provider: Provider) -> Standing:
+    async def check(self, provider: Provider) -> ProviderStatus:
         """Ask a provider for its health and models, which costs nothing; return what is known.
 
         Checks of one provider at the same time are one.
@@ -139,51 +139,51 @@ class Health:
 
     def is_due(self, provider: Provider) -> bool:
         """Return whether a provider was not checked for five minutes."""
-        standing = self.of(provider)
-        if standing.until_s is not None:
+        status = self.of(provider)
+        if status.until_s is not None:
             return False
-        return standing.checked_s is None or self._clock.wall() - standing.checked_s >= POLL_S
+        return status.checked_s is None or self._clock.wall() - status.checked_s >= POLL_S
 
-    async def _check(self, provider: Provider) -> Standing:
+    async def _check(self, provider: Provider) -> ProviderStatus:
         adapter = provider.adapter
         try:
             body = await self._client.get(provider, adapter.health)
             if adapter.models != adapter.health:
                 body = await self._client.get(provider, adapter.models)
             listed = tuple(provider.dialect.listed(body)[:MAX_LISTED])
-            standing = Standing("ready", listed=listed)
+            status = ProviderStatus("ready", listed=listed)
             if adapter.name == "ollama":
-                standing = await self._with_details(provider, standing)
+                status = await self._with_details(provider, status)
         except LlmError as error:
             self.failed(provider, error, error.retry_after_s)
-            standing = self.of(provider)
-            if not standing.is_doubtful:
-                standing = replace(standing, state="unknown", why=error.message)
-        standing = replace(standing, checked_s=self._clock.wall())
-        self._set(provider, standing)
-        return standing
+            status = self.of(provider)
+            if not status.is_failing:
+                status = replace(status, state="unknown", why=error.message)
+        status = replace(status, checked_s=self._clock.wall())
+        self._set(provider, status)
+        return status
 
-    async def _with_details(self, provider: Provider, standing: Standing) -> Standing:
+    async def _with_details(self, provider: Provider, status: ProviderStatus) -> ProviderStatus:
         """Return what Ollama says of the model that is used: its context, and whether it calls."""
-        model = provider.model or next((each.name for each in standing.listed), "")
-        if model not in {each.name for each in standing.listed}:
-            return standing
+        model = provider.model or next((each.name for each in status.listed), "")
+        if model not in {each.name for each in status.listed}:
+            return status
         body = await self._client.get(provider, "/api/show", msgspec.json.encode({"model": model}))
         shown = decode(body, _Shown)
         context = next(
             (n for key, n in shown.model_info.items() if key.endswith(".context_length")), None
         )
         listed = tuple(
-            Listed(model, context if isinstance(context, int) else None)
+            ListedModel(model, context if isinstance(context, int) else None)
             if each.name == model
             else each
-            for each in standing.listed
+            for each in status.listed
         )
         tools = None if shown.capabilities is None else "tools" in shown.capabilities
-        return replace(standing, listed=listed, tools=tools)
+        return replace(status, listed=listed, tools=tools)
 
-    def _set(self, provider: Provider, standing: Standing) -> None:
-        self._known[provider.name] = (provider, standing)
+    def _set(self, provider: Provider, status: ProviderStatus) -> None:
+        self._known[provider.name] = (provider, status)
 
 
 class _Shown(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""Ollama's own API: JSON by lines, streamed unless it is told not to. Pure.
+"""Ollama's own API: JSON by lines, streamed unless `stream` is false. Pure.
 
 Its OpenAI-compatible address is not used: it cannot set the context, and cuts long prompts there.
 Calls have no id; a result names the tool.
@@ -13,7 +13,7 @@ from msgspec import Struct
 from sfa_engine.agents.llm.dialect import (
     Dialect,
     Draft,
-    Listed,
+    ListedModel,
     PartialCall,
     Quirks,
     decode,
@@ -105,9 +105,9 @@ class Ollama(Dialect):
     def draft(self) -> Draft:
         return _LineDraft()
 
-    def listed(self, body: bytes) -> list[Listed]:
+    def listed(self, body: bytes) -> list[ListedModel]:
         found = [each.model or each.name for each in decode(body, _Models).models]
-        return [Listed(name) for name in found if name]
+        return [ListedModel(name) for name in found if name]
 
 
 def _message(message: Message) -> dict[str, Any]:

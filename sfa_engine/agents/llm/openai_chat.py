@@ -14,7 +14,7 @@ from msgspec import Struct
 from sfa_engine.agents.llm.dialect import (
     Dialect,
     Draft,
-    Listed,
+    ListedModel,
     Quirks,
     decode,
     encoded,
@@ -162,8 +162,8 @@ class OpenAiChat(Dialect):
     def draft(self) -> Draft:
         return _ChatDraft()
 
-    def listed(self, body: bytes) -> list[Listed]:
-        return [Listed(each.id) for each in decode(body, _Models).data]
+    def listed(self, body: bytes) -> list[ListedModel]:
+        return [ListedModel(each.id) for each in decode(body, _Models).data]
 
 
 def _message(message: Message) -> dict[str, Any]:

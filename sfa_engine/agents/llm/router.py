@@ -23,7 +23,7 @@ from sfa_engine.agents.llm.client import Call, Client, prepare
 from sfa_engine.agents.llm.clock import Clock
 from sfa_engine.agents.llm.dialect import UNREADABLE
 from sfa_engine.agents.llm.failure import LlmError
-from sfa_engine.agents.llm.health import Health, Standing
+from sfa_engine.agents.llm.health import Health, ProviderStatus
 from sfa_engine.agents.llm.message import (
     BYTES_PER_TOKEN,
     Answer,
@@ -76,7 +76,7 @@ class Candidate:
 
     provider: Provider
     model: Model
-    standing: Standing
+    status: ProviderStatus
 
     @property
     def is_free(self) -> bool:
@@ -150,7 +150,7 @@ class Router:
         Raises
         ------
         LlmError
-            Nobody answered, or the budget is spent.
+            No provider answered, or the budget is spent.
         Refused
             There is no such provider.
         """
@@ -196,7 +196,7 @@ class Router:
                         break
                     retries += 1
                     await self._clock.sleep(wait_s)
-        raise self._nobody(notes, last)
+        raise self._no_answer(notes, last)
 
     async def chain(
         self,
@@ -229,7 +229,7 @@ class Router:
             is_free = prefer == "cost" and candidate.is_free
             return (
                 each.name != provider,
-                candidate.standing.is_doubtful,
+                candidate.status.is_failing,
                 each.is_system,
                 0.0 if is_free else candidate.model.rank(prefer, today),
             )
@@ -237,28 +237,28 @@ class Router:
         return sorted(found, key=place)
 
     async def _candidate(self, provider: Provider, model: str) -> Candidate:
-        standing = self._health.of(provider)
+        status = self._health.of(provider)
         usual = self._registry.of(provider.adapter.name)
         name = model or provider.model or (usual[0].name if usual else "")
         needs_details = provider.adapter.name == "ollama"
         if (not name or needs_details) and self._health.is_due(provider):
-            standing = await self._health.check(provider)
-        usable = (each.name for each in standing.listed if "embed" not in each.name)
+            status = await self._health.check(provider)
+        usable = (each.name for each in status.listed if "embed" not in each.name)
         name = name or next(usable, "")
         known = self._registry.find(provider.adapter.name, name)
-        listed = next((each for each in standing.listed if each.name == name), None)
+        listed = next((each for each in status.listed if each.name == name), None)
         if known.context is None and listed is not None:
             known = msgspec.structs.replace(known, context=listed.context)
-        if known.tools is None and standing.tools is not None:
-            known = msgspec.structs.replace(known, tools=standing.tools)
-        return Candidate(provider, msgspec.structs.replace(known, name=name), standing)
+        if known.tools is None and status.tools is not None:
+            known = msgspec.structs.replace(known, tools=status.tools)
+        return Candidate(provider, msgspec.structs.replace(known, name=name), status)
 
     def _unsuitable(self, candidate: Candidate, request: Request) -> str:
         """Return why a candidate is left out; empty if it is not."""
-        model, standing = candidate.model, candidate.standing
+        model, status = candidate.model, candidate.status
         if not model.name:
             return "no model is named, and it lists none"
-        if standing.state == "out of quota":
+        if status.state == "out of quota":
             return "out of quota"
         if request.tools and model.tools is False:
             return f"{model.name} calls no tools"
@@ -281,7 +281,7 @@ class Router:
         """
         provider, model = candidate.provider, candidate.model
         call, most_usd = self._prepared(candidate, request, question, stream=stream)
-        if not question.purse.reserve(most_usd):
+        if not question.day.reserve(most_usd):
             raise _Skipped(f"it would take up to ${most_usd:.4f}, more than is left for today")
         began_s, usage, outcome = self._clock.now(), Usage(), "cancelled"
         shown_bytes = 0
@@ -317,7 +317,7 @@ class Router:
             cost = self._cost(candidate, usage)
             is_billed = bool(shown_bytes) or outcome in BILLED
             # What is not known is estimated, rather too high, for the budget alone.
-            question.purse.settle(most_usd, most_usd if cost is None and is_billed else cost)
+            question.day.settle(most_usd, most_usd if cost is None and is_billed else cost)
             if usage.is_known:
                 question.tokens += (usage.input or 0) + (usage.output or 0)
             elif is_billed:
@@ -364,7 +364,7 @@ class Router:
             return None
         return wait_s
 
-    def _nobody(self, notes: list[str], last: LlmError | None) -> LlmError:
+    def _no_answer(self, notes: list[str], last: LlmError | None) -> LlmError:
         """Return the error when all of the chain has failed."""
         if not self._providers:
             error = LlmError("no language model is configured", "not_found")

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from sfa_engine.agents.llm import store
-from sfa_engine.agents.llm.budget import Purse, Question
+from sfa_engine.agents.llm.budget import DayBudget, Question
 from sfa_engine.agents.llm.client import Client
 from sfa_engine.agents.llm.clock import Clock
 from sfa_engine.agents.llm.health import Health
@@ -38,7 +38,7 @@ MAX_PROVIDERS = 32  # of an account
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedProvider:
     """A provider of an account, usable or not.
 
     Attributes
@@ -87,7 +87,7 @@ class LanguageModels:
         self._clock = clock or Clock()
         self._client = Client(self._clock)
         self._health: dict[int, Health] = {}
-        self._purses: dict[int, tuple[date, Purse]] = {}
+        self._days: dict[int, dict[date, DayBudget]] = {}
 
     async def close(self) -> None:
         """Close the connections."""
@@ -118,21 +118,22 @@ class LanguageModels:
     async def question(self, account: int) -> Question:
         """Return the budget of a new question."""
         today = self._clock.today
-        day, purse = self._purses.get(account, (None, Purse()))
-        if day != today:
+        if today not in self._days.get(account, {}):
             async with self._database.reading() as connection:
                 spent_usd = await store.spent_usd(connection, account, today)
-            purse = Purse(self.config.usd_per_day, spent_usd)
-            self._purses[account] = (today, purse)
-        return Question(self._clock.now, self.config.tokens, self.config.seconds, purse)
+            new = DayBudget(self.config.usd_per_day, spent_usd)
+            # Two first questions at once have one budget; that of yesterday is dropped.
+            self._days[account] = {today: self._days.get(account, {}).get(today, new)}
+        day = self._days[account][today]
+        return Question(self._clock.now, self.config.tokens, self.config.seconds, day)
 
-    async def listed(self, account: int) -> list[Listed]:
+    async def listed(self, account: int) -> list[ListedProvider]:
         """Return the providers of an account in its order, then those of the system."""
         async with self._database.reading() as connection:
             stored = await store.providers(connection, account)
         found = await asyncio.to_thread(self._with_keys, account, stored)
         return found + [
-            Listed(StoredProvider(each.name, each.adapter.name, each.url, each.model), each)
+            ListedProvider(StoredProvider(each.name, each.adapter.name, each.url, each.model), each)
             for each in self._system
         ]
 
@@ -192,15 +193,15 @@ class LanguageModels:
             secrets = AccountSecrets(self._secrets, account)
             await asyncio.to_thread(secrets.remove, _secret(name))
 
-    def _with_keys(self, account: int, stored: list[StoredProvider]) -> list[Listed]:
+    def _with_keys(self, account: int, stored: list[StoredProvider]) -> list[ListedProvider]:
         secrets = AccountSecrets(self._secrets, account)
         found = []
         for each in stored:
             try:
                 key = secrets.get(_secret(each.name)) or ""
-                found.append(Listed(each, _provider(each, key)))
+                found.append(ListedProvider(each, _provider(each, key)))
             except (Refused, LibraryError) as error:
-                found.append(Listed(each, None, error.message))
+                found.append(ListedProvider(each, None, error.message))
         return found
 
     async def _record(self, account: int, attempt: Attempt) -> None:

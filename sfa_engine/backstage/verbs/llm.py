@@ -20,7 +20,7 @@ from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.verbs import NO_NUL, verb
 
 if TYPE_CHECKING:
-    from sfa_engine.agents.llm.service import LanguageModels, Listed
+    from sfa_engine.agents.llm.service import LanguageModels, ListedProvider
 
 MAX_PLACE = 32
 ProviderName = Annotated[
@@ -135,11 +135,11 @@ class LlmVerbs:
         is_known = False
         if one.provider is not None:
             health = self.models.health(actor.account)
-            standing = health.of(one.provider)
-            if standing.checked_s is None:
-                standing = await health.check(one.provider)
-            listed = {each.name: each.context for each in standing.listed}
-            is_known = standing.state == "ready"
+            status = health.of(one.provider)
+            if status.checked_s is None:
+                status = await health.check(one.provider)
+            listed = {each.name: each.context for each in status.listed}
+            is_known = status.state == "ready"
         registry = await self.models.registry()
         known = [each.name for each in registry.of(one.stored.adapter)]
         found = []
@@ -175,13 +175,13 @@ class LlmVerbs:
             found = await store.usage(connection, actor.account, days, date.today())  # noqa: DTZ011
         return {"usage": found, "usd_per_day": self._context.settings.agents.usd_per_day}
 
-    async def _one(self, name: str, actor: Actor) -> Listed:
+    async def _one(self, name: str, actor: Actor) -> ListedProvider:
         for each in await self.models.listed(actor.account):
             if each.stored.name == name:
                 return each
         raise Absent(f'no provider "{name:.40}"', "see `sfa llm providers`")
 
-    def _shown(self, listed: Listed, actor: Actor) -> dict[str, Any]:
+    def _shown(self, listed: ListedProvider, actor: Actor) -> dict[str, Any]:
         """Return a provider as plain values, without its key."""
         stored, provider = listed.stored, listed.provider
         is_system = provider is not None and provider.is_system
@@ -198,10 +198,10 @@ class LlmVerbs:
             return shown | {
                 "state": "key refused", "until_s": None, "checked_s": None, "why": listed.problem
             }  # fmt: skip
-        standing = self.models.health(actor.account).of(provider)
+        status = self.models.health(actor.account).of(provider)
         return shown | {
-            "state": standing.state,
-            "until_s": standing.until_s,
-            "checked_s": standing.checked_s,
-            "why": standing.why,
+            "state": status.state,
+            "until_s": status.until_s,
+            "checked_s": status.checked_s,
+            "why": status.why,
         }
