@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from sfa_engine.system.file_names import safe_name
 from sfa_engine.web.encoding import MEDIA_TYPE, Encoders, FlacArchive, FlacStem, check_sizes
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange, number_in
-from sfa_engine.web.file_names import attachment, safe_name
+from sfa_engine.web.file_names import attachment
 from sfa_engine.web.limits import Rate
 from sfa_engine.web.named_verbs import NamedVerbs
 from sfa_engine.web.open_file import OpenFile, in_thread
