@@ -54,6 +54,7 @@ from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.verbs import Count, Text, verb
 
 SPARE = 4  # places of each kind beyond those that are needed: some fail when they are cut
+SPARE_TRACKS = 2  # beyond those that are needed, of those that are ready
 FAR_TEMPO = 0.06  # beyond, loops of one set change their pitch by a semitone to keep together
 
 Offers = dict[LoopsWanted, list[list[LoopPlace]]]  # of each kind, the places of each track
@@ -76,11 +77,11 @@ class _Found:
     lacking: list[tuple[Track, Need]] = field(default_factory=list)
     passed: list[tuple[Track, str]] = field(default_factory=list)
 
-    @property
-    def is_enough(self) -> bool:
-        """Whether each loop can be of another track."""
+    def is_enough(self, spare: int = 0) -> bool:
+        """Return whether each loop can be of another track, with some tracks to spare."""
         return all(
-            len(places) + len(self.lacking) >= kind.count for kind, places in self.offers.items()
+            len(places) + len(self.lacking) >= kind.count + spare
+            for kind, places in self.offers.items()
         )
 
     def places(self) -> dict[LoopsWanted, list[LoopPlace]]:
@@ -219,6 +220,8 @@ class LoopVerbs:
             known = await known_of(connection, list(numbers), batch, actor)
         for track in listed:
             need = need_of(track, known, stems=bool(wanted.stems))
+            if found.is_enough() and (found.lacking or need):  # none is prepared to spare
+                continue
             why = why_unfit(track, need, known, ready=ready)
             if need and not why:
                 async with self._context.database.reading() as connection:
@@ -229,10 +232,12 @@ class LoopVerbs:
                 why = await self._look(track, wanted.loops, found.offers)
             if why:
                 found.passed.append((track, why))
-            if found.is_enough:
+            if found.is_enough(SPARE_TRACKS):
                 break
         if not found.lacking and not any(found.offers.values()):
-            why = f": {found.passed[0][0].name} {found.passed[0][1]}" if found.passed else ""
+            why = f': no name has "{wanted.unknown[0]:.40}"' if wanted.unknown else ""
+            if found.passed:
+                why = f": {found.passed[0][0].name} {found.passed[0][1]}"
             raise Refused(f"no track has such loops{why}", "use other words, or import music")
         return found
 

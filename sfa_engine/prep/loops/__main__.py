@@ -26,7 +26,7 @@ def work(request: Mapping[str, Any], progress: worker.Progress) -> dict[str, Any
 
     given = {name: value for name, value in request.items() if name != "leash"}
     try:
-        asked = msgspec.convert(given, Request)
+        asked = msgspec.convert(given, Request, str_keys=True)
     except msgspec.ValidationError as error:
         raise Refused(f"invalid request: {error!s:.200}", "see `sfa loops --help`") from None
     return make(asked, progress)

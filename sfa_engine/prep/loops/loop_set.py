@@ -135,8 +135,11 @@ class Loop:
 
     @property
     def bpm(self) -> float:
-        """Tempo by its length."""
-        return 60.0 * self.place.beats * self.rate / self.frames
+        """Tempo, by the grid."""
+        grid, place = self.bundle.track.grid, self.place
+        assert grid is not None
+        start, end = grid.frame_of([place.beat, place.beat + place.beats], self.rate)
+        return float(60.0 * place.beats * self.rate / (end - start))
 
     def described(self, pad: int) -> dict[str, Any]:
         """Return it as plain values."""
