@@ -71,7 +71,7 @@ def measure(loop: Sound, after: Sound, rate: int) -> Seam:
     energy = math.sqrt(float((first**2).sum() * (then**2).sum()))
     return Seam(
         round(_db(first[:edge]) - _db(then[:edge]), 2) + 0.0,
-        round(float(np.abs(_octaves(first, rate) - _octaves(then, rate)).mean()), 2),
+        round(_apart(_octaves(first, rate), _octaves(then, rate)), 2),
         round(float((first * then).sum()) / energy, 3) if energy else 1.0,
         _clicks(loop, rate),
     )
@@ -127,6 +127,12 @@ def _db(sound: NDArray[np.float64]) -> float:
     return 10 * math.log10(max(float((sound**2).mean()), 10 ** (SILENT_DB / 10)))
 
 
+def _apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return the mean difference of levels, of which those far below the loudest are silence."""
+    floor = max(float(one.max()), float(other.max())) + _FLOOR_DB
+    return float(np.abs(np.maximum(one, floor) - np.maximum(other, floor)).mean())
+
+
 def _octaves(sound: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
     """Return the level of each octave in dB."""
     mono = sound.mean(axis=1) * np.hanning(len(sound))
@@ -136,6 +142,5 @@ def _octaves(sound: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
     at = np.searchsorted(hertz, edges)
     total = np.concatenate([[0.0], np.cumsum(power)])
     at = np.minimum(at, len(power))
-    bands = np.diff(total[at]) + 1e-12
-    level: NDArray[np.float64] = 10 * np.log10(bands)
-    return np.clip(level, float(level.max()) + _FLOOR_DB, None)
+    level: NDArray[np.float64] = 10 * np.log10(np.diff(total[at]) + 1e-12)
+    return level

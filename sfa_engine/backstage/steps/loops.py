@@ -74,7 +74,8 @@ class Loops:
         if args["kit"]:
             values |= {
                 "kit": str(self.context.settings.data / KITS / args["kit"]),
-                "replace": args["replace"],
+                # The name was free: a second attempt finds what the first one has written.
+                "replace": args["replace"] or job.attempts > 1,
             }
         else:
             await asyncio.to_thread(make_folder, places.exports)

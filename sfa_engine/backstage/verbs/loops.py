@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -49,12 +49,13 @@ from sfa_engine.mix.words import Reading
 from sfa_engine.system.named_files import NamedFiles
 from sfa_engine.track.curves import PEAKS, read_curves
 from sfa_engine.track.kit import MANIFEST, check_name
-from sfa_engine.track.media import read_bundle
+from sfa_engine.track.media import WHOLE, read_bundle
 from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.verbs import Count, Text, verb
 
 SPARE = 4  # places of each kind beyond those that are needed: some fail when they are cut
 SPARE_TRACKS = 2  # beyond those that are needed, of those that are ready
+MAX_LOOKED = 150  # tracks whose curves are read: each takes some 20 ms for a kind
 FAR_TEMPO = 0.06  # beyond, loops of one set change their pitch by a semitone to keep together
 
 Offers = dict[LoopsWanted, list[list[LoopPlace]]]  # of each kind, the places of each track
@@ -128,7 +129,7 @@ class LoopVerbs:
         found = await self._found(wanted, "", notes, actor, ready=ready)
         return self._answer(words, wanted, found, notes)
 
-    @verb(scope="prepare", slow=True, owned=True)
+    @verb(scope="prepare", slow=True, owned=True, restricted={"replace": "perform"})
     async def loops_make(
         self,
         words: Text,
@@ -218,6 +219,7 @@ class LoopVerbs:
         async with self._context.database.reading() as connection:
             listed = await tracks.listed(connection, list(numbers), visible(actor))
             known = await known_of(connection, list(numbers), batch, actor)
+        looked = 0
         for track in listed:
             need = need_of(track, known, stems=bool(wanted.stems))
             if found.is_enough() and (found.lacking or need):  # none is prepared to spare
@@ -232,7 +234,8 @@ class LoopVerbs:
                 why = await self._look(track, wanted.loops, found.offers)
             if why:
                 found.passed.append((track, why))
-            if found.is_enough(SPARE_TRACKS):
+            looked += not need
+            if found.is_enough(SPARE_TRACKS) or looked == MAX_LOOKED:
                 break
         if not found.lacking and not any(found.offers.values()):
             why = f': no name has "{wanted.unknown[0]:.40}"' if wanted.unknown else ""
@@ -248,12 +251,13 @@ class LoopVerbs:
             return "was removed"
         if why := why_not(facts):
             return why
-        missing = [kind.stem for kind in kinds if kind.stem not in (*facts.stems, "mix")]
+        missing = [kind.stem for kind in kinds if kind.stem not in (*facts.stems, WHOLE)]
         if len(missing) == len(kinds):
             return f"has no stem {missing[0]}"
 
         def look() -> dict[LoopsWanted, list[LoopPlace]]:
-            levels = _levels(self._context.places.bundles / str(track.bundle))
+            stems = {WHOLE, *(kind.stem for kind in kinds)}
+            levels = _levels(self._context.places.bundles / str(track.bundle), stems)
             return {
                 kind: find_loops(facts, levels, kind.stem, kind.beats(facts.beats_per_bar))
                 for kind in kinds
@@ -303,8 +307,8 @@ class LoopVerbs:
         }
 
 
-def _levels(bundle: Path) -> Mapping[str, Levels]:
-    """Return the levels of the stems and the mix of a bundle. Blocks.
+def _levels(bundle: Path, stems: Collection[str]) -> Mapping[str, Levels]:
+    """Return the levels of some stems of a bundle, as far as it has them. Blocks.
 
     Raises
     ------
@@ -315,7 +319,7 @@ def _levels(bundle: Path) -> Mapping[str, Levels]:
     if curves.digest != read_bundle(bundle).track.digest:
         raise MediaError(f'"{bundle}" has curves of another sound', "analyse it again")
     return {
-        name.removeprefix(PEAKS): (curves.values(name), table.rate_hz)
-        for name, table in curves.tables.items()
-        if name.startswith(PEAKS)
+        stem: (curves.values(PEAKS + stem), curves.tables[PEAKS + stem].rate_hz)
+        for stem in stems
+        if PEAKS + stem in curves.tables
     }

@@ -41,6 +41,7 @@ from sfa_engine.track.media import WHOLE, Bundle, read_bundle
 INFO = "info.json"
 VERSION = 1
 MAX_PASSED = 20  # places that were passed over, in a result
+MAX_TITLE = 80  # characters of it in the name of a loop
 MOVED_S = 0.0005  # by which the start of a loop may differ from what was planned
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same loops give the same bytes
 QUANTISE = {True: "bar", False: "beat"}  # of a pad: by whether the loop has whole bars
@@ -283,7 +284,7 @@ def _on_pad(loop: Loop, pad: int) -> Source:
         loop.start,
         loop.frames,
         10 ** (track.gain_db / 20),
-        _label(loop)[:200],
+        _label(loop),
         settings={
             "mode": "loop",
             "quantise": QUANTISE[place.beats % per_bar == 0],
@@ -296,7 +297,7 @@ def _label(loop: Loop) -> str:
     """Return what a loop is called: ``Long Way Down - drums - 8 beats - 126 BPM - 8A``."""
     unit = "beat" if loop.place.beats == 1 else "beats"
     parts = [
-        loop.bundle.track.title or loop.origin.name,
+        (loop.bundle.track.title or loop.origin.name)[:MAX_TITLE],
         "full mix" if loop.stem == WHOLE else loop.stem,
         f"{loop.place.beats} {unit}",
         f"{loop.bpm:.5g} BPM",
