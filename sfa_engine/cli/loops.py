@@ -25,6 +25,7 @@ from sfa_engine.wire.blocking import SocketClient
 @click.option("--kit", metavar="NAME", help="Kit of the pads; by default named after the words.")
 @click.option("--zip", "archive", type=click.Path(path_type=Path), metavar="FILE",
               help="A zip in place of a kit.")  # fmt: skip
+@click.option("--bpm", type=float, help="Stretch all to a tempo, in their own key.")
 @click.option("--format", "form", type=click.Choice(["flac", "wav"]), default="flac",
               show_default=True, help="Of the files in a zip.")  # fmt: skip
 @click.option("--ready", is_flag=True, help="Only of tracks that need no preparation.")
@@ -37,6 +38,7 @@ def loops(
     words: tuple[str, ...],
     kit: str | None,
     archive: Path | None,
+    bpm: float | None,
     form: str,
     ready: bool,
     dry_run: bool,
@@ -49,7 +51,7 @@ def loops(
 
     \b
     sfa loops "4 drum loops of 8 beats and 2 bass loops of 16 around 126 in 8A" --kit friday
-    sfa loops "two 4-bar vocal loops, dark techno" --zip vocals.zip
+    sfa loops "two 4-bar vocal loops, dark techno" --zip vocals.zip --bpm 126
     sfa loops "8 loops of drums" --dry-run
 
     They are on the grid to the frame, on pad 1 and the following; load the kit with `sfa kit load`.
@@ -61,7 +63,7 @@ def loops(
         _check_archive(archive)
     quiet = quiet or as_json
     with backstage(PLAN_TIMEOUT_S) as client:
-        asked = {"words": " ".join(words), "ready": ready}
+        asked: dict[str, Any] = {"words": " ".join(words), "bpm": bpm, "ready": ready}
         if dry_run:
             with busy("looking for loops", quiet=quiet):
                 plan = client.call("loops.plan", **asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import zipfile
 from collections.abc import Iterator
@@ -179,7 +180,12 @@ async def test_tempos_that_are_far_apart_are_noted(shop: Shop) -> None:
         track = await shop.library.add(number, genre="Techno")
         await shop.library.prepare(track, bpm=bpm)
     notes = (await shop.plan("2 drum loops"))["notes"]
-    assert notes == ["the tempos are from 100 to 140 BPM: name one"]
+    assert notes == ["the tempos are from 100 to 140 BPM: give one"]
+    near = await shop.plan("2 drum loops", bpm=104.0)
+    assert [each["bpm"] for each in near["loops"]] == [100.0]
+    assert near["request"]["query"]["bpm"] == pytest.approx((96.3, 112.3), abs=0.1)
+    named = await shop.plan("drum loops over 130 bpm", bpm=104.0)
+    assert [each["bpm"] for each in named["loops"]] == [140.0]
 
 
 @in_asyncio
@@ -248,7 +254,7 @@ def test_the_loop_that_goes_round_is_cut_from_a_track_that_was_analysed(
     shown = client.call("kits.show", name="friday")
     assert [(pad["pad"], pad["settings"]["beats"]) for pad in shown["pads"]] == [(1, 8.0)]
 
-    said = client.call("loops.make", words="2 drum and bass loops, 2 bars", zip=True, format="wav")
+    said = client.call("loops.make", words="2 drum and bass loops, 2 bars", zip=True, bpm=124.0)
     until_ended(client, said["batch"])
     made = client.call("loops.made", job=said["job"])
     (file,) = made["files"]
@@ -257,6 +263,8 @@ def test_the_loop_that_goes_round_is_cut_from_a_track_that_was_analysed(
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
         assert json.loads(archive.read("info.json"))["loops"] == made["loops"]
+        sound, rate = soundfile.read(io.BytesIO(archive.read(made["loops"][0]["file"])))
+    assert (len(sound), rate) == (round(8 * 60 / 124 * RATE), RATE)  # stretched
     job = client.call("jobs.show", job=said["job"])
     assert (job["state"], job["kind"], job["error"]) == ("done", "loops", None)
     path.unlink()

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfa_engine.errors import Refused
@@ -97,6 +97,7 @@ def test_what_asks_for_no_set_is_refused(text: str, why: str) -> None:
         read_loops(text)
 
 
+@settings(max_examples=50)
 @given(
     st.integers(1, MAX_LOOPS),
     st.sampled_from(sorted(STEMS)),

@@ -28,7 +28,7 @@ def loops_plan(args: Mapping[str, Any], title: str) -> Plan:
     ----------
     args : mapping
         ``wanted`` as `sfa_engine.prep.loops.loop_set.Request` has it; ``kit`` or ``zip``, the name
-        of it; ``format``, ``replace``.
+        of it; ``bpm``, ``format``, ``replace``.
     title : str
     """
     return Plan(
@@ -70,7 +70,11 @@ class Loops:
                 "path": str(places.bundles / bundle) if bundle else GONE,
                 "name": track.name if track else f"track {number}",
             }
-        values: dict[str, Any] = {"wanted": args["wanted"], "tracks": origins}
+        values: dict[str, Any] = {
+            "wanted": args["wanted"],
+            "tracks": origins,
+            "bpm": args["bpm"],
+        }
         if args["kit"]:
             values |= {
                 "kit": str(self.context.settings.data / KITS / args["kit"]),

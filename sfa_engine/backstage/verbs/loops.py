@@ -16,11 +16,13 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
+from msgspec.structs import replace as changed
 
 from sfa_engine.backstage.access import By, visible, visible_jobs
 from sfa_engine.backstage.context import PrepContext
@@ -48,6 +50,7 @@ from sfa_engine.mix.loops import Levels, LoopPlace, find_loops, in_turn, why_not
 from sfa_engine.mix.words import Reading
 from sfa_engine.system.named_files import NamedFiles
 from sfa_engine.track.curves import PEAKS, read_curves
+from sfa_engine.track.grid import TEMPOS
 from sfa_engine.track.kit import MANIFEST, check_name
 from sfa_engine.track.media import WHOLE, read_bundle
 from sfa_engine.wire.rights import SYSTEM, Actor
@@ -58,6 +61,8 @@ SPARE_TRACKS = 2  # beyond those that are needed, of those that are ready
 MAX_LOOKED = 150  # tracks whose curves are read: each takes some 20 ms for a kind
 FAR_TEMPO = 0.06  # beyond, loops of one set change their pitch by a semitone to keep together
 
+NEAR_TEMPO = 0.08  # by which a loop is stretched, if the words name no tempo
+Tempo = Annotated[float, Meta(ge=TEMPOS[0], le=TEMPOS[1])]
 Offers = dict[LoopsWanted, list[list[LoopPlace]]]  # of each kind, the places of each track
 
 
@@ -118,16 +123,17 @@ class LoopVerbs:
 
     @verb(scope="read", slow=True, owned=True)
     async def loops_plan(
-        self, words: Text, ready: bool = False, actor: By = SYSTEM
+        self, words: Text, bpm: Tempo | None = None, ready: bool = False, actor: By = SYSTEM
     ) -> dict[str, Any]:
         """Return the loops that words ask for, with where each is and why; nothing is made.
 
+        With `bpm` the tracks are near to that tempo, unless the words name another.
         Tracks that lack stems or an analysis are in ``preparing``; with `ready` they are left out.
         """
-        wanted = read_loops(words)
+        wanted = near(read_loops(words), bpm)
         notes: list[str] = []
         found = await self._found(wanted, "", notes, actor, ready=ready)
-        return self._answer(words, wanted, found, notes)
+        return self._answer(words, wanted, found, notes, bpm)
 
     @verb(scope="prepare", slow=True, owned=True, restricted={"replace": "perform"})
     async def loops_make(
@@ -135,6 +141,7 @@ class LoopVerbs:
         words: Text,
         kit: Text = "",
         zip: bool = False,  # noqa: A002 - a name of the protocol
+        bpm: Tempo | None = None,
         format: Literal["flac", "wav"] = "flac",  # noqa: A002 - a name of the protocol
         replace: bool = False,
         ready: bool = False,
@@ -143,7 +150,8 @@ class LoopVerbs:
     ) -> dict[str, Any]:
         """Cut the loops that words ask for into a kit, or into a zip in the folder of exports.
 
-        Without `kit` or `zip` it is a kit that is named after the words.
+        Without `kit` or `zip` it is a kit that is named after the words. With `bpm` all are
+        stretched to that tempo, in their own key.
 
         Tracks that lack stems or an analysis are prepared first, by jobs of ``batch``; ``job`` is
         null then. When the batch has ended, call again with it: tracks that failed in it are passed
@@ -154,10 +162,10 @@ class LoopVerbs:
         kit = "" if zip else check_name(kit or name_of(words))
         if kit:
             await asyncio.to_thread(self._kits.check_room, kit, replace=replace)
-        wanted = read_loops(words)
+        wanted = near(read_loops(words), bpm)
         notes: list[str] = []
         found = await self._found(wanted, batch or "", notes, actor, ready=ready)
-        answer = self._answer(words, wanted, found, notes)
+        answer = self._answer(words, wanted, found, notes, bpm)
         jobs_of = batch or uuid.uuid4().hex[:12]
         if found.lacking:
             await queue_missing(self._context, found.lacking, jobs_of, actor)
@@ -176,6 +184,7 @@ class LoopVerbs:
             ],
             "kit": kit,
             "zip": answer["name"] if zip else "",
+            "bpm": bpm or 0.0,
             "format": format,
             "replace": replace,
         }
@@ -273,7 +282,12 @@ class LoopVerbs:
         return "" if any(found.values()) else "has no place that goes round cleanly"
 
     def _answer(
-        self, words: str, wanted: LoopSet, found: _Found, notes: list[str]
+        self,
+        words: str,
+        wanted: LoopSet,
+        found: _Found,
+        notes: list[str],
+        bpm: float | None,
     ) -> dict[str, Any]:
         loops: list[dict[str, Any]] = []
         for kind, places in found.places().items():
@@ -284,9 +298,9 @@ class LoopVerbs:
             if len(places) < kind.count and not found.lacking:
                 notes.append(f"{len(places)} of {kind.count} loops were found: {kind.name}")
         tempos = [each["bpm"] for each in loops]
-        if tempos and max(tempos) > min(tempos) * (1 + FAR_TEMPO):
+        if bpm is None and tempos and max(tempos) > min(tempos) * (1 + FAR_TEMPO):
             notes.append(
-                f"the tempos are from {min(tempos):.4g} to {max(tempos):.4g} BPM: name one"
+                f"the tempos are from {min(tempos):.4g} to {max(tempos):.4g} BPM: give one"
             )
         return {
             "name": name_of(words),
@@ -305,6 +319,14 @@ class LoopVerbs:
             "job": None,
             "notes": notes,
         }
+
+
+def near(wanted: LoopSet, bpm: float | None) -> LoopSet:
+    """Return a set whose tracks are near to a tempo, unless its words name another."""
+    if bpm is None or wanted.wanted.bpm is not None:
+        return wanted
+    limits = (bpm / (1 + NEAR_TEMPO), bpm * (1 + NEAR_TEMPO))
+    return replace(wanted, wanted=changed(wanted.wanted, bpm=limits))
 
 
 def _levels(bundle: Path, stems: Collection[str]) -> Mapping[str, Levels]:

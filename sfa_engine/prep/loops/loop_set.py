@@ -13,6 +13,7 @@ A loop that is not faded has the frames of its stem, unchanged.
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,13 +29,16 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from sfa_engine.errors import MediaError, Refused
+from sfa_engine.host.loader import read_onsets
+from sfa_engine.host.time_stretch import stretched
 from sfa_engine.mix import loop_seam
 from sfa_engine.mix.facts import VOCALS
 from sfa_engine.mix.loop_seam import Seam, Sound
 from sfa_engine.mix.loops import cut
 from sfa_engine.prep.mixdown import Mixdown
-from sfa_engine.system.atomic import atomic_file
+from sfa_engine.system.atomic import atomic_file, temporary_directory
 from sfa_engine.system.file_names import safe_name
+from sfa_engine.track.grid import Grid
 from sfa_engine.track.kit import Source, check_name, write_kit
 from sfa_engine.track.media import WHOLE, Bundle, read_bundle
 
@@ -43,6 +47,8 @@ VERSION = 1
 MAX_PASSED = 20  # places that were passed over, in a result
 MAX_TITLE = 80  # characters of it in the name of a loop
 MOVED_S = 0.0005  # by which the start of a loop may differ from what was planned
+MAX_CHANGE = 1.25  # of a tempo; beyond, a stretch is heard
+LEAD_S, TAIL_S = 1.0, 0.5  # that the stretcher plays before and behind a loop
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same loops give the same bytes
 QUANTISE = {True: "bar", False: "beat"}  # of a pad: by whether the loop has whole bars
 Progress = Callable[[float, str], None]
@@ -86,6 +92,8 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True):
         Folder of the kit to write; or empty.
     zip : str
         File of the zip to write; or empty.
+    bpm : float
+        Tempo that the loops are stretched to, in their own key; 0: they keep theirs.
     format : str
         Of the files in a zip.
     replace : bool
@@ -96,6 +104,7 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True):
     tracks: dict[int, Origin]
     kit: str = ""
     zip: str = ""
+    bpm: float = 0.0
     format: Literal["flac", "wav"] = "flac"
     replace: bool = False
 
@@ -113,6 +122,10 @@ class Loop:
     start, frames : int
         In the stem.
     seam : Seam
+    bpm : float
+        Tempo of the track, by its grid.
+    tempo : float
+        Tempo of the loop: `bpm`, unless it is stretched.
     """
 
     place: Place
@@ -122,6 +135,20 @@ class Loop:
     start: int
     frames: int
     seam: Seam
+    bpm: float
+    tempo: float
+
+    @property
+    def is_stretched(self) -> bool:
+        """Whether its tempo is another than in the track."""
+        return round(60.0 * self.place.beats / self.tempo * self.rate) != self.frames
+
+    @property
+    def length(self) -> int:
+        """Frames of the loop as it is written."""
+        if self.is_stretched:
+            return round(60.0 * self.place.beats / self.tempo * self.rate)
+        return self.frames
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -134,14 +161,6 @@ class Loop:
         """Hz."""
         return self.bundle.track.rate
 
-    @property
-    def bpm(self) -> float:
-        """Tempo, by the grid."""
-        grid, place = self.bundle.track.grid, self.place
-        assert grid is not None
-        start, end = grid.frame_of([place.beat, place.beat + place.beats], self.rate)
-        return float(60.0 * place.beats * self.rate / (end - start))
-
     def described(self, pad: int) -> dict[str, Any]:
         """Return it as plain values."""
         place, track = self.place, self.bundle.track
@@ -151,13 +170,15 @@ class Loop:
             "track": place.track,
             "name": self.origin.name,
             "beats": place.beats,
-            "bpm": round(self.bpm, 3),
+            "bpm": round(self.tempo, 3),
+            "track_bpm": round(self.bpm, 3),
             "key": place.key,
             "section": place.section,
             "beat": place.beat,
             "start_s": round(self.start / self.rate, 6),
             "start_frame": self.start,
-            "frames": self.frames,
+            "track_frames": self.frames,
+            "frames": self.length,
             "rate": self.rate,
             "gain_db": track.gain_db,
             "seam": msgspec.to_builtins(self.seam),
@@ -194,7 +215,7 @@ def make(request: Request, progress: Progress) -> dict[str, Any]:
     missing = []
     for wanted in request.wanted:
         taken = 0
-        for loop in _good(wanted, request.tracks, passed):
+        for loop in _good(wanted, request.tracks, request.bpm, passed):
             loops.append(loop)
             taken += 1
             progress(0.5 * len(loops) / total, f"cutting {loop.origin.name}")
@@ -207,8 +228,7 @@ def make(request: Request, progress: Progress) -> dict[str, Any]:
         raise MediaError(f"no loop can be cut{why}", "use other words, or prepare more music")
     described = [loop.described(pad) for pad, loop in enumerate(loops, 1)]
     if request.kit:
-        progress(0.6, f"writing the kit {kit.name}")
-        write_kit(kit, kit.name, [_on_pad(loop, pad) for pad, loop in enumerate(loops, 1)])
+        _write_kit(kit, loops, progress)
     else:
         _write_zip(archive, loops, described, request.format, progress)
     return {
@@ -221,13 +241,13 @@ def make(request: Request, progress: Progress) -> dict[str, Any]:
 
 
 def _good(
-    wanted: Wanted, tracks: Mapping[int, Origin], passed: list[dict[str, Any]]
+    wanted: Wanted, tracks: Mapping[int, Origin], bpm: float, passed: list[dict[str, Any]]
 ) -> Iterator[Loop]:
     """Yield loops that are good; the others are added to `passed`, each with why."""
     for place in wanted.places:
         origin = tracks[place.track]
         try:
-            loop, sound = _cut(place, wanted.stem, origin)
+            loop, sound = _cut(place, wanted.stem, origin, bpm)
             why = loop_seam.fault(sound, loop.seam, is_voice=wanted.stem == VOCALS)
         except MediaError as error:
             why = error.message.replace(str(Path(origin.path)), origin.name)
@@ -240,7 +260,7 @@ def _good(
         )  # fmt: skip
 
 
-def _cut(place: Place, stem: str, origin: Origin) -> tuple[Loop, Sound]:
+def _cut(place: Place, stem: str, origin: Origin, bpm: float = 0.0) -> tuple[Loop, Sound]:
     """Return a loop and its sound.
 
     Raises
@@ -265,7 +285,21 @@ def _cut(place: Place, stem: str, origin: Origin) -> tuple[Loop, Sound]:
     follows = min(frames // place.beats, track.frames - start - frames)
     after = _read(bundle, stem, start + frames, follows)
     seam = loop_seam.measure(sound, after, track.rate)
-    return Loop(place, stem, origin, bundle, start, frames, seam), sound
+    own = _tempo(track.grid, place, track.rate)
+    tempo = nearest(bpm, own) if bpm else own
+    if not 1 / MAX_CHANGE <= tempo / own <= MAX_CHANGE:
+        raise MediaError(f"has {own:.4g} BPM, too far from {bpm:g}", "name a tempo in the words")
+    return Loop(place, stem, origin, bundle, start, frames, seam, own, tempo), sound
+
+
+def nearest(bpm: float, own: float) -> float:
+    """Return a tempo, its half or its double, by which is nearest to another one."""
+    return min((bpm / 2, bpm, 2 * bpm), key=lambda each: abs(math.log(each / own)))
+
+
+def _tempo(grid: Grid, place: Place, rate: int) -> float:
+    start, end = grid.frame_of([place.beat, place.beat + place.beats], rate)
+    return float(60.0 * place.beats * rate / (end - start))
 
 
 def _read(bundle: Bundle, stem: str, start: int, count: int) -> Sound:
@@ -273,16 +307,36 @@ def _read(bundle: Bundle, stem: str, start: int, count: int) -> Sound:
     return Mixdown(bundle, bundle.track.rate, only=only).read(start, count)
 
 
-def _on_pad(loop: Loop, pad: int) -> Source:
-    """Return the sound of a pad: it loops in time, at the loudness that a deck gives the track."""
+def _write_kit(target: Path, loops: Sequence[Loop], progress: Progress) -> None:
+    """Write a kit; loops that are stretched are made first, in files beside it."""
+    with temporary_directory(target) as folder:
+        sources = []
+        for pad, loop in enumerate(loops, 1):
+            progress(0.5 + 0.5 * (pad - 1) / len(loops), f"writing pad {pad} of {target.name}")
+            file = None
+            if loop.is_stretched:
+                file = folder / f"{pad}.wav"
+                soundfile.write(file, at_tempo(loop), loop.rate, "FLOAT")
+            sources.append(_on_pad(loop, pad, file))
+        write_kit(target, target.name, sources)
+
+
+def _on_pad(loop: Loop, pad: int, file: Path | None) -> Source:
+    """Return the sound of a pad: it loops in time, at the loudness that a deck gives the track.
+
+    Parameters
+    ----------
+    file : pathlib.Path, optional
+        Of a loop that is stretched, which is all of it; None: it is a stretch of the track.
+    """
     track, place = loop.bundle.track, loop.place
     per_bar = track.grid.beats_per_bar if track.grid else 4
     return Source(
         pad,
-        str(loop.bundle.path),
-        loop.stems,
-        loop.start,
-        loop.frames,
+        str(file or loop.bundle.path),
+        () if file else loop.stems,
+        0 if file else loop.start,
+        0 if file else loop.frames,
         10 ** (track.gain_db / 20),
         _label(loop),
         settings={
@@ -300,10 +354,57 @@ def _label(loop: Loop) -> str:
         (loop.bundle.track.title or loop.origin.name)[:MAX_TITLE],
         "full mix" if loop.stem == WHOLE else loop.stem,
         f"{loop.place.beats} {unit}",
-        f"{loop.bpm:.5g} BPM",
+        f"{loop.tempo:.5g} BPM",
         loop.place.key,
     ]
     return " - ".join(filter(None, parts))
+
+
+def at_tempo(loop: Loop) -> Sound:
+    """Return a loop at its tempo, stretched as decks do with keylock: float32[length, 2].
+
+    It is played with what comes before it when it goes round, and its end is faded over to that.
+    """
+    change = loop.frames / loop.length
+    lead_out = min(round(LEAD_S * loop.rate), loop.length)
+    lead = min(loop.frames, round(lead_out * change))
+    tail = min(loop.frames, round(TAIL_S * loop.rate))
+    names = loop.stems
+    around = {
+        name: np.concatenate([sound[len(sound) - lead :], sound, sound[:tail]])
+        for name in names
+        for sound in [_round(loop, name)]
+    }
+    splices, onsets = read_onsets(loop.bundle.path, loop.bundle.track)
+    played = stretched(
+        around,
+        change,
+        loop.rate,
+        splices=None if splices is None else _wrapped(splices, loop, lead, tail),
+        onsets={name: _wrapped(onsets[name], loop, lead, tail) for name in names if name in onsets},
+        finer=True,
+    )
+    made = played[lead_out : lead_out + loop.length]
+    return loop_seam.joined(made, played[:lead_out], loop.rate)
+
+
+def _round(loop: Loop, stem: str) -> Sound:
+    """Return a stem of a loop, faded over at its end if it clicks."""
+    sound = _read(loop.bundle, stem, loop.start, loop.frames)
+    if not loop.seam.clicks:
+        return sound
+    lead = min(loop.start, round(loop_seam.JOIN_S * loop.rate))
+    before = _read(loop.bundle, stem, loop.start - lead, lead)
+    return loop_seam.joined(sound, before, loop.rate)
+
+
+def _wrapped(frames: NDArray[Any], loop: Loop, lead: int, tail: int) -> NDArray[np.float64]:
+    """Return places of the track in a loop that goes round, `lead` before and `tail` behind it."""
+    inside = np.asarray(frames, np.float64) - loop.start
+    inside = inside[(inside >= 0) & (inside < loop.frames)]
+    before = inside[inside >= loop.frames - lead] - loop.frames
+    behind = inside[inside < tail] + loop.frames
+    return np.concatenate([before, inside, behind]) + lead
 
 
 # ---------------------------------------------------------------------- zip
@@ -325,14 +426,12 @@ def _write_zip(
         for loop, values in zip(loops, described, strict=True):
             values["file"] = safe_name(f"{values['pad']:02} {_label(loop)}.{form}")
             progress(0.5 + 0.5 * values["pad"] / len(loops), f"writing {values['file']}")
-            sound = _read(loop.bundle, loop.stem, loop.start, loop.frames)
-            values["joined_ms"] = 0.0
-            if loop.seam.clicks:
-                lead = min(loop.start, round(loop_seam.JOIN_S * loop.rate))
-                before = _read(loop.bundle, loop.stem, loop.start - lead, lead)
-                sound = loop_seam.joined(sound, before, loop.rate)
-                values["joined_ms"] = 1000 * loop_seam.JOIN_S
-            is_exact = len(loop.stems) == 1 and loop.bundle.track.pcm == "s16"
+            sound = at_tempo(loop) if loop.is_stretched else _round(loop, loop.stem)
+            is_joined = loop.is_stretched or loop.seam.clicks
+            values["joined_ms"] = 1000 * loop_seam.JOIN_S if is_joined else 0.0
+            is_exact = (
+                len(loop.stems) == 1 and loop.bundle.track.pcm == "s16" and not loop.is_stretched
+            )
             archive.writestr(_entry(values["file"]), _encoded(sound, loop.rate, form, is_exact))
         text = json.dumps({"version": VERSION, "loops": described}, indent=2, ensure_ascii=False)
         archive.writestr(_entry(INFO), text + "\n")

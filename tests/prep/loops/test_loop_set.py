@@ -23,6 +23,7 @@ from sfa_engine.prep.loops.__main__ import work
 from sfa_engine.prep.worker import serve
 from sfa_engine.script.render import perform
 from sfa_engine.script.script import parse_script
+from sfa_engine.track.curves import FILE, ONSETS, SPLICES, CurvesWriter
 from sfa_engine.track.kit import read_kit
 from sfa_engine.track.media import read_bundle
 
@@ -49,9 +50,15 @@ def bundle(folder: Path, **options: Any) -> Path:
     wave = 0.3 * np.sin(2 * np.pi * 97.3 * np.arange(len(drums)) / RATE)
     bass = np.repeat(wave[:, None], 2, axis=1).astype(np.float32)
     given = {"title": "Title", "artist": "Artist", "bpm": BPM, "first_beat_s": FIRST_S}
-    return write_bundle_arrays(
+    made = write_bundle_arrays(
         folder, {"drums": drums, "bass": bass}, rate=RATE, gain_db=-2.0, **{**given, **options}
     )
+    curves = CurvesWriter()  # as an analysis has them: a stretcher cuts beside the hits
+    onsets = np.round(FIRST_S * RATE + np.arange(BARS * 4) * BEAT)
+    curves.add_list(f"{ONSETS}drums", onsets)
+    curves.add_list(SPLICES, onsets)
+    (made / FILE).write_bytes(curves.file(read_bundle(made).track.digest))
+    return made
 
 
 def place(track: int, beat: int, beats: int = 8) -> dict[str, Any]:
@@ -267,3 +274,48 @@ def test_a_kill_midway_leaves_what_was_there_and_the_next_run_clears_up(
     assert sorted((path.name, path.stat().st_size) for path in seen) == before
     assert "result" in run({**small, "replace": True})
     assert [path.name for path in folder.iterdir() if path.name.startswith(".sfa-")] == []
+
+
+@pytest.mark.parametrize("bpm", [120.0, 134.0])
+def test_loops_are_stretched_to_a_tempo_in_their_own_key(tmp_path: Path, bpm: float) -> None:
+    folder = bundle(tmp_path / "1.sfa")
+    wanted = [("drums", 1, [place(1, 16)]), ("bass", 1, [place(1, 8)]), ("mix", 1, [place(1, 8)])]
+    target = tmp_path / "set.zip"
+    request = asked(tmp_path, wanted, zip=str(target), format="wav", bpm=bpm)
+    said = run(request)["result"]
+    frames = round(8 * 60 / bpm * RATE)
+    with zipfile.ZipFile(target) as archive:
+        sounds = {}
+        for loop in said["loops"]:
+            assert (loop["bpm"], loop["track_bpm"], loop["frames"]) == (bpm, BPM, frames)
+            assert f"{bpm:g} BPM" in loop["file"]
+            sounds[loop["stem"]], rate = soundfile.read(io.BytesIO(archive.read(loop["file"])))
+            assert (rate, len(sounds[loop["stem"]])) == (RATE, frames)
+    drums = np.abs(sounds["drums"][:, 0])
+    for beat in range(8):  # each hit is where the grid of the new tempo has it
+        at = round(beat * frames / 8)
+        around = drums[max(0, at - 600) : at + 600]
+        first = int(np.argmax(around > 0.1)) + max(0, at - 600)
+        assert 0 <= first - at <= 0.004 * RATE, beat
+    assert drums.max() == pytest.approx(0.42, rel=0.15)
+    bass = sounds["bass"][:, 0]
+    rising = np.flatnonzero((bass[:-1] < 0) & (bass[1:] >= 0))
+    hertz = RATE / float(np.median(np.diff(rising)))
+    assert hertz == pytest.approx(97.3, abs=0.3)  # in its own key; 92.7 or 103.5 without keylock
+    step = float(np.abs(np.diff(bass)).max())
+    assert abs(bass[0] - bass[-1]) <= 2 * step
+    kit = tmp_path / "kits" / "at"
+    run(asked(tmp_path, wanted, kit=str(kit), bpm=bpm))
+    pads = read_kit(kit).pads
+    assert [(pad.frames, pad.settings["beats"]) for pad in pads] == [(0, 8.0)] * 3
+    for pad in pads:
+        assert soundfile.info(kit / pad.file).frames == frames
+    assert folder.is_dir()
+
+
+def test_a_tempo_that_is_too_far_is_passed_over_and_its_half_is_near(tmp_path: Path) -> None:
+    bundle(tmp_path / "1.sfa")
+    request = asked(tmp_path, [("drums", 1, [place(1, 16)])], kit=str(tmp_path / "kit"))
+    assert "has 126 BPM, too far from 90" in run({**request, "bpm": 90.0})["error"]
+    (loop,) = run({**request, "bpm": 63.0})["result"]["loops"]  # twice as many beats
+    assert (loop["bpm"], loop["frames"], loop["track_frames"]) == (126.0, LOOP_FRAMES, LOOP_FRAMES)
