@@ -282,8 +282,9 @@ def _cut(place: Place, stem: str, origin: Origin, bpm: float = 0.0) -> tuple[Loo
     if stem != WHOLE and stem not in [each.name for each in track.stems]:
         raise MediaError(f"has no stem {stem}", "separate it")
     sound = _read(bundle, stem, start, frames)
-    follows = min(frames // place.beats, track.frames - start - frames)
-    after = _read(bundle, stem, start + frames, follows)
+    beat, left = frames // place.beats, track.frames - start - frames
+    goes_on = left >= beat * min(place.beats, track.grid.beats_per_bar)  # not the music's end
+    after = _read(bundle, stem, start + frames, beat if goes_on else 0)
     seam = loop_seam.measure(sound, after, track.rate)
     own = _tempo(track.grid, place, track.rate)
     tempo = nearest(bpm, own) if bpm else own

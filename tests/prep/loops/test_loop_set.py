@@ -313,6 +313,20 @@ def test_loops_are_stretched_to_a_tempo_in_their_own_key(tmp_path: Path, bpm: fl
     assert folder.is_dir()
 
 
+def test_a_loop_that_ends_where_the_music_does_has_nothing_to_be_compared_with(
+    tmp_path: Path,
+) -> None:
+    drums = np.concatenate([hits(BARS), np.zeros((RATE, 2), np.float32)])
+    write_bundle_arrays(
+        tmp_path / "1.sfa", {"drums": drums}, title="x", artist="", bpm=BPM, first_beat_s=FIRST_S
+    )
+    request = asked(tmp_path, [("drums", 1, [place(1, 56)])], kit=str(tmp_path / "kit"))
+    (loop,) = run(request)["result"]["loops"]
+    assert loop["seam"] == {
+        "level_db": None, "spectrum_db": None, "correlation": None, "clicks": False,
+    }  # fmt: skip
+
+
 def test_a_tempo_that_is_too_far_is_passed_over_and_its_half_is_near(tmp_path: Path) -> None:
     bundle(tmp_path / "1.sfa")
     request = asked(tmp_path, [("drums", 1, [place(1, 16)])], kit=str(tmp_path / "kit"))
