@@ -243,7 +243,7 @@ def test_a_kill_midway_leaves_what_was_there_and_the_next_run_clears_up(
     run(small)
     before = sorted((path.name, path.stat().st_size) for path in folder.rglob("*"))
     big = asked(
-        tmp_path, [("bass", 60, [place(1, beat, 16) for beat in range(48)] * 2)],
+        tmp_path, [("mix", 40, [place(1, beat, 32) for beat in range(20)] * 2)],
         **{to: str(target), "replace": True},
     )  # fmt: skip
     process = subprocess.Popen(
