@@ -24,7 +24,7 @@ JOIN_S = 0.005  # of a loop that clicks: its end is faded over to what lies befo
 EDGE_S = 0.02  # around the seam, whose own jumps a click is compared with
 LEVEL_S = 0.05
 CLICK = 3.0  # times the jumps around it
-LEAST_JUMP = 1e-3  # -60 dB: below, no jump is heard
+LEAST_JUMP = 1e-3  # -60 dB: below, a jump is not audible
 SILENT_DB = -60.0  # of a loop, at its peak
 MAX_LEVEL_DB = 9.0
 MAX_SPECTRUM_DB = 6.0
@@ -89,7 +89,7 @@ def fault(loop: Sound, seam: Seam, *, is_voice: bool) -> str:
     if abs(seam.level_db) > MAX_LEVEL_DB:
         return f"has a step of {seam.level_db:+.1f} dB at its seam"
     if seam.spectrum_db > MAX_SPECTRUM_DB:
-        return f"sounds other at its seam, by {seam.spectrum_db:.1f} dB"
+        return f"sounds different at its seam, by {seam.spectrum_db:.1f} dB"
     return ""
 
 

@@ -187,8 +187,8 @@ def find_loops(
     chosen: list[tuple[LoopPlace, Floats]] = []
     for place, bands in sorted(found, key=lambda each: (each[0].cost, each[0].beat)):
         if all(
-            abs(place.beat - other.beat) >= beats and _apart(bands, heard) >= SAME_DB
-            for other, heard in chosen
+            abs(place.beat - other.beat) >= beats and _apart(bands, pattern) >= SAME_DB
+            for other, pattern in chosen
         ):
             chosen.append((place, bands))
         if len(chosen) == MOST:
@@ -327,7 +327,7 @@ def _is_even(facts: TrackFacts, beat: int, beats: int) -> bool:
 def _cuts_voice(
     facts: TrackFacts, steps: _Steps, stem: str, at: int, size: int, active: float
 ) -> bool:
-    """Return whether somebody sings across the start or the end of a loop."""
+    """Return whether a vocal line goes on across the start or the end of a loop."""
     if stem == VOCALS:  # on both sides of the edge it sounds
         power = 10 * np.log10(steps.power + 1e-12) > active
         return any(

@@ -32,7 +32,7 @@ def test_a_step_of_level_and_another_sound_are_measured_and_refused() -> None:
     other = measure(loop, sine(3000.0, RATE // 2, first=RATE), RATE)
     assert other.spectrum_db is not None
     assert other.spectrum_db > 6.0
-    assert "sounds other at its seam" in fault(loop, other, is_voice=False)
+    assert "sounds different at its seam" in fault(loop, other, is_voice=False)
     assert fault(loop, other, is_voice=True) == ""  # a voice need not go on so
 
 

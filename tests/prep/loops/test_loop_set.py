@@ -120,8 +120,8 @@ def test_a_kit_has_the_frames_of_the_stem_and_loops_without_a_seam(tmp_path: Pat
     frames = first["frames"]
     script = f"0 kit kits/friday\n0 set clock.tempo {BPM}\n0.5 press pad1.hit\n18 end\n"
     out = np.concatenate(list(perform(parse_script(script, tmp_path))))
-    heard = int(np.argmax(np.abs(out[:, 0]) > 1e-4))
-    rounds = out[heard : heard + 4 * frames].reshape(4, frames, 2)
+    begin = int(np.argmax(np.abs(out[:, 0]) > 1e-4))
+    rounds = out[begin : begin + 4 * frames].reshape(4, frames, 2)
     # round and round, in time: of 182857.14 frames a round has no part, which is 0.0005 here
     assert np.abs(rounds[2] - rounds[1]).max() < 1e-3
     assert np.abs(rounds[1]).max() == pytest.approx(
