@@ -24,7 +24,7 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix page
 export PYTHON EXTRAS
 $(LINTS): export TIMEFORMAT = $@: %1R s
 
-.PHONY: help demo test test-failed test-fast test-nightly setup page page-types screenshots bench analysis-table docs clean lint $(LINTS)
+.PHONY: help demo kernel test test-failed test-fast test-nightly setup page page-types screenshots bench analysis-table docs clean lint $(LINTS)
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -33,8 +33,10 @@ help: ## this list
 demo: .venv/for-demo ## hear two decks mixed; without a sound device: demo.wav and demo.png
 	@$(BIN)/sfa demo
 
-test: setup ## run every test
+kernel: setup ## build the sound engine for this CPU, if it is not built
 	@$(BIN)/python -c 'from sfa_engine.cli.screen import build_kernel; build_kernel()'
+
+test: kernel ## run every test
 	@$(BIN)/pytest -q -m 'not realtime and not nightly' --numprocesses $(WORKERS) --dist loadfile \
 	    --max-worker-restart 0 --durations=20 --junitxml=build/tests.xml; first=$$?; \
 	    $(BIN)/pytest -q -m 'realtime and not nightly' --durations=20 --junitxml=build/tests-realtime.xml && exit $$first

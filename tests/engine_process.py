@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from house import NO_TAGS
 
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import SfaError
@@ -110,7 +111,7 @@ class Show:
         # Engines of several tests would want one port, and look for tablets in the network.
         settings = runtime / "config" / "sfa" / "config.toml"
         settings.parent.mkdir(parents=True, exist_ok=True)
-        settings.write_text("[osc]\nenabled = false\n")
+        settings.write_text("[osc]\nenabled = false\n" + NO_TAGS)
         for made in (settings, settings.parent, settings.parent.parent):
             made.chmod(0o600 if made.is_file() else 0o700)
 
@@ -204,7 +205,7 @@ def show(environment, device, settings="", *options, osc=0, prepare=lambda _: No
         engine = Show(Path(folder), environment, device)
         engine.osc = osc
         file = engine.runtime / "config" / "sfa" / "config.toml"
-        ours = f"[osc]\nport = {osc}\nzeroconf = false\n" if osc else file.read_text()
+        ours = f"[osc]\nport = {osc}\nzeroconf = false\n{NO_TAGS}" if osc else file.read_text()
         file.write_text(ours + settings)
         try:
             prepare(engine)

@@ -30,6 +30,8 @@ from sfa_engine.wire.blocking import SocketClient
 
 RATE = 48_000
 EVEN_BACKSTAGE = Path(__file__).with_name("even_backstage.py")
+# A second of work for each track that is prepared, which few tests are about.
+NO_TAGS = "[analysis]\ntags = false\n"
 
 
 def beat(seconds: float = 16.0, bpm: float = 120.0, seed: int = 1) -> np.ndarray:
@@ -77,8 +79,7 @@ class House:
         self.folder = folder
         self.runtime = Path(tempfile.mkdtemp(prefix="sfa-", dir=memory_path()))
         self.process: subprocess.Popen[bytes] | None = None
-        config = folder / "config" / "sfa"
-        config.mkdir(parents=True, exist_ok=True)
+        (folder / "config" / "sfa").mkdir(parents=True, exist_ok=True)
         self.env = {
             **os.environ,
             "XDG_DATA_HOME": str(folder / "data"),
@@ -86,6 +87,7 @@ class House:
             "XDG_CONFIG_HOME": str(folder / "config"),
             "SFA_RUNTIME": str(self.runtime),
         }
+        self.configure("")
 
     @property
     def data(self) -> Path:
@@ -98,8 +100,9 @@ class House:
         return self.data / "tracks"
 
     def configure(self, text: str) -> None:
-        """Write the configuration."""
-        (self.folder / "config" / "sfa" / "config.toml").write_text(text)
+        """Write the configuration; tags are off unless it says otherwise."""
+        analysis = "" if "[analysis]" in text else NO_TAGS
+        (self.folder / "config" / "sfa" / "config.toml").write_text(text + analysis)
 
     def start(self, *, temporary: bool = False) -> SocketClient:
         """Start it, to end with its last client if temporary, and return a client."""

@@ -37,6 +37,7 @@ from sfa_engine.backstage.steps.audition import Audition
 from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.download import Download, Resolve
 from sfa_engine.backstage.steps.import_file import ImportFile
+from sfa_engine.backstage.steps.loops import Loops
 from sfa_engine.backstage.steps.master import Master
 from sfa_engine.backstage.steps.separate import Separate
 from sfa_engine.backstage.steps.tag import Tag
@@ -51,6 +52,7 @@ from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.listing import ListingVerbs
 from sfa_engine.backstage.verbs.live_mix import LiveMixVerbs
 from sfa_engine.backstage.verbs.llm import LlmVerbs
+from sfa_engine.backstage.verbs.loops import LoopVerbs
 from sfa_engine.backstage.verbs.masters import MasterVerbs
 from sfa_engine.backstage.verbs.mixes import MixVerbs
 from sfa_engine.backstage.verbs.moderation import ModerationVerbs
@@ -143,6 +145,7 @@ class Core:
             **exported(LiveMixVerbs(context, self.live)),
             **exported(mixes),
             **exported(ChefVerbs(context, self.facts, words, mixes, self.dispatcher)),
+            **exported(LoopVerbs(context, self.facts, words, self.dispatcher)),
             **exported(FileVerbs(context)),
             **exported(SeparationVerbs(context, self.dispatcher)),
             **exported(MasterVerbs(context, self.dispatcher)),
@@ -269,4 +272,5 @@ def _steps(
         Kind.TAG: Tag(context),
         Kind.CLEAN: Clean(context),
         Kind.MASTER: Master(context),
+        Kind.LOOPS: Loops(context),
     }

@@ -52,6 +52,7 @@ class Kind(StrEnum):
     TAG = "tag"
     CLEAN = "clean"
     MASTER = "master"
+    LOOPS = "loops"
 
 
 # What prepares a track: if one of these fails for good, the track has failed.
@@ -67,6 +68,7 @@ QUEUES: Mapping[Kind, str] = {
     Kind.TAG: "analysis",
     Kind.CLEAN: "import",
     Kind.MASTER: "analysis",
+    Kind.LOOPS: "audition",
 }
 
 

@@ -34,10 +34,7 @@ import soundfile
 from sfa_engine.bench import keylock_material as material
 from sfa_engine.bench.keylock_material import RATE, Mono, Stereo
 from sfa_engine.bench.rig import Result, result
-from sfa_engine.engine.command import Op
-from sfa_engine.engine.layout import LATENCY
-from sfa_engine.engine.ring import Command
-from sfa_engine.host.offline import Offline
+from sfa_engine.host.time_stretch import stretched
 
 SECONDS = 8.0
 CHANGES_PCT = (4, 8, 16)
@@ -47,7 +44,6 @@ ATTACK = 0.35  # of a hit's peak: its attack is where it is reached first
 FFT, HOP = 2048, 512
 FLOOR = 1e-3  # of the loudest bin; what is below counts as equal
 TINY = 1e-12
-QUIET = 0.25  # the limiter is not part of the measure
 RUBBER_BAND = "rubberband-r3"  # Debian's rubberband-cli
 
 
@@ -73,19 +69,11 @@ def play(
         Onsets of single stems, in seconds.
     keylock, finer : bool
     """
-    engine = Offline(RATE)
-    settings = {"keylock": keylock, "keylock_mode": finer, "rate": rate}
-    for path, value in settings.items():
-        engine.set(f"deck1.{path}", float(value))
-    engine.render(RATE // 10)  # the controls glide
     splices = None if onsets_s is None else np.round(np.asarray(onsets_s) * RATE)
-    quiet = {name: np.float32(QUIET) * stem for name, stem in stems.items()}
     single = {name: np.round(np.asarray(at) * RATE) for name, at in single_s.items()}
-    engine.load(0, quiet, rate=RATE, splices=splices, onsets=single)
-    engine.push(Command(Op["PLAY"], deck=0, x=1.0))
-    frames = len(next(iter(stems.values())))
-    played = engine.render(int(frames / rate) + LATENCY)[LATENCY:]
-    return played / np.float32(QUIET)
+    return stretched(
+        stems, rate, RATE, splices=splices, onsets=single, keylock=keylock, finer=finer
+    )
 
 
 def attack(sound: Mono, onset_s: float) -> int:

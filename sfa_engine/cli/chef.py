@@ -11,7 +11,6 @@ from sfa_engine.cli.connect import backstage
 from sfa_engine.cli.mix import PLAN_TIMEOUT_S, busy, print_plan
 from sfa_engine.cli.plural import counted
 from sfa_engine.cli.terminal import one_line, print_json
-from sfa_engine.wire.blocking import SocketClient
 
 
 @click.command()
@@ -39,6 +38,8 @@ def chef(
     Tracks that lack an analysis, or stems that the words need, are prepared first; one that fails
     is replaced by the next best.
     """
+    from sfa_engine.cli.job_progress import wait_for
+
     quiet = quiet or as_json
     asked = {"words": " ".join(words), "dry_run": dry_run, **asked}
     with backstage(PLAN_TIMEOUT_S) as client:
@@ -48,36 +49,29 @@ def chef(
             if not said["preparing"] or dry_run or no_wait:
                 break
             if not quiet:
-                _print_lines(_preparing(said))
-            _wait(client, said["batch"], quiet=quiet)
+                print_lines(preparing(said))
+            wait_for(client, said["batch"], quiet=quiet)
             asked["batch"] = said["batch"]
     if as_json:
         print_json(said)
         return
-    _print_lines(_about(said))
+    print_lines(_about(said))
     if said["preparing"]:
-        _print_lines(_preparing(said))
+        print_lines(preparing(said))
     if said["mix"]:
         print_plan(said["mix"], as_json=False)
     if not said["stored"]:
         click.echo("nothing is stored", err=True)
 
 
-def _wait(client: SocketClient, batch: str, *, quiet: bool) -> None:
-    """Wait for the jobs of a batch; they go on when this is interrupted."""
-    from sfa_engine.cli.job_progress import JobProgress, follow
-
-    client.call("jobs.watch", batch=batch)
-    with JobProgress(quiet=quiet) as board:
-        follow(client, batch, board)
-
-
-def _print_lines(lines: Iterator[str]) -> None:
+def print_lines(lines: Iterator[str]) -> None:
+    """Print lines beside the output."""
     for line in lines:
         click.echo(one_line(line), err=True)
 
 
-def _preparing(said: dict[str, Any]) -> Iterator[str]:
+def preparing(said: dict[str, Any]) -> Iterator[str]:
+    """Yield the tracks that are prepared first."""
     yield f"{counted(len(said['preparing']), 'track')} to prepare:"
     for track in said["preparing"]:
         yield f"  {track['name']}: no {track['lacks']} yet"
@@ -88,5 +82,10 @@ def _about(said: dict[str, Any]) -> Iterator[str]:
     stems = [f"no {stem}" for stem in recipe["mute"]]
     stems += [f"{' and '.join(recipe['only'])} only"] if recipe["only"] else []
     yield ", ".join([f"recipe: {counted(recipe['count'], 'track')}", recipe["arc"], *stems])
+    yield from remarks(said)
+
+
+def remarks(said: dict[str, Any]) -> Iterator[str]:
+    """Yield notes, and the tracks that were passed over."""
     yield from (f"note: {note}" for note in said["notes"])
     yield from (f"passed over: {each['name']} {each['why']}" for each in said["passed_over"])

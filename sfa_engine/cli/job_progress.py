@@ -11,6 +11,7 @@ from rich.text import Text
 
 from sfa_engine.cli import screen
 from sfa_engine.cli.terminal import one_line, print_json_line
+from sfa_engine.errors import MediaError
 from sfa_engine.system.timecode import ago
 from sfa_engine.wire.blocking import SocketClient
 
@@ -176,3 +177,29 @@ def follow(client: SocketClient, batch: str, board: JobProgress | JobLines) -> d
             board.show(event)
             if event["state"] != "running":
                 break
+
+
+def wait_for(client: SocketClient, batch: str, *, quiet: bool) -> None:
+    """Show the jobs of a batch until they have ended; they go on when this is interrupted."""
+    client.call("jobs.watch", batch=batch)
+    with JobProgress(quiet=quiet) as board:
+        follow(client, batch, board)
+
+
+def wait_done(client: SocketClient, batch: str, job: int, *, quiet: bool) -> None:
+    """Show a batch of one job until it is done; cancel the job when this is interrupted.
+
+    Raises
+    ------
+    MediaError
+        It has failed, or was cancelled.
+    """
+    try:
+        wait_for(client, batch, quiet=quiet)
+    except KeyboardInterrupt:
+        client.call("jobs.cancel", jobs=[job])
+        raise
+    shown = client.call("jobs.show", job=job)
+    if shown["state"] not in {"done", "skipped"}:
+        error = shown["error"] or {"message": f"the job was {shown['state']}", "hint": "try again"}
+        raise MediaError(error["message"], error["hint"])

@@ -45,6 +45,8 @@ def load(name: str, as_json: bool) -> None:
         click.echo(one_line(f"{said['name']}: {counted(said['loaded'], 'pad')}"))
     for each in said["missing"]:
         click.echo(one_line(f"pad {each['pad']} is empty: {each['why']}"), err=True)
+    for each in said["ignored"]:
+        click.echo(one_line(f"pad {each['pad']} without a setting: {each['why']}"), err=True)
 
 
 @kit.command("list")

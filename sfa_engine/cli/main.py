@@ -35,7 +35,8 @@ _OWN_MODULE = (
         "doctor",
         "fx",
     ),
-    *("health", "jobs", "journal", "kit", "lalalai", "layout", "library", "llm", "log", "master"),
+    *("health", "jobs", "journal", "kit", "lalalai", "layout", "library", "llm", "log"),
+    *("loops", "master"),
     *(
         "midi",
         "mix",

@@ -214,23 +214,13 @@ def _rendered(
     client: SocketClient, name: str, transition: int | None, *, quiet: bool
 ) -> dict[str, Any]:
     """Return what was rendered, after the job that does it."""
-    from sfa_engine.cli.job_progress import JobProgress, follow
+    from sfa_engine.cli.job_progress import wait_done
 
     asked = {"name": name, "transition": transition}
     said: dict[str, Any] = client.call("mix.audition", **asked)
     if said["done"]:
         return said
-    client.call("jobs.watch", batch=said["batch"])
-    try:
-        with JobProgress(quiet=quiet) as board:
-            follow(client, said["batch"], board)
-    except KeyboardInterrupt:
-        client.call("jobs.cancel", jobs=[said["job"]])
-        raise
-    job = client.call("jobs.show", job=said["job"])
-    if job["state"] not in {"done", "skipped"}:
-        error = job["error"] or {"message": f"the job was {job['state']}", "hint": "try again"}
-        raise MediaError(error["message"], error["hint"])
+    wait_done(client, said["batch"], said["job"], quiet=quiet)
     done: dict[str, Any] = client.call("mix.audition", **asked)
     if not done["done"]:
         raise Refused(f'"{name}" was changed meanwhile', "try again")

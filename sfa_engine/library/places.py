@@ -6,7 +6,7 @@
         library.db                       Artist - Title.sfa/
         covers/<SHA-256>.jpg             .trash/<uuid>.sfa/   on the same: moving is a rename
         backups/
-        exports/                             masters
+        exports/                             masters, zips of loops
 """
 
 from __future__ import annotations

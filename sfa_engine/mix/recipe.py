@@ -10,7 +10,6 @@ A recipe says which tracks are looked for, and what is done with them. Pure; Eng
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -212,13 +211,9 @@ class _Reader:
 
     def _search(self) -> words.Reading:
         """Return what the rest is read as; a kind of set alone asks for calm music."""
-        rest = " ".join(self.rest)
-        try:
-            return words.read(rest)
-        except Refused as error:
-            is_nothing = not re.search(r"\w", rest) or "asks for nothing" in error.message
-            if not is_nothing:
-                raise
+        reading = words.read_any(" ".join(self.rest))
+        if reading is not None:
+            return reading
         if self.kinds:
             return words.Reading(Wanted())
         said = self.tokens.text(0, len(self.tokens))

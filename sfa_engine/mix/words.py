@@ -107,6 +107,24 @@ def read(text: str) -> Reading:
     return reading
 
 
+def read_any(text: str) -> Reading | None:
+    """Read a search; None if it asks for nothing, as what other words have left may.
+
+    Raises
+    ------
+    Refused
+        Its parts exclude each other, or an operator in it is invalid.
+    """
+    if not re.search(r"\w", text):
+        return None
+    try:
+        return read(text)
+    except Refused as error:
+        if "asks for nothing" in error.message:
+            return None
+        raise
+
+
 @dataclass
 class _Reader:
     """Reads tokens from left to right."""

@@ -38,6 +38,7 @@ FULL_RETRY_S = 0.003  # a block of 128 frames, after which the kernel has emptie
 FULL_RETRIES = 100
 DECODE_TIMEOUT_S = 120.0
 ALL = "all"  # stems of a track
+MAX_IGNORED = 100  # settings of a kit that are named
 # What a kit keeps of a pad, beside its sound.
 SETTINGS = tuple(
     name
@@ -347,11 +348,12 @@ class Pads:
     async def kit_load(self, name: Text) -> dict[str, Any]:
         """Load a kit: every pad gets its sound, name and settings, or none.
 
-        A pad whose file is missing stays empty; ``missing`` says why.
+        A pad whose file is missing stays empty; ``missing`` says why. A setting that this engine
+        does not have, or not in that range, is left at rest; ``ignored`` names it.
         """
         kit = await ask_backstage(self._runtime, "kits.show", name=name)
         pads = {int(pad["pad"]): pad for pad in kit["pads"]}
-        missing = []
+        missing, ignored = [], []
         async with self._loading:
             loaded = 0
             empty = [number - 1 for number in range(1, PADS + 1) if number not in pads]
@@ -359,7 +361,9 @@ class Pads:
             for number in range(1, PADS + 1):
                 pad = pads.get(number, {})
                 rests = {each: CONTROLS[f"pad{number}.{each}"].scale.rest for each in SETTINGS}
-                await self._set(number, {**rests, **_known(number, pad.get("settings", {}))})
+                known, unknown = _known(number, pad.get("settings", {}))
+                ignored += [{"pad": number, "why": why} for why in unknown]
+                await self._set(number, {**rests, **known})
                 if not pad:
                     continue
                 kept = {each: pad[each] for each in ("start", "frames", "gain", "label", "color")}
@@ -369,7 +373,12 @@ class Pads:
                 except (MediaError, Refused) as error:
                     await self._clear([number - 1])
                     missing.append({"pad": number, "why": str(error)})
-        return {"name": name, "loaded": loaded, "missing": missing}
+        return {
+            "name": name,
+            "loaded": loaded,
+            "missing": missing,
+            "ignored": ignored[:MAX_IGNORED],
+        }
 
 
 def beats_of(loaded: Mapping[str, Any]) -> float:
@@ -389,13 +398,15 @@ def settings_of(pad: int, get: Callable[[str], Any]) -> dict[str, float | str]:
     return found
 
 
-def _known(pad: int, settings: Mapping[str, Any]) -> dict[str, float]:
-    """Return the settings of a kit that the desk has, in range; others are left out."""
-    found = {}
+def _known(pad: int, settings: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
+    """Return the settings of a kit that the desk has, in range, and why others are left out."""
+    found, unknown = {}, []
     for name, value in settings.items():
-        if name in SETTINGS:
-            try:
-                found[name] = CONTROLS[f"pad{pad}.{name}"].check(value)
-            except Refused as error:
-                logger.warning("kit: %s", error)
-    return found
+        if name not in SETTINGS:
+            unknown.append(f"pads have no setting {name!r:.80}")
+            continue
+        try:
+            found[name] = CONTROLS[f"pad{pad}.{name}"].check(value)
+        except Refused as error:
+            unknown.append(str(error))
+    return found, unknown

@@ -179,14 +179,15 @@ class NamedFiles:
             await asyncio.to_thread(self._rename, name, to, prepare)
 
     def _write(self, name: str, write: Callable[[Path], T], replace: bool) -> T:
-        self._check_room(name, replace=replace)
+        self.check_room(name, replace=replace)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             return write(self.path(name))
         except OSError as error:
             raise self.failed(error) from None
 
-    def _check_room(self, name: str, *, replace: bool) -> None:
+    def check_room(self, name: str, *, replace: bool) -> None:
+        """Refuse a name that is taken, unless it is replaced, and more than `MAX_FILES`."""
         if self.path(name).exists():
             if not replace:
                 raise self._taken(name)

@@ -28,7 +28,7 @@ controls       ``/api/controls``: what there is to draw                         
 verb_endpoints verbs as endpoints                                               sockets
 named_verbs    verbs by their names, for other endpoints                        sockets
 ranges         parts of files, and whether a client has them                    none
-file_names     safe names of files                                              none
+file_names     names by which a browser saves files                             none
 zip_layout     the bytes of a zip archive around its files                      none
 open_file      files opened without following links                             files
 sending        answers with the bytes of files                                  ASGI

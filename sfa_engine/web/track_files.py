@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from sfa_engine.system.file_names import safe_name
 from sfa_engine.web.encoding import MEDIA_TYPE, Encoders, FlacArchive, FlacStem, check_sizes
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange, number_in
-from sfa_engine.web.file_names import attachment, safe_name
+from sfa_engine.web.file_names import attachment
 from sfa_engine.web.limits import Rate
 from sfa_engine.web.named_verbs import NamedVerbs
 from sfa_engine.web.open_file import OpenFile, in_thread
@@ -172,6 +173,17 @@ class TrackFiles:
             ),
             Endpoint(
                 "GET",
+                "/export/loops/{job}",
+                "Save the zip of a set of loops by the number of its job.",
+                self._loops,
+                statuses=(*_STATUSES, 416),
+                right=_READ,
+                is_json=False,
+                sends=BINARY,
+                has_parts=True,
+            ),
+            Endpoint(
+                "GET",
                 "/export/audition/{mix}/{file}",
                 "Send an audition of a mix: `3.flac`, `3.svg` of a transition, `all.flac` of all.",
                 self._audition,
@@ -218,13 +230,21 @@ class TrackFiles:
 
     async def _master(self, exchange: Exchange) -> Response:
         number, _, name = exchange.path["id"].partition("-")
+        files = await self._of_job(exchange, "prep.mastered", number)
+        return await self._send(exchange, files, files.find(name or "master"))
+
+    async def _loops(self, exchange: Exchange) -> Response:
+        files = await self._of_job(exchange, "loops.made", exchange.path["job"])
+        return await self._send(exchange, files, files.find("zip"))
+
+    async def _of_job(self, exchange: Exchange, method: str, number: str) -> Files:
+        """Return the files that a job has made."""
         asked = {"job": number_in(number, "job")}
-        shown = await self._verbs.show(exchange.actor, "prep.mastered", asked)
+        shown = await self._verbs.show(exchange.actor, method, asked)
         try:
-            files = msgspec.convert({**shown, "artist": ""}, Files)
+            return msgspec.convert({"track": 0, **shown, "artist": ""}, Files)
         except msgspec.ValidationError as error:
             raise Problem(502, f"backstage names files wrongly: {error}") from None
-        return await self._send(exchange, files, files.find(name or "master"))
 
     async def _audition(self, exchange: Exchange) -> Response:
         number, _, ending = exchange.path["file"].partition(".")

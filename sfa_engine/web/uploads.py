@@ -25,10 +25,10 @@ from starlette.responses import Response
 
 from sfa_engine.errors import EngineError
 from sfa_engine.system.atomic import atomic_file, clean_leftovers
+from sfa_engine.system.file_names import safe_name
 from sfa_engine.system.sound_files import SOUND_FILES
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import RECHECK_S, Exchange, answer
-from sfa_engine.web.file_names import safe_name
 from sfa_engine.web.limits import Rate
 from sfa_engine.web.named_verbs import NamedVerbs
 from sfa_engine.web.problem import Problem

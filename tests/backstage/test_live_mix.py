@@ -209,7 +209,9 @@ async def test_the_next_track_is_loaded_a_minute_before_and_queued_a_phrase(
 
 
 @in_asyncio
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(n, marks=pytest.mark.nightly) for n in range(2, 6))]
+)
 async def test_a_backstage_that_is_killed_goes_on_where_it_was(
     performance: Performance, seed: int
 ) -> None:

@@ -19,6 +19,13 @@ from sfa_engine.wire.blocking import SocketClient
 slow = pytest.mark.slow
 
 
+@pytest.fixture
+def here(here: House) -> House:
+    """Tags are on, as with a user."""
+    here.configure("[analysis]\ntags = true\n")
+    return here
+
+
 def tag_jobs(client: SocketClient) -> list[dict[str, Any]]:
     return [job for job in client.call("jobs.list")["jobs"] if job["kind"] == "tag"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from engine_process import bundles, silent_engine  # noqa: F401 - fixtures, found by their names
-from house import EVEN_BACKSTAGE
+from house import EVEN_BACKSTAGE, NO_TAGS
 from open_library import with_bundle
 
 from sfa_engine.cli.main import main
@@ -32,7 +32,7 @@ from sfa_engine.wire.blocking import SocketClient
 @pytest.fixture
 def sfa(tmp_path):
     """Run the command in a world of its own; return status, output and errors."""
-    (tmp_path / "config.toml").touch()
+    (tmp_path / "config.toml").write_text(NO_TAGS)
 
     def run(*words, stdin="", **environment):
         done = subprocess.run(

@@ -382,7 +382,9 @@ def test_what_was_edited_while_backstage_was_away_is_on_the_deck_when_it_is_back
 
 
 @pytest.mark.parametrize("dies", [True, False])
-@pytest.mark.parametrize("later_s", [0.0, 0.004, 0.01])
+@pytest.mark.parametrize(
+    "later_s", [0.004, *(pytest.param(s, marks=pytest.mark.nightly) for s in (0.0, 0.01))]
+)
 def test_a_load_whose_client_or_stage_goes_away_clears_no_hot_cue_and_sets_those_of_the_track(
     engine: Show, cued: tuple[Path, Path], later_s: float, *, dies: bool
 ) -> None:

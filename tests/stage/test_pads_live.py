@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -183,7 +184,9 @@ def test_a_kit_is_saved_loaded_and_managed(engine: Show, tmp_path: Path) -> None
     call(engine, "pad.clear", all=True)
     call(engine, "set", path="pad1.volume", value=0.0)
     call(engine, "set", path="pad2.reverse", value=True)
-    assert call(engine, "kit.load", name="my kit") == {"name": "my kit", "loaded": 3, "missing": []}
+    assert call(engine, "kit.load", name="my kit") == {
+        "name": "my kit", "loaded": 3, "missing": [], "ignored": [],
+    }  # fmt: skip
     assert sounds(engine) == [1, 17, 18]
     until(lambda: value(engine, "pad17.choke") == 3.0, "the settings")
     got = [value(engine, f"pad{n}") for n in ("1.volume", "17.mode", "1.label", "1.color")]
@@ -198,6 +201,15 @@ def test_a_kit_is_saved_loaded_and_managed(engine: Show, tmp_path: Path) -> None
     status, out, err = engine.command("kit", "load", "my kit")
     assert (status, out.strip()) == (0, "my kit: 2 pads")
     assert "pad 17 is empty" in err
+    manifest = Path(saved["folder"]) / "kit.json"
+    kept = json.loads(manifest.read_text())
+    kept["pads"][0]["settings"] |= {"sparkle": 1.0, "volume": 900.0}
+    manifest.write_text(json.dumps(kept))
+    status, _, err = engine.command("kit", "load", "my kit")
+    assert status == 0
+    assert "pad 1 without a setting: pads have no setting 'sparkle'" in err
+    assert "pad 1 without a setting: pad1.volume" in err
+    assert value(engine, "pad1.volume") == 0.0
     assert [p["missing"] for p in call(engine, "kits.show", name="my kit")["pads"]] == [
         False, True, False,
     ]  # fmt: skip

@@ -81,6 +81,7 @@ TABLE = {
     "library.remove": ({"track": "track"}, 200),
     "library.restore": ({"track": "track"}, 200),
     "prep.mastered": ({"job": "job"}, 422),  # it is no mastering job
+    "loops.made": ({"job": "job"}, 422),  # it cuts no loops
     "prep.master": ({"track": "track", "format": "none", "codec": "none"}, 200),
     "prep.separate": ({"track": "track", "engine": "none"}, 200),
     "library.reanalyse": ({"words": "#{track}"}, 200),
@@ -89,7 +90,7 @@ TABLE = {
 LISTS = {
     *("library.numbers", "library.rows", "library.search_words"),
     *("mix.plan", "mix.show", "mix.text", "mix.save", "mix.replan", "mix.script", "mix.audition"),
-    *("mix.chef", "mix.next", "mix.auditioned"),
+    *("mix.chef", "mix.next", "mix.auditioned", "loops.plan", "loops.make"),
     *("library.search", "library.playlists", "library.playlist", "library.trash", "jobs.list"),
     *(
         "library.reanalysed",

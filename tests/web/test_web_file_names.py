@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfa_engine.web.file_names import MAX_BYTES, attachment, safe_name
+from sfa_engine.system.file_names import MAX_BYTES, safe_name
+from sfa_engine.web.file_names import attachment
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,24 @@ def test_a_master_is_saved_by_the_number_of_its_job(library):
     assert (before.status_code, before.content) == (206, b"RIFF")
 
 
+def test_the_zip_of_loops_is_saved_by_the_number_of_its_job(library):
+    asked = {"words": "a drum loop of 4 beats", "zip": True}
+    with library.client() as client:
+        said = client.post("/api/loops/make", json=asked).json()
+        give_up = time.monotonic() + 120.0
+        while client.get(f"/export/loops/{said['job']}").status_code == 404:  # until it is done
+            assert time.monotonic() < give_up
+            time.sleep(1.0)  # there is a limit of requests a minute
+        saved = client.get(f"/export/loops/{said['job']}")
+        assert client.get("/export/loops/1").status_code == 404  # imported it
+        assert client.get("/export/loops/99999").status_code == 404
+    assert saved.status_code == 200
+    assert "(zip).zip" in saved.headers["content-disposition"]
+    with zipfile.ZipFile(io.BytesIO(saved.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist()[-1] == "info.json"
+
+
 def test_an_audition_is_sent_by_the_name_of_its_mix(library):
     library.call("mix.plan", name="night", tracks=[library.track])
     with library.client() as client:
@@ -335,6 +353,7 @@ def test_without_a_sign_in_nothing_is_sent(library):
         for path in (
             *("/files/1/drums", "/export/stems/1", "/export/stem/1-drums", "/export/master/1"),
             "/export/audition/night/all.flac",
+            "/export/loops/1",
         ):
             assert client.get(path).status_code == 401
 

@@ -54,7 +54,7 @@ class Master:
             request["reference"] = str(await _sound_of(reference, bundle))
         if args["format"]:
             out = export_path(places, inputs.bundle, job.id, args["format"])
-            await asyncio.to_thread(_make_folder, out.parent)
+            await asyncio.to_thread(make_folder, out.parent)
             request["out"] = str(out)
             request["compare"] = str(out.parent) if args["compare"] else ""
         answer = await self.context.run_local(job, WORKER, request, progress)
@@ -78,7 +78,8 @@ async def _sound_of(track: Track, bundle: Path) -> Path:
     return bundle
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the folder of exports; raise MediaError if it cannot be made."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

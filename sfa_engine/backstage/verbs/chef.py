@@ -13,27 +13,35 @@ with it: a track whose jobs failed in it is passed over then.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace as changed
 
-from sfa_engine.backstage.access import PREPARE, By, check_track, find, visible, visible_jobs
+from sfa_engine.backstage.access import By, find, visible
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.dispatcher import Dispatcher
-from sfa_engine.backstage.job import LIVE, Kind, Plan, State
 from sfa_engine.backstage.mixes.facts import FactsReader
-from sfa_engine.backstage.steps.plans import PrepOptions, prepare
 from sfa_engine.backstage.verbs.mixes import Lufs, MixVerbs, Rate
+from sfa_engine.backstage.verbs.preparing import (
+    Known,
+    Need,
+    known_of,
+    need_of,
+    queue_missing,
+    search_words,
+    shown,
+    why_not_allowed,
+    why_unfit,
+)
 from sfa_engine.backstage.verbs.words import WordVerbs
-from sfa_engine.errors import Absent, Forbidden, Refused
+from sfa_engine.errors import Refused
 from sfa_engine.library import search, tracks
-from sfa_engine.library.database import Connection, rows
+from sfa_engine.library.database import Connection
 from sfa_engine.library.folding import fold
 from sfa_engine.library.track import Track
 from sfa_engine.mix.document import Plan as MixPlan
@@ -42,34 +50,11 @@ from sfa_engine.mix.recipe import Recipe, read_recipe
 from sfa_engine.mix.settings import MixSettings
 from sfa_engine.mix.words import Reading
 from sfa_engine.system.named_files import FileName
-from sfa_engine.track.media import WHOLE
 from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.verbs import Text, verb
 
 MAX_NAME = 40
-SPARE, SPARE_SHARE = 20, 3  # candidates beyond those that are needed
-MAX_WHY = 300  # characters of why a track was found
 MAX_PASSED = 20  # of those that were passed over, in an answer
-NEEDS: tuple[Kind, ...] = (Kind.SEPARATE, Kind.ANALYSE)
-Need = Literal["", "stems", "analysis"]
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What is known of candidates, by the number of the track.
-
-    Parameters
-    ----------
-    analysed : set of int
-    live : mapping of int to set of str
-        Kinds of jobs that wait or run.
-    failed : mapping of int to str
-        Why a track's jobs in the batch did not make what it lacks.
-    """
-
-    analysed: set[int]
-    live: Mapping[int, set[str]]
-    failed: Mapping[int, str]
 
 
 @dataclass
@@ -145,10 +130,7 @@ class ChefVerbs:
         answer = {
             "name": name,
             "recipe": _described(recipe),
-            "preparing": [
-                {"id": track.id, "name": track.name, "lacks": need}
-                for track, need in chosen.lacking
-            ],
+            "preparing": shown(chosen.lacking),
             "passed_over": [
                 {"id": track.id, "name": track.name, "why": why}
                 for track, why in chosen.passed[:MAX_PASSED]
@@ -160,7 +142,8 @@ class ChefVerbs:
         }
         if chosen.lacking:
             if not dry_run:
-                await self._prepare(chosen.lacking, jobs_of, actor)
+                await queue_missing(self._context, chosen.lacking, jobs_of, actor)
+                self._dispatcher.wake()
                 answer["batch"] = jobs_of
             return answer
         settings = MixSettings(recipe.arc, rate_pct, lufs=lufs)
@@ -180,29 +163,10 @@ class ChefVerbs:
         async with self._context.database.reading() as connection:
             for word in filter(None, (recipe.first, recipe.last)):
                 found[(await _named(connection, actor, word)).id] = "asked for"
-        limit = min(1000, recipe.count * SPARE_SHARE + SPARE)
-        said = await self._words.found(Reading(recipe.wanted, recipe.unknown), limit, actor)
-        if not said["count"] and recipe.unknown and not recipe.wanted.is_plain:
-            wanted = changed(recipe.wanted, text=_without(recipe.wanted.text, recipe.unknown))
-            said = await self._words.found(Reading(wanted), limit, actor)
-        notes += said["notes"]
-        left_out = " ".join(notes)
-        notes += [
-            f'"{word:.40}" was not understood'
-            for word in recipe.unknown
-            if word not in recipe.wanted.text
-        ]
-        notes += [
-            f'"{word:.40}" was not understood: looked for in names'
-            for word in recipe.unknown
-            if word in recipe.wanted.text and f'"{word:.40}"' not in left_out
-        ]
-        hits = said["tracks"]
-        if len(hits) < limit and recipe.wider != recipe.wanted:
-            more = await self._words.found(Reading(recipe.wider, recipe.unknown), limit, actor)
-            hits = [*hits, *more["tracks"]][:limit]
-        for track in hits:
-            found.setdefault(track["id"], "; ".join(track["reasons"])[:MAX_WHY])
+        reading = Reading(recipe.wanted, recipe.unknown)
+        hits = await search_words(self._words, reading, recipe.wider, recipe.count, notes, actor)
+        for number, why in hits.items():
+            found.setdefault(number, why)
         return found
 
     async def _choose(
@@ -218,12 +182,12 @@ class ChefVerbs:
         chosen = _Chosen()
         async with self._context.database.reading() as connection:
             listed = await tracks.listed(connection, list(found), visible(actor))
-            known = await _known(connection, list(found), batch, actor)
+            known = await known_of(connection, list(found), batch, actor)
             for track in listed:
-                need = _need(recipe, track, known)
+                need = need_of(track, known, stems=recipe.needs_stems)
                 why = _not_to_be_had(recipe, track, need, known, ready=ready)
                 if need and not why:
-                    why = await _not_allowed(connection, actor, track, need)
+                    why = await why_not_allowed(connection, actor, track, need)
                 if why:
                     if found[track.id] == "asked for":
                         raise Refused(f"{track.name} {why}", "leave it out of the words")
@@ -235,17 +199,6 @@ class ChefVerbs:
                 if len(chosen) == recipe.count:
                     break
         return chosen
-
-    async def _prepare(
-        self, lacking: Sequence[tuple[Track, Need]], batch: str, actor: Actor
-    ) -> None:
-        """Queue what makes stems and analyses; where jobs do so already, the batch has them."""
-        async with self._context.database.transaction() as connection:
-            known = await _known(connection, [track.id for track, _ in lacking], batch, actor)
-            for track, need in lacking:
-                plans = _plans(track, need, known.live.get(track.id, set()))
-                await self._context.queue.add_chain(connection, plans, batch, account=actor.account)
-        self._dispatcher.wake()
 
     # ------------------------------------------------------------------ plan
 
@@ -291,80 +244,12 @@ async def _named(connection: Connection, actor: Actor, word: str) -> Track:
     return await find(connection, actor, search.track_number(word) or word)
 
 
-def _without(texts: Sequence[str], unknown: Sequence[str]) -> tuple[str, ...]:
-    return tuple(text for text in texts if text not in unknown)
-
-
-async def _known(
-    connection: Connection, numbers: Sequence[int], batch: str, actor: Actor
-) -> _Known:
-    listed = json.dumps(list(numbers))
-    analysed = await rows(
-        connection,
-        "SELECT track_id FROM analyses WHERE track_id IN (SELECT value FROM json_each(?))",
-        (listed,),
-    )
-    jobs = await rows(
-        connection,
-        "SELECT track_id, kind, state, error, id IN (SELECT job_id FROM batch_jobs"  # noqa: S608
-        f" WHERE batch = ?1 AND {visible_jobs(actor)}) AS is_ours FROM jobs"
-        " WHERE track_id IN (SELECT value FROM json_each(?2))"
-        " AND kind IN (SELECT value FROM json_each(?3)) ORDER BY id",
-        (batch, listed, json.dumps(NEEDS)),
-    )
-    live: dict[int, set[str]] = {}
-    failed: dict[int, str] = {}
-    for job in jobs:
-        number = int(job["track_id"])
-        if job["state"] in LIVE:
-            live.setdefault(number, set()).add(job["kind"])
-        elif batch and job["is_ours"]:
-            failed.setdefault(number, _why_not(job["state"], job["error"]))
-    failed = {number: why for number, why in failed.items() if number not in live}
-    return _Known({int(each["track_id"]) for each in analysed}, live, failed)
-
-
-def _why_not(state: str, error: str | None) -> str:
-    if state == State.CANCELLED:
-        return "is passed over: its preparation was cancelled"
-    message = json.loads(error)["message"] if error and state == State.FAILED else ""
-    return f"could not be prepared: {message}" if message else "could not be prepared"
-
-
-def _need(recipe: Recipe, track: Track, known: _Known) -> Need:
-    """Return what a track lacks for a recipe."""
-    if recipe.needs_stems and (track.preview or not set(track.stems) - {WHOLE}):
-        return "stems"
-    return "" if track.id in known.analysed else "analysis"
-
-
-def _not_to_be_had(recipe: Recipe, track: Track, need: Need, known: _Known, *, ready: bool) -> str:
+def _not_to_be_had(recipe: Recipe, track: Track, need: Need, known: Known, *, ready: bool) -> str:
     """Return why a track cannot be used; empty if it can."""
-    if track.bundle is None or not track.duration_s:
-        return "is not imported yet"
-    if need and ready:
-        return f"is not ready: it has no {need}"
-    if need and track.id in known.failed:
-        return known.failed[track.id]
-    if not need and recipe.only and not set(recipe.only) & set(track.stems):
+    why = why_unfit(track, need, known, ready=ready)
+    if not why and not need and recipe.only and not set(recipe.only) & set(track.stems):
         return f"has no stem of {' or '.join(recipe.only)}"
-    return ""
-
-
-async def _not_allowed(connection: Connection, actor: Actor, track: Track, need: Need) -> str:
-    try:
-        await check_track(connection, actor, PREPARE, track)
-    except (Absent, Forbidden):
-        return f"has no {need}, and may not be prepared by this account"
-    return ""
-
-
-def _plans(track: Track, need: Need, live: set[str]) -> list[Plan]:
-    """Return the jobs that make what a track lacks; of those that wait or run, only these."""
-    plans = prepare(track.id, track.name, PrepOptions(again=True))
-    if live:
-        return [plan for plan in plans if plan.kind in live]
-    return [plan for plan in plans if need == "stems" or plan.kind is not Kind.SEPARATE]
+    return why
 
 
 def _described(recipe: Recipe) -> dict[str, Any]:

@@ -250,6 +250,7 @@ export const decks = {
   kitReplaces: "It replaces the sounds and settings of all 64 pads.",
   kitLoaded: (name: string, pads: number) => `${name}: ${pads === 1 ? "1 pad" : `${pads} pads`}`,
   kitMissing: (pad: number, why: string) => `pad ${pad} is empty: ${why}`,
+  kitIgnored: (pad: number, why: string) => `pad ${pad} without a setting: ${why}`,
   controlsCount: (count: number) => (count === 1 ? "1 control" : `${count} controls`),
   recallAt: "When",
 

@@ -35,6 +35,7 @@ export const words = {
     tag: "Tag",
     clean: "Clean up",
     master: "Master",
+    loops: "Loops",
   } as Record<string, string>,
   states: {
     waiting: "waiting",
