@@ -35,7 +35,7 @@ Invoke = Callable[[], Any]
 _HARMLESS = frozenset(
     {
         *("prep.quota", "library.played", "kits.decode", "library.daily", "library.usage"),
-        "library.flags",
+        *("library.flags", "llm.test"),
         *("webhooks.list", "webhooks.show", "webhooks.deliveries", "audit.list", "audit.add"),
     }
 )
@@ -43,6 +43,7 @@ _CHANGING = {"library.find": "prepare"}  # of scope `read`, but for this paramet
 # Parameters that are secrets, though their names do not say so: keys, and codes of logins.
 _SECRET = {
     "account.set_key": "key",
+    "llm.add": "key",
     "account.spotify_finish": "address",
     "spotify.finish": "address",
 }

@@ -51,6 +51,7 @@ from sfa_engine.backstage.verbs.kits import KitVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
 from sfa_engine.backstage.verbs.listing import ListingVerbs
 from sfa_engine.backstage.verbs.live_mix import LiveMixVerbs
+from sfa_engine.backstage.verbs.llm import LlmVerbs
 from sfa_engine.backstage.verbs.loops import LoopVerbs
 from sfa_engine.backstage.verbs.masters import MasterVerbs
 from sfa_engine.backstage.verbs.mixes import MixVerbs
@@ -132,6 +133,7 @@ class Core:
             runtime,
             self.notifier.add,
         )
+        self.llm = LlmVerbs(context)
         words = WordVerbs(context, self.describer, shelf=shelf)
         mixes = MixVerbs(context, self.facts, words, auditions, self.dispatcher, self.live)
         self.verbs: Mapping[str, Bound] = {
@@ -159,6 +161,7 @@ class Core:
             **exported(WebhookVerbs(self._sender, networks)),
             **exported(AuditVerbs(context.database)),
             **exported(UsageVerbs(context)),
+            **exported(self.llm),
         }
 
     @classmethod
@@ -200,9 +203,11 @@ class Core:
                 await asyncio.to_thread(clean_leftovers, places.bundles)
             await queue.rescue()
             context = PrepContext(settings, places, database, queue, executor, local, niceness)
+            core = cls(context, runtime, found, spotify, niceness)
             try:
-                yield cls(context, runtime, found, spotify, niceness)
+                yield core
             finally:
+                await core.llm.close()
                 await executor.close()
 
     async def run(self) -> None:

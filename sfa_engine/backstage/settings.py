@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sfa_engine.agents.settings import AgentsConfig
 from sfa_engine.prep.hot_cue import CuesConfig
 
 IMPORTS = 2  # at once: each reads one file and writes another
@@ -182,6 +183,9 @@ class Settings:
     cues : CuesConfig
     webhooks : WebhooksConfig
     audit : AuditConfig
+    agents : AgentsConfig
+    language_models : pathlib.Path, optional
+        The user's list of language models, which need not be there.
     """
 
     data: Path
@@ -196,6 +200,8 @@ class Settings:
     cues: CuesConfig = field(default_factory=CuesConfig)
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
     audit: AuditConfig = field(default_factory=AuditConfig)
+    agents: AgentsConfig = field(default_factory=AgentsConfig)
+    language_models: Path | None = None
 
     @property
     def limits(self) -> Mapping[str, int]:

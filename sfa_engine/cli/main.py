@@ -35,7 +35,7 @@ _OWN_MODULE = (
         "doctor",
         "fx",
     ),
-    *("health", "jobs", "journal", "kit", "lalalai", "layout", "library", "log"),
+    *("health", "jobs", "journal", "kit", "lalalai", "layout", "library", "llm", "log"),
     *("loops", "master"),
     *(
         "midi",

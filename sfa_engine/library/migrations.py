@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sfa_engine.library.audit_schema import AUDIT
 from sfa_engine.library.folding import FUNCTION, fold
+from sfa_engine.library.llm_schema import LLM
 from sfa_engine.library.schema import (
     BATCHES,
     COLLECTION,
@@ -63,6 +64,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("accounts of jobs, flags of tracks", OWNERS),
     Migration("what tracks sound like", SOUNDS),
     Migration("tags of how tracks sound", SOUND_TAGS),
+    Migration("language models: providers and usage", LLM),
 )
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sfa_engine.agents.settings import PREFERENCES, AgentsConfig
 from sfa_engine.backstage.settings import (
     AnalysisConfig,
     AuditConfig,
@@ -36,6 +37,7 @@ from sfa_engine.surfaces.rtpmidi.settings import RtpMidiConfig
 from sfa_engine.system.deck_count import FEWEST, MOST, USUAL
 from sfa_engine.web.settings import WebConfig
 
+LANGUAGE_MODELS = "models.toml"  # beside the configuration
 MAX_NUMBER = 1 << 53  # a larger one is a typing error
 
 
@@ -158,6 +160,7 @@ class Config:
     web: WebConfig = field(default_factory=WebConfig)
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
     audit: AuditConfig = field(default_factory=AuditConfig)
+    agents: AgentsConfig = field(default_factory=AgentsConfig)
 
 
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -186,6 +189,9 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "web.port": (1, 65_535),
     "audit.keep_days": (1, 36_500),
     "web.upload_mb": (1, 1_000_000),
+    "agents.tokens": (1000, 10_000_000),
+    "agents.seconds": (5, 600),
+    "agents.usd_per_day": (0, 10_000),
 }
 _ADDRESSES = frozenset({"web.host"})
 _NETWORKS = frozenset({"webhooks.allow"})
@@ -219,6 +225,7 @@ _WORDS: dict[str, tuple[Any, ...]] = {
     "download.quality": QUALITIES,
     "analysis.features": FEATURES,
     "cues.order": ORDERS,
+    "agents.prefer": PREFERENCES,
 }
 
 
@@ -446,6 +453,8 @@ def backstage_settings(config: Config) -> Settings:
         config.cues,
         config.webhooks,
         config.audit,
+        config.agents,
+        config_path().parent / LANGUAGE_MODELS,
     )
 
 

@@ -373,7 +373,12 @@ class Pads:
                 except (MediaError, Refused) as error:
                     await self._clear([number - 1])
                     missing.append({"pad": number, "why": str(error)})
-        return {"name": name, "loaded": loaded, "missing": missing, "ignored": ignored[:MAX_IGNORED]}
+        return {
+            "name": name,
+            "loaded": loaded,
+            "missing": missing,
+            "ignored": ignored[:MAX_IGNORED],
+        }
 
 
 def beats_of(loaded: Mapping[str, Any]) -> float:

@@ -1,7 +1,9 @@
-"""HTTP clients, with errors for invalid proxies and certificates. Knows no service."""
+"""HTTP clients with errors for invalid proxies, and waits that servers ask for. No service."""
 
 from __future__ import annotations
 
+import email.utils
+import time
 from typing import Any, TypeVar
 
 import httpx
@@ -39,3 +41,21 @@ def open_client(kind: type[Client], service: str, error: type[SfaError], **optio
             f"cannot connect to {service} with these proxies and certificates: {problem}",
             f"check {VARIABLES}, also in lower case",
         ) from problem
+
+
+def parse_retry_after(retry_after: str, now_s: float | None = None) -> float | None:
+    """Parse a Retry-After header, a number or a date, to seconds; None if invalid.
+
+    Parameters
+    ----------
+    retry_after : str
+    now_s : float, optional
+        Time of the clock, in seconds since 1970.
+    """
+    if retry_after.strip().isdecimal():
+        return float(retry_after[:12])
+    try:
+        until_s = email.utils.parsedate_to_datetime(retry_after).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, until_s - (time.time() if now_s is None else now_s))

@@ -20,6 +20,7 @@ from sfa_engine.backstage.verbs.account import AccountVerbs
 from sfa_engine.backstage.verbs.audit import AuditVerbs, Sent
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.library import LibraryVerbs
+from sfa_engine.backstage.verbs.llm import LlmVerbs
 from sfa_engine.backstage.verbs.moderation import ModerationVerbs
 from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
 from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
@@ -66,10 +67,11 @@ class Log:
             **exported(SpotifyVerbs(spotify, accounts)),
             **exported(ReanalyseVerbs(context, dispatcher)),
             **exported(UsageVerbs(context)),
+            **exported(LlmVerbs(context)),
             **exported(self.audit),
         }
 
-    async def call(self, name, actor=ANN, **params):
+    async def call(self, name, /, actor=ANN, **params):
         """Call a verb as a session does."""
         bound = self.verbs[name]
         given = bound.verb.parse(msgspec.msgpack.encode(params))
@@ -128,14 +130,19 @@ def test_keys_and_codes_of_logins_are_in_no_row(tmp_path):
     async def play(log):
         key, code = "a very private key", "http://127.0.0.1:8888/callback?code=private&state=x"
         await log.call("account.set_key", service="lalalai", key=key)
+        await log.call("llm.add", name="claude", adapter="anthropic", key="sk-private")
+        with pytest.raises(Refused, match="no adapter"):
+            await log.call("llm.add", name="other", adapter="antropic", key="sk-private")
         for verb in ("account.spotify_finish", "spotify.finish"):
             with pytest.raises(Refused, match="not for a login"):
                 await log.call(verb, address=code)
         found = await log.rows()
         assert [each["verb"] for each in found] == [
-            *("spotify.finish", "account.spotify_finish", "account.set_key"),
+            *("spotify.finish", "account.spotify_finish", "llm.add", "llm.add"),
+            "account.set_key",
         ]
         assert found[-1]["params"] == {"service": "lalalai", "key": HIDDEN}
+        assert found[-2]["params"] == {"name": "claude", "adapter": "anthropic", "key": HIDDEN}
         assert all(each["params"] == {"address": HIDDEN} for each in found[:2])
         assert "private" not in json.dumps(found)
 
@@ -351,7 +358,7 @@ def test_every_verb_that_changes_is_recorded(tmp_path):
     assert played(tmp_path, play) == {
         *("library.check", "library.played", "webhooks.list", "webhooks.show"),
         *("webhooks.deliveries", "audit.list", "audit.add", "library.daily", "library.usage"),
-        "library.flags",
+        *("library.flags", "llm.test"),
     }
 
 

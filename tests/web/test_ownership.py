@@ -104,6 +104,7 @@ LISTS = {
     *("notifications.list", "notifications.read", "notifications.watch"),
     *("account.options", "account.keys", "account.set_key", "account.spotify"),
     *("account.spotify_begin", "account.spotify_finish", "account.spotify_forget"),
+    *("llm.providers", "llm.add", "llm.remove", "llm.test", "llm.models", "llm.usage"),
     *("prep.cancel", "notifications.list", "notifications.read"),
     *("notifications.watch", "library.watch"),
 }

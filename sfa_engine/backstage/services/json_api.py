@@ -13,10 +13,8 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import json
 import random
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -25,6 +23,7 @@ import httpx
 
 from sfa_engine.backstage.services.breaker import Breaker
 from sfa_engine.backstage.services.errors import Denied, ServiceError
+from sfa_engine.system.http import parse_retry_after
 
 TIMEOUT_S = httpx.Timeout(15.0, connect=8.0)  # for each read, and to connect
 CALL_TIMEOUT_S = 30.0  # of one request with its whole response
@@ -280,17 +279,6 @@ def refusal(service: str, answer: Response) -> ServiceError | Denied:
         404: "check the link; it may be private, or gone",
     }.get(answer.status, "")
     return Denied(f"{service} refuses ({answer.status}){reason}", hint, answer.status)
-
-
-def parse_retry_after(retry_after: str) -> float | None:
-    """Parse a Retry-After header, a number or a date, to seconds; None if invalid."""
-    if retry_after.strip().isdecimal():
-        return float(retry_after[:12])
-    try:
-        until_s = email.utils.parsedate_to_datetime(retry_after).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, until_s - time.time())
 
 
 def _authorised(bearer: str) -> dict[str, str]:

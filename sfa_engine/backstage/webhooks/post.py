@@ -14,9 +14,9 @@ import httpcore
 import httpx
 
 from sfa_engine import __version__
-from sfa_engine.backstage.services.json_api import parse_retry_after
 from sfa_engine.backstage.webhooks.address import Network
 from sfa_engine.backstage.webhooks.network import AddressError, Backend, Resolve, resolve
+from sfa_engine.system.http import parse_retry_after
 
 TIMEOUT_S = 10.0  # of a try, from the name's lookup to the end of the answer
 MAX_BYTES = 1 << 16  # of an answer; nothing of it is kept
