@@ -19,7 +19,7 @@ from sfa_engine.prep.analyse.key import Key, find_key
 from sfa_engine.prep.analyse.levels import Levels
 from sfa_engine.prep.analyse.loop import find_loops
 from sfa_engine.prep.analyse.measurement import Block, Measurement, measure_stem, measure_track
-from sfa_engine.prep.analyse.onset import find_onsets, is_played, onset_times
+from sfa_engine.prep.analyse.onset import find_onsets, is_played, kicked, onset_times
 from sfa_engine.prep.analyse.smooth import Floats
 from sfa_engine.prep.analyse.stem import Stem, describe
 from sfa_engine.prep.analyse.structure import Section, find_sections
@@ -144,6 +144,7 @@ def evaluate(
     heap.trim()
     beats = None if silent else find_beats(onsets, measured, drums)
     sure = assess(onsets, measured.spectra, beats, drums) if beats else None
+    kicks = kicked(drums or onsets, measured.pitches.starts_s, measured.pitches.seconds)
     none = np.zeros(0), np.zeros(0, np.int64)
     bars_s, first_beats = bars_of(beats, measured) if beats else none
     described: dict[str, Stem] = {}
@@ -164,7 +165,7 @@ def evaluate(
     parts = {name: described[name] for name in stems}
     parts = parts or {WHOLE: describe(measured.levels, bars_s, onsets)}
     vocals_s = None if sung is None else [[round(a, 2), round(b, 2)] for a, b in sung]
-    key = find_key(measured.pitches, bars_s)
+    key = find_key(measured.pitches, bars_s, kicks)
     sections: list[Section] = []
     cues: list[Cue] = []
     if beats:
