@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfa_engine.prep.analyse import bar, heap, loudness, picture, splice, waveform
 from sfa_engine.prep.analyse.beat import Beats, bars_of, find_beats
@@ -15,11 +16,11 @@ from sfa_engine.prep.analyse.confidence import QUESTIONS, Confidence, assess
 from sfa_engine.prep.analyse.cue import find_cues
 from sfa_engine.prep.analyse.engines import OWN, spectra_of
 from sfa_engine.prep.analyse.features import summary
-from sfa_engine.prep.analyse.key import Key, find_key
+from sfa_engine.prep.analyse.key import Key, Pitches, find_key
 from sfa_engine.prep.analyse.levels import Levels
 from sfa_engine.prep.analyse.loop import find_loops
 from sfa_engine.prep.analyse.measurement import Block, Measurement, measure_stem, measure_track
-from sfa_engine.prep.analyse.onset import find_onsets, is_played, kicked, onset_times
+from sfa_engine.prep.analyse.onset import Onsets, find_onsets, is_played, kicked, onset_times
 from sfa_engine.prep.analyse.smooth import Floats
 from sfa_engine.prep.analyse.stem import Stem, describe
 from sfa_engine.prep.analyse.structure import Section, find_sections
@@ -35,6 +36,7 @@ from sfa_engine.track.media import RATE, WHOLE
 Progress = Callable[[float, str], None]
 
 DRUMS, VOCALS = "drums", "vocals"
+_KICKS = 0.5  # of 1, from which on there are kicks to look past; see `bar.kicks_on_beats`
 _DECODING = 0.9  # of the time, the pass over the sound
 
 
@@ -144,12 +146,12 @@ def evaluate(
     heap.trim()
     beats = None if silent else find_beats(onsets, measured, drums)
     sure = assess(onsets, measured.spectra, beats, drums) if beats else None
-    kicks = kicked(drums or onsets, measured.pitches.starts_s, measured.pitches.seconds)
     none = np.zeros(0), np.zeros(0, np.int64)
     bars_s, first_beats = bars_of(beats, measured) if beats else none
     described: dict[str, Stem] = {}
     if drum_levels:
         described[DRUMS] = describe(drum_levels, bars_s, drums)
+    kicks = _kicked(drums or onsets, beats, measured.pitches)
     drum_levels = drums = None
     sung = None
     for name in stems:
@@ -210,6 +212,13 @@ def evaluate(
         curves = picture.draw(measured, peaks, stem_attacks, splices, attacks_s)
         result["curves"] = packed(curves.file(digest))
     return result
+
+
+def _kicked(onsets: Onsets, beats: Beats | None, pitches: Pitches) -> NDArray[np.bool_] | None:
+    """Return which frames of pitches have kicks, None where no kicks are on the beats."""
+    if beats is None or bar.kicks_on_beats(onsets, 60 / beats.bpm) <= _KICKS:
+        return None
+    return kicked(onsets, pitches.starts_s, pitches.seconds)
 
 
 def _sureness(sure: Confidence | None) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def course(late_s: Floats, weights: Floats, fits: Floats, usual: Floats) -> tupl
     Returns
     -------
     course_s : float64[bars]
+        Without the lateness of what plays and the noise, up to a constant.
     unsure_s : float64[bars]
         Its standard deviation.
     """
