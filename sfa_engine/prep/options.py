@@ -7,4 +7,4 @@ ENGINES = ("auto", "demucs", "embedded", "sketch", "lalalai")  # of separation
 DEVICES = ("auto", "cpu", "cuda", "mps")  # that a model computes on
 FEATURES = ("own", "librosa")  # engines of the spectral features
 QUALITIES = ("best", "128k", "192k", "256k", "320k")  # of downloads
-ANALYSIS_VERSION = 6  # rises when the same file would get other values
+ANALYSIS_VERSION = 7  # rises when the same file would get other values

@@ -37,6 +37,7 @@ _SEED_BARS = 3  # before and after
 _ROUNDS = 4
 
 Spectrum = NDArray[np.complex64]
+_TURNS: Spectrum = np.exp(2j * np.pi / POINTS * np.arange(POINTS)).astype(np.complex64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Alignment:
     weights : float64[bars]
         How much of each fits, 1 on average if all did.
     average : float64[features, points]
+    fits : float64[bars, features]
+        How much of each fits, by feature: in the mean the energy of the average.
     gain : float
         Bars that fit more than with no shift.
     worth : float
@@ -59,6 +62,7 @@ class Alignment:
     shifts: Floats
     weights: Floats
     average: Floats
+    fits: Floats
     gain: float
     worth: float
 
@@ -159,8 +163,10 @@ def align(
         if worth > best[0]:
             best = worth, shifts, _between(fits, shifts), explained
     worth, shifts, (exact, weights), explained = best
-    average = np.fft.irfft(_average(spectra, shifts), POINTS, axis=1).astype(np.float64)
-    return Alignment(exact, weights, average, (explained - unshifted) * bars, worth)
+    average = _average(spectra, shifts)
+    by_feature = _fits(spectra, average, shifts)
+    whole = np.fft.irfft(average, POINTS, axis=1).astype(np.float64)
+    return Alignment(exact, weights, whole, by_feature, (explained - unshifted) * bars, worth)
 
 
 def _transformed(described: Curve, edges_s: Floats) -> tuple[Spectrum, float]:
@@ -226,13 +232,23 @@ def _path(fits: Curve, cost: Floats) -> Ints:
 
 def _average(spectra: Spectrum, shifts: Ints) -> Spectrum:
     """Return the average of bars whose shifts are taken back: complex64[features, points]."""
-    turns = np.exp(2j * np.pi / POINTS * np.arange(POINTS)).astype(np.complex64)
     harmonics = np.arange(spectra.shape[2])
     total = np.zeros(spectra.shape[1:], np.complex64)
     for at in range(0, len(spectra), _PART_BARS):
-        turn = turns[harmonics * shifts[at : at + _PART_BARS, None] % POINTS]
+        turn = _TURNS[harmonics * shifts[at : at + _PART_BARS, None] % POINTS]
         total += (spectra[at : at + _PART_BARS] * turn[:, None]).sum(axis=0)
     return total / np.float32(len(spectra))
+
+
+def _fits(spectra: Spectrum, average: Spectrum, shifts: Ints) -> Floats:
+    """Return how much of each bar fits the average, by feature: float64[bars, features]."""
+    fits = np.empty(spectra.shape[:2])
+    harmonics = np.arange(spectra.shape[2])
+    for at in range(0, len(spectra), _PART_BARS):
+        turn = _TURNS[harmonics * shifts[at : at + _PART_BARS, None] % POINTS]
+        part = spectra[at : at + _PART_BARS] * turn[:, None] * average.conj()
+        fits[at : at + _PART_BARS] = part.real.sum(axis=2)
+    return fits * (2 / POINTS)  # of both halves of the spectrum
 
 
 def _explained(spectra: Spectrum, shifts: Ints, energy: float) -> float:

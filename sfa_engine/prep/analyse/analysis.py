@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfa_engine.prep.analyse import bar, heap, loudness, picture, splice, waveform
 from sfa_engine.prep.analyse.beat import Beats, bars_of, find_beats
@@ -15,11 +16,11 @@ from sfa_engine.prep.analyse.confidence import QUESTIONS, Confidence, assess
 from sfa_engine.prep.analyse.cue import find_cues
 from sfa_engine.prep.analyse.engines import OWN, spectra_of
 from sfa_engine.prep.analyse.features import summary
-from sfa_engine.prep.analyse.key import Key, find_key
+from sfa_engine.prep.analyse.key import Key, Pitches, find_key
 from sfa_engine.prep.analyse.levels import Levels
 from sfa_engine.prep.analyse.loop import find_loops
 from sfa_engine.prep.analyse.measurement import Block, Measurement, measure_stem, measure_track
-from sfa_engine.prep.analyse.onset import find_onsets, is_played, onset_times
+from sfa_engine.prep.analyse.onset import Onsets, find_onsets, is_played, kicked, onset_times
 from sfa_engine.prep.analyse.smooth import Floats
 from sfa_engine.prep.analyse.stem import Stem, describe
 from sfa_engine.prep.analyse.structure import Section, find_sections
@@ -35,6 +36,7 @@ from sfa_engine.track.media import RATE, WHOLE
 Progress = Callable[[float, str], None]
 
 DRUMS, VOCALS = "drums", "vocals"
+_KICKS = 0.5  # of 1, from which on there are kicks to look past; see `bar.kicks_on_beats`
 _DECODING = 0.9  # of the time, the pass over the sound
 
 
@@ -149,6 +151,7 @@ def evaluate(
     described: dict[str, Stem] = {}
     if drum_levels:
         described[DRUMS] = describe(drum_levels, bars_s, drums)
+    kicks = _kicked(drums or onsets, beats, measured.pitches)
     drum_levels = drums = None
     sung = None
     for name in stems:
@@ -164,7 +167,7 @@ def evaluate(
     parts = {name: described[name] for name in stems}
     parts = parts or {WHOLE: describe(measured.levels, bars_s, onsets)}
     vocals_s = None if sung is None else [[round(a, 2), round(b, 2)] for a, b in sung]
-    key = find_key(measured.pitches, bars_s)
+    key = find_key(measured.pitches, bars_s, kicks)
     sections: list[Section] = []
     cues: list[Cue] = []
     if beats:
@@ -209,6 +212,13 @@ def evaluate(
         curves = picture.draw(measured, peaks, stem_attacks, splices, attacks_s)
         result["curves"] = packed(curves.file(digest))
     return result
+
+
+def _kicked(onsets: Onsets, beats: Beats | None, pitches: Pitches) -> NDArray[np.bool_] | None:
+    """Return which frames of pitches have kicks, None where no kicks are on the beats."""
+    if beats is None or bar.kicks_on_beats(onsets, 60 / beats.bpm) <= _KICKS:
+        return None
+    return kicked(onsets, pitches.starts_s, pitches.seconds)
 
 
 def _sureness(sure: Confidence | None) -> dict[str, Any]:

@@ -43,7 +43,9 @@ _LEAST_SCORE = 0.1  # of an alternative that is worth offering
 _LOOKS_PER_WRONG = 4.0
 _DISSENT = -0.17  # of the parts on the bar: right in 6 of 17 pieces; of two edits missed, -0.18
 _DENIED_BY_DRUMS = 0.65  # right in 7 of 11 pieces where drums alone would choose another beat
-_UNCLEAR_SEAM = 0.65  # of the phase, where it is not clear where a part of a beat is missing
+_UNCLEAR_SEAM = (
+    0.65  # of the phase, where it is not clear where a part is missing, or how a tempo bends
+)
 _LEAST_HOLDING, _LEFT_BY_ATTACKS = 0.8, 0.4  # 8 of 14 wrong grids held less, none of 72 right
 _CLEAR_CHANGES = 0.8  # from which on changes were right against drums
 _DOUBTFUL, _UNSURE = 0.7, 0.49  # an octave of less than 0.7 was wrong in one piece of four
@@ -186,9 +188,9 @@ def assess(
         sure["phase"] = min(sure["phase"], _DENIED_BY_DRUMS)
     if beats.holds < _LEAST_HOLDING:
         sure["phase"] = min(sure["phase"], _LEFT_BY_ATTACKS)
-    if beats.unclear == "phase":
+    if beats.unclear in ("phase", "course"):
         sure["phase"] = min(sure["phase"], _UNCLEAR_SEAM)
-    if found["bar denied"] < _DISSENT or beats.unclear:
+    if found["bar denied"] < _DISSENT or beats.unclear in ("phase", "bar"):
         sure["bar"] = min(sure["bar"], _UNSURE)
     others = [
         Alternative({0.5: "half", 2.0: "double"}[octave], beats.bpm * octave, share)

@@ -1,7 +1,7 @@
 """One pass over the sound: everything that is as long as the track is made small here.
 
-Each second is transformed once, with 0.25 s of what came before, and every filter is a product in
-the transform::
+Each second is transformed once, with 0.225 s of what came before and 0.025 s of what follows, and
+every filter is a product in the transform::
 
     mono ─► FFT ─┬─► four bands ─► level of each ms                      (attacks, pictures)
                  ├─► at 12 kHz ─► long spectra ─► peaks                  (key)
@@ -33,8 +33,12 @@ from sfa_engine.prep.analyse.smooth import Curve, Floats
 from sfa_engine.track.media import RATE
 
 NEW = RATE  # frames a step
-OLD = RATE // 4  # of before, which the longest filter (38 Hz) has forgotten by then
-SIZE = NEW + OLD
+# A transform continues the end of a window with its start. Where they did not meet, the sharp edges
+# of the bands rang before the end, as an attack in each second: a steady tone of 217 Hz had 60 BPM.
+# So both ends fade, over frames that are not looked at.
+AHEAD = RATE // 40  # of after
+OLD = RATE // 4 - AHEAD  # of before, which the longest filter (38 Hz) has forgotten by then
+SIZE = OLD + NEW + AHEAD
 MS = 48  # frames a millisecond
 SHORT = 4096  # of the spectra for features: 85 ms
 HOP = 2400  # 50 ms
@@ -47,6 +51,8 @@ LONG_HOP = 4096
 ABOVE = float(
     np.abs(k_weighting(np.array([9000.0])))[0] ** 2
 )  # K-weighting from 6 kHz on, as power
+
+_FADE_IN = np.square(np.sin(np.linspace(0, np.pi / 2, AHEAD, dtype=np.float32)))
 
 Complexes = NDArray[np.complex64]
 Block = NDArray[np.float32]
@@ -202,9 +208,10 @@ class _Pass:
     def levels_of(self, frames: int | None) -> Levels:
         """Go through what is left; return the levels of so many frames, or of all."""
         left = self.filled - OLD
-        if left:
+        while left > 0:
             self.window[self.filled :] = 0.0
-            self._step(left)
+            self._step(min(left, NEW))
+            left -= NEW
         frames = self.frames if frames is None else frames
         curves = {name: rows.whole((), np.float16) for name, rows in self.levels.items()}
         whole, edges, swings = (curves.pop(name) for name in (_WHOLE, _EDGES, _SWINGS))
@@ -242,8 +249,8 @@ class _Pass:
             self.pitches.take(slower[: -(-frames * KEY_RATE // RATE)])
             self.spectra.take(sound[OLD : OLD + frames])
             self.peak.take(self.window[OLD - 64 : OLD + frames])
-        self.window[:OLD] = self.window[NEW:]
-        self.filled = OLD
+        self.window[: OLD + AHEAD] = self.window[NEW:]
+        self.filled = OLD + AHEAD
 
     def _power(self, sound: Curve, spectrum: Complexes, slower: Curve) -> Floats:
         """Return the K-weighted power of each tenth of the new second: float64[10].
@@ -256,13 +263,14 @@ class _Pass:
             The new second at that rate.
         """
         weighted = _resampled(spectrum[: len(self.weighting)] * self.weighting, KEY_RATE)
-        whole, low, heard = map(_tenths, (sound[OLD:], slower, weighted))
+        whole, low, heard = map(_tenths, (sound[OLD : OLD + NEW], slower, weighted))
         return heard + ABOVE * np.maximum(whole - low, 0.0)
 
     def _note_columns(self, frames: int) -> None:
         """Note the highest sample of each column, and the RMS of the differences of each ms."""
-        columns = np.abs(self.window[OLD:]).reshape(COLUMN_HZ, -1).max(axis=1)
-        steps = self.window[OLD:] - self.window[OLD - 1 : -1]
+        new = self.window[OLD - 1 : OLD + NEW]
+        columns = np.abs(new[1:]).reshape(COLUMN_HZ, -1).max(axis=1)
+        steps = np.diff(new, axis=0)
         steps *= steps
         edges = np.sqrt(steps.reshape(1000, -1).mean(axis=1))
         self.levels[_WHOLE].append(halves(columns[: -(-frames // COLUMN)]))
@@ -270,7 +278,9 @@ class _Pass:
 
 
 def _transformed(sound: Curve) -> Complexes:
-    """Return the spectrum of some sound, in single precision."""
+    """Return the spectrum of a window, in single precision; its ends are faded in place."""
+    sound[:AHEAD] *= _FADE_IN
+    sound[-AHEAD:] *= _FADE_IN[::-1]
     spectrum: Complexes = np.fft.rfft(sound).astype(np.complex64, copy=False)
     return spectrum
 
@@ -308,12 +318,17 @@ def _butterworth(hz: Floats, corner_hz: float, *, low_pass: bool) -> NDArray[np.
 def _banded(mono: Complexes, name: str, band: Band, answer: Complexes) -> Curve | Floats:
     """Return a band of the new second: its power where it is analytic."""
     size = SIZE * band.rate // RATE
-    begin = OLD * band.rate // RATE
+    new = _new(band.rate)
     if band.analytic:
         first = _FLOORS[name] * SIZE // RATE
-        turning = np.fft.ifft(mono[first : first + size] * answer)[begin:]
+        turning = np.fft.ifft(mono[first : first + size] * answer)[new]
         return turning.real**2 + turning.imag**2
-    return np.fft.irfft(mono[: size // 2 + 1] * answer, size)[begin:]
+    return np.fft.irfft(mono[: size // 2 + 1] * answer, size)[new]
+
+
+def _new(rate: int) -> slice:
+    """Return where the new second of a window is, at a rate."""
+    return slice(OLD * rate // RATE, (OLD + NEW) * rate // RATE)
 
 
 def _level(sound: Curve | Floats, band: Band) -> Curve:
@@ -343,6 +358,6 @@ def _highest_of_ms(second: Curve | Floats) -> Curve:
 def _resampled(mono: Complexes, rate: int) -> Curve:
     """Return the new second at a lower rate."""
     size = SIZE * rate // RATE
-    sound = np.fft.irfft(mono[: size // 2 + 1], size)[OLD * rate // RATE :]
+    sound = np.fft.irfft(mono[: size // 2 + 1], size)[_new(rate)]
     new: Curve = sound.astype(np.float32, copy=False) * np.float32(size / SIZE)
     return new

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfa_engine.prep.analyse.levels import Halves, Levels, halves, halves_of_long
 from sfa_engine.prep.analyse.measurement import BANDS
@@ -26,6 +27,7 @@ from sfa_engine.prep.analyse.smooth import (
     mean,
     peaks,
     percentile,
+    totals,
 )
 
 FRAME_HZ = 1000.0
@@ -39,6 +41,7 @@ _PLACE = {"low": 1.3, "mid": 0.8, "snare": 0.5, "high": 0.4}
 _DELAY_MS = {"low": 3, "mid": 0, "snare": 0, "high": 0}  # of a kick's first rise; measured
 _BEFORE_MS, _AFTER_MS = 60, 120  # of a beat, to see how its attack rises
 _STEP = 1.5  # from before a beat to after it, that is an attack at all
+_KICKED = 0.4  # of the low attacks of most spans
 _SMOOTH_REACH = 230  # ms: of the bell and of the mean, together
 _SHARP_MS = 6.0  # a rise that is placed right
 _LATEST_MS, _SLOW_MS = 10.0, 25.0  # what slower ones are late at most, and how soon
@@ -198,6 +201,27 @@ def _quickly(rise: Curve) -> Curve:
     """Return how much a level has risen in the `_QUICK_MS` up to each millisecond."""
     total = np.append(np.zeros(_QUICK_MS), np.cumsum(rise, dtype=np.float64))
     return (total[_QUICK_MS:] - total[:-_QUICK_MS]).astype(np.float32)
+
+
+def kicked(onsets: Onsets, starts_s: Floats, seconds: float) -> NDArray[np.bool_]:
+    """Tell in which spans there are low attacks, about as many as in most.
+
+    Parameters
+    ----------
+    onsets : Onsets
+    starts_s : float64[n]
+    seconds : float
+        Length of each.
+    """
+    if not len(starts_s):
+        return np.zeros(0, bool)
+    low = onsets.levels["low"]
+    loud = np.float32(np.percentile(low, 90) + 1e-6)
+    struck = onsets.rises["low"] * np.minimum(1, low / loud)
+    edges = np.clip(np.stack([starts_s, starts_s + seconds]) * FRAME_HZ, 0, len(low))
+    first, end = totals(struck.astype(np.float32), edges.astype(np.int64))
+    attacks = end - first
+    return np.asarray(attacks > _KICKED * np.percentile(attacks, 80), bool)
 
 
 def near(attacks: Curve, times_s: Floats, reach_s: float) -> tuple[Floats, Floats]:

@@ -3,7 +3,7 @@
 ::
 
     bars aligned ─► jumps ─► pieces ─┬─ even: a seam, and the same tempo beyond it
-                                     └─ bent: a smooth polygon, few points
+                                     └─ bent: aligned again ─► course ─► few points
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from sfa_engine.prep.analyse.align import POINTS, REACH, Alignment, align, describe
+from sfa_engine.prep.analyse.course import course
 from sfa_engine.prep.analyse.features import Spectra
 from sfa_engine.prep.analyse.onset import Onsets
 from sfa_engine.prep.analyse.smooth import Curve, Floats, Ints, weighted_median
@@ -31,6 +32,7 @@ _LEAST_SEAM_GAIN = 0.8  # bars for each seam; jumps gain at most 0.2 on constant
 _EVEN_ALIKE = 0.3
 _EVEN_S = 0.004  # within which the shifts of an even piece stay
 _BENT_SHARE = 0.12  # of the bars that lie elsewhere: from which on a piece is not even
+_SLOPE_BARS = 4  # before and after a jump, whose tempo tells how far it is
 _SMOOTH_BARS = 1.5
 _WITHIN_S = 0.0015  # of the smooth curve the polygon stays
 _FEATURE_HZ = 250
@@ -83,8 +85,12 @@ def find_pieces(
     if found.gain < _LEAST_SEAM_GAIN * (len(ranges) - 1):
         return None
     pieces = [_piece(found, bars, bar_s) for bars in ranges]
-    if len(pieces) == 1 and not pieces[0].is_even:
-        pieces = [_refined(described, pieces[0], bar_s)]
+    if len(pieces) == 1:
+        ranges = [np.arange(len(found.shifts))]
+    pieces = [
+        piece if piece.is_even else _refined(described, piece, bars, bar_s)
+        for piece, bars in zip(pieces, ranges, strict=True)
+    ]
     if len(pieces) == 1 and pieces[0].is_even:
         return None
     starts: list[float] = [0.0]
@@ -135,7 +141,7 @@ def _retimed(
 
 
 def _ranges(found: Alignment) -> list[Ints]:
-    """Return the bars of each piece: runs without a jump, those of the same shift as one."""
+    """Return the bars of each piece: runs without a jump, those that go on in one line as one."""
     edges = [0, *found.jumps, len(found.shifts)]
     runs = [np.arange(a, b) for a, b in pairwise(edges)]
     kept: list[Ints] = []
@@ -144,12 +150,20 @@ def _ranges(found: Alignment) -> list[Ints]:
             continue
         if kept:
             apart = found.shifts[run[0]] - found.shifts[kept[-1][-1]]
+            apart -= (
+                _incline(found, kept[-1][-_SLOPE_BARS:]) + _incline(found, run[:_SLOPE_BARS])
+            ) / 2
             if abs((apart + POINTS / 2) % POINTS - POINTS / 2) <= REACH:
                 found.shifts[run] -= round(apart / POINTS) * POINTS
                 kept[-1] = np.concatenate([kept[-1], run])
                 continue
         kept.append(run)
     return kept
+
+
+def _incline(found: Alignment, bars: Ints) -> float:
+    """Return by how many points some bars are longer than thought, in the median."""
+    return float(np.median(np.diff(found.shifts[bars])))
 
 
 def _slope(found: Alignment, ranges: list[Ints]) -> float:
@@ -192,19 +206,19 @@ def _piece(found: Alignment, bars: Ints, bar_s: float) -> Piece:
     return Piece(0.0, 0.0, x + y, x, is_even=False)
 
 
-def _refined(described: Curve, piece: Piece, bar_s: float) -> Piece:
+def _refined(described: Curve, piece: Piece, bars: Ints, bar_s: float) -> Piece:
     """Return a bent piece drawn again, from bars that are cut where it says."""
-    lines = np.arange(int(piece.straight_s[-1] / bar_s) + 2, dtype=np.float64) * bar_s
+    lines = np.arange(bars[0], bars[-1] + 2, dtype=np.float64) * bar_s
     edges = piece.real(lines)
-    inside = edges[(edges >= 0) & (edges * _FEATURE_HZ < described.shape[1])]
-    first = int(np.searchsorted(edges, inside[0]))
-    found = align(described, inside, np.zeros(len(inside) - 1))
+    inside = (edges >= 0) & (edges * _FEATURE_HZ < described.shape[1])
+    edges, middles = edges[inside], lines[inside][:-1] + 0.5 * bar_s
+    found = align(described, edges, np.zeros(len(middles)))
     late = (found.shifts - round(float(np.median(found.shifts)) / POINTS) * POINTS) * bar_s / POINTS
-    middles = np.arange(first, first + len(inside) - 1, dtype=np.float64) * bar_s + 0.5 * bar_s
     late = late + piece.real(middles) - middles
-    smooth = _smoothed(middles / bar_s, late, found.weights + 1e-3)
+    usual = np.square(found.average).sum(axis=1)
+    smooth, unsure = course(late, found.weights + 1e-3, found.fits, usual)
     x, y = few(middles, smooth, _WITHIN_S)
-    return Piece(0.0, 0.0, x + y, x, is_even=False)
+    return Piece(0.0, 0.0, x + y, x, is_even=False, unsure_s=float(np.percentile(unsure, 95)))
 
 
 def _smoothed(x: Floats, y: Floats, weights: Floats) -> Floats:

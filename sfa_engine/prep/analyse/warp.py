@@ -79,6 +79,8 @@ class Piece:
         Whether its tempo is constant, that of the whole.
     seam : Seam, optional
         Where it may start; not of the first.
+    unsure_s : float
+        Standard deviation of the map, of the least sure part.
     """
 
     start_s: float
@@ -87,6 +89,7 @@ class Piece:
     straight_s: Floats
     is_even: bool
     seam: Seam | None = None
+    unsure_s: float = 0.0
 
     def straight(self, real_s: Floats) -> Floats:
         """Return the straight time of some times, also outside the piece."""
