@@ -17,7 +17,8 @@ from mix_library import MixLibrary
 from msgspec.structs import replace
 from open_library import in_asyncio, runner  # noqa: F401 - a fixture, found by its name
 
-from sfa_engine.backstage.mixes.live_mix import FILE, LiveMix
+from sfa_engine.backstage.mixes.live_mix import LiveMix
+from sfa_engine.backstage.mixes.live_state import FILE
 from sfa_engine.backstage.mixes.store import PlanStore
 from sfa_engine.desk import find
 from sfa_engine.engine.command import Source
