@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import trio
-import trio.testing
 from house import prep_context
 from mix_library import MixLibrary
 from msgspec.structs import replace
@@ -20,66 +18,25 @@ from open_library import in_asyncio, runner  # noqa: F401 - a fixture, found by 
 from sfa_engine.backstage.mixes.live_mix import LiveMix
 from sfa_engine.backstage.mixes.live_state import FILE
 from sfa_engine.backstage.mixes.store import PlanStore
+from sfa_engine.bench.live_engine import LiveEngine
 from sfa_engine.desk import find
 from sfa_engine.engine.command import Source
 from sfa_engine.engine.layout import VALUE_PATHS
-from sfa_engine.errors import MediaError, Refused
-from sfa_engine.host.offline import Offline
+from sfa_engine.errors import Refused
 from sfa_engine.mix import live
 from sfa_engine.mix.plan import plan_mix
-from sfa_engine.stage.automation import Automation
-from sfa_engine.stage.conductor import Conductor
 
 STEP_S = 0.2
 HAND = Source.SOCKET + 7
 LENGTH_S = 64.0  # 32 bars at 120 BPM
 
 
-class Engine:
-    """A kernel, and the verbs of the stage that a live mix uses."""
+class Engine(LiveEngine):
+    """One whose peaks are kept, and on which a hand can be."""
 
     def __init__(self, folder: Path) -> None:
-        self.offline = Offline(48_000.0, 2, 480)
-        self.conductor = Conductor(self.offline.memory, folder / "values.json")
-        self.automation = Automation(self.conductor)
-        self.loads: list[tuple[float, int, str]] = []
         self.level: list[float] = []  # of each step, peak
-        self.time_s = 0.0
-
-    async def call(self, method: str, **params: Any) -> Any:
-        self.conductor.pump()
-        if method == "deck.load":
-            return self._load(**params)
-        if method == "automation.queue":
-            return self.automation.automation_queue(**params)
-        if method == "automation.status":
-            return self.automation.automation_status(**params)
-        assert method == "automation.cancel"
-        return await asyncio.to_thread(trio.run, self._cancel)
-
-    def _load(self, deck: int, path: str, position_s: float) -> dict[str, Any]:
-        folder = Path(path)
-        if not folder.is_dir():
-            raise MediaError(f"{path} is not there", "prepare it again")
-        self.offline.load(deck - 1, folder, position_s=position_s)
-        name = str(folder).encode()
-        self.run(0.01)
-        self.offline.memory.engine["transport"][deck - 1]["bundle"] = name
-        self.loads.append((self.time_s, deck, folder.name))
-        return {}
-
-    async def _cancel(self) -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.automation.automation_cancel)
-            await trio.testing.wait_all_tasks_blocked()
-            self.run(0.001)
-
-    def run(self, seconds: float) -> None:
-        """Play on."""
-        sound = self.offline.render(round(seconds * self.offline.rate))
-        self.level.append(float(np.abs(sound).max(initial=0.0)))
-        self.conductor.pump()
-        self.time_s += seconds
+        super().__init__(folder, lambda sound: self.level.append(float(np.abs(sound).max())))
 
     def set(self, path: str, value: Any) -> None:
         """Set a control, as a hand does."""
@@ -92,10 +49,6 @@ class Engine:
 
     def value(self, path: str) -> float:
         return self.offline.memory.value(path)
-
-    def playing(self) -> list[int]:
-        transport = self.offline.memory.engine["transport"]
-        return [n + 1 for n in range(2) if transport[n]["playing"]]
 
 
 class Performance:
@@ -435,7 +388,7 @@ async def test_a_mix_begins_with_the_track_that_plays(performance: Performance) 
     await performance.fill()
     await performance.plan()
     engine = performance.engine
-    engine._load(2, str(performance.context.places.bundles / "3.sfa"), 20.0)
+    engine.load(2, str(performance.context.places.bundles / "3.sfa"), 20.0)
     engine.set("deck2.play", "on")
     engine.run(0.1)
     await performance.mix.start("night")
