@@ -24,7 +24,12 @@ from sfa_engine.engine.command import Source
 from sfa_engine.engine.layout import VALUE_PATHS
 from sfa_engine.errors import Refused
 from sfa_engine.mix import live
-from sfa_engine.mix.plan import plan_mix
+from sfa_engine.mix.commands import times_of, timetable
+from sfa_engine.mix.document import Move
+from sfa_engine.mix.mix_script import mix_script
+from sfa_engine.mix.plan import plan_mix, replan
+from sfa_engine.script.render import perform
+from sfa_engine.script.script import parse_script
 
 STEP_S = 0.2
 HAND = Source.SOCKET + 7
@@ -408,6 +413,89 @@ async def test_an_edited_plan_is_taken_over(performance: Performance) -> None:
     await performance.until(lambda: performance.mix.state is None)
     assert len(performance.engine.loads) == 2
     await performance.mix.start("night")
+
+
+MUTE = "stem.vocals.mute"
+
+
+def heard_muted(seen: list[tuple[dict[int, int], dict[int, bool]]]) -> dict[int, set[bool]]:
+    """Return of each track whether its vocals were muted while it played.
+
+    Parameters
+    ----------
+    seen : list of (dict, dict)
+        Again and again: the track on each deck that plays, and which decks have muted vocals.
+    """
+    found: dict[int, set[bool]] = {}
+    for playing, muted in seen:
+        for deck, track in playing.items():
+            found.setdefault(track, set()).add(muted[deck])
+    return found
+
+
+@in_asyncio
+async def test_a_stem_that_is_muted_in_the_plan_is_muted_live_as_in_a_render(
+    performance: Performance,
+) -> None:
+    await performance.fill((120.0, 121.0, 122.0, 123.0))
+    plan = await performance.plan()
+    tracks = [replace(t, mute=("vocals",) if t.id in {1, 2, 4} else ()) for t in plan.tracks]
+    facts = await performance.library.reader.of([t.id for t in tracks])
+    plan = replan(replace(plan, tracks=tuple(tracks)), facts, 0)
+    # Moves on it do nothing, but for the third track, which is not muted.
+    moves = (Move(f"in.{MUTE}", 0.0, "on"), Move(f"in.{MUTE}", 4.0, "off"))
+    transitions = [replace(each, moves=(*each.moves, *moves)) for each in plan.transitions]
+    plan = replace(plan, transitions=tuple(transitions))
+    await performance.store.write("night", plan)
+    engine, live_seen = performance.engine, []
+    await performance.mix.start("night")
+    while performance.mix.state is not None:
+        await performance.step()
+        bundles = engine.offline.memory.engine["transport"]["bundle"]
+        playing = {deck: int(Path(bundles[deck - 1].decode()).stem) for deck in engine.playing()}
+        live_seen.append(
+            (playing, {deck: engine.value(f"deck{deck}.{MUTE}") > 0 for deck in playing})
+        )
+    rendered_seen = []
+    times, decks = times_of(plan, facts), {t.id: t.deck for t in plan.tracks}
+
+    def watch(time_s: float, stage: Any) -> None:
+        playing = {
+            decks[track.id]: track.id
+            for track, when in zip(plan.tracks, times, strict=True)
+            if when.start_s + 0.1 < time_s < when.end_s - 0.1
+        }
+        muted = {deck: stage.get(f"deck{deck}.{MUTE}") > 0 for deck in playing}
+        rendered_seen.append((playing, muted))
+
+    bundles = {n: str(performance.context.places.bundles / f"{n}.sfa") for n in facts}
+    for _ in perform(parse_script(mix_script(timetable(plan, facts), bundles)), watch=watch):
+        pass
+    found, rendered = heard_muted(live_seen), heard_muted(rendered_seen)
+    assert found == rendered
+    assert found == {1: {True}, 2: {True}, 3: {True, False}, 4: {True}}
+
+
+@in_asyncio
+async def test_a_track_that_is_played_sooner_keeps_its_muted_stems(
+    performance: Performance,
+) -> None:
+    await performance.fill()
+    plan = await performance.plan()
+    last = replace(plan.tracks[2], mute=("vocals", "bass"), trim_db=-2.0)
+    await performance.store.write("night", replace(plan, tracks=(*plan.tracks[:2], last)))
+    engine = performance.engine
+    await performance.mix.start("night")
+    await performance.until(lambda: engine.time_s > 5)
+    await performance.mix.next(3)
+    await performance.until(lambda: performance.place == 1)
+    state = performance.mix.state
+    assert state is not None
+    assert state.plan.tracks[1] == replace(last, deck=2, why="asked for")
+    muted = [
+        name for name in ("vocals", "drums", "bass") if engine.value(f"deck2.stem.{name}.mute")
+    ]
+    assert muted == ["vocals", "bass"]
 
 
 @in_asyncio

@@ -271,11 +271,15 @@ def planned(plan: Plan, facts: Mapping[int, TrackFacts], place: int, free_s: flo
 
 
 def with_next(plan: Plan, place: int, facts: TrackFacts) -> Plan:
-    """Return a plan with a track after a place; its transitions are old."""
+    """Return a plan with a track after a place; its transitions are old.
+
+    A track that was to come later keeps its trim and its muted stems.
+    """
+    later = {each.id: each for each in plan.tracks[place + 1 :]}
     deck = sum(DECKS) - plan.tracks[place].deck
-    trim_db = trim_of(facts, plan.lufs)
-    wanted = PlannedTrack(facts.id, facts.name, deck, trim_db=trim_db, why="asked for")
-    rest = [each for each in plan.tracks[place + 1 :] if each.id != facts.id]
+    new = PlannedTrack(facts.id, facts.name, deck, trim_db=trim_of(facts, plan.lufs))
+    wanted = replace(later.pop(facts.id, new), deck=deck, why="asked for")
+    rest = later.values()
     return replace(plan, tracks=(*plan.tracks[: place + 1], wanted, *rest))
 
 
