@@ -199,7 +199,7 @@ def analysis_(**options: Any) -> None:
               help="Of the made tracks.")  # fmt: skip
 @click.option("--table", type=click.Path(path_type=Path), help="File for the table of goals.")
 @click.option("--minutes", type=click.FloatRange(1, 600), default=120.0, show_default=True,
-              help="Of the evening that is performed: 1.5 CPU-s a minute.")  # fmt: skip
+              help="Of the evening: 0.6 CPU-s a minute, and 100 for its tracks.")  # fmt: skip
 @click.option(
     "--only", multiple=True, help="A part: words, order, pairs, random, set, meters, master."
 )
