@@ -296,17 +296,9 @@ class Loader:
                 f"{path} needs {size >> 20} MB of memory and {max(0, spare) >> 20} MB are free",
                 "eject another track, or make the bundle without stems",
             )
-        gain = factor_of(track.gain_db)
         if self._mapped:
-            splices, onsets = read_onsets(path, track)
-            mounted = self._mount(
-                *(_mapped(stems), track.frames, track.rate, gain, signature(track.key)),
-                *(track.grid, splices, onsets),
-            )
-            mounted.bundle = bundle
-            self._set_ready(mounted.slot, 0, track.frames)
-            mounted.filled.set()
-            return mounted, bundle
+            return self._mount_mapped(bundle, stems), bundle
+        gain = factor_of(track.gain_db)
         pcm = {name: self.allocate(stem) for name, stem in stems.items()}
         start = min(max(0, int(position_s * track.rate)), max(0, track.frames - 1))
         reader = Reader(stems, pcm)
@@ -333,6 +325,19 @@ class Loader:
                     self._mounted.pop(mounted.slot)
             raise
         return mounted, bundle
+
+    def _mount_mapped(self, bundle: Bundle, stems: Mapping[str, StemFile]) -> Mounted:
+        """Mount a bundle as it is in its files: all of it is ready."""
+        track = bundle.track
+        splices, onsets = read_onsets(bundle.path, track)
+        mounted = self._mount(
+            *(_mapped(stems), track.frames, track.rate, factor_of(track.gain_db)),
+            *(signature(track.key), track.grid, splices, onsets),
+        )
+        mounted.bundle = bundle
+        self._set_ready(mounted.slot, 0, track.frames)
+        mounted.filled.set()
+        return mounted
 
     def allocate(self, stem: StemFile) -> npt.NDArray[np.generic]:
         """Return memory for a stem, on huge pages and locked where that is possible."""

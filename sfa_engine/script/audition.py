@@ -29,6 +29,7 @@ from sfa_engine.mix.document import Plan
 from sfa_engine.mix.facts import TrackFacts
 from sfa_engine.mix.goals import goals_of
 from sfa_engine.mix.mix_script import mix_script
+from sfa_engine.mix.place_goals import place_goals
 from sfa_engine.mix.plan_text import read_plan
 from sfa_engine.prep.worker import Progress, field, main
 from sfa_engine.script.render import perform, write_wav
@@ -82,6 +83,10 @@ def _transition(
     )
     progress(0.8, "measuring")
     found = sound.measure()
+    goals = (
+        *goals_of(found, plan.transitions[place], plan),
+        *place_goals(plan, place, facts, found.tonal_both_bars),
+    )
     picture = transition_picture(sound, plan, place, facts)
     (folder / PICTURE).write_text(picture, encoding="utf-8")
     progress(0.9, "writing")
@@ -93,7 +98,7 @@ def _transition(
         "end_s": round(sound.place.end_s, 3),
         "peak": round(peak, 4),
         "measures": msgspec.to_builtins(found),
-        "goals": [each._asdict() for each in goals_of(found, plan.transitions[place], plan)],
+        "goals": [each._asdict() for each in goals],
     }
 
 

@@ -22,7 +22,7 @@ from sfa_engine.host.taps import Taps
 from sfa_engine.mix.audition import Audition, audition
 from sfa_engine.mix.commands import LEAD_S
 from sfa_engine.mix.document import Plan
-from sfa_engine.mix.facts import DRUMS, VOCALS, TrackFacts
+from sfa_engine.mix.facts import DRUMS, TONAL, VOCALS, TrackFacts
 from sfa_engine.mix.measures import PLATEAU_BARS, DeckSound, Measures, measure
 from sfa_engine.mix.mix_script import mix_script
 from sfa_engine.script.render import perform
@@ -126,6 +126,7 @@ def render_transition(
                 drums=whole.get(DRUMS),
                 vocals=mixed.get(VOCALS),
                 vocals_unity=whole.get(VOCALS),
+                tonal=_tonal(mixed),
             )
         )
     return TransitionSound(mix, sounds[0], sounds[1], (moved[0], moved[1]), made)
@@ -180,6 +181,12 @@ def _rendered(
             np.multiply(sound, gain, out=sound)
         sounds.append(found)
     return mix, sounds
+
+
+def _tonal(stems: Mapping[str, Audio]) -> Audio | None:
+    """Return the pitched stems together; None if there are none."""
+    found = [stems[name] for name in TONAL if name in stems]
+    return sum(found[1:], found[0]) if found else None
 
 
 def _gain(frames: int, heads: Sequence[int], gains: Sequence[float]) -> Audio:
