@@ -147,9 +147,9 @@ def make_tracks(folder: Path, clubs: int, seed: int, bar: Callable[[float], None
     for number in range(sounds):
         bar(number / (sounds + 3))
         stems = make_multitrack(seed + number).stems
-        made.append(_made(folder, f"Club {number + 1}", stems))
+        made.append(make(folder, f"Club {number + 1}", stems))
     first = made[0]
-    made += [_again(folder, made[n % sounds], f"Club {n + 1}") for n in range(sounds, clubs)]
+    made += [copy(folder, made[n % sounds], f"Club {n + 1}") for n in range(sounds, clubs)]
     cut = slice(round(SHORT_FROM_S * RATE), round((SHORT_FROM_S + SHORT_S) * RATE))
     stems = make_multitrack(seed).stems
     odd: dict[str, Mapping[str, Signal]] = {
@@ -157,12 +157,22 @@ def make_tracks(folder: Path, clubs: int, seed: int, bar: Callable[[float], None
         "Beatless": {WHOLE: make_piece("noise", seed).sound},
         "Waltz": {WHOLE: make_piece("three_four", seed).sound},
     }
-    made += [_made(folder, title, sound) for title, sound in odd.items()]
-    made += [_again(folder, first, title) for title in (MISSING, DAMAGED)]
+    made += [make(folder, title, sound) for title, sound in odd.items()]
+    made += [copy(folder, first, title) for title in (MISSING, DAMAGED)]
     return made
 
 
-def _made(folder: Path, title: str, stems: Mapping[str, Signal]) -> Made:
+def make(folder: Path, title: str, stems: Mapping[str, Signal]) -> Made:
+    """Write a track's bundle, and analyse it.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of bundles.
+    title : str
+        Also the bundle's name.
+    stems : mapping of str to float32[frames, 2]
+    """
     bundle = write_bundle_arrays(
         folder / f"{title}.sfa", stems, title=title, artist="", bpm=None, rate=RATE
     )
@@ -172,7 +182,7 @@ def _made(folder: Path, title: str, stems: Mapping[str, Signal]) -> Made:
     return Made(title, bundle, answer)
 
 
-def _again(folder: Path, other: Made, title: str) -> Made:
+def copy(folder: Path, other: Made, title: str) -> Made:
     """Return a track of the same sound."""
     bundle = folder / f"{title}.sfa"
     # Manifests are written anew; sound is never changed in place.

@@ -35,7 +35,7 @@ def made_track(
         Length of each section.
     seed : int
         Of what is left to chance: who sings where, key, energy, levels.
-    changes
+    **changes : Any
         Other facts; also ``beats_per_bar``, ``first_s`` (of the first downbeat), ``tail_s``.
     """
     chance = random.Random(seed)  # noqa: S311 - no secret
