@@ -48,7 +48,7 @@ from sfa_engine.library.places import Places
 from sfa_engine.library.tags import Tags
 from sfa_engine.mix.plan import plan_mix
 from sfa_engine.mix.settings import MixSettings
-from sfa_engine.script.audition import SILENT_DB, WINDOW
+from sfa_engine.script.levels import WINDOWS_HZ, Levels, silent_below
 from sfa_engine.track.media import WHOLE, read_bundle
 
 TRACK_MINUTES = 3.4  # of a club track in a mix
@@ -56,9 +56,7 @@ SOUNDS = 8  # different club tracks
 SHORT_S, SHORT_FROM_S = 20.0, 70.0  # of a club track
 NAME = "evening"
 MISSING, DAMAGED = "missing", "damaged"
-ROWS_HZ = ENGINE_RATE / WINDOW
 TOO_LONG = 1.5  # of what is planned: then it is not going to end
-Levels = NDArray[np.float64]
 
 
 class Made(NamedTuple):
@@ -106,36 +104,16 @@ class Evening(NamedTuple):
         return max((length for _, length in self.silences), default=0.0)
 
 
-class Meter:
-    """Levels of a sound that comes in pieces: RMS of each twentieth of a second."""
-
-    def __init__(self) -> None:
-        self._rows: list[float] = []
-        self._left = np.zeros((0, 2), np.float32)
-
-    def add(self, piece: Signal) -> None:
-        """Add a piece: float32[frames, 2]."""
-        sound = np.concatenate([self._left, piece])
-        count = len(sound) // WINDOW
-        whole = sound[: count * WINDOW].reshape(count, 2 * WINDOW)
-        self._rows += np.sqrt((whole.astype(np.float64) ** 2).mean(axis=1)).tolist()
-        self._left = sound[count * WINDOW :]
-
-    def silences(self) -> list[tuple[float, float]]:
-        """Return begin and length of each silence between the first and the last sound."""
-        return silences(np.array(self._rows))
-
-
-def silences(levels: Levels) -> list[tuple[float, float]]:
+def silences(levels: NDArray[np.float64]) -> list[tuple[float, float]]:
     """Return begin and length, in seconds, of what is 30 dB below the median of what sounds."""
     sounding = levels[levels > 1e-5]
     if not len(sounding):
         return []
-    quiet = levels < float(np.median(sounding)) * 10 ** (SILENT_DB / 20)
+    quiet = levels < silent_below(sounding)
     first, last = np.flatnonzero(~quiet)[[0, -1]].tolist()
     edges = np.flatnonzero(np.diff(quiet[first : last + 1].astype(np.int8))).tolist()
     return [
-        ((first + begin + 1) / ROWS_HZ, (end - begin) / ROWS_HZ)
+        ((first + begin + 1) / WINDOWS_HZ, (end - begin) / WINDOWS_HZ)
         for begin, end in zip(edges[::2], edges[1::2], strict=True)
     ]
 
@@ -212,8 +190,8 @@ async def _perform(folder: Path, made: Sequence[Made], bar: Callable[[float], No
         plan = plan_mix(list(facts.values()), MixSettings("wave"))
         await store.write(NAME, plan)
         _break(places.bundles)
-        meter = Meter()
-        engine = LiveEngine(folder, meter.add)
+        levels = Levels(round(ENGINE_RATE))
+        engine = LiveEngine(folder, levels.add)
         mix = LiveMix(context, reader, store, folder, lambda _news: None)
         await mix.start(NAME)
         state = mix.state
@@ -233,7 +211,7 @@ async def _perform(folder: Path, made: Sequence[Made], bar: Callable[[float], No
             seconds=engine.time_s,
             wall_s=time.monotonic() - began_s,
             cpu_s=time.process_time() - began_cpu_s,
-            silences=meter.silences(),
+            silences=silences(levels.rows),
             blends=sum(each.kind == "blend" for each in state.plan.transitions),
         )
 

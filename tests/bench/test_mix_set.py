@@ -10,8 +10,9 @@ from house import RATE as HOUSE_RATE
 from house import beat
 from scipy.signal import resample_poly
 
-from sfa_engine.bench.mix_set import DAMAGED, MISSING, ROWS_HZ, Meter, copy, make, perform, silences
+from sfa_engine.bench.mix_set import DAMAGED, MISSING, copy, make, perform, silences
 from sfa_engine.bench.pieces.truth import RATE
+from sfa_engine.script.levels import WINDOWS_HZ, Levels
 
 SOUND_S = 30.0
 
@@ -22,21 +23,24 @@ def test_silences_are_what_is_thirty_decibels_down_between_sounds() -> None:
     levels[50:58] = 0.0
     levels[100:102] = 0.004  # a pause that is 28 dB down
     levels[150:151] = 0.002
-    assert silences(levels) == [(50 / ROWS_HZ, 8 / ROWS_HZ), (150 / ROWS_HZ, 1 / ROWS_HZ)]
+    assert silences(levels) == [
+        (50 / WINDOWS_HZ, 8 / WINDOWS_HZ),
+        (150 / WINDOWS_HZ, 1 / WINDOWS_HZ),
+    ]
     assert silences(np.zeros(50)) == []
 
 
-def test_the_meter_does_not_depend_on_how_the_sound_is_cut() -> None:
+def test_levels_do_not_depend_on_how_the_sound_is_cut() -> None:
     sound = np.random.default_rng(1).standard_normal((96_000, 2)).astype(np.float32)
     sound[30_000:60_000] = 0.0
-    whole, pieces = Meter(), Meter()
+    whole, pieces = Levels(48_000), Levels(48_000)
     whole.add(sound)
     for piece in np.array_split(sound, 77):
         pieces.add(piece)
-    assert whole.silences() == pieces.silences()
-    ((at_s, length_s),) = whole.silences()
-    assert at_s == pytest.approx(0.65, abs=0.06)
-    assert length_s == pytest.approx(0.6, abs=0.06)
+    assert np.array_equal(whole.rows, pieces.rows)
+    assert len(whole.rows) == 2 * WINDOWS_HZ
+    assert whole.rows[0] == pytest.approx(1.0, abs=0.05)
+    assert silences(whole.rows) == [(0.65, 0.6)]
 
 
 @pytest.mark.slow
