@@ -156,6 +156,7 @@ def bench_pairs(
     count = max(MIN_MADE, min(MAX_MADE, pairs // 4))
     found: list[Mixed] = []
     planned_ms: list[float] = []
+    planned_cpu_ms: list[float] = []
     with tempfile.TemporaryDirectory(prefix="sfa-bench-") as folder:
         facts = []
         for number in range(1, count + 1):
@@ -166,9 +167,10 @@ def bench_pairs(
         chosen = pairs_of(facts, pairs, seed)
         for number, (out, into) in enumerate(chosen, 1):
             bar(0.4 + 0.6 * (number - 1) / len(chosen), f"bench: pair {number} of {len(chosen)}")
-            began_s = time.perf_counter()
+            began_s, began_cpu_s = time.perf_counter(), time.process_time()
             plan_mix([by_id[out], by_id[into]], ordered=True)
             planned_ms.append(_ms_since(began_s))
+            planned_cpu_ms.append(1000 * (time.process_time() - began_cpu_s))
             found += mixed(by_id[out], by_id[into], bundles)
     if table is not None:
         table.write_text(table_of(found), encoding="utf-8")
@@ -176,6 +178,7 @@ def bench_pairs(
     met = met_pct(found, PLANNED)
     results = [
         result("pair_planned_ms", float(np.median(planned_ms)), "ms", len(planned_ms)),
+        result("pair_planned_cpu_ms", float(np.median(planned_cpu_ms)), "CPU-ms", len(planned_ms)),
         result("audition_cpu_s", float(np.median([x.cpu_s for x in ours])), "CPU-s", len(ours)),
         result("mix_goals_met_pct", min(met.values()), "%", len(ours)),
         result("mix_blends_pct", blends_pct(found), "%", len(ours)),

@@ -47,9 +47,9 @@ WITHIN = 0.08  # tempo apart up to which a pair can be mixed in time
 OFF_DB = -60.0
 
 
-def made_track(number: int, seed: int, folder: Path) -> TrackFacts:
+def made_track(number: int, seed: int, folder: Path, *, sung_ends: bool = False) -> TrackFacts:
     """Make a track of a seed, analyse it, and return its facts; its bundle is in a folder."""
-    made = make_multitrack(seed)
+    made = make_multitrack(seed, sung_ends=sung_ends)
     bundle = write_bundle_arrays(
         folder / f"{number}.sfa", made.stems, title=f"Seed {seed}", artist="", bpm=None, rate=RATE
     )
