@@ -83,6 +83,7 @@ def run_bench(
     pairs: int = PAIRS,
     seed: int = SEED,
     table: Path | None = None,
+    sung_ends: bool = False,
     minutes: float = MINUTES,
     only: tuple[str, ...],
     quiet: bool,
@@ -99,6 +100,8 @@ def run_bench(
         Of these tracks.
     table : pathlib.Path, optional
         File that gets the table of goals, as Markdown.
+    sung_ends : bool
+        Whether their intros and outros have a voice.
     minutes : float
         Of the evening, about.
     only : tuple of str
@@ -110,7 +113,7 @@ def run_bench(
         parts: dict[str, Callable[[], list[Result]]] = {
             "words": lambda: bench_words(tracks),
             "order": bench_order,
-            "pairs": lambda: bench_pairs(pairs, seed, bar, table),
+            "pairs": lambda: bench_pairs(pairs, seed, bar, table, sung_ends=sung_ends),
             "random": lambda: bench_random(seed),
             "set": lambda: bench_set(minutes, seed, bar),
             "meters": bench_meters,
@@ -150,7 +153,12 @@ def bench_order() -> list[Result]:
 
 
 def bench_pairs(
-    pairs: int, seed: int, bar: Callable[[float, str], None], table: Path | None = None
+    pairs: int,
+    seed: int,
+    bar: Callable[[float, str], None],
+    table: Path | None = None,
+    *,
+    sung_ends: bool = False,
 ) -> list[Result]:
     """Mix pairs of made tracks in three ways; measure them, and what plans and renders cost."""
     count = max(MIN_MADE, min(MAX_MADE, pairs // 4))
@@ -161,7 +169,7 @@ def bench_pairs(
         facts = []
         for number in range(1, count + 1):
             bar(0.4 * (number - 1) / count, f"bench: track {number} of {count}")
-            facts.append(made_track(number, seed + number, Path(folder)))
+            facts.append(made_track(number, seed + number, Path(folder), sung_ends=sung_ends))
         by_id = {track.id: track for track in facts}
         bundles = {number: Path(folder) / f"{number}.sfa" for number in by_id}
         chosen = pairs_of(facts, pairs, seed)
