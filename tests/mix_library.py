@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sfa_engine.backstage.mixes.facts import FactsReader
-from sfa_engine.library import sounds, tracks
+from sfa_engine.library import manifest, sounds, tracks
 from sfa_engine.library.analysis import Analysis, Section, StemOrigin, set_stems, store
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.library.tags import Tags
@@ -70,6 +70,8 @@ class MixLibrary:
             vector = np.arange(VECTOR, dtype="<f4") * track
             measured = np.zeros(len(MEASURES), "<f4").tobytes()
             await sounds.store(connection, track, VERSION, vector.tobytes(), measured)
+        # As a preparation ends: else the clean-up, a minute after a start, gives it another gain.
+        await manifest.update(self.context.database, self.context.places, track)
         return folder
 
 

@@ -197,20 +197,20 @@ def analysis_(**options: Any) -> None:
               help="Of made tracks, mixed in three ways and measured: 10 CPU-s each.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=7300, show_default=True,
               help="Of the made tracks.")  # fmt: skip
+@click.option("--sung-ends", is_flag=True, help="Of the pairs: with a voice in intro and outro.")
 @click.option("--table", type=click.Path(path_type=Path), help="File for the table of goals.")
-@click.option("--only", multiple=True, help="A part: words, order, pairs, meters, master.")
-def mix(
-    as_json: bool, tracks: int, pairs: int, seed: int, table: Path | None, only: tuple[str, ...]
-) -> None:
+@click.option("--minutes", type=click.FloatRange(1, 600), default=120.0, show_default=True,
+              help="Of the evening: 0.6 CPU-s a minute, and 100 for its tracks.")  # fmt: skip
+@click.option(
+    "--only", multiple=True, help="A part: words, order, pairs, random, set, meters, master."
+)
+def mix(as_json: bool, **options: Any) -> None:
     """Measure searches in words, the planner, mixes of made tracks, meters and mastering."""
     from sfa_engine.bench.mix import run_bench
     from sfa_engine.cli import screen
 
     screen.build_kernel(quiet=as_json)
-    results = run_bench(
-        tracks=tracks, pairs=pairs, seed=seed, table=table, only=only, quiet=as_json
-    )
-    _show_results(results, as_json=as_json)
+    _show_results(run_bench(quiet=as_json, **options), as_json=as_json)
 
 
 def _show_results(results: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -2,6 +2,9 @@
 
 ``words``: the library is made: a real database of as many tracks as asked for, with genres, keys,
 tempos and random sounds. What is measured is the whole verb, words to a page of hits with reasons.
+``pairs``: pairs of made tracks, mixed in three ways, rendered and measured.
+``random``: 1,000 pairs of tracks of any kind, without a sound: always a plan, with its reason.
+``set``: an evening of the automatic mix, performed on made tracks, some of which are odd.
 ``meters``: errors in the generated cases of EBU Tech 3341 and 3342, beside their tolerance.
 ``master``: cost and exactness of a master, from file to file.
 """
@@ -36,12 +39,15 @@ from sfa_engine.bench.mix_pairs import (
     pairs_of,
     table_of,
 )
+from sfa_engine.bench.mix_set import TRACK_MINUTES, make_tracks, perform
+from sfa_engine.bench.random_pairs import random_pairs
 from sfa_engine.bench.rig import Result, chosen_of, result
 from sfa_engine.cli import screen
 from sfa_engine.library.database import Database
 from sfa_engine.library.places import Places
 from sfa_engine.library.tracks import edit
 from sfa_engine.mix.facts import TrackFacts
+from sfa_engine.mix.goals import MAX_SILENCE_S
 from sfa_engine.mix.mastering.chain import PRESETS
 from sfa_engine.mix.order import order_tracks
 from sfa_engine.mix.plan import plan_mix
@@ -53,6 +59,8 @@ from sfa_engine.track.grid import Anchor, Grid
 from sfa_engine.track.key import KEYS, camelot
 
 RUNS = 30
+MINUTES = 120.0
+RANDOM_PAIRS = 1000
 PAIRS, SEED = 100, 7300
 ORDERED = 100  # tracks
 MIN_MADE, MAX_MADE = 4, 24  # tracks that pairs are made of: each takes 12 CPU-s
@@ -75,6 +83,8 @@ def run_bench(
     pairs: int = PAIRS,
     seed: int = SEED,
     table: Path | None = None,
+    sung_ends: bool = False,
+    minutes: float = MINUTES,
     only: tuple[str, ...],
     quiet: bool,
 ) -> list[Result]:
@@ -90,6 +100,10 @@ def run_bench(
         Of these tracks.
     table : pathlib.Path, optional
         File that gets the table of goals, as Markdown.
+    sung_ends : bool
+        Whether their intros and outros have a voice.
+    minutes : float
+        Of the evening, about.
     only : tuple of str
         Parts; all if empty.
     quiet : bool
@@ -99,7 +113,9 @@ def run_bench(
         parts: dict[str, Callable[[], list[Result]]] = {
             "words": lambda: bench_words(tracks),
             "order": bench_order,
-            "pairs": lambda: bench_pairs(pairs, seed, bar, table),
+            "pairs": lambda: bench_pairs(pairs, seed, bar, table, sung_ends=sung_ends),
+            "random": lambda: bench_random(seed),
+            "set": lambda: bench_set(minutes, seed, bar),
             "meters": bench_meters,
             "master": lambda: bench_master(quiet=quiet),
         }
@@ -137,25 +153,32 @@ def bench_order() -> list[Result]:
 
 
 def bench_pairs(
-    pairs: int, seed: int, bar: Callable[[float, str], None], table: Path | None = None
+    pairs: int,
+    seed: int,
+    bar: Callable[[float, str], None],
+    table: Path | None = None,
+    *,
+    sung_ends: bool = False,
 ) -> list[Result]:
     """Mix pairs of made tracks in three ways; measure them, and what plans and renders cost."""
     count = max(MIN_MADE, min(MAX_MADE, pairs // 4))
     found: list[Mixed] = []
     planned_ms: list[float] = []
+    planned_cpu_ms: list[float] = []
     with tempfile.TemporaryDirectory(prefix="sfa-bench-") as folder:
         facts = []
         for number in range(1, count + 1):
             bar(0.4 * (number - 1) / count, f"bench: track {number} of {count}")
-            facts.append(made_track(number, seed + number, Path(folder)))
+            facts.append(made_track(number, seed + number, Path(folder), sung_ends=sung_ends))
         by_id = {track.id: track for track in facts}
         bundles = {number: Path(folder) / f"{number}.sfa" for number in by_id}
         chosen = pairs_of(facts, pairs, seed)
         for number, (out, into) in enumerate(chosen, 1):
             bar(0.4 + 0.6 * (number - 1) / len(chosen), f"bench: pair {number} of {len(chosen)}")
-            began_s = time.perf_counter()
+            began_s, began_cpu_s = time.perf_counter(), time.process_time()
             plan_mix([by_id[out], by_id[into]], ordered=True)
             planned_ms.append(_ms_since(began_s))
+            planned_cpu_ms.append(1000 * (time.process_time() - began_cpu_s))
             found += mixed(by_id[out], by_id[into], bundles)
     if table is not None:
         table.write_text(table_of(found), encoding="utf-8")
@@ -163,6 +186,7 @@ def bench_pairs(
     met = met_pct(found, PLANNED)
     results = [
         result("pair_planned_ms", float(np.median(planned_ms)), "ms", len(planned_ms)),
+        result("pair_planned_cpu_ms", float(np.median(planned_cpu_ms)), "CPU-ms", len(planned_ms)),
         result("audition_cpu_s", float(np.median([x.cpu_s for x in ours])), "CPU-s", len(ours)),
         result("mix_goals_met_pct", min(met.values()), "%", len(ours)),
         result("mix_blends_pct", blends_pct(found), "%", len(ours)),
@@ -173,6 +197,50 @@ def bench_pairs(
             for name, share in met_pct(found, way).items()
         ]
     return results
+
+
+def bench_random(seed: int) -> list[Result]:
+    """Plan pairs of tracks of any kind; count those without a plan, and the rules that break."""
+    found = list(random_pairs(RANDOM_PAIRS, seed))
+    planned = [each.transition for each in found if each.transition]
+    said = sum(bool(each.fallback or each.kind == "blend") for each in planned)
+    took_ms = [each.took_ms for each in found]
+    count = len(found)
+    return [
+        result("random_planned_pct", 100 * len(planned) / count, "%", count),
+        result("random_reasons_pct", 100 * said / count, "%", count),
+        result("random_broken", sum(bool(each.broken) for each in found), "pairs", count),
+        result(
+            "random_blends_pct",
+            100 * sum(each.kind == "blend" for each in planned) / count,
+            "%",
+            count,
+        ),
+        result("random_slowest_cpu_ms", max(took_ms), "CPU-ms", count),
+    ]
+
+
+def bench_set(minutes: float, seed: int, bar: Callable[[float, str], None]) -> list[Result]:
+    """Perform an evening of the automatic mix; measure silences, and what was not played."""
+    clubs = max(1, round(minutes / TRACK_MINUTES))
+    with tempfile.TemporaryDirectory(prefix="sfa-bench-") as name:
+        folder = Path(name)
+        made = make_tracks(
+            folder / "tracks", clubs, seed, lambda share: bar(0.5 * share, "bench: tracks")
+        )
+        found = perform(folder, made, lambda share: bar(0.5 + 0.5 * share, "bench: set"))
+    lost = found.planned - found.played - len(found.left_out)
+    count = found.planned
+    return [
+        result("set_minutes", found.seconds / 60, "min", count),
+        result("set_ended", found.has_ended, "", count),
+        result("set_played", found.played, "tracks", count),
+        result("set_left_out", len(found.left_out), "tracks", count),
+        result("set_lost", lost, "tracks", count),
+        result("set_blends", found.blends, "blends", count),
+        result("set_dead_air_s", found.dead_air_s, "s", count, MAX_SILENCE_S),
+        result("set_cpu_s_per_minute", 60 * found.cpu_s / found.seconds, "CPU-s", count),
+    ]
 
 
 def bench_words(tracks: int) -> list[Result]:

@@ -28,6 +28,7 @@ from sfa_engine.library.manifest import CEILING_DBTP, LOUDNESS_LUFS
 from sfa_engine.mix.document import Move, Plan, Transition
 from sfa_engine.mix.facts import LOUDNESS, PEAKS, TrackFacts, facts_of
 from sfa_engine.mix.goals import Goal, goals_of
+from sfa_engine.mix.place_goals import place_goals
 from sfa_engine.mix.plan import plan_mix
 from sfa_engine.mix.timeline import Timeline
 from sfa_engine.script.transition_sound import render_transition
@@ -46,9 +47,9 @@ WITHIN = 0.08  # tempo apart up to which a pair can be mixed in time
 OFF_DB = -60.0
 
 
-def made_track(number: int, seed: int, folder: Path) -> TrackFacts:
+def made_track(number: int, seed: int, folder: Path, *, sung_ends: bool = False) -> TrackFacts:
     """Make a track of a seed, analyse it, and return its facts; its bundle is in a folder."""
-    made = make_multitrack(seed)
+    made = make_multitrack(seed, sung_ends=sung_ends)
     bundle = write_bundle_arrays(
         folder / f"{number}.sfa", made.stems, title=f"Seed {seed}", artist="", bpm=None, rate=RATE
     )
@@ -195,7 +196,10 @@ def mixed(
         found = render_transition(plan, facts, bundles, 0).measure()
         cpu_s = time.process_time() - began_s
         each = plan.transitions[0]
-        goals = goals_of(found, each, plan)
+        goals = (
+            *goals_of(found, each, plan),
+            *place_goals(plan, 0, facts, found.tonal_both_bars),
+        )
         yield Mixed(way, each.kind, each.bars, abs(into.bpm / out.bpm - 1), goals, cpu_s)
 
 

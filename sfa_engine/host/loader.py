@@ -138,11 +138,15 @@ class Loader:
     dsp : DspState
     lock : bool
         Keep PCM from being paged out, where the system allows it.
+    mapped : bool
+        Play from the files instead of copies of them: for a render of a part, which may wait for
+        the disk, and may end if a file is cut meanwhile.
     """
 
-    def __init__(self, dsp: DspState, *, lock: bool = False) -> None:
+    def __init__(self, dsp: DspState, *, lock: bool = False, mapped: bool = False) -> None:
         self._dsp = dsp
         self._lock_memory = lock
+        self._mapped = mapped
         self.locked = lock
         self._commands = CommandWriter(dsp.memory, Ring.HOST)
         self._mounted: dict[int, Mounted] = {}
@@ -287,13 +291,15 @@ class Loader:
         stems = dict(zip((stem.name for stem in track.stems), bundle.stems, strict=True))
         size = sum(stem.frames * frame_bytes(stem) for stem in stems.values())
         spare = available_bytes() - RESERVE_BYTES
-        if size > spare:
+        if size > spare and not self._mapped:
             raise EngineError(
                 f"{path} needs {size >> 20} MB of memory and {max(0, spare) >> 20} MB are free",
                 "eject another track, or make the bundle without stems",
             )
-        pcm = {name: self.allocate(stem) for name, stem in stems.items()}
+        if self._mapped:
+            return self._mount_mapped(bundle, stems), bundle
         gain = factor_of(track.gain_db)
+        pcm = {name: self.allocate(stem) for name, stem in stems.items()}
         start = min(max(0, int(position_s * track.rate)), max(0, track.frames - 1))
         reader = Reader(stems, pcm)
         mounted = None
@@ -319,6 +325,19 @@ class Loader:
                     self._mounted.pop(mounted.slot)
             raise
         return mounted, bundle
+
+    def _mount_mapped(self, bundle: Bundle, stems: Mapping[str, StemFile]) -> Mounted:
+        """Mount a bundle as it is in its files: all of it is ready."""
+        track = bundle.track
+        splices, onsets = read_onsets(bundle.path, track)
+        mounted = self._mount(
+            *(_mapped(stems), track.frames, track.rate, factor_of(track.gain_db)),
+            *(signature(track.key), track.grid, splices, onsets),
+        )
+        mounted.bundle = bundle
+        self._set_ready(mounted.slot, 0, track.frames)
+        mounted.filled.set()
+        return mounted
 
     def allocate(self, stem: StemFile) -> npt.NDArray[np.generic]:
         """Return memory for a stem, on huge pages and locked where that is possible."""
@@ -544,6 +563,17 @@ class Loader:
     def in_slot(self, slot: int) -> Mounted | None:
         """Return the track in a media slot; -1 and a free slot have none."""
         return self._mounted.get(slot)
+
+
+def _mapped(stems: Mapping[str, StemFile]) -> dict[str, npt.NDArray[np.generic]]:
+    """Return the PCM of stems as it is in their files."""
+    try:
+        return {
+            name: np.memmap(stem.path, stem.dtype, "r", stem.offset_bytes, (stem.frames, 2))
+            for name, stem in stems.items()
+        }
+    except (OSError, ValueError) as error:  # no sound at all cannot be mapped
+        raise MediaError(f"a stem cannot be mapped: {error}", "make the bundle again") from None
 
 
 class Reader:

@@ -45,15 +45,24 @@ class Offline:
         2, 4 with the headphones, or 6 with the booth too.
     block : int
         Frames a call of the kernel; what comes out does not depend on it.
+    mapped : bool
+        Play from the files of bundles, of which a part is needed; see `Loader`.
     """
 
-    def __init__(self, rate: float = 48_000.0, channels: int = 2, block: int = 512) -> None:
+    def __init__(
+        self,
+        rate: float = 48_000.0,
+        channels: int = 2,
+        block: int = 512,
+        *,
+        mapped: bool = False,
+    ) -> None:
         self._kernel = loaded_kernel()
         self._process = build.STREAM(self._kernel.stream)
         self.memory = Memory.anonymous()
         self.memory.engine["block"] = block
         self.dsp = DspState(self.memory, rate, channels)
-        self.loader = Loader(self.dsp)
+        self.loader = Loader(self.dsp, mapped=mapped)
         self.pads = Pads(self.memory, self.dsp, self.loader)
         self.commands = CommandWriter(self.memory, Ring.STAGE)
         self._reports = ReportReader(self.memory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sfa_engine.mix.facts import TrackFacts
 
@@ -27,3 +28,24 @@ class AuditionRequest(Struct, frozen=True, forbid_unknown_fields=True):
     facts: list[TrackFacts]
     bundles: dict[str, str]
     place: int | None = None
+
+
+def used_facts(facts: TrackFacts) -> TrackFacts:
+    """Return what a render and its picture use of a track; what only a planner asks is left out."""
+    return replace(
+        facts,
+        artist="",
+        album="",
+        album_number=None,
+        confidence=0.0,
+        bar_confidence=0.0,
+        variable=False,
+        camelot=None,
+        energy=None,
+        vocals_s=None,
+        bass_db=(),
+        drums_db=(),
+        tonal_db=(),
+        tags={},
+        vector=(),
+    )

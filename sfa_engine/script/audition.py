@@ -29,16 +29,16 @@ from sfa_engine.mix.document import Plan
 from sfa_engine.mix.facts import TrackFacts
 from sfa_engine.mix.goals import goals_of
 from sfa_engine.mix.mix_script import mix_script
+from sfa_engine.mix.place_goals import place_goals
 from sfa_engine.mix.plan_text import read_plan
 from sfa_engine.prep.worker import Progress, field, main
+from sfa_engine.script.levels import WINDOWS_HZ, Levels, silent_below
 from sfa_engine.script.render import perform, write_wav
 from sfa_engine.script.script import parse_script
 from sfa_engine.script.transition_picture import mix_picture, transition_picture
 from sfa_engine.script.transition_sound import BLOCK, RATE, render_transition
 from sfa_engine.system.atomic import temporary_directory
 
-WINDOW = RATE // 20  # frames of a level, for silence
-SILENT_DB = -30.0  # below the median
 Audio = NDArray[np.float32]
 
 
@@ -82,6 +82,10 @@ def _transition(
     )
     progress(0.8, "measuring")
     found = sound.measure()
+    goals = (
+        *goals_of(found, plan.transitions[place], plan),
+        *place_goals(plan, place, facts, found.tonal_both_bars),
+    )
     picture = transition_picture(sound, plan, place, facts)
     (folder / PICTURE).write_text(picture, encoding="utf-8")
     progress(0.9, "writing")
@@ -93,7 +97,7 @@ def _transition(
         "end_s": round(sound.place.end_s, 3),
         "peak": round(peak, 4),
         "measures": msgspec.to_builtins(found),
-        "goals": [each._asdict() for each in goals_of(found, plan.transitions[place], plan)],
+        "goals": [each._asdict() for each in goals],
     }
 
 
@@ -107,24 +111,19 @@ def _whole(
     table = timetable(plan, facts)
     script = parse_script(mix_script(table, {n: str(path) for n, path in bundles.items()}))
     frames = round(script.end_s * RATE)
-    levels: list[Audio] = []
+    levels = Levels(RATE)
 
     def heard() -> Iterator[Audio]:
-        left: Audio = np.zeros((0, 2), np.float32)
         for piece in perform(script, RATE, BLOCK):
+            levels.add(piece)
             yield piece
-            left = np.concatenate([left, piece])
-            count = len(left) // WINDOW
-            whole = left[: count * WINDOW].reshape(count, 2 * WINDOW)
-            levels.append(np.sqrt((whole**2).mean(axis=1)))
-            left = left[count * WINDOW :]
 
     peak = write_wav(
         folder / SOUND, heard(), RATE, frames, lambda share: progress(share, "rendering")
     )
-    level = np.concatenate(levels) if levels else np.zeros(0, np.float32)
+    level = levels.rows.astype(np.float32)
     times = times_of(plan, facts)
-    picture = mix_picture(level, RATE / WINDOW, plan, times)
+    picture = mix_picture(level, WINDOWS_HZ, plan, times)
     (folder / PICTURE).write_text(picture, encoding="utf-8")
     return {
         "length_s": round(table.end_s, 3),
@@ -137,14 +136,13 @@ def _whole(
 
 def _longest_silence_s(level: Audio, start_s: float, end_s: float) -> float:
     """Return the longest stretch 30 dB below the median while something should sound."""
-    rows = RATE / WINDOW
-    inside = level[round(start_s * rows) : round(end_s * rows)]
+    inside = level[round(start_s * WINDOWS_HZ) : round(end_s * WINDOWS_HZ)]
     if not len(inside):
         return 0.0
-    quiet = inside < float(np.median(inside)) * 10 ** (SILENT_DB / 20)
+    quiet = inside < silent_below(inside.astype(np.float64))
     edges = np.flatnonzero(np.diff(np.concatenate([[0], quiet.astype(np.int8), [0]])))
     runs = edges[1::2] - edges[::2]
-    return round(float(runs.max(initial=0)) / rows, 2)
+    return round(float(runs.max(initial=0)) / WINDOWS_HZ, 2)
 
 
 if __name__ == "__main__":

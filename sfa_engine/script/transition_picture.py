@@ -72,7 +72,7 @@ def transition_picture(
         for name, wave in lanes.items():
             page.lane(name, wave, COLORS.get(name, GREY), max(loudest, 1e-4))
     page.heading("mix")
-    mix = np.abs(sound.mix).max(axis=1)
+    mix = np.maximum(np.abs(sound.mix[:, 0]), np.abs(sound.mix[:, 1]))
     page.lane("peak", mix, INK, max(float(mix.max(initial=0.0)), 1e-4))
     if each.moves:
         page.heading("moves")

@@ -10,75 +10,38 @@ from typing import Any
 
 import numpy as np
 import pytest
-import trio
-import trio.testing
 from house import prep_context
 from mix_library import MixLibrary
 from msgspec.structs import replace
 from open_library import in_asyncio, runner  # noqa: F401 - a fixture, found by its name
 
-from sfa_engine.backstage.mixes.live_mix import FILE, LiveMix
+from sfa_engine.backstage.mixes.live_mix import LiveMix
+from sfa_engine.backstage.mixes.live_state import FILE
 from sfa_engine.backstage.mixes.store import PlanStore
+from sfa_engine.bench.live_engine import LiveEngine
 from sfa_engine.desk import find
 from sfa_engine.engine.command import Source
 from sfa_engine.engine.layout import VALUE_PATHS
-from sfa_engine.errors import MediaError, Refused
-from sfa_engine.host.offline import Offline
+from sfa_engine.errors import Refused
 from sfa_engine.mix import live
-from sfa_engine.mix.plan import plan_mix
-from sfa_engine.stage.automation import Automation
-from sfa_engine.stage.conductor import Conductor
+from sfa_engine.mix.commands import times_of, timetable
+from sfa_engine.mix.document import Move
+from sfa_engine.mix.mix_script import mix_script
+from sfa_engine.mix.plan import plan_mix, replan
+from sfa_engine.script.render import perform
+from sfa_engine.script.script import parse_script
 
 STEP_S = 0.2
 HAND = Source.SOCKET + 7
 LENGTH_S = 64.0  # 32 bars at 120 BPM
 
 
-class Engine:
-    """A kernel, and the verbs of the stage that a live mix uses."""
+class Engine(LiveEngine):
+    """One whose peaks are kept, and on which a hand can be."""
 
     def __init__(self, folder: Path) -> None:
-        self.offline = Offline(48_000.0, 2, 480)
-        self.conductor = Conductor(self.offline.memory, folder / "values.json")
-        self.automation = Automation(self.conductor)
-        self.loads: list[tuple[float, int, str]] = []
         self.level: list[float] = []  # of each step, peak
-        self.time_s = 0.0
-
-    async def call(self, method: str, **params: Any) -> Any:
-        self.conductor.pump()
-        if method == "deck.load":
-            return self._load(**params)
-        if method == "automation.queue":
-            return self.automation.automation_queue(**params)
-        if method == "automation.status":
-            return self.automation.automation_status(**params)
-        assert method == "automation.cancel"
-        return await asyncio.to_thread(trio.run, self._cancel)
-
-    def _load(self, deck: int, path: str, position_s: float) -> dict[str, Any]:
-        folder = Path(path)
-        if not folder.is_dir():
-            raise MediaError(f"{path} is not there", "prepare it again")
-        self.offline.load(deck - 1, folder, position_s=position_s)
-        name = str(folder).encode()
-        self.run(0.01)
-        self.offline.memory.engine["transport"][deck - 1]["bundle"] = name
-        self.loads.append((self.time_s, deck, folder.name))
-        return {}
-
-    async def _cancel(self) -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.automation.automation_cancel)
-            await trio.testing.wait_all_tasks_blocked()
-            self.run(0.001)
-
-    def run(self, seconds: float) -> None:
-        """Play on."""
-        sound = self.offline.render(round(seconds * self.offline.rate))
-        self.level.append(float(np.abs(sound).max(initial=0.0)))
-        self.conductor.pump()
-        self.time_s += seconds
+        super().__init__(folder, lambda sound: self.level.append(float(np.abs(sound).max())))
 
     def set(self, path: str, value: Any) -> None:
         """Set a control, as a hand does."""
@@ -91,10 +54,6 @@ class Engine:
 
     def value(self, path: str) -> float:
         return self.offline.memory.value(path)
-
-    def playing(self) -> list[int]:
-        transport = self.offline.memory.engine["transport"]
-        return [n + 1 for n in range(2) if transport[n]["playing"]]
 
 
 class Performance:
@@ -436,7 +395,7 @@ async def test_a_mix_begins_with_the_track_that_plays(performance: Performance) 
     await performance.fill()
     await performance.plan()
     engine = performance.engine
-    engine._load(2, str(performance.context.places.bundles / "3.sfa"), 20.0)
+    engine.load(2, str(performance.context.places.bundles / "3.sfa"), 20.0)
     engine.set("deck2.play", "on")
     engine.run(0.1)
     await performance.mix.start("night")
@@ -456,6 +415,89 @@ async def test_an_edited_plan_is_taken_over(performance: Performance) -> None:
     await performance.until(lambda: performance.mix.state is None)
     assert len(performance.engine.loads) == 2
     await performance.mix.start("night")
+
+
+MUTE = "stem.vocals.mute"
+
+
+def heard_muted(seen: list[tuple[dict[int, int], dict[int, bool]]]) -> dict[int, set[bool]]:
+    """Return of each track whether its vocals were muted while it played.
+
+    Parameters
+    ----------
+    seen : list of (dict, dict)
+        Again and again: the track on each deck that plays, and which decks have muted vocals.
+    """
+    found: dict[int, set[bool]] = {}
+    for playing, muted in seen:
+        for deck, track in playing.items():
+            found.setdefault(track, set()).add(muted[deck])
+    return found
+
+
+@in_asyncio
+async def test_a_stem_that_is_muted_in_the_plan_is_muted_live_as_in_a_render(
+    performance: Performance,
+) -> None:
+    await performance.fill((120.0, 121.0, 122.0, 123.0))
+    plan = await performance.plan()
+    tracks = [replace(t, mute=("vocals",) if t.id in {1, 2, 4} else ()) for t in plan.tracks]
+    facts = await performance.library.reader.of([t.id for t in tracks])
+    plan = replan(replace(plan, tracks=tuple(tracks)), facts, 0)
+    # Moves on it do nothing, but for the third track, which is not muted.
+    moves = (Move(f"in.{MUTE}", 0.0, "on"), Move(f"in.{MUTE}", 4.0, "off"))
+    transitions = [replace(each, moves=(*each.moves, *moves)) for each in plan.transitions]
+    plan = replace(plan, transitions=tuple(transitions))
+    await performance.store.write("night", plan)
+    engine, live_seen = performance.engine, []
+    await performance.mix.start("night")
+    while performance.mix.state is not None:
+        await performance.step()
+        bundles = engine.offline.memory.engine["transport"]["bundle"]
+        playing = {deck: int(Path(bundles[deck - 1].decode()).stem) for deck in engine.playing()}
+        live_seen.append(
+            (playing, {deck: engine.value(f"deck{deck}.{MUTE}") > 0 for deck in playing})
+        )
+    rendered_seen = []
+    times, decks = times_of(plan, facts), {t.id: t.deck for t in plan.tracks}
+
+    def watch(time_s: float, stage: Any) -> None:
+        playing = {
+            decks[track.id]: track.id
+            for track, when in zip(plan.tracks, times, strict=True)
+            if when.start_s + 0.1 < time_s < when.end_s - 0.1
+        }
+        muted = {deck: stage.get(f"deck{deck}.{MUTE}") > 0 for deck in playing}
+        rendered_seen.append((playing, muted))
+
+    bundles = {n: str(performance.context.places.bundles / f"{n}.sfa") for n in facts}
+    for _ in perform(parse_script(mix_script(timetable(plan, facts), bundles)), watch=watch):
+        pass
+    found, rendered = heard_muted(live_seen), heard_muted(rendered_seen)
+    assert found == rendered
+    assert found == {1: {True}, 2: {True}, 3: {True, False}, 4: {True}}
+
+
+@in_asyncio
+async def test_a_track_that_is_played_sooner_keeps_its_muted_stems(
+    performance: Performance,
+) -> None:
+    await performance.fill()
+    plan = await performance.plan()
+    last = replace(plan.tracks[2], mute=("vocals", "bass"), trim_db=-2.0)
+    await performance.store.write("night", replace(plan, tracks=(*plan.tracks[:2], last)))
+    engine = performance.engine
+    await performance.mix.start("night")
+    await performance.until(lambda: engine.time_s > 5)
+    await performance.mix.next(3)
+    await performance.until(lambda: performance.place == 1)
+    state = performance.mix.state
+    assert state is not None
+    assert state.plan.tracks[1] == replace(last, deck=2, why="asked for")
+    muted = [
+        name for name in ("vocals", "drums", "bass") if engine.value(f"deck2.stem.{name}.mute")
+    ]
+    assert muted == ["vocals", "bass"]
 
 
 @in_asyncio

@@ -28,6 +28,15 @@ def test_the_order_of_a_hundred_tracks_is_timed() -> None:
     assert 0 < found["value"] < 60
 
 
+def test_random_pairs_are_planned_with_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mix, "RANDOM_PAIRS", 60)
+    results = mix.run_bench(tracks=20, only=("random",), quiet=True)
+    values = {each["name"]: each["value"] for each in results}
+    assert values["random_planned_pct"] == values["random_reasons_pct"] == 100
+    assert values["random_broken"] == 0
+    assert 10 < values["random_blends_pct"] < 90
+
+
 def test_goals_are_counted_where_they_are_measured() -> None:
     def way(name: str, *met: bool | None, bars: int = 8, apart: float = 0.01) -> Mixed:
         goals = tuple(Goal(f"g{n}", 1.0, "<= 1", each) for n, each in enumerate(met))
@@ -58,6 +67,9 @@ def test_tracks_are_made_again_from_their_seed_in_stems() -> None:
     assert (one.truth.sections[0]["label"], one.truth.sections[-1]["label"]) == ("intro", "outro")
     outro = round(one.truth.sections[-1]["start"] * RATE)
     assert not one.stems["vocals"][outro + RATE :].any()
+    sung = make_multitrack(3, sung_ends=True).stems["vocals"]
+    assert sung[outro + RATE :].any()
+    assert sung[: 16 * RATE].any()
 
 
 def test_the_rows_of_the_meters_are_beside_their_tolerance() -> None:

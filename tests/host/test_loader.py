@@ -56,6 +56,32 @@ def test_a_bundle_sounds_as_its_stems(bundle, sound):
 
 
 @pytest.mark.parametrize("pcm", ["s16", "f32"])
+def test_a_track_that_is_played_from_its_files_sounds_as_one_in_memory(tmp_path, sound, pcm):
+    stems = {"drums": sound / 2, "bass": sound / 2}
+    path = write_bundle_arrays(
+        tmp_path / "f.sfa", stems, title="F", artist="", bpm=120.0, gain_db=-2.0, pcm=pcm
+    )
+    heard = []
+    for mapped in (False, True):
+        engine = Offline(mapped=mapped)
+        mounted = engine.load(0, path, position_s=1.0)
+        assert isinstance(mounted.pcm["drums"], np.memmap) is mapped
+        engine.render(32)
+        heard.append(play(engine, 1))
+        engine.load(0, path)  # the first is given back, and its files are closed
+        engine.render(32)
+        engine.load(0, path)
+    assert np.array_equal(*heard)
+    assert np.abs(heard[0]).max() > 0.05
+
+
+def test_files_that_cannot_be_mapped_are_told(bundle, monkeypatch):
+    monkeypatch.setattr(np, "memmap", lambda *_: (_ for _ in ()).throw(OSError(24, "too many")))
+    with pytest.raises(MediaError, match="a stem cannot be mapped"):
+        Offline(mapped=True).load(0, bundle)
+
+
+@pytest.mark.parametrize("pcm", ["s16", "f32"])
 def test_both_forms_of_pcm_are_played(tmp_path, sound, pcm):
     path = write_bundle_arrays(
         tmp_path / "f.sfa", {"mix": sound}, title="F", artist="", bpm=None, pcm=pcm

@@ -3,9 +3,9 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_tracks import any_track, made_track
 from msgspec.structs import replace
 
+from sfa_engine.bench.random_facts import any_track, made_track
 from sfa_engine.desk import find
 from sfa_engine.errors import Refused
 from sfa_engine.mix.audition import audition

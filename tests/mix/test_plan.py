@@ -4,9 +4,9 @@ import tomllib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_tracks import any_track, made_track
 from msgspec.structs import replace
 
+from sfa_engine.bench.random_facts import any_track, made_track
 from sfa_engine.errors import Refused
 from sfa_engine.mix.arc import ARCS
 from sfa_engine.mix.order import Locks

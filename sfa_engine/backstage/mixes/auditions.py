@@ -1,7 +1,9 @@
 """Rendered transitions and mixes: ``<data>/auditions/KEY/``, kept up to a size.
 
-A key is a hash of all that decides the sound: the part of the plan, the facts and the contents of
-its tracks, and the kernel. So nothing that was rendered is ever wrong, only old.
+A key is a hash of all that decides sound and picture, and of nothing else: the part of the plan,
+what is used of its tracks' facts, their sound with the gain and the grid of their manifests, and
+the kernel. So nothing that was rendered is ever wrong, only old, and a track that was analysed
+again, rated or moved is not rendered again.
 """
 
 from __future__ import annotations
@@ -21,7 +23,13 @@ from msgspec.structs import replace
 
 from sfa_engine.errors import LibraryError
 from sfa_engine.host.build import provenance
-from sfa_engine.mix.audition_request import FIGURES, PICTURE, SOUND, AuditionRequest
+from sfa_engine.mix.audition_request import (
+    FIGURES,
+    PICTURE,
+    SOUND,
+    AuditionRequest,
+    used_facts,
+)
 from sfa_engine.mix.commands import timetable
 from sfa_engine.mix.document import Plan
 from sfa_engine.mix.facts import TrackFacts
@@ -122,15 +130,15 @@ class Auditions:
             pair, each = plan.tracks[place : place + 2], plan.transitions[place]
             plan = replace(plan, tracks=pair, transitions=(each,))
         timetable(plan, facts)
-        known = [replace(facts[t.id], vector=(), tags={}) for t in plan.tracks]
+        known = [used_facts(facts[t.id]) for t in plan.tracks]
         paths = {str(t.id): str(self._bundles / names[t.id]) for t in plan.tracks}
-        digests = [read_bundle(path).track.digest for path in paths.values()]
-        request = msgspec.json.encode(
-            AuditionRequest(write_plan(plan), known, paths, None if place is None else 0)
-        )
-        hashed = hashlib.sha256(request)
-        hashed.update(json.dumps([digests, provenance()["kernel"]]).encode())
-        return hashed.hexdigest()[:32], request
+        bundles = [read_bundle(path).track for path in paths.values()]
+        sounds = [(bundle.digest, bundle.gain_db, bundle.grid) for bundle in bundles]
+        request = AuditionRequest(write_plan(plan), known, paths, None if place is None else 0)
+        placeless = replace(request, bundles={})  # where a bundle is does not matter
+        hashed = hashlib.sha256(msgspec.json.encode(placeless))
+        hashed.update(msgspec.json.encode([sounds, provenance()["kernel"]]))
+        return hashed.hexdigest()[:32], msgspec.json.encode(request)
 
     def found(self, key: str) -> dict[str, Any] | None:
         """Return the figures and files of a key; None if it was not rendered yet."""

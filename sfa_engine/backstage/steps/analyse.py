@@ -64,8 +64,8 @@ class Analyse:
             "digest": media.digest,
         }
         answer = await self.context.run(job, WORKER, request, progress)
-        found, grid, rate = await asyncio.to_thread(_read, answer, names)
-        await asyncio.to_thread(_write_curves, inputs.bundle, answer)
+        found, grid, rate = await asyncio.to_thread(read_answer, answer, names)
+        await asyncio.to_thread(write_curves, inputs.bundle, answer)
         sound = await asyncio.to_thread(describe, inputs.bundle, found)
 
         async def effect(connection: Connection) -> None:
@@ -126,7 +126,7 @@ class SetCues:
         return Outcome(result, effect, update)
 
 
-def _write_curves(bundle: Path, answer: Mapping[str, Any]) -> None:
+def write_curves(bundle: Path, answer: Mapping[str, Any]) -> None:
     """Write the curves of an answer into a bundle."""
     try:
         write_durably(bundle / FILE, unpacked(answer["curves"]))
@@ -137,7 +137,7 @@ def _write_curves(bundle: Path, answer: Mapping[str, Any]) -> None:
         ) from problem
 
 
-def _read(answer: Mapping[str, Any], stems: list[str]) -> tuple[Analysis, Grid | None, int]:
+def read_answer(answer: Mapping[str, Any], stems: list[str]) -> tuple[Analysis, Grid | None, int]:
     """Return a worker's answer as an analysis, its grid, and the grid's rate in Hz."""
     found = Analysis(
         version=str(answer["features"]["version"]),

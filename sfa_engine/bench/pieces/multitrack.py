@@ -63,11 +63,20 @@ class _Player(Player):
             super()._sing(bar, notes)
 
 
-def make_multitrack(seed: int) -> Multitrack:
-    """Make a track; the same seed makes the same frames."""
+def make_multitrack(seed: int, *, sung_ends: bool = False) -> Multitrack:
+    """Make a track; the same seed makes the same frames.
+
+    Parameters
+    ----------
+    seed : int
+    sung_ends : bool
+        Whether there is singing in the intro and in the outro, too.
+    """
     rng = np.random.default_rng([seed, 0x6D6978])
     style = STYLES[int(rng.integers(len(STYLES)))]
-    player = _Player(_Song(rng, _form(rng), round(float(rng.uniform(*TEMPOS)), 1)), style)
+    player = _Player(
+        _Song(rng, _form(rng, "V" * sung_ends), round(float(rng.uniform(*TEMPOS)), 1)), style
+    )
     truth = player.play()
     truth.kind, truth.group, truth.seed = "multitrack", "club", seed
     song = player.song
@@ -75,19 +84,19 @@ def make_multitrack(seed: int) -> Multitrack:
     return Multitrack(song.stems(style.duck), truth)
 
 
-def _form(rng: np.random.Generator) -> list[Part]:
+def _form(rng: np.random.Generator, sung: str) -> list[Part]:
     """Return a form; what is open is how long its parts are, who sings, and what the ends play."""
     voice = [" V"[int(rng.integers(2))].strip() for _ in range(3)]
     drums = str(rng.choice(["kh", "khz", "kho", "khs"]))
     ends = [drums + str(rng.choice(["", "", "B", "P"])) for _ in range(2)]
     long = [int(rng.choice([16, 16, 32])) for _ in range(3)]
     return [
-        part("intro", int(rng.choice([8, 16, 16])), ends[0] + "F"),
+        part("intro", int(rng.choice([8, 16, 16])), ends[0] + sung + "F"),
         part("verse", long[0], "kshBC" + voice[0] + "F"),
         part("build", 8, "PLR"),
         part("drop", long[1], "kshozBPC" + voice[1] + "xF"),
         part("break", int(rng.choice([8, 16])), "PA" + voice[2]),
         part("build", 8, "PLR"),
         part("drop", long[2], "kshozBPAC" + voice[1] + "xF"),
-        part("outro", int(rng.choice([8, 16, 16])), ends[1]),
+        part("outro", int(rng.choice([8, 16, 16])), ends[1] + sung),
     ]

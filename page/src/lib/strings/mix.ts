@@ -93,6 +93,11 @@ export const words = {
     voices_s: "two voices, s",
     silence_s: "silence, s",
     rate_pct: "change of tempo, %",
+    off_border: "ends on no border of eight bars",
+    cut_s: "vocal line cut, s",
+    clash_bars: "bars of clashing keys",
+    lost_s: "left out before the outro, s",
+    intro_lost_s: "left out at the beginning, s",
   } as Record<string, string>,
   figure: (value: number | null) => (value === null ? "–" : number.format(value).replace("-", "−")),
 

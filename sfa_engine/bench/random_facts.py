@@ -1,25 +1,53 @@
-"""Facts of tracks made by chance: whole, half analysed, and broken."""
+"""Facts of tracks made by chance, without a sound: whole, half analysed, and broken."""
+
+from __future__ import annotations
 
 import random
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from sfa_engine.mix.facts import LOUDNESS_HZ, Section, TrackFacts
 from sfa_engine.track.grid import Anchor, Grid
 
 LEVELS = {"intro": -16, "build": -13, "drop": -9, "break": -15, "outro": -14, "verse": -12}
-SIX = ("vocals", "drums", "bass", "other")
+STEMS = ("vocals", "drums", "bass", "other")
+FORM = {"intro": 16, "build": 8, "drop": 32, "break": 16, "verse": 32, "outro": 16}  # bars
 
 
-def made_track(number=1, *, bpm=126.0, bars=None, seed=0, **changes):
-    """Return a club track of whole sections, with all that an analysis finds."""
-    chance = random.Random(seed)
-    form = bars or {"intro": 16, "build": 8, "drop": 32, "break": 16, "verse": 32, "outro": 16}
+def made_track(
+    number: int = 1,
+    *,
+    bpm: float = 126.0,
+    bars: Mapping[str, int] | None = None,
+    seed: int = 0,
+    **changes: Any,
+) -> TrackFacts:
+    """Return the facts of a club track of whole sections: all that an analysis finds.
+
+    Parameters
+    ----------
+    number : int
+    bpm : float
+    bars : mapping of str to int, optional
+        Length of each section.
+    seed : int
+        Of what is left to chance: who sings where, key, energy, levels.
+    **changes : Any
+        Other facts; also ``beats_per_bar``, ``first_s`` (of the first downbeat), ``tail_s``.
+    """
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    form = bars or FORM
     per_bar = changes.pop("beats_per_bar", 4)
     bar_s = per_bar * 60 / bpm
     first_s = changes.pop("first_s", 0.2)
     sections, place = [], first_s
-    bass, drums, tonal, vocals = [], [], [], []
+    bass: list[float] = []
+    drums: list[float] = []
+    tonal: list[float] = []
+    vocals: list[tuple[float, float]] = []
     for label, count in form.items():
         end = place + count * bar_s
         sections.append(Section(place, end, label))
@@ -39,7 +67,7 @@ def made_track(number=1, *, bpm=126.0, bars=None, seed=0, **changes):
         first, end = (round(t * LOUDNESS_HZ) for t in (section.start_s, section.end_s))
         for step in range(first, min(end, len(loudness))):
             loudness[step] = LEVELS[section.label] + chance.uniform(-1, 1)
-    known = {
+    known: dict[str, Any] = {
         "id": number,
         "name": f"Artist {number} - Track {number}",
         "artist": f"Artist {number}",
@@ -53,7 +81,7 @@ def made_track(number=1, *, bpm=126.0, bars=None, seed=0, **changes):
         "gain_db": -4.0,
         "sections": tuple(sections),
         "vocals_s": tuple(vocals),
-        "stems": SIX,
+        "stems": STEMS,
         "bass_db": tuple(bass),
         "drums_db": tuple(drums),
         "tonal_db": tuple(tonal),
@@ -63,8 +91,8 @@ def made_track(number=1, *, bpm=126.0, bars=None, seed=0, **changes):
     return TrackFacts(**(known | changes))
 
 
-def any_track(chance, number=1):
-    """Return a track of any kind: some whole, some of which little is known."""
+def any_track(chance: random.Random, number: int = 1) -> TrackFacts:
+    """Return the facts of a track of any kind: some whole, some of which little is known."""
     labels = ["intro", "build", "drop", "break", "verse", "outro"]
     form = {
         label: chance.choice([4, 8, 8, 16, 16, 16, 32, 7])
@@ -81,7 +109,7 @@ def any_track(chance, number=1):
         beats_per_bar=chance.choice([4] * 9 + [3]),
         artist=f"Artist {chance.randrange(8)}",
     )
-    lost = {
+    lost: dict[str, tuple[Any, ...]] = {
         "stems": ((), ("vocals", "drums", "bass", "other"), ("vocals", "drums")),
         "vocals_s": (None, ()),
         "loudness": ((),),
@@ -94,7 +122,7 @@ def any_track(chance, number=1):
         "energy": (None,),
         "vector": ((),),
     }
-    changes = {
+    changes: dict[str, Any] = {
         name: chance.choice(values) for name, values in lost.items() if chance.random() < 0.25
     }
     if "stems" in changes and not changes["stems"] and chance.random() < 0.8:
@@ -109,14 +137,8 @@ def any_track(chance, number=1):
     elif worse < 0.1:
         changes["length_s"] = 20.0
     elif worse < 0.13:
-        changes["name"] = "Somebody - Something (Live at the Garden)"
+        changes["name"] = "Artist 9 - Track 9 (Live at the Garden)"
     elif worse < 0.16:
         changes["album"] = "An Album"
         changes["artist"] = "Artist 1"
-    return _with(track, changes)
-
-
-def _with(track, changes):
-    from msgspec.structs import replace
-
     return replace(track, **changes)
