@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -64,17 +64,17 @@ def chef(
         click.echo("nothing is stored", err=True)
 
 
-def print_lines(lines: Iterator[str]) -> None:
+def print_lines(lines: Iterable[str]) -> None:
     """Print lines beside the output."""
     for line in lines:
         click.echo(one_line(line), err=True)
 
 
-def preparing(said: dict[str, Any]) -> Iterator[str]:
-    """Yield the tracks that are prepared first."""
-    yield f"{counted(len(said['preparing']), 'track')} to prepare:"
-    for track in said["preparing"]:
-        yield f"  {track['name']}: no {track['lacks']} yet"
+def preparing(said: dict[str, Any]) -> list[str]:
+    """Return the tracks that are prepared first, as lines."""
+    tracks = said["preparing"]
+    lines = [f"  {track['name']}: no {track['lacks']} yet" for track in tracks]
+    return [f"{counted(len(tracks), 'track')} to prepare:", *lines]
 
 
 def _about(said: dict[str, Any]) -> Iterator[str]:

@@ -382,3 +382,10 @@ def test_the_cluster_is_not_imported_unless_it_is_used() -> None:
         "sys.exit('distributed' in sys.modules or 'dask' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_backstage_starts_without_what_few_of_its_verbs_need() -> None:
+    heavy = {"llvmlite", "numba", "torch", "dask", "librosa", "scipy", "av"}
+    code = f"import sys, sfa_engine.run.backstage_process; print({heavy!r} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "set()\n"

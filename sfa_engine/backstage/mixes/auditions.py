@@ -22,7 +22,6 @@ import msgspec
 from msgspec.structs import replace
 
 from sfa_engine.errors import LibraryError
-from sfa_engine.host.build import provenance
 from sfa_engine.mix.audition_request import (
     FIGURES,
     PICTURE,
@@ -137,6 +136,8 @@ class Auditions:
         request = AuditionRequest(write_plan(plan), known, paths, None if place is None else 0)
         placeless = replace(request, bundles={})  # where a bundle is does not matter
         hashed = hashlib.sha256(msgspec.json.encode(placeless))
+        from sfa_engine.host.build import provenance  # it loads LLVM: 40 MB
+
         hashed.update(msgspec.json.encode([sounds, provenance()["kernel"]]))
         return hashed.hexdigest()[:32], msgspec.json.encode(request)
 
