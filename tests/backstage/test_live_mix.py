@@ -186,7 +186,10 @@ async def test_a_backstage_that_is_killed_goes_on_where_it_was(
             kills.pop(0)
             engine.run(randomness.choice([0.3, 1.0, 4.0]))  # while there is none
             performance.mix = performance.restarted()
-            await performance.mix.resume()
+            said = await performance.mix.status()  # at once, as a client may ask
+            assert (said["running"], said["name"]) == (True, "night")
+            with pytest.raises(Refused, match="runs"):
+                await performance.mix.start("night")
         assert engine.time_s < 300
     assert min(engine.level[10:-30]) > 0.02
     assert len({name for _, _, name in engine.loads}) == 3

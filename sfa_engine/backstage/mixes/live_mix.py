@@ -84,6 +84,8 @@ class LiveMix:
         self._performance = Performance(context, facts, store, notify, self._file)
         self._lock = asyncio.Lock()
         self._asked = asyncio.Event()
+        self._resuming = asyncio.Lock()
+        self._has_resumed = False
 
     @property
     def state(self) -> LiveState | None:
@@ -106,6 +108,7 @@ class LiveMix:
         Refused
             One runs already, there is no such plan, or it has no track that can be played.
         """
+        await self.resume()
         performance = self._performance
         async with self._lock:
             if self.state is not None:
@@ -121,6 +124,7 @@ class LiveMix:
 
     async def stop(self) -> None:
         """End the mix: what waits is cancelled, and the decks play on as they are."""
+        await self.resume()
         async with self._lock:
             self._running()
             await self._performance.stage.cancel()
@@ -128,6 +132,7 @@ class LiveMix:
 
     async def skip(self) -> None:
         """Begin the next transition at the next phrase."""
+        await self.resume()
         async with self._lock:
             state = self._running()
             stand = await self._performance.stand()
@@ -146,6 +151,7 @@ class LiveMix:
         track : int
             Its number in the library.
         """
+        await self.resume()
         performance = self._performance
         async with self._lock:
             state = self._running()
@@ -166,6 +172,7 @@ class LiveMix:
         deck : int, optional
             From 1; without it those of all decks.
         """
+        await self.resume()
         async with self._lock:
             state = self._running()
             stand = await self._performance.stand()
@@ -185,6 +192,7 @@ class LiveMix:
         Refused
             It differs in what was played already.
         """
+        await self.resume()
         performance = self._performance
         async with self._lock:
             state = self.state
@@ -202,6 +210,7 @@ class LiveMix:
 
     async def status(self) -> dict[str, Any]:
         """Return what runs: plan, place, what is taken over, and when the next transition is."""
+        await self.resume()
         performance, state = self._performance, self.state
         if state is None:
             return {"running": False, "note": performance.note}
@@ -258,12 +267,15 @@ class LiveMix:
             await asyncio.sleep(RETRY_S)
 
     async def resume(self) -> None:
-        """Go on with the mix that ran when backstage ended."""
-        state = await asyncio.to_thread(self._file.read)
-        if state is None:
-            return
-        await self._performance.know(state.plan)
-        self._performance.begin(state, "goes on")
+        """Go on with the mix that ran when backstage ended, once; all verbs wait for it."""
+        async with self._resuming:
+            if self._has_resumed:
+                return
+            state = await asyncio.to_thread(self._file.read)
+            if state is not None:
+                await self._performance.know(state.plan)
+                self._performance.begin(state, "goes on")
+            self._has_resumed = True
 
     async def step(self, engine: Engine) -> bool:
         """See to what is due now, with the stage that runs; return whether the mix goes on.
