@@ -268,7 +268,7 @@ async def test_a_mix_of_tracks_that_an_account_does_not_see_is_not_shown_to_it(s
         await shop.verbs.mix_plan("own", tracks=[1, 2], actor=other)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @in_asyncio
 async def test_the_longest_mix_fits_into_an_answer_and_the_loop_goes_on_meanwhile(
     shop: Shop,

@@ -56,6 +56,7 @@ def test_goals_are_counted_where_they_are_measured() -> None:
     assert table[2] == "| g0 | <= 1 | 0 % (1) | - | 67 % (1) |"
 
 
+@pytest.mark.nightly
 def test_tracks_are_made_again_from_their_seed_in_stems() -> None:
     one, again, other = (make_multitrack(seed) for seed in (3, 3, 4))
     assert set(one.stems) == {"drums", "bass", "other", "vocals"}

@@ -136,7 +136,7 @@ def page(chromium):
     page.close()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_frames_that_keep_the_page_busy_are_measured(chromium, page):
     page.set_content(BUSY)
     page.wait_for_timeout(500)

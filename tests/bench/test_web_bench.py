@@ -17,6 +17,7 @@ def values(part):
     return {each["name"]: each for each in found}
 
 
+@pytest.mark.nightly
 def test_a_read_costs_cpu_time():
     found = values("status")["get_status_cpu_us"]
     assert found["n"] > 20
@@ -30,6 +31,7 @@ def test_ten_clients_are_sent_values():
     assert 1 < found["ten_clients_values_hz"]["value"] < 32
 
 
+@pytest.mark.nightly
 def test_blocks_are_counted_beside_a_crowd():
     found = values("crowd")
     assert found["own_late_blocks"]["n"] > 100

@@ -58,7 +58,7 @@ def test_help_names_every_command(sfa):
         (["describe", "deck1.stems.*"], "no control matches"),
         (["bundle", "nothing.flac"], "nothing.flac"),
         (["render", "nothing.mix", "-o", "x.wav"], "cannot be read: No such file or directory;"),
-        (["render", "config.toml", "-o", "x.mp3"], "the script has no end"),
+        (["render", "empty", "-o", "x.mp3"], "the script has no end"),
         (["load", "1", "/no/such"], 'no file "/no/such"'),
         (["load", "1", "such.sfa"], 'no bundle "such.sfa"'),
         (["demo", "one.flac"], "two tracks, not 1"),
@@ -70,7 +70,8 @@ def test_help_names_every_command(sfa):
         (["prep", "ftp://example.com/a.mp3"], "unsupported kind of address"),
     ],
 )
-def test_a_mistake_is_one_line_and_a_status(sfa, words, sentence):
+def test_a_mistake_is_one_line_and_a_status(sfa, tmp_path, words, sentence):
+    (tmp_path / "empty").touch()
     status, _, err = sfa(*words)
     assert status == 1
     assert sentence in err

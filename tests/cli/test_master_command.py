@@ -82,10 +82,11 @@ def test_a_master_is_written_and_its_report_too(here, mix, tmp_path):
         (["My Mix.wav", "-o", "out.wav", "--report", "none/out.txt"], "make it first"),
         (["./None.wav"], "check its name and folder"),
         (["no such track"], "no track"),
-        (["config.toml"], "is empty"),
+        (["./empty"], "is empty"),
     ],
 )
-def test_errors_are_one_line_with_a_remedy(here, mix, words, error):
+def test_errors_are_one_line_with_a_remedy(here, mix, tmp_path, words, error):
+    (tmp_path / "empty").touch()
     status, said, errors = here(*words)
     assert status == 1
     assert said == ""

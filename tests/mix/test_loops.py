@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from made_tracks import made_track
 from msgspec.structs import replace
 
+from sfa_engine.bench.random_facts import made_track
 from sfa_engine.mix.facts import Section, TrackFacts
 from sfa_engine.mix.loops import MOST, LoopPlace, cut, find_loops, in_turn, why_not
 from sfa_engine.track.grid import Anchor, Grid

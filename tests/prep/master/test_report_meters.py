@@ -30,7 +30,9 @@ def both(side):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+@pytest.mark.parametrize(
+    "rate", [48_000, *(pytest.param(r, marks=pytest.mark.nightly) for r in (44_100, 96_000))]
+)
 def test_every_generated_case_of_tech_3341_and_3342_is_within_its_tolerance(rate):
     found = list(readings(rate))
     assert len(found) == CASES

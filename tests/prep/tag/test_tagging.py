@@ -84,6 +84,7 @@ def test_a_silent_track_has_none(tmp_path: Path, nets: list[Net]) -> None:
     assert tagging.tag(bundle(tmp_path, np.zeros((480_000, 2), np.float32)), nets) is None
 
 
+@pytest.mark.nightly
 def test_the_rate_of_a_bundle_hardly_matters(tmp_path: Path, nets: list[Net]) -> None:
     found = []
     for rate in (44_100, 48_000):
