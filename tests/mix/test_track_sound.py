@@ -94,7 +94,7 @@ def test_one_strange_track_does_not_stretch_the_space() -> None:
     assert int(np.argsort(-alike)[1]) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_other_half_of_a_track_is_the_likest(tmp_path: Path) -> None:
     vectors, names = [], []
     for name in KINDS:

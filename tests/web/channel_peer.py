@@ -37,8 +37,11 @@ class Peer:
         self.seen.append(found)
         return found
 
-    def until(self, condition, what=""):
-        """Return the first message that fulfils a condition."""
+    def until(self, condition, what="", since=None):
+        """Return the first message that fulfils a condition, also of those seen from one on."""
+        for found in self.seen[since:] if since is not None else ():
+            if condition(found):
+                return found
         give_up = time.monotonic() + WAIT_S
         while time.monotonic() < give_up:
             found = self.next()
