@@ -157,6 +157,7 @@ def test_a_mix_is_started_taken_over_given_back_and_stopped(tabs, site, mixes, p
     assert site.call("get", path="deck1.play")["value"]  # the decks play on
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(2 * JOB_S)
 def test_a_track_is_mastered_compared_and_saved(tabs, site):
     tab = tabs()

@@ -72,6 +72,7 @@ def test_a_fader_stays_under_the_hand_and_is_followed_by_the_engine(page, site):
     until(lambda: abs(shown(page, path) + 3.0) < 0.01, "another hand is followed")
 
 
+@pytest.mark.nightly
 def test_a_button_answers_at_once_and_counts_once(page, site):
     mute = control(page, "deck1.stem.bass.mute")
     mute.click()  # waits until the page knows whether it is on

@@ -383,6 +383,7 @@ def failures(paths, performer, controllers):
     return found
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(300)
 def test_every_control_that_is_learned_plays(performer, controllers):
     assert failures(ONE_OF_EACH, performer, controllers) == {}

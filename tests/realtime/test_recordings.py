@@ -44,6 +44,7 @@ def run(tracks, gestures, kills):
         return found, differing(found, parsed)
 
 
+@pytest.mark.nightly
 def test_a_set_is_rendered_again_as_it_was_recorded_live(tracks):
     _, (wrong, compared) = run(tracks, gestures=15, kills=0)
     assert compared > 5 * RATE
