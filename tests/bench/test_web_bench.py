@@ -24,6 +24,7 @@ def test_a_read_costs_cpu_time():
     assert 0 < found["value"] < 50_000
 
 
+@pytest.mark.nightly
 def test_ten_clients_are_sent_values():
     found = values("clients")
     assert 10 < found["web_pss_mb"]["value"] < 200

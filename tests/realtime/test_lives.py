@@ -212,7 +212,11 @@ def test_a_server_that_hangs_for_a_moment_is_heard_again_when_it_goes_on(bundles
         assert int(memory.engine["host_pid"]) == pid
 
 
-@pytest.mark.parametrize("whole", [False, True], ids=["the server", "server and host"])
+@pytest.mark.parametrize(
+    "whole",
+    [pytest.param(False, marks=pytest.mark.nightly), True],
+    ids=["the server", "server and host"],
+)
 def test_what_stands_still_for_half_a_second_is_not_started_again(bundles, machine, whole):
     with jack_server("sfa-still") as server, show(server.environment, "default") as engine:
         with engine.connect() as client:
