@@ -24,7 +24,6 @@ from sfa_engine.mix import words
 from sfa_engine.mix.phrases import Tokens, listed
 from sfa_engine.mix.recipe import ANY, FILLERS, ONE, STEM_NAMES
 from sfa_engine.mix.wanted import Wanted
-from sfa_engine.mix.words import MAX_TOKENS, MAX_WORDS_TEXT
 from sfa_engine.track.media import WHOLE
 
 COUNT = 4  # loops, if the words name no number
@@ -115,12 +114,7 @@ def read_loops(text: str) -> LoopSet:
     Refused
         It is empty, too long, asks for no loops or too many, or its parts exclude each other.
     """
-    if len(text) > MAX_WORDS_TEXT:
-        raise Refused(f"the words are {len(text)} characters long", f"give up to {MAX_WORDS_TEXT}")
-    tokens = Tokens(words.printable(text))
-    if len(tokens) > MAX_TOKENS:
-        raise Refused(f"there are {len(tokens)} words", f"give up to {MAX_TOKENS}")
-    reader = _Reader(tokens)
+    reader = _Reader(words.tokens_of(text, "request"))
     reader.read()
     if not reader.loops:
         raise Refused(

@@ -24,7 +24,6 @@ from sfa_engine.mix.arc import Arc
 from sfa_engine.mix.phrases import Tokens, listed
 from sfa_engine.mix.vocabulary import OPPOSITES
 from sfa_engine.mix.wanted import Feel, Wanted
-from sfa_engine.mix.words import MAX_TOKENS, MAX_WORDS_TEXT
 
 COUNT = 8  # tracks, if the words name no number
 MAX_COUNT = 100
@@ -155,13 +154,9 @@ def read_recipe(text: str) -> Recipe:
     Refused
         It is empty, too long, asks for no music, or its parts exclude each other.
     """
-    if len(text) > MAX_WORDS_TEXT:
-        raise Refused(f"the recipe is {len(text)} characters long", f"give up to {MAX_WORDS_TEXT}")
-    tokens = Tokens(words.printable(text))
+    tokens = words.tokens_of(text, "recipe")
     if not len(tokens):
         raise Refused("the recipe is empty", 'write what you want, as "dark techno, rising"')
-    if len(tokens) > MAX_TOKENS:
-        raise Refused(f"the recipe has {len(tokens)} words", f"give up to {MAX_TOKENS}")
     return _Reader(tokens).read()
 
 

@@ -70,6 +70,28 @@ def printable(text: str) -> str:
     return _CONTROL.sub(" ", text).strip()
 
 
+def tokens_of(text: str, name: str) -> Tokens:
+    """Return the tokens of a request.
+
+    Parameters
+    ----------
+    text : str
+    name : str
+        What the request is called: ``recipe``.
+
+    Raises
+    ------
+    Refused
+        It has more than `MAX_WORDS_TEXT` characters or `MAX_TOKENS` words.
+    """
+    if len(text) > MAX_WORDS_TEXT:
+        raise Refused(f"the {name} is {len(text)} characters long", f"give up to {MAX_WORDS_TEXT}")
+    tokens = Tokens(printable(text))
+    if len(tokens) > MAX_TOKENS:
+        raise Refused(f"the {name} has {len(tokens)} words", f"give up to {MAX_TOKENS}")
+    return tokens
+
+
 def read(text: str) -> Reading:
     """Read a search in words.
 
