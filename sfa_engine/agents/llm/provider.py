@@ -261,7 +261,7 @@ def check_url(url: str, adapter: str) -> str:
     Raises
     ------
     Refused
-        It is no address of a provider; one that could hold a key is not repeated.
+        It is not the address of a provider; one that could hold a key is not repeated.
     """
     hint = "as http://localhost:8080/v1"
     if not url:

@@ -163,7 +163,9 @@ def _user_rows(path: Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise Refused(f"{path}: {error.strerror}", "make it readable, or move it away") from None
     if len(content) > MAX_BYTES:
-        raise Refused(f"{path} has more than {MAX_BYTES >> 20} MB", "it is no list of models")
+        raise Refused(
+            f"{path} has more than {MAX_BYTES >> 20} MB", "keep only tables [[model]] in it"
+        )
     try:
         return _rows(content.decode())
     except Refused as error:
