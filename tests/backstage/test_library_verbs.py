@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from house import House, prepared, song
+from house import House, house, prepared, song
 
 from sfa_engine.errors import Refused
 from sfa_engine.track.media import MAX_CUES, read_bundle
 from sfa_engine.wire.blocking import SocketClient
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SocketClient]:
+    """Lend a client of a backstage without tracks, the same to all."""
+    with house(tmp_path_factory.mktemp("empty")) as here, here.start() as client:
+        yield client
 
 
 def test_a_correction_and_a_cue_by_hand_survive_another_analysis(
@@ -90,14 +98,14 @@ def test_hot_cues_of_a_performer_are_saved_and_cleared(
     ],
 )
 def test_odd_requests_are_refused_with_a_sentence(
-    client: SocketClient, method: str, params: dict[str, object]
+    empty: SocketClient, method: str, params: dict[str, object]
 ) -> None:
     with pytest.raises(Refused) as caught:
-        client.call(method, **params)
+        empty.call(method, **params)
     assert caught.value.code != "fault"
     assert caught.value.message
     assert "\n" not in caught.value.message
-    assert client.call("jobs.list")["counts"]["waiting"] == 0
+    assert empty.call("jobs.list")["counts"]["waiting"] == 0
 
 
 def test_a_track_that_is_removed_while_it_is_prepared_can_be_restored(

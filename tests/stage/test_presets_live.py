@@ -106,9 +106,8 @@ def test_controls_that_are_gone_are_left_out_and_named(engine: Show) -> None:
     assert "old was recalled without deck1.tube, deck1.eq.low.gain" in log.read_text()
 
 
-@pytest.mark.parametrize(
-    ("method", "given", "sentence"),
-    [
+def test_what_is_wrong_is_one_clear_line(engine: Show) -> None:
+    for method, given, sentence in (
         ("preset.save", {"name": "../x"}, "name"),
         ("preset.save", {"name": "x", "patterns": ["dekc1"]}, "no control matches"),
         ("preset.save", {"name": "x", "program": 200}, "program"),
@@ -117,13 +116,9 @@ def test_controls_that_are_gone_are_left_out_and_named(engine: Show) -> None:
         ("preset.recall", {}, "one of name and program"),
         ("preset.recall", {"name": "none"}, 'no preset "none"'),
         ("preset.recall", {"name": "none", "when": "later"}, "not a moment"),
-    ],
-)
-def test_what_is_wrong_is_one_clear_line(
-    engine: Show, method: str, given: dict[str, Any], sentence: str
-) -> None:
-    with pytest.raises(Refused, match=sentence):
-        call(engine, method, **given)
+    ):
+        with pytest.raises(Refused, match=sentence):
+            call(engine, method, **given)
 
 
 def test_the_command_line_saves_recalls_lists_shows_and_removes(engine: Show) -> None:
