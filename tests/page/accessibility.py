@@ -17,9 +17,18 @@ LOOKS = [
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 
 
+# Colours halfway between two states are of no use to a reader; spinners never end.
+SETTLED = """() => Promise.allSettled(
+    document.getAnimations()
+        .filter((each) => Number.isFinite(each.effect.getComputedTiming().endTime))
+        .map((each) => each.finished)
+)"""
+
+
 def violations(page):
-    """Return what axe-core finds: the rule, what it asks for, and where."""
+    """Return what axe-core finds once transitions have ended: the rule, its demand, and where."""
     page.evaluate(AXE.read_text())  # by the browser's protocol: the policy refuses a script tag
+    page.evaluate(f"async () => {{ await ({SETTLED})(); }}")
     found = page.evaluate(
         "(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags } })", list(TAGS)
     )

@@ -42,7 +42,8 @@ def test_what_waits_for_a_bar_is_done_by_the_next_host(silent_engine):
             "the command to wait again",
         )
         until(lambda: client.call("get", path="crossfader")["value"] == -50.0, "the bar")
-        assert client.call("commands.waiting") == []
+        # The stage takes it off its list when it reads the host's report.
+        until(lambda: client.call("commands.waiting") == [], "the report")
 
 
 def test_a_new_stage_lists_what_waits_and_can_cancel_it(silent_engine):
