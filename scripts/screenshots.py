@@ -38,6 +38,7 @@ class Scene:
 IN_DOCS: dict[str, tuple[str, Theme, int]] = {
     "page-decks.png": ("decks", "dark", 1600),
     "page-library.png": ("library", "light", 1600),
+    "page-mix.png": ("mix", "dark", 1600),
     "page-phone.png": ("decks", "dark", 390),
 }
 
@@ -47,6 +48,9 @@ def scenes(site: DemoSite) -> Iterator[Scene]:
     for name in ("decks", "performance", "library", "jobs", "midi", "settings", "admin"):
         yield Scene(name, name, f"/{name}")
     yield Scene("track", "library", f"/library/{site.tracks[0]}")
+    with site.backstage() as client:
+        client.call("mix.plan", name="friday", tracks=site.tracks, ordered=True)
+    yield Scene("mix", "mix", "/mix?plan=friday&transition=1")
     yield Scene("login", "login", "/login", is_signed_in=False)
     yield Scene("welcome", "welcome", f"/welcome#{site.invite()}", is_signed_in=False)
 

@@ -97,7 +97,8 @@ def lines(said: dict[str, Any]) -> list[str]:
     if now := said["now"]:
         made.append(f"deck {now['deck']}  {now['name']}")
     if then := said["next"]:
-        made.append(f"deck {then['deck']}  {then['name']}: {_coming(said, then)}")
+        coming = _coming(said, then)
+        made.append(f"deck {then['deck']}  {then['name']}{coming and f': {coming}'}")
     if note:
         made.append(f"note: {note}")
     if said["taken"]:
@@ -110,10 +111,9 @@ def _coming(said: dict[str, Any], then: dict[str, Any]) -> str:
     transition = said["transition"] or {}
     kind = transition.get("kind", "")
     what = f"{kind} of {transition['bars']} bars" if kind == "blend" else kind
-    where = "" if then["loaded"] else ", to be loaded"
-    if said["transition_in_s"] is None:
-        return f"{what}{where}"
-    return f"{what} in {said['transition_in_s']:.0f} s{where}"
+    if what and said["transition_in_s"] is not None:
+        what += f" in {said['transition_in_s']:.0f} s"
+    return ", ".join(each for each in (what, "" if then["loaded"] else "to be loaded") if each)
 
 
 COMMANDS = (start, stop, skip, next_, release, status)

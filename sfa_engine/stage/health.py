@@ -158,7 +158,8 @@ def judge(facts: Facts) -> tuple[str, list[str]]:
         if frames:
             found.append((1, f"deck {number}: {frames} frames were not in memory in time"))
     if facts.late_ago_s < LATELY_S:
-        words = f"{facts.late} late blocks and {facts.misses} missed by the device"
+        blocks = "block" if facts.late == 1 else "blocks"
+        words = f"{facts.late} late {blocks} and {facts.misses} missed by the device"
         found.append((1, f"{words}, the last {facts.late_ago_s:.0f} s ago"))
     found += _load(facts)
     if not stale:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from sfa_engine.cli.mix_live import lines
+
 pytestmark = pytest.mark.slow
 
 
@@ -170,9 +172,9 @@ def test_a_whole_mix_is_rendered_and_copied(ask, tmp_path):
     target = tmp_path / "heard.flac"
     status, out, err = ask("mix", "audition", "heard", "-o", target)
     assert status == 0, err
-    lines = out.splitlines()
-    assert lines[0].startswith("longest silence: ")
-    assert lines[1:] == [f"sound: {target} (0:20.5)", f"picture: {tmp_path / 'heard.svg'}"]
+    shown = out.splitlines()
+    assert shown[0].startswith("longest silence: ")
+    assert shown[1:] == [f"sound: {target} (0:20.5)", f"picture: {tmp_path / 'heard.svg'}"]
     assert target.read_bytes()[:4] == b"fLaC"
     assert (tmp_path / "heard.svg").read_text().startswith("<svg")
     said = json.loads(ask("mix", "audition", "heard", "--json")[1])
@@ -180,3 +182,23 @@ def test_a_whole_mix_is_rendered_and_copied(ask, tmp_path):
     assert said["goals"] == []
     assert ask("mix", "audition", "heard", "-o", tmp_path / "x.wav")[0] == 1
     assert ask("mix", "audition", "heard", "1")[2] == ('sfa: no transition 1; "heard" has 0\n')
+
+
+@pytest.mark.parametrize(
+    ("transition", "seconds", "loaded", "line"),
+    [
+        (None, None, True, "deck 1  A"),
+        (None, None, False, "deck 1  A: to be loaded"),
+        ({"kind": "cut"}, None, True, "deck 1  A: cut"),
+        (
+            {"kind": "blend", "bars": 4},
+            12.2,
+            False,
+            "deck 1  A: blend of 4 bars in 12 s, to be loaded",
+        ),
+    ],
+)
+def test_what_comes_next_is_one_line(transition, seconds, loaded, line):
+    state = {"running": True, "name": "x", "place": 1, "tracks": 2, "now": None, "note": ""}
+    state |= {"taken": [], "dropped": [], "transition": transition, "transition_in_s": seconds}
+    assert lines({**state, "next": {"deck": 1, "name": "A", "loaded": loaded}})[1] == line
