@@ -274,3 +274,10 @@ def test_few_points_stay_as_near_as_they_are_asked_to():
     fx, fy = few(x, y, 0.05)
     assert len(fx) < 20
     assert np.abs(np.interp(x, fx, fy) - y).max() <= 0.05
+
+
+@pytest.mark.slow
+def test_music_in_five_whose_windows_say_another_tempo_is_constant():
+    told, truth = made("five_four", 9613)
+    assert not told["variable"]
+    assert told["bpm"] == pytest.approx(truth["bpm"], abs=0.02)
