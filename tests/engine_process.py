@@ -19,6 +19,7 @@ from sfa_engine.errors import SfaError
 from sfa_engine.host import build
 from sfa_engine.library.bundle import write_bundle_arrays
 from sfa_engine.run.folders import memory_path
+from sfa_engine.system.process_lock import lock_holder
 from sfa_engine.wire.blocking import SocketClient
 
 RATE = 48_000
@@ -193,8 +194,8 @@ class Show:
         if self.parent is not None and self.parent.poll() is None:
             self.parent.send_signal(signal.SIGTERM)
             self.parent.wait(60.0)
-        # What a killed parent left behind.
-        self.command("stop")
+        if any(map(lock_holder, self.runtime.glob("*.lock"))):  # a killed parent left them behind
+            self.command("stop")
 
 
 @contextmanager
