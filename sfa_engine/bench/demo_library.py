@@ -62,7 +62,11 @@ def keep(data: Path) -> None:
         ):
             theirs.backup(ours)
         shutil.copytree(data / TRACKS, part / TRACKS)
-        part.rename(kept)
+        try:
+            part.rename(kept)
+        except OSError:
+            if not kept.is_dir():  # else another process was quicker
+                raise
     for older in kept.parent.glob("library-*"):
         if older != kept:
             shutil.rmtree(older, ignore_errors=True)
