@@ -189,3 +189,7 @@ def test_every_kind_can_be_made(name):
     length = len(piece.sound) / piece.rate
     assert all(0 <= beat < length for beat in truth.beats)
     assert truth.group == "signal" or 40 <= length < 100
+
+
+def test_words_that_begin_late_are_cut_off_with_the_piece():
+    assert len(make_piece("speech", 1003).sound) == 50 * RATE

@@ -59,8 +59,8 @@ def speech(rng: np.random.Generator) -> Piece:
             consonant *= np.hanning(len(consonant))
             at = round(t * RATE)
             for part_, first in ((consonant, at), (0.6 * spoken, at + len(consonant) // 2)):
-                end = min(len(sound), first + len(part_))
-                sound[first:end] += part_[: end - first, None].astype(np.float32)
+                room = sound[first : first + len(part_)]  # the last words may be cut off
+                room += part_[: len(room), None].astype(np.float32)
             t += length + float(rng.uniform(0.02, 0.12))
         t += float(rng.uniform(0.25, 1.1))
     return Piece(0.5 * sound / np.float32(np.abs(sound).max()), _nothing())
