@@ -31,7 +31,7 @@ export const library = {
   searchInWords: "Search in words",
   bestFirst: "Best first",
   understood: (line: string) => `Understood: ${line}`,
-  moreNotes: (count: number) => `${n(count)} more notes`,
+  moreNotes: (count: number) => plural(count, "more note", "more notes"),
   tags: "Tags",
   tagDialog: {
     title: "Tags",
