@@ -44,6 +44,7 @@ export interface Meaning {
   notes: readonly string[];
 }
 
+const NO_THIS = '"this" names no track'; // how backstage refuses it
 const NO_MEANING: Meaning = { understood: "", notes: [] };
 
 const keyOf = (place: Place) => JSON.stringify([place.kind, place.name, place.words, place.view, place.isMeant]);
@@ -65,6 +66,8 @@ export class TrackList {
   isStale = $state(false);
   /** What a search in words understood, and what it did not do. */
   meaning = $state.raw<Meaning>(NO_MEANING);
+  /** The bundle on the deck that leads; empty for none. */
+  onDeck: () => string = () => "";
   /** Scroll of the list, in px: kept while other views are open. */
   scroll = 0;
 
@@ -150,9 +153,22 @@ export class TrackList {
 
   private async fetchHits(place: Place): Promise<{ items: Item[]; meaning: Meaning }> {
     const words = inList(place) + wordsOf(place.kind, place.words, true);
-    const { tracks, reasons, understood, notes } = await channel.call<Hits>("library.numbers_words", { words, view: place.view });
+    const { tracks, reasons, understood, notes } = await this.ask({ words, view: place.view });
     const items = tracks.map((id, at) => ({ id, ...(reasons[at]?.length && { reasons: reasons[at] }) }));
     return { items, meaning: { understood, notes } };
+  }
+
+  /** Ask for hits; "this" is the track of the deck that leads. */
+  private async ask(params: Record<string, unknown>): Promise<Hits> {
+    try {
+      return await channel.call<Hits>("library.numbers_words", params);
+    } catch (failure) {
+      const bundle = this.onDeck();
+      const isThis = failure instanceof Error && failure.message.startsWith(NO_THIS);
+      if (!isThis || !bundle) throw failure;
+      const { track } = await channel.call<{ track: number }>("library.hotcues", { bundle });
+      return channel.call<Hits>("library.numbers_words", { ...params, this: track });
+    }
   }
 
   private keep(row: Row | Track) {

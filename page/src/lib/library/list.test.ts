@@ -4,10 +4,13 @@ const answers: ((tracks: number[]) => void)[] = [];
 vi.mock("../connection.svelte", () => ({
   channel: {
     isOpen: true,
-    call: (method: string) =>
-      method === "library.numbers"
-        ? new Promise((resolve) => answers.push((tracks) => resolve({ tracks })))
-        : Promise.resolve(method === "library.numbers_words" ? { tracks: [5, 6], reasons: [["126.0 BPM", "dark"]], understood: "dark", notes: ["a note"] } : { tracks: [] }),
+    call: (method: string, params: Record<string, unknown>) => {
+      if (method === "library.numbers") return new Promise((resolve) => answers.push((tracks) => resolve({ tracks })));
+      if (method === "library.hotcues") return Promise.resolve({ track: 12 });
+      if (method !== "library.numbers_words") return Promise.resolve({ tracks: [] });
+      if (String(params["words"]).includes("this") && !params["this"]) return Promise.reject(new Error('"this" names no track here'));
+      return Promise.resolve({ tracks: [5, 6], reasons: [["126.0 BPM", "dark"]], understood: String(params["this"] ?? "dark"), notes: ["a note"] });
+    },
   },
 }));
 
@@ -47,4 +50,14 @@ test("hits of a search in words have their reasons, as many as are said", async 
   await shown;
   expect(list.items).toEqual([{ id: 1 }]);
   expect(list.meaning.understood).toBe("");
+});
+
+test('"this" is the track of the deck that leads', async () => {
+  const list = new TrackList();
+  const place = { kind: "all", name: "", words: "goes with this", view: "combined", isMeant: true };
+  await list.show(place);
+  expect(list.phase).toBe("error");
+  list.onDeck = () => "12.sfa";
+  await list.show(place, true);
+  expect(list.meaning.understood).toBe("12");
 });

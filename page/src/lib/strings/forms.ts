@@ -9,6 +9,6 @@ export const words = {
   preparing: (count: number) => `${n(count)} ${count === 1 ? "track is" : "tracks are"} prepared first`,
   toPrepare: (count: number) => `${n(count)} ${count === 1 ? "track has" : "tracks have"} to be prepared first:`,
   lacks: (name: string, lacks: string) => `${name}: no ${lacks} yet`,
-  goesOn: "It goes on when you close this; ask again later.",
+  goesOn: "The jobs go on when you close this.",
   passedOver: (name: string, why: string) => `Passed over: ${name} ${why}`,
 };
