@@ -182,7 +182,7 @@ def test_a_mix_is_planned_with_every_option(tabs, site, client):
     expect(page.get_by_text("Give 0 to 8 %.")).to_be_visible()
     expect(submit).to_be_disabled()
     page.get_by_role("textbox", name="Change of tempo").fill("2,5")
-    page.get_by_role("textbox", name="Loudness of all").fill("−12")
+    page.get_by_role("textbox", name="Loudness of all").fill("\N{MINUS SIGN}12")
     page.get_by_role("switch", name="Shift keys").press("Space")
     page.get_by_role("textbox", name="Begin with").fill("no such track")
     page.get_by_role("textbox", name="End with").fill(str(first))

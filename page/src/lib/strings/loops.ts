@@ -8,7 +8,7 @@ export const words = {
   title: "Loops from words",
   lead: "They are cut from the stems of the library, on the grid, and go round.",
   words: "Loops",
-  wordsHint: "4 drum loops of 8 beats and 2 bass loops of 16 around 126 in 8A",
+  wordsHint: "For example: 4 drum loops of 8 beats and 2 bass loops of 16 around 126 in 8A",
   bpm: "Stretch all to, in BPM",
   bpmHint: "In their own key; each keeps its tempo if it is empty.",
   into: "Into",

@@ -62,7 +62,7 @@ export const words = {
     title: "A mix from words",
     lead: "Say what to find, how many, which arc, which stems.",
     words: "Recipe",
-    wordsHint: "warm up, dark techno 120 to 126, rising, eight tracks, no vocals",
+    wordsHint: "For example: warm up, dark techno 120 to 126, rising, eight tracks, no vocals",
     nameHint: "Made from the words if it is empty.",
     ready: "Only tracks that are ready",
     readyHint: "None is separated or analysed for it.",
