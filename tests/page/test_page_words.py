@@ -318,9 +318,10 @@ def test_loops_are_cut_into_a_kit_whose_name_may_be_taken(tabs, client):
     assert (pad["pad"], pad["missing"]) == (1, False)
 
 
-@pytest.mark.timeout(2 * JOB_S)
-def test_a_master_is_measured_alone_with_its_options(tabs, site, client):
-    page = tabs().view("library", f"/library/{site.tracks[0]}", timeout_s=SLOW_S)
+@pytest.fixture
+def mastering(tabs, site):
+    """The form of a master with options, to measure alone, ready to be sent."""
+    page = tabs(390).view("library", f"/library/{site.tracks[0]}", timeout_s=SLOW_S)
     page.wait_for_selector('[data-track-state="ready"]')
     page.locator('[data-action="track-menu"]').click()
     page.get_by_role("menuitem", name="Master", exact=True).click()
@@ -331,14 +332,44 @@ def test_a_master_is_measured_alone_with_its_options(tabs, site, client):
     page.get_by_role("textbox", name="Loudness, in LUFS").fill("-11")
     page.get_by_role("textbox", name="Highest true peak").fill("-2")
     page.get_by_role("textbox", name="What the limiter may take").fill("1,5")
+    page.get_by_role("textbox", name="Track whose spectrum").fill(str(site.tracks[1]))
     page.get_by_role("combobox", name="Codec").select_option("none")
-    assert not violations(page)
-    page.locator('[data-action="make-master"]').click()
-    report = page.locator("[data-mastered]")
+    return page
+
+
+def test_a_master_is_asked_for_with_its_options(mastering, site, client):
+    assert not violations(mastering)
+    before = {job["id"] for job in client.call("jobs.list")["jobs"]}
+    mastering.locator('[data-action="make-master"]').click()
+
+    def queued():
+        return [job for job in client.call("jobs.list")["jobs"] if job["id"] not in before]
+
+    until(queued, "the job", SLOW_S)
+    (job,) = queued()
+    client.call("jobs.cancel", jobs=[job["id"]])
+    args = client.call("jobs.show", job=job["id"])["args"]
+    wanted = {
+        "preset": "streaming",
+        "target_lufs": -11.0,
+        "ceiling_dbtp": -2.0,
+        "limit_db": 1.5,
+        "reference": site.tracks[1],
+        "codec": "none",
+        "format": "",
+        "bits": 24,
+        "compare": False,
+    }
+    assert args == wanted
+    expect(mastering.get_by_role("alert")).to_contain_text("cancelled")
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(2 * JOB_S)
+def test_a_report_alone_has_no_master_to_save(mastering):
+    mastering.locator('[data-action="make-master"]').click()
+    report = mastering.locator("[data-mastered]")
     expect(report).to_be_visible(timeout=JOB_S * 1000)
+    expect(report.locator("[data-platforms] tbody tr").first).to_be_visible()
     assert report.locator("audio").count() == 0
-    job = int(report.get_attribute("data-mastered"))
-    args = client.call("jobs.show", job=job)["args"]
-    wanted = {"target_lufs": -11.0, "ceiling_dbtp": -2.0, "limit_db": 1.5, "codec": "none"}
-    assert {name: args[name] for name in wanted} == wanted
-    assert (args["format"], args["compare"]) == ("", False)
+    assert report.locator('[data-action="download-master"]').count() == 0
