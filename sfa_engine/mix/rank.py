@@ -367,7 +367,7 @@ def tag_scores(tags: Floats, visible: Mask) -> Floats:
 
 
 def count_tagged(tags: Floats, visible: Mask) -> int:
-    """Return how many tracks `tag_scores` gives a score, without their ranks: 0.3 ms for 20,000.
+    """Return how many tracks `tag_scores` gives a score, by one sort and without their ranks.
 
     Parameters
     ----------
