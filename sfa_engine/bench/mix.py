@@ -15,7 +15,7 @@ import asyncio
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -333,7 +333,7 @@ async def _searches(folder: Path, count: int) -> list[Result]:
                 result(f"words_{name}_ms", float(np.median(took_ms)), "ms", RUNS),
                 result(f"words_{name}_cpu_ms", float(np.median(cpu_ms)), "CPU-ms", RUNS),
             ]
-        lists = {
+        lists: dict[str, Callable[[], Awaitable[Any]]] = {
             "words_numbers_ms": lambda: verbs.library_numbers_words(SEARCHES["feel"]),
             "tags_counted_ms": tags.library_tags,
         }

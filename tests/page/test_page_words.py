@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from accessibility import LOOKS, violations
-from desk_page import until
+from desk_page import KEEP_AUDIO, until
 from playwright.sync_api import expect
 
 from sfa_engine.track import sound_tags
@@ -246,16 +246,7 @@ def test_a_recipe_waits_for_the_analysis_that_a_track_lacks(tabs, site, client):
 def test_loops_are_found_heard_and_cut_into_a_zip(tabs, client):
     tab = tabs(390)
     page = opened(tab, "cut-loops")
-    page.evaluate(
-        """() => {
-          window.made = [];
-          const construct = (Of, args) => {
-            window.made.push(new Of(...args));
-            return window.made.at(-1);
-          };
-          window.Audio = new Proxy(Audio, { construct });
-        }"""
-    )
+    page.evaluate(KEEP_AUDIO)
     words = page.get_by_role("textbox", name="Loops", exact=True)
     words.fill("dark techno")
     page.locator('[data-action="look-loops"]').click()
