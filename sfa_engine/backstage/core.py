@@ -63,6 +63,7 @@ from sfa_engine.backstage.verbs.profiles import ProfileVerbs
 from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
 from sfa_engine.backstage.verbs.separations import SeparationVerbs
 from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
+from sfa_engine.backstage.verbs.tags import TagVerbs
 from sfa_engine.backstage.verbs.usage import UsageVerbs
 from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
 from sfa_engine.backstage.verbs.words import WordVerbs
@@ -142,6 +143,7 @@ class Core:
             **exported(LibraryVerbs(context, self.dispatcher)),
             **exported(ListingVerbs(context)),
             **exported(words),
+            **exported(TagVerbs(context, shelf)),
             **exported(LiveMixVerbs(context, self.live)),
             **exported(mixes),
             **exported(ChefVerbs(context, self.facts, words, mixes, self.dispatcher)),

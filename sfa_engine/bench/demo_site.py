@@ -81,6 +81,7 @@ class DemoSite:
             lambda: self.pid("web") > 0 and (self.data / FILE).exists(), "the web process", START_S
         )
         wait_for((self.rig.runtime / BACKSTAGE_SOCKET).exists, "backstage", START_S)
+        wait_for(self._knows_verbs, "the verbs of backstage", START_S)
 
         if is_prepared:
             self.tracks = self._prepare()
@@ -106,13 +107,21 @@ class DemoSite:
 
     def _answers(self) -> bool:
         """Return whether engine and web process answer."""
+        return self._status("/health") == 200
+
+    def _knows_verbs(self) -> bool:
+        """Return whether the web process has read the verbs: those without a user get a 401."""
+        return self._status("/api/mix/list") == 401
+
+    def _status(self, path: str) -> int:
+        """Return the status of a GET; 0 without an answer."""
         asking = HTTPConnection("127.0.0.1", self.port, timeout=10.0)
         try:
             with closing(asking):
-                asking.request("GET", "/health")
-                return asking.getresponse().status == 200
+                asking.request("GET", path)
+                return asking.getresponse().status
         except OSError:
-            return False
+            return 0
 
     def sign_in(self, name: str = "ann", role: Role = "super_admin") -> tuple[str, str]:
         """Make a user, if there is none of this name; return a new session's cookie."""

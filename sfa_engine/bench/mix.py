@@ -15,7 +15,7 @@ import asyncio
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from scipy.signal import lfilter
 
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.describer import Describer
+from sfa_engine.backstage.kept_shelf import KeptShelf
+from sfa_engine.backstage.verbs.tags import TagVerbs
 from sfa_engine.backstage.verbs.words import WordVerbs
 from sfa_engine.bench.loudness_cases import readings
 from sfa_engine.bench.mix_pairs import (
@@ -314,7 +316,8 @@ async def _searches(folder: Path, count: int) -> list[Result]:
         # The searches need the database and the folders alone.
         needed: dict[str, Any] = dict.fromkeys(f.name for f in dataclasses.fields(PrepContext))
         context = PrepContext(**needed | {"database": database, "places": places})
-        verbs = WordVerbs(context, Describer(context))
+        shelf = KeptShelf()
+        verbs, tags = WordVerbs(context, Describer(context), shelf=shelf), TagVerbs(context, shelf)
         began_s = time.perf_counter()
         await verbs.library_search_words("dark", limit=50)
         results.append(result("words_first_ms", _ms_since(began_s), "ms", 1))
@@ -330,6 +333,17 @@ async def _searches(folder: Path, count: int) -> list[Result]:
                 result(f"words_{name}_ms", float(np.median(took_ms)), "ms", RUNS),
                 result(f"words_{name}_cpu_ms", float(np.median(cpu_ms)), "CPU-ms", RUNS),
             ]
+        lists: dict[str, Callable[[], Awaitable[Any]]] = {
+            "words_numbers_ms": lambda: verbs.library_numbers_words(SEARCHES["feel"]),
+            "tags_counted_ms": tags.library_tags,
+        }
+        for name, ask in lists.items():
+            took_ms = []
+            for _ in range(RUNS):
+                began_s = time.perf_counter()
+                await ask()
+                took_ms.append(_ms_since(began_s))
+            results.append(result(name, float(np.median(took_ms)), "ms", RUNS))
         changed_ms = []
         for number in range(1, RUNS + 1):
             async with database.transaction(durable=False) as connection:

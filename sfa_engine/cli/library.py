@@ -14,7 +14,7 @@ from sfa_engine.cli.confirm import confirm, yes_option
 from sfa_engine.cli.connect import backstage
 from sfa_engine.cli.grid_details import BEATS, grid_lines, grid_part
 from sfa_engine.cli.library_jobs import reanalyse, separate
-from sfa_engine.cli.library_words import compatible, search, similar
+from sfa_engine.cli.library_words import compatible, search, similar, tags
 from sfa_engine.cli.plural import counted
 from sfa_engine.cli.terminal import one_line
 from sfa_engine.cli.terminal import print_json as _print_json
@@ -41,6 +41,7 @@ library.add_command(separate)
 library.add_command(search)
 library.add_command(similar)
 library.add_command(compatible)
+library.add_command(tags)
 
 
 def _json_option(command: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`sfa library search`, `similar`, `compatible`: hits with their reasons."""
+"""`sfa library search`, `similar`, `compatible`: hits with their reasons; and `tags`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from sfa_engine.cli.connect import backstage, connect
 from sfa_engine.cli.plural import counted
-from sfa_engine.cli.terminal import one_line, print_json
+from sfa_engine.cli.terminal import one_line, print_json, print_rows
 from sfa_engine.errors import EngineError, Refused
 from sfa_engine.wire.blocking import SocketClient
 
@@ -71,6 +71,20 @@ def similar(track: str, limit: int, as_json: bool) -> None:
 def compatible(track: str, limit: int, as_json: bool) -> None:
     """List the tracks that one can be mixed with: tempo, key, energy and sound fit."""
     _show("library.compatible", limit, as_json=as_json, track=track)
+
+
+@click.command()
+@_json_option
+def tags(as_json: bool) -> None:
+    """List the tags that tracks have by their sound, with their counts: words for `search`."""
+    with backstage() as client:
+        said = client.call("library.tags")
+    if as_json:
+        print_json(said)
+        return
+    if said["tags"]:
+        print_rows([(each["name"], str(each["count"])) for each in said["tags"]])
+    click.echo(f"{said['tagged']} of {counted(said['tracks'], 'track')} with tags", err=True)
 
 
 def _show(method: str, limit: int, *, as_json: bool, **params: Any) -> None:

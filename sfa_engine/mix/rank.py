@@ -366,6 +366,26 @@ def tag_scores(tags: Floats, visible: Mask) -> Floats:
     return np.where(has, 0.5 + 0.5 * share, np.nan)
 
 
+def count_tagged(tags: Floats, visible: Mask) -> int:
+    """Return how many tracks `tag_scores` gives a score, by one sort and without their ranks.
+
+    Parameters
+    ----------
+    tags, visible : float64[n], bool[n]
+        As there.
+    """
+    ordered = np.sort(tags[visible & ~np.isnan(tags)])
+    count = len(ordered)
+    if not count:
+        return 0
+    # Ties have one percentile, the middle of their places; it rises with the value.
+    value = ordered[min(count - 1, int(RARE * count))]
+    first, end = (int(np.searchsorted(ordered, value, side)) for side in ("left", "right"))
+    rare = first if (first + end) / (2.0 * count) >= RARE else end
+    possible, likely = (int(np.searchsorted(ordered, each)) for each in (POSSIBLE, LIKELY))
+    return count - min(likely, max(possible, rare))
+
+
 def _genres(parts: _Parts, genres: Mapping[str, GenreHits], visible: Mask) -> None:
     """Add genres: a hit has one of them at least, and the more the better."""
     total = np.zeros(len(parts.keep))

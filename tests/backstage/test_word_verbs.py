@@ -13,6 +13,8 @@ from house import prep_context
 from open_library import in_asyncio, runner  # noqa: F401 - a fixture, found by its name
 
 from sfa_engine.backstage.describer import Describer
+from sfa_engine.backstage.kept_shelf import KeptShelf
+from sfa_engine.backstage.verbs.tags import KINDS, TagVerbs
 from sfa_engine.backstage.verbs.words import WordVerbs
 from sfa_engine.errors import Absent, Refused
 from sfa_engine.library import sound_tags, sounds, tracks, trash
@@ -20,6 +22,7 @@ from sfa_engine.library.analysis import Analysis, Section, store
 from sfa_engine.library.ownership import assign
 from sfa_engine.library.tags import Tags
 from sfa_engine.mix.sound import MEASURES, VECTOR, VERSION
+from sfa_engine.mix.words import read
 from sfa_engine.track.curves import FILE, CurvesWriter
 from sfa_engine.track.sound_tags import LABELS, TAGS
 from sfa_engine.track.sound_tags import VECTOR as TAG_VECTOR
@@ -34,7 +37,9 @@ class Shop:
     def __init__(self, context: Any) -> None:
         self.context = context
         self.describer = Describer(context)
-        self.verbs = WordVerbs(context, self.describer)
+        shelf = KeptShelf()
+        self.verbs = WordVerbs(context, self.describer, shelf=shelf)
+        self.tags = TagVerbs(context, shelf).library_tags
 
     async def fill(self) -> None:
         rng = np.random.default_rng(1)
@@ -263,6 +268,61 @@ async def test_an_instrument_is_found_by_its_tag_or_in_a_name_and_is_said_where_
     own = await shop.search("sitar, fast", view="mine", actor=ann)
     assert own["notes"] == [left_out.replace("piano", "sitar")]
     assert await shop.ids("sitar") == [8]
+
+
+@in_asyncio
+async def test_the_numbers_of_a_list_are_those_of_the_hits(shop: Shop) -> None:
+    for words in ("dark techno around 122", "fast", "three fast tracks", "night", "find burial",
+                  "dark sort:year year:1991-1996", "goes with this one"):  # fmt: skip
+        this = {"this": 1} if "this" in words else {}
+        said = await shop.search(words, **this)
+        found = await shop.verbs.library_numbers_words(words, **this)
+        assert found["tracks"] == [track["id"] for track in said["tracks"]], words
+        assert (found["count"], found["notes"]) == (said["count"], said["notes"])
+        assert found["understood"] == said["understood"]
+        if said["understood"]:
+            assert found["reasons"] == [track["reasons"] for track in said["tracks"]]
+        else:
+            assert found["reasons"] == []
+    ann = Actor(ANN, "user", frozenset({"read"}))
+    for words in ("fast", "sort:title"):
+        assert 8 in (await shop.verbs.library_numbers_words(words))["tracks"]
+        assert 8 not in (await shop.verbs.library_numbers_words(words, actor=ann))["tracks"]
+    with pytest.raises(Refused, match="did you mean"):
+        await shop.verbs.library_numbers_words("bmp:120")
+    for words in ("", " ", "dark bright", "x" * 1001):
+        with pytest.raises(Refused):
+            await shop.verbs.library_numbers_words(words)
+
+
+@in_asyncio
+async def test_tags_are_counted_as_the_search_finds_them(shop: Shop) -> None:
+    assert await shop.tags() == {"tags": [], "tagged": 0, "tracks": 8}
+    await _tag(shop, 1, piano=0.6, jazz=0.9)
+    await _tag(shop, 2, piano=0.16)
+    await _tag(shop, 3, piano=0.7)
+    await _tag(shop, 8, sitar=0.9, piano=0.8)
+    said = await shop.tags()
+    assert (said["tagged"], said["tracks"]) == (4, 8)
+    assert said["tags"] == [
+        {"name": "piano", "kind": "other", "count": 3},
+        {"name": "jazz", "kind": "genre", "count": 1},
+        {"name": "sitar", "kind": "other", "count": 1},
+    ]
+    for each in said["tags"]:
+        assert (await shop.search(each["name"]))["count"] == each["count"]
+    ann = Actor(ANN, "user", frozenset({"read"}))  # sees no track of Bob's
+    own = await shop.tags(actor=ann)
+    assert (own["tagged"], own["tracks"]) == (3, 7)
+    assert {each["name"]: each["count"] for each in own["tags"]} == {"piano": 2, "jazz": 1}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_name_of_a_tag_is_a_word_that_asks_for_it_alone(name: str) -> None:
+    wanted = read(f"{name}, 126 bpm").wanted
+    assert (*wanted.genres, *wanted.tags) == (name,)
+    assert not wanted.feel
+    assert not wanted.text
 
 
 @in_asyncio

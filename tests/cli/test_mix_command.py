@@ -167,6 +167,14 @@ def test_this_is_the_track_of_the_deck_that_is_heard(ask, monkeypatch):
     assert said not in ask("library", "search", "around 120", "goes with this")[2]
 
 
+def test_the_tags_of_the_library_are_listed(ask):
+    status, out, err = ask("library", "tags")
+    assert (status, out) == (0, "")
+    assert re.fullmatch(r"0 of \d+ tracks? with tags\n", err)
+    said = json.loads(ask("library", "tags", "--json")[1])
+    assert (said["tags"], said["tagged"]) == ([], 0)
+
+
 def test_a_whole_mix_is_rendered_and_copied(ask, tmp_path):
     assert ask("mix", "plan", "heard", "1", "--replace")[0] == 0
     target = tmp_path / "heard.flac"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfa_engine.mix.rank import GenreHits, Hits, Named, rank, tag_scores
+from sfa_engine.mix.rank import GenreHits, Hits, Named, count_tagged, rank, tag_scores
 from sfa_engine.mix.shelf import COLUMNS, Shelf, shelf_of
 from sfa_engine.mix.similarity import Space
 from sfa_engine.mix.sound import MEASURES, VECTOR
@@ -88,6 +88,18 @@ def test_a_tag_is_there_if_it_is_likely_or_likelier_than_in_most_of_the_library(
     few[2:9] = True
     assert np.flatnonzero(~np.isnan(tag_scores(odds, few))).tolist() == [2]
     assert scores[0] > scores[1] > 0.5
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 40, 999])
+def test_tracks_with_a_tag_are_counted_as_they_are_scored(count: int) -> None:
+    everything = np.ones(count, bool)
+    for digits in (1, 2, 6):  # many ties, some, none
+        odds = RNG.beta(0.6, 2.0, count).round(digits)
+        odds[RNG.random(count) < 0.1] = NAN
+        for visible in (everything, RNG.random(count) < 0.7):
+            scored = int((~np.isnan(tag_scores(np.where(visible, odds, NAN), visible))).sum())
+            assert count_tagged(odds, visible) == scored
+    assert count_tagged(np.full(count, NAN), everything) == 0
 
 
 def test_a_hit_has_all_tags_that_are_asked_for_by_sound_or_by_name() -> None:

@@ -3,6 +3,15 @@
 import time
 
 WITHIN_S = 10.0
+# Keep the players that the page makes in `window.made`.
+KEEP_AUDIO = """() => {
+  window.made = [];
+  const construct = (Of, args) => {
+    window.made.push(new Of(...args));
+    return window.made.at(-1);
+  };
+  window.Audio = new Proxy(Audio, { construct });
+}"""
 
 
 def until(condition, what, within_s=WITHIN_S):

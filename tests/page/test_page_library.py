@@ -12,6 +12,7 @@ from contextlib import closing
 
 import pytest
 from accessibility import LOOKS, violations
+from desk_page import KEEP_AUDIO
 from playwright.sync_api import expect
 
 from sfa_engine.library.folding import FUNCTION, fold
@@ -268,16 +269,7 @@ def test_ratings_and_tags_are_edited(tabs, site, slow_gold):
 
 def test_a_stem_plays_in_the_browser(tabs, slow_gold):
     page = opened(tabs(), slow_gold)
-    page.evaluate(
-        """() => {
-          window.made = [];
-          const construct = (Of, args) => {
-            window.made.push(new Of(...args));
-            return window.made.at(-1);
-          };
-          window.Audio = new Proxy(Audio, { construct });
-        }"""
-    )
+    page.evaluate(KEEP_AUDIO)
     page.locator('[data-stem="bass"] [data-action="stem-play"] button').click()
     heard = (
         "window.made.filter((e) => !e.muted && !e.paused && e.currentTime > 0.2)"

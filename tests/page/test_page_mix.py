@@ -165,7 +165,7 @@ def test_a_track_is_mastered_compared_and_saved(tabs, site):
     page.wait_for_selector('[data-track-state="ready"]')
     page.locator('[data-action="track-menu"]').click()
     page.get_by_role("menuitem", name="Master", exact=True).click()
-    page.get_by_role("dialog").get_by_role("combobox").select_option("dj")
+    page.get_by_role("combobox", name="For", exact=True).select_option("dj")
     page.locator('[data-action="make-master"]').click()
     report = page.locator("[data-mastered]")
     expect(report).to_be_visible(timeout=JOB_S * 1000)

@@ -89,6 +89,7 @@ TABLE = {
 # Verbs that look at owners and name no single thing: their tests are below, and elsewhere.
 LISTS = {
     *("library.numbers", "library.rows", "library.search_words"),
+    *("library.numbers_words", "library.tags"),
     *("mix.plan", "mix.show", "mix.text", "mix.save", "mix.replan", "mix.script", "mix.audition"),
     *("mix.chef", "mix.next", "mix.auditioned", "loops.plan", "loops.make"),
     *("library.search", "library.playlists", "library.playlist", "library.trash", "jobs.list"),

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decksOf, moved, NAME_PATTERN, spanOf } from "./mix";
+import { decksOf, linesOf, moved, NAME_PATTERN, pairsOf, spanOf } from "./mix";
 
 test("a span is a share of the length, and a follow is seen", () => {
   expect(spanOf(50, 100, 200)).toEqual({ left_pct: 25, width_pct: 25 });
@@ -25,4 +25,10 @@ test("decks are those of the controls", () => {
 test("names of plans are names of files", () => {
   expect(NAME_PATTERN.test("friday-2")).toBe(true);
   for (const name of ["", "Friday", "-a", "a b", "a/b", "ä"]) expect(NAME_PATTERN.test(name)).toBe(false);
+});
+
+test("tracks are typed one a line, and a pair has two", () => {
+  expect(linesOf(" 12\n\n Long Way Down \r\n17")).toEqual(["12", "Long Way Down", "17"]);
+  expect(linesOf(" \n")).toEqual([]);
+  expect(pairsOf([{ one: " 1 ", next: "2" }, { one: "3", next: " " }, { one: "", next: "4" }])).toEqual([["1", "2"]]);
 });

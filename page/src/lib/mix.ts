@@ -1,5 +1,8 @@
 /** Plans of mixes as `mix.show` gives them, and where they are on a timeline. Pure. */
 
+import type { Answer } from "./asking.svelte";
+import type { Limits } from "./numbers";
+
 export interface MixName {
   name: string;
   tracks: number;
@@ -121,3 +124,27 @@ export function decksOf(controls: readonly string[]): number[] {
   }
   return [...found].sort((a, b) => a - b);
 }
+
+/** What `mix.plan` and `mix.chef` take. */
+export const RATE_PCT: Limits = { low: 0, high: 8 };
+export const LUFS: Limits = { low: -30, high: -6 };
+export const COUNT: Limits = { low: 1, high: 300, isWhole: true };
+
+/** What `mix.chef` returns. */
+export interface Recipe extends Answer {
+  name: string;
+  stored: boolean;
+  recipe: { arc: string; count: number; mute: string[]; only: string[]; first: string | null; last: string | null; unknown: string[] };
+  mix: MixPlan | null;
+}
+
+/** Return the tracks that were typed, one a line. */
+export const linesOf = (text: string) =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
+
+/** Return the pairs of tracks of which both were typed. */
+export const pairsOf = (pairs: readonly { one: string; next: string }[]) =>
+  pairs.map(({ one, next }) => [one.trim(), next.trim()] as const).filter(([one, next]) => one && next);

@@ -12,8 +12,9 @@ The columns and vectors are those of `kept_shelf`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -24,6 +25,7 @@ from sfa_engine.backstage.access import By, find, visible
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.describer import Describer
 from sfa_engine.backstage.kept_shelf import KeptShelf
+from sfa_engine.backstage.verbs.listing import MAX_LISTED
 from sfa_engine.backstage.verbs.paging import fit_in_frame
 from sfa_engine.backstage.verbs.track_values import track_values
 from sfa_engine.errors import Refused
@@ -45,6 +47,35 @@ from sfa_engine.wire.verbs import Count, Text, verb
 
 Found = Annotated[int, Meta(ge=1, le=1000)]
 TrackWord = Annotated[int | Text, Meta(description="the number of a track, or words")]
+MAX_REASONS = 500  # hits of a list of numbers that have their reasons: 50 kB of an answer of 2 MB
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """The hits of a search in words.
+
+    Parameters
+    ----------
+    shelf : Shelf
+    rows : int64[hits]
+        Of the shelf, best first, as many as the words ask for.
+    hits : Hits
+    named : dict of str to Track
+        Tracks that the words name.
+    notes : list of str
+        What was not done.
+    """
+
+    shelf: Shelf
+    rows: Indices
+    hits: rank.Hits
+    named: Mapping[str, Track]
+    notes: list[str]
+
+    def understood(self, reading: Reading) -> str:
+        """Return what was understood, as a line."""
+        names = {name: track.name for name, track in self.named.items()}
+        return rank.described(reading.wanted, names, reading.unknown)
 
 
 class WordVerbs:
@@ -97,6 +128,39 @@ class WordVerbs:
             assert found is not None
             return found
         return await self._search(reading, words, limit, offset, within, this, actor)
+
+    @verb(scope="read", owned=True)
+    async def library_numbers_words(
+        self,
+        words: Text,
+        view: View = "combined",
+        this: TrackWord | None = None,
+        actor: By = SYSTEM,
+    ) -> dict[str, Any]:
+        """Return the numbers of all hits of a search in words, best first: the first 200,000.
+
+        ``reasons`` are of the first 500; empty where the words are names and operators alone. All
+        else is as in ``library.search_words``.
+        """
+        within = visible(actor, view)
+        reading, problem = _read(words)
+        if reading is None or reading.is_plain:
+            texts = [words]
+            if reading is not None:
+                texts.append(" ".join((*reading.wanted.where, *reading.wanted.text)))
+            numbers = await self._plain_numbers(texts, within, is_read=reading is not None)
+            if problem is not None and not numbers:
+                raise problem
+            most = reading.wanted.limit if reading else None
+            return _numbered(numbers[:most])
+        assert reading is not None
+        ranked = await self._ranked(reading, words, within, this, actor)
+        return _numbered(
+            ranked.shelf.ids[ranked.rows].tolist(),
+            [ranked.hits.reasons(int(row)) for row in ranked.rows[:MAX_REASONS]],
+            ranked.understood(reading),
+            ranked.notes,
+        )
 
     async def found(self, reading: Reading, limit: int, actor: Actor) -> dict[str, Any]:
         """Return what ``library.search_words`` does, for words that were read already."""
@@ -174,6 +238,18 @@ class WordVerbs:
             "notes": [],
         }
 
+    async def _plain_numbers(
+        self, texts: Sequence[str], within: str, *, is_read: bool
+    ) -> list[int]:
+        """Return the numbers of all tracks that names and operators find, as `_plain` does."""
+        refusals = () if is_read else (Refused,)
+        async with self._context.database.reading() as connection:
+            for text in filter(str.strip, texts):
+                with suppress(*refusals):
+                    if found := await search.ordered(connection, text, within):
+                        return found
+        return []
+
     # ------------------------------------------------------------------ what is meant
 
     async def _search(
@@ -186,6 +262,40 @@ class WordVerbs:
         this: TrackWord | None,
         actor: Actor,
     ) -> dict[str, Any]:
+        ranked = await self._ranked(reading, text, within, this, actor)
+        page = ranked.rows[offset : offset + limit]
+        ids = ranked.shelf.ids
+        async with self._context.database.reading() as connection:
+            found = await tracks.listed(connection, [int(n) for n in ids[page]], within)
+        at = {
+            int(ids[row]): (int(row), ranked.hits.scores[offset + i]) for i, row in enumerate(page)
+        }
+        listed = (
+            {
+                **track_values(self._context, track, actor),
+                "score": round(float(at[track.id][1]), 4),
+                "reasons": ranked.hits.reasons(at[track.id][0]),
+            }
+            for track in found
+            if track.deleted_at is None
+        )
+        return {
+            "count": len(ranked.rows),
+            "tracks": fit_in_frame(listed),
+            "query": msgspec.to_builtins(reading.wanted),
+            "understood": ranked.understood(reading),
+            "notes": ranked.notes,
+        }
+
+    async def _ranked(
+        self,
+        reading: Reading,
+        text: str,
+        within: str,
+        this: TrackWord | None,
+        actor: Actor,
+    ) -> _Ranked:
+        """Return the hits of words, best first."""
         wanted = reading.wanted
         named = await self._named(wanted, this, actor)
         needs_sound = _needs_sound(wanted)
@@ -221,30 +331,7 @@ class WordVerbs:
             first=first,
             order=order,
         )
-        count = min(len(hits.rows), wanted.limit or len(hits.rows))
-        page = hits.rows[offset : min(offset + limit, count)]
-        async with self._context.database.reading() as connection:
-            found = await tracks.listed(connection, [int(n) for n in shelf.ids[page]], within)
-        at = {
-            int(shelf.ids[row]): (int(row), hits.scores[offset + i]) for i, row in enumerate(page)
-        }
-        listed = (
-            {
-                **track_values(self._context, track, actor),
-                "score": round(float(at[track.id][1]), 4),
-                "reasons": hits.reasons(at[track.id][0]),
-            }
-            for track in found
-            if track.deleted_at is None
-        )
-        names = {name: track.name for name, track in named.items()}
-        return {
-            "count": count,
-            "tracks": fit_in_frame(listed),
-            "query": msgspec.to_builtins(wanted),
-            "understood": rank.described(wanted, names, reading.unknown),
-            "notes": [*notes, *hits.notes],
-        }
+        return _Ranked(shelf, hits.rows[: wanted.limit], hits, named, [*notes, *hits.notes])
 
     async def _named(
         self, wanted: Wanted, this: TrackWord | None, actor: Actor
@@ -351,6 +438,22 @@ class WordVerbs:
             else:
                 found[name] = hits
         return found
+
+
+def _numbered(
+    numbers: Sequence[int],
+    reasons: Sequence[list[str]] = (),
+    understood: str = "",
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return the answer of ``library.numbers_words``."""
+    return {
+        "count": len(numbers),
+        "tracks": list(numbers[:MAX_LISTED]),
+        "reasons": list(reasons),
+        "understood": understood,
+        "notes": list(notes),
+    }
 
 
 def _read(text: str) -> tuple[Reading | None, Refused | None]:

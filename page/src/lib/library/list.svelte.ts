@@ -24,6 +24,8 @@ export interface Place {
   /** Typed words. */
   words: string;
   view: string;
+  /** Whether the words are a search in words: ranked by what is meant, with reasons. */
+  isMeant: boolean;
 }
 
 export interface Item {
@@ -32,9 +34,28 @@ export interface Item {
   entry?: number;
   /** Of a flag. */
   flag?: Flag;
+  /** Why it is a hit of a search in words. */
+  reasons?: readonly string[];
 }
 
-const keyOf = (place: Place) => JSON.stringify([place.kind, place.name, place.words, place.view]);
+/** What a search in words said beside its hits. */
+export interface Meaning {
+  understood: string;
+  notes: readonly string[];
+}
+
+const NO_THIS = '"this" names no track'; // how backstage refuses it
+const NO_MEANING: Meaning = { understood: "", notes: [] };
+
+const keyOf = (place: Place) => JSON.stringify([place.kind, place.name, place.words, place.view, place.isMeant]);
+
+/** What `library.numbers_words` returns. */
+interface Hits extends Meaning {
+  tracks: number[];
+  reasons: string[][];
+}
+
+const inList = (place: Place) => (place.kind === "playlist" ? `playlist:${quoted(place.name)} ` : "");
 
 export class TrackList {
   items = $state.raw<readonly Item[]>([]);
@@ -43,6 +64,10 @@ export class TrackList {
   phase = $state<"loading" | "ready" | "error">("loading");
   error = $state.raw<unknown>(null);
   isStale = $state(false);
+  /** What a search in words understood, and what it did not do. */
+  meaning = $state.raw<Meaning>(NO_MEANING);
+  /** The bundle on the deck that leads; empty for none. */
+  onDeck: () => string = () => "";
   /** Scroll of the list, in px: kept while other views are open. */
   scroll = 0;
 
@@ -90,9 +115,9 @@ export class TrackList {
     if (isOther) this.phase = "loading";
     this.isStale = false; // what changes from now on may be missing in the answer
     try {
-      const items = await this.fetchItems(place);
+      const { items, meaning } = await this.fetchItems(place);
       if (generation !== this.generation) return;
-      this.items = items;
+      [this.items, this.meaning] = [items, meaning];
       this.error = null;
       this.phase = "ready";
       this.version++;
@@ -100,7 +125,7 @@ export class TrackList {
       this.need(...this.wanted);
     } catch (error) {
       if (generation !== this.generation) return;
-      this.error = error;
+      [this.error, this.meaning] = [error, NO_MEANING];
       this.isStale = false; // it is asked for again by hand, or when the connection is back
       this.phase = "error";
     }
@@ -111,14 +136,39 @@ export class TrackList {
     if (this.place) await this.show(this.place, true);
   }
 
-  private async fetchItems(place: Place): Promise<Item[]> {
+  private async fetchItems(place: Place): Promise<{ items: Item[]; meaning: Meaning }> {
+    const isTyped = !!place.words.trim();
+    if (place.isMeant && isTyped && !["trash", "flagged"].includes(place.kind)) return this.fetchHits(place);
+    return { items: await this.fetchPlain(place, isTyped), meaning: NO_MEANING };
+  }
+
+  private async fetchPlain(place: Place, isTyped: boolean): Promise<Item[]> {
     if (place.kind === "trash") return this.fetchTrash();
     if (place.kind === "flagged") return this.fetchFlags();
-    if (place.kind === "playlist" && !place.words.trim()) return this.fetchEntries(place.name);
-    const inList = place.kind === "playlist" ? `playlist:${quoted(place.name)} ` : "";
-    const words = inList + wordsOf(place.kind, place.words);
+    if (place.kind === "playlist" && !isTyped) return this.fetchEntries(place.name);
+    const words = inList(place) + wordsOf(place.kind, place.words);
     const found = await channel.call<{ tracks: number[] }>("library.numbers", { words, view: place.view });
     return found.tracks.map((id) => ({ id }));
+  }
+
+  private async fetchHits(place: Place): Promise<{ items: Item[]; meaning: Meaning }> {
+    const words = inList(place) + wordsOf(place.kind, place.words, true);
+    const { tracks, reasons, understood, notes } = await this.ask({ words, view: place.view });
+    const items = tracks.map((id, at) => ({ id, ...(reasons[at]?.length && { reasons: reasons[at] }) }));
+    return { items, meaning: { understood, notes } };
+  }
+
+  /** Ask for hits; "this" is the track of the deck that leads. */
+  private async ask(params: Record<string, unknown>): Promise<Hits> {
+    try {
+      return await channel.call<Hits>("library.numbers_words", params);
+    } catch (failure) {
+      const bundle = this.onDeck();
+      const isThis = failure instanceof Error && failure.message.startsWith(NO_THIS);
+      if (!isThis || !bundle) throw failure;
+      const { track } = await channel.call<{ track: number }>("library.hotcues", { bundle });
+      return channel.call<Hits>("library.numbers_words", { ...params, this: track });
+    }
   }
 
   private keep(row: Row | Track) {

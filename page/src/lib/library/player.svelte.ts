@@ -13,6 +13,8 @@ export class StemPlayer {
   error = $state("");
   muted = $state.raw<ReadonlySet<string>>(new Set());
   soloed = $state.raw<ReadonlySet<string>>(new Set());
+  /** First and last second of a loop that it plays again and again; null: the whole track. */
+  within: readonly [number, number] | null = null;
 
   private elements = new Map<string, HTMLAudioElement>();
   private timer: ReturnType<typeof setInterval> | undefined;
@@ -113,7 +115,8 @@ export class StemPlayer {
       element.onended = () => {
         if (element === this.first) {
           this.pause();
-          this.position_s = 0;
+          this.position_s = this.within?.[0] ?? 0;
+          if (this.within) void this.play();
         }
       };
       element.onerror = () => {
@@ -142,6 +145,7 @@ export class StemPlayer {
     const step = () => {
       if (!this.isPlaying || !this.first) return;
       this.position_s = this.first.currentTime;
+      if (this.within && this.position_s >= this.within[1]) this.seek(this.within[0]);
       this.frame = requestAnimationFrame(step);
     };
     this.frame = requestAnimationFrame(step);

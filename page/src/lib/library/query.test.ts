@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { camelotOf, fits } from "./camelot";
-import { has, quoted, sortedBy, sortOf, termsOf, toggled, withExample, wordsOf } from "./query";
+import { has, hasName, nameToggled, quoted, sortedBy, sortOf, termsOf, toggled, withExample, wordsOf } from "./query";
 
 describe("the words of a search", () => {
   test("are split at spaces outside quotes", () => {
@@ -17,12 +17,27 @@ describe("the words of a search", () => {
     expect(withExample("orbital key:8A", "key:~8A")).toBe("orbital key:~8A");
   });
 
+  test("a name comes after a comma, and goes", () => {
+    expect(nameToggled("", "piano")).toBe("piano");
+    expect(nameToggled("dark bpm:120-128", "female vocals")).toBe("dark, female vocals bpm:120-128");
+    expect(nameToggled("alternative", "rock")).toBe("alternative, rock");
+    expect(nameToggled("dark, piano, rock", "piano")).toBe("dark, rock");
+    expect(nameToggled("Piano", "piano")).toBe("");
+    expect(nameToggled("dark, piano stems:yes", "piano")).toBe("dark stems:yes");
+    expect(hasName("dark, Female  Vocals sort:bpm", "female vocals")).toBe(true);
+    expect(hasName("key:8A,9A piano", "piano")).toBe(true);
+    expect(["no piano", "grand piano", '"piano"', "pianos"].some((words) => hasName(words, "piano"))).toBe(false);
+    const twice = nameToggled(nameToggled("dark, key:8A,9A", "piano"), "piano");
+    expect(twice).toBe("dark key:8A,9A");
+  });
+
   test("have one order", () => {
     expect(sortOf("orbital -sort:bpm")).toBe("-bpm");
     expect(sortedBy("orbital sort:bpm", "-added")).toBe("orbital -sort:added");
     expect(sortedBy("orbital sort:bpm", "")).toBe("orbital");
     expect(wordsOf("recent", "house")).toBe("added:<7d house sort:added");
     expect(wordsOf("recent", "sort:bpm")).toBe("added:<7d sort:bpm");
+    expect(wordsOf("recent", "dark house", true)).toBe("added:<7d dark house");
     expect(wordsOf("all", " house ")).toBe("house");
     expect(quoted("Friday night")).toBe('"Friday night"');
   });

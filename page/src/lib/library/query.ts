@@ -24,6 +24,32 @@ export function withExample(words: string, example: string): string {
   return [...termsOf(words).filter((each) => operatorOf(each) !== operatorOf(example)), example].join(" ");
 }
 
+/** The names between commas, and the operators. */
+function partsOf(words: string): { names: string[]; operators: string[] } {
+  const operators: string[] = [];
+  const names: string[][] = [[]];
+  for (const term of termsOf(words)) {
+    const bare = term.replace(/,+$/, "");
+    if (operatorOf(bare)) operators.push(bare);
+    else if (bare) names.at(-1)?.push(bare);
+    if (bare !== term) names.push([]);
+  }
+  return { names: names.map((terms) => terms.join(" ")).filter(Boolean), operators };
+}
+
+/** Return whether a name, such as a tag's, is there by itself, between commas. */
+export function hasName(words: string, name: string): boolean {
+  return partsOf(words).names.some((each) => each.toLowerCase() === name);
+}
+
+/** Return the words with a name that was not there, after a comma ("alternative rock" is not "alternative, rock"), or without it. */
+export function nameToggled(words: string, name: string): string {
+  const { names, operators } = partsOf(words);
+  const others = names.filter((each) => each.toLowerCase() !== name);
+  if (others.length === names.length) others.push(name);
+  return [others.join(", "), ...operators].filter(Boolean).join(" ");
+}
+
 /** Return the field of `sort:`; empty without one. */
 export function sortOf(words: string): string {
   const found = termsOf(words).find((term) => operatorOf(term) === "sort");
@@ -42,11 +68,11 @@ export function quoted(value: string): string {
   return /[\s"]/.test(value) ? `"${value.replaceAll('"', " ")}"` : value;
 }
 
-/** Return the words of a list: those of its place in the sidebar and those that were typed. */
-export function wordsOf(place: string, typed: string): string {
+/** Return the words of a list: those of its place in the sidebar and those that were typed. Hits in words have an order of their own. */
+export function wordsOf(place: string, typed: string, isMeant = false): string {
   const own: Record<string, string> = { recent: "added:<7d", failed: "state:failed" };
   const terms = [own[place] ?? "", typed.trim()];
-  if (place === "recent" && !sortOf(typed)) terms.push("sort:added");
+  if (place === "recent" && !isMeant && !sortOf(typed)) terms.push("sort:added");
   return terms.filter(Boolean).join(" ");
 }
 

@@ -140,3 +140,10 @@ export interface Job {
   doing: string;
   error: string | null;
 }
+
+/** The tags that tracks have: `library.tags`. */
+export interface TagCounts {
+  tags: { name: string; kind: "genre" | "other"; count: number }[];
+  tagged: number;
+  tracks: number;
+}
