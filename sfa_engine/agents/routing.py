@@ -1,0 +1,196 @@
+"""Which agent an instruction is for: scored stems of words, English and German. Pure.
+
+A stem matches from the beginning of a word on, whatever the ending: "analys" is in analyse, analysed
+and Analyse. Each stem counts once; the agent with the most points answers. A tie, or nothing at all,
+is for the library, which only searches.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from msgspec import Struct
+
+from sfa_engine.agents.contract import AGENTS, AgentName, Turn
+from sfa_engine.agents.reference import names_a_track
+from sfa_engine.library.folding import fold
+
+MARGIN = 1.5  # points: closer rivals may be decided on by a model
+MAX_CHARACTERS = 2000
+
+# Of each agent, what speaks for it: expressions on the folded text (no accents, lower case, words
+# with one space between them), each with its points. 5: names the thing itself; 3: usual for it;
+# 2 and less: it depends on what else is said.
+STEMS: Mapping[AgentName, Mapping[str, float]] = {
+    "track": {
+        r"\banaly[sz]": 3,
+        r"\b(?:beat ?)?grid|\bbeatgrid|\braster": 4,
+        r"\bdownbeat": 3,
+        r"\bbpms?\b": 2,
+        r"\btempo": 2,
+        r"\bkeys?\b": 2,
+        r"\btonart": 2,
+        r"\bhow fast\b|\bwie schnell\b": 3,
+        r"\btakt\b|\btaktart|\btime signature": 2,
+        r"\bhalf a beat|\bhalben schlag|\bwhole beat|\bganzen schlag": 2,
+        r"\bsections?\b|\babschnitt": 3,
+        r"\baufbau|\bstru[ck]tur": 3,
+        r"\bbreakdown": 2,
+        r"\bwhere (?:\w+ ){1,4}drop|\bwo (?:\w+ ){1,3}drop": 2,
+        r"\bdrift|\bschwank|\bvariable": 3,
+        r"\benerg": 1,
+        r"\beverything you know|\btell me (?:all|everything|more|about)": 3,
+        r"\bwas weisst du|\berzahl": 3,
+        r"\bwhat do you know|\babout this|\buber dies": 2,
+        r"\bconfiden": 2,
+        r"\bsure\b|\bsicher\b": 1,
+    },
+    "mix": {
+        r"\bmix(?:e|es|en|t|ing|ed)?\b(?! (?:in|out) (?:point|punkt))": 2,
+        r"\bplan": 2,
+        r"\b(?:transition|ubergang|uebergang)": 4,
+        r"\bcross ?fad|\b\w*uberblend|\bueberblend": 4,
+        r"\bblend": 3,
+        r"\bmischung|\bmisch": 3,
+        r"\bineinander": 3,
+        r"\breihenfolge": 4,
+        r"\b(?:re)?order\b|\breorder": 3,
+        r"\bordne|\banordn|\bsortier": 3,
+        r"\barrange|\bsequenc": 3,
+        r"(?!^)\bsets?\b": 1.5,
+        r"\bwarm ?up|\bclosing set|\bopening set": 3,
+        r"\b(?:hours?|stunden?|minutes|minuten) (?:of|lang|long|set|mix|mit)\b|\b\w*stundig": 3,
+        r"\b(?:a|an|two|three|eine|zwei|drei) (?:hours?|stunden?)\b": 2,
+        r"\brising|\bansteig|\bsteiger|\bpeaks? (?:late|at)|\bhohepunkt": 2,
+        r"\bget from\b|\bwie komme ich|\bkomme ich von": 3,
+        r"\b(?:from|von) (?:\w+ ){1,3}(?:into|to|zu|nach)\b": 2,
+        r"\b\d+ (?:into|in|zu) \d+\b": 3,
+    },
+    "stems": {
+        r"\bstems?\b": 5,
+        r"\bisol": 4,
+        r"\bseparat|\btrenn|\babtrenn": 4,
+        r"\ba ?cap?pell": 4,
+        r"\b\w*loops?\b|\b\w*schleifen?\b": 5,
+        r"\bvocal|\bvoices?\b|\bstimmen?\b|\bgesang": 2.5,
+        r"\bs[iau]ng(?:s|t|en|er|ers|erin|ing)?\b": 3,
+        r"\bdrums?\b(?! bass)|\bschlagzeug": 2,
+        r"\bbass(?:es|line)?\b|\bbasse\b": 1.5,
+        r"\bbleed|\bubersprech": 3,
+        r"\bspuren\b": 1,
+    },
+    "cues": {
+        r"\b(?:hot ?|memory ?)?cue": 5,
+        r"\bmarker|\bmarkierung": 4,
+        r"\bmarks?\b|\bmarked|\bmarkier": 3,
+        r"\bmix (?:in|out) (?:point|punkt)": 4,
+        r"\b(?:einstieg|ausstieg|einsprung)\w*": 4,
+    },
+    "mastering": {
+        r"\b\w*master(?!s degree)": 4,
+        r"\bloud(?:ness)?\b|\blouder": 3,
+        r"\blaut(?:er)?\b": 2,
+        r"\blautheit|\blautstark": 4,
+        r"\blufs\b|\bdbtp\b": 4,
+        r"\btrue peak|\bspitzenpegel|\bpegel": 4,
+        r"\bclip": 3,
+        r"\bubersteuer|\bverzerr|\bdistort": 4,
+        r"\beqs?\b|\bequali[sz]": 3,
+        r"\bcompress|\bkompress|\bkomprim": 3,
+        r"\blimiter|\blimiting": 4,
+        r"\bspotify|\byoutube|\bstreaming|\bapple music|\bsoundcloud": 3,
+        r"\bbroadcast|\brundfunk|\bradio": 3,
+        r"\bstereo": 3,
+        r"\bmono\b": 2.5,
+        r"\bdynami[ck]": 2,
+        r"\btoo quiet|\bzu leise|\bleiser\b|\bturn it down|\bturned down": 3,
+        r"\btreble|\bhohen\b|\bspectr|\bspektr|\blow end\b|\bhigh end\b": 3,
+    },
+    "library": {
+        r"\bfind": 3,
+        r"\bsearch|\bsuch(?:e|en|st|t)?\b": 4,
+        r"\blooking for": 4,
+        r"\bsimilar|\bahnlich|\baehnlich|\bsounds? like": 3,
+        r"\b(?:songs|tracks|tunes|stucke|titel|lieder) (?:like|wie)\b": 3,
+        r"\bgoes? (?:well )?with|\bpass(?:t|en|end) zu": 4,
+        r"\brecommend|\bempf[ei]hl|\bempfiehl": 4,
+        r"\bplaylist": 3,
+        r"\blibrar|\bbiblioth|\bsammlung|\bcollection": 4,
+        r"\bshow me everything|\bzeig mir alle": 2,
+        r"\badded\b|\bhinzugefug|\bneu dazu": 3,
+        r"\b(?:most |never |not )?played\b|\bgespielt": 2,
+        r"\bartist|\bkunstler|\bkuenstler": 3,
+        r"\bmore (?:of|from|by)\b|\bmehr von": 3,
+        r"^any\b|\bhave you got|\bgot any": 2,
+        r"\bsomething|\banything|\betwas\b|\birgendwas": 2,
+        r"\b(?:around|um|about) \d": 2,
+        r"\bzwischen \d+ und \d+|\bbetween \d+ and \d+": 1.5,
+        r"\bfaster|\bslower|\bschneller|\blangsamer": 2,
+        r"\b(?:which|what) (?:tracks|songs)\b|\bwelche (?:lieder|titel|tracks|stucke|songs)\b": 1.5,
+        r"\bdo i have\b|\bhabe ich\b|\bhast du\b|\bhave i\b": 2,
+        r"\bplay (?:after|next)\b|\bdanach\b|\bals nachstes\b": 3,
+        r"\b(?:techno|house|trance|ambient|dnb|disco|jazz|drum bass|drum and bass)\b": 1,
+        r"\b(?:with|without|no|female|male|mit|ohne) (?:female |male )?(?:vocals|gesang|klavier)": 2,
+    },
+}  # fmt: skip
+
+
+class Route(Struct, frozen=True):
+    """The agent that an instruction is for.
+
+    Attributes
+    ----------
+    agent : AgentName
+    margin : float
+        Points more than the next one has; 0 for a tie or for nothing.
+    rivals : tuple of AgentName
+        Others with points, the most first.
+    """
+
+    agent: AgentName
+    margin: float
+    rivals: tuple[AgentName, ...] = ()
+
+
+def route(instruction: str, history: Sequence[Turn] = ()) -> Route:
+    """Return the agent that an instruction is for.
+
+    Parameters
+    ----------
+    instruction : str
+        In the user's words.
+    history : sequence of Turn
+        What refers to a track and says nothing else, as "and the second one?", is for the agent
+        that answered last.
+    """
+    scores = scores_of(instruction)
+    ranked = sorted(scores, key=lambda agent: -scores[agent])
+    best, second = ranked[:2]
+    if not scores[best]:
+        if history and names_a_track(instruction):
+            return Route(history[-1].agent, 0.0)
+        return Route("library", 0.0)
+    margin = scores[best] - scores[second]
+    if not margin:
+        best = "library"
+    rivals = tuple(agent for agent in ranked if scores[agent] and agent != best)
+    return Route(best, margin, rivals)
+
+
+def scores_of(instruction: str) -> dict[AgentName, float]:
+    """Return the points of each agent for an instruction."""
+    text = fold(instruction[:MAX_CHARACTERS])
+    return {
+        agent: sum(points for pattern, points in _compiled()[agent] if pattern.search(text))
+        for agent in AGENTS
+    }
+
+
+@cache
+def _compiled() -> Mapping[AgentName, Sequence[tuple[re.Pattern[str], float]]]:
+    return {
+        agent: [(re.compile(stem), points) for stem, points in stems.items()]
+        for agent, stems in STEMS.items()
+    }

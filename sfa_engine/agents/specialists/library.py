@@ -1,0 +1,195 @@
+"""Library: tracks by words, by likeness, by what goes with one; and playlists of them."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from sfa_engine.agents.contract import Context, Evidence, Result
+from sfa_engine.agents.specialists.subject import count, result, subject
+from sfa_engine.agents.tools.answer import TrackRow
+from sfa_engine.agents.tools.proposals import (
+    MAX_PLAYLIST_NAME,
+    PROPOSE_PLAYLIST,
+    PlaylistOf,
+    PlaylistProposed,
+)
+from sfa_engine.agents.tools.search import (
+    COMPATIBLE_TRACKS,
+    LIBRARY_SEARCH,
+    SIMILAR_TRACKS,
+    Found,
+    LibrarySearch,
+    OneTrack,
+)
+from sfa_engine.agents.tools.text import clean
+from sfa_engine.agents.tools.tool import AgentTool, Workbench
+from sfa_engine.errors import Refused
+from sfa_engine.system.timecode import clock
+
+SHOWN = 10
+_PLAYLIST = re.compile(
+    r"\b(?:make|create|build|save|put|mach|erstell|leg|bau|speicher)\w*\b.*\bplay ?list",
+    re.IGNORECASE,
+)
+_PLAYLIST_NAME = re.compile(
+    r"""\bplay ?list(?:e)?\s+(?:(?:called|named|namens)\s+(?:["„“”]([^"„“”]{1,80})["„“”]|([\w-]+))"""
+    r"""|["„“”]([^"„“”]{1,80})["„“”])""",
+    re.IGNORECASE,
+)
+# What introduces a playlist; the rest is the search.
+_MAKE = re.compile(
+    r"\b(?:please |bitte )?(?:make|create|build|save|put together|mach\w*|erstell\w*|leg\w*|bau\w*"
+    r"|speicher\w*)\b(?:\s+(?:me|mir|us|a|an|the|eine|einen|as|als|these|it))*\s+play ?liste?"
+    r"(?:\s+(?:of|from|with|aus|von|mit))?(?:\s+(?:my|meine[nmrs]?))?",
+    re.IGNORECASE,
+)
+# What asks for a search, or stands around one; the search itself knows fillers of its own.
+_ASKING = re.compile(
+    r"\b(?:search(?: (?:my|the) library)?(?: for)?|looking for|(?:ich )?suche?|recommend(?: me)?"
+    r"|empfiehl(?: mir)?|empfehle?|show me everything|show me|zeig mir alles|zeige? mir|was ich"
+    r"|do i have|have i got|have you got|got any|habe ich|hast du|gibt es|kennst du|in my library"
+    r"|in meiner (?:bibliothek|sammlung)|in the library|for later(?: tonight)?|tonight|that i)\b"
+    r"|[?!]|[.,](?=\s|$)",
+    re.IGNORECASE,
+)
+_SIMILAR = re.compile(
+    r"\b(?:similar|[aä]hnlich\w*|sounds? like|more like|klingt wie)\b", re.IGNORECASE
+)
+_OF_KEY = re.compile(r"\bkeys?\b|\btonart", re.IGNORECASE)
+_GOES_WITH = re.compile(
+    r"\b(?:goes? (?:well )?with|fits?(?: with| to)?|passt zu|passen zu|passend zu|play (?:after|next)"
+    r"|danach|mix(?:es)? with|compatible)\b",
+    re.IGNORECASE,
+)
+# With one of these the words say more than "similar" or "goes with", and are searched as a whole.
+_MORE = re.compile(
+    r"\bbut\b|\baber\b|\b(?:faster|slower|darker|brighter|schneller|langsamer|dunkler|heller)\b"
+    r"|\b\d{2,3}\b.*\bbpm\b|\baround \d|\bum \d",
+    re.IGNORECASE,
+)
+
+
+class LibraryAnswer(Struct, frozen=True):
+    """What was searched for and found, and the playlist that is proposed.
+
+    Attributes
+    ----------
+    words : str
+        What was searched for; empty where a track was named alone.
+    """
+
+    words: str
+    found: Found
+    playlist: PlaylistProposed | None = None
+
+
+async def answer(context: Context, bench: Workbench) -> Result:
+    """Answer with tracks of the library."""
+    text = context.instruction
+    wants_playlist = bool(_PLAYLIST.search(text))
+    words, tool, found = await _find(context, bench, wants_playlist=wants_playlist)
+    playlist: PlaylistProposed | None = None
+    if wants_playlist and (found.tracks or found.others):
+        numbers = [*(row.id for row in found.tracks), *found.others]
+        name = _name_of(text, words)
+        playlist = await PROPOSE_PLAYLIST.use(bench, PlaylistOf(name, numbers))
+    said = _words(found)
+    if playlist is not None:
+        verb = "to be appended to" if playlist.appends else "as"
+        said.append(
+            f'Proposed: {count(playlist.tracks, "track")} {verb} the playlist "{playlist.name}".'
+        )
+    evidence = [
+        Evidence("; ".join(row.why) or row.name, tool.name, row.id) for row in found.tracks[:SHOWN]
+    ]
+    return result(
+        "library",
+        said,
+        LibraryAnswer(words, found, playlist),
+        bench,
+        evidence=evidence,
+        tracks=[*(row.id for row in found.tracks), *found.others],
+        questions=_questions(found),
+        notes=found.notes,
+    )
+
+
+async def _find(
+    context: Context, bench: Workbench, *, wants_playlist: bool
+) -> tuple[str, AgentTool, Found]:
+    """Return what was searched for, by which tool, and what was found."""
+    text, limit = context.instruction, 40 if wants_playlist else SHOWN
+    is_simple = not _MORE.search(text) and not wants_playlist
+    found: Found
+    if is_simple and _SIMILAR.search(text):
+        track = await subject(context, bench)
+        if _OF_KEY.search(text):
+            words = f"goes with {await _key(bench, track)}"
+            found = await LIBRARY_SEARCH.use(bench, LibrarySearch(words, None, limit))
+            return words, LIBRARY_SEARCH, found
+        found = await SIMILAR_TRACKS.use(bench, OneTrack(track, limit))
+        return "", SIMILAR_TRACKS, found
+    if is_simple and _GOES_WITH.search(text) and context.track is not None:
+        track = await subject(context, bench)
+        found = await COMPATIBLE_TRACKS.use(bench, OneTrack(track, limit))
+        return "", COMPATIBLE_TRACKS, found
+    words = words_of(text)
+    this = None if context.track is None else bench.check_track(context.track)
+    found = await LIBRARY_SEARCH.use(bench, LibrarySearch(words, this, limit))
+    return words, LIBRARY_SEARCH, found
+
+
+def words_of(instruction: str) -> str:
+    """Return the words of an instruction that are to be searched for."""
+    text = clean(instruction, 400)
+    text = _MAKE.sub(" ", _PLAYLIST_NAME.sub(" playlist ", text))
+    text = " ".join(_ASKING.sub(" ", text).split())
+    return text or clean(instruction, 400)
+
+
+async def _key(bench: Workbench, track: int) -> str:
+    """Return the Camelot code of a track; Refused if it is not known."""
+    row = (await bench.call("library.rows", tracks=[track]))["tracks"]
+    if not row or row[0]["camelot"] is None:
+        raise Refused(f"the key of track {track} is not known", "analyse it")
+    return str(row[0]["camelot"])
+
+
+def _name_of(text: str, words: str) -> str:
+    found = _PLAYLIST_NAME.search(text)
+    given = next(filter(None, found.groups()), "") if found else ""
+    return clean(given or words, MAX_PLAYLIST_NAME) or "playlist"
+
+
+def _words(found: Found) -> list[str]:
+    if not found.tracks:
+        said = ["No track was found."]
+    else:
+        said = [f"{count(found.count, 'track')}{_of(found)}:"]
+        said += [_row(row) for row in found.tracks[:SHOWN]]
+        if found.count > SHOWN:
+            said.append(f"… and {found.count - min(SHOWN, len(found.tracks))} more.")
+    return said + [f"{note.capitalize()}." for note in found.notes]
+
+
+def _of(found: Found) -> str:
+    return f" ({found.understood})" if found.understood else ""
+
+
+def _row(row: TrackRow) -> str:
+    parts = [f"{row.bpm:.1f} BPM" if row.bpm is not None else "", row.camelot or ""]
+    parts.append(clock(row.length_s, 0) if row.length_s is not None else "")
+    why = f" – {'; '.join(row.why)}" if row.why else ""
+    return f"{row.id} {row.name}: {', '.join(filter(None, parts))}{why}"
+
+
+def _questions(found: Found) -> list[str]:
+    if not found.tracks:
+        return []
+    first = found.tracks[0].id
+    asked = [f"What goes with track {first}?"]
+    if len(found.tracks) > 1:
+        asked.insert(0, "Plan a mix of these tracks")
+    return asked
