@@ -129,6 +129,6 @@ LOUDNESS_REPORT = AgentTool(
     LoudnessOf,
     LoudnessReport,
     "propose",
-    is_read_only=True,
+    is_read_only=False,
     run=_report,
 )
