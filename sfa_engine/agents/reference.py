@@ -37,11 +37,14 @@ _BEHIND = re.compile(
 _PAIR = re.compile(
     rf"(?<![\d.:#])\#?(\d{{1,12}})\s+(?:and|und|in|into|to|zu|nach|onto|auf|with|mit|&)\s+{_N}"
 )
-_TEMPOS = re.compile(
-    r"\b(\d{2,3})\s*(?:-|–|to|bis|and|und)\s*(\d{2,3})\b(?!\s*(?:blend|mix|ineinander))"
-)
+_TEMPOS = re.compile(r"\b(\d{2,3})\s*(?:-|–|to|bis|and|und)\s*(\d{2,3})\b")
+_USUAL_BPM = range(60, 221)
 _TRANSITION = re.compile(
     r"transition|[uü](?:be|e)rgang|[uü]berg[aä]nge|blend|mix|misch|\bget from|komme ich|crossfade"
+)
+# Of these two numbers are tracks, though they may be tempos.
+_BETWEEN_TRACKS = re.compile(
+    r"transition|[uü](?:be|e)rgang|[uü]berg[aä]nge|blend|\bmixe? \d|\bget from|komme ich|crossfade"
 )
 _YEAR = re.compile(r"\b(?:19[5-9]\d|20[0-4]\d)\b")
 _AROUND = re.compile(r"\b(?:around|about|um|ca|circa|etwa|rund)\.?\s+$")
@@ -58,11 +61,14 @@ _ORDINAL = re.compile(
     r"|und|into|with|in|mit|zu|to|please|bitte|instead|stattdessen)\b))"
 )
 _BOTH = re.compile(
-    r"\b(?:these|those|them|both|diese[nr]?\s+(?:\w+\s+)?(?:tracks|titeln?|st[uü]cken?|lieder[n]?"
-    r"|songs|beiden)|den beiden|die beiden|der beiden|beiden|beides?)\b"
+    r"\b(?:these|those|them|both|diese\s+(?:\w+\s+)?(?:tracks|titel|st[uü]cke|lieder|songs)"
+    r"|diesen\s+(?:\w+\s+)?(?:tracks|titeln|st[uü]cken|liedern|songs)|diese[nr]?\s+beiden"
+    r"|d(?:ie|en|er)\s+beiden|beide[ns]?)\b"
 )
 _THIS = re.compile(
-    r"\b(?:this|that)(?:\s+(?:one|track|song|tune|piece|title|recording|mix))?\b|\bdiese[mnrs]?\b"
+    r"\bthis\b(?!\s+(?:week|month|year|morning|evening|afternoon|weekend|time|set)\b)"
+    r"|\bthat\s+(?:one|track|song|tune|piece)\b"
+    r"|\bdiese[mnrs]?\b(?!\s+(?:woche|monat|jahr|abend|mal|set)\b)"
     r"|\bde[mr]\s+hier\b|\bdas\s+hier\b"
 )
 _IT = re.compile(r"\b(?:it|its|he|she|es|ihn|ihm|er|sie|here|hier)\b")
@@ -101,9 +107,10 @@ def _numbers(text: str) -> Iterator[tuple[int, int]]:
     """Yield the place of each number of a track in a text, and that number."""
     is_transition = bool(_TRANSITION.search(text))
     excluded: set[int] = set()
-    if not is_transition:
+    if not _BETWEEN_TRACKS.search(text):
         for span in _TEMPOS.finditer(text):
-            excluded |= {span.start(1), span.start(2)}
+            if int(span[1]) in _USUAL_BPM and int(span[2]) in _USUAL_BPM:
+                excluded |= {span.start(1), span.start(2)}
     seen: set[int] = set()
     for found in _NAMED.finditer(text):
         group = 1 if found[1] is not None else 2

@@ -22,7 +22,7 @@ from sfa_engine.system.timecode import clock
 
 SOURCE = TRACK_FACTS.name
 _FIX = re.compile(
-    r"\b(?:fix|correct|shift|move|halve|double|repair|korrigier|verschieb|halbier|verdoppel|behebe)",
+    r"\b(?:fix|correct (?=the|its|my|this)|shift|move|halve|double|repair|korrigier|verschieb|halbier|verdoppel|behebe)",
     re.IGNORECASE,
 )
 _EARLIER = re.compile(r"\bearl|\btoo late|\bfr[uü]her|\bzu sp[aä]t", re.IGNORECASE)
