@@ -37,7 +37,7 @@ _BEHIND = re.compile(
 _PAIR = re.compile(
     rf"(?<![\d.:#])\#?(\d{{1,12}})\s+(?:and|und|in|into|to|zu|nach|onto|auf|with|mit|&)\s+{_N}"
 )
-_TEMPOS = re.compile(r"\b(\d{2,3})\s*(?:-|–|to|bis|and|und)\s*(\d{2,3})\b")
+_TEMPOS = re.compile(r"\b(\d{2,3})\s*(?:-|\u2013|to|bis|and|und)\s*(\d{2,3})\b")
 _USUAL_BPM = range(60, 221)
 _TRANSITION = re.compile(
     r"transition|[uü](?:be|e)rgang|[uü]berg[aä]nge|blend|mix|misch|\bget from|komme ich|crossfade"

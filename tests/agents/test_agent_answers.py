@@ -29,7 +29,7 @@ INVISIBLE = "\x00\x1b\x7f\x9f\u200b\u200e\u202e\u2066\u2069\ufeff\u00ad\U000e004
     [
         (f"a{INVISIBLE}b", "ab"),
         ("two\nlines\r\n\tand \u2028more\u2029", "two lines and more"),
-        ("Grüße 夜に駆ける – “8A”", "Grüße 夜に駆ける – “8A”"),
+        ("Grüße 夜に駆ける - “8A”", "Grüße 夜に駆ける - “8A”"),
         (None, ""),
         ("x" * 500, "x" * (MAX_CHARACTERS - 1) + "…"),
         ("  ", ""),
@@ -125,7 +125,7 @@ def test_no_prompt_or_table_of_an_agent_says_which_camelot_code_a_key_has() -> N
         assert not lines, f"{file}: {lines}"
 
 
-def _goal(name: str, value: float | None, is_met: bool | None = None) -> dict[str, object]:  # noqa: FBT001
+def _goal(name: str, value: float | None, is_met: bool | None = None) -> dict[str, object]:
     return {"name": name, "value": value, "goal": "", "is_met": is_met}
 
 

@@ -117,7 +117,7 @@ def _there_words(facts: KnownTrack) -> str:
     return f"{facts.name} has {count(len(hot), 'hot cue')}: {', '.join(parts)}.{more}"
 
 
-def _proposed_words(facts: KnownTrack, proposed: CuesProposed, is_named: bool) -> list[str]:  # noqa: FBT001 - one caller
+def _proposed_words(facts: KnownTrack, proposed: CuesProposed, is_named: bool) -> list[str]:
     if proposed.cues:
         parts = [f"{each.hot_cue} {each.label} {clock(each.position_s)}" for each in proposed.cues]
         return [f"Proposed: {', '.join(parts)}. Nothing by hand is changed."]

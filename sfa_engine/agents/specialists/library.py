@@ -181,7 +181,7 @@ def _of(found: Found) -> str:
 def _row(row: TrackRow) -> str:
     parts = [f"{row.bpm:.1f} BPM" if row.bpm is not None else "", row.camelot or ""]
     parts.append(clock(row.length_s, 0) if row.length_s is not None else "")
-    why = f" – {'; '.join(row.why)}" if row.why else ""
+    why = f"; {'; '.join(row.why)}" if row.why else ""
     return f"{row.id} {row.name}: {', '.join(filter(None, parts))}{why}"
 
 

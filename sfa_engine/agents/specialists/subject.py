@@ -78,7 +78,7 @@ async def subject(context: Context, bench: Workbench) -> int:
 
 def _rest(instruction: str) -> str:
     """Return the words of an instruction that may be a name."""
-    words = re.findall(r"[\w'’]+", clean(instruction, 400))
+    words = re.findall(r"[\w'\u2019]+", clean(instruction, 400))
     return " ".join(word for word in words if _folded(word) not in _ASKED and not word.isdigit())
 
 
