@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 import unicodedata
 from pathlib import Path
@@ -19,6 +21,9 @@ from sfa_engine.agents.tools.mixes import vetoes_of
 from sfa_engine.agents.tools.schema import json_schema
 from sfa_engine.agents.tools.search import Found
 from sfa_engine.agents.tools.text import MAX_CHARACTERS, clean
+from sfa_engine.backstage.mixes import store
+from sfa_engine.backstage.mixes.store import DraftStore
+from sfa_engine.mix.document import Plan
 from sfa_engine.track.key import KEYS, camelot, distance
 
 INVISIBLE = "\x00\x1b\x7f\x9f\u200b\u200e\u202e\u2066\u2069\ufeff\u00ad\U000e0041\u3164\ud800"
@@ -145,3 +150,26 @@ def _goal(name: str, value: float | None, is_met: bool | None = None) -> dict[st
 )
 def test_bad_measures_are_vetoes(goals: list[dict[str, object]], vetoes: int) -> None:
     assert len(vetoes_of(goals)) == vetoes
+
+
+def test_the_newest_drafts_are_kept_and_equal_plans_have_one_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MAX_DRAFTS", 3)
+
+    async def fill() -> list[str]:
+        drafts = DraftStore(tmp_path)
+        names = []
+        for number in range(5):
+            names.append(await drafts.add(Plan(lufs=-10.0 - number)))
+            file = drafts.path(names[-1])
+            os.utime(file, (number, number))
+        assert await drafts.add(Plan(lufs=-14.0)) == names[-1]
+        assert await drafts.read(names[-1]) == Plan(lufs=-14.0)
+        return names
+
+    names = asyncio.run(fill())
+    there = {file.stem for file in (tmp_path / "mix-drafts").iterdir()}
+    assert names[-1] in there
+    assert len(there) == 3
+    assert names[0] not in there

@@ -260,6 +260,8 @@ async def _audition(bench: Workbench, params: AuditionOf) -> Auditioned:
     numbers = [params.transition] if params.transition else list(range(1, count + 1))
     if params.transition is not None and params.transition > count:
         raise Refused(f"no transition {params.transition}", f"the plan has {count}")
+    if not count:
+        raise Refused("the plan has no transition", "plan two tracks or more that are prepared")
     if len(numbers) > MAX_RENDERED:
         raise Refused(
             f"{count} transitions are too many to render", f"plan {MAX_RENDERED + 1} tracks at most"

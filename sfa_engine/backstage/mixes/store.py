@@ -144,17 +144,17 @@ class DraftStore(PlanStore):
         """Store a plan; return its name, which is that of an equal plan."""
         text = await asyncio.to_thread(write_plan, plan)
         name = f"draft-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-        await asyncio.to_thread(self._prune)
         await self.write(name, text)
+        await asyncio.to_thread(self._prune)
         return name
 
     def _prune(self) -> None:
-        """Delete the oldest, so that there is room for one."""
+        """Delete the oldest beyond `MAX_DRAFTS`."""
         with suppress(OSError):
             there = sorted(
                 self.folder.glob("draft-*.toml"), key=lambda each: each.stat().st_mtime
             )
-            for each in there[: max(0, len(there) - MAX_DRAFTS + 1)]:
+            for each in there[: max(0, len(there) - MAX_DRAFTS)]:
                 each.unlink(missing_ok=True)
 
 
