@@ -1,4 +1,4 @@
-"""A question to its agent: an explicit task, a pipeline, or the best route; errors become sentences.
+"""A question to its agent: by task, pipeline or route; errors become sentences.
 
 ::
 
@@ -44,8 +44,8 @@ _JOINT = re.compile(
 )
 # A part of a pipeline asks for something to be done: a list of things has no verb.
 _VERB = re.compile(
-    r"^(?:please |bitte )?(?:analy\w+|find\w*|search|suche?|set|setze?|plan\w*|propose|suggest|schlag\w*"
-    r"|mark\w*|make|mach\w*|put|build|bau\w*|order|ordne|arrange|sort\w*|mix\w*|isolat\w+|isolier\w*"
+    r"^(?:please |bitte )?(?:analy\w+|find\w*|search|suche?|set|setze?|plan\w*|propose|suggest"
+    r"|schlag\w*|mark\w*|make|mach\w*|put|build|bau\w*|order|ordne|arrange|sort\w*|mix\w*|isolat\w+|isolier\w*"
     r"|separat\w+|trenn\w*|master\w*|measure|miss|check|prüfe?|show|zeig\w*|tell|give|gib|list|create"
     r"|erstell\w*|cue|blend|blende|propose|recommend|empfiehl|fix|korrigier\w*|get|pick|leg\w*)\b",
     re.IGNORECASE,
@@ -152,7 +152,9 @@ async def _in_turn(
         elif number and context.track is None:
             # "analyse track 12 and set cues": the second part names none.
             whole = referred(context)
-            part = replace(part, track=part.track or whole.track, tracks=part.tracks or whole.tracks)
+            part = replace(
+                part, track=part.track or whole.track, tracks=part.tracks or whole.tracks
+            )
         _allow(part, bench)
         made = await answered(agent, part, bench)
         if "error" in made.data:

@@ -1,4 +1,4 @@
-"""Which tracks an instruction names: "track 12", "this", "the second one", "dieser", "12 und 31". Pure.
+"""Which tracks an instruction names: "track 12", "this", "the second one", "dieser". Pure.
 
 ::
 

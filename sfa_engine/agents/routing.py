@@ -1,8 +1,8 @@
 """Which agent an instruction is for: scored stems of words, English and German. Pure.
 
-A stem matches from the beginning of a word on, whatever the ending: "analys" is in analyse, analysed
-and Analyse. Each stem counts once; the agent with the most points answers. A tie, or nothing at all,
-is for the library, which only searches.
+A stem matches from the beginning of a word on, whatever the ending: "analys" is in analyse and in
+Analysen. Each stem counts once; the agent with the most points answers. A tie, or nothing at
+all, is for the library, which only searches.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ STEMS: Mapping[AgentName, Mapping[str, float]] = {
         r"\b\w*loops?\b|\b\w*schleifen?\b": 5,
         r"\bvocal|\bvoices?\b|\bstimmen?\b|\bgesang": 2.5,
         r"\bs[iau]ng(?:s|t|en|er|ers|erin|ing)?\b": 3,
-        r"\bdrums?\b(?! bass)|\bschlagzeug": 2,
-        r"\bbass(?:es|line)?\b|\bbasse\b": 1.5,
+        r"\bdrums\b|\bdrum\b(?! (?:and |n |und )?bass)|\bschlagzeug": 2,
+        r"(?<!drum )(?<!drum and )(?<!drum und )\bbass(?:es|line)?\b|\bbasse\b": 1.5,
         r"\bbleed|\bubersprech": 3,
         r"\bspuren\b": 1,
     },
@@ -132,7 +132,7 @@ STEMS: Mapping[AgentName, Mapping[str, float]] = {
         r"\bdo i have\b|\bhabe ich\b|\bhast du\b|\bhave i\b": 2,
         r"\bplay (?:after|next)\b|\bdanach\b|\bals nachstes\b": 3,
         r"\b(?:techno|house|trance|ambient|dnb|disco|jazz|drum bass|drum and bass)\b": 1,
-        r"\b(?:with|without|no|female|male|mit|ohne) (?:female |male )?(?:vocals|gesang|klavier)": 2,
+        r"\b(?:with|without|no|mit|ohne) (?:female |male )?(?:vocals|gesang|klavier)": 2,
     },
 }  # fmt: skip
 

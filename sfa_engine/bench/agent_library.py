@@ -128,9 +128,7 @@ async def make_library(context: PrepContext) -> tuple[Made, ...]:
     found = made_tracks()
     for each in found:
         async with context.database.transaction(durable=False) as connection:
-            tags = Tags(
-                title=each.title, artist=each.artist, genre=each.genre, year=each.year
-            )
+            tags = Tags(title=each.title, artist=each.artist, genre=each.genre, year=each.year)
             track, _ = await tracks.add(connection, f"/made/{each.id}", tags=tags)
             assert track.id == each.id
             await tracks.edit(connection, each.id, rating=each.rating)
@@ -146,9 +144,7 @@ async def make_library(context: PrepContext) -> tuple[Made, ...]:
             )  # fmt: skip
             vector = np.random.default_rng(each.id).normal(size=VECTOR).astype("<f4")
             measures = np.zeros(len(MEASURES), "<f4")
-            await sounds.store(
-                connection, each.id, VERSION, vector.tobytes(), measures.tobytes()
-            )
+            await sounds.store(connection, each.id, VERSION, vector.tobytes(), measures.tobytes())
             for position_s, slot in each.hand_cues:
                 await cues.add(connection, each.id, Cue(position_s, slot=slot, label="mine"))
         if sound is not None:

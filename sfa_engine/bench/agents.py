@@ -1,4 +1,4 @@
-"""`sfa bench agents`: are questions sent to the right agent, and are the answers true?
+"""`sfa bench agents`: whether questions reach the right agent, and whether answers are true.
 
 ``routing``: 120 sentences that were written before the router, and 40 that were only ever scored.
 ``truth``: 60 questions over a made library; each answer is compared with what the library's tables
@@ -30,7 +30,7 @@ from sfa_engine.agents.tools.tool import Workbench
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.core import Core
 from sfa_engine.backstage.settings import Settings
-from sfa_engine.bench.agent_library import LENGTH_S, Made, make_library, made_tracks
+from sfa_engine.bench.agent_library import LENGTH_S, Made, made_tracks, make_library
 from sfa_engine.bench.rig import Result as Row
 from sfa_engine.bench.rig import chosen_of, result
 from sfa_engine.cli import screen

@@ -1,4 +1,4 @@
-"""Agents on a real backstage, with a library whose tracks have stems, curves, grids and analyses."""
+"""Agents on a real backstage, and a library whose tracks have stems, curves and grids."""
 
 from __future__ import annotations
 

@@ -51,7 +51,9 @@ def test_inflected_words_and_plurals_count_as_their_stem(text: str, agent: str) 
     assert route(text).agent == agent
 
 
-@pytest.mark.parametrize("text", ["", "hello", "?!", "vocals cue vocals cue key mix", "日本語", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "hello", "?!", "vocals cue vocals cue key mix", "日本語", "\x00"]
+)
 def test_nothing_and_ties_go_to_the_library_which_only_searches(text: str) -> None:
     scores = sorted(scores_of(text).values())
     if not scores[-1] or scores[-1] == scores[-2]:

@@ -68,8 +68,8 @@ def test_nothing_is_done_while_the_session_is_locked(agents: AgentHouse) -> None
     put(agents, session__lock="on")
     with pytest.raises(Locked, match=r"session.lock is on"):
         act(agents, 2, "load", track=2)
+    asked = {"job": "analyse", "track": 1, "preset": "streaming"}
     with pytest.raises(Locked, match=r"session.lock is on"):
-        asked = {"job": "analyse", "track": 1, "preset": "streaming"}
         agents.use("job_start", asked, tracks=[1], scopes=MOST_SCOPES)
     put(agents, session__lock="auto")
 

@@ -60,7 +60,9 @@ def test_the_track_agent_says_what_is_known_and_how_sure_it_is(agents: AgentHous
 
 
 def test_a_grid_is_corrected_by_a_proposal(agents: AgentHouse) -> None:
-    found = check(agents.ask("The downbeats of track 1 are half a beat late, fix the grid"), "track")
+    found = check(
+        agents.ask("The downbeats of track 1 are half a beat late, fix the grid"), "track"
+    )
     (proposal,) = found.proposals
     assert proposal.kind == "grid"
     assert proposal.steps[0].params in (

@@ -35,8 +35,8 @@ _KIND_WORDS: dict[str, CueKind] = {
     r"\bverses?\b|\bstrophen?\b": "verse",
 }
 _LOOK = re.compile(
-    r"\b(?:which|what) (?:hot ?)?cues?.*\b(?:have|has|there|already)|\bwelche .*\b(?:hat|haben|gibt)"
-    r"|\bshow\b|\blist\b|\bzeig|\bname my\b|\bbenenne",
+    r"\b(?:which|what) (?:hot ?)?cues?.*\b(?:have|has|there|already)"
+    r"|\bwelche .*\b(?:hat|haben|gibt)|\bshow\b|\blist\b|\bzeig|\bname my\b|\bbenenne",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\b(\d{1,2}|[a-zäöü]+) (?:hot[- ]?|memory[- ]?)?cues?\b", re.IGNORECASE)

@@ -34,8 +34,8 @@ _PLAYLIST = re.compile(
     re.IGNORECASE,
 )
 _PLAYLIST_NAME = re.compile(
-    r"""\bplay ?list(?:e)?\s+(?:(?:called|named|namens)\s+(?:["„“”]([^"„“”]{1,80})["„“”]|([\w-]+))"""
-    r"""|["„“”]([^"„“”]{1,80})["„“”])""",
+    r"""\bplay ?list(?:e)?\s+(?:(?:called|named|namens)\s+(?:["„“”]([^"„“”]{1,80})["„“”]"""
+    r"""|([\w-]+))|["„“”]([^"„“”]{1,80})["„“”])""",
     re.IGNORECASE,
 )
 # What introduces a playlist; the rest is the search.
@@ -59,8 +59,8 @@ _SIMILAR = re.compile(
 )
 _OF_KEY = re.compile(r"\bkeys?\b|\btonart", re.IGNORECASE)
 _GOES_WITH = re.compile(
-    r"\b(?:goes? (?:well )?with|fits?(?: with| to)?|passt zu|passen zu|passend zu|play (?:after|next)"
-    r"|danach|mix(?:es)? with|compatible)\b",
+    r"\b(?:goes? (?:well )?with|fits?(?: with| to)?|passt zu|passen zu|passend zu"
+    r"|play (?:after|next)|danach|mix(?:es)? with|compatible)\b",
     re.IGNORECASE,
 )
 # With one of these the words say more than "similar" or "goes with", and are searched as a whole.

@@ -60,17 +60,17 @@ def preset_of(instruction: str) -> Preset:
 
 def _level_words(report: LoudnessReport) -> list[str]:
     said = [
-        f"{report.name}: {report.integrated_lufs:.1f} LUFS, short-term up to "
-        f"{report.short_max_lufs:.1f} at {clock(report.loudest_s)}, a range of "
-        f"{report.range_lu:.1f} LU, true peak {report.true_peak_dbtp:+.1f} dBTP."
+        (
+            f"{report.name}: {report.integrated_lufs:.1f} LUFS, short-term up to "
+            f"{report.short_max_lufs:.1f} at {clock(report.loudest_s)}, a range of "
+            f"{report.range_lu:.1f} LU, true peak {report.true_peak_dbtp:+.1f} dBTP."
+        )
     ]
     if report.plr_db is not None:
         word = "crushed" if report.plr_db < CRUSHED_PLR_DB else "with dynamics left"
         said.append(f"Peak less loudness is {report.plr_db:.1f} dB: {word}.")
     said.append(
-        f"It clips in {report.clipped_runs} places."
-        if report.clipped_runs
-        else "It clips nowhere."
+        f"It clips in {report.clipped_runs} places." if report.clipped_runs else "It clips nowhere."
     )
     return said
 

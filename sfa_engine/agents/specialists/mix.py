@@ -134,9 +134,7 @@ async def _pair(context: Context, bench: Workbench) -> tuple[int, int] | None:
     return track, found.tracks[0].id
 
 
-async def _tracks(
-    context: Context, bench: Workbench
-) -> tuple[list[int], OrderOf, str, list[str]]:
+async def _tracks(context: Context, bench: Workbench) -> tuple[list[int], OrderOf, str, list[str]]:
     """Return the tracks of a mix, what is asked of their order, the words, and notes."""
     text = context.instruction
     arc = arc_of(text)
@@ -278,7 +276,10 @@ def _transition_words(draft: Draft) -> list[str]:
     what = f"a blend of {count(each.bars, 'bar')}" if each.kind == "blend" else _other(each)
     rate = f" The tempo is changed by {each.rate_pct:.1f} % at most." if each.rate_pct else ""
     at = "" if each.start_s is None else f", from {clock(each.start_s)} of the first on"
-    return [f"From {out.name} into {into.name}: {what}{at}.{rate}", *(f"{why}." for why in each.why)]
+    return [
+        f"From {out.name} into {into.name}: {what}{at}.{rate}",
+        *(f"{why}." for why in each.why),
+    ]
 
 
 def _other(each: PlannedTransition) -> str:
@@ -307,8 +308,7 @@ def _audition_words(found: Auditioned | None, problem: str) -> list[str]:
 def _evidence(draft: Draft, audition: Auditioned | None) -> list[Evidence]:
     tool = PLAN_ORDER.name if len(draft.tracks) > 2 else PLAN_TRANSITION.name
     found = [
-        Evidence(f"{each.name} at place {each.place}", tool, each.id, None)
-        for each in draft.tracks
+        Evidence(f"{each.name} at place {each.place}", tool, each.id, None) for each in draft.tracks
     ]
     found += [
         Evidence(f"{each.kind}: {why}", tool, each.into)

@@ -47,7 +47,11 @@ async def answer(context: Context, bench: Workbench) -> Result:
     track = await subject(context, bench)
     report: StemReport = await STEM_REPORT.use(bench, StemsOf(track))
     job = None
-    if not report.stems and _SEPARATE.search(context.instruction) and JOB_START.scope in bench.scopes:
+    if (
+        not report.stems
+        and _SEPARATE.search(context.instruction)
+        and JOB_START.scope in bench.scopes
+    ):
         job = await JOB_START.use(bench, JobOf("separate", track, "streaming"))
     said = [*_stem_words(report), *_vocal_words(report), _loop_words(report)]
     if job is not None:

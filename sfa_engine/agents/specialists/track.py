@@ -91,9 +91,7 @@ async def _corrected(
     if change is None:
         return None, "the analysis knows no other reading of its beats"
     try:
-        made: GridShiftProposed = await PROPOSE_GRID_SHIFT.use(
-            bench, GridShiftOf(facts.id, change)
-        )
+        made: GridShiftProposed = await PROPOSE_GRID_SHIFT.use(bench, GridShiftOf(facts.id, change))
     except Refused as error:
         return None, error.message
     return made, ""

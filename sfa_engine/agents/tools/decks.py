@@ -78,9 +78,7 @@ async def _act(bench: Workbench, params: DeckActOf) -> DeckActed:
     return DeckActed(deck, action, f"{'starts' if action == 'start' else 'stops'} on the next bar")
 
 
-async def _load(
-    bench: Workbench, deck: int, track: int | None, *, plays: bool
-) -> DeckActed:
+async def _load(bench: Workbench, deck: int, track: int | None, *, plays: bool) -> DeckActed:
     assert track is not None
     number = bench.check_track(track)
     if plays:

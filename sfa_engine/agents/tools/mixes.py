@@ -1,4 +1,4 @@
-"""Tools that plan mixes and transitions, render them, and propose what was rendered without a veto."""
+"""Tools that plan mixes, render their transitions, and propose what has no veto."""
 
 from __future__ import annotations
 
@@ -273,9 +273,7 @@ async def _audition(bench: Workbench, params: AuditionOf) -> Auditioned:
         found = await _rendered(bench, params.plan, number)
         bench.auditioned[_key(params.plan, number)] = found
     rendered = [_shown(number, bench.auditioned[_key(params.plan, number)]) for number in numbers]
-    vetoes = [
-        f"transition {each.transition}: {veto}" for each in rendered for veto in each.vetoes
-    ]
+    vetoes = [f"transition {each.transition}: {veto}" for each in rendered for veto in each.vetoes]
     proposed = False
     if params.propose and not vetoes:
         proposed = await _propose(bench, params.plan, made, params.name)
@@ -286,9 +284,7 @@ async def _audition(bench: Workbench, params: AuditionOf) -> Auditioned:
 
 async def _rendered(bench: Workbench, plan: str, number: int) -> dict[str, Any]:
     async def ask() -> dict[str, Any]:
-        found: dict[str, Any] = await bench.call(
-            "mix.audition_draft", name=plan, transition=number
-        )
+        found: dict[str, Any] = await bench.call("mix.audition_draft", name=plan, transition=number)
         return found
 
     found = await ended(bench, ask, "the audition", MAX_AUDITION_S)

@@ -65,9 +65,7 @@ class Found(Struct, frozen=True):
 
 async def _search(bench: Workbench, params: LibrarySearch) -> Found:
     this = {} if params.this is None else {"this": bench.check_track(params.this)}
-    found = await bench.call(
-        "library.search_words", words=params.words, limit=params.limit, **this
-    )
+    found = await bench.call("library.search_words", words=params.words, limit=params.limit, **this)
     return _found(bench, found)
 
 

@@ -151,9 +151,7 @@ class DraftStore(PlanStore):
     def _prune(self) -> None:
         """Delete the oldest beyond `MAX_DRAFTS`."""
         with suppress(OSError):
-            there = sorted(
-                self.folder.glob("draft-*.toml"), key=lambda each: each.stat().st_mtime
-            )
+            there = sorted(self.folder.glob("draft-*.toml"), key=lambda each: each.stat().st_mtime)
             for each in there[: max(0, len(there) - MAX_DRAFTS)]:
                 each.unlink(missing_ok=True)
 

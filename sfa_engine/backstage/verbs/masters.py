@@ -88,8 +88,8 @@ class MasterVerbs:
     ) -> dict[str, Any]:
         """Measure a track, and plan the chain that would master it; nothing is written.
 
-        What was measured since the track was changed is there at once: ``done`` is true, with the
-        report of ``prep.mastered``. Else a job is queued, in ``batch``; when it has ended, ask again.
+        What was measured since the track was changed is there at once: ``done`` is true, with
+        the report of ``prep.mastered``. Else a job is queued, in ``batch``: ask again at its end.
         """
         args: dict[str, Any] = {
             "preset": preset,

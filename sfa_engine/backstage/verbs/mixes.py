@@ -143,8 +143,8 @@ class MixVerbs:
         """Plan a mix of tracks as a draft, whose name is made of its text; nothing is replaced.
 
         The answer is that of ``mix.plan``. ``mix.show``, ``mix.text``, ``mix.script``,
-        ``mix.audition_draft`` and ``mix.auditioned`` take the name as long as the draft is among the
-        newest hundred; ``mix.save`` keeps its text under another name.
+        ``mix.audition_draft`` and ``mix.auditioned`` take the name as long as the draft is among
+        the newest hundred; ``mix.save`` keeps its text under another name.
         """
         listed = await self._listed(None, None, tracks, FOUND, actor)
         settings = MixSettings(arc, rate_pct)
