@@ -20,6 +20,7 @@ from sfa_engine.agents.contract import AGENTS, AgentName, Context, Result
 from sfa_engine.agents.reference import referred
 from sfa_engine.agents.routing import Route, route, scores_of
 from sfa_engine.agents.specialists import cues, library, mastering, mix, stems, track
+from sfa_engine.agents.specialists.subject import sentence
 from sfa_engine.agents.tools.text import clean
 from sfa_engine.agents.tools.tool import Workbench
 from sfa_engine.errors import Refused, SfaError, did_you_mean
@@ -194,6 +195,4 @@ def _allow(context: Context, bench: Workbench) -> None:
 
 def _sentence(text: str) -> str:
     """Return a message as a sentence."""
-    line = clean(text, 300)
-    ending = "" if line.endswith((".", "!", "?")) else "."
-    return f"{line[:1].upper()}{line[1:]}{ending}"
+    return sentence(clean(text, 300))

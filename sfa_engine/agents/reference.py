@@ -96,6 +96,11 @@ def referred(context: Context) -> Context:
     return replace(context, track=tracks[0], tracks=others or tracks)
 
 
+def names_several(instruction: str) -> bool:
+    """Return whether an instruction refers to several tracks at once: "these", "both"."""
+    return bool(_BOTH.search(instruction.lower()))
+
+
 def names_a_track(instruction: str) -> bool:
     """Return whether an instruction refers to a track at all, by number, place or "this"."""
     text = instruction.lower()

@@ -62,8 +62,8 @@ def test_facts_have_grid_neighbours_sections_and_what_is_doubtful(agents: AgentH
     assert set(facts["neighbours"]) == {"8A", "7A", "9A", "8B"}
     assert facts["grid"]["confidence"] == 0.8
     assert [each["label"] for each in facts["sections"]] == ["intro", "drop", "outro"]
-    assert facts["stems"] == ["bass", "drums", "vocals"]
-    assert facts["flags"] == []
+    assert set(facts["stems"]) == {"bass", "drums", "vocals"}
+    assert not facts["flags"]
     bare = agents.use("track_facts", {"track": 5}, tracks=[5])
     assert bare["grid"] is None
     assert "it has not been analysed" in bare["flags"]
@@ -75,7 +75,7 @@ def test_stems_are_reported_by_section_with_the_parts_without_a_voice(agents: Ag
     intro, drop, outro = found["stems"][0]["sections"]
     assert (intro["active_pct"], outro["active_pct"]) == (0.0, 100.0)
     assert 0 < drop["active_pct"] < 100  # it comes in at half of the track, 32 s
-    assert found["vocals"] == [{"start_s": 24.0, "end_s": 30.0}]
+    assert list(found["vocals"]) == [{"start_s": 24.0, "end_s": 30.0}]
     assert found["without_vocals"][0] == {"start_s": 30.0, "end_s": 64.0}
     assert found["problem"] == ""
     assert agents.use("stem_report", {"track": 5}, tracks=[5], scopes=USUAL_SCOPES) is not None
@@ -309,8 +309,8 @@ def test_any_parameters_are_answered_or_refused_in_one_line(
         )
     except SfaError as error:
         said = error.code, str(error)
-        assert said[0] not in {"fault", "error"}, said  # noqa: PT017
-        assert "\n" not in said[1]  # noqa: PT017
+        assert said[0] not in {"fault", "error"}, said
+        assert "\n" not in said[1]
         return
     assert isinstance(found, tool.answer)
     assert len(msgspec.json.encode(found)) <= MAX_BYTES

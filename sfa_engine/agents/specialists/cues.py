@@ -7,7 +7,7 @@ import re
 from msgspec import Struct
 
 from sfa_engine.agents.contract import Context, Evidence, Result
-from sfa_engine.agents.specialists.subject import count, result, subject
+from sfa_engine.agents.specialists.subject import count, result, sentence, subject
 from sfa_engine.agents.tools.facts import TRACK_FACTS, CueFacts, KnownTrack, TrackFactsOf
 from sfa_engine.agents.tools.proposals import (
     KINDS,
@@ -124,7 +124,7 @@ def _proposed_words(facts: KnownTrack, proposed: CuesProposed, is_named: bool) -
     if not facts.sections:
         return ["No cue is proposed: its sections are not known. Analyse it first."]
     if proposed.skipped:
-        return [f"No cue is proposed. {'. '.join(each.capitalize() for each in proposed.skipped)}."]
+        return ["No cue is proposed.", *map(sentence, proposed.skipped)]
     if is_named:
         return ["No cue is proposed: it has no such place."]
     return ["No cue is proposed: every section that matters has one."]

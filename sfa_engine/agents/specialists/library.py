@@ -7,7 +7,7 @@ import re
 from msgspec import Struct
 
 from sfa_engine.agents.contract import Context, Evidence, Result
-from sfa_engine.agents.specialists.subject import count, result, subject
+from sfa_engine.agents.specialists.subject import count, result, sentence, subject
 from sfa_engine.agents.tools.answer import TrackRow
 from sfa_engine.agents.tools.proposals import (
     MAX_PLAYLIST_NAME,
@@ -171,7 +171,7 @@ def _words(found: Found) -> list[str]:
         said += [_row(row) for row in found.tracks[:SHOWN]]
         if found.count > SHOWN:
             said.append(f"… and {found.count - min(SHOWN, len(found.tracks))} more.")
-    return said + [f"{note.capitalize()}." for note in found.notes]
+    return said + [sentence(note) for note in found.notes]
 
 
 def _of(found: Found) -> str:

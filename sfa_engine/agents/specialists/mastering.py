@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sfa_engine.agents.contract import Context, Evidence, Result
-from sfa_engine.agents.specialists.subject import result, subject
+from sfa_engine.agents.specialists.subject import result, sentence, subject
 from sfa_engine.agents.tools.loudness import (
     LOUDNESS_REPORT,
     LoudnessOf,
@@ -38,7 +38,7 @@ async def answer(context: Context, bench: Workbench) -> Result:
             *_platform_words(report, context.instruction),
             _spectrum_words(report),
             _stereo_words(report),
-            *(f"{each.capitalize()}." for each in report.remarks),
+            *map(sentence, report.remarks),
             *_chain_words(report),
         ]
     return result(

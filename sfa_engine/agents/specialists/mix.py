@@ -11,13 +11,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from sfa_engine.agents.contract import Context, Evidence, Result
-from sfa_engine.agents.specialists.subject import count, listing, result, subject
+from sfa_engine.agents.reference import names_several
+from sfa_engine.agents.specialists.subject import count, listing, result, sentence, subject
 from sfa_engine.agents.tools.mixes import (
     AUDITION,
     MAX_RENDERED,
@@ -63,9 +63,10 @@ _LATE_PEAK = re.compile(
 _RISES = re.compile(r"\bansteig|\bsteig|\brising|\bbuilds?\b", re.IGNORECASE)
 # What is said of a mix and not of its music, which a recipe does not know.
 _ASKING = re.compile(
-    r"\b(?:please|bitte|can you|could you|i want|i need|ich will|ich m[oö]chte|ich brauche|plan(?:e|en)?"
-    r"|make(?: me)?|mach(?:e|t)?(?: mir)?|build(?: me)?|bau(?:e)?(?: mir)?|find(?:e|en)?|and|und|me|mir"
-    r"|transitions?|crossfades?|for tonight|f[uü]r den abend|evening|mixe[ns]?|mit)\b|[?!.]",
+    r"\b(?:please|bitte|can you|could you|i want|i need|ich will|ich m[oö]chte|ich brauche"
+    r"|plan(?:e|en)?|make(?: me)?|mach(?:e|t)?(?: mir)?|build(?: me)?|bau(?:e)?(?: mir)?"
+    r"|find(?:e|en)?|and|und|me|mir|transitions?|crossfades?|for tonight"
+    r"|f[uü]r den abend|evening|mixe[ns]?|mit)\b|[?!.]",
     re.IGNORECASE,
 )
 
@@ -102,7 +103,7 @@ async def answer(context: Context, bench: Workbench) -> Result:
     said = [
         *(_transition_words(draft) if pair else _order_words(draft)),
         *_audition_words(audition, problem),
-        *(f"{note[:1].upper()}{note[1:]}." for note in (*draft.notes, *notes)),
+        *map(sentence, (*draft.notes, *notes)),
     ]
     return result(
         "mix",
@@ -148,8 +149,10 @@ async def _tracks(context: Context, bench: Workbench) -> tuple[list[int], OrderO
             notes.append(f"the first {MAX_RENDERED + 1} of {len(listed)} tracks are planned")
         part = listed[: MAX_RENDERED + 1]
         return part, OrderOf(part, arc or "steady", None, None, keeps), "", notes
+    if names_several(text):
+        raise Refused("it is not clear which tracks are meant", "name two of them or more")
     recipe = read_recipe(_recipe_text(text))
-    words = search_of(recipe.wanted, recipe.unknown)
+    words = search_of(recipe.wanted)
     this = None if context.track is None else bench.check_track(context.track)
     if THIS in recipe.wanted.tracks() and this is None:
         raise Refused('"this" names no track here', "give its number")
@@ -210,7 +213,7 @@ def arc_of(instruction: str) -> Arc | None:
     return None
 
 
-def search_of(wanted: Wanted, unknown: Sequence[str] = ()) -> str:
+def search_of(wanted: Wanted) -> str:
     """Return the words of a search; `read` reads the same search from them, but for weights."""
     parts = [*wanted.genres, *wanted.tags, *(each.name for each in wanted.feel), *wanted.where]
     if wanted.bpm is not None:
@@ -221,7 +224,7 @@ def search_of(wanted: Wanted, unknown: Sequence[str] = ()) -> str:
             parts.append(f"over {low:g} bpm" if high is None else f"under {high:g} bpm")
     parts += [f"goes with {wanted.goes_with}"] if wanted.goes_with else []
     parts += [f"like {wanted.like}"] if wanted.like else []
-    parts += [each for each in wanted.text if each not in unknown]
+    parts += wanted.text
     return " ".join(parts) or "duration:>0"
 
 
@@ -230,7 +233,8 @@ def _recipe_text(text: str) -> str:
 
 
 def _recipe_notes(recipe: Recipe, wanted: int) -> list[str]:
-    notes = [f'"{clean(word, 40)}" was not understood' for word in recipe.unknown]
+    unknown = [word for word in recipe.unknown if word not in recipe.wanted.text]
+    notes = [f'"{clean(word, 40)}" was not understood' for word in unknown]
     if recipe.count > wanted:
         notes.append(f"{wanted} tracks are planned: more cannot be auditioned at once")
     if recipe.needs_stems:

@@ -7,7 +7,7 @@ import re
 from msgspec import Struct
 
 from sfa_engine.agents.contract import Context, Evidence, Result
-from sfa_engine.agents.specialists.subject import count, listing, result, subject
+from sfa_engine.agents.specialists.subject import count, listing, result, sentence, subject
 from sfa_engine.agents.tools.jobs import JOB_START, JobOf, JobStarted
 from sfa_engine.agents.tools.stems import (
     CLEAN_DB,
@@ -78,7 +78,7 @@ async def _loops(context: Context, bench: Workbench) -> Result:
         f"{each.why}."
         for each in found.loops
     ]
-    said += [f"{note.capitalize()}." for note in found.notes]
+    said += [sentence(note) for note in found.notes]
     if found.preparing:
         said.append(f"Without stems: {listing(found.preparing)}.")
     evidence = [

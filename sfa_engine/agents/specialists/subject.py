@@ -112,6 +112,12 @@ def listing(parts: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
 
 
+def sentence(text: str) -> str:
+    """Return words as a sentence: a capital at its beginning, a full stop at its end."""
+    ending = "" if text.endswith((".", "!", "?")) else "."
+    return f"{text[:1].upper()}{text[1:]}{ending}"
+
+
 def count(number: int, noun: str) -> str:
     """Return a number with its noun: ``1 track``, ``2 tracks``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -7,7 +7,7 @@ import re
 from msgspec import Struct
 
 from sfa_engine.agents.contract import Context, Evidence, Result
-from sfa_engine.agents.specialists.subject import heading, listing, result, subject
+from sfa_engine.agents.specialists.subject import heading, listing, result, sentence, subject
 from sfa_engine.agents.tools.facts import TRACK_FACTS, GridFacts, KnownTrack, TrackFactsOf
 from sfa_engine.agents.tools.proposals import (
     PROPOSE_GRID_SHIFT,
@@ -22,7 +22,8 @@ from sfa_engine.system.timecode import clock
 
 SOURCE = TRACK_FACTS.name
 _FIX = re.compile(
-    r"\b(?:fix|correct (?=the|its|my|this)|shift|move|halve|double|repair|korrigier|verschieb|halbier|verdoppel|behebe)",
+    r"\b(?:fix|correct (?=the|its|my|this)|shift|move|halve|double|repair"
+    r"|korrigier|verschieb|halbier|verdoppel|behebe)",
     re.IGNORECASE,
 )
 _EARLIER = re.compile(r"\bearl|\btoo late|\bfr[uü]her|\bzu sp[aä]t", re.IGNORECASE)
@@ -142,7 +143,7 @@ def _level_words(facts: KnownTrack) -> str:
         parts.append(f"loudness {facts.lufs:.1f} LUFS")
     if facts.true_peak_dbtp is not None:
         parts.append(f"true peak {facts.true_peak_dbtp:+.1f} dBTP")
-    return f"{listing(parts).capitalize()}." if parts else ""
+    return sentence(listing(parts)) if parts else ""
 
 
 def _section_words(facts: KnownTrack) -> str:

@@ -19,7 +19,17 @@ _REMOVED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # combining grapheme joiner, vowel separators and variation selectors.
 _BLANK = frozenset(
     [
-        0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x2800, 0x3164, 0xFFA0,
+        0x034F,
+        0x115F,
+        0x1160,
+        0x17B4,
+        0x17B5,
+        0x180B,
+        0x180C,
+        0x180D,
+        0x2800,
+        0x3164,
+        0xFFA0,
         *range(0xFE00, 0xFE10),
         *range(0xE0100, 0xE01F0),
     ]
