@@ -39,7 +39,7 @@ def put(agents: AgentHouse, **values: Any) -> None:
 
 
 def test_a_deck_that_nobody_hears_is_loaded_started_and_stopped(agents: AgentHouse) -> None:
-    put(agents, deck2__fader=None)
+    put(agents, deck2__fader=-60.0)
     assert act(agents, 2, "load", track=1)["sentence"] == "track 1 is loaded"
     assert act(agents, 2, "start")["sentence"] == "starts on the next bar"
     status = lambda: agents.call("status")["decks"][1]["playing"]  # noqa: E731

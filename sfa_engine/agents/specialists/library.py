@@ -50,7 +50,8 @@ _ASKING = re.compile(
     r"\b(?:search(?: (?:my|the) library)?(?: for)?|looking for|(?:ich )?suche?|recommend(?: me)?"
     r"|empfiehl(?: mir)?|empfehle?|show me everything|show me|zeig mir alles|zeige? mir|was ich"
     r"|do i have|have i got|have you got|got any|habe ich|hast du|gibt es|kennst du|in my library"
-    r"|in meiner (?:bibliothek|sammlung)|in the library|for later(?: tonight)?|tonight|that i)\b"
+    r"|in meiner (?:bibliothek|sammlung)|in the library|for later(?: tonight)?|tonight|that i"
+    r"|called|named|titled|namens|mit dem namen|by the name of|hei(?:ß|ss)(?:t|en)|everything)\b"
     r"|[?!]|[.,](?=\s|$)",
     re.IGNORECASE,
 )
