@@ -17,7 +17,7 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from sfa_engine.agents.contract import AGENTS, AgentName, Context, Result
-from sfa_engine.agents.reference import referred
+from sfa_engine.agents.reference import names_a_track, referred
 from sfa_engine.agents.routing import Route, route, scores_of
 from sfa_engine.agents.specialists import cues, library, mastering, mix, stems, track
 from sfa_engine.agents.specialists.subject import sentence
@@ -38,6 +38,37 @@ SPECIALISTS: Mapping[AgentName, Answer] = {
     "mastering": mastering.answer,
     "library": library.answer,
 }
+HELP = (
+    "Ask about a track (tempo, key, grid, sections), its stems, cues or loudness; for tracks in words, "
+    "or for a mix or a transition. What is proposed is applied by you."
+)
+EXAMPLES = (
+    "What goes with track 1?",
+    "Dark techno around 126",
+    "Set hot cues for track 1",
+    "Plan a mix of techno, rising",
+)
+_GREETING = re.compile(
+    r"^(?:hello|hi|hey|hallo|moin|servus|help|hilfe|what can (?:you|i) (?:do|ask)|was kannst du"
+    r"|who are you|wer bist du|how does this work)\b(?:\W+\w+){0,3}\W*$"
+)
+_POLITE = r"^(?:please |bitte |can you |could you |kannst du )?"
+# What agents do not do, and who does.
+_REFUSED = (
+    (
+        re.compile(_POLITE + r"(?:delete|remove|erase|trash|wipe|l[öo]e?sch|entfern)"),
+        "agents delete nothing",
+        "use `sfa library remove`, `delete-cue` or `playlist drop`",
+    ),
+    (
+        re.compile(
+            _POLITE + r"(?:play|start|load|stop|spiele?|starte|lade|stoppe?)\b"
+            r"(?:.*\bdeck|\s+(?:track|titel|number|nummer|#|\d|this|diese))"
+        ),
+        "a question moves no deck",
+        "use `sfa load` and `sfa play`",
+    ),
+)
 # Joints of two requests: "analyse this and set cues", "suche …, dann plane einen Mix".
 _JOINT = re.compile(
     r"(?:,\s*|\s+)(?:and then|und dann|then|dann|afterwards|danach|and|und)\s+|\s*;\s*",
@@ -87,19 +118,44 @@ async def ask(context: Context, bench: Workbench, task: str = "") -> Result:
         )
     began_s = time.perf_counter()
     parts = [] if task else pipeline(context.instruction)
-    if parts:
+    if not task and (said := no_question(context.instruction)):
+        made = said
+    elif parts:
         made = await _in_turn(context, bench, parts)
     else:
-        context = referred(context)
-        _allow(context, bench)
         agent = cast("AgentName", task) if task else chosen(context).agent
+        context = _repeated(referred(context))
+        _allow(context, bench)
         made = await answered(agent, context, bench)
     return replace(made, latency_ms=round(1000 * (time.perf_counter() - began_s)))
+
+
+def no_question(instruction: str) -> Result | None:
+    """Return the answer to what is no question for an agent: greetings, deletions, decks."""
+    text = clean(instruction, 200).lower()
+    if _GREETING.search(text):
+        return Result(HELP, {}, "library", questions=EXAMPLES)
+    for words, message, hint in _REFUSED:
+        if words.search(text):
+            said = f"{sentence(message)} {sentence(hint)}"
+            return Result(said, {"error": Refused.code}, "library")
+    return None
 
 
 def chosen(context: Context) -> Route:
     """Return the agent that a question is for, by its words and what was asked before."""
     return route(context.instruction, context.history)
+
+
+def _repeated(context: Context) -> Context:
+    """Return a context that only names another track, as "and the second one?", as a question.
+
+    It is the one before, of that track.
+    """
+    is_said = any(scores_of(context.instruction).values())
+    if is_said or not context.history or not names_a_track(context.instruction):
+        return context
+    return replace(context, instruction=context.history[-1].instruction)
 
 
 async def answered(agent: AgentName, context: Context, bench: Workbench) -> Result:

@@ -37,6 +37,9 @@ _BEHIND = re.compile(
 _PAIR = re.compile(
     rf"(?<![\d.:#])\#?(\d{{1,12}})\s+(?:and|und|in|into|to|zu|nach|onto|auf|with|mit|&)\s+{_N}"
 )
+_LIST = re.compile(
+    rf"(?<![\d.:,])\#?\d{{1,12}}(?:,\s+\#?\d{{1,12}})+(?:,?\s+(?:and|und)\s+\#?\d{{1,12}})?\b{_UNITS}"
+)
 _TEMPOS = re.compile(r"\b(\d{2,3})\s*(?:-|\u2013|to|bis|and|und)\s*(\d{2,3})\b")
 _USUAL_BPM = range(60, 221)
 _TRANSITION = re.compile(
@@ -78,9 +81,9 @@ def referred(context: Context) -> Context:
     """Return a context whose tracks are those that the instruction names, in its order.
 
     What it does not name stays. "This" is the track of the context, else the first one of the last
-    answer; "the second one" is the second of the last answer.
+    answer that had some; "the second one" is the second of that answer.
     """
-    last = context.history[-1].tracks if context.history else ()
+    last = next((turn.tracks for turn in reversed(context.history) if turn.tracks), ())
     this = context.track if context.track is not None else next(iter(last), None)
     text = context.instruction.lower()
     if _BOTH.search(text) and (several := context.tracks or last):
@@ -121,6 +124,12 @@ def _numbers(text: str) -> Iterator[tuple[int, int]]:
         group = 1 if found[1] is not None else 2
         seen.add(found.start(group))
         yield found.start(group), min(int(found[group]), MAX_NUMBER)
+    for span in _LIST.finditer(text):
+        for found in re.finditer(r"\d+", span[0]):
+            at = span.start() + found.start()
+            if at not in seen:
+                seen.add(at)
+                yield at, min(int(found[0]), MAX_NUMBER)
     patterns = [_BEHIND, *([_PAIR] if is_transition else [])]
     for pattern in patterns:
         for found in pattern.finditer(text):

@@ -144,7 +144,7 @@ def _goal(name: str, value: float | None, is_met: bool | None = None) -> dict[st
         ([_goal("apart_ms", -31.0)], 1),
         ([_goal("bars", 8.0), _goal("under_louder_db", -8.3)], 1),
         ([_goal("bars", None), _goal("under_louder_db", -8.3)], 0),
-        ([_goal("bars", 8.0), _goal("over_line_db", 4.2), _goal("over_louder_db", -20.0)], 1),
+        ([_goal("bars", 8.0), _goal("over_louder_db", 4.2), _goal("over_line_db", 30.0)], 1),
         ([_goal("rate_pct", 9.0, is_met=False)], 1),
     ],
 )

@@ -104,6 +104,9 @@ def test_a_long_text_is_routed_in_a_moment() -> None:
         ("Mixe 3 in 8", (3, 8)),
         ("What would be the best transition between 4 and 9?", (4, 9)),
         ("songs like 12 but faster", (12,)),
+        ("In welcher Reihenfolge soll ich 1, 2 und 4 spielen?", (1, 2, 4)),
+        ("mix 1, 3, and 5 together", (1, 3, 5)),
+        ("around 126,5", ()),
         # Numbers that are no tracks.
         ("dark techno 120 to 126", ()),
         ("Ich suche House ohne Gesang zwischen 118 und 122", ()),

@@ -26,6 +26,9 @@ from sfa_engine.agents.tools.search import (
 from sfa_engine.agents.tools.text import clean
 from sfa_engine.agents.tools.tool import AgentTool, Workbench
 from sfa_engine.errors import Refused
+from sfa_engine.library.folding import fold
+from sfa_engine.mix.phrases import listed
+from sfa_engine.mix.vocabulary import FILLERS
 from sfa_engine.system.timecode import clock
 
 SHOWN = 10
@@ -51,7 +54,12 @@ _ASKING = re.compile(
     r"|empfiehl(?: mir)?|empfehle?|show me everything|show me|zeig mir alles|zeige? mir|was ich"
     r"|do i have|have i got|have you got|got any|habe ich|hast du|gibt es|kennst du|in my library"
     r"|in meiner (?:bibliothek|sammlung)|in the library|for later(?: tonight)?|tonight|that i"
-    r"|called|named|titled|namens|mit dem namen|by the name of|hei(?:ß|ss)(?:t|en)|everything)\b"
+    r"|called|named|titled|namens|mit dem namen|by the name of|hei(?:ß|ss)(?:t|en)|everything"
+    r"|etwas|irgendwas|anything|what(?:'s| is| are)|where(?:'s| is| are)"
+    r"|wo ist|wo sind|got|please|bitte"
+    r"|how many|wie viele|is there|are there|song by|track by|more (?:of|from|by)"
+    r"|(?:noch )?mehr von"
+    r"|librar(?:y|ies)|bibliothek(?:en)?|sammlung|what can i|was kann ich|was k[oö]nnte ich)\b"
     r"|[?!]|[.,](?=\s|$)",
     re.IGNORECASE,
 )
@@ -64,6 +72,13 @@ _GOES_WITH = re.compile(
     r"|play (?:after|next)|danach|mix(?:es)? with|compatible)\b",
     re.IGNORECASE,
 )
+_COUNTED = re.compile(r"\bhow many\b|\bwie viele\b|\bwhich librar|\bwelche biblioth", re.IGNORECASE)
+_ARTIST = re.compile(
+    r"\b(?:this|the same|same|that) (?:artist|dj|producer)\b"
+    r"|\b(?:diese[mnrs]?|de[mrns] ?selben|vom selben) k[uü](?:e)?nstler",
+    re.IGNORECASE,
+)
+ALL = "plays:>=0"  # each track
 # With one of these the words say more than "similar" or "goes with", and are searched as a whole.
 _MORE = re.compile(
     r"\bbut\b|\baber\b|\b(?:faster|slower|darker|brighter|schneller|langsamer|dunkler|heller)\b"
@@ -136,7 +151,11 @@ async def _find(
         track = await subject(context, bench)
         found = await COMPATIBLE_TRACKS.use(bench, OneTrack(track, limit))
         return "", COMPATIBLE_TRACKS, found
-    words = words_of(text)
+    if _ARTIST.search(text):
+        words = f'artist:"{await _artist(bench, await subject(context, bench))}"'
+        found = await LIBRARY_SEARCH.use(bench, LibrarySearch(words, None, limit))
+        return words, LIBRARY_SEARCH, found
+    words = ALL if _COUNTED.search(text) and not _left(text) else words_of(text)
     this = None if context.track is None else bench.check_track(context.track)
     found = await LIBRARY_SEARCH.use(bench, LibrarySearch(words, this, limit))
     return words, LIBRARY_SEARCH, found
@@ -146,8 +165,25 @@ def words_of(instruction: str) -> str:
     """Return the words of an instruction that are to be searched for."""
     text = clean(instruction, 400)
     text = _MAKE.sub(" ", _PLAYLIST_NAME.sub(" playlist ", text))
-    text = " ".join(_ASKING.sub(" ", text).split())
+    parts = re.split(r'("[^"]*")', text)  # what is quoted stays as it is
+    text = " ".join(part if at % 2 else _ASKING.sub(" ", part) for at, part in enumerate(parts))
+    text = " ".join(text.split())
     return text or clean(instruction, 400)
+
+
+def _left(instruction: str) -> str:
+    """Return the words of a question that are no part of asking."""
+    text = _ASKING.sub(" ", clean(instruction, 400))
+    return " ".join(word for word in text.split() if fold(word) not in listed(FILLERS))
+
+
+async def _artist(bench: Workbench, track: int) -> str:
+    """Return the artist of a track, for a search in quotes; Refused if it has none."""
+    row = (await bench.call("library.rows", tracks=[track]))["tracks"]
+    artist = clean(row[0]["artist"]).replace('"', " ") if row else ""
+    if not artist.strip():
+        raise Refused(f"the artist of track {track} is not known", "edit its tags")
+    return artist
 
 
 async def _key(bench: Workbench, track: int) -> str:
@@ -161,7 +197,8 @@ async def _key(bench: Workbench, track: int) -> str:
 def _name_of(text: str, words: str) -> str:
     found = _PLAYLIST_NAME.search(text)
     given = next(filter(None, found.groups()), "") if found else ""
-    return clean(given or words, MAX_PLAYLIST_NAME) or "playlist"
+    kept = " ".join(word for word in words.split() if fold(word) not in listed(FILLERS))
+    return clean(given or kept, MAX_PLAYLIST_NAME) or "playlist"
 
 
 def _words(found: Found) -> list[str]:

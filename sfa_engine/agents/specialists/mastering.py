@@ -66,9 +66,8 @@ def _level_words(report: LoudnessReport) -> list[str]:
             f"{report.range_lu:.1f} LU, true peak {report.true_peak_dbtp:+.1f} dBTP."
         )
     ]
-    if report.plr_db is not None:
-        word = "crushed" if report.plr_db < CRUSHED_PLR_DB else "with dynamics left"
-        said.append(f"Peak less loudness is {report.plr_db:.1f} dB: {word}.")
+    if report.plr_db is not None and report.plr_db >= CRUSHED_PLR_DB:  # else it is a remark
+        said.append(f"Peak less loudness is {report.plr_db:.1f} dB: not crushed.")
     said.append(
         f"It clips in {report.clipped_runs} places." if report.clipped_runs else "It clips nowhere."
     )

@@ -17,7 +17,14 @@ from msgspec import Struct
 
 from sfa_engine.agents.contract import Context, Evidence, Result
 from sfa_engine.agents.reference import names_several
-from sfa_engine.agents.specialists.subject import count, listing, result, sentence, subject
+from sfa_engine.agents.specialists.subject import (
+    count,
+    listing,
+    named,
+    result,
+    sentence,
+    subject,
+)
 from sfa_engine.agents.tools.mixes import (
     AUDITION,
     MAX_RENDERED,
@@ -54,6 +61,30 @@ _PAIR = re.compile(
     re.IGNORECASE,
 )
 _NEXT = re.compile(r"\b(?:the )?next\b|\bn[aä]chste[nrs]?\b", re.IGNORECASE)
+_NAMES = re.compile(
+    r"\b(?:from|von|between|zwischen|blend|blende|mix|mixe)\s+(.+?)\s+"
+    r"(?:into|to|onto|zu|nach|auf|and|und|with|mit)\s+(.+?)\s*(?:ineinander.*)?[?.!]*$",
+    re.IGNORECASE,
+)
+_THIS = re.compile(r"^(?:the |dem |den )?(?:this|dies\w*|it)\b", re.IGNORECASE)
+# Of a goal that is missed, what was measured.
+_MEASURES = {
+    "apart_ms": "beats {:.0f} ms apart",
+    "bass_both_bars": "both basses for {:.1f} bars",
+    "bass_neither_bars": "no bass for {:.1f} bars",
+    "over_louder_db": "{:+.1f} dB against the louder track",
+    "under_louder_db": "{:+.1f} dB against the louder track",
+    "over_line_db": "{:+.1f} dB over the line from before to after",
+    "added_step_lu": "a step of {:+.1f} LU",
+    "voices_s": "two voices for {:.1f} s",
+    "silence_s": "silence for {:.1f} s",
+    "rate_pct": "a tempo changed by {:.1f} %",
+    "off_border": "{:.0f} ends on no border of a phrase",
+    "cut_s": "a vocal line cut by {:.1f} s",
+    "clash_bars": "clashing keys for {:.1f} bars",
+    "lost_s": "{:.1f} s lost before the outro",
+    "intro_lost_s": "{:.1f} s of the intro lost",
+}
 _IN_ORDER = re.compile(
     r"\bin this order\b|\bkeep the order\b|\bin dieser reihenfolge\b|\bas they are\b", re.IGNORECASE
 )
@@ -126,13 +157,34 @@ async def _pair(context: Context, bench: Workbench) -> tuple[int, int] | None:
         return None
     if len(context.tracks) == 2:
         return context.tracks[0], context.tracks[1]
-    if len(context.tracks) > 2 or context.track is None or not _NEXT.search(context.instruction):
+    if len(context.tracks) > 2 or names_several(context.instruction):
         return None
+    if not _NEXT.search(context.instruction) or context.track is None:
+        return await _named_pair(context, bench)
     track = await subject(context, bench)
     found: Found = await COMPATIBLE_TRACKS.use(bench, OneTrack(track, 1))
     if not found.tracks:
         raise Refused(f"nothing goes with track {track}", "name the next track")
     return track, found.tracks[0].id
+
+
+async def _named_pair(context: Context, bench: Workbench) -> tuple[int, int] | None:
+    """Return the two tracks that are named by their titles; None if no two are."""
+    found = _NAMES.search(clean(context.instruction, 400))
+    if found is None:
+        return None
+    pair = []
+    for words in found.groups():
+        number = words.strip(" #\"'")
+        if number.isdigit():
+            pair.append(bench.check_track(int(number)))
+        elif _THIS.search(words):
+            if context.track is None:
+                raise Refused('it is not clear which track "this" is', "name it by its number")
+            pair.append(bench.check_track(context.track))
+        else:
+            pair.append(await named(bench, words))
+    return pair[0], pair[1]
 
 
 async def _tracks(context: Context, bench: Workbench) -> tuple[list[int], OrderOf, str, list[str]]:
@@ -267,7 +319,8 @@ def _order_words(draft: Draft) -> list[str]:
         said.append(f"… and {len(draft.tracks) - SHOWN} more.")
     blends = [each for each in draft.transitions if each.kind == "blend"]
     others = [each for each in draft.transitions if each.kind != "blend"]
-    said.append(f"{len(blends)} of {count(len(draft.transitions), 'transition')} are blends.")
+    verb = "is a blend" if len(blends) == 1 else "are blends"
+    said.append(f"{len(blends)} of {count(len(draft.transitions), 'transition')} {verb}.")
     said += [f"{each.number} to {each.number + 1}: {_other(each)}." for each in others[:SHOWN]]
     return said
 
@@ -295,7 +348,8 @@ def _audition_words(found: Auditioned | None, problem: str) -> list[str]:
         return [f"It is not proposed: {problem}."]
     met = sum(each.met for each in found.transitions)
     missed = [
-        f"{measure.name} {measure.value:g} at {each.transition} (goal {measure.goal})"
+        f"{_MEASURES.get(measure.name, measure.name).format(measure.value)} in transition "
+        f"{each.transition} (goal {measure.goal})"
         for each in found.transitions
         for measure in each.missed
         if measure.value is not None

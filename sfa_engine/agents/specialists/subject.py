@@ -14,6 +14,7 @@ from sfa_engine.agents.tools.facts import KnownTrack
 from sfa_engine.agents.tools.text import clean
 from sfa_engine.agents.tools.tool import Workbench
 from sfa_engine.errors import Refused
+from sfa_engine.library.folding import fold
 from sfa_engine.library.query import has_letters
 from sfa_engine.system.timecode import clock
 
@@ -31,13 +32,14 @@ _ASKED = frozenset(
         master mastering me my need number of on one out peak please point points propose put
         quality right section sections separate separation set show stem stems streaming structure
         suggest sure tell tempo that the there this to track true turn up use vocal vocals what
-        when where which will with would you your memory missing spotify youtube club radio
+        when where which who will with would you your memory missing spotify youtube club radio
+        artist album genre year long sing sings singing silent drop drops intro outro break breaks
         alles analysiere auf aus bitte das dem den der die diesem diesen dieser dieses drums du ein
         eine einen einer er es finde fur gesang gib habe hat ich im in ist isoliere kann korrigiere
         laut lautheit lied mache markiere mastere mein mich mir mit nummer oder pegel punkte raster
         richtig schlag schlage schlagzeug setze sie sind song stems stimme stimmen stuck stucks such
         takt titel tonart trenne uber und vom von vor was weisst welche welcher welches wie wo zeig
-        zu zum zur
+        zu zum zur lang lange jahr singt kunstler wann wer wieviel viel hort hat hatte
         """,
     )
 )
@@ -57,14 +59,22 @@ async def subject(context: Context, bench: Workbench) -> int:
     if context.track is not None:
         return bench.check_track(context.track)
     words = _QUOTED.findall(context.instruction) or [_rest(context.instruction)]
+    return await named(bench, words[0])
+
+
+async def named(bench: Workbench, words: str) -> int:
+    """Return the number of the only track whose name has some words.
+
+    Raises
+    ------
+    Refused
+        There is none, or there are several.
+    """
     found: list[Mapping[str, Any]] = []
-    for each in words:
-        if has_letters(each):
-            found = (
-                await bench.call("library.search", words=_phrase(each), limit=MAX_CANDIDATES + 1)
-            )["tracks"]
-        if found:
-            break
+    if has_letters(words):
+        found = (
+            await bench.call("library.search", words=_phrase(words), limit=MAX_CANDIDATES + 1)
+        )["tracks"]
     if len(found) == 1:
         number = int(found[0]["id"])
         bench.tracks.add(number)
@@ -79,11 +89,7 @@ async def subject(context: Context, bench: Workbench) -> int:
 def _rest(instruction: str) -> str:
     """Return the words of an instruction that may be a name."""
     words = re.findall(r"[\w'\u2019]+", clean(instruction, 400))
-    return " ".join(word for word in words if _folded(word) not in _ASKED and not word.isdigit())
-
-
-def _folded(word: str) -> str:
-    return word.lower().translate(str.maketrans("äöüß", "aous"))
+    return " ".join(word for word in words if fold(word) not in _ASKED and not word.isdigit())
 
 
 def _phrase(words: str) -> str:

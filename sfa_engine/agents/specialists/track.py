@@ -53,6 +53,7 @@ async def answer(context: Context, bench: Workbench) -> Result:
         correction, problem = await _corrected(context.instruction, facts, bench)
     said = [
         heading(facts),
+        _tag_words(facts),
         *_grid_words(facts),
         _key_words(facts),
         _level_words(facts),
@@ -127,6 +128,18 @@ def _parts(grid: GridFacts) -> str:
     )  # fmt: skip
     known = [f"{name} {value:.2f}" for name, value in parts if value is not None]
     return f" ({', '.join(known)})" if known else ""
+
+
+def _tag_words(facts: KnownTrack) -> str:
+    parts = [
+        facts.genre,
+        str(facts.year or ""),
+        f'from "{facts.album}"' if facts.album else "",
+        f"{facts.rating} of 5 stars" if facts.rating else "",
+        f"played {facts.plays} times" if facts.plays > 1 else "played once" if facts.plays else "",
+        *(f"{each.name} {each.probability:.2f}" for each in facts.tags[:3]),
+    ]
+    return sentence(", ".join(filter(None, parts))) if any(parts) else ""
 
 
 def _key_words(facts: KnownTrack) -> str:

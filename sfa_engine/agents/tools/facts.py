@@ -111,6 +111,8 @@ class KnownTrack(Struct, frozen=True):
     genre: str
     comment: str
     year: int | None
+    rating: int
+    plays: int
     length_s: float | None
     bpm: float | None
     key: str | None
@@ -145,6 +147,8 @@ async def _facts(bench: Workbench, params: TrackFactsOf) -> KnownTrack:
         genre=clean(shown["genre"], MAX_LABEL),
         comment=clean(shown["comment"]),
         year=shown["year"],
+        rating=shown["rating"],
+        plays=shown["play_count"],
         length_s=rounded(shown["duration_s"], 1),
         bpm=rounded(shown["bpm"], 3),
         key=shown["key"],

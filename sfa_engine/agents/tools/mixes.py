@@ -37,7 +37,6 @@ _HIGHEST: Mapping[str, tuple[float, str]] = {
 }
 _HIGHEST_OF_BLEND: Mapping[str, tuple[float, str]] = {
     "over_louder_db": (4.0, "it is {:.1f} dB louder than the louder track"),
-    "over_line_db": (4.0, "it is {:.1f} dB over the line from before to after"),
 }
 _LOWEST_OF_BLEND = ("under_louder_db", -8.0, "it is {:.1f} dB below the louder track")
 
