@@ -39,8 +39,8 @@ SPECIALISTS: Mapping[AgentName, Answer] = {
     "library": library.answer,
 }
 HELP = (
-    "Ask about a track (tempo, key, grid, sections), its stems, cues or loudness; for tracks in words, "
-    "or for a mix or a transition. What is proposed is applied by you."
+    "Ask about a track (tempo, key, grid, sections), its stems, cues or loudness; for tracks in "
+    "words, or for a mix or a transition. What is proposed is applied by you."
 )
 EXAMPLES = (
     "What goes with track 1?",
@@ -56,7 +56,12 @@ _POLITE = r"^(?:please |bitte |can you |could you |kannst du )?"
 # What agents do not do, and who does.
 _REFUSED = (
     (
-        re.compile(_POLITE + r"(?:delete|remove|erase|trash|wipe|l[öo]e?sch|entfern)"),
+        re.compile(
+            _POLITE + r"(?:delete|remove|erase|trash|wipe|l[öo]e?sch\w*|entfern\w*)\b"
+            r"(?!.*\b(?:vocal|voice|sing|gesang|stimme|drum|schlagzeug|bass|stem|noise|clip|silence))"
+            r".*\b(?:tracks?|songs?|titel|lied|st[uü]ck|cues?|playlist|librar|bibliothek|files?"
+            r"|datei|everything|alles|#?\d)"
+        ),
         "agents delete nothing",
         "use `sfa library remove`, `delete-cue` or `playlist drop`",
     ),

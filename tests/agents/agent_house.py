@@ -49,7 +49,7 @@ async def fill(data: Path) -> None:
                 await library.prepare(track, bpm=bpm, length_s=LENGTH_S)
         async with context.database.transaction() as connection:
             made = await playlists.create(connection, "Friday Night")
-            await playlists.append(connection, made, [3, 1, 2])
+            await playlists.append(connection, made, [3, 1])
 
 
 class AgentHouse:

@@ -7,9 +7,11 @@ import re
 from msgspec import Struct
 
 from sfa_engine.agents.contract import Context, Evidence, Result
+from sfa_engine.agents.reference import names_several
 from sfa_engine.agents.specialists.subject import count, result, sentence, subject
-from sfa_engine.agents.tools.answer import TrackRow
+from sfa_engine.agents.tools.answer import TrackRow, row_of
 from sfa_engine.agents.tools.proposals import (
+    MAX_PLAYLIST,
     MAX_PLAYLIST_NAME,
     PROPOSE_PLAYLIST,
     PlaylistOf,
@@ -137,6 +139,8 @@ async def _find(
 ) -> tuple[str, AgentTool, Found]:
     """Return what was searched for, by which tool, and what was found."""
     text, limit = context.instruction, 40 if wants_playlist else SHOWN
+    if wants_playlist and names_several(text):
+        return "", LIBRARY_SEARCH, await _selected(context, bench)
     is_simple = not _MORE.search(text) and not wants_playlist
     found: Found
     if is_simple and _SIMILAR.search(text):
@@ -159,6 +163,19 @@ async def _find(
     this = None if context.track is None else bench.check_track(context.track)
     found = await LIBRARY_SEARCH.use(bench, LibrarySearch(words, this, limit))
     return words, LIBRARY_SEARCH, found
+
+
+async def _selected(context: Context, bench: Workbench) -> Found:
+    """Return the tracks of a selection, or of the last answer, as if they had been found."""
+    if not context.tracks:
+        raise Refused("it is not clear which tracks are meant", "name them, or search first")
+    numbers = [bench.check_track(track) for track in context.tracks[:MAX_PLAYLIST]]
+    listed_rows = (await bench.call("library.rows", tracks=numbers))["tracks"]
+    rows = tuple(
+        row_of({**each, "name": " - ".join(filter(None, (each["artist"], each["title"])))})
+        for each in listed_rows
+    )
+    return Found(len(rows), "", rows)
 
 
 def words_of(instruction: str) -> str:

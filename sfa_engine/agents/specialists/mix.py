@@ -60,12 +60,16 @@ _PAIR = re.compile(
     r"\d|\b(?:from|von)\b.*\b(?:in)?(?:to|zu|nach|into)\b|ineinander|misch",
     re.IGNORECASE,
 )
+_SURE = re.compile(
+    r"transition|[uü]e?berg[aä]ng|[uü]e?berblend|crossfade|\bget from|komme ich", re.IGNORECASE
+)
 _NEXT = re.compile(r"\b(?:the )?next\b|\bn[aä]chste[nrs]?\b", re.IGNORECASE)
 _NAMES = re.compile(
     r"\b(?:from|von|between|zwischen|blend|blende|mix|mixe)\s+(.+?)\s+"
     r"(?:into|to|onto|zu|nach|auf|and|und|with|mit)\s+(.+?)\s*(?:ineinander.*)?[?.!]*$",
     re.IGNORECASE,
 )
+_NOUN = re.compile(r"^(?:the |den |dem )?(?:track|song|titel|number|nummer|lied)\s+", re.IGNORECASE)
 _THIS = re.compile(r"^(?:the |dem |den )?(?:this|dies\w*|it)\b", re.IGNORECASE)
 # Of a goal that is missed, what was measured.
 _MEASURES = {
@@ -175,7 +179,7 @@ async def _named_pair(context: Context, bench: Workbench) -> tuple[int, int] | N
         return None
     pair = []
     for words in found.groups():
-        number = words.strip(" #\"'")
+        number = _NOUN.sub("", words).strip(" #\"'")
         if number.isdigit():
             pair.append(bench.check_track(int(number)))
         elif _THIS.search(words):
@@ -183,7 +187,12 @@ async def _named_pair(context: Context, bench: Workbench) -> tuple[int, int] | N
                 raise Refused('it is not clear which track "this" is', "name it by its number")
             pair.append(bench.check_track(context.track))
         else:
-            pair.append(await named(bench, words))
+            try:
+                pair.append(await named(bench, number))
+            except Refused:
+                if _SURE.search(context.instruction):
+                    raise
+                return None  # "from dark to bright"
     return pair[0], pair[1]
 
 
