@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -128,7 +128,7 @@ async def ask(context: Context, bench: Workbench, task: str = "") -> Result:
     elif parts:
         made = await _in_turn(context, bench, parts)
     else:
-        agent = cast("AgentName", task) if task else chosen(context).agent
+        agent = task or chosen(context).agent
         context = _repeated(referred(context))
         _allow(context, bench)
         made = await answered(agent, context, bench)

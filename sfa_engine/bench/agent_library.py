@@ -175,7 +175,7 @@ def _analysis(each: Made) -> Analysis:
 def _bundle(context: PrepContext, each: Made) -> tuple[str, float, tuple[str, ...]] | None:
     """Write the bundle of a track that has a sound; return its name, length and stems."""
     folder = context.places.bundles / f"{each.id}.sfa"
-    names = {"title": each.title, "artist": each.artist, "bpm": each.bpm}
+    names: dict[str, Any] = {"title": each.title, "artist": each.artist, "bpm": each.bpm}
     if each.id in TONES:
         time_s = np.arange(int(TONE_S * TONE_RATE)) / TONE_RATE
         sine = 10 ** (TONES[each.id] / 20) * np.sin(2 * np.pi * TONE_HZ * time_s)

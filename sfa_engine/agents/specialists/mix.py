@@ -124,7 +124,8 @@ class MixAnswer(Struct, frozen=True):
 async def answer(context: Context, bench: Workbench) -> Result:
     """Answer with a plan of a mix or of a transition."""
     pair = await _pair(context, bench)
-    words, notes = "", []
+    words = ""
+    notes: list[str] = []
     draft: Draft
     if pair is not None:
         draft = await PLAN_TRANSITION.use(bench, TransitionOf(*pair))
