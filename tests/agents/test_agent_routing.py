@@ -34,6 +34,11 @@ def test_sentences_that_were_set_aside_are_routed_nearly_as_well() -> None:
     assert len(wrong) <= 8, wrong
 
 
+def test_sentences_that_were_tried_later_stay_right() -> None:
+    wrong = [each for each in SETS["later"] if route(each["text"]).agent != each["agent"]]
+    assert len(wrong) <= 4, wrong
+
+
 @pytest.mark.parametrize(
     ("text", "agent"),
     [

@@ -26,7 +26,7 @@ def test_each_agent_has_as_many_sentences_in_each_language() -> None:
     counts = Counter((each["agent"], each["language"]) for each in sets["sentence"])
     assert counts == {(agent, language): 10 for agent in AGENTS for language in ("en", "de")}
     texts = [each["text"] for part in sets.values() for each in part]
-    assert len(set(texts)) == len(texts) == 160
+    assert len(set(texts)) == len(texts) == 160 + len(sets["later"])
 
 
 def test_each_question_has_a_check() -> None:

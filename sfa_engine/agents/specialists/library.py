@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sfa_engine.agents.contract import Context, Evidence, Result
 from sfa_engine.agents.reference import names_several
@@ -114,6 +115,9 @@ async def answer(context: Context, bench: Workbench) -> Result:
         name = _name_of(text, words)
         playlist = await PROPOSE_PLAYLIST.use(bench, PlaylistOf(name, numbers))
     said = _words(found)
+    if not found.tracks and context.track is not None:  # nothing was asked for but that one
+        known = await _selected(replace(context, tracks=(context.track,)), bench)
+        said += [_row(row) for row in known.tracks]
     if playlist is not None:
         verb = "to be appended to" if playlist.appends else "as"
         said.append(
