@@ -31,7 +31,7 @@ _NAMED = re.compile(
 )
 _BEHIND = re.compile(
     r"\b(?:of|for|on|with|from|into|to|in|like|than|about|von|f[uü]r|zu|nach|mit|wie|als|aus|bei"
-    r"|mixe?|mixing|blende?|mische|analy[sz]e|analysiere|master|mastere|cue|between|zwischen|can)"
+    r"|mixe?|mixing|blende?|mische|analy[sz]e|analysiere|master|mastere|cue|between|zwischen|can|does|has|hat)"
     rf"\s+{_N}"
 )
 _PAIR = re.compile(

@@ -60,6 +60,7 @@ _ASKING = re.compile(
     r"|called|named|titled|namens|mit dem namen|by the name of|hei(?:ß|ss)(?:t|en)|everything"
     r"|etwas|irgendwas|anything|what(?:'s| is| are)|where(?:'s| is| are)"
     r"|wo ist|wo sind|got|please|bitte"
+    r"|were released|was released|released|came out|erschienen"
     r"|how many|wie viele|is there|are there|song by|track by|more (?:of|from|by)"
     r"|(?:noch )?mehr von"
     r"|librar(?:y|ies)|bibliothek(?:en)?|sammlung|what can i|was kann ich|was k[oö]nnte ich)\b"
@@ -75,6 +76,7 @@ _GOES_WITH = re.compile(
     r"|play (?:after|next)|danach|mix(?:es)? with|compatible)\b",
     re.IGNORECASE,
 )
+_IN_YEAR = re.compile(r"\bin ((?:19|20)\d\d)\b", re.IGNORECASE)
 _COUNTED = re.compile(r"\bhow many\b|\bwie viele\b|\bwhich librar|\bwelche biblioth", re.IGNORECASE)
 _ARTIST = re.compile(
     r"\b(?:this|the same|same|that) (?:artist|dj|producer)\b"
@@ -159,6 +161,8 @@ async def _find(
         track = await subject(context, bench)
         found = await COMPATIBLE_TRACKS.use(bench, OneTrack(track, limit))
         return "", COMPATIBLE_TRACKS, found
+    if not wants_playlist and re.search(r"\bplay ?list", text, re.IGNORECASE):
+        return await _of_playlist(text, bench)
     if _ARTIST.search(text):
         words = f'artist:"{await _artist(bench, await subject(context, bench))}"'
         found = await LIBRARY_SEARCH.use(bench, LibrarySearch(words, None, limit))
@@ -167,6 +171,23 @@ async def _find(
     this = None if context.track is None else bench.check_track(context.track)
     found = await LIBRARY_SEARCH.use(bench, LibrarySearch(words, this, limit))
     return words, LIBRARY_SEARCH, found
+
+
+async def _of_playlist(text: str, bench: Workbench) -> tuple[str, AgentTool, Found]:
+    """Return the tracks of the playlist that is named, or the names of all."""
+    there = (await bench.call("library.playlists"))["playlists"]
+    folded = f" {fold(text)} "
+    named = [each["name"] for each in there if f" {fold(each['name'])} " in folded]
+    if named:
+        name = max(named, key=len).replace('"', " ")
+        words = f'playlist:"{name}"'
+        found: Found = await LIBRARY_SEARCH.use(bench, LibrarySearch(words[:400], None, 40))
+        return words, LIBRARY_SEARCH, found
+    listed_names = [
+        f"{clean(each['name'], 60)} ({count(each['tracks'], 'track')})" for each in there
+    ]
+    note = f"playlists: {', '.join(listed_names[:20])}" if there else "there are no playlists"
+    return "", LIBRARY_SEARCH, Found(0, "", (), (note,))
 
 
 async def _selected(context: Context, bench: Workbench) -> Found:
@@ -186,6 +207,7 @@ def words_of(instruction: str) -> str:
     """Return the words of an instruction that are to be searched for."""
     text = clean(instruction, 400)
     text = _MAKE.sub(" ", _PLAYLIST_NAME.sub(" playlist ", text))
+    text = _IN_YEAR.sub(r"from \1 to \1", text)
     parts = re.split(r'("[^"]*")', text)  # what is quoted stays as it is
     text = " ".join(part if at % 2 else _ASKING.sub(" ", part) for at, part in enumerate(parts))
     text = " ".join(text.split())
@@ -224,7 +246,8 @@ def _name_of(text: str, words: str) -> str:
 
 def _words(found: Found) -> list[str]:
     if not found.tracks:
-        said = ["No track was found."]
+        is_list = any("playlists" in note for note in found.notes)
+        said = [] if is_list else ["No track was found."]
     else:
         said = [f"{count(found.count, 'track')}{_of(found)}:"]
         said += [_row(row) for row in found.tracks[:SHOWN]]
