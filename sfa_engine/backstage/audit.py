@@ -35,7 +35,7 @@ Invoke = Callable[[], Any]
 _HARMLESS = frozenset(
     {
         *("prep.quota", "library.played", "kits.decode", "library.daily", "library.usage"),
-        *("library.flags", "llm.test"),
+        *("library.flags", "llm.test", "mix.draft", "mix.audition_draft", "prep.measure"),
         *("webhooks.list", "webhooks.show", "webhooks.deliveries", "audit.list", "audit.add"),
     }
 )

@@ -63,6 +63,7 @@ from sfa_engine.backstage.verbs.profiles import ProfileVerbs
 from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
 from sfa_engine.backstage.verbs.separations import SeparationVerbs
 from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
+from sfa_engine.backstage.verbs.stems import StemVerbs
 from sfa_engine.backstage.verbs.tags import TagVerbs
 from sfa_engine.backstage.verbs.usage import UsageVerbs
 from sfa_engine.backstage.verbs.webhooks import WebhookVerbs
@@ -149,6 +150,7 @@ class Core:
             **exported(ChefVerbs(context, self.facts, words, mixes, self.dispatcher)),
             **exported(LoopVerbs(context, self.facts, words, self.dispatcher)),
             **exported(FileVerbs(context)),
+            **exported(StemVerbs(context, self.facts)),
             **exported(SeparationVerbs(context, self.dispatcher)),
             **exported(MasterVerbs(context, self.dispatcher)),
             **exported(SpotifyVerbs(catalogue, spotify)),

@@ -213,6 +213,18 @@ def mix(as_json: bool, **options: Any) -> None:
     _show_results(run_bench(quiet=as_json, **options), as_json=as_json)
 
 
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
+@click.option("--only", multiple=True, help="A part: routing, truth.")
+def agents(as_json: bool, only: tuple[str, ...]) -> None:
+    """Measure agents without a model: who is asked, and whether the answers are true."""
+    from sfa_engine.bench.agents import run_bench
+    from sfa_engine.cli import screen
+
+    screen.build_kernel(quiet=as_json)
+    _show_results(run_bench(only=only, quiet=as_json), as_json=as_json)
+
+
 def _show_results(results: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json({"results": results})

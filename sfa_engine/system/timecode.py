@@ -10,11 +10,12 @@ _TIME = re.compile(r"(?:(?:([0-9]{1,3}):)?([0-9]{1,4}):)?([0-9]{1,9}(?:\.[0-9]{0
 
 
 def clock(seconds: float, decimals: int = 1) -> str:
-    """Return minutes and seconds, with tenths or a number of decimals."""
+    """Return minutes and seconds, with tenths or a number of decimals; with none it is rounded."""
     rounded = round(abs(seconds), decimals)
     sign = "-" if seconds < 0 and rounded else ""
     minutes, rest = divmod(rounded, 60)
-    return f"{sign}{int(minutes)}:{rest:0{3 + decimals}.{decimals}f}"
+    width = 3 + decimals if decimals else 2
+    return f"{sign}{int(minutes)}:{rest:0{width}.{decimals}f}"
 
 
 def seconds_of(text: str) -> float:

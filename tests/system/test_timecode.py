@@ -18,6 +18,8 @@ def test_a_time_is_minutes_and_seconds(seconds, text):
 
 def test_a_time_may_have_thousandths():
     assert clock(0.25, 3) == "0:00.250"
+    assert clock(64.4, 0) == "1:04"
+    assert clock(59.6, 0) == "1:00"
 
 
 @given(st.integers(0, 360_000_000))

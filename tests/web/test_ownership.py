@@ -48,7 +48,7 @@ CHANGE = {
 }
 PERFORM = {**CHANGE, "user": (403, 403, 403)}  # without the scope
 FLAG = {**READ, "user": (403, 403, 403)}
-RULES = {"read": READ, "library": CHANGE, "prepare": CHANGE, "perform": PERFORM}
+RULES = {"read": READ, "propose": READ, "library": CHANGE, "prepare": CHANGE, "perform": PERFORM}
 # In this order: a removed track is restored by the next one. Parameters by names of what there is,
 # and the status where the verb is allowed, if that is another than 200.
 TABLE = {
@@ -58,6 +58,7 @@ TABLE = {
     "library.similar": ({"track": "track"}, 200),
     "library.compatible": ({"track": "track"}, 200),
     "library.files": ({"track": "track"}, 200),
+    "library.stems": ({"track": "track"}, 200),
     "library.hotcues": ({"bundle": "bundle"}, 200),
     "library.history": ({"track": "track"}, 200),
     "library.edit": ({"track": "track", "values": {"comment": "x"}}, 200),
@@ -83,6 +84,7 @@ TABLE = {
     "prep.mastered": ({"job": "job"}, 422),  # it is no mastering job
     "loops.made": ({"job": "job"}, 422),  # it cuts no loops
     "prep.master": ({"track": "track", "format": "none", "codec": "none"}, 200),
+    "prep.measure": ({"track": "track"}, 200),
     "prep.separate": ({"track": "track", "engine": "none"}, 200),
     "library.reanalyse": ({"words": "#{track}"}, 200),
 }
@@ -91,7 +93,15 @@ LISTS = {
     *("library.numbers", "library.rows", "library.search_words"),
     *("library.numbers_words", "library.tags"),
     *("mix.plan", "mix.show", "mix.text", "mix.save", "mix.replan", "mix.script", "mix.audition"),
-    *("mix.chef", "mix.next", "mix.auditioned", "loops.plan", "loops.make"),
+    *(
+        "mix.draft",
+        "mix.audition_draft",
+        "mix.chef",
+        "mix.next",
+        "mix.auditioned",
+        "loops.plan",
+        "loops.make",
+    ),
     *("library.search", "library.playlists", "library.playlist", "library.trash", "jobs.list"),
     *(
         "library.reanalysed",

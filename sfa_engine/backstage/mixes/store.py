@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +15,8 @@ from sfa_engine.mix.plan_text import MAX_BYTES, read_plan, write_plan
 from sfa_engine.system.named_files import NamedFiles
 
 FOLDER = "mixes"
+DRAFTS = "mix-drafts"  # plans that nobody has named, see `DraftStore`
+MAX_DRAFTS = 100
 _TRACK = re.compile(rb"^\s*\[\[\s*track\s*\]\]", re.MULTILINE)
 
 
@@ -31,11 +35,13 @@ class PlanStore:
     ----------
     data : pathlib.Path
         The data folder.
+    folder : str
+        Of the plans, in it.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, folder: str = FOLDER) -> None:
         self._files = NamedFiles(
-            data / FOLDER, "mix", "sfa mix list", suffix=".toml", max_bytes=MAX_BYTES
+            data / folder, "mix", "sfa mix list", suffix=".toml", max_bytes=MAX_BYTES
         )
 
     @property
@@ -116,6 +122,38 @@ class PlanStore:
             # To parse 1000 plans would take a minute.
             found.append(Listed(name, len(_TRACK.findall(content)), changed_s))
         return found
+
+
+class DraftStore(PlanStore):
+    """Plans under names that are made of their text: ``draft-0123456789ab``. For asyncio.
+
+    The newest `MAX_DRAFTS` are kept.
+
+    Parameters
+    ----------
+    data : pathlib.Path
+        The data folder.
+    """
+
+    NAME = re.compile(r"draft-[0-9a-f]{12}")
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(data, DRAFTS)
+
+    async def add(self, plan: Plan) -> str:
+        """Store a plan; return its name, which is that of an equal plan."""
+        text = await asyncio.to_thread(write_plan, plan)
+        name = f"draft-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        await self.write(name, text)
+        await asyncio.to_thread(self._prune)
+        return name
+
+    def _prune(self) -> None:
+        """Delete the oldest beyond `MAX_DRAFTS`."""
+        with suppress(OSError):
+            there = sorted(self.folder.glob("draft-*.toml"), key=lambda each: each.stat().st_mtime)
+            for each in there[: max(0, len(there) - MAX_DRAFTS)]:
+                each.unlink(missing_ok=True)
 
 
 def _plan(content: bytes) -> Plan:

@@ -82,6 +82,6 @@ class Separate:
             await analysis.set_stems(connection, inputs.track.id, origins)
 
         shown = ("engine", "model", "version", "sketch", "start_s", "end_s")
-        result = {name: answer[name] for name in shown}
+        result = {name: answer[name] for name in shown} | {"null_db": answer.get("null_db")}
         update = partial(self.context.update_manifest, inputs.track.id)
         return Outcome({**result, "stems": list(answer["stems"])}, effect, update)

@@ -329,13 +329,20 @@ class LibraryVerbs:
         color: Text = "",
         stem: Text | None = None,
         on_load: bool = False,
+        free: bool = False,
         actor: By = SYSTEM,
     ) -> dict[str, Any]:
-        """Set a cue, or a loop with an end, by hand."""
+        """Set a cue, or a loop with an end, by hand.
+
+        With `free` a hot cue by hand that has the number stays: the request is refused.
+        """
 
         async def change(connection: Connection, number: int) -> Cue:
             cue = Cue(position_s, kind, end_s, hot_cue, label, color, stem, on_load)
-            if len(await cues.cues_of(connection, number)) >= MAX_CUES:
+            there = await cues.cues_of(connection, number)
+            if free and any(each.by_hand and each.slot == hot_cue for each in there if each.slot):
+                raise Refused(f"hot cue {hot_cue} is set by hand", "give another number")
+            if len(there) >= MAX_CUES:
                 most = f"{MAX_CUES} are the most that a bundle has"
                 raise Refused("the track has too many cues", most)
             return await cues.add(connection, number, cue)

@@ -17,13 +17,15 @@ from sfa_engine.backstage.steps.master import PARTS
 from sfa_engine.backstage.verbs.library import TrackWord
 from sfa_engine.backstage.verbs.paging import job_numbers
 from sfa_engine.errors import Refused
+from sfa_engine.library.track import Track
 from sfa_engine.mix.mastering.chain import CEILING_RANGE, LIMIT_RANGE, LUFS_RANGE
-from sfa_engine.wire.rights import SYSTEM
+from sfa_engine.wire.rights import SYSTEM, Actor
 from sfa_engine.wire.verbs import Count, verb
 
 Lufs = Annotated[float, Meta(ge=LUFS_RANGE[0], le=LUFS_RANGE[1])]
 Ceiling = Annotated[float, Meta(ge=CEILING_RANGE[0], le=CEILING_RANGE[1])]
 Limit = Annotated[float, Meta(ge=LIMIT_RANGE[0], le=LIMIT_RANGE[1])]
+Preset = Literal["streaming", "apple", "club", "dj", "broadcast"]
 
 
 class MasterVerbs:
@@ -43,7 +45,7 @@ class MasterVerbs:
     async def prep_master(
         self,
         track: TrackWord,
-        preset: Literal["streaming", "apple", "club", "dj", "broadcast"] = "streaming",
+        preset: Preset = "streaming",
         target_lufs: Lufs | None = None,
         ceiling_dbtp: Ceiling | None = None,
         limit_db: Limit | None = None,
@@ -73,22 +75,52 @@ class MasterVerbs:
         }
         if compare and format == "none":
             raise Refused("there is nothing to compare without a master", "give a format")
-        batch = uuid.uuid4().hex[:12]
-        async with self._context.database.transaction() as connection:
+        async with self._context.database.reading() as connection:
             found = await find(connection, actor, track)
             await check_track(connection, actor, PREPARE, found)
-            if found.bundle is None or found.duration_s is None:
-                raise Refused(f'"{found.name}" is not imported yet', "see `sfa jobs`")
             if reference is not None:
                 args["reference"] = (await find(connection, actor, reference)).id
+        return {"track": found.id, **await self._queued(found, args, actor)}
+
+    @verb(scope="propose", owned=True)
+    async def prep_measure(
+        self, track: TrackWord, preset: Preset = "streaming", actor: By = SYSTEM
+    ) -> dict[str, Any]:
+        """Measure a track, and plan the chain that would master it; nothing is written.
+
+        What was measured since the track was changed is there at once: ``done`` is true, with
+        the report of ``prep.mastered``. Else a job is queued, in ``batch``: ask again at its end.
+        """
+        args: dict[str, Any] = {
+            "preset": preset,
+            **dict.fromkeys(("target_lufs", "ceiling_dbtp", "limit_db", "reference")),
+            "codec": "none",
+            "format": "",
+            "bits": 24,
+            "compare": False,
+        }
+        async with self._context.database.reading() as connection:
+            found = await find(connection, actor, track)
+        for job in await self._context.queue.list([State.DONE], track=found.id):
+            is_same = job.kind is Kind.MASTER and job.args == args
+            if is_same and (job.ended_s or 0.0) >= found.changed_at:
+                return {"track": found.id, "done": True, "job": job.id, **job.result}
+        return {"track": found.id, "done": False, **await self._queued(found, args, actor)}
+
+    async def _queued(self, track: Track, args: dict[str, Any], actor: Actor) -> dict[str, Any]:
+        """Queue a job; return its batch and its number."""
+        if track.bundle is None or track.duration_s is None:
+            raise Refused(f'"{track.name}" is not imported yet', "see `sfa jobs`")
+        batch = uuid.uuid4().hex[:12]
+        async with self._context.database.transaction() as connection:
             jobs = await self._context.queue.add_chain(
                 connection,
-                [plans.master(found.id, found.name, args)],
+                [plans.master(track.id, track.name, args)],
                 batch,
                 account=actor.account,
             )
         self._dispatcher.wake()
-        return {"track": found.id, "batch": batch, **job_numbers(jobs)}
+        return {"batch": batch, **job_numbers(jobs)}
 
     @verb(scope="read", owned=True)
     async def prep_mastered(self, job: Count, actor: By = SYSTEM) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from sfa_engine.backstage.mixes.auditions import Auditions
 from sfa_engine.backstage.mixes.facts import FactsReader
 from sfa_engine.backstage.mixes.live_mix import LiveMix
 from sfa_engine.backstage.mixes.shown import shown
-from sfa_engine.backstage.mixes.store import PlanStore
+from sfa_engine.backstage.mixes.store import DraftStore, PlanStore
 from sfa_engine.backstage.steps.audition import audition_plan
 from sfa_engine.backstage.verbs.words import TrackWord, WordVerbs
 from sfa_engine.errors import Absent, Refused
@@ -93,6 +93,7 @@ class MixVerbs:
         self._dispatcher = dispatcher
         self._live = live
         self._store = PlanStore(context.settings.data)
+        self._drafts = DraftStore(context.settings.data)
         self._changing = asyncio.Lock()
 
     @verb(scope="perform", slow=True, owned=True)
@@ -123,6 +124,49 @@ class MixVerbs:
         await self.check_free(name, replace=replace)
         settings = MixSettings(arc, rate_pct, shift_key, lufs)
         listed = await self._listed(playlist, words, tracks, limit, actor)
+        plan, facts, notes = await self._planned(
+            listed, settings, first, last, after, actor, ordered=ordered
+        )
+        return await self.store(name, plan, facts, notes, replace=replace)
+
+    @verb(scope="propose", slow=True, owned=True)
+    async def mix_draft(
+        self,
+        tracks: TrackWords,
+        arc: Arc = "steady",
+        rate_pct: Rate = 4.0,
+        first: TrackWord | None = None,
+        last: TrackWord | None = None,
+        ordered: bool = False,
+        actor: By = SYSTEM,
+    ) -> dict[str, Any]:
+        """Plan a mix of tracks as a draft, whose name is made of its text; nothing is replaced.
+
+        The answer is that of ``mix.plan``. ``mix.show``, ``mix.text``, ``mix.script``,
+        ``mix.audition_draft`` and ``mix.auditioned`` take the name as long as the draft is among
+        the newest hundred; ``mix.save`` keeps its text under another name.
+        """
+        listed = await self._listed(None, None, tracks, FOUND, actor)
+        settings = MixSettings(arc, rate_pct)
+        plan, facts, notes = await self._planned(
+            listed, settings, first, last, (), actor, ordered=ordered
+        )
+        async with self._changing:
+            name = await self._drafts.add(plan)
+        return await self.shown(name, plan, facts, notes)
+
+    async def _planned(
+        self,
+        listed: Sequence[Track],
+        settings: MixSettings,
+        first: TrackWord | None,
+        last: TrackWord | None,
+        after: Sequence[Sequence[int | str]],
+        actor: Actor,
+        *,
+        ordered: bool,
+    ) -> tuple[Plan, dict[int, TrackFacts], list[str]]:
+        """Return a plan of tracks, the facts of these, and what was left out."""
         notes: list[str] = []
         ready = _ready(listed, notes)
         if len(ready) > MAX_TRACKS:
@@ -135,10 +179,11 @@ class MixVerbs:
         )
         if len(plan.tracks) == 1:
             notes.append("one track has no transitions")
-        return await self.store(name, plan, facts, notes, replace=replace)
+        return plan, facts, notes
 
     async def check_free(self, name: str, *, replace: bool) -> None:
-        """Refuse the name of a plan that is there, unless it is to be replaced."""
+        """Refuse the name of a plan that is there, unless it is to be replaced; and of a draft."""
+        _check_name(name)
         if not replace and await self._store.exists(name):
             raise Refused(f'there is a mix "{name}"', "replace it, or choose another name")
 
@@ -170,14 +215,14 @@ class MixVerbs:
         """Return a plan: its tracks and transitions with names and times, and its ``text``."""
         plan = await self._plan(name, actor)
         facts = await self._facts.of([track.id for track in plan.tracks])
-        return await self.shown(name, plan, facts, text=await self._store.text(name))
+        return await self.shown(name, plan, facts, text=await self._place(name).text(name))
 
     @verb(scope="read", slow=True, owned=True)
     async def mix_text(self, name: FileName, actor: By = SYSTEM) -> dict[str, Any]:
         """Return the text of a plan, be it valid or not, and its ``digest`` for ``mix.save``."""
         if visible(actor) != EVERYTHING:  # of an invalid plan it is not known whose tracks it has
             await self._plan(name, actor)
-        text = await self._store.text(name)
+        text = await self._place(name).text(name)
         return {"name": name, "text": text, "digest": _digest(text)}
 
     @verb(scope="perform", slow=True, owned=True)
@@ -190,6 +235,7 @@ class MixVerbs:
         replaced. What cannot be performed with the tracks as they are is saved, with a note. A mix
         that is performed goes on by it, if what was played already is the same.
         """
+        _check_name(name)
         async with self._changing:
             if was is not None and await self._store.exists(name):
                 now = _digest(await self._store.text(name))
@@ -220,6 +266,7 @@ class MixVerbs:
         more. With `reorder` the tracks after the place are put in a new order. `order` has the
         numbers of all tracks from the place on, in the order that they are to have.
         """
+        _check_name(name)
         if order is not None and (reorder or without):
             raise Refused("order goes with neither reorder nor without", "give one of them")
         async with self._changing:
@@ -263,6 +310,7 @@ class MixVerbs:
     @verb(scope="perform")
     async def mix_rename(self, name: FileName, to: FileName) -> dict[str, Any]:
         """Rename a plan."""
+        _check_name(to)
         self._check_idle(name)
         async with self._changing:
             await self._store.rename(name, to)
@@ -290,6 +338,18 @@ class MixVerbs:
         ``picture``, the ``measures`` and whether the ``goals`` are met. Else a job is queued, in
         ``batch``; when it has ended, ask again.
         """
+        return await self._audition(name, transition, actor)
+
+    @verb(scope="propose", slow=True, owned=True)
+    async def mix_audition_draft(
+        self, name: FileName, transition: Number | None = None, actor: By = SYSTEM
+    ) -> dict[str, Any]:
+        """Render a transition of a draft, or all of it, as ``mix.audition`` does of other plans."""
+        if not DraftStore.NAME.fullmatch(name):
+            raise Refused(f'"{name}" is not a draft', "give the name that mix.draft has returned")
+        return await self._audition(name, transition, actor)
+
+    async def _audition(self, name: str, transition: int | None, actor: Actor) -> dict[str, Any]:
         wanted = await self._auditioned(name, transition, actor)
         key = await asyncio.to_thread(self._auditions.ask, *wanted)
         found = await asyncio.to_thread(self._auditions.found, key)
@@ -423,9 +483,13 @@ class MixVerbs:
         if self._live is not None and self._live.state and self._live.state.name == name:
             raise Refused(f'the mix "{name}" is performed', "stop it first: `sfa mix stop`")
 
+    def _place(self, name: str) -> PlanStore:
+        """Return where a plan of a name is: among the drafts, or among those that were named."""
+        return self._drafts if DraftStore.NAME.fullmatch(name) else self._store
+
     async def _plan(self, name: str, actor: Actor) -> Plan:
         """Return a stored plan, if its sender sees all its tracks."""
-        plan = await self._store.read(name)
+        plan = await self._place(name).read(name)
         await self._check(plan, actor)
         return plan
 
@@ -462,11 +526,17 @@ class MixVerbs:
             text = await asyncio.to_thread(write_plan, plan)
         return {
             "name": name,
-            "path": str(self._store.path(name)),
+            "path": str(self._place(name).path(name)),
             **values,
             "notes": list(notes),
             "text": text,
         }
+
+
+def _check_name(name: str) -> None:
+    """Refuse the name of a draft for a plan that is kept."""
+    if DraftStore.NAME.fullmatch(name):
+        raise Refused(f'"{name}" is the name of a draft', "choose another name")
 
 
 def _ready(listed: Sequence[Track], notes: list[str]) -> list[Track]:

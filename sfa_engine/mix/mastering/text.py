@@ -64,7 +64,7 @@ def step_lines(steps: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a chain as lines, numbered."""
     if not steps:
         return ["  nothing is needed"]
-    return [f"  {n} {_step_words(step)}: {step['reason']}" for n, step in enumerate(steps, 1)]
+    return [f"  {n} {step_words(step)}: {step['reason']}" for n, step in enumerate(steps, 1)]
 
 
 def _measures(report: Mapping[str, Any]) -> list[str]:
@@ -127,7 +127,8 @@ def _row(name: str, words: str) -> str:
     return f"  {name:{INDENT}} {words}"
 
 
-def _step_words(step: Mapping[str, Any]) -> str:
+def step_words(step: Mapping[str, Any]) -> str:
+    """Return a step of a chain in words: ``gain -2.3 dB``."""
     kind = step["kind"]
     if kind == "high_pass":
         return f"high-pass {step['hz']:g} Hz"
