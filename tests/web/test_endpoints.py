@@ -30,9 +30,10 @@ from sfa_engine.surfaces.midi.surface import MidiSurface
 from sfa_engine.surfaces.osc.server import Server as OscServer
 from sfa_engine.surfaces.rtpmidi.server import Server as NetworkMidi
 from sfa_engine.surfaces.socket.server import Client as StageClient
-from sfa_engine.web.catalogue import FILES, HARMLESS, OWNED, PUSHING
+from sfa_engine.web.catalogue import FILES, HARMLESS, PUSHING
 from sfa_engine.web.openapi import statuses
 from sfa_engine.web.rights import SCOPES_OF, STORED
+from sfa_engine.wire.rights import OWNED
 from sfa_engine.wire.session import Session
 from sfa_engine.wire.verbs import verbs_of
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -69,6 +70,14 @@ class PlanStore:
         """Return a plan as it is in its file, valid or not; Refused if there is none."""
         return await asyncio.to_thread(self._files.read, name, _text)
 
+    async def text_or_none(self, name: str) -> str | None:
+        """Return a plan as it is in its file, or None if there is none."""
+        return await self.text(name) if await self.exists(name) else None
+
+    async def put_back(self, name: str, text: str) -> None:
+        """Store the text that a plan had before, valid or not."""
+        await self._files.save(name, text)
+
     async def write(self, name: str, plan: Plan | str, *, replace: bool = True) -> Plan:
         """Store a plan, checked, in place of an earlier one of its name.
 
@@ -116,6 +125,11 @@ class PlanStore:
             # To parse 1000 plans would take a minute.
             found.append(Listed(name, len(_TRACK.findall(content)), changed_s))
         return found
+
+
+def digest_of(text: str | None) -> str:
+    """Return the digest of a plan's text; empty for none."""
+    return "" if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
 def _plan(content: bytes) -> Plan:

@@ -1,0 +1,142 @@
+"""``proposals.*``: what agents propose, applied and undone by a person.
+
+Each account has its own. Nothing of `sfa_engine.agents` is imported before one of these verbs is
+called, unless a crash left a proposal half applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from sfa_engine.backstage.access import By
+from sfa_engine.backstage.context import PrepContext
+from sfa_engine.backstage.job_store import LAST
+from sfa_engine.backstage.verb_caller import VerbCaller
+from sfa_engine.backstage.verbs.mixes import MixVerbs
+from sfa_engine.backstage.verbs.paging import fit_in_frame
+from sfa_engine.wire.rights import SYSTEM
+from sfa_engine.wire.verbs import Count, verb
+
+if TYPE_CHECKING:
+    from sfa_engine.agents.proposal_store import StoredProposal
+    from sfa_engine.backstage.proposals.applier import Applier
+
+MAX_LISTED = 500
+# As `agents.proposal_store` has them, which is not imported here.
+State = Literal["open", "applying", "applied", "dropped", "undoing", "undone", "failed"]
+Number = Annotated[int, Meta(ge=1, le=1 << 53)]
+
+
+class ProposalVerbs:
+    """The verbs on proposals.
+
+    Parameters
+    ----------
+    context : PrepContext
+    caller : VerbCaller
+        It calls the verbs of their steps.
+    mixes : MixVerbs
+    """
+
+    def __init__(self, context: PrepContext, caller: VerbCaller, mixes: MixVerbs) -> None:
+        self._context = context
+        self._database = context.database
+        self._make: Callable[[], Applier] = lambda: _applier(context, caller, mixes)
+        self._made: Applier | None = None
+
+    @property
+    def applier(self) -> Applier:
+        """What stores and applies proposals, made at the first use."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    async def recover(self) -> None:
+        """Complete or undo what a crash has left half done."""
+        found = await self._database.fetch(
+            "SELECT 1 FROM proposals WHERE state IN ('applying', 'undoing') LIMIT 1"
+        )
+        if found:
+            await self.applier.recover()
+
+    @verb(scope="read", owned=True)
+    async def proposals_list(
+        self,
+        states: Annotated[list[State], Meta(max_length=7)] = ["open"],  # noqa: B006 - never changed
+        limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100,
+        before: Count = LAST,
+        actor: By = SYSTEM,
+    ) -> dict[str, Any]:
+        """Return the account's proposals, newest first: the open ones, or those of some states.
+
+        All of them, if `states` is empty; without steps and details.
+        """
+        from sfa_engine.agents import proposal_store as store
+
+        async with self._database.reading() as connection:
+            found = await store.listed(connection, actor.account, states, before, limit)
+        for each in found:
+            del each["account"]
+        return {"proposals": fit_in_frame(found)}
+
+    @verb(scope="read", owned=True)
+    async def proposals_show(self, proposal: Number, actor: By = SYSTEM) -> dict[str, Any]:
+        """Return a proposal with its steps and details.
+
+        ``stale`` says why an open one does not fit any more; it is empty if it does.
+        """
+        found = await self.applier.get(actor, proposal)
+        stale = await self.applier.stale(found) if found.state == "open" else ""
+        return {**shown(found), "stale": stale}
+
+    @verb(scope="propose", slow=True, owned=True)
+    async def proposals_apply(
+        self, proposal: Number, force: bool = False, actor: By = SYSTEM
+    ) -> dict[str, Any]:
+        """Apply a proposal: call the verbs of its steps, whose scopes are needed too.
+
+        It is refused if what it changes is not as it was when it was proposed. If a step fails, what
+        the others did is undone. ``force`` overrules ``session.lock``.
+        """
+        return shown(await self.applier.apply(proposal, actor, force=force))
+
+    @verb(scope="propose", owned=True)
+    async def proposals_drop(self, proposal: Number, actor: By = SYSTEM) -> dict[str, Any]:
+        """Drop an open proposal."""
+        from sfa_engine.agents import proposal_store as store
+
+        async with self._database.transaction() as connection:
+            state = await store.state_of(connection, actor.account, proposal)
+            if state != "open":
+                raise store.refusal(proposal, state)
+            await store.move(connection, proposal, "open", "dropped", self.applier.now())
+        return {"dropped": proposal}
+
+    @verb(scope="propose", slow=True, owned=True)
+    async def proposals_undo(
+        self, proposal: Number, force: bool = False, actor: By = SYSTEM
+    ) -> dict[str, Any]:
+        """Undo a proposal that was applied: what it changed is as before.
+
+        The scopes of its steps are needed. It is refused if that was changed since. ``force``
+        overrules ``session.lock``.
+        """
+        return shown(await self.applier.undo(proposal, actor, force=force))
+
+
+def shown(found: StoredProposal) -> dict[str, Any]:
+    """Return a proposal as plain values, without what is only for undoing it."""
+    said: dict[str, Any] = msgspec.to_builtins(found)
+    for name in ("account", "basis", "undo"):
+        del said[name]
+    return said
+
+
+def _applier(context: PrepContext, caller: VerbCaller, mixes: MixVerbs) -> Applier:
+    from sfa_engine.backstage.proposals.applier import Applier
+
+    return Applier(context, caller, mixes)
