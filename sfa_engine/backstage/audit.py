@@ -35,7 +35,7 @@ Invoke = Callable[[], Any]
 _HARMLESS = frozenset(
     {
         *("prep.quota", "library.played", "kits.decode", "library.daily", "library.usage"),
-        *("library.flags", "llm.test", "agents.ask"),
+        *("library.flags", "llm.test", "agents.ask", "agents.cancel"),
         *("webhooks.list", "webhooks.show", "webhooks.deliveries", "audit.list", "audit.add"),
     }
 )

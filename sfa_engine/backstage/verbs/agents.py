@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -146,7 +145,8 @@ class AgentVerbs:
         self._proposals = proposals
         self._given_ask = ask
         self._given_word = word
-        self._asking: Counter[int] = Counter()  # questions in progress, by account
+        # Questions in progress, by account: the client's word, and what answers.
+        self._asking: dict[int, list[tuple[str, asyncio.Task[dict[str, Any]]]]] = {}
 
     @verb(scope="read")
     def agents_list(self) -> dict[str, Any]:
@@ -177,20 +177,28 @@ class AgentVerbs:
         context = await self._context_of(instruction, task, track, tracks, history, actor)
         if model and provider:
             await self._check_provider(provider, actor)
-        async with self._counted(actor):
-            pieces = _Pieces(line, stream)
-            work = asyncio.ensure_future(self._answer(context, task, actor, model, provider, pieces))
+        pieces = _Pieces(line, stream)
+        answer = self._answer(context, task, actor, model, provider, pieces)
+        with self._counted(actor, stream, answer) as work:
             gone = asyncio.ensure_future(line.wait_gone())
             try:
                 await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-                if not work.done():
-                    raise Refused("the client has disconnected", "ask again")
+                if not work.done() or work.cancelled():
+                    raise Refused("the question is cancelled", "ask again")
                 return work.result()
             finally:
                 for each in (work, gone):
                     each.cancel()
                 await asyncio.gather(work, gone, return_exceptions=True)
                 await pieces.close()
+
+    @verb(scope="propose", owned=True)
+    def agents_cancel(self, stream: ShortWord, actor: By = SYSTEM) -> dict[str, Any]:
+        """Cancel the account's questions that were asked with a word as `stream`."""
+        found = [work for word, work in self._asking.get(actor.account, ()) if word == stream]
+        for work in found:
+            work.cancel()
+        return {"count": len(found)}
 
     # ------------------------------------------------------------------ the question
 
@@ -216,8 +224,8 @@ class AgentVerbs:
 
         if not instruction.strip():
             raise Refused("the question has no words", "ask something")
-        for name in (task, *(each.agent for each in history)):
-            if name and name not in AGENTS:
+        for name in (*([task] if task else []), *(each.agent for each in history)):
+            if name not in AGENTS:
                 hint = did_you_mean(name, AGENTS) or f"they are {', '.join(AGENTS)}"
                 raise Refused(f'no agent "{name:.40}"', hint)
         named = [*([track] if track is not None else []), *tracks]
@@ -254,22 +262,29 @@ class AgentVerbs:
             hint = did_you_mean(provider, names) or "see `sfa llm providers`"
             raise Absent(f'no provider "{provider:.40}"', hint)
 
-    @asynccontextmanager
-    async def _counted(self, actor: Actor) -> AsyncIterator[None]:
-        """Count a question of an account.
+    @contextmanager
+    def _counted(
+        self, actor: Actor, stream: str, answer: Coroutine[Any, Any, dict[str, Any]]
+    ) -> Iterator[asyncio.Task[dict[str, Any]]]:
+        """Begin to answer a question of an account, which is counted while it is answered.
 
         A third one is refused, not queued: each may take a minute, and a client that waits without
         a sign would ask once more.
         """
-        if self._asking[actor.account] >= MAX_AT_ONCE:
+        asking = self._asking.setdefault(actor.account, [])
+        if len(asking) >= MAX_AT_ONCE:
+            answer.close()
             raise BusyError(
                 f"{MAX_AT_ONCE} questions are being answered", "wait until one of them is"
             )
-        self._asking[actor.account] += 1
+        work = asyncio.create_task(answer)
+        asking.append((stream, work))
         try:
-            yield
+            yield work
         finally:
-            self._asking[actor.account] -= 1
+            asking.remove((stream, work))
+            if not asking:
+                del self._asking[actor.account]
 
     # ------------------------------------------------------------------ the answer
 
