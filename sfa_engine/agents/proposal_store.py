@@ -234,12 +234,13 @@ async def listed(
     return [{**dict(each), "tracks": _decoded(each, "tracks")} for each in found]
 
 
-async def unfinished(connection: Connection) -> list[StoredProposal]:
-    """Return the proposals that a crash has left while they were applied or undone."""
+async def unfinished(connection: Connection) -> list[tuple[int, int]]:
+    """Return account and number of proposals that a crash left while applied or undone."""
     found = await rows(
-        connection, "SELECT * FROM proposals WHERE state IN ('applying', 'undoing') ORDER BY id"
+        connection,
+        "SELECT account, id FROM proposals WHERE state IN ('applying', 'undoing') ORDER BY id",
     )
-    return [_read(each) for each in found]
+    return [(int(each["account"]), int(each["id"])) for each in found]
 
 
 async def move(

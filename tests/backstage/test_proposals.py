@@ -21,6 +21,7 @@ from sfa_engine.backstage.mixes.store import digest_of
 from sfa_engine.backstage.proposals.rules import ALLOWED, MAX_STEPS, work_of
 from sfa_engine.backstage.verb_caller import VerbCaller
 from sfa_engine.backstage.verbs.agents import DESCRIBED
+from sfa_engine.backstage.verbs.mixes import MixVerbs
 from sfa_engine.backstage.verbs.proposals import ProposalVerbs, State
 from sfa_engine.errors import Absent, EngineError, Forbidden, LibraryError, Locked, Refused
 from sfa_engine.wire.rights import SYSTEM, Actor
@@ -420,7 +421,7 @@ def test_the_sessions_lock_refuses_to_apply_and_to_undo(tmp_path: Path) -> None:
     async def run() -> None:
         async with prep_context(tmp_path) as context:
             caller = VerbCaller({}, Auditor(context.database))
-            verbs = ProposalVerbs(context, caller, None)  # type: ignore[arg-type]
+            verbs = ProposalVerbs(context, caller, MixVerbs(context, *[None] * 4))
             context.session.locked = True
             for verb in (verbs.proposals_apply, verbs.proposals_undo):
                 with pytest.raises(Locked, match="session.lock refuses"):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -38,13 +38,14 @@ from sfa_engine.backstage.proposals.basis import (
 )
 from sfa_engine.backstage.proposals.rules import Work, work_of
 from sfa_engine.backstage.verb_caller import VerbCaller
-from sfa_engine.backstage.verbs.mixes import MixVerbs
 from sfa_engine.errors import Refused, SfaError
 from sfa_engine.library import audit
 from sfa_engine.library.database import WATCHER, Connection
 from sfa_engine.library.row_images import Image, differences, image_of, restore, tracks_of
 from sfa_engine.library.tracks import listed, settle
 from sfa_engine.wire.rights import SYSTEM, Actor
+
+PutBack = Callable[[str, str | None, str], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 PAGE = 500  # numbers of a query
@@ -69,7 +70,8 @@ class Applier:
     ----------
     context : PrepContext
     caller : VerbCaller
-    mixes : MixVerbs
+    put_back : callable
+        Gives a plan the text that it had before, see `MixVerbs.put_back`.
     now : callable
         Seconds since 1970.
     """
@@ -78,13 +80,13 @@ class Applier:
         self,
         context: PrepContext,
         caller: VerbCaller,
-        mixes: MixVerbs,
+        put_back: PutBack,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._context = context
         self._database = context.database
         self._caller = caller
-        self._mixes = mixes
+        self._put_text_back = put_back
         self._plans = PlanStore(context.settings.data)
         self.now = now
         self._turn = asyncio.Lock()
@@ -306,8 +308,8 @@ class Applier:
             try:
                 if now != digest_of(first.before):
                     made = last.after or _text_digest(found) or now
-                    await self._mixes.put_back(first.plan, first.before, made)
-            except Refused:
+                    await self._put_text_back(first.plan, first.before, made)
+            except SfaError:
                 if state == "undoing":
                     with on_the_way():
                         async with self._database.transaction() as connection:
@@ -342,19 +344,25 @@ class Applier:
         What fails is tried again at the next start.
         """
         async with self._database.reading() as connection:
-            found = await store.unfinished(connection)
-        for each in found:
+            unfinished = await store.unfinished(connection)
+        for account, number in unfinished:
             try:
-                if each.kind == "plan":
-                    await self._recover_plan(each)
-                else:
-                    await self._put_back(each, "open", ENDED)
-            except Refused as error:
-                note = f"{ENDED_MIDWAY}: {error.message}"
-                async with self._database.transaction() as connection:
-                    await self._end(connection, each, each.state, "failed", note)
+                async with self._database.reading() as connection:
+                    found = await store.get(connection, account, number)
+                await self._recover(found)
             except SfaError as error:
-                logger.warning("proposal %d: %s", each.id, error)
+                logger.warning("proposal %d: %s", number, error)
+
+    async def _recover(self, found: StoredProposal) -> None:
+        try:
+            if found.kind == "plan":
+                await self._recover_plan(found)
+            else:
+                await self._put_back(found, "open", ENDED)
+        except Refused as error:
+            note = f"{ENDED_MIDWAY}: {error.message}"
+            async with self._database.transaction() as connection:
+                await self._end(connection, found, found.state, "failed", note)
 
     async def _recover_plan(self, found: StoredProposal) -> None:
         """Decide by its file what became of a plan, and complete or undo it."""
@@ -368,7 +376,7 @@ class Applier:
                 if made and now != made:
                     after, note = ("applied" if after == "undone" else "failed"), EDITED
                 else:
-                    await self._mixes.put_back(first.plan, first.before, now)
+                    await self._put_text_back(first.plan, first.before, now)
         async with self._database.transaction() as connection:
             await self._end(connection, found, found.state, after, note)
 

@@ -6,6 +6,7 @@ called, unless a crash left a proposal half applied.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ from sfa_engine.backstage.job_store import LAST
 from sfa_engine.backstage.verb_caller import VerbCaller
 from sfa_engine.backstage.verbs.mixes import MixVerbs
 from sfa_engine.backstage.verbs.paging import fit_in_frame
+from sfa_engine.errors import SfaError
 from sfa_engine.wire.rights import SYSTEM
 from sfa_engine.wire.verbs import Count, verb
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from sfa_engine.agents.proposal_store import StoredProposal
     from sfa_engine.backstage.proposals.applier import Applier
 
+logger = logging.getLogger(__name__)
 MAX_LISTED = 500
 # As `agents.proposal_store` has them, which is not imported here.
 State = Literal["open", "applying", "applied", "dropped", "undoing", "undone", "failed"]
@@ -57,11 +60,14 @@ class ProposalVerbs:
 
     async def recover(self) -> None:
         """Complete or undo what a crash has left half done."""
-        found = await self._database.fetch(
-            "SELECT 1 FROM proposals WHERE state IN ('applying', 'undoing') LIMIT 1"
-        )
-        if found:
-            await self.applier.recover()
+        try:
+            found = await self._database.fetch(
+                "SELECT 1 FROM proposals WHERE state IN ('applying', 'undoing') LIMIT 1"
+            )
+            if found:
+                await self.applier.recover()
+        except SfaError as error:  # backstage starts all the same
+            logger.warning("proposals are not recovered: %s", error)
 
     @verb(scope="read", owned=True)
     async def proposals_list(
@@ -139,4 +145,4 @@ def shown(found: StoredProposal) -> dict[str, Any]:
 def _applier(context: PrepContext, caller: VerbCaller, mixes: MixVerbs) -> Applier:
     from sfa_engine.backstage.proposals.applier import Applier
 
-    return Applier(context, caller, mixes)
+    return Applier(context, caller, mixes.put_back)
