@@ -64,9 +64,7 @@ class VerbCaller:
             raise Refused(f'no verb "{name:.60}"', did_you_mean(name, self._verbs))
         return bound
 
-    async def call(
-        self, actor: Actor, surface: str, name: str, params: Mapping[str, Any]
-    ) -> Any:
+    async def call(self, actor: Actor, surface: str, name: str, params: Mapping[str, Any]) -> Any:
         """Call a verb; return its result as a client gets it.
 
         Parameters

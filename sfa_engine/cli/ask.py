@@ -13,7 +13,7 @@ from sfa_engine.cli.connect import backstage
 from sfa_engine.cli.mix import busy
 from sfa_engine.cli.options import json_option
 from sfa_engine.cli.terminal import one_line, print_json
-from sfa_engine.errors import Refused, SfaError
+from sfa_engine.errors import Refused
 from sfa_engine.system.timecode import clock
 from sfa_engine.wire.blocking import SocketClient
 
@@ -98,9 +98,7 @@ def _talk(client: SocketClient, given: dict[str, Any]) -> None:
         )
 
 
-def _ask(
-    client: SocketClient, text: str, *, as_json: bool = False, **given: Any
-) -> dict[str, Any]:
+def _ask(client: SocketClient, text: str, *, as_json: bool = False, **given: Any) -> dict[str, Any]:
     """Ask a question, and print the answer; return it."""
     preview = _Preview(busy("asking", quiet=as_json), shows=not as_json and sys.stdout.isatty())
     with preview:

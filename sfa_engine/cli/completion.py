@@ -138,9 +138,13 @@ def notifications(_: click.Context, __: click.Parameter, incomplete: str) -> Ite
 
 def proposals(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
     """Complete the number of a proposal that the command applies to."""
-    states = {"apply": ["open"], "drop": ["open"], "undo": ["applied"]}
+    states = {"apply": ["open"], "drop": ["open"], "undo": ["applied"]}.get(context.info_name or "")
     found = _ask(
-        "proposals.list", "proposals", states=states.get(context.info_name or "", []), limit=MAX_ITEMS
+        "proposals.list",
+        "proposals",
+        states=states or [],
+        everything=not states,
+        limit=MAX_ITEMS,
     )
     return [
         CompletionItem(str(each["id"]), help=one_line(each["title"]))

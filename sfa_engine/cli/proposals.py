@@ -37,8 +37,7 @@ def proposals(context: click.Context) -> None:
 def list_(everything: bool, limit: int, as_json: bool) -> None:
     """List open proposals, newest first."""
     with backstage() as client:
-        states: list[str] = [] if everything else ["open"]
-        found = client.call("proposals.list", states=states, limit=limit)["proposals"]
+        found = client.call("proposals.list", everything=everything, limit=limit)["proposals"]
     if as_json:
         print_json(found)
         return
@@ -84,8 +83,9 @@ def apply(proposal: tuple[int, ...], force: bool, as_json: bool) -> None:
     _each(
         proposal,
         one,
-        lambda said: f"{said['id']} is applied: {said['title']}; "
-        f"undo it: sfa proposals undo {said['id']}",
+        lambda said: (
+            f"{said['id']} is applied: {said['title']}; undo it: sfa proposals undo {said['id']}"
+        ),
         as_json=as_json,
     )
 

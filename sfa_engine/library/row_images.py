@@ -105,9 +105,10 @@ def differences(before: Image, after: Image) -> list[RowChange]:
 def tracks_of(changes: Sequence[RowChange]) -> set[int]:
     """Return the numbers of the tracks whose cues or grids some changes are of."""
     return {
-        int(values["track_id"] or 0)
+        track
         for each in changes
-        if each.table in OF_TRACKS and (values := each.before or each.after)
+        if each.table in OF_TRACKS
+        and type(track := (each.before or each.after or {}).get("track_id")) is int
     }
 
 
@@ -137,43 +138,47 @@ async def restore(connection: Connection, changes: Sequence[RowChange]) -> None:
             await _check_empty(connection, each.after)
         where, key = _where(each.table, each.after)
         await change(connection, f"DELETE FROM {each.table} WHERE {where}", key)  # noqa: S608
-    for each in changes:
-        if each.before is None:
-            continue
+    others = [(each, each.before) for each in changes if each.before is not None]
+    new = [await _restored(connection, each, before) for each, before in others]
+    for each, before in others:
+        if each.table == "cues" and each.after is not None:  # two may have changed numbers
+            await change(connection, "UPDATE cues SET slot = NULL WHERE id = ?", (before["id"],))
+    for (each, before), values in zip(others, new, strict=True):
         try:
-            await _put_back(connection, each, each.before)
+            await _put_back(connection, each, before, values)
         except sqlite3.IntegrityError:
             raise _conflict(each, "its number or its track has been taken") from None
 
 
-async def _put_back(connection: Connection, each: RowChange, before: Values) -> None:
-    """Restore a row that was changed or removed."""
+async def _restored(connection: Connection, each: RowChange, before: Values) -> Values:
+    """Return the values that a row that was changed or removed gets back."""
     there = await _there(connection, each.table, before)
     if each.after is None:
         if there is not None:
             raise _conflict(each, "there is another one")
-        names, slots = ", ".join(before), ", ".join("?" * len(before))
-        await change(
-            connection,
-            f"INSERT INTO {each.table} ({names}) VALUES ({slots})",  # noqa: S608
-            tuple(before.values()),
-        )
-        return
+        return before
     if there is None:
         raise _conflict(each, "it was deleted")
     _check_same(each, there)
-    values = {
+    return {
         name: value
         for name, value in before.items()
         if name not in SOFT or there[name] == each.after.get(name)
     }
+
+
+async def _put_back(
+    connection: Connection, each: RowChange, before: Values, values: Values
+) -> None:
+    if each.after is None:
+        names, slots = ", ".join(values), ", ".join("?" * len(values))
+        sql = f"INSERT INTO {each.table} ({names}) VALUES ({slots})"  # noqa: S608
+        await change(connection, sql, tuple(values.values()))
+        return
     where, key = _where(each.table, before)
     columns = ", ".join(f"{name} = ?" for name in values)
-    await change(
-        connection,
-        f"UPDATE {each.table} SET {columns} WHERE {where}",  # noqa: S608
-        (*values.values(), *key),
-    )
+    sql = f"UPDATE {each.table} SET {columns} WHERE {where}"  # noqa: S608
+    await change(connection, sql, (*values.values(), *key))
 
 
 async def _read(

@@ -109,7 +109,7 @@ def test_tools_read_with_the_rights_of_the_account_and_change_nothing(shop: Prop
     assert said["scopes"] == ["propose", "read"]
     codes = [each.get("code") for each in said["said"]]
     assert codes == [
-        *(None, None, "refused", "forbidden", "forbidden", "refused", "forbidden", "forbidden"),
+        *(None, None, "absent", "forbidden", "forbidden", "refused", "forbidden", "forbidden"),
         *("forbidden",) * 6,
     ]
     assert shop.state() == before
@@ -150,9 +150,7 @@ def test_proposals_that_cannot_be_stored_are_said_and_the_others_stay(shop: Prop
         shop.client.call("proposals.drop", proposal=each["id"])
 
 
-def test_a_models_words_are_pushed_to_who_asked_for_them(
-    shop: ProposalShop, provider: str
-) -> None:
+def test_a_models_words_are_pushed_to_who_asked_for_them(shop: ProposalShop, provider: str) -> None:
     pushed: list[Any] = []
     script = json.dumps({"pieces": ["One. ", "Two. ", "Three."], "output": "by rules"})
     said = shop.client.call_with_notifications(

@@ -183,7 +183,8 @@ class Applier:
                 async with self._database.transaction() as connection:
                     await store.move(connection, number, "open", "applying", self.now())
             try:
-                await self._run(found, work, actor)
+                with on_the_way():  # a step has a row of its own
+                    await self._run(found, work, actor)
                 async with self._database.transaction() as connection:
                     await store.move(connection, number, "applying", "applied", self.now())
             except Exception as error:
@@ -232,9 +233,8 @@ class Applier:
 
     async def _store_undo(self, recorder: _Recorder, undo: Undo) -> None:
         recorder.undo.append(undo)
-        with on_the_way():
-            async with self._database.transaction() as connection:
-                await store.set_undo(connection, recorder.number, recorder.undo)
+        async with self._database.transaction() as connection:
+            await store.set_undo(connection, recorder.number, recorder.undo)
 
     async def _roll_back(self, found: StoredProposal, error: Exception) -> None:
         """Undo what the steps of a proposal did before one failed."""

@@ -31,7 +31,8 @@ ALLOWED: Mapping[ProposalKind, Mapping[str, frozenset[str]]] = {
         "library.cue": frozenset(
             {
                 *("track", "position_s", "hot_cue", "kind", "label", "end_s", "color", "stem"),
-                "on_load", "free",
+                "on_load",
+                "free",
             }
         )
     },

@@ -293,7 +293,7 @@ class AgentVerbs:
         context: Context,
         task: str,
         actor: Actor,
-        model: bool,  # noqa: FBT001 - as the verb has it
+        model: bool,
         provider: str,
         pieces: _Pieces,
     ) -> dict[str, Any]:
@@ -329,7 +329,10 @@ class AgentVerbs:
             return await self._caller.call(limited, SURFACE, verb, params)
 
         bench = Workbench(call, scopes)
-        bench.tracks |= {*context.tracks, *(each for turn in context.history for each in turn.tracks)}
+        bench.tracks |= {
+            *context.tracks,
+            *(each for turn in context.history for each in turn.tracks),
+        }
         if context.track is not None:
             bench.tracks.add(context.track)
         return bench
@@ -364,7 +367,9 @@ class AgentVerbs:
         try:
             router = await models.router(actor.account)
             question = await models.question(actor.account)
-            return await word(result, context, bench, router, question, on_piece=pieces.add, **asked)
+            return await word(
+                result, context, bench, router, question, on_piece=pieces.add, **asked
+            )
         except SfaError as error:
             notes.append(f"answered by rules: {error.message}")
             return result

@@ -72,19 +72,21 @@ class ProposalVerbs:
     @verb(scope="read", owned=True)
     async def proposals_list(
         self,
-        states: Annotated[list[State], Meta(max_length=7)] = ["open"],  # noqa: B006 - never changed
+        states: Annotated[list[State], Meta(max_length=7)] = [],  # noqa: B006 - never changed
+        everything: bool = False,
         limit: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 100,
         before: Count = LAST,
         actor: By = SYSTEM,
     ) -> dict[str, Any]:
-        """Return the account's proposals, newest first: the open ones, or those of some states.
+        """Return the account's proposals, newest first: the open ones, of some states, or all.
 
-        All of them, if `states` is empty; without steps and details.
+        They come without steps and details.
         """
         from sfa_engine.agents import proposal_store as store
 
         async with self._database.reading() as connection:
-            found = await store.listed(connection, actor.account, states, before, limit)
+            wanted = [] if everything else states or ["open"]
+            found = await store.listed(connection, actor.account, wanted, before, limit)
         for each in found:
             del each["account"]
         return {"proposals": fit_in_frame(found)}
