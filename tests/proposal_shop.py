@@ -73,7 +73,7 @@ class ProposalShop:
         """Return all that proposals can change, exactly."""
         plans = self.house.data / "mixes"
         return {
-            **{table: self.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES},
+            **{table: self.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES},  # noqa: S608
             "plans": {each.name: each.read_bytes() for each in sorted(plans.glob("*"))},
         }
 

@@ -166,7 +166,7 @@ def test_what_was_changed_since_is_not_overwritten(
     shop.client.call(verb, **params)
     before = shop.state()
     assert why in show(shop, number)["stale"]
-    with pytest.raises(Refused, match="does not fit any more: .*; ask the agent again") as refused:
+    with pytest.raises(Refused, match=r"does not fit any more: .*; ask the agent again") as refused:
         apply(shop, number)
     assert why in refused.value.message
     assert shop.state() == before
@@ -238,7 +238,7 @@ def test_an_account_has_its_own_and_needs_the_scopes_of_the_steps(shop: Proposal
     with pytest.raises(Forbidden, match="the machine's"):
         shop.call_as(ANN, "proposals.apply", proposal=machines)
     everybodys = proposed("playlist", OLD_LIST, tracks=[2])
-    with pytest.raises(Forbidden, match="library.playlist_add is not allowed"):
+    with pytest.raises(Forbidden, match=r"library\.playlist_add is not allowed"):
         shop.call_as(ANN, "proposals.apply", proposal=everybodys)
     plan = proposed("plan", NEW_PLAN, tracks=[])
     with pytest.raises(Forbidden, match='needs the scope "perform"'):
@@ -285,7 +285,7 @@ def test_a_row_that_was_tampered_with_calls_nothing_else(
     number = shop.propose("cues", CUE)
     before = shop.state()
     for name, value in values.items():
-        shop.write(f"UPDATE proposals SET {name} = ? WHERE id = ?", value, number)
+        shop.write(f"UPDATE proposals SET {name} = ? WHERE id = ?", value, number)  # noqa: S608
     with pytest.raises((Refused, LibraryError)):
         apply(shop, number)
     assert shop.state() == before
@@ -428,7 +428,7 @@ def test_the_sessions_lock_refuses_to_apply_and_to_undo(tmp_path: Path) -> None:
             verbs = ProposalVerbs(context, caller, MixVerbs(context, *[None] * 4))
             context.session.locked = True
             for verb in (verbs.proposals_apply, verbs.proposals_undo):
-                with pytest.raises(Locked, match="session.lock refuses"):
+                with pytest.raises(Locked, match=r"session\.lock refuses"):
                     await verb(1, actor=SYSTEM)
                 with pytest.raises(Absent, match="no proposal 1"):
                     await verb(1, force=True, actor=SYSTEM)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import pytest
 from open_library import database, in_asyncio, places, runner  # noqa: F401 - fixtures
@@ -89,21 +88,31 @@ async def test_a_row_that_is_not_as_it_was_left_is_refused(database):  # noqa: F
         await cues.add(connection, 1, Cue(7.0, slot=1))
         rows = differences(before, await image_of(connection, TARGETS))
     taken = next(each.before["id"] for each in rows if each.before is not None)
-    cases = {
-        "it was changed": lambda c: cues.edit(c, taken, label="mine"),
-        "it was deleted": lambda c: cues.remove(c, taken),
-    }
-    for why, change in cases.items():
+    number = next(each.after["id"] for each in rows if each.before is None)
+
+    async def edited(connection):
+        await cues.edit(connection, taken, label="mine")
+
+    async def deleted(connection):
+        await cues.remove(connection, taken)
+
+    async def replaced(connection):
+        await cues.remove(connection, number)
+        await cues.add(connection, 1, Cue(8.0, slot=1))
+
+    for why, change in {
+        "it was changed": edited,
+        "it was deleted": deleted,
+        "has been taken": replaced,
+    }.items():
         with pytest.raises(Refused, match=why):
-            async with database.transaction() as connection:
-                await change(connection)
-                await restore(connection, rows)
-    with pytest.raises(Refused, match="has been taken"):
-        async with database.transaction() as connection:
-            number = next(each.after["id"] for each in rows if each.before is None)
-            await cues.remove(connection, number)
-            await cues.add(connection, 1, Cue(8.0, slot=1))
-            await restore(connection, rows)
+            await _restored_after(database, change, rows)
+
+
+async def _restored_after(database, change, rows):  # noqa: F811
+    async with database.transaction() as connection:
+        await change(connection)
+        await restore(connection, rows)
 
 
 @pytest.mark.parametrize(
@@ -123,4 +132,3 @@ async def test_rows_that_no_image_has_are_refused(database, wrong):  # noqa: F81
         with pytest.raises(LibraryError):
             await restore(connection, [wrong])
         assert await image_of(connection, TARGETS) == before
-    assert replace(TARGETS, cues=frozenset()) != TARGETS

@@ -107,8 +107,8 @@ class ProposalVerbs:
     ) -> dict[str, Any]:
         """Apply a proposal: call the verbs of its steps, whose scopes are needed too.
 
-        It is refused if what it changes is not as it was when it was proposed. If a step fails, what
-        the others did is undone. ``force`` overrules ``session.lock``.
+        It is refused if what it changes is not as it was when it was proposed. If a step fails,
+        what the others did is undone. ``force`` overrules ``session.lock``.
         """
         return shown(await self.applier.apply(proposal, actor, force=force))
 
