@@ -338,10 +338,18 @@ class AgentVerbs:
         return bench
 
     async def _ask(self, context: Context, bench: Workbench, task: str) -> Result:
-        ask = self._given_ask
-        if ask is None:
-            from sfa_engine.agents.orchestrator import ask
-        return await ask(context, bench, task)
+        if self._given_ask is not None:
+            return await self._given_ask(context, bench, task)
+        from sfa_engine.agents import orchestrator
+
+        return await orchestrator.ask(context, bench, task)
+
+    def _word(self) -> Word:
+        if self._given_word is not None:
+            return self._given_word
+        from sfa_engine.agents import model_loop
+
+        return model_loop.worded
 
     async def _worded(
         self,
@@ -354,9 +362,6 @@ class AgentVerbs:
         notes: list[str],
     ) -> Result:
         """Return an answer in a model's words, or as it is, with a note."""
-        word = self._given_word
-        if word is None:
-            from sfa_engine.agents.model_loop import worded as word
         models = self._llm.models
         if not any(each.provider for each in await models.listed(actor.account)):
             notes.append(NO_MODEL)
@@ -367,7 +372,7 @@ class AgentVerbs:
         try:
             router = await models.router(actor.account)
             question = await models.question(actor.account)
-            return await word(
+            return await self._word()(
                 result, context, bench, router, question, on_piece=pieces.add, **asked
             )
         except SfaError as error:
