@@ -35,8 +35,9 @@ Invoke = Callable[[], Any]
 _HARMLESS = frozenset(
     {
         *("prep.quota", "library.played", "kits.decode", "library.daily", "library.usage"),
-        *("library.flags", "llm.test", "agents.ask", "agents.cancel"),
+        *("library.flags", "llm.test"),
         *("webhooks.list", "webhooks.show", "webhooks.deliveries", "audit.list", "audit.add"),
+        *("agents.ask", "agents.cancel"),
     }
 )
 _CHANGING = {"library.find": "prepare"}  # of scope `read`, but for this parameter

@@ -25,6 +25,11 @@ class Listed(NamedTuple):
     changed_s: float
 
 
+def digest_of(text: str | None) -> str:
+    """Return the digest of a plan's text; empty for none."""
+    return "" if text is None else hashlib.sha256(text.encode()).hexdigest()
+
+
 class PlanStore:
     """The plans in a data folder. For asyncio.
 
@@ -125,11 +130,6 @@ class PlanStore:
             # To parse 1000 plans would take a minute.
             found.append(Listed(name, len(_TRACK.findall(content)), changed_s))
         return found
-
-
-def digest_of(text: str | None) -> str:
-    """Return the digest of a plan's text; empty for none."""
-    return "" if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
 def _plan(content: bytes) -> Plan:
