@@ -167,7 +167,14 @@ async def add(
         "INSERT INTO proposals (account, agent, kind, title, reason, steps, details, tracks,"
         " audition, basis, created_s, changed_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(account, agent[:MAX_AGENT], proposal.kind, proposal.title, proposal.reason, steps),
+            *(
+                account,
+                one_line(agent, MAX_AGENT),
+                proposal.kind,
+                proposal.title,
+                proposal.reason,
+                steps,
+            ),
             *(_encoded(proposal.details), _encoded(proposal.tracks), proposal.audition, base),
             *(now_s, now_s),
         ),

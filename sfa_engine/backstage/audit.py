@@ -37,7 +37,7 @@ _HARMLESS = frozenset(
         *("prep.quota", "library.played", "kits.decode", "library.daily", "library.usage"),
         *("library.flags", "llm.test"),
         *("webhooks.list", "webhooks.show", "webhooks.deliveries", "audit.list", "audit.add"),
-        *("agents.ask", "agents.cancel"),
+        *("agents.ask", "agents.cancel", "proposals.add"),
     }
 )
 _CHANGING = {"library.find": "prepare"}  # of scope `read`, but for this parameter

@@ -326,6 +326,35 @@ def test_of_too_many_open_ones_the_oldest_is_dropped_and_none_is_doubled(
     assert shop.client.call("proposals.list", states=["dropped"], limit=1)["proposals"]
 
 
+def test_another_process_adds_one_that_may_do_no_more(shop: ProposalShop) -> None:
+    said = shop.client.call("proposals.add", agent="mcp", proposal=proposal("cues", CUE))
+    number = said["id"]
+    assert show(shop, number)["agent"] == "mcp"
+    apply(shop, number)
+    rows = shop.client.call("audit.list", verb="library.cue", limit=1)["changes"]
+    assert rows[0]["surface"] == "agent mcp"
+    undo(shop, number)
+    for wrong, why in (
+        (proposal("cues", ("library.remove", {"track": 1})), "may not call"),
+        (proposal("cues", CUE, tracks=[77]), "track 1"),
+        (proposal("cues", CUE, tracks=[1, 77]), "no track 77"),
+        (proposal("plan", ("mix.save", {"name": "../x", "text": PLAN})), "name is"),
+        (proposal("songs", CUE), "proposal is"),
+        ({"kind": "cues"}, "proposal is"),
+    ):
+        with pytest.raises(Refused) as refused:
+            shop.client.call("proposals.add", agent="mcp", proposal=wrong)
+        assert why in str(refused.value)
+    with pytest.raises(Forbidden):
+        shop.call_as(
+            ANN,
+            "proposals.add",
+            agent="mcp",
+            proposal=proposal("cues", CUE),
+            scopes=frozenset({"read"}),
+        )
+
+
 def test_two_at_once_apply_a_proposal_once(shop: ProposalShop) -> None:
     number = shop.propose("cues", CUE)
     before = shop.state()

@@ -106,7 +106,7 @@ LISTS = {
     *("account.spotify_begin", "account.spotify_finish", "account.spotify_forget"),
     *("llm.providers", "llm.add", "llm.remove", "llm.test", "llm.models", "llm.usage"),
     *("agents.ask", "agents.cancel", "proposals.list", "proposals.show", "proposals.apply"),
-    *("proposals.drop", "proposals.undo"),
+    *("proposals.add", "proposals.drop", "proposals.undo"),
     *("prep.cancel", "notifications.list", "notifications.read"),
     *("notifications.watch", "library.watch"),
 }

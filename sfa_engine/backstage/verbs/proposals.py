@@ -21,7 +21,7 @@ from sfa_engine.backstage.verbs.mixes import MixVerbs
 from sfa_engine.backstage.verbs.paging import fit_in_frame
 from sfa_engine.errors import SfaError
 from sfa_engine.wire.rights import SYSTEM
-from sfa_engine.wire.verbs import Count, verb
+from sfa_engine.wire.verbs import NO_NUL, Count, Text, verb
 
 if TYPE_CHECKING:
     from sfa_engine.agents.proposal_store import StoredProposal
@@ -29,9 +29,30 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 MAX_LISTED = 500
+MAX_TRACKS = 1000  # of a proposal
 # As `agents.proposal_store` has them, which is not imported here.
 State = Literal["open", "applying", "applied", "dropped", "undoing", "undone", "failed"]
 Number = Annotated[int, Meta(ge=1, le=1 << 53)]
+Word = Annotated[str, Meta(max_length=100, pattern=NO_NUL)]
+
+
+class DraftStep(msgspec.Struct):
+    """A step of a proposal, as `agents.contract.Step`."""
+
+    verb: Word
+    params: dict[str, Any]
+
+
+class Draft(msgspec.Struct):
+    """A proposal of another process, as `agents.contract.Proposal`."""
+
+    kind: Literal["cues", "playlist", "grid", "plan"]
+    title: Text
+    reason: Text
+    steps: list[DraftStep]
+    details: dict[str, Any]
+    tracks: Annotated[list[Number], Meta(max_length=MAX_TRACKS)] = []
+    audition: Word = ""
 
 
 class ProposalVerbs:
@@ -100,6 +121,20 @@ class ProposalVerbs:
         found = await self.applier.get(actor, proposal)
         stale = await self.applier.stale(found) if found.state == "open" else ""
         return {**shown(found), "stale": stale}
+
+    @verb(scope="propose", owned=True)
+    async def proposals_add(
+        self, proposal: Draft, agent: Annotated[Word, Meta(min_length=1)], actor: By = SYSTEM
+    ) -> dict[str, Any]:
+        """Store a proposal of another process, as of an AI client; return its number.
+
+        It may do no more than one of ours: see ``proposals.apply``.
+        """
+        from sfa_engine.agents.contract import Proposal
+
+        given = msgspec.convert(msgspec.to_builtins(proposal), Proposal)
+        ready = await self.applier.prepared(actor, given)
+        return {"id": await self.applier.keep(actor, agent, ready)}
 
     @verb(scope="propose", slow=True, owned=True)
     async def proposals_apply(
