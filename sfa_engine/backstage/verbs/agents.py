@@ -81,8 +81,8 @@ class Described(msgspec.Struct, frozen=True):
 DESCRIBED = (
     Described(
         "track",
-        "Tells what is known of a track: tempo, key, sections, loudness, and how sure that is.",
-        ("What key is this track in?", "How sure is the grid of Halcyon?"),
+        "Tells what is known of a track, and how sure that is; proposes corrections of its grid.",
+        ("What key is this track in?", "The grid of this track is half a beat late"),
     ),
     Described(
         "mix",
@@ -96,8 +96,8 @@ DESCRIBED = (
     ),
     Described(
         "cues",
-        "Proposes cues at sections and corrections of the grid; cues by hand stay.",
-        ("Set cues for this track", "The grid of this track is half a beat late"),
+        "Proposes hot cues at sections and where a voice comes in; those by hand stay.",
+        ("Set cues for this track", "Which hot cues does this track have?"),
     ),
     Described(
         "mastering",
