@@ -75,8 +75,9 @@ async def prep_context(folder: Path, busy_s: float = BUSY_TIMEOUT_S) -> AsyncIte
 class House:
     """A backstage that can be killed and started again, and a client of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: Path = EVEN_BACKSTAGE) -> None:
         self.folder = folder
+        self.program = program
         self.runtime = Path(tempfile.mkdtemp(prefix="sfa-", dir=memory_path()))
         self.process: subprocess.Popen[bytes] | None = None
         (folder / "config" / "sfa").mkdir(parents=True, exist_ok=True)
@@ -109,7 +110,7 @@ class House:
         with (self.folder / "backstage.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, str(EVEN_BACKSTAGE)),
+                    *(sys.executable, str(self.program)),
                     *("--runtime", str(self.runtime)),
                     *(["--temporary"] if temporary else []),
                 ],
@@ -160,9 +161,9 @@ class House:
 
 
 @contextmanager
-def house(folder: Path) -> Iterator[House]:
+def house(folder: Path, program: Path = EVEN_BACKSTAGE) -> Iterator[House]:
     """Lend a house that is not started yet."""
-    here = House(folder)
+    here = House(folder, program)
     try:
         yield here
     finally:

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from inspect import isawaitable
@@ -37,6 +37,7 @@ _HARMLESS = frozenset(
         *("prep.quota", "library.played", "kits.decode", "library.daily", "library.usage"),
         *("library.flags", "llm.test", "mix.draft", "mix.audition_draft", "prep.measure"),
         *("webhooks.list", "webhooks.show", "webhooks.deliveries", "audit.list", "audit.add"),
+        *("agents.ask", "agents.cancel", "proposals.add"),
     }
 )
 _CHANGING = {"library.find": "prepare"}  # of scope `read`, but for this parameter
@@ -50,7 +51,7 @@ _SECRET = {
 # Parameters that name what is changed; the first that is given is the row's target.
 _TARGETS = (
     *("track", "webhook", "delivery", "job", "jobs", "playlist", "name", "cue", "entry"),
-    *("bundle", "batch", "words", "folder", "sources", "account"),
+    *("bundle", "batch", "words", "folder", "sources", "account", "proposal"),
 )
 _TRACK = (
     *("title", "artist", "album", "genre", "year", "key", "bpm", "rating", "comment", "color"),
@@ -240,6 +241,16 @@ async def part(track: int | None = None, *, numbers: Sequence[int] = ()) -> Asyn
     )
     async with own.auditor.part(own):
         yield
+
+
+@contextmanager
+def on_the_way() -> Iterator[None]:
+    """Write no row for the transactions of a block: they are steps on the way to a change."""
+    mark = _OPEN.set(None)
+    try:
+        yield
+    finally:
+        _OPEN.reset(mark)
 
 
 def note_jobs(numbers: Sequence[int]) -> None:

@@ -7,10 +7,11 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sfa_engine.backstage.audit import Auditor
 from sfa_engine.backstage.context import PrepContext
@@ -41,7 +42,9 @@ from sfa_engine.backstage.steps.loops import Loops
 from sfa_engine.backstage.steps.master import Master
 from sfa_engine.backstage.steps.separate import Separate
 from sfa_engine.backstage.steps.tag import Tag
+from sfa_engine.backstage.verb_caller import VerbCaller
 from sfa_engine.backstage.verbs.account import AccountVerbs
+from sfa_engine.backstage.verbs.agents import AgentVerbs
 from sfa_engine.backstage.verbs.audit import AuditVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.chef import ChefVerbs
@@ -60,6 +63,7 @@ from sfa_engine.backstage.verbs.notifications import NotificationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.presets import PresetVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
+from sfa_engine.backstage.verbs.proposals import ProposalVerbs
 from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
 from sfa_engine.backstage.verbs.separations import SeparationVerbs
 from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
@@ -79,6 +83,9 @@ from sfa_engine.library.secret import Secrets
 from sfa_engine.system.atomic import clean_leftovers
 from sfa_engine.wire.verbs import Bound, exported
 
+if TYPE_CHECKING:
+    from sfa_engine.backstage.verbs.agents import Ask, Word
+
 logger = logging.getLogger(__name__)
 CLEAN = Plan(Kind.CLEAN, title="library", unique="clean", priority=-100, time_limit_s=3600.0)
 
@@ -95,6 +102,8 @@ class Core:
     spotify : SpotifyAccounts
         The sessions of accounts.
     niceness : Niceness
+    ask, word : callable, optional
+        See `verbs.agents.AgentVerbs`.
     """
 
     def __init__(
@@ -104,6 +113,8 @@ class Core:
         catalogue: SpotifySession,
         spotify: SpotifyAccounts,
         niceness: Niceness,
+        ask: Ask | None = None,
+        word: Word | None = None,
     ) -> None:
         self._context = context
         self._runtime = runtime
@@ -138,7 +149,7 @@ class Core:
         self.llm = LlmVerbs(context)
         words = WordVerbs(context, self.describer, shelf=shelf)
         mixes = MixVerbs(context, self.facts, words, auditions, self.dispatcher, self.live)
-        self.verbs: Mapping[str, Bound] = {
+        self.verbs: dict[str, Bound] = {
             **exported(JobVerbs(context.queue, self.dispatcher)),
             **exported(PrepVerbs(context, self.dispatcher, self.watching)),
             **exported(LibraryVerbs(context, self.dispatcher)),
@@ -167,10 +178,16 @@ class Core:
             **exported(UsageVerbs(context)),
             **exported(self.llm),
         }
+        caller = VerbCaller(self.verbs, self.auditor)
+        self.proposals = ProposalVerbs(context, caller, mixes)
+        agents = AgentVerbs(context, caller, self.llm, self.proposals, ask, word)
+        self.verbs |= {**exported(self.proposals), **exported(agents)}
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, runtime: Path) -> AsyncIterator[Core]:
+    async def open(
+        cls, settings: Settings, runtime: Path, ask: Ask | None = None, word: Word | None = None
+    ) -> AsyncIterator[Core]:
         """Open the library; kill what an earlier process left running and requeue its jobs."""
         places = Places(settings.data, settings.bundles)
         async with (
@@ -207,7 +224,8 @@ class Core:
                 await asyncio.to_thread(clean_leftovers, places.bundles)
             await queue.rescue()
             context = PrepContext(settings, places, database, queue, executor, local, niceness)
-            core = cls(context, runtime, found, spotify, niceness)
+            core = cls(context, runtime, found, spotify, niceness, ask, word)
+            await core.proposals.recover()
             try:
                 yield core
             finally:

@@ -96,6 +96,7 @@ class Client:
             "backstage",
             __version__,
             {**core.verbs, **exported(self)},
+            given={"line": self},
             on_fault=_log_fault,
             around=self._audited,
         )
@@ -122,6 +123,14 @@ class Client:
             self._end_watch()
             self._end_library_watch()
             self._end_notifications()
+
+    async def push(self, method: str, params: dict[str, Any]) -> None:
+        """Send a notification; see `line.Line`."""
+        await self.peer.send(connection.notification(method, params))
+
+    async def wait_gone(self) -> None:
+        """Return when it has disconnected."""
+        await self.peer.wait_gone()
 
     @verb(scope="read", owned=True)
     def jobs_watch(self, batch: Text = "", actor: By = SYSTEM) -> dict[str, Any]:

@@ -136,6 +136,23 @@ def notifications(_: click.Context, __: click.Parameter, incomplete: str) -> Ite
     ]
 
 
+def proposals(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete the number of a proposal that the command applies to."""
+    states = {"apply": ["open"], "drop": ["open"], "undo": ["applied"]}.get(context.info_name or "")
+    found = _ask(
+        "proposals.list",
+        "proposals",
+        states=states or [],
+        everything=not states,
+        limit=MAX_ITEMS,
+    )
+    return [
+        CompletionItem(str(each["id"]), help=one_line(each["title"]))
+        for each in found
+        if str(each["id"]).startswith(incomplete)
+    ]
+
+
 def webhooks(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     """Complete the number of a webhook."""
     names = {str(each["id"]): each["url"] for each in _ask("webhooks.list", "webhooks")}
@@ -167,6 +184,18 @@ def master_presets(_: click.Context, __: click.Parameter, incomplete: str) -> It
     from sfa_engine.mix.mastering.chain import PRESETS
 
     return [CompletionItem(word) for word in PRESETS if word.startswith(incomplete)]
+
+
+def tasks(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete the name of an agent."""
+    names = {each["name"]: each["sentence"] for each in _ask("agents.list", "agents")}
+    return list(_fitting(names, incomplete))
+
+
+def providers(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete the name of a provider of language models."""
+    names = {each["name"]: each["adapter"] for each in _ask("llm.providers", "providers")}
+    return list(_fitting(names, incomplete))
 
 
 def codecs(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
@@ -215,6 +244,9 @@ _ARGUMENTS = {
     ("grid", "track"): tracks,
     ("similar", "track"): tracks,
     ("compatible", "track"): tracks,
+    ("ask", "track"): tracks,
+    ("ask", "task"): tasks,
+    ("ask", "provider"): providers,
     ("separate", "track"): tracks,
     ("cue", "track"): tracks,
     ("cue", "name"): cues,
@@ -243,6 +275,10 @@ _OF_GROUP = {
     **{
         ("mix", command, "name"): mixes
         for command in ("show", "edit", "replan", "remove", "rename", "script", "audition", "start")
+    },
+    **{
+        ("proposals", command, "proposal"): proposals
+        for command in ("show", "apply", "drop", "undo")
     },
     ("mix", "plan", "track"): tracks,
     ("mix", "next", "track"): tracks,

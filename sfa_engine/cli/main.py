@@ -25,6 +25,7 @@ SPELLINGS = {"analyse": "analyze"}  # accepted too, and not listed
 _OWN_MODULE = (
     *(
         "analyze",
+        "ask",
         "audit",
         "bundle",
         "chef",
@@ -45,6 +46,7 @@ _OWN_MODULE = (
         "pad",
         "prep",
         "preset",
+        "proposals",
         "record",
         "render",
         "replay",

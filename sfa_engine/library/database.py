@@ -22,9 +22,10 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import quote
 
 import aiosqlite
@@ -48,6 +49,19 @@ BUSY_TIMEOUT_S = 5.0  # for another program's transaction
 Connection = aiosqlite.Connection
 Row = sqlite3.Row
 Arguments = Sequence[Any] | Mapping[str, Any]
+
+
+class Watcher(Protocol):
+    """Sees the transactions of a task, and may refuse them or add to them."""
+
+    async def begun(self, connection: Connection) -> None:
+        """Look at what is there before a transaction changes it."""
+
+    async def committing(self, connection: Connection) -> None:
+        """Look at what a transaction has changed, before its commit."""
+
+
+WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
 class Database:
@@ -167,9 +181,14 @@ class Database:
                         await self._writer.execute(f"PRAGMA synchronous = {level}")
                         self._durable = durable
                     await self._writer.execute("BEGIN IMMEDIATE")
+                    watcher = WATCHER.get()
+                    if watcher is not None:
+                        await watcher.begun(self._writer)
                     before = self._writer.total_changes
                     yield self._writer
                     has_changed = self._writer.total_changes != before
+                    if watcher is not None and has_changed:
+                        await watcher.committing(self._writer)
                     if self.before_commit is not None and has_changed:
                         await self.before_commit(self._writer)
                     if not self._writer.in_transaction:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sfa_engine.library.audit_schema import AUDIT
 from sfa_engine.library.folding import FUNCTION, fold
 from sfa_engine.library.llm_schema import LLM
+from sfa_engine.library.proposal_schema import PROPOSALS
 from sfa_engine.library.schema import (
     BATCHES,
     COLLECTION,
@@ -65,6 +66,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("what tracks sound like", SOUNDS),
     Migration("tags of how tracks sound", SOUND_TAGS),
     Migration("language models: providers and usage", LLM),
+    Migration("what agents propose", PROPOSALS),
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import struct
 from contextlib import suppress
@@ -63,6 +64,13 @@ class Line(Protocol):
         """Return an option's value."""
 
 
+class Open(Protocol):
+    """A socket of any library, which may be closed."""
+
+    def fileno(self) -> int:
+        """Return its number; negative if it is closed."""
+
+
 def is_own_peer(line: Line) -> bool:
     """Return whether a connection is a Unix socket's whose other end runs as our user.
 
@@ -73,3 +81,13 @@ def is_own_peer(line: Line) -> bool:
     said = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     uid: int = _CREDENTIALS.unpack(said)[1]
     return uid == os.geteuid()
+
+
+def has_hung_up(line: Open) -> bool:
+    """Return whether a peer has closed its socket, and not only stopped sending."""
+    number = line.fileno()
+    if number < 0:
+        return True
+    poll = select.poll()
+    poll.register(number, 0)
+    return any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))

@@ -14,12 +14,11 @@ import msgspec
 from sfa_engine.errors import SfaError
 from sfa_engine.web.link import Link
 from sfa_engine.web.rights import Right, Role
+from sfa_engine.wire.rights import OWNED
 from sfa_engine.wire.verbs import Scope
 
 logger = logging.getLogger(__name__)
 RETRY_S = 0.5
-# What they change or show may have an owner.
-OWNED = frozenset({"library", "jobs", "prep", "account"})
 # They push to their connection, which HTTP does not have.
 PUSHING = frozenset(
     {

@@ -24,7 +24,7 @@ SLOW_TIMEOUT_S = 600.0
 HEAVY = frozenset(
     {
         *("prep.add", "prep.separate", "prep.quota", "library.reanalyse", "library.separate"),
-        *("spotify.fetch", "spotify.login", "spotify.finish"),
+        *("spotify.fetch", "spotify.login", "spotify.finish", "agents.ask"),
     }
 )
 # Whose links those that are no admins may give: any other address could be one inside the network.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sfa_engine.errors import BusyError, EngineError
-from sfa_engine.system.unix_socket import is_own_peer, listen_unix
+from sfa_engine.system.unix_socket import has_hung_up, is_own_peer, listen_unix
 from sfa_engine.wire import connection, protocol
 from sfa_engine.wire.caller import Caller
 from sfa_engine.wire.session import Call, Session
@@ -114,6 +114,12 @@ class Peer:
         """Send a message; wait while the client reads too slowly."""
         self._writer.write(data)
         await self._writer.drain()
+
+    async def wait_gone(self) -> None:
+        """Return when the client has disconnected, and not only stopped sending."""
+        line = self._writer.get_extra_info("socket")
+        while not self._writer.is_closing() and not has_hung_up(line):  # noqa: ASYNC110 - no event says
+            await asyncio.sleep(protocol.FINISH_POLL_S)
 
     async def _read(self) -> None:
         session = self._session

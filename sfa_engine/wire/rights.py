@@ -32,6 +32,8 @@ Role = Literal["user", "moderator", "admin", "super_admin", "system"]
 ROLES: tuple[Role, ...] = get_args(Role)  # each has the rights of those before it
 _RANKS = {role: place for place, role in enumerate(ROLES)}
 MACHINE = 0  # the owner of what no account owns; accounts count from 1
+# Topics of verbs: what they change or show may have an owner.
+OWNED = frozenset({"library", "jobs", "prep", "account"})
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import logging
-import select
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -15,7 +14,7 @@ from typing import Any
 import trio
 
 from sfa_engine.errors import BusyError, EngineError, SfaError
-from sfa_engine.system.unix_socket import is_own_peer, listen_unix
+from sfa_engine.system.unix_socket import has_hung_up, is_own_peer, listen_unix
 from sfa_engine.wire import connection, protocol
 from sfa_engine.wire.caller import Caller
 from sfa_engine.wire.session import Call, Session
@@ -115,7 +114,7 @@ class Peer:
 
     async def _finish(self) -> None:
         """Send the remaining answers to a client that sends no more but still reads."""
-        while self._owed and not _has_hung_up(self._stream.socket):  # noqa: ASYNC110 - no event says
+        while self._owed and not has_hung_up(self._stream.socket):  # noqa: ASYNC110 - no event says
             await trio.sleep(protocol.FINISH_POLL_S)
 
     async def _read(self) -> None:
@@ -197,13 +196,6 @@ class Peer:
             self._owed -= 1
             if not self._queue.statistics().current_buffer_used:
                 self._sent_all.set()
-
-
-def _has_hung_up(line: trio.socket.SocketType) -> bool:
-    """Return whether a peer has closed its socket, and not only stopped sending."""
-    poll = select.poll()
-    poll.register(line.fileno(), 0)
-    return any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))
 
 
 async def _finished(call: Call, result: Awaitable[Any]) -> bytes:

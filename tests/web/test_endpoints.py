@@ -10,6 +10,7 @@ from served import PASSWORD, Site, run_site
 
 from sfa_engine.backstage.server import Client as BackstageClient
 from sfa_engine.backstage.verbs.account import AccountVerbs
+from sfa_engine.backstage.verbs.agents import AgentVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.files import FileVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
@@ -19,6 +20,7 @@ from sfa_engine.backstage.verbs.listing import ListingVerbs
 from sfa_engine.backstage.verbs.moderation import ModerationVerbs
 from sfa_engine.backstage.verbs.prep import PrepVerbs
 from sfa_engine.backstage.verbs.profiles import ProfileVerbs
+from sfa_engine.backstage.verbs.proposals import ProposalVerbs
 from sfa_engine.backstage.verbs.reanalyse import ReanalyseVerbs
 from sfa_engine.backstage.verbs.separations import SeparationVerbs
 from sfa_engine.backstage.verbs.spotify import SpotifyVerbs
@@ -30,9 +32,10 @@ from sfa_engine.surfaces.midi.surface import MidiSurface
 from sfa_engine.surfaces.osc.server import Server as OscServer
 from sfa_engine.surfaces.rtpmidi.server import Server as NetworkMidi
 from sfa_engine.surfaces.socket.server import Client as StageClient
-from sfa_engine.web.catalogue import FILES, HARMLESS, OWNED, PUSHING
+from sfa_engine.web.catalogue import FILES, HARMLESS, PUSHING
 from sfa_engine.web.openapi import statuses
 from sfa_engine.web.rights import SCOPES_OF, STORED
+from sfa_engine.wire.rights import OWNED
 from sfa_engine.wire.session import Session
 from sfa_engine.wire.verbs import verbs_of
 
@@ -47,6 +50,8 @@ KINDS = (
         SpotifyVerbs,
         AccountVerbs,
         ModerationVerbs,
+        AgentVerbs,
+        ProposalVerbs,
     ),
 )
 VERBS = {name: one for kind in KINDS for name, one in verbs_of(kind).items()}

@@ -116,6 +116,8 @@ LISTS = {
     *("account.options", "account.keys", "account.set_key", "account.spotify"),
     *("account.spotify_begin", "account.spotify_finish", "account.spotify_forget"),
     *("llm.providers", "llm.add", "llm.remove", "llm.test", "llm.models", "llm.usage"),
+    *("agents.ask", "agents.cancel", "proposals.list", "proposals.show", "proposals.apply"),
+    *("proposals.add", "proposals.drop", "proposals.undo"),
     *("prep.cancel", "notifications.list", "notifications.read"),
     *("notifications.watch", "library.watch"),
 }

@@ -28,6 +28,11 @@ class Listed(NamedTuple):
     changed_s: float
 
 
+def digest_of(text: str | None) -> str:
+    """Return the digest of a plan's text; empty for none."""
+    return "" if text is None else hashlib.sha256(text.encode()).hexdigest()
+
+
 class PlanStore:
     """The plans in a data folder. For asyncio.
 
@@ -74,6 +79,14 @@ class PlanStore:
     async def text(self, name: str) -> str:
         """Return a plan as it is in its file, valid or not; Refused if there is none."""
         return await asyncio.to_thread(self._files.read, name, _text)
+
+    async def text_or_none(self, name: str) -> str | None:
+        """Return a plan as it is in its file, or None if there is none."""
+        return await self.text(name) if await self.exists(name) else None
+
+    async def put_back(self, name: str, text: str) -> None:
+        """Store the text that a plan had before, valid or not."""
+        await self._files.save(name, text)
 
     async def write(self, name: str, plan: Plan | str, *, replace: bool = True) -> Plan:
         """Store a plan, checked, in place of an earlier one of its name.

@@ -11,9 +11,9 @@ Planning runs in a thread: 100 tracks take a second or two.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -27,7 +27,7 @@ from sfa_engine.backstage.mixes.auditions import Auditions
 from sfa_engine.backstage.mixes.facts import FactsReader
 from sfa_engine.backstage.mixes.live_mix import LiveMix
 from sfa_engine.backstage.mixes.shown import shown
-from sfa_engine.backstage.mixes.store import DraftStore, PlanStore
+from sfa_engine.backstage.mixes.store import DraftStore, PlanStore, digest_of
 from sfa_engine.backstage.steps.audition import audition_plan
 from sfa_engine.backstage.verbs.words import TrackWord, WordVerbs
 from sfa_engine.errors import Absent, Refused
@@ -223,7 +223,7 @@ class MixVerbs:
         if visible(actor) != EVERYTHING:  # of an invalid plan it is not known whose tracks it has
             await self._plan(name, actor)
         text = await self._place(name).text(name)
-        return {"name": name, "text": text, "digest": _digest(text)}
+        return {"name": name, "text": text, "digest": digest_of(text)}
 
     @verb(scope="perform", slow=True, owned=True)
     async def mix_save(
@@ -238,7 +238,7 @@ class MixVerbs:
         _check_name(name)
         async with self._changing:
             if was is not None and await self._store.exists(name):
-                now = _digest(await self._store.text(name))
+                now = digest_of(await self._store.text(name))
                 if now != was:
                     raise Refused(
                         f'"{name}" was changed meanwhile', "look at it, and edit it again"
@@ -391,6 +391,38 @@ class MixVerbs:
                 for word, file in zip(("sound", "picture"), files, strict=True)
             ],
         }
+
+    # ------------------------------------------------------------------ undoing
+
+    async def put_back(self, name: str, text: str | None, was: str) -> None:
+        """Put back what a plan was before a change: its text, valid or not, or no plan at all.
+
+        Parameters
+        ----------
+        name : str
+        text : str, optional
+            None: there was no plan of the name.
+        was : str
+            Digest of the text that the change left.
+
+        Raises
+        ------
+        Refused
+            The plan has been changed since, or what is performed would be taken away.
+        """
+        async with self._changing:
+            if digest_of(await self._store.text_or_none(name)) != was:
+                raise Refused(f'the mix "{name}" has been changed since', "change it by hand")
+            if text is None:
+                self._check_idle(name)
+                await self._store.remove(name)
+                return
+            plan = None
+            with suppress(Refused):
+                plan = await asyncio.to_thread(read_plan, text)
+            if self._live is not None and plan is not None:
+                await self._live.edited(name, plan)
+            await self._store.put_back(name, text)
 
     # ------------------------------------------------------------------ tracks
 
@@ -576,7 +608,3 @@ def _ordered(plan: Plan, place: int, order: Sequence[int]) -> Plan:
             names = f"{by_id[each.out].name} and {by_id[each.into].name}"
             raise Refused(f"{names} are locked together", "unlock them in the plan's text")
     return replace(plan, tracks=(*plan.tracks[:place], *(by_id[number] for number in order)))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

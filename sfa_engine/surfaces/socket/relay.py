@@ -25,7 +25,7 @@ from sfa_engine.wire.verbs import SCOPES, Scope
 PREFIXES = (
     *("account.", "library.", "jobs.", "prep.", "spotify.", "notifications."),
     *("profiles.", "kits.", "chains.", "presets.", "webhooks.", "audit.", "mix."),
-    *("loops.", "llm."),
+    *("loops.", "llm.", "agents.", "proposals."),
 )
 UNNAMED = "socket"  # kind of a client that does not say it
 STAGE = "stage"
