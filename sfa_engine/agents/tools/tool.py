@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from sfa_engine.agents.contract import Proposal
-from sfa_engine.errors import Refused
+from sfa_engine.errors import Forbidden, Refused
 from sfa_engine.wire.verbs import Scope
 
 # What models and MCP clients may do, unless a person allows more. "library" and "admin" are never
@@ -102,3 +102,40 @@ class AgentTool:
     scope: Scope
     is_read_only: bool
     run: Callable[[Workbench, Any], Awaitable[msgspec.Struct]]
+
+    async def use(self, bench: Workbench, params: msgspec.Struct) -> Any:
+        """Run the tool, if the workbench has its scope.
+
+        Raises
+        ------
+        Forbidden
+            It has not.
+        SfaError
+            As the verbs do that it stands on.
+        """
+        if self.scope not in bench.scopes:
+            raise Forbidden(
+                f'{self.name} needs the scope "{self.scope}"',
+                f"what was given is {', '.join(sorted(bench.scopes))}",
+            )
+        return await self.run(bench, params)
+
+    async def use_json(self, bench: Workbench, params: Any) -> msgspec.Struct:
+        """Run the tool with plain values, as a model or an MCP client sends them.
+
+        Raises
+        ------
+        Refused
+            They are not what the tool takes; the message names the field.
+        SfaError
+            As `use`.
+        """
+        try:
+            checked = msgspec.convert(params, self.params, strict=True)
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise Refused(
+                f"{self.name}: {str(error).partition(chr(10))[0]:.200}",
+                f"it takes {', '.join(self.params.__struct_fields__)}",
+            ) from None
+        answer: msgspec.Struct = await self.use(bench, checked)
+        return answer
