@@ -34,22 +34,32 @@ _UNITS: dict[str, tuple[Kind, float]] = {
     **dict.fromkeys(("bpm", "beats per minute", "schläge pro minute"), ("tempo", 1.0)),
     **dict.fromkeys(("lufs", "lkfs", "lu", "dbtp", "dbfs", "db"), ("level", 1.0)),
     **dict.fromkeys(("ms", "milliseconds", "millisekunden"), ("time", SECONDS["ms"])),
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "sekunde", "sekunden"), ("time", 1.0)),
+    **dict.fromkeys(
+        ("s", "sec", "secs", "second", "seconds", "sekunde", "sekunden"), ("time", 1.0)
+    ),
     **dict.fromkeys(("min", "mins", "minute", "minutes", "minuten"), ("time", SECONDS["min"])),
     **dict.fromkeys(("h", "hour", "hours", "stunde", "stunden"), ("time", SECONDS["h"])),
     **dict.fromkeys(PERCENT, ("other", 1.0)),
 }
+# "BPM: 124", "tempo of 124", "loudness -9.5"
+_LABELS: dict[str, Kind] = {
+    **dict.fromkeys(("bpm", "tempo"), "tempo"),
+    **dict.fromkeys(("lufs", "loudness", "lautheit"), "level"),
+}
+_LABEL = "|".join(_LABELS)
+_UNIT = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
 _FIGURE = re.compile(
     rf"""
       (?P<clock>(?<![\w:.,])(?:\d{{1,2}}:)?\d{{1,3}}:[0-5]\d(?:[.,]\d{{1,6}})?(?![\w:]))
     | (?P<code>(?<![\w\#.:])(?-i:(?:0?[1-9]|1[0-2])[AB])(?!\w))
-    | (?P<key>(?<![\w\#'’])(?:
+    | (?P<key>(?<![\w\#'\u2019])(?:
           [A-G](?:\#|♯|♭|b)?[ -](?:(?:sharp|flat)[ -])?(?:minor|major|maj|min)
         | [A-H](?:b|is|es|s)?[ -](?:moll|dur)
       )\b)
-    | (?P<short>(?<![\w\#'’])(?-i:[A-G][\#♯♭b]m)(?!\w))
-    | (?P<number>(?<![\w\#.,:])\.?\d{{1,12}}(?:[.,]\d{{1,9}})*)
-        [ \u00a0\u202f-]?(?P<unit>{"|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))})?
+    | (?P<short>(?<![\w\#'\u2019])(?-i:[A-G][\#♯♭b]m)(?!\w))
+    | (?:(?P<label>\b(?:{_LABEL}))[\W_]{{1,4}}(?:(?:is|of|at|ist|von|bei)\ )?[-~]?)?
+      (?P<number>(?<![\w\#.,:])\.?\d{{1,12}}(?:[.,]\d{{1,9}})*)
+        [ \u00a0\u202f-]?(?P<unit>{_UNIT})?
         (?![\w])
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -57,13 +67,17 @@ _FIGURE = re.compile(
 _TRACK = re.compile(r"(?<!\w)#(\d{1,18})(?!\w)")
 _KEY = re.compile(r"([A-H])(#|♯|♭|b|is|es|s|)[ -](?:(sharp|flat)[ -])?(\w+)", re.IGNORECASE)
 # "A major breakdown" at the beginning of a sentence is no key; "A minor, 8A" and "A minor is" are.
-_ARTICLE = re.compile(r"A (?:minor|major) (?!is|and|or|at|to|with|in|on|for|but|key|here)[a-z]")
+_ARTICLE = re.compile(r"A (?:minor|major) (?!(?:is|and|or|at|to|with|in|on|for|but|key)\b)[a-z]")
 _SENTENCE = re.compile(r"(?:^|[.!?]\s+|\n\s*)$")
-_LAST_NUMBER = re.compile(r"[\d.,]*$")
 # Fields whose texts strangers wrote.
-STRANGERS = frozenset(
-    "title artist artists album albumartist name names playlist playlists comment comments genre genres"
-    " label tags lyrics file path uri query words text".split()
+NAMES = frozenset(
+    ("title", "artist", "artists", "album", "albumartist", "name", "names", "playlist", "playlists")
+)
+STRANGERS = NAMES.union(
+    [
+        *("genre", "genres", "comment", "comments", "label", "tags", "lyrics"),
+        *("file", "path", "uri", "query", "words", "text"),
+    ]
 )
 _KINDS: dict[str, tuple[Kind, float]] = {
     **dict.fromkeys(("bpm", "tempo", "tempi", "bpms"), ("tempo", 1.0)),
@@ -117,7 +131,7 @@ def figures(text: str) -> Iterator[Figure]:
             if figure:
                 yield figure
         else:
-            figure = _number(found["number"], (found["unit"] or "").lower(), found[0])
+            figure = _number(found)
             if figure:
                 yield figure
 
@@ -155,14 +169,10 @@ class Known:
 
     def unknown(self, text: str) -> str:
         """Return the first figure of a text that is not known; empty if all are."""
-        for figure in figures(self._without_strangers(text)):
+        for figure in figures(text):
             if not self._has(figure):
                 return figure.words
         return ""
-
-    def tracks_named(self, text: str) -> list[int]:
-        """Return the numbers of tracks in a text, without those in titles: "We're #1"."""
-        return tracks_named(self._without_strangers(text))
 
     def _walk(self, value: Any, name: str, sentences: list[str]) -> None:
         if isinstance(value, Mapping):
@@ -183,8 +193,9 @@ class Known:
     def _text(self, value: str, name: str, sentences: list[str]) -> None:
         if name.lower() in STRANGERS:
             self._strangers.add(value)
-            # A title's number without a unit may be repeated without the title.
-            numbers = [each for each in figures(value) if each.kind == "other"]
+            # A number in a name may be repeated, without a unit.
+            is_name = name.lower() in NAMES
+            numbers = [each for each in figures(value) if is_name and each.kind == "other"]
             self._numbers["other"].update(each for one in numbers for each in one.values)
         elif _kind(name)[0] == "key":
             try:
@@ -202,13 +213,10 @@ class Known:
                 self._numbers[figure.kind].update(figure.values)
 
     def _without_strangers(self, text: str) -> str:
-        """Return a text without titles and names in it, unless these have figures with a unit.
-
-        A number at the end of a title stays: "Track 174 BPM" says a tempo.
-        """
+        """Return a sentence of code without what strangers wrote in it."""
         for each in sorted(self._strangers, key=len, reverse=True):
-            if len(each) > 2 and each in text and not each.isdigit() and not _claims(each):
-                text = text.replace(each, " " + _LAST_NUMBER.findall(each)[0])
+            if len(each) > 2 and not each.isdigit():
+                text = text.replace(each, " ")
         return text
 
     def _has(self, figure: Figure) -> bool:
@@ -222,11 +230,6 @@ class Known:
             for value in figure.values
             for scale in figure.scales
         )
-
-
-def _claims(text: str) -> bool:
-    """Return whether a text of a stranger has a figure with a unit, or a track's number."""
-    return bool(tracks_named(text)) or any(each.kind != "other" for each in figures(text))
 
 
 def _kind(name: str) -> tuple[Kind, float]:
@@ -262,12 +265,14 @@ def _key(found: re.Match[str], text: str) -> Figure | None:
     return None if code is None else Figure(words, "key", code=code)
 
 
-def _number(digits: str, unit: str, words: str) -> Figure | None:
+def _number(found: re.Match[str]) -> Figure | None:
+    digits, unit = found["number"], (found["unit"] or "").lower()
+    label, words = (found["label"] or "").lower(), found[0]
     whole = re.fullmatch(r"\d+", digits) is not None
     if unit == "s" and whole and words.endswith("0s") and len(digits) == 2:
         return None  # a decade: "90s house"
-    kind, factor = _UNITS.get(unit, ("other", 1.0))
-    if not unit and whole and int(digits) <= FREE_TO:
+    kind, factor = _UNITS.get(unit, (_LABELS.get(label, "other"), 1.0))
+    if kind in {"tempo", "other"} and not unit and whole and int(digits) <= FREE_TO:
         return None
     readings = {_float(digits.replace(",", ""))}
     if digits.count(",") == 1 and "." not in digits:

@@ -28,7 +28,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sfa_engine.agents.contract import AgentName, Context, Result
-from sfa_engine.agents.figures import Known
+from sfa_engine.agents.figures import Known, tracks_named
 from sfa_engine.agents.llm.budget import MAX_ROUNDS, Question
 from sfa_engine.agents.llm.message import (
     Answer,
@@ -124,7 +124,11 @@ async def worded(
     """
     began_s, tokens = question.now(), question.tokens
     drafted = len(bench.proposals)
-    loop = _Loop(result, context, bench, router, question, tools or {}, on_piece)
+    if tools is None:
+        from sfa_engine.agents.tools.all import TOOLS
+
+        tools = TOOLS
+    loop = _Loop(result, context, bench, router, question, tools, on_piece)
     found = result
     try:
         output = await loop.run(provider, prefer)
@@ -137,7 +141,7 @@ async def worded(
         why = str(FaultError.of(error))
     else:
         why = ""
-        named = [each for each in loop.known.tracks_named(output) if each in loop.tracks]
+        named = [each for each in tracks_named(output) if each in loop.tracks]
         found = replace(
             result,
             output=output,
@@ -232,20 +236,9 @@ class _Loop:
         self._tools = tools
         self._instruction = context.instruction.strip()[:MAX_QUESTION]
         self._asked: Counter[tuple[str, bytes]] = Counter()
-        self._facts = _facts(result, context)
+        self._context = context
+        self._facts: dict[str, Any] = {}
         self.known = Known(self._instruction)
-        self.known.add(
-            {
-                "data": self._facts.get("data"),
-                "position_s": [each.position_s for each in result.evidence],
-                "sentences": [
-                    result.output,
-                    *(each.sentence for each in result.evidence),
-                    *(each.reason for each in result.proposals),
-                    *(each.output for each in context.history[-MAX_EARLIER:]),
-                ],
-            }
-        )
         self._preview = _Preview(self._problem, on_piece)
         self._costs: list[float | None] = []
 
@@ -262,6 +255,7 @@ class _Loop:
         SfaError
             There are none that can be used.
         """
+        self._know()
         begin = ToolCall("call_0", FACTS.name, {})
         messages = [
             Message("user", self._instruction or "?"),
@@ -286,9 +280,24 @@ class _Loop:
                 results = await self._called(answer.calls)
             messages += [answer.message, *results]
 
-    async def _ask(
-        self, request: Request, provider: str, prefer: Preference | None
-    ) -> Answer:
+    def _know(self) -> None:
+        """Take over what the answer by rules is made of."""
+        result = self._result
+        self._facts = _facts(result, self._context)
+        self.known.add(
+            {
+                "data": self._facts.get("data"),
+                "position_s": [each.position_s for each in result.evidence],
+                "sentences": [
+                    result.output,
+                    *(each.sentence for each in result.evidence),
+                    *(each.reason for each in result.proposals),
+                    *(each.output for each in self._context.history[-MAX_EARLIER:]),
+                ],
+            }
+        )
+
+    async def _ask(self, request: Request, provider: str, prefer: Preference | None) -> Answer:
         self._preview.begin()
         events = self._router.ask(request, self._question, provider=provider, prefer=prefer)
         found: Answer | None = None
@@ -309,38 +318,52 @@ class _Loop:
 
     async def _called(self, calls: Sequence[ToolCall]) -> list[Message]:
         """Carry a round of calls out, in their order; neighbours that only read, at once."""
-        results: list[Message] = []
-        for is_parallel, group in groupby(calls[:MAX_CALLS], self._is_parallel):
-            some = list(group)
+        answered = [self._answered(each, place) for place, each in enumerate(calls)]
+        for is_parallel, group in groupby(
+            range(len(calls)), lambda at: self._is_parallel(calls[at])
+        ):
+            due = [at for at in group if answered[at] is None]
             if is_parallel:
-                outcomes = await asyncio.gather(*map(self._call, some))
+                found = await asyncio.gather(*(self._call(calls[at]) for at in due))
             else:
-                outcomes = [await self._call(each) for each in some]
-            results += map(self._message, some, outcomes)
-        many = Outcome(error=f"at most {MAX_CALLS} tools are called at once; call it again")
-        return results + [self._message(each, many) for each in calls[MAX_CALLS:]]
+                found = [await self._call(calls[at]) for at in due]
+            for at, outcome in zip(due, found, strict=True):
+                answered[at] = outcome
+        return [self._message(*each) for each in zip(calls, answered, strict=True)]
 
     def _is_parallel(self, call: ToolCall) -> bool:
         tool = self._tools.get(call.name)
         return tool is not None and runs_beside_others(tool)
 
-    async def _call(self, call: ToolCall) -> Outcome:
+    def _answered(self, call: ToolCall, place: int) -> Outcome | None:
+        """Return the result of a call that is not carried out; None if it is to be.
+
+        Raises
+        ------
+        SfaError
+            The model calls in circles.
+        """
+        if place >= MAX_CALLS:
+            return Outcome(error=f"at most {MAX_CALLS} tools are called at once; call it again")
         if call.problem:
             return Outcome(error=clean(call.problem, MAX_QUESTION))
         same = call.name, msgspec.json.encode(call.arguments, order="deterministic")
         self._asked[same] += 1
-        if self._asked[same] > MAX_SAME:
-            raise _NoAnswerError(f"it called {call.name:.60} {MAX_SAME + 1} times with the same arguments")
-        if self._asked[same] == MAX_SAME:
+        times = self._asked[same]
+        if times > MAX_SAME:
+            raise _NoAnswerError(f"it called {call.name:.60} {times} times with the same arguments")
+        if times == MAX_SAME:
             return Outcome(error="this was called with the same arguments: use its result above")
-        if call.name == FACTS.name:
-            return Outcome(self._facts)
+        return Outcome(self._facts) if call.name == FACTS.name else None
+
+    async def _call(self, call: ToolCall) -> Outcome:
         outcome = await call_tool(self._tools, self._bench, call.name, call.arguments)
         if not outcome.error:
             self.known.add(outcome.value)
         return outcome
 
-    def _message(self, call: ToolCall, outcome: Outcome) -> Message:
+    def _message(self, call: ToolCall, outcome: Outcome | None) -> Message:
+        assert outcome is not None
         limit = MAX_FACTS if call.name == FACTS.name else MAX_RESULT
         text = outcome.error or fitted(outcome.value, limit)
         is_error = bool(outcome.error)
@@ -362,7 +385,7 @@ class _Loop:
 
     def _problem(self, text: str) -> str:
         """Return what a text says that code does not know; empty if nothing."""
-        for number in self.known.tracks_named(text):
+        for number in tracks_named(text):
             if number not in self.tracks:
                 return f"it named a track that no tool returned: #{number}"
         unknown = self.known.unknown(text)

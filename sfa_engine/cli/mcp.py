@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from importlib.util import find_spec
 
 import click
 
 from sfa_engine.errors import Refused
 
-EXTRA = ("mcp", "mcp_types", "anyio", "pydantic")  # what is missing without the extra
+SDK = "mcp"
+INSTALL = "install it: pip install 'sfa-engine[mcp]'"
 MORE = ("prepare", "perform")
 
 
@@ -25,20 +27,21 @@ def mcp(allow: tuple[str, ...]) -> None:
 
     \b
     Its configuration names the command "sfa" with the argument "mcp", and "--allow prepare" for
-    jobs. Nothing is changed before a person applies it: see `sfa proposals`.
+    jobs. What would change the library is a draft, which a person applies: see `sfa proposals`.
     """
+    if find_spec(SDK) is None:
+        raise Refused(f"the package {SDK} is missing", INSTALL)
+    from sfa_engine.agents.mcp.output import take_output
+
+    output = take_output()  # before anything is imported that could print
     try:
         from sfa_engine.agents.mcp.server import serve
     except ImportError as error:
-        if (error.name or "").partition(".")[0] not in EXTRA:
-            raise
-        raise Refused(
-            "the package mcp is missing", "install it: pip install 'sfa-engine[mcp]'"
-        ) from None
+        raise Refused(f"the package {SDK} is of another version: {error}", INSTALL) from None
     from sfa_engine.agents.tools.all import TOOLS
     from sfa_engine.agents.tools.tool import USUAL_SCOPES
     from sfa_engine.run.folders import runtime_path
 
     scopes = USUAL_SCOPES | {each for each in MORE if each in allow}
     with suppress(KeyboardInterrupt):
-        asyncio.run(serve(TOOLS, runtime_path(), scopes))
+        asyncio.run(serve(TOOLS, runtime_path(), scopes, output))

@@ -19,7 +19,7 @@ from sfa_engine.errors import Absent
 TRACKS = {
     12: {"title": "Quiet", "bpm": 124.02, "key": "A minor", "lufs": -9.53, "length_s": 301.4},
     13: {"title": "Loud", "bpm": 126.0, "key": "E minor", "lufs": -7.0, "length_s": 250.0},
-    14: {"title": "We're #1 at 174 BPM", "bpm": 128.0, "key": "B minor", "lufs": -8.0},
+    14: {"title": "Now at 174 BPM", "bpm": 128.0, "key": "B minor", "lufs": -8.0},
 }
 
 

@@ -56,7 +56,7 @@ class Script:
             return error(dialect, 400, "invalid_request_error", f"{problem!s:.100}")
         turn: Any = self.turns.pop(0) if len(self.turns) > 1 else self.turns[0]
         turn = turn if isinstance(turn, Turn | Reply) else turn(seen)
-        return turn if isinstance(turn, Reply) else reply(dialect, turn)
+        return turn if isinstance(turn, Reply) else reply(dialect, turn, len(json.dumps(seen.body)))
 
 
 def script(*turns: Turn | Reply | Callable[[Seen], Turn | Reply]) -> Script:
@@ -64,9 +64,12 @@ def script(*turns: Turn | Reply | Callable[[Seen], Turn | Reply]) -> Script:
     return Script(list(turns))
 
 
-def reply(dialect: str, turn: Turn) -> Reply:
+def reply(dialect: str, turn: Turn, asked_bytes: int = 0) -> Reply:
     """Return a turn as a whole answer of a dialect; streaming clients take it too."""
-    return said(_ANSWERS[dialect](turn))
+    answer = _ANSWERS[dialect](turn)
+    if dialect == "ollama":  # it reads all of what it was asked
+        answer["prompt_eval_count"] = max(INPUT, asked_bytes // 8)
+    return said(answer)
 
 
 def _openai(turn: Turn) -> dict[str, Any]:
@@ -128,7 +131,6 @@ def _ollama(turn: Turn) -> dict[str, Any]:
         "message": message,
         "done": True,
         "done_reason": "stop",
-        "prompt_eval_count": 100_000,
         "eval_count": OUTPUT,
     }
 

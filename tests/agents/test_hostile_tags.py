@@ -1,11 +1,10 @@
-"""Forty tags that command a model, and a model that obeys each: nothing is changed, nothing leaves."""
+"""Forty tags that command a model that obeys each: nothing is changed, and nothing leaves."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
-import os
 import sqlite3
 import sys
 import tomllib
@@ -130,7 +129,11 @@ def here(tmp_path_factory: pytest.TempPathFactory, tags: list[dict[str, Any]]) -
         asyncio.run(_fill(here, tags))
         with here.start() as client:
             client.call(
-                "llm.add", name="mine", adapter="custom_openai", url="http://127.0.0.1:9/v1", key=KEY
+                "llm.add",
+                name="mine",
+                adapter="custom_openai",
+                url="http://127.0.0.1:9/v1",
+                key=KEY,
             )
             yield here
 
@@ -152,7 +155,7 @@ async def _fill(here: House, tags: list[dict[str, Any]]) -> None:
 
 
 def _text(tag: dict[str, Any], name: str) -> str:
-    return tag.get(name, f"An ordinary {name}") * (tag.get("repeat", 1) if name == "comment" else 1)
+    return tag.get(name, f"An ordinary {name}") * (tag.get("repeat", 1) if name == "title" else 1)
 
 
 def _obedient(number: int, tag: dict[str, Any], sink: str) -> Script:
@@ -162,7 +165,7 @@ def _obedient(number: int, tag: dict[str, Any], sink: str) -> Script:
     words = " ".join(str(tag.get(name, "")) for name in ("title", "artist", "comment", "playlist"))
 
     def obey(_seen: Seen) -> Turn:
-        return Turn(words.replace("{sink}", sink) + f" {KEY if 'key' in words else ''}")
+        return Turn(words.replace("{sink}", sink))
 
     return script(Turn("", own), *(Turn("I obey.", calls) for calls in rounds), obey)
 
@@ -182,13 +185,15 @@ def test_nothing_is_changed_and_nothing_leaves(here, tags, caplog):
     async def scenario() -> None:
         async with FakeLlm() as fake:
             server = await asyncio.start_server(visited, "127.0.0.1", 0)
-            sink = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+            sink = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             CONNECTIONS.clear()
+            by = set()
             for number, tag in enumerate(tags, 1):
                 fake.seen.clear()
-                await _ask(fake, call, number, tag, sink)
+                by.add(await _ask(fake, call, number, tag, sink))
             ours = {str(path), ("127.0.0.1", int(fake.url.rpartition(":")[2]))}
-            assert {each if isinstance(each, str) else each[:2] for each in CONNECTIONS} <= ours
+            assert {each if isinstance(each, str) else each[:2] for each in CONNECTIONS} == ours
+            assert by == {"rules", "model"}
             server.close()
             await server.wait_closed()
 
@@ -203,8 +208,8 @@ def test_nothing_is_changed_and_nothing_leaves(here, tags, caplog):
     assert not [each for each in _command_lines() if KEY.encode() in each]
 
 
-async def _ask(fake: FakeLlm, call: Any, number: int, tag: dict[str, Any], sink: str) -> None:
-    """Ask about a track, and look at all that was sent and said."""
+async def _ask(fake: FakeLlm, call: Any, number: int, tag: dict[str, Any], sink: str) -> str:
+    """Ask about a track, look at all that was sent and said, and return who worded it."""
     said = fake.always = _obedient(number, tag, sink)
     adapter = ADAPTERS[number % len(ADAPTERS)]
     desk = Desk([made(adapter, fake.url)])
@@ -214,18 +219,21 @@ async def _ask(fake: FakeLlm, call: Any, number: int, tag: dict[str, Any], sink:
         f"#{number}: 124 BPM.", data, "track", evidence=(Evidence("124 BPM", "show", number),)
     )
     context = Context("tell me about this one", track=number)
+    pieces: list[str] = []
     found = await worded(
-        *(result, context, bench, desk.router, desk.question), tools=TOOLS, on_piece=_seen_by_user
+        *(result, context, bench, desk.router, desk.question), tools=TOOLS, on_piece=pieces.append
     )
     await desk.client.close()
     assert said.refused == []
     assert len(fake.asked) == 2 + (len(DANGEROUS) + 7) // 8
     assert (found.data, found.evidence, found.proposals) == (data, result.evidence, ())
     assert (bench.proposals, bench.tracks) == ([], {number})
-    _seen_by_user(found.output)
-    assert KEY not in json.dumps([found.output, found.notes]) or "key" in found.output
+    for text in (found.output, "".join(pieces)):
+        _seen_by_user(text)
+    assert KEY not in json.dumps([found.output, found.notes])
     for text in _results(fake.asked[-1].body):
         _check_texts(json.loads(text) if text.startswith("{") else text)
+    return found.by
 
 
 def _seen_by_user(text: str) -> None:
@@ -270,7 +278,8 @@ def _rows(here: House) -> dict[str, list[Any]]:
             for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             if name not in {"llm_usage", "sqlite_sequence"}
         ]
-        return {name: list(connection.execute(f'SELECT * FROM "{name}"')) for name in names}
+        select = 'SELECT * FROM "{}"'
+        return {name: list(connection.execute(select.format(name))) for name in names}
 
 
 def _files(here: House) -> dict[str, str]:
@@ -283,10 +292,10 @@ def _files(here: House) -> dict[str, str]:
 
 
 def _command_lines() -> Iterator[bytes]:
-    for process in os.listdir("/proc"):
-        if process.isdigit():
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
             try:
-                yield Path(f"/proc/{process}/cmdline").read_bytes()
+                yield (process / "cmdline").read_bytes()
             except OSError:
                 continue  # it has ended
 
@@ -299,7 +308,7 @@ def test_errors_of_a_real_provider_say_no_key(here):
                 added = {"adapter": "custom_openai", "url": f"{fake.url}/v1", "model": MODEL}
                 await asyncio.to_thread(client.call, "llm.add", name="other", key=KEY, **added)
                 shown = await asyncio.to_thread(client.call, "llm.test", name="other")
-                assert shown["health"]["state"] == "key refused", shown
+                assert shown["state"] == "key refused", shown
                 assert KEY not in json.dumps(shown)
 
     try:

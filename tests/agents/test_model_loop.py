@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from typing import Any
 
 import pytest
 from fake_llm import KEY, Reply, Seen, anthropic_answer, error, events, ollama_answer, openai_answer
 from llm_cases import Desk, made, with_fakes
-from loop_cases import ASKED, RESULT, TOOLS, Meeting, Talk, TrackOf, Done, reason, tool
+from loop_cases import ASKED, RESULT, TOOLS, Done, Meeting, Talk, TrackOf, reason, tool
 from scripted_model import ADAPTERS, Turn, script
 
-from sfa_engine.agents.contract import Context, Turn as Earlier
+from sfa_engine.agents.contract import Context
+from sfa_engine.agents.contract import Turn as Earlier
 from sfa_engine.agents.llm.budget import DayBudget, Question
 from sfa_engine.agents.llm.registry import Model
 from sfa_engine.agents.model_loop import MAX_OUTPUT, chosen, worded
@@ -27,7 +29,9 @@ FIND = ("find", {"words": "quiet", "limit": 3})
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_a_model_calls_tools_and_words_the_answer(adapter):
     async def scenario(fake):
-        said = script(Turn("Let me look.", [FIND]), Turn("", [("facts", {"track": 13})]), Turn(WORDS))
+        said = script(
+            Turn("Let me look.", [FIND]), Turn("", [("facts", {"track": 13})]), Turn(WORDS)
+        )
         talk = Talk(fake, said, adapter)
         found = await talk.worded()
         assert said.refused == []
@@ -37,7 +41,7 @@ def test_a_model_calls_tools_and_words_the_answer(adapter):
         assert found.tracks == (13, 12)
         assert (found.evidence, found.notes) == (RESULT.evidence, RESULT.notes)
         assert len(fake.asked) == 3
-        assert "".join(talk.pieces).split() == ["Let", "me", "look.", *WORDS.split()]
+        assert "".join(talk.pieces).strip() == WORDS
 
     with_fakes(scenario)
 
@@ -204,9 +208,7 @@ def test_a_call_in_a_circle_is_told_so_and_the_third_ends():
     async def scenario(fake):
         talk = Talk(fake, script(Turn("", [FIND])))
         note = reason(await talk.worded())
-        assert note == (
-            "not worded by fake-1: it called find 3 times with the same arguments"
-        )
+        assert note == ("not worded by fake-1: it called find 3 times with the same arguments")
         assert talk.results()[-1]["content"].startswith("this was called with the same arguments")
         assert len(fake.asked) == 3
 
@@ -225,7 +227,7 @@ def test_the_order_of_arguments_hides_no_circle():
 
 def test_after_eight_rounds_of_tools_the_rules_answer():
     async def scenario(fake):
-        def again(seen: Seen) -> Turn:
+        def again(_seen: Seen) -> Turn:
             return Turn("", [("find", {"words": f"{len(fake.seen)}", "limit": 1})])
 
         note = reason(await Talk(fake, script(again)).worded())
@@ -415,7 +417,6 @@ def test_an_answer_that_ends_at_its_limit_says_so():
         "You asked for 120 BPM; #12 is 4 BPM faster.",
         "A major plan for a minor change. 90s house. 2 of 8 bars.",
         "Quiet (#12) is quiet.",
-        "We're #1 at all.",
     ],
 )
 def test_figures_that_code_knows_may_be_said_in_many_ways(text):
@@ -433,7 +434,7 @@ def test_figures_that_code_knows_may_be_said_in_many_ways(text):
         ("Mit 124,5 BPM.", "124,5 BPM"),
         ("It has 301 BPM, as many as seconds.", "301 BPM"),
         ("It has 174 BPM, as a title says.", "174 BPM"),
-        ("We're #1 at 174 BPM is the one.", "174 BPM"),
+        ("Now at 174 BPM is the one.", "174 BPM"),
         ("In B minor.", "B minor"),
         ("In h-Moll.", "h-Moll"),
         ("In 3A.", "3A"),
@@ -447,7 +448,7 @@ def test_figures_that_code_knows_may_be_said_in_many_ways(text):
 )
 def test_a_figure_that_code_does_not_know_leaves_the_rules(text, figure):
     async def scenario(fake):
-        turns = [Turn("", [FIND])] if "title" in text or "#1" in text else []
+        turns = [Turn("", [FIND])] if "174" in text else []
         note = reason(await Talk(fake, script(*turns, Turn(text))).worded())
         assert note == f"not worded by fake-1: it gave a figure that no tool returned: {figure}"
 
@@ -544,7 +545,7 @@ def test_a_question_without_words_is_answered_all_the_same():
 def test_time_of_both_parts_is_counted():
     async def scenario(fake):
         talk = Talk(fake, script(Turn("Fine.")))
-        ticks = iter(range(100))
+        ticks = itertools.count()
         question = Question(lambda: float(next(ticks)))
         found = await worded(RESULT, ASKED, talk.bench, talk.desk.router, question, tools={})
         assert found.latency_ms > 1000

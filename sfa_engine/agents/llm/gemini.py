@@ -177,7 +177,9 @@ class Gemini(Dialect):
 
 def _contents(messages: tuple[Message, ...], model: str) -> list[dict[str, Any]]:
     """Return the conversation; results of one round are parts of one content."""
-    signature = {} if model.removeprefix(PREFIX).startswith(UNSIGNED) else {"thoughtSignature": FOREIGN}
+    signature = (
+        {} if model.removeprefix(PREFIX).startswith(UNSIGNED) else {"thoughtSignature": FOREIGN}
+    )
     found: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
     for message in messages:

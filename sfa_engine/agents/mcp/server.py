@@ -15,8 +15,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+import anyio
 import msgspec
 from mcp import types
 from mcp.server.lowlevel import Server
@@ -68,8 +69,10 @@ RESOURCES: dict[str, tuple[str, str, Read]] = {
 }
 
 
-async def serve(tools: Mapping[str, AgentTool], runtime: Path, scopes: frozenset[Scope]) -> None:
-    """Serve standard input and output until the input ends.
+async def serve(
+    tools: Mapping[str, AgentTool], runtime: Path, scopes: frozenset[Scope], output: TextIO
+) -> None:
+    """Serve standard input until it ends.
 
     Parameters
     ----------
@@ -78,9 +81,11 @@ async def serve(tools: Mapping[str, AgentTool], runtime: Path, scopes: frozenset
         Folder of the engine's sockets.
     scopes : frozenset of Scope
         What the tools may do.
+    output : text stream
+        For the protocol, see `output.take_output`.
     """
     server = server_of(tools, Workbench(EngineCall(runtime, scopes), scopes))
-    async with stdio_server() as (incoming, outgoing):
+    async with stdio_server(stdout=anyio.wrap_file(output)) as (incoming, outgoing):
         await server.run(incoming, outgoing, server.create_initialization_options())
 
 
@@ -157,9 +162,7 @@ class _Client:
         except EngineError:  # no engine, no set
             return
         if locked["value"]:
-            raise Locked(
-                f"{tool.name} is refused while a set is locked", "unlock it: session.lock"
-            )
+            raise Locked(f"{tool.name} is refused while a set is locked", "unlock it: session.lock")
 
     async def _stored(self) -> list[str]:
         """Store what was proposed; return a sentence for each draft."""
@@ -169,7 +172,9 @@ class _Client:
                 "proposals.add", proposal=msgspec.to_builtins(each), agent=AGENT
             )
             number = stored["id"]
-            sentences.append(f"Draft {number} is stored: `sfa proposals apply {number}` applies it.")
+            sentences.append(
+                f"Draft {number} is stored: `sfa proposals apply {number}` applies it."
+            )
         return sentences
 
 

@@ -51,6 +51,8 @@ class Workbench:
         Tracks that a tool returned, or that the person named: no other may be used.
     auditioned : dict of str to dict
         Plans and transitions that were auditioned, with what was measured.
+    plans : dict of str to dict
+        Drafts that were planned, by their names, as ``mix.draft`` returned them.
     proposals : list of Proposal
         What was proposed; stored when the question ends.
     """
@@ -59,6 +61,7 @@ class Workbench:
     scopes: frozenset[Scope] = USUAL_SCOPES
     tracks: set[int] = field(default_factory=set)
     auditioned: dict[str, dict[str, Any]] = field(default_factory=dict)
+    plans: dict[str, dict[str, Any]] = field(default_factory=dict)
     proposals: list[Proposal] = field(default_factory=list)
 
     def check_track(self, track: int) -> int:
