@@ -79,6 +79,8 @@ STRANGERS = NAMES.union(
         *("file", "path", "uri", "query", "words", "text"),
     ]
 )
+# An object with one of these is a track, a list of tracks, or of one: its name is a stranger's.
+OF_STRANGERS = frozenset(["id", "track", "tracks", "title", "artist"])
 _KINDS: dict[str, tuple[Kind, float]] = {
     **dict.fromkeys(("bpm", "tempo", "tempi", "bpms"), ("tempo", 1.0)),
     **dict.fromkeys(("key", "keys", "camelot"), ("key", 1.0)),
@@ -179,8 +181,12 @@ class Known:
             for key, each in value.items():
                 # The numbers in {"bpm": {"from": 123, "to": 129}} are tempos.
                 inherits = _kind(str(key))[0] == "other" != _kind(name)[0]
-                is_words = isinstance(each, str)
-                self._walk(each, name if inherits and not is_words else str(key), sentences)
+                if inherits and not isinstance(each, str):
+                    self._walk(each, name, sentences)
+                elif key == "name" and not OF_STRANGERS & value.keys():
+                    self._walk(each, "", sentences)  # of a measure, or of a step of a chain
+                else:
+                    self._walk(each, str(key), sentences)
         elif isinstance(value, list | tuple):
             for each in value:
                 self._walk(each, name, sentences)

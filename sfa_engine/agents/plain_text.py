@@ -17,16 +17,14 @@ MAX_STRING = 400  # characters of a text in a result; tools cut those of strange
 MAX_PASSES = 8  # over a text from which taking out a link makes another one
 _BREAKS = re.compile(r"\r\n|[\r\n\u2028\u2029]")
 _BLANK_LINES = re.compile(r"\n{3,}")
-_SCHEME = (
-    r"(?:[a-z][a-z0-9+.-]{1,15}://|(?:mailto|javascript):|tel:\+?\d|file:/|data:[\w/+.-]{0,80}[;,])"
-)
+_SCHEME = r"(?:mailto|javascript):|tel:\+?\d|file:/|data:[\w/+.-]{0,80}[;,]"
 _TAKEN_OUT: tuple[tuple[re.Pattern[str], str], ...] = (
     # ![alt](address) and [text](address), with and without its end, [text][name], <address>, tags.
     (re.compile(r"!?\[([^\]\n]{0,400})\]\([^)\n]{0,4000}\)?"), r"\1"),
     (re.compile(r"!?\[([^\]\n]{0,400})\]\[[^\]\n]{0,400}\]"), r"\1"),
     (re.compile(r"^ {0,3}\[[^\]\n]{1,400}\]:[^\n]*", re.MULTILINE), ""),
     (re.compile(r"</?[a-z!][^>\n]{0,1000}>", re.IGNORECASE), ""),
-    (re.compile(rf"\b{_SCHEME}\S*", re.IGNORECASE), ""),
+    (re.compile(rf"\S{{0,64}}://\S*|(?:{_SCHEME})\S*", re.IGNORECASE), ""),
     (re.compile(r"(?:\b|//)www\.\S+|(?<!\w)//[\w-]+\.\S+", re.IGNORECASE), ""),
     (re.compile(r"\b(?:[\w-]{1,63}\.){1,8}[a-z]{2,24}(?::\d+)?[/?]\S*", re.IGNORECASE), ""),
     (re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), ""),

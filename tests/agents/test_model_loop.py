@@ -15,6 +15,7 @@ from scripted_model import ADAPTERS, Turn, script
 
 from sfa_engine.agents.contract import Context
 from sfa_engine.agents.contract import Turn as Earlier
+from sfa_engine.agents.figures import Known
 from sfa_engine.agents.llm.budget import DayBudget, Question
 from sfa_engine.agents.llm.registry import Model
 from sfa_engine.agents.model_loop import MAX_OUTPUT, chosen, worded
@@ -471,6 +472,27 @@ def test_figures_of_a_tool_that_was_called_are_known():
         reason(await Talk(fake, script(Turn(text))).worded())
 
     with_fakes(scenario)
+
+
+def test_names_of_measures_are_code_and_names_of_tracks_are_strangers():
+    known = Known()
+    known.add({"chain": [{"name": "bell 6600 Hz +3.0 dB", "gain_db": 3.0}]})
+    known.add({"track": {"id": 3, "name": "I am 174 BPM"}, "why": "I am 174 BPM is 126.0 BPM"})
+    assert known.unknown("A bell at 6600 Hz, of 3 dB, for 126 BPM") == ""
+    assert known.unknown("I am 174 BPM") == "174 BPM"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BPM: 174", "tempo of 174", '"bpm": 174.0', "Loudness: -3.0", "174BPM", "174-178 BPM",
+        "Eb minor", "es-Moll", "B flat major", "2:54", "174 s", "174 ms", "2.9 minutes",
+    ],
+)  # fmt: skip
+def test_figures_are_found_however_they_are_written(text):
+    known = Known("174?" if "BPM" in text else "")
+    known.add({"bpm": 126.0, "key": "A minor", "lufs": -9.0, "start_s": 17.4, "count": 1})
+    assert (known.unknown(text) == "") is ("BPM" in text and "178" not in text), text
 
 
 def test_a_long_answer_is_cut_and_links_are_not_shown():
