@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import click
 
 from sfa_engine.errors import Refused
 
+if TYPE_CHECKING:
+    from sfa_engine.wire.verbs import Scope
+
 SDK = "mcp"
 INSTALL = "install it: pip install 'sfa-engine[mcp]'"
-MORE = ("prepare", "perform")
+MORE: tuple[Scope, ...] = ("prepare", "perform")
 
 
 @click.command()
@@ -42,6 +46,6 @@ def mcp(allow: tuple[str, ...]) -> None:
     from sfa_engine.agents.tools.tool import USUAL_SCOPES
     from sfa_engine.run.folders import runtime_path
 
-    scopes = USUAL_SCOPES | {each for each in MORE if each in allow}
+    scopes = USUAL_SCOPES.union(each for each in MORE if each in allow)
     with suppress(KeyboardInterrupt):
         asyncio.run(serve(TOOLS, runtime_path(), scopes, output))
