@@ -31,7 +31,7 @@ class Engine:
         self.answers: dict[str, Any] = {
             "library.search": {"tracks": [TRACK]},
             "library.show": TRACK,
-            "get": {"value": False},
+            "get": {"text": "auto"},
             "proposals.add": {"id": 3},
             **{name.replace("__", "."): answer for name, answer in answers.items()},
         }
@@ -164,15 +164,15 @@ def test_a_draft_that_cannot_be_stored_is_an_error_and_is_not_stored_later():
     assert [verb for verb, _ in asked(scenario, engine).asked].count("proposals.add") == 2
 
 
-def test_while_a_set_is_locked_only_reading_answers():
+def test_while_the_lock_is_on_only_reading_answers():
     async def scenario(client: Any) -> None:
         assert not (await client.call_tool("find", {"words": "", "limit": 1})).is_error
         for name in ("draft", "prepare", "play"):
             found = await client.call_tool(name, {"track": 7})
             assert found.is_error
-            assert f"{name} is refused while a set is locked" in found.content[0].text
+            assert f"session.lock is on: it refuses {name}" in found.content[0].text
 
-    asked(scenario, Engine(get={"value": True}), MOST_SCOPES)
+    asked(scenario, Engine(get={"text": "on"}), MOST_SCOPES)
 
 
 def test_without_an_engine_nothing_is_locked():
