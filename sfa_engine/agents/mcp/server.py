@@ -155,13 +155,13 @@ class _Client:
         return types.ReadResourceResult(contents=[contents])
 
     async def _check_lock(self, tool: AgentTool) -> None:
-        """Refuse a tool that changes something while a set is locked."""
+        """Refuse all but reading while ``session.lock`` is on; ``auto`` lets drafts and jobs pass."""
         try:
-            locked = await self._bench.call("get", path=LOCK)
+            lock = await self._bench.call("get", path=LOCK)
         except EngineError:  # no engine, no set
             return
-        if locked["value"]:
-            raise Locked(f"{tool.name} is refused while a set is locked", "unlock it: session.lock")
+        if lock["text"] == "on":
+            raise Locked(f"{LOCK} is on: it refuses {tool.name}", "switch it off, or ask later")
 
     async def _stored(self) -> list[str]:
         """Store what was proposed; return a sentence for each draft."""
