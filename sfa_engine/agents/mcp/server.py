@@ -155,7 +155,7 @@ class _Client:
         return types.ReadResourceResult(contents=[contents])
 
     async def _check_lock(self, tool: AgentTool) -> None:
-        """Refuse all but reading while ``session.lock`` is on; ``auto`` lets drafts and jobs pass."""
+        """Refuse all but reading while ``session.lock`` is on; ``auto`` lets the rest pass."""
         try:
             lock = await self._bench.call("get", path=LOCK)
         except EngineError:  # no engine, no set
