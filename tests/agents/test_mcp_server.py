@@ -186,7 +186,7 @@ def test_without_an_engine_nothing_is_locked():
 
 
 def test_resources_are_the_status_and_the_plan():
-    decks = [{"loaded": True, "title": "x\u202ey", "path": "/home/me/x.sfa"}]
+    decks = [{"loaded": True, "title": "x\u202ey", "path": "/m/x.sfa"}]
     engine = Engine(
         status={"health": "ok", "decks": decks},
         mix__status={"running": True, "name": "friday", "now": {"track": 7}},
