@@ -240,9 +240,12 @@ def test_after_eight_rounds_of_tools_the_rules_answer():
 
 def test_a_tool_that_does_not_end_is_left_when_the_time_is_over():
     async def scenario(fake):
-        talk = Talk(fake, script(Turn("", [("endless", {"track": 12})])))
-        talk.desk.question.max_seconds = 0.3
-        assert reason(await talk.worded()) == "not worded by fake-1: the question took 0.3 s"
+        def late(_seen: Seen) -> Turn:
+            talk.desk.question.max_seconds = 0.1  # when the provider has answered
+            return Turn("", [("endless", {"track": 12})])
+
+        talk = Talk(fake, script(late))
+        assert reason(await talk.worded()) == "not worded by fake-1: the question took 0.1 s"
 
     with_fakes(scenario)
 
