@@ -15,11 +15,9 @@ answer by rules is one too: the conversation begins with a call that code has ma
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from itertools import groupby
 from typing import Any
@@ -41,6 +39,7 @@ from sfa_engine.agents.llm.message import (
 )
 from sfa_engine.agents.llm.router import Router
 from sfa_engine.agents.plain_text import fitted, harmless, plain
+from sfa_engine.agents.preview import OnPiece, Preview
 from sfa_engine.agents.tool_calls import Outcome, call_tool, offered, runs_beside_others
 from sfa_engine.agents.tools.schema import json_schema
 from sfa_engine.agents.tools.text import clean
@@ -79,9 +78,6 @@ AGENT_SENTENCES: dict[AgentName, str] = {
     "mastering": "how loud a track is, its sound, and a chain to master it",
     "library": "searches for tracks, and playlists",
 }
-_SENTENCE_END = re.compile(r"[.!?…]\s+|\n")
-
-OnPiece = Callable[[str], Awaitable[None] | None]
 
 
 async def worded(
@@ -239,7 +235,7 @@ class _Loop:
         self._context = context
         self._facts: dict[str, Any] = {}
         self.known = Known(self._instruction)
-        self._preview = _Preview(self._problem, on_piece)
+        self._preview = Preview(self._problem, on_piece, MAX_OUTPUT)
         self._costs: list[float | None] = []
 
     @property
@@ -390,51 +386,6 @@ class _Loop:
                 return f"it named a track that no tool returned: #{number}"
         unknown = self.known.unknown(text)
         return f"it gave a figure that no tool returned: {unknown}" if unknown else ""
-
-
-class _Preview:
-    """Passes sentences on as they come in, until one of them may not be shown."""
-
-    def __init__(self, problem: Callable[[str], str], on_piece: OnPiece | None) -> None:
-        self._problem = problem
-        self._on_piece = on_piece
-        self._rest = ""
-        self._shown = 0
-
-    def begin(self) -> None:
-        """Forget what the round before has left."""
-        self._rest = ""
-
-    async def feed(self, text: str) -> None:
-        """Take a piece over; show the sentences that it ends."""
-        if self._on_piece is None:
-            return
-        self._rest += text
-        ends = [each.end() for each in _SENTENCE_END.finditer(self._rest)]
-        if ends:
-            whole, self._rest = self._rest[: ends[-1]], self._rest[ends[-1] :]
-            await self._show(whole)
-        elif len(self._rest) > MAX_OUTPUT:
-            self._on_piece = None
-
-    async def end(self) -> None:
-        """Show the last sentence."""
-        await self._show(self._rest)
-        self._rest = ""
-
-    async def _show(self, text: str) -> None:
-        if self._on_piece is None:
-            return
-        shown = plain(text, MAX_OUTPUT)
-        self._shown += len(shown)
-        if self._shown > MAX_OUTPUT or self._problem(shown):
-            self._on_piece = None
-            return
-        if shown:
-            ends_line = text.endswith("\n")
-            waits = self._on_piece(shown + ("\n" if ends_line else " "))
-            if inspect.isawaitable(waits):
-                await waits
 
 
 def _facts(result: Result, context: Context) -> dict[str, Any]:

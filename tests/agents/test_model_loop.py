@@ -8,7 +8,17 @@ import json
 from typing import Any
 
 import pytest
-from fake_llm import KEY, Reply, Seen, anthropic_answer, error, events, ollama_answer, openai_answer
+from fake_llm import (
+    FOREIGN,
+    KEY,
+    Reply,
+    Seen,
+    anthropic_answer,
+    error,
+    events,
+    ollama_answer,
+    openai_answer,
+)
 from llm_cases import Desk, made, with_fakes
 from loop_cases import ASKED, RESULT, TOOLS, Done, Meeting, Talk, TrackOf, reason, tool
 from scripted_model import ADAPTERS, Turn, script
@@ -87,6 +97,18 @@ def _without_results(value: Any) -> Any:
     return {
         name: _without_results(each) for name, each in value.items() if name != "functionResponse"
     }
+
+
+def test_gemini_is_told_that_the_first_call_is_not_its_own():
+    async def scenario(fake):
+        talk = Talk(fake, script(Turn("Fine.")), "google_gemini")
+        await talk.worded()
+        talk.desk = Desk([made("google_gemini", fake.url, model="gemini-2.5-flash")])
+        await talk.worded()  # of a generation that knows no signatures
+        newer, older = (json.dumps(each.body["contents"]) for each in fake.asked)
+        assert (newer.count(FOREIGN), older.count(FOREIGN)) == (1, 0)
+
+    with_fakes(scenario)
 
 
 def test_only_tools_of_the_given_scopes_are_offered():
