@@ -22,6 +22,7 @@ TEXT = "Grüße, 8A."  # two characters of two bytes each
 ARGUMENTS = {"words": "dark techno", "bpm": 126}
 TOOL = "library_search"
 SIGNATURE = "c2lnbmF0dXJl"
+FOREIGN = "skip_thought_signature_validator"  # as documented, for calls of others
 INPUT, OUTPUT = 11, 7
 REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"}
 
@@ -349,7 +350,8 @@ def check_gemini(body: dict[str, Any]) -> None:
         open_calls = [each["functionCall"]["name"] for each in calls]
         for each in calls:
             need(isinstance(each["functionCall"]["args"], dict), "args is an object")
-            need(each.get("thoughtSignature", SIGNATURE) == SIGNATURE, "signature was altered")
+            signature = each.get("thoughtSignature", SIGNATURE)
+            need(signature in {SIGNATURE, FOREIGN}, "signature was altered")
     for tool in body.get("tools", ()):
         need(all(each["name"] for each in tool["functionDeclarations"]), "a tool has no name")
 

@@ -37,7 +37,7 @@ _OWN_MODULE = (
         "fx",
     ),
     *("health", "jobs", "journal", "kit", "lalalai", "layout", "library", "llm", "log"),
-    *("loops", "master"),
+    *("loops", "master", "mcp"),
     *(
         "midi",
         "mix",

@@ -25,7 +25,7 @@ def key_at(tokens: Tokens, at: int) -> tuple[str, int] | None:
         return camelot(tokens[at].text), 1
     if kind == "key":
         tonic, _, mode = tokens[at].text.partition("-")
-        return _coded(tonic, mode, 1)
+        return _found(code_of(tonic, mode), 1)
     text, end = tokens.text(at, at + 1), at + 1
     if not _TONIC.fullmatch(text):
         return None
@@ -36,13 +36,16 @@ def key_at(tokens: Tokens, at: int) -> tuple[str, int] | None:
     if mode in _MODES:
         if text == "a" and tokens.matched("key, tonart", end + 1):
             return None
-        return _coded(text, mode, end + 1 - at)
+        return _found(code_of(text, mode), end + 1 - at)
     is_key = _SURE.fullmatch(text) or (_AFTER_IN.fullmatch(text) and tokens.folded(at - 1) == "in")
-    return _coded(text, "", end - at) if is_key else None
+    return _found(code_of(text, ""), end - at) if is_key else None
 
 
-def _coded(tonic: str, mode: str, length: int) -> tuple[str, int] | None:
-    """Return a key of an English or German spelling; a German b is B flat, h is B."""
+def code_of(tonic: str, mode: str) -> str | None:
+    """Return the Camelot code of a key of an English or German spelling; None if it is none.
+
+    A German b is B flat, h is B.
+    """
     name = tonic.lower()
     if mode.lower() in {"moll", "dur"}:
         if name in _GERMAN:
@@ -52,6 +55,10 @@ def _coded(tonic: str, mode: str, length: int) -> tuple[str, int] | None:
         elif name.endswith("s"):
             tonic = f"{name[0].upper()}b"
     try:
-        return camelot(f"{tonic} {mode}".strip()), length
+        return camelot(f"{tonic} {mode}".strip())
     except MediaError:
         return None
+
+
+def _found(code: str | None, length: int) -> tuple[str, int] | None:
+    return None if code is None else (code, length)

@@ -28,6 +28,9 @@ REFUSED = frozenset(
     {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"}
 )
 PREFIX = "models/"
+# In place of the signature of a call that this model has not made; Gemini 3 refuses one without.
+FOREIGN = "skip_thought_signature_validator"
+UNSIGNED = ("gemini-1", "gemini-2", "gemma")  # models that know no signatures
 
 
 class _Content(Struct):
@@ -144,7 +147,7 @@ class Gemini(Dialect):
                 "responseJsonSchema": request.schema,
             }
         body: dict[str, Any] = {
-            "contents": _contents(request.messages),
+            "contents": _contents(request.messages, model),
             "generationConfig": generation,
         }
         if request.system:
@@ -172,8 +175,11 @@ class Gemini(Dialect):
         ]
 
 
-def _contents(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+def _contents(messages: tuple[Message, ...], model: str) -> list[dict[str, Any]]:
     """Return the conversation; results of one round are parts of one content."""
+    signature = (
+        {} if model.removeprefix(PREFIX).startswith(UNSIGNED) else {"thoughtSignature": FOREIGN}
+    )
     found: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
     for message in messages:
@@ -184,7 +190,7 @@ def _contents(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
             continue
         results = []
         role = "user" if message.role == "user" else "model"
-        found.append({"role": role, "parts": _parts(message)})
+        found.append({"role": role, "parts": _parts(message, signature)})
     return found
 
 
@@ -199,13 +205,16 @@ def _result(message: Message) -> dict[str, Any]:
     }
 
 
-def _parts(message: Message) -> list[dict[str, Any]]:
+def _parts(message: Message, signature: dict[str, str]) -> list[dict[str, Any]]:
     if message.raw is not None and message.raw[0] == Gemini.name:
         parts: list[dict[str, Any]] = message.raw[1]
         return parts
     text = [{"text": message.text}] if message.text or not message.calls else []
     calls = [
-        {"functionCall": {"id": call.id, "name": call.name, "args": call.arguments}}
-        for call in message.calls
+        {
+            "functionCall": {"id": call.id, "name": call.name, "args": call.arguments},
+            **(signature if place == 0 else {}),  # the first of some has it
+        }
+        for place, call in enumerate(message.calls)
     ]
     return [*text, *calls]
