@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 from house import House, house
-from sfa_engine.agents.tools.all import TOOLS
 
+from sfa_engine.agents.tools.all import TOOLS
 from sfa_engine.library import tracks
 from sfa_engine.library.database import Database
 from sfa_engine.library.places import Places

@@ -65,12 +65,28 @@ def test_a_grid_is_corrected_by_a_proposal(agents: AgentHouse) -> None:
     )
     (proposal,) = found.proposals
     assert proposal.kind == "grid"
-    assert proposal.steps[0].params in (
-        {"track": 1, "shift": 0.5}, {"track": 1, "shift": -0.5},
-    )  # fmt: skip
+    assert proposal.steps[0].params == {"track": 1, "shift": -0.5}
     found = agents.ask("correct the grid of track 1")
     assert found.proposals == ()
     assert "no other reading" in found.output
+
+
+@pytest.mark.parametrize(
+    ("said", "beats"),
+    [
+        ("the grid of track 1 is half a beat late", -0.5),
+        ("the grid of track 1 is half a beat early", 0.5),
+        ("shift the grid of track 1 half a beat earlier", -0.5),
+        ("das Raster von Titel 1 ist einen Schlag zu spät", -1.0),
+        ("das Raster von Titel 1 ist einen halben Schlag zu früh", 0.5),
+        ("is the grid of track 1 late?", None),
+    ],
+)
+def test_beats_that_are_late_are_to_come_earlier(
+    agents: AgentHouse, said: str, beats: float | None
+) -> None:
+    shifts = [each.steps[0].params["shift"] for each in check(agents.ask(said), "track").proposals]
+    assert shifts == ([] if beats is None else [beats])
 
 
 def test_the_stem_agent_says_where_nobody_sings(agents: AgentHouse) -> None:
@@ -131,6 +147,8 @@ def test_the_library_agent_finds_and_proposes_playlists(agents: AgentHouse) -> N
     assert set(goes.tracks) >= {2, 3}
     assert 4 not in goes.tracks
     check(agents.ask("find tracks in a similar key", track=1), "library")
+    last = check(agents.ask("make a playlist of techno called warm up"), "library")
+    assert last.proposals[0].steps[0].params["name"] == "warm up"
     made = check(agents.ask('Make a playlist called "Quiet Evening" of techno'), "library")
     (proposal,) = made.proposals
     assert proposal.steps[0].params["name"] == "Quiet Evening"

@@ -15,7 +15,7 @@ from fake_llm import KEY
 from proposal_shop import ANN, BOB, ProposalShop, proposal, proposal_shop
 
 from sfa_engine.agents.contract import AGENTS
-from sfa_engine.backstage.verbs.agents import MAX_INSTRUCTION, MAX_PROPOSALS, NO_MODEL
+from sfa_engine.backstage.verbs.agents import MAX_INSTRUCTION, MAX_PROPOSALS
 from sfa_engine.errors import Absent, BusyError, Forbidden, Refused
 from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET
 from sfa_engine.wire import connection, frames
@@ -47,10 +47,10 @@ def test_each_agent_is_listed_with_what_it_does_and_two_questions(shop: Proposal
         assert len(each["examples"]) == 2
 
 
-def test_without_a_provider_the_answer_is_by_rules_with_a_note(shop: ProposalShop) -> None:
+def test_without_a_provider_the_answer_is_by_rules(shop: ProposalShop) -> None:
     said = shop.ask(output="twelve", given={"task": "track", "track": 2, "tracks": [3]})
     assert (said["output"], said["by"], said["agent"]) == ("twelve", "rules", "track")
-    assert said["notes"] == [NO_MODEL]
+    assert said["notes"] == []
     assert said["data"]["tracks"] == [2, 3]
     assert said["questions"] == ["and then?"]
     assert shop.ask(given=RULES)["notes"] == []

@@ -55,7 +55,7 @@ def test_an_answer_is_printed_with_proposals_and_how_to_apply_them(sfa, shop):
         "  and then?\n"
     )
     assert status == 0
-    assert "note: no language model is configured" in errors
+    assert "note:" not in errors
     said = json.loads(sfa("ask", "--json", "--no-model", question)[1])
     assert (said["output"], said["notes"]) == ("Set them.", [])
     assert [each["id"] for each in said["proposals"]] == [number]

@@ -44,6 +44,11 @@ _PLAYLIST_NAME = re.compile(
     r"""|([\w-]+))|["„“”]([^"„“”]{1,80})["„“”])""",
     re.IGNORECASE,
 )
+# "a playlist of techno called warm up"
+_NAME_LAST = re.compile(
+    r"""\s(?:called|named|namens|mit dem namen)\s+["„“”]?([^"„“”]{1,80}?)["„“”]?\s*[.!]?\s*$""",
+    re.IGNORECASE,
+)
 # What introduces a playlist; the rest is the search.
 _MAKE = re.compile(
     r"\b(?:please |bitte )?(?:make|create|build|save|put together|mach\w*|erstell\w*|leg\w*|bau\w*"
@@ -206,7 +211,10 @@ async def _selected(context: Context, bench: Workbench) -> Found:
 def words_of(instruction: str) -> str:
     """Return the words of an instruction that are to be searched for."""
     text = clean(instruction, 400)
-    text = _MAKE.sub(" ", _PLAYLIST_NAME.sub(" playlist ", text))
+    text = _PLAYLIST_NAME.sub(" playlist ", text)
+    if _PLAYLIST.search(text):
+        text = _NAME_LAST.sub(" ", text)
+    text = _MAKE.sub(" ", text)
     text = _IN_YEAR.sub(r"from \1 to \1", text)
     parts = re.split(r'("[^"]*")', text)  # what is quoted stays as it is
     text = " ".join(part if at % 2 else _ASKING.sub(" ", part) for at, part in enumerate(parts))
@@ -238,7 +246,7 @@ async def _key(bench: Workbench, track: int) -> str:
 
 
 def _name_of(text: str, words: str) -> str:
-    found = _PLAYLIST_NAME.search(text)
+    found = _PLAYLIST_NAME.search(text) or _NAME_LAST.search(text)
     given = next(filter(None, found.groups()), "") if found else ""
     kept = " ".join(word for word in words.split() if fold(word) not in listed(FILLERS))
     return clean(given or kept, MAX_PLAYLIST_NAME) or "playlist"

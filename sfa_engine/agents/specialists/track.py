@@ -26,7 +26,19 @@ _FIX = re.compile(
     r"|korrigier|verschieb|halbier|verdoppel|behebe)",
     re.IGNORECASE,
 )
-_EARLIER = re.compile(r"\bearl|\btoo late|\bfr[uü]her|\bzu sp[aä]t", re.IGNORECASE)
+# "The grid is half a beat late" asks for the same.
+_WRONG = re.compile(
+    r"\b(?:half|an?|one|two|einen|halben|zwei) (?:a |ganzen )?(?:beats?|schl[aä]ge?)"
+    r" (?:too |zu )?(?:late|early|behind|ahead|off|sp[aä]t|fr[uü]h|daneben)\b"
+    r"|\b(?:grid|beats|downbeats?|raster|taktraster)\b.*"
+    r"\b(?:too|zu) (?:late|early|sp[aä]t|fr[uü]h)\b",
+    re.IGNORECASE,
+)
+# Beats that are late have to come earlier.
+_EARLIER = re.compile(
+    r"\b(?:earlier|fr[uü]her|late|behind|zu sp[aä]t|schlag sp[aä]t|schl[aä]ge sp[aä]t)\b",
+    re.IGNORECASE,
+)
 # What is asked for in words; the first that is said counts.
 _CHANGES: tuple[tuple[str, GridChangeName, GridChangeName], ...] = (
     (r"\bdouble|\bverdoppel|\bdoppelte", "double", "double"),
@@ -49,7 +61,7 @@ async def answer(context: Context, bench: Workbench) -> Result:
     track = await subject(context, bench)
     facts: KnownTrack = await TRACK_FACTS.use(bench, TrackFactsOf(track))
     correction, problem = None, ""
-    if _FIX.search(context.instruction):
+    if _FIX.search(context.instruction) or _WRONG.search(context.instruction):
         correction, problem = await _corrected(context.instruction, facts, bench)
     said = [
         heading(facts),

@@ -53,7 +53,6 @@ TOPICS = frozenset({"library", "mix", "loops", "jobs", "prep"})
 PLACES = frozenset({"prep.add", "prep.watched", "prep.unwatch"})  # name files and addresses
 UNLOCKED = frozenset({"read", "propose"})  # scopes that ``session.lock`` leaves
 SURFACE = "agent"
-NO_MODEL = "no language model is configured: answered by rules"
 
 Number = Annotated[int, Meta(ge=1, le=1 << 53)]
 Numbers = Annotated[list[Number], Meta(max_length=MAX_TRACKS)]
@@ -364,7 +363,6 @@ class AgentVerbs:
         """Return an answer in a model's words, or as it is, with a note."""
         models = self._llm.models
         if not any(each.provider for each in await models.listed(actor.account)):
-            notes.append(NO_MODEL)
             return result
         asked: dict[str, Any] = {"provider": provider} if provider else {}
         if models.config.prefer:
