@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from sfa_engine.agents.contract import AGENTS, AgentName, Context, Result
 from sfa_engine.agents.reference import names_a_track, referred
-from sfa_engine.agents.routing import Route, route, scores_of
+from sfa_engine.agents.routing import MARGIN, Route, route, scores_of
 from sfa_engine.agents.specialists import cues, library, mastering, mix, stems, track
 from sfa_engine.agents.specialists.subject import sentence
 from sfa_engine.agents.tools.text import clean
@@ -150,6 +150,17 @@ def no_question(instruction: str) -> Result | None:
 def chosen(context: Context) -> Route:
     """Return the agent that a question is for, by its words and what was asked before."""
     return route(context.instruction, context.history)
+
+
+def candidates(context: Context) -> tuple[AgentName, ...]:
+    """Return the agents that rules find nearly as good for a question, best first.
+
+    None where there is nothing to choose: several requests, or what no agent does.
+    """
+    if no_question(context.instruction) or pipeline(context.instruction):
+        return ()
+    found = chosen(context)
+    return (found.agent, *found.rivals[:2]) if found.margin < MARGIN else (found.agent,)
 
 
 def _repeated(context: Context) -> Context:

@@ -45,6 +45,7 @@ MAX_INSTRUCTION, MAX_OUTPUT = 2000, 8000  # characters
 MAX_TRACKS, MAX_HISTORY = 500, 20
 MAX_AT_ONCE = 2  # questions of an account
 MAX_PROPOSALS = 20  # of a question
+CHOICE_S = 10.0  # for a model to choose one of several agents; then rules do
 RULES_S = 300.0  # tools may wait for jobs
 FLUSH_S = 5.0  # for a client to read what a model said last
 MAX_ANSWER_BYTES = protocol.MAX_BYTES * 3 // 4
@@ -298,6 +299,8 @@ class AgentVerbs:
     ) -> dict[str, Any]:
         bench = self._bench(context, actor)
         kept: list[tuple[Proposal, Prepared | str]] = []
+        if model and not task and self._given_ask is None:
+            task = await self._chosen(context, actor)
         try:
             async with asyncio.timeout(RULES_S):
                 result = await self._ask(context, bench, task)
@@ -335,6 +338,22 @@ class AgentVerbs:
         if context.track is not None:
             bench.tracks.add(context.track)
         return bench
+
+    async def _chosen(self, context: Context, actor: Actor) -> str:
+        """Return the agent that a model chooses where rules find several nearly as good."""
+        from sfa_engine.agents import model_loop, orchestrator
+
+        found = orchestrator.candidates(context)
+        models = self._llm.models
+        if len(found) < 2 or not any(each.provider for each in await models.listed(actor.account)):
+            return ""
+        try:
+            async with asyncio.timeout(CHOICE_S):
+                router = await models.router(actor.account)
+                question = await models.question(actor.account)
+                return await model_loop.chosen(context.instruction, found, router, question)
+        except (SfaError, TimeoutError):
+            return ""
 
     async def _ask(self, context: Context, bench: Workbench, task: str) -> Result:
         if self._given_ask is not None:
