@@ -180,7 +180,7 @@ def _not_at_rest(each: Transition) -> Iterator[str]:
     }
     for name, move in last.items():
         control = find(f"deck1.{name}")
-        if name != "trim" and control.check(move.value) != control.scale.rest:
+        if control.check(move.value) != control.scale.rest:
             yield f"{move.control} is left at {move.value}"
 
 

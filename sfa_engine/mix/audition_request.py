@@ -46,6 +46,9 @@ def used_facts(facts: TrackFacts) -> TrackFacts:
         bass_db=(),
         drums_db=(),
         tonal_db=(),
+        bass_steps=(),
+        lows=(),
+        kit=(),
         tags={},
         vector=(),
     )

@@ -8,14 +8,14 @@ skipped            1 a second of the incoming track that is left out, an intro 0
 length             16 bars of instrumentals, else 8; 2 for twice or half of it, 10 for 4 bars
 phrase             4 for an end off the borders of both tracks, 0.5 off the sections
 voices             0.3 a second of a voice that is muted; 3 where it is not known
-bass               2 a bar without one, beyond the first
+bass               10 a bar without one, beyond 0.75
 key                what `keys.PRICES` says, and 6 times what the grade lacks of 0.9
 tempo              50 a unit of the rate, and 1 for half or double
 bars               4 if it is not sure where the bars of one of them begin
 variable           3 if the tempo of one of them changes
 quiet              1 a second that the incoming track stays quiet for, beyond four
 step               1 a decibel of loudness between before and after, beyond two
-loudness           4 a decibel beyond the goals of `loudness`
+loudness           4 a decibel beyond the goals of `loudness`, 0.4 before they are missed
 =================  ========================================================================
 
 Vetoes: ``two voices``, ``line cut at the end``, ``line cut at the start``, ``line cut by the
@@ -27,7 +27,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sfa_engine.mix import wheel
-from sfa_engine.mix.basses import Exchange, settle_basses
+from sfa_engine.mix.basses import FREE_EMPTY_BARS, Exchange, settle_basses
 from sfa_engine.mix.candidate import Candidate
 from sfa_engine.mix.facts import DRUMS, SURE
 from sfa_engine.mix.keys import PRICES, Harmony, ways_of_keys
@@ -39,6 +39,8 @@ from sfa_engine.mix.voices import Voices, settle_voices
 GLIDE_BARS = 16  # that a change of tempo takes, outside a blend: 4 % is 0.25 % a bar
 FREE_SKIP_S = 2.0  # of an intro that cost nothing
 FREE_QUIET_S = 4.0  # that an audience takes for a break
+BASS_PRICE = 10.0  # points a bar without a bass
+LOUDNESS_PRICE = 4.0  # points a decibel
 INSTRUMENTAL = 0.05  # share of a blend in which somebody sings, at most
 DRUMS_FIRST_BARS = 8  # in which the drums come in before the rest
 _OUTRO, _INTRO = 0.08, 0.4  # points a second
@@ -104,6 +106,7 @@ def judge(
     meeting: Meeting,
     *,
     pitch_st: int,
+    trims_db: tuple[float, float],
     may_shift: bool,
     glide_from: int,
 ) -> Blend | str:
@@ -117,6 +120,8 @@ def judge(
         The tempo.
     pitch_st : int
         Semitones that the outgoing track is shifted by.
+    trims_db : (float, float)
+        Trims of both tracks.
     may_shift : bool
         Whether the incoming track may be shifted.
     glide_from : int
@@ -124,14 +129,14 @@ def judge(
     """
     if meeting.out_rate != 1.0 and each.out_bar < glide_from + GLIDE_BARS:
         return "no room for the glide"
-    usual = settle_basses(out, into, each)
+    usual = settle_basses(out, into, each, trims_db)
     veto = "key clash"
     for harmony in ways_of_keys(
         out, into, each, pitch_st=pitch_st, exchange_bar=usual.bar, may_shift=may_shift
     ):
         in_least, out_most, exchange = 0.0, None, usual
         if harmony.way == "drums":
-            exchange = usual._replace(bar=each.bars, empty_bars=0)
+            exchange = settle_basses(out, into, each, trims_db, bar=each.bars)
             in_least = float(each.bars)
         elif harmony.way == "exchange":
             in_least = out_most = float(exchange.bar)
@@ -141,7 +146,8 @@ def judge(
             continue
         prices = _prices(out, into, each, meeting)
         prices["voices"] += 0.3 * voices.muted_s
-        prices["bass"] = 2.0 * max(0, exchange.empty_bars - 1)
+        prices["bass"] = BASS_PRICE * max(0.0, exchange.empty_bars - FREE_EMPTY_BARS)
+        prices["loudness"] = LOUDNESS_PRICE * exchange.weak_db
         prices["key"] = PRICES[harmony.way]
         if harmony.way in {"fits", "shift"}:
             prices["key"] += 6 * max(0.0, wheel.NEAR - harmony.grade)

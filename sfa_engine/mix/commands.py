@@ -23,6 +23,7 @@ from sfa_engine.errors import Refused
 from sfa_engine.mix.course import Course, Segment
 from sfa_engine.mix.document import IN, OUT, Curve, Move, Plan, PlannedTrack, Transition, Value
 from sfa_engine.mix.facts import TrackFacts
+from sfa_engine.mix.moves import with_trims
 from sfa_engine.mix.timeline import Timeline
 
 LEAD_S = 0.5  # before the first track
@@ -366,7 +367,8 @@ def _transition(each: Transition, before: _Before) -> Iterator[Command]:
     """
     place = before.place
     leaving, deck = before.plan.tracks[place - 1], f"deck{before.deck}"
-    each = _without_muted(each, leaving, before.plan.tracks[place])
+    coming = before.plan.tracks[place]
+    each = with_trims(_without_muted(each, leaving, coming), leaving.trim_db, coming.trim_db)
     gone = f"deck{leaving.deck}"
     out, start = before.courses[place - 1], before.start_s
     end = out.time_s
@@ -383,9 +385,8 @@ def _transition(each: Transition, before: _Before) -> Iterator[Command]:
         yield before.at(moment, "set", f"{deck}.play", "on", when=f"bar {gone}")
     else:
         yield before.at(start, "set", f"{deck}.play", "on")
-    name = before.plan.tracks[place].name
     said = each.fallback or (each.why[0] if each.why else each.kind)
-    yield before.at(start, "mark", f"{name}: {said}")
+    yield before.at(start, "mark", f"{coming.name}: {said}")
     yield from _moves(each, before, start, unit_s, gone, deck)
     yield from _glides(each, before, gone, deck)
     yield before.at(end, "set", f"{gone}.play", "off")

@@ -19,7 +19,7 @@ from msgspec import Struct, field
 
 from sfa_engine.mix.arc import Arc
 
-VERSION = 1
+VERSION = 2  # 1: moves of a trim were absolute
 Kind = Literal["blend", "fade", "follow"]
 Curve = Literal["linear", "power"]
 OUT, IN = "out", "in"
@@ -36,7 +36,7 @@ class Move(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     at : float
         Bars of the outgoing track after the beginning of a blend; seconds after that of a fade.
     value : float or str
-        In the control's unit.
+        In the control's unit; of a trim beside the track's `trim_db`, so that an edited one counts.
     start : float, optional
         Value that a ramp begins with.
     over : float

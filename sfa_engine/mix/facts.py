@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
 from sfa_engine.errors import MediaError
+from sfa_engine.mix.band_levels import LOW, bass_steps, contributions
 from sfa_engine.track.grid import Grid
 from sfa_engine.track.key import camelot
 from sfa_engine.track.media import RATE, WHOLE
@@ -36,7 +37,7 @@ DRUMS, BASS, VOCALS = "drums", "bass", "vocals"
 TONAL = ("vocals", "bass", "other", "guitar", "piano")  # stems that have pitches
 # Tables of the curves file that `facts_of` reads: that of each stem, and these.
 LOUDNESS, PEAKS = "loudness", "peaks/"
-_ALL, _LOW = 0, 1  # columns of the peaks: all, low, mid, high
+_ALL = 0  # column of the peaks
 _LOUD_PERCENTILE = 90
 _BLEED_DB = -24.0  # below the mix's loud bars: what a separation leaves of other stems
 _MAX_BARS = 20_000  # ten hours at 130 BPM
@@ -91,10 +92,15 @@ class TrackFacts(Struct, frozen=True, forbid_unknown_fields=True):
     stems : tuple of str
         Separated stems; empty: there is only the mix.
     first_bar : int
-        Number of the bar of the first value of the next three.
+        Number of the bar of the first value of the next six.
     bass_db, drums_db, tonal_db : tuple of float
         Level of each bar below the loud bars of the same part (low band, drums, pitched stems), in
         dB; 0 and more is loud. Empty: not known.
+    bass_steps : tuple of int
+        Sixteenths of each bar, of the same bars, in which the bass sounds, as bits; the first is
+        the lowest. Empty: not known.
+    lows, kit : tuple of float
+        Shares of the loudness of each bar, 0..1; see `band_levels.Contributions`.
     loudness : tuple of float
         Momentary loudness twice a second, LUFS, as recorded; empty: not known.
     tags : mapping of str to float
@@ -126,6 +132,9 @@ class TrackFacts(Struct, frozen=True, forbid_unknown_fields=True):
     bass_db: tuple[float, ...] = ()
     drums_db: tuple[float, ...] = ()
     tonal_db: tuple[float, ...] = ()
+    bass_steps: tuple[int, ...] = ()
+    lows: tuple[float, ...] = ()
+    kit: tuple[float, ...] = ()
     loudness: tuple[float, ...] = ()
     tags: Mapping[str, float] = {}
     vector: tuple[float, ...] = ()
@@ -143,8 +152,10 @@ class TrackFacts(Struct, frozen=True, forbid_unknown_fields=True):
             for name, is_so in is_quiet.items()
             if is_so
         }
+        steps = (0,) * len(self.bass_steps) if BASS in mute else self.bass_steps
         vocals_s = () if VOCALS in mute else self.vocals_s
-        return replace(self, stems=sounding, vocals_s=vocals_s, **quiet)
+        sound = {"lows": (), "kit": (), "bass_steps": steps}  # shares of another sound
+        return replace(self, stems=sounding, vocals_s=vocals_s, **quiet, **sound)
 
     @property
     def beats_per_bar(self) -> int:
@@ -227,7 +238,9 @@ def facts_of(
     edges, first = (
         bar_edges_s(grid, rate, length) if grid is not None and length > 0 else (np.zeros(0), 0)
     )
-    levels = _levels(tables, known, separated, edges)
+    powers = _bar_powers(tables, separated, edges)
+    levels = _levels(powers, known, edges)
+    share = contributions(powers.pop(WHOLE, None), powers)
     code = None
     if key:
         try:
@@ -258,6 +271,9 @@ def facts_of(
         bass_db=levels["bass"],
         drums_db=levels["drums"],
         tonal_db=levels["tonal"],
+        bass_steps=_bass_steps(tables, edges),
+        lows=share.lows,
+        kit=share.kit,
         loudness=_loudness(tables, known, length),
         tags=dict(tags or {}),
         vector=tuple(float(x) for x in vector),
@@ -292,47 +308,56 @@ def bar_edges_s(grid: Grid, rate: int, length_s: float) -> tuple[Floats, int]:
     return edges, first
 
 
+def _bar_powers(
+    tables: Mapping[str, tuple[ArrayLike, float]], stems: Sequence[str], edges: Floats
+) -> dict[str, Floats]:
+    """Return the mean squared peaks of each bar, of the mix and each stem: float64[bars, 4]."""
+    names = [name for name in (WHOLE, *stems) if f"{PEAKS}{name}" in tables]
+    if len(edges) < 2 or WHOLE not in names:
+        return {}
+    return {name: _bars_power(*tables[f"{PEAKS}{name}"], edges) for name in names}
+
+
 def _levels(
-    tables: Mapping[str, tuple[ArrayLike, float]],
-    features: Mapping[str, Any],
-    stems: Sequence[str],
-    edges: Floats,
+    powers: Mapping[str, Floats], features: Mapping[str, Any], edges: Floats
 ) -> dict[str, tuple[float, ...]]:
     """Return the level of each part in each bar, below its loud bars."""
     found: dict[str, tuple[float, ...]] = {"bass": (), "drums": (), "tonal": ()}
     if len(edges) < 2:
         return found
-    whole = tables.get(f"{PEAKS}{WHOLE}")
-    if whole is not None:
-        values, hz = np.asarray(whole[0], np.float64), whole[1]
-        loud = _loud_db(_bars_db(values[:, _ALL], hz, edges))
-        found["bass"] = _below(_bars_db(values[:, _LOW], hz, edges))
-        by_stem = {
-            stem: _bars_db(np.asarray(tables[f"{PEAKS}{stem}"][0])[:, _ALL], hz, edges)
-            for stem in stems
-            if f"{PEAKS}{stem}" in tables
-        }
-        if DRUMS in by_stem:
-            found["drums"] = _below(by_stem[DRUMS], loud + _BLEED_DB)
-        pitched = [by_stem[stem] for stem in TONAL if stem in by_stem]
+    if WHOLE in powers:
+        loud = _loud_db(_db(powers[WHOLE][:, _ALL]))
+        found["bass"] = _below(_db(powers[WHOLE][:, LOW]))
+        if DRUMS in powers:
+            found["drums"] = _below(_db(powers[DRUMS][:, _ALL]), loud + _BLEED_DB)
+        pitched = [powers[stem][:, _ALL] for stem in TONAL if stem in powers]
         if pitched:
-            power = sum((10 ** (level / 10) for level in pitched), np.zeros(len(edges) - 1))
-            level = 10 * np.log10(np.maximum(power, 10 ** (QUIET_DB / 10)))
-            found["tonal"] = _below(level, loud + _BLEED_DB)
+            found["tonal"] = _below(_db(np.sum(pitched, axis=0)), loud + _BLEED_DB)
         return found
     drawn = features.get("waveform") or {}
     if drawn.get("low") and drawn.get("rate_hz"):
-        low = np.asarray(drawn["low"], np.float64) / 255
-        found["bass"] = _below(_bars_db(low, float(drawn["rate_hz"]), edges))
+        low = np.asarray(drawn["low"], np.float64)[:, None] / 255
+        found["bass"] = _below(_db(_bars_power(low, float(drawn["rate_hz"]), edges)[:, 0]))
     return found
 
 
-def _bars_db(peaks: Floats, hz: float, edges: Floats) -> Floats:
-    """Return the level of each bar in dB: the mean power of its peaks."""
-    total = np.concatenate([[0.0], np.cumsum(np.asarray(peaks, np.float64) ** 2)])
+def _bass_steps(tables: Mapping[str, tuple[ArrayLike, float]], edges: Floats) -> tuple[int, ...]:
+    if f"{PEAKS}{WHOLE}" not in tables or len(edges) < 2:
+        return ()
+    peaks, hz = tables[f"{PEAKS}{WHOLE}"]
+    return bass_steps(np.asarray(peaks, np.float64)[:, LOW] ** 2, hz, edges)
+
+
+def _bars_power(peaks: ArrayLike, hz: float, edges: Floats) -> Floats:
+    """Return the mean squared peaks of each bar: float64[bars, columns]."""
+    total = np.cumsum(np.asarray(peaks, np.float64) ** 2, axis=0)
+    total = np.concatenate([np.zeros_like(total[:1]), total])
     at = np.clip(np.round(edges * hz).astype(int), 0, len(total) - 1)
-    count = np.maximum(np.diff(at), 1)
-    power = np.diff(total[at]) / count
+    power: Floats = np.diff(total[at], axis=0) / np.maximum(np.diff(at), 1)[:, None]
+    return power
+
+
+def _db(power: Floats) -> Floats:
     level: Floats = 10 * np.log10(np.maximum(power, 10 ** (QUIET_DB / 10)))
     return level
 

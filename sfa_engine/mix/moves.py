@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from msgspec.structs import replace
+
+from sfa_engine.desk import find
 from sfa_engine.desk.scale import OFF
 from sfa_engine.mix.basses import Exchange
-from sfa_engine.mix.document import IN, OUT, Curve, Move
+from sfa_engine.mix.document import IN, OUT, Curve, Move, Transition
 from sfa_engine.mix.facts import BASS, DRUMS, TONAL, VOCALS, TrackFacts
 from sfa_engine.mix.keys import Harmony
-from sfa_engine.mix.loudness import TRIM_BARS, Shape
+from sfa_engine.mix.loudness import Shape
 from sfa_engine.mix.voices import Voices
 
+TRIM = find("deck1.trim").scale
 LOW_CUT_DB = -26.0  # of the low band: the deck keeps its body, and no bass is left
-DRUMS_FILTER = 35.0  # %: a high-pass at 170 Hz; a kick at 55 Hz is 20 dB down
+DRUMS_FILTER = 40.0  # %: a high-pass at 230 Hz; a kick at 90 Hz is 16 dB down, at 170 Hz it was 12
 EXCHANGE_BEATS = 1  # that the lows take to change sides, before the bar
 
 
@@ -42,7 +46,6 @@ def blend_moves(
     harmony: Harmony,
     shape: Shape,
     drums_until: float,
-    trims_db: tuple[float, float],
 ) -> tuple[Move, ...]:
     """Return the moves of a blend in order of time.
 
@@ -57,12 +60,10 @@ def blend_moves(
     shape : Shape
     drums_until : float
         Bar from which more than the drums of the incoming track comes in; 0: from the beginning.
-    trims_db : (float, float)
-        Trims of both tracks.
     """
     moves = [
         *_faders(bars, shape),
-        *_trims(bars, shape, trims_db),
+        *_trims(bars, shape),
         *(_basses(out, into, exchange) if exchange.needed else ()),
         *_voices(voices),
         *_tones(out, into, bars, exchange, harmony, drums_until),
@@ -88,6 +89,34 @@ def in_order(moves: Sequence[Move]) -> tuple[Move, ...]:
     return tuple(sorted(moves, key=lambda move: (move.at, move.over > 0, move.control)))
 
 
+def with_trims(each: Transition, out_db: float, in_db: float) -> Transition:
+    """Return a transition whose moves of the trims are higher.
+
+    Parameters
+    ----------
+    each : Transition
+    out_db, in_db : float
+        By how much, of both decks; what would leave the control's range stops at its end.
+    """
+    by_db = {f"{OUT}.trim": out_db, f"{IN}.trim": in_db}
+    moves = tuple(
+        _raised(move, by_db[move.control]) if move.control in by_db else move for move in each.moves
+    )
+    return replace(each, moves=moves)
+
+
+def _raised(move: Move, by_db: float) -> Move:
+    start = None if move.start is None else _sum_db(move.start, by_db)
+    value = move.value if isinstance(move.value, str) else _sum_db(move.value, by_db)
+    return replace(move, value=value, start=start)
+
+
+def _sum_db(level_db: float, by_db: float) -> float:
+    if level_db <= OFF:
+        return level_db
+    return min(TRIM.high, max(TRIM.low, round(level_db + by_db, 2)))
+
+
 def _ramp(
     control: str,
     at: float,
@@ -108,21 +137,16 @@ def _faders(bars: int, shape: Shape) -> Iterator[Move]:
         yield _ramp("out.fader", float(bars - shape.fall), 0.0, OFF, float(shape.fall), "power")
 
 
-def _trims(bars: int, shape: Shape, trims_db: tuple[float, float]) -> Iterator[Move]:
-    count = len(shape.trim_db) - 1
-    width = bars / count if count else float(TRIM_BARS)
-    for k, (first, last) in enumerate(pairwise(shape.trim_db)):
-        if first == last:
-            continue
-        for side, trim in zip((OUT, IN), trims_db, strict=True):
-            yield _ramp(
-                f"{side}.trim",
-                k * width,
-                round(trim + first, 2),
-                round(trim + last, 2),
-                width,
-                why="two loud parts at once",
-            )
+def _trims(bars: int, shape: Shape) -> Iterator[Move]:
+    for side, trims in ((OUT, shape.out_trim_db), (IN, shape.in_trim_db)):
+        width = bars / (len(trims) - 1)
+        if side == IN and trims[0]:
+            yield Move(f"{side}.trim", 0.0, trims[0], why="as loud as the other track")
+        for k, (first, last) in enumerate(pairwise(trims)):
+            if first != last:
+                is_down = min(first, last) < 0
+                why = "two loud parts at once" if is_down else "as loud as the other track"
+                yield _ramp(f"{side}.trim", k * width, first, last, width, why=why)
 
 
 def _basses(out: TrackFacts, into: TrackFacts, exchange: Exchange) -> Iterator[Move]:

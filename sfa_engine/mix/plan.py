@@ -204,7 +204,8 @@ def _joined(
             transition, pitch_st = kept[pair], tracks[place + 1].pitch_st
             free = free_s(transition, into)
         else:
-            transition, pitch_st, free = plan_pair(now.line, into, settings, now.entered)
+            trims = tracks[place].trim_db, tracks[place + 1].trim_db
+            transition, pitch_st, free = plan_pair(now.line, into, settings, now.entered, trims)
         tracks[place + 1] = replace(tracks[place + 1], pitch_st=pitch_st)
         transitions.append(transition)
         now = _Played(into, Entered(pitch_st, free))

@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sfa_engine.errors import Refused, did_you_mean
-from sfa_engine.mix.document import Move, Plan, PlannedTrack, Transition
+from sfa_engine.mix.document import VERSION, Move, Plan, PlannedTrack, Transition
+from sfa_engine.mix.moves import with_trims
 from sfa_engine.mix.plan_check import first_finding
 
 MAX_BYTES = 4 << 20  # a plan of 1000 tracks has 1.5 MB
@@ -71,9 +73,21 @@ def read_plan(text: str) -> Plan:
         plan = msgspec.convert(data, Plan)
     except msgspec.ValidationError as error:
         raise _invalid(text, str(error)) from None
+    plan = _as_now(plan)
     if finding := first_finding(plan):
         raise Refused(f"line {line_of(text, finding.path)}: {finding.message}", finding.hint)
     return plan
+
+
+def _as_now(plan: Plan) -> Plan:
+    """Return a plan of the first version as one of this; its moves of a trim were absolute."""
+    if plan.version != 1 or len(plan.transitions) != max(0, len(plan.tracks) - 1):
+        return plan
+    transitions = (
+        with_trims(each, -out.trim_db, -into.trim_db)
+        for each, (out, into) in zip(plan.transitions, pairwise(plan.tracks), strict=True)
+    )
+    return replace(plan, version=VERSION, transitions=tuple(transitions))
 
 
 def line_of(text: str, path: str) -> int:

@@ -112,5 +112,13 @@ def _loudness(out: Timeline, into: Timeline, shape: Shape) -> Iterator[str]:
         f"loudness: {shape.under_louder_db:+.1f} to {shape.over_louder_db:+.1f} dB of the louder"
         f" track, {shape.over_line_db:+.1f} over the line, step {shape.step_db:+.1f}{change}"
     )
-    if min(shape.trim_db) < 0:
-        yield f"trim: {min(shape.trim_db):.1f} dB where both together would stand out"
+    trims = shape.out_trim_db, shape.in_trim_db
+    if (least := min(map(min, trims))) < 0:
+        yield f"trim: {least:.1f} dB where both together would stand out"
+    raised = [
+        f"{name} up to {max(each):+.1f} dB"
+        for name, each in zip(("outgoing", "incoming"), trims, strict=True)
+        if max(each) > 0
+    ]
+    if raised:
+        yield f"trim: {', '.join(raised)}, beside the louder track"

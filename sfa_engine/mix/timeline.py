@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sfa_engine.mix.band_levels import BASS_DB, STEPS
 from sfa_engine.mix.facts import LOUDNESS_HZ, TrackFacts, bar_edges_s
 
 Floats = NDArray[np.float64]
@@ -25,14 +27,13 @@ Flags = NDArray[np.bool_]
 
 PHRASE_BARS = 8
 SECTION, PHRASE, HALF_PHRASE, NO_BORDER = 3, 2, 1, 0
-STEPS = 16  # of a bar, in which voices are looked for: 0.12 s at 125 BPM
-BASS_DB = -12.0  # below a track's own loud bars: there the bass does not play
 PART_DB = -20.0  # the same of drums and pitched parts
 SILENT_DB = -30.0  # below the median: silence
 QUIET_DB = -12.0  # below the median: quiet after a loud track
 MAX_QUIET_S = 60.0
 UNKNOWN_LUFS = -14.0
 SMOOTH_S = 3.0  # of the short-term loudness
+UNKNOWN_LOWS, UNKNOWN_KIT = 0.33, 0.4  # shares of the loudness, of two tracks
 INTRO, OUTRO = "intro", "outro"
 
 
@@ -54,11 +55,19 @@ class Timeline:
         `SECTION`, `PHRASE`, `HALF_PHRASE` or `NO_BORDER`.
     bass, drums, tonal : bool[bars]
         Whether the part sounds; all true where it is not known.
+    bass_steps : bool[bars * STEPS]
+        Whether the bass sounds.
+    lows, kit : float64[bars]
+        Shares of the loudness: see `band_levels.Contributions`.
     sung : bool[bars * STEPS]
         Whether the vocals sing.
     knows_vocals, knows_bass, knows_loudness : bool
     sound_s : (float, float)
         Where the track is first and last not silent.
+    loudest_db : float
+        Highest short-term loudness, in LUFS at the deck's gain.
+    bar_power : float64[bars]
+        Short-term power in the middle of each bar.
     outro_s : float
         Where the outro begins; the end of the sound if there is none.
     """
@@ -74,6 +83,9 @@ class Timeline:
         self.bass = self._active(facts.bass_db, BASS_DB)
         self.drums = self._active(facts.drums_db, PART_DB)
         self.tonal = self._active(facts.tonal_db, PART_DB)
+        self.bass_steps = self._bass_steps()
+        self.lows = self._shares(facts.lows, UNKNOWN_LOWS)
+        self.kit = self._shares(facts.kit, UNKNOWN_KIT)
         self.border = self._borders()
         self.vocals_s = facts.vocals_s or ()
         self._starts_s = [start for start, _ in self.vocals_s]
@@ -81,8 +93,11 @@ class Timeline:
         self._quiet_s: dict[float, float] = {}
         self.sung = self._sung()
         self.knows_loudness = bool(facts.loudness)
+        self._momentary = self._momentary_power()
         self._power = self._short_term()
         self.median_db = self._median()
+        self.loudest_db = float(10 * np.log10(max(float(self._power.max()), 1e-7)))
+        self.bar_power = self.power_at(0.5 * (self.edges_s[:-1] + self.edges_s[1:]))
         self.sound_s = self._sound()
         self.outro_s = self._outro()
 
@@ -140,6 +155,12 @@ class Timeline:
         at = np.asarray(seconds, np.float64) * LOUDNESS_HZ - 0.5
         return np.interp(at, np.arange(len(self._power)), self._power, left=0.0, right=0.0)
 
+    def momentary_at(self, seconds: Floats) -> Floats:
+        """Return the power of the 0.4 s around some times, as `power_at`."""
+        at = np.asarray(seconds, np.float64) * LOUDNESS_HZ - 0.5
+        known = np.arange(len(self._momentary))
+        return np.interp(at, known, self._momentary, left=0.0, right=0.0)
+
     def loudness_db(self, start_s: float, end_s: float) -> float:
         """Return the mean short-term loudness between two times, in LUFS at the deck's gain."""
         middle = np.arange(start_s + 0.25, max(end_s, start_s + 0.5), 0.5)
@@ -169,6 +190,23 @@ class Timeline:
             active[index] = 0 <= at < len(levels) and levels[at] > least
         return active
 
+    def _bass_steps(self) -> Flags:
+        bits = self.facts.bass_steps
+        if not bits:
+            return np.repeat(self.bass, STEPS)
+        rows = self._by_bar(np.array(bits), 0)
+        flags: Flags = (rows[:, None] >> np.arange(STEPS) & 1).astype(bool).ravel()
+        return flags
+
+    def _shares(self, shares: tuple[float, ...], unknown: float) -> Floats:
+        return self._by_bar(np.array(shares or [unknown]), unknown)
+
+    def _by_bar(self, values: NDArray[Any], outside: float) -> NDArray[Any]:
+        """Return values that count from the facts' first bar by the bars of the timeline."""
+        at = np.arange(self.bars) - (self.facts.first_bar - self.first)
+        inside = (at >= 0) & (at < len(values))
+        return np.where(inside, values[np.clip(at, 0, len(values) - 1)], outside)
+
     def _borders(self) -> NDArray[np.int64]:
         border = np.zeros(self.bars + 1, np.int64)
         if not self.bars:
@@ -197,14 +235,18 @@ class Timeline:
             sung[max(0, first) : int(np.searchsorted(times, end))] = True
         return sung
 
+    def _momentary_power(self) -> Floats:
+        """Return the power of 0.4 s around each half second."""
+        facts = self.facts
+        if facts.loudness:
+            return 10 ** ((np.array(facts.loudness) + facts.gain_db) / 10)
+        level = facts.lufs if facts.lufs is not None else UNKNOWN_LUFS - facts.gain_db
+        count = max(1, round(facts.length_s * LOUDNESS_HZ))
+        return np.full(count, 10 ** ((level + facts.gain_db) / 10))
+
     def _short_term(self) -> Floats:
         """Return the power of three seconds around each half second."""
-        facts = self.facts
-        if not facts.loudness:
-            level = facts.lufs if facts.lufs is not None else UNKNOWN_LUFS - facts.gain_db
-            count = max(1, round(facts.length_s * LOUDNESS_HZ))
-            return np.full(count, 10 ** ((level + facts.gain_db) / 10))
-        power = 10 ** ((np.array(facts.loudness) + facts.gain_db) / 10)
+        power = self._momentary
         reach = round(SMOOTH_S * LOUDNESS_HZ)
         total = np.concatenate([[0.0], np.cumsum(power)])
         middle = np.arange(len(power))

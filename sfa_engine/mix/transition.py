@@ -14,20 +14,19 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sfa_engine.mix.blend import GLIDE_BARS, Blend, drums_first, judge
+from sfa_engine.mix.blend import GLIDE_BARS, LOUDNESS_PRICE, Blend, drums_first, judge
 from sfa_engine.mix.candidate import candidates
 from sfa_engine.mix.document import Transition
 from sfa_engine.mix.facts import TrackFacts
 from sfa_engine.mix.fallback import fade, follow, why_no_blend, why_no_mix
-from sfa_engine.mix.loudness import NO_BASS_DB, Shape, best_shape, levels_of
-from sfa_engine.mix.moves import blend_moves, stem_bass
+from sfa_engine.mix.loudness import Muted, Shape, best_shape, levels_of
+from sfa_engine.mix.moves import blend_moves
 from sfa_engine.mix.reasons import FREE_STEP_DB, blend_reasons
 from sfa_engine.mix.settings import MixSettings
 from sfa_engine.mix.tempo import meet
 from sfa_engine.mix.timeline import Timeline
 
 FINALISTS = 6  # whose loudness is looked at
-LOUDNESS_PRICE = 4.0  # points a decibel
 ROOM_S = 5.0  # after a transition, to clear the deck and load the next track
 MOST_TRIM_DB = (-12.0, 6.0)  # of a track: more gain raises peaks into the limiter
 
@@ -78,6 +77,7 @@ def plan_pair(
     into: TrackFacts | Timeline,
     settings: MixSettings | None = None,
     entered: Entered | None = None,
+    trims_db: tuple[float, float] | None = None,
 ) -> Pair:
     """Plan how one track gives way to another.
 
@@ -87,6 +87,8 @@ def plan_pair(
     settings : MixSettings, optional
     entered : Entered, optional
         How the outgoing track came in; without it, it plays from its beginning.
+    trims_db : (float, float), optional
+        Trims of both; without them, those that bring them to the loudness of the settings.
 
     Returns
     -------
@@ -100,16 +102,16 @@ def plan_pair(
         return _ended(follow(out, into, reason))
     if reason := why_no_blend(out, into, settings.rate_pct / 100):
         return _ended(fade(out, into, reason, entered.free_s))
-    blends, vetoes = _judged(out, into, settings, entered)
+    trims = trims_db or (trim_of(out.facts, settings.lufs), trim_of(into.facts, settings.lufs))
+    blends, vetoes = _judged(out, into, settings, entered, trims)
     if not blends:
         causes = ", ".join(f"{name} ({count})" for name, count in vetoes.most_common())
         reason = f"no blend: {causes}" if causes else "no blend: no phrase is long enough"
         return _ended(fade(out, into, reason, entered.free_s, vetoes))
     blends.sort(key=lambda blend: (blend.price, blend.each))
-    trims = trim_of(out.facts, settings.lufs), trim_of(into.facts, settings.lufs)
     shaped = [_shaped(out, into, blend, trims) for blend in blends[:FINALISTS]]
     blend, shape = min(shaped, key=lambda pair: (pair[0].price, pair[0].each))
-    return _blended(out, into, blend, shape, trims, vetoes)
+    return _blended(out, into, blend, shape, vetoes)
 
 
 def _ended(transition: Transition) -> Pair:
@@ -117,7 +119,11 @@ def _ended(transition: Transition) -> Pair:
 
 
 def _judged(
-    out: Timeline, into: Timeline, settings: MixSettings, entered: Entered
+    out: Timeline,
+    into: Timeline,
+    settings: MixSettings,
+    entered: Entered,
+    trims: tuple[float, float],
 ) -> tuple[list[Blend], Counter[str]]:
     """Return the blends that nothing vetoes, and how many others there were, by their vetoes."""
     limit = settings.rate_pct / 100
@@ -141,6 +147,7 @@ def _judged(
             each,
             meeting,
             pitch_st=entered.pitch_st,
+            trims_db=trims,
             may_shift=settings.shift_key,
             glide_from=glide_from,
         )
@@ -155,14 +162,16 @@ def _shaped(
     out: Timeline, into: Timeline, blend: Blend, trims: tuple[float, float]
 ) -> tuple[Blend, Shape]:
     """Return a blend with the price of its loudness, and the shape that keeps it even."""
-    meeting, exchange = blend.meeting, blend.exchange
+    meeting, bars = blend.meeting, blend.each.bars
     levels = levels_of(out, into, blend.each, (meeting.out_rate, meeting.in_rate), trims)
-    first = drums_first(into, blend, exchange.bar) or blend.drums_until
     known = out.knows_loudness and into.knows_loudness
-    cuts = NO_BASS_DB[stem_bass(out.facts)], NO_BASS_DB[stem_bass(into.facts)]
-    shape = best_shape(
-        levels, blend.each.bars, exchange, cuts_db=cuts, drums_until=first, known=known
+    muted = Muted(
+        blend.exchange,
+        lambda rise: blend.drums_until or drums_first(into, blend, rise),
+        rest_fades=not blend.drums_until,
+        out_drums_from=blend.exchange.bar if blend.harmony.way == "exchange" else bars,
     )
+    shape = best_shape(levels, bars, muted, known=known)
     if not known:
         return blend, shape
     prices = blend.prices | {
@@ -177,7 +186,6 @@ def _blended(
     into: Timeline,
     blend: Blend,
     shape: Shape,
-    trims: tuple[float, float],
     vetoes: Mapping[str, int],
 ) -> Pair:
     """Return the transition of the blend that was chosen."""
@@ -192,7 +200,6 @@ def _blended(
         harmony=blend.harmony,
         shape=shape,
         drums_until=first,
-        trims_db=trims,
     )
     glides = round(meeting.in_rate, 6) != 1.0
     transition = Transition(

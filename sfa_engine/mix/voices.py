@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sfa_engine.mix.band_levels import STEPS
 from sfa_engine.mix.candidate import Candidate
 from sfa_engine.mix.facts import VOCALS
-from sfa_engine.mix.timeline import STEPS, Timeline
+from sfa_engine.mix.timeline import Timeline
 
 BOTH_S = 0.35  # seconds of two voices that pass unnoticed
 CUT_S = 0.25  # of a line, at its beginning or its end

@@ -209,3 +209,48 @@ def test_a_plan_with_an_unknown_stem_is_refused_with_its_line(plan):
     assert read_plan(text).tracks[0].mute == ("vocals",)
     with pytest.raises(Refused, match=r'line \d+: no stem "vocal"'):
         read_plan(text.replace('"vocals"', '"vocal"', 1))
+
+
+TRIMMED = (
+    Move("out.trim", 0.0, 1.0, start=0.0, over=4.0),
+    Move("in.trim", 0.0, 2.0),
+    Move("in.trim", 0.0, 0.0, start=2.0, over=8.0),
+)
+
+
+def trims_of(plan, out_db, in_db):
+    """Return the trims of a blend between two tracks whose trims were edited: deck, start, end."""
+    tracks = [
+        replace(track, trim_db=db)
+        for track, db in zip(plan.tracks[:2], (out_db, in_db), strict=True)
+    ]
+    pair = replace(
+        plan,
+        tracks=tuple(tracks),
+        transitions=(replace(plan.transitions[0], moves=TRIMMED),),
+    )
+    table = timetable(pair, FACTS)
+    start_s = next(c.time_s for c in reversed(table.commands) if c.verb == "mark")
+    before = {
+        c.path: c.value for c in table.commands if c.path.endswith("trim") and c.time_s < start_s
+    }
+    ramps = [
+        (c.path, c.start, c.value)
+        for c in table.commands
+        if c.path.endswith("trim") and c.verb == "ramp"
+    ]
+    return before, ramps, table
+
+
+def test_a_trim_that_was_edited_counts_in_the_moves_of_the_trim(plan):
+    before, ramps, table = trims_of(plan, 3.0, -4.5)
+    assert before == {"deck1.trim": 3.0, "deck2.trim": -2.5}
+    assert ramps == [("deck1.trim", 3.0, 4.0), ("deck2.trim", -2.5, -4.5)]
+    last = [c.value for c in table.commands if c.path == "deck1.trim"][-1]
+    assert last == 3.0  # the deck is left as it was
+
+
+def test_a_trim_is_raised_up_to_the_end_of_its_range(plan):
+    before, ramps, _ = trims_of(plan, 11.5, 12.0)
+    assert before["deck2.trim"] == 12.0
+    assert ramps == [("deck1.trim", 11.5, 12.0), ("deck2.trim", 12.0, 12.0)]

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from sfa_engine.bench.random_facts import any_track, made_track
 from sfa_engine.errors import Refused
 from sfa_engine.mix.arc import ARCS
+from sfa_engine.mix.document import VERSION, Move
 from sfa_engine.mix.order import Locks
 from sfa_engine.mix.plan import plan_mix, replan, settings_of
 from sfa_engine.mix.plan_text import line_of, read_plan, write_plan
@@ -62,7 +63,7 @@ def test_a_plan_has_a_track_a_transition_and_a_move_on_a_line_each(plan, text):
 NONSENSE = [
     ('arc = "peak"', 'arc = "zigzag"', "arc"),
     ("rate_pct = 4.0", "rate_pct = 40.0", "rate_pct"),
-    ("version = 1", "version = 7", "version"),
+    ("version = 2", "version = 7", "version"),
     ("lufs = -14.0", "lufs = nan", "lufs"),
     ("lufs = -14.0", "lufz = -14.0", "lufz"),
     ("deck = 2", "deck = 1", "deck"),
@@ -197,3 +198,27 @@ def test_the_order_that_is_given_is_kept():
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(Refused):
         MixSettings(**wrong)
+
+
+def test_a_plan_of_the_first_version_had_absolute_trims(plan):
+    old = (Move("out.trim", 0.0, -3.5, start=-1.5, over=4.0), Move("in.fader", 0.0, -60.0))
+    tracks = (replace(plan.tracks[0], trim_db=-1.5), *plan.tracks[1:])
+    first = replace(plan.transitions[0], moves=old)
+    written = write_plan(
+        replace(plan, version=1, tracks=tracks, transitions=(first, *plan.transitions[1:]))
+    )
+    found = read_plan(written)
+    assert found.version == VERSION
+    assert found.transitions[0].moves == (
+        Move("out.trim", 0.0, -2.0, start=0.0, over=4.0),
+        Move("in.fader", 0.0, -60.0),
+    )
+
+
+def test_a_trim_that_was_edited_counts_in_a_new_plan(plan):
+    tracks = tuple(
+        replace(t, trim_db=t.trim_db - 6.0 * (n == 1)) for n, t in enumerate(plan.tracks)
+    )
+    again = replan(replace(plan, tracks=tracks), FACTS, 0)
+    assert [t.trim_db for t in again.tracks] == [t.trim_db for t in tracks]
+    assert again.transitions[0].why != plan.transitions[0].why  # another loudness

@@ -262,7 +262,8 @@ def planned(plan: Plan, facts: Mapping[int, TrackFacts], place: int, free_s: flo
         return replan(plan, facts, place)
     now, then = plan.tracks[place : place + 2]
     one, other = (facts_in(facts, each) for each in (now, then))
-    pair = plan_pair(one, other, settings_of(plan), Entered(now.pitch_st, free_s))
+    trims = now.trim_db, then.trim_db
+    pair = plan_pair(one, other, settings_of(plan), Entered(now.pitch_st, free_s), trims)
     first = replace(pair.transition, locked=True)
     before = plan.transitions[:place]
     made = replan(replace(plan, transitions=(*before, first)), facts, place)
