@@ -10,6 +10,7 @@ if __name__ == "__main__":
     output = take_output()
     print("said by an import")  # must not reach the client
 
+    sys.path.insert(0, str(Path(__file__).parent))  # not there where PYTHONSAFEPATH is set
     from mcp_cases import TOOLS
 
     from sfa_engine.agents.mcp.server import serve

@@ -132,7 +132,7 @@ def small_room(request, tmp_path):
         yield places, None
         subprocess.run(["umount", places.folder], check=True)
     else:  # nobody but root may mount
-        yield places, 700_000
+        yield places, 1_000_000
 
 
 @pytest.mark.slow
