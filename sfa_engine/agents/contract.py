@@ -128,7 +128,7 @@ class Result(msgspec.Struct, frozen=True):
     output : str
         Plain text.
     data : dict
-        Made by code, whoever words it.
+        Made by code, with or without a model.
     agent : AgentName
     by : str
         ``rules`` or ``model``.

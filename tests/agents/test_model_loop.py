@@ -114,7 +114,7 @@ def test_gemini_is_told_that_the_first_call_is_not_its_own():
 def test_only_tools_of_the_given_scopes_are_offered():
     async def scenario(fake):
         talk = Talk(fake, script(Turn("", [("start", {"track": 12})]), Turn("Fine.")))
-        talk.bench.scopes |= {"admin"}  # is never given, whoever asks for it
+        talk.bench.scopes |= {"admin"}  # is never given
         await talk.worded()
         offered = {each["function"]["name"] for each in fake.asked[0].body["tools"]}
         assert offered == {"answer_by_rules", *TOOLS} - {"start", "remove_everything"}

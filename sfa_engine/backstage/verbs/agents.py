@@ -339,14 +339,18 @@ class AgentVerbs:
             bench.tracks.add(context.track)
         return bench
 
+    async def _has_model(self, actor: Actor) -> bool:
+        """Return whether a provider of language models can be asked."""
+        return any(each.provider for each in await self._llm.models.listed(actor.account))
+
     async def _chosen(self, context: Context, actor: Actor) -> str:
         """Return the agent that a model chooses where rules find several nearly as good."""
         from sfa_engine.agents import model_loop, orchestrator
 
         found = orchestrator.candidates(context)
-        models = self._llm.models
-        if len(found) < 2 or not any(each.provider for each in await models.listed(actor.account)):
+        if len(found) < 2 or not await self._has_model(actor):
             return ""
+        models = self._llm.models
         try:
             async with asyncio.timeout(CHOICE_S):
                 router = await models.router(actor.account)
@@ -380,9 +384,9 @@ class AgentVerbs:
         notes: list[str],
     ) -> Result:
         """Return an answer in a model's words, or as it is, with a note."""
-        models = self._llm.models
-        if not any(each.provider for each in await models.listed(actor.account)):
+        if not await self._has_model(actor):
             return result
+        models = self._llm.models
         asked: dict[str, Any] = {"provider": provider} if provider else {}
         if models.config.prefer:
             asked["prefer"] = models.config.prefer
