@@ -148,8 +148,10 @@ async def test_what_waits_for_its_moment_ends_with_its_engine(
             await conductor.set("crossfader", 5, when=1 << 40, wait=True)
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_an_engine_that_does_not_play_is_an_error_and_not_a_hang(conductor):
+async def test_an_engine_that_does_not_play_is_an_error_and_not_a_hang(
+    conductor,
+    autojump_clock,  # noqa: ARG001 - time is virtual
+):
     with pytest.raises(EngineError, match="did not answer"):
         await conductor.set("crossfader", 5, wait=True)
 

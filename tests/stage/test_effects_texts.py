@@ -109,8 +109,10 @@ def test_a_new_stage_learns_from_the_host_what_runs(stage):
     assert stage.effects.problems == []
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_without_a_host_a_patch_waits_for_one(stage):
+async def test_without_a_host_a_patch_waits_for_one(
+    stage,
+    autojump_clock,  # noqa: ARG001 - time is virtual
+):
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stage.effects.run)
         (stage.patches / "mine.py").touch()
