@@ -215,7 +215,9 @@ def resume_errors_ms(rig: Rig) -> list[float]:
     first = begun.first_frame
     memory = rig.host.memory
     rate = float(memory.engine["sample_rate"])
-    lead = max(1, int(memory.engine["lead"]))
+    before = Memory.anonymous()
+    put_state(before, begun.host["state"])
+    lead = max(1, int(before.engine["lead"]))  # what waited for its beat may change it since
     moves = memory.value(f"deck{lead}.play") and not any(
         memory.value(f"deck{lead}.{name}") for name in ("reverse", "touch", "bend")
     )
@@ -228,8 +230,6 @@ def resume_errors_ms(rig: Rig) -> list[float]:
         time.sleep(0.001)
     else:
         raise EngineError("no reading of one block was to be had", "measure on a calmer machine")
-    before = Memory.anonymous()
-    put_state(before, begun.host["state"])
     speeds = [
         float(each.engine["transport"][lead - 1]["head"]["speed"]) for each in (before, memory)
     ]
