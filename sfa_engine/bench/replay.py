@@ -40,7 +40,7 @@ from sfa_engine.bench.random_set import (
 from sfa_engine.bench.rig import Result, Rig, result
 from sfa_engine.engine.command import ReportKind
 from sfa_engine.engine.journal import SUFFIX, Journal, Segment, parse, put_state
-from sfa_engine.engine.layout import LATENCY, TICK
+from sfa_engine.engine.layout import LATENCY, MOVED_FRAMES
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, Refused, SfaError
 from sfa_engine.host.replay import MASTER, Replay
@@ -293,10 +293,13 @@ def differing(found: Found, parsed: list[Journal]) -> tuple[int, int]:
 
 
 def _whole_until(journal: Journal, frame: int) -> int:
-    """Return the frame from which the host that played a frame lacked a part of a track."""
+    """Return the frame from which the host that played a frame lacked a part of a track.
+
+    It is reported up to `MOVED_FRAMES` later.
+    """
     segment = [each for each in journal.segments if each.first_frame <= frame][-1]
     lacking = segment.of_kind(ReportKind.STARVED)["frame"]
-    return int(lacking.min()) - TICK - LATENCY if len(lacking) else 1 << 62
+    return int(lacking.min()) - MOVED_FRAMES - LATENCY if len(lacking) else 1 << 62
 
 
 def bench_replay(
