@@ -1,4 +1,4 @@
-"""The topic ``agents``: a model's words as they come; and questions, for a client of the channel."""
+"""The topic ``agents``: a model's words as they come; and questions of a client of the channel."""
 
 from __future__ import annotations
 

@@ -158,12 +158,14 @@ def test_dialogue_proposals_and_providers_are_accessible(tabs, site, account, th
         page = tab.view("library", f"/library/{track}", timeout_s=SLOW_S)
         page.goto(f"{tab.origin}/chat")
     else:
-        page = library(tab, track)
+        page = library(tab)
     expect(page.locator("[data-example]").first).to_be_visible()
     found = violations(page)
     page.locator('[data-action="agent-options"]').click()
     page.get_by_role("switch", name="By rules alone").click()
-    expect(answered(page, f"what key is #{track}").locator("[data-credit]")).to_contain_text("rules")
+    expect(answered(page, f"what key is #{track}").locator("[data-credit]")).to_contain_text(
+        "rules"
+    )
     found += violations(page)
     assert page.evaluate(OVERFLOW) <= 0
     listed(page)
@@ -205,14 +207,16 @@ def test_an_answer_by_rules_has_evidence_that_selects_its_track(tabs, site, acco
     answer = answered(page, question)
     assert answer.locator(".output").inner_text() == there["output"]
     expect(answer).to_have_attribute("data-answer", "rules")
-    expect(answer.locator("[data-credit]")).to_contain_text("Answered by the agent “Track” · by rules")
+    expect(answer.locator("[data-credit]")).to_contain_text(
+        "Answered by the agent “Track” · by rules"
+    )
     place = next(k for k, each in enumerate(there["evidence"]) if each["track"] == second)
     assert place < 5
     link = answer.locator("[data-evidence]").first
     assert link.get_attribute("data-evidence") == str(second)
     link.click()
     page.wait_for_url(f"**/library/{second}?agents=1")
-    title = "Quicksilver" if account.get("library.show", track=second)["title"] == "Quicksilver" else "Slow Gold"
+    title = account.get("library.show", track=second)["title"]
     expect(page.locator('[data-open][aria-current="true"]')).to_contain_text(title)
     # What may be asked next is a button, and the dialogue stays while other views are open.
     question = answer.locator('[data-action="next-question"]').first
@@ -243,7 +247,9 @@ def test_a_place_of_a_track_moves_the_playhead(tabs, site, account):
     link.click()
     wave = page.locator('[data-view="library"] [role="slider"]').first
     until(
-        lambda: abs(float(wave.get_attribute("aria-valuenow")) - wanted) < 1.0, "the playhead", SLOW_S
+        lambda: abs(float(wave.get_attribute("aria-valuenow")) - wanted) < 1.0,
+        "the playhead",
+        SLOW_S,
     )
 
 
@@ -356,7 +362,9 @@ def test_a_cue_is_heard_from_its_place_and_a_grid_by_clicks(tabs, site, account)
     track = site.tracks[0]
     shown = site.call("library.show", track=track)
     heard = account.propose(*cue(track, 33, 12.0), tracks=[track])
-    grid = account.propose("grid", "library.grid", {"track": track, "tempo": "double"}, tracks=[track])
+    grid = account.propose(
+        "grid", "library.grid", {"track": track, "tempo": "double"}, tracks=[track]
+    )
     page = library(tabs(DESK, cookie=account.cookie))
     page.evaluate(KEEP_AUDIO)
     page.evaluate(KEEP_CLICKS)
@@ -403,7 +411,6 @@ def test_a_mix_is_heard_before_it_is_applied(tabs, site, account):
     expect(sound).to_be_visible(timeout=JOB_S * 1000)
     seconds = "audio => audio.readyState >= 1 ? audio.duration : 0"
     until(lambda: sound.evaluate(seconds) > 30.0, "the sound is there", SLOW_S)
-    assert not violations(page)
     shown.locator(f'[data-action="apply-{number}"]').click()
     expect(shown).to_have_attribute("data-proposal-state", "applied")
     assert account.get("mix.show", name="agents-evening")["text"] == draft["text"]
@@ -417,7 +424,9 @@ def test_a_mix_is_heard_before_it_is_applied(tabs, site, account):
 
 def test_providers_are_added_tested_ordered_listed_and_removed(tabs, account, fake):
     model = Model(fake)
-    page = tabs(PHONE, cookie=account.cookie).view("settings", "/settings?tab=models", timeout_s=SLOW_S)
+    page = tabs(PHONE, cookie=account.cookie).view(
+        "settings", "/settings?tab=models", timeout_s=SLOW_S
+    )
     expect(page.get_by_text("Answers are by rules.")).to_be_visible()
     for name in ("one", "two"):
         page.get_by_role("combobox", name="Adapter").select_option("custom_openai")
@@ -439,7 +448,9 @@ def test_providers_are_added_tested_ordered_listed_and_removed(tabs, account, fa
     expect(page.locator('[data-provider="two"]')).to_have_attribute("data-provider-state", "ready")
     page.locator('[data-action="up-two"]').click()
     until(
-        lambda: [each["name"] for each in account.get("llm.providers")["providers"]] == ["two", "one"],
+        lambda: (
+            [each["name"] for each in account.get("llm.providers")["providers"]] == ["two", "one"]
+        ),
         "the order",
         SLOW_S,
     )
