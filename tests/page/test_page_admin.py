@@ -95,3 +95,13 @@ def test_the_layout_for_touchosc_is_one_that_others_read(tabs, tmp_path):
     file = tmp_path / "deck.tosc"
     saved.value.save_as(file)
     assert py2tosc.load(file).validate() == []
+
+
+def test_a_token_is_deleted_when_that_is_confirmed(tabs):
+    page = tabs(1180).view("settings", "/settings?tab=devices")
+    page.get_by_role("textbox", name="What it is for").fill("a lamp")
+    page.get_by_role("button", name="Make a token").click()
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Delete a lamp").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_text("a lamp").wait_for(state="detached")
