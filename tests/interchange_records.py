@@ -4,6 +4,7 @@ import math
 import random
 
 import numpy as np
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
 from sfa_engine.interchange.record import GRID_RATE, Collection, List, Record
@@ -14,6 +15,9 @@ from sfa_engine.track.key import KEYS
 
 LENGTH_S = 480.0
 DAY_S = 86_400.0
+# A record that fails says all; its pieces shrunk for minutes say no more.
+QUICK = settings(max_examples=30, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+KINDS = ("any tempo", "hundredths", "pieces", "drift", "cut")  # of grids
 NAMED = tuple(NAMES.values())
 
 texts = st.text(
@@ -36,9 +40,9 @@ days = st.none() | st.integers(1, 20_000).map(lambda day: day * DAY_S)
 
 
 @st.composite
-def grids(draw):
+def grids(draw, kinds=KINDS):
     """Draw a grid: constant, of several tempos, drifting, or cut."""
-    kind = draw(st.sampled_from(["any tempo", "hundredths", "pieces", "drift", "cut"]))
+    kind = draw(st.sampled_from(kinds))
     chance = random.Random(draw(st.integers(0, 2**32)))
     bpm = chance.uniform(60, 200)
     if kind == "hundredths":
@@ -126,10 +130,10 @@ def collections(draw, **values):
     return Collection(tuple(tracks), tuple(lists))
 
 
-def assert_beats_agree(grid, other, from_bar=False):
+def assert_beats_agree(grid, other, from_bar=False, bars_kept=True):
     """Assert that each beat is at one place within 2 ms, and at one place in its bar.
 
-    With `from_bar`, from the first downbeat on.
+    With `from_bar`, from the first downbeat on; without `bars_kept`, bars may begin elsewhere.
     """
     assert (grid is None) == (other is None)
     if grid is None:
@@ -152,7 +156,7 @@ def assert_beats_agree(grid, other, from_bar=False):
     (kept, bars), (kept_there, bars_there) = compared
     assert len(kept) == len(kept_there)
     assert np.abs(kept - kept_there).max(initial=0) <= 0.002 * GRID_RATE
-    assert (bars == bars_there).all()
+    assert not bars_kept or (bars == bars_there).all()
 
 
 def assert_cues_agree(cues, others, within_s):

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from interchange_records import (
+    QUICK,
     assert_beats_agree,
     assert_cues_agree,
     assert_lists_agree,
@@ -116,7 +117,7 @@ def test_a_file_of_rekordbox_is_read(tmp_path):
     ]
 
 
-@settings(max_examples=30)
+@QUICK
 @given(collection=collections())
 def test_what_is_written_is_read(tmp_path_factory, collection):
     path = tmp_path_factory.mktemp("xml") / "library.xml"
