@@ -19,7 +19,7 @@ from sfa_engine.errors import MediaError
 from sfa_engine.interchange import fields as f
 from sfa_engine.interchange.fields import Fields, Keys, Report
 from sfa_engine.interchange.location import path_of
-from sfa_engine.interchange.playlist_tree import Draft
+from sfa_engine.interchange.playlist_tree import Draft, check_count
 from sfa_engine.interchange.record import Collection, List, Record
 from sfa_engine.interchange.safe_xml import Element, walk
 
@@ -66,6 +66,7 @@ def read(path: Path) -> Collection:
             by_id.setdefault(values.get("Track ID", ""), track.key)
         elif section == PLAYLISTS and depth == IN_SECTION and element.tag == "dict":
             lists.append(_List())
+            check_count(len(lists))
         elif section == PLAYLISTS and depth == IN_PLAYLIST and lists:
             if element.tag == "key":
                 key = element.text

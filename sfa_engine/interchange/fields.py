@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -300,14 +301,16 @@ class Fields:
 
 def _with_load_marks(cues: list[Cue]) -> tuple[Cue, ...]:
     """Put marks that are nothing but where to stand after loading into cues at their position."""
-    marks = [cue for cue in cues if _is_load_mark(cue)]
-    for mark in marks:
-        for index, cue in enumerate(cues):
-            if not _is_load_mark(cue) and abs(cue.position_s - mark.position_s) <= SAME_S:
-                cues[index] = replace(cue, on_load=True)
-                cues.remove(mark)
-                break
-    return tuple(cues)
+    kept = [cue for cue in cues if not _is_load_mark(cue)]
+    places = [cue.position_s for cue in kept]
+    alone: list[Cue] = []
+    for mark in filter(_is_load_mark, cues):
+        index = bisect_left(places, mark.position_s - SAME_S)
+        if index < len(kept) and places[index] <= mark.position_s + SAME_S:
+            kept[index] = replace(kept[index], on_load=True)
+        else:
+            alone.append(mark)
+    return tuple(sorted([*kept, *alone], key=lambda cue: cue.position_s))
 
 
 def _is_load_mark(cue: Cue) -> bool:

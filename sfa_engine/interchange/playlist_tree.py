@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from sfa_engine.errors import MediaError
 from sfa_engine.interchange.fields import Report
 from sfa_engine.interchange.record import List
 
 FOREIGN = "it names tracks that are not in the file"
+MAX_LISTS = 100_000  # of a file
 SMART = "it is a rule, not a list"
 
 
@@ -34,6 +36,14 @@ class Draft:
         if len(found) < len(self.entries):
             report.lose(self.name, "entries of a playlist", FOREIGN)
         return List(self.name, self.folders, found)
+
+
+def check_count(lists: int) -> None:
+    """Raise MediaError if a file has more playlists than any library."""
+    if lists > MAX_LISTS:
+        raise MediaError(
+            f"the file has more than {MAX_LISTS} playlists", "export it in several parts"
+        )
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ from sfa_engine import __version__
 from sfa_engine.interchange import fields as f
 from sfa_engine.interchange.fields import Fields, Keys, Report
 from sfa_engine.interchange.location import file_url, path_of
-from sfa_engine.interchange.playlist_tree import Draft, Folder, tree, written_entries
+from sfa_engine.interchange.playlist_tree import Draft, Folder, check_count, tree, written_entries
 from sfa_engine.interchange.record import Collection, Loss, Record
 from sfa_engine.interchange.safe_xml import Element, walk
 from sfa_engine.interchange.tempo_list import Tempo, grid_of, tempos_of
@@ -88,6 +88,7 @@ def read(path: Path) -> Collection:
         elif element.tag == "NODE" and section == "PLAYLISTS":
             if element.attributes.get("Type") != FOLDER:
                 drafts[id(element)] = element, _draft(above, element)
+                check_count(len(drafts))
         elif element.tag == "TRACK" and section == "PLAYLISTS" and id(above[-1]) in drafts:
             draft = drafts[id(above[-1])][1]
             draft.entries.append(element.attributes.get("Key", ""))
@@ -237,7 +238,7 @@ def _write_track(file: TextIO, track: Record, number: str, fields: Fields) -> No
         fields.lose("last played", f.NO_FIELD)
     attributes = {
         "TrackID": number,
-        "Name": text(track.title, "title"),
+        "Name": text(track.title, "title") or "",
         "Artist": text(track.artist, "artist"),
         "Album": text(track.album, "album"),
         "Genre": text(track.genre, "genre"),
@@ -275,7 +276,7 @@ def _marks(cue: Cue, fields: Fields) -> Iterator[dict[str, object]]:
     kind = LOOP if cue.end_s is not None else CUE
     kind = {"fade_in": FADE_IN, "fade_out": FADE_OUT}.get(cue.kind, kind)
     mark: dict[str, object] = {
-        "Name": fields.written_text(f.named(cue), "label"),
+        "Name": fields.written_text(f.named(cue), "label") or "",
         "Type": kind,
         "Start": f"{cue.position_s:.{PLACES}f}",
         "End": None if cue.end_s is None else f"{cue.end_s:.{PLACES}f}",

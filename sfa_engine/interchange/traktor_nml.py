@@ -19,19 +19,27 @@ those after which the beats do not go on. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
+from uuid import NAMESPACE_URL, uuid5
 
 from sfa_engine.interchange import fields as f
 from sfa_engine.interchange.fields import Fields, Keys, Report
 from sfa_engine.interchange.location import forward, is_windows
-from sfa_engine.interchange.playlist_tree import SMART, Draft, Folder, tree, written_entries
-from sfa_engine.interchange.record import Collection, Loss, Record
+from sfa_engine.interchange.playlist_tree import (
+    SMART,
+    Draft,
+    Folder,
+    check_count,
+    tree,
+    written_entries,
+)
+from sfa_engine.interchange.record import Collection, List, Loss, Record
 from sfa_engine.interchange.safe_xml import Element, walk
 from sfa_engine.interchange.tempo_list import Tempo, grid_of, steadiest, tempos_of, unbarred
-from sfa_engine.interchange.xml_text import tag, written
+from sfa_engine.interchange.xml_text import legal, tag, written
 from sfa_engine.library.cues import Cue
 from sfa_engine.track.grid import Grid
 from sfa_engine.track.key import parse_key
@@ -88,6 +96,7 @@ def read(path: Path) -> Collection:
             kind, name = element.attributes.get("TYPE"), element.attributes.get("NAME", "")
             if kind == "PLAYLIST":
                 drafts[id(element)] = element, Draft(name, _folders(above))
+                check_count(len(drafts))
             elif kind == "SMARTLIST":
                 report.lose(name, "playlist", SMART)
         elif element.tag == "ENTRY" and section == "PLAYLISTS":
@@ -300,15 +309,15 @@ def _write_track(file: TextIO, track: Record, fields: Fields, *, flexible: bool)
         "COLOR": f.code_of(fields, track.color, COLORS),
     }
     file.write(tag("ENTRY", entry, ">"))
-    file.write(tag("LOCATION", {"DIR": folder, "FILE": name, "VOLUME": volume}) + "\n")
+    file.write(_element("LOCATION", {"DIR": folder, "FILE": name, "VOLUME": volume}) + "\n")
     if track.album:
-        file.write(tag("ALBUM", {"TITLE": text(track.album, "album")}) + "\n")
-    file.write(tag("INFO", info) + "\n")
+        file.write(_element("ALBUM", {"TITLE": text(track.album, "album")}) + "\n")
+    file.write(_element("INFO", info) + "\n")
     if bpm is not None:
-        file.write(tag("TEMPO", {"BPM": f"{bpm:.6f}", "BPM_QUALITY": "100.000000"}) + "\n")
+        file.write(_element("TEMPO", {"BPM": f"{bpm:.6f}", "BPM_QUALITY": "100.000000"}) + "\n")
     if info["KEY"] is not None:
         number = KEYS.index(parse_key(track.musical_key))
-        file.write(tag("MUSICAL_KEY", {"VALUE": number}) + "\n")
+        file.write(_element("MUSICAL_KEY", {"VALUE": number}) + "\n")
     marks = [(tempo.at_s, _grid_mark(tempo)) for tempo in tempos]
     for cue in track.cues:
         marks += [(cue.position_s, mark) for mark in _marks(cue, fields, flexible=flexible)]
@@ -325,8 +334,8 @@ def _tempos(grid: Grid, duration_s: float | None, fields: Fields, *, flexible: b
 
 
 def _grid_mark(tempo: Tempo) -> str:
-    opening = _mark(GRID_NAME, GRID, tempo.at_s, 0.0, None, None, ">")
-    return f'{opening}<GRID BPM="{tempo.bpm:.{DIGITS}f}"></GRID></CUE_V2>'
+    inner = _element("GRID", {"BPM": f"{tempo.bpm:.{DIGITS}f}"})
+    return _mark(GRID_NAME, GRID, tempo.at_s, 0.0, None, None, inner)
 
 
 def _marks(cue: Cue, fields: Fields, *, flexible: bool) -> Iterator[str]:
@@ -353,7 +362,7 @@ def _mark(
     length_s: float,
     number: int | None,
     color: str | None,
-    end: str = "/>",
+    inner: str = "",
 ) -> str:
     values = {
         "NAME": name,
@@ -365,7 +374,17 @@ def _mark(
         "HOTCUE": -1 if number is None else number - 1,
         "COLOR": color,
     }
-    return tag("CUE_V2", values, end)
+    return _element("CUE_V2", values, inner)
+
+
+def _uuid(playlist: List) -> str:
+    """Return the same UUID for a playlist whenever it is written."""
+    return uuid5(NAMESPACE_URL, legal("/".join((*playlist.folders, playlist.name)))).hex
+
+
+def _element(name: str, values: Mapping[str, object], inner: str = "") -> str:
+    """Return an element with an end tag, as Traktor writes empty ones, too."""
+    return tag(name, values, f">{inner}</{name}>")
 
 
 def _write_folder(file: TextIO, folder: Folder, ids: dict[str, str], report: Report) -> None:
@@ -376,9 +395,10 @@ def _write_folder(file: TextIO, folder: Folder, ids: dict[str, str], report: Rep
     for playlist in folder.playlists:
         entries = written_entries(playlist, ids, report)
         file.write(tag("NODE", {"TYPE": "PLAYLIST", "NAME": playlist.name}, ">"))
-        file.write(tag("PLAYLIST", {"ENTRIES": len(entries), "TYPE": "LIST"}, ">") + "\n")
+        values = {"ENTRIES": len(entries), "TYPE": "LIST", "UUID": _uuid(playlist)}
+        file.write(tag("PLAYLIST", values, ">") + "\n")
         for entry in entries:
-            key = tag("PRIMARYKEY", {"TYPE": "TRACK", "KEY": entry})
+            key = _element("PRIMARYKEY", {"TYPE": "TRACK", "KEY": entry})
             file.write(f"<ENTRY>{key}</ENTRY>\n")
         file.write("</PLAYLIST></NODE>\n")
     file.write("</SUBNODES></NODE>\n")

@@ -152,7 +152,7 @@ def test_every_key_comes_over(tmp_path):
     )
     write(Collection(tracks), path)
     assert [track.musical_key for track in read(path).tracks] == list(KEYS)
-    assert '<MUSICAL_KEY VALUE="21"/>' in path.read_text()  # A minor
+    assert '<MUSICAL_KEY VALUE="21"></MUSICAL_KEY>' in path.read_text()  # A minor
 
 
 def test_a_grid_is_a_marker_with_its_tempo_and_the_track_is_locked(tmp_path):
@@ -165,7 +165,7 @@ def test_a_grid_is_a_marker_with_its_tempo_and_the_track_is_locked(tmp_path):
     at_ms = 500 + 2 * 60_000 / 124.0037  # the first downbeat
     assert f'TYPE="4" START="{at_ms:.6f}" LEN="0.000000" REPEATS="-1" HOTCUE="-1">' in text
     assert '<GRID BPM="124.003700"></GRID></CUE_V2>' in text
-    assert '<LOCATION DIR="/:Music/:Sets/:" FILE="a.mp3" VOLUME="C:"/>' in text
+    assert '<LOCATION DIR="/:Music/:Sets/:" FILE="a.mp3" VOLUME="C:"></LOCATION>' in text
 
 
 def test_a_track_without_a_grid_is_not_locked(tmp_path):
