@@ -241,6 +241,7 @@ class Fields:
         Returns
         -------
         Cue, optional
+            With `by_hand`.
         """
         name = "cue" if number is None else f"hot cue {number}"
         if position_s is None:

@@ -36,7 +36,7 @@ from sfa_engine.track.grid import Grid
 
 KIND = "rekordbox XML"
 PLACES, DIGITS = 3, 2
-ROUNDING_S = 0.001  # of two positions
+ROUNDING_S, ROUNDING_BPM = 0.001, 0.005
 CUE, FADE_IN, FADE_OUT, LOAD, LOOP = range(5)
 KINDS = {CUE: "cue", FADE_IN: "fade_in", FADE_OUT: "fade_out", LOAD: "cue", LOOP: "loop"}
 FOLDER, LIST = "0", "1"
@@ -162,7 +162,9 @@ def _grid(element: Element, fields: Fields) -> Grid | None:
         return None
     if len(set(bars)) > 1:
         fields.lose("grid", "its bars change their length: the first one holds")
-    return grid_of(tempos, fields, beats_per_bar=bars[0], rounding_s=ROUNDING_S)
+    return grid_of(
+        tempos, fields, beats_per_bar=bars[0], rounding_s=ROUNDING_S, rounding_bpm=ROUNDING_BPM
+    )
 
 
 def _cue(element: Element, fields: Fields) -> Cue | None:

@@ -58,7 +58,12 @@ Point = tuple[float, float]  # seconds, beats
 
 
 def grid_of(
-    tempos: Sequence[Tempo], fields: Fields, *, beats_per_bar: int = 4, rounding_s: float = 1e-5
+    tempos: Sequence[Tempo],
+    fields: Fields,
+    *,
+    beats_per_bar: int = 4,
+    rounding_s: float = 1e-5,
+    rounding_bpm: float = 1e-6,
 ) -> Grid | None:
     """Return the grid of a list of tempos; None if none of them is valid.
 
@@ -69,8 +74,8 @@ def grid_of(
     fields : Fields
         Of the track: invalid tempos are a loss.
     beats_per_bar : int
-    rounding_s : float
-        By which positions are rounded.
+    rounding_s, rounding_bpm : float
+        By how much a position and a tempo of the format may be off.
 
     Returns
     -------
@@ -93,11 +98,14 @@ def grid_of(
     runs = [_thinned(run, rounding_s) for run in _runs(kept, beats_per_bar)]
     bpm, run = kept[-1].bpm, runs[-1]
     if len(run) > 1:
-        exact = 60 * (run[-1][1] - run[-2][1]) / (run[-1][0] - run[-2][0])
-        span_s = run[-1][0] - run[-2][0]
-        if abs(exact - bpm) <= 0.005 + bpm * 2 * rounding_s / span_s:  # the same, but for rounding
-            bpm = min(max(exact, TEMPOS[0]), TEMPOS[1])
-            runs[-1] = run[:-1]
+        (from_s, from_beat), (to_s, to_beat) = run[-2:]
+        exact = 60 * (to_beat - from_beat) / (to_s - from_s)
+        off = bpm * rounding_s / (to_s - from_s)
+        if abs(exact - bpm) <= rounding_bpm + off:  # the same tempo, but for rounding
+            if off < rounding_bpm:
+                bpm = min(max(exact, TEMPOS[0]), TEMPOS[1])
+            if abs((to_beat - from_beat) * 60 / bpm - (to_s - from_s)) <= rounding_s:
+                runs[-1] = run[:-1]
     points = [point for run in runs for point in run]
     try:
         return Grid(
@@ -245,7 +253,13 @@ def tempos_of(
 
 
 def _repeats(line: _Line, off_s: float, bar: int) -> Iterator[int]:
-    """Return the beats on which a rounded tempo stands: on bars after the first, if it may."""
+    """Repeat a rounded tempo before it is off by more than `TOLERANCE_S`.
+
+    Yields
+    ------
+    int
+        Beats on which it stands: bars after the first one, if they are often enough.
+    """
     beat, steps = line.first, line.end - line.first
     yield beat
     if off_s * steps <= TOLERANCE_S:

@@ -233,6 +233,7 @@ def write(collection: Collection, path: Path, *, flexible: bool = True) -> list[
     Returns
     -------
     list of Loss
+        What the format cannot hold.
 
     Raises
     ------
@@ -339,7 +340,13 @@ def _grid_mark(tempo: Tempo) -> str:
 
 
 def _marks(cue: Cue, fields: Fields, *, flexible: bool) -> Iterator[str]:
-    """Return a cue as marks: that a deck stands on a loop after loading is a mark of its own."""
+    """Write a cue: that a deck stands on a loop after loading is a mark of its own.
+
+    Yields
+    ------
+    str
+        An element.
+    """
     number = f.check_cue(fields, cue, KINDS.values())
     kind = LOOP if cue.end_s is not None else CUE
     kind = {"fade_in": FADE_IN, "fade_out": FADE_OUT}.get(cue.kind, kind)

@@ -35,6 +35,7 @@ from sfa_engine.track.grid import Grid
 KIND = "VirtualDJ database"
 VERSION = "2023"
 PLACES, DIGITS = 6, 6
+ROUNDING_BPM = 1e-3  # of a microsecond per beat, at 250 BPM
 LIST_FOLDERS = ("Folders", "MyLists", "Playlists")
 SUBFOLDERS = ".subfolders"  # what the folder of a list's own lists is named
 MAX_LISTS = 10_000
@@ -157,7 +158,7 @@ def _grid(
     if len(tempos) <= 1 and bpm is not None:
         phase_s = fields.number(phase, "grid", f.SECONDS_TO)
         tempos = tempos if phase_s is None else [Tempo(phase_s, bpm)]
-    return grid_of(tempos, fields) if tempos else None
+    return grid_of(tempos, fields, rounding_bpm=ROUNDING_BPM) if tempos else None
 
 
 def _cue(point: Element, grid: Grid | None, bpm: float | None, fields: Fields) -> Cue | None:

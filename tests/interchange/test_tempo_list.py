@@ -54,7 +54,7 @@ def test_who_counts_beats_from_each_tempo_has_them_where_the_grid_has_them(grid,
 def test_a_list_is_the_grid_again(grid, places, digits):
     tempos = tempos_of(grid, LENGTH_S, places=places, digits=digits)
     lost = fields()
-    again = grid_of(tempos, lost, rounding_s=10.0**-places)
+    again = grid_of(tempos, lost, rounding_s=10.0**-places, rounding_bpm=0.5 * 10.0**-digits)
     assert_beats_agree(grid, again)
     check_drifts(again, GRID_RATE)
     assert lost.report.losses == []
