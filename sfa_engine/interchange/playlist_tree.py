@@ -32,7 +32,7 @@ class Draft:
         report : Report
             Where an entry without a track is a loss, one for the playlist.
         """
-        found = tuple(keys[entry] for entry in self.entries if entry in keys)
+        found = tuple(keys[entry] for entry in self.entries if entry and entry in keys)
         if len(found) < len(self.entries):
             report.lose(self.name, "entries of a playlist", FOREIGN)
         return List(self.name, self.folders, found)

@@ -102,9 +102,10 @@ def grid_of(
         exact = 60 * (to_beat - from_beat) / (to_s - from_s)
         off = bpm * rounding_s / (to_s - from_s)
         if abs(exact - bpm) <= rounding_bpm + off:  # the same tempo, but for rounding
-            if off < rounding_bpm:
-                bpm = min(max(exact, TEMPOS[0]), TEMPOS[1])
-            if abs((to_beat - from_beat) * 60 / bpm - (to_s - from_s)) <= rounding_s:
+            fits = abs((to_beat - from_beat) * 60 / bpm - (to_s - from_s)) <= rounding_s
+            if not fits and off < rounding_bpm:
+                bpm, fits = min(max(exact, TEMPOS[0]), TEMPOS[1]), True
+            if fits:
                 runs[-1] = run[:-1]
     points = [point for run in runs for point in run]
     try:

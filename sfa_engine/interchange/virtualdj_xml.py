@@ -212,24 +212,29 @@ def _drafts(folder: Path, report: Report) -> Iterator[tuple[Draft, list[Element]
         if count >= MAX_LISTS:
             report.lose("", "playlist", f"there are more than {MAX_LISTS}")
             return
-        draft = Draft(file.stem, folders)
+        draft = Draft(_shown(file.stem), tuple(map(_shown, folders)))
         try:
             songs = _songs_of_m3u(file) if file.suffix.lower() != ".vdjfolder" else _songs(file)
         except (MediaError, OSError):
             report.lose(file.name, "playlist", "its file is damaged or cannot be read")
             continue
         if songs is None:
-            report.lose(file.stem, "playlist", SMART)
+            report.lose(draft.name, "playlist", SMART)
         else:
             yield draft, songs
+
+
+def _shown(name: str) -> str:
+    """Return a file's name as text: it may have bytes that are not UTF-8."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _list_files(folder: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
     for top in LIST_FOLDERS:
         for place, inner, names in os.walk(folder / top):  # it follows no links
             inner.sort(key=str.casefold)
-            folders = Path(place).relative_to(folder / top).parts
-            folders = tuple(each.removesuffix(SUBFOLDERS) for each in folders)
+            parts = Path(place).relative_to(folder / top).parts
+            folders = tuple(part.removesuffix(SUBFOLDERS) for part in parts)
             for name in sorted(names, key=str.casefold):
                 if name.lower().endswith((".vdjfolder", ".m3u", ".m3u8")):
                     yield Path(place, name), folders
@@ -257,8 +262,9 @@ def _songs_of_m3u(file: Path) -> list[Element]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("cp1252", "replace")
-    lines = (line.strip() for line in text.splitlines())
-    return [Element("song", {"path": line}) for line in lines if line and line[0] != "#"]
+    lines = (line.strip() for line in text.replace("\r", "\n").split("\n"))
+    paths = [line for line in lines if line and line[0] != "#" and "\0" not in line]
+    return [Element("song", {"path": path}) for path in paths]
 
 
 def _listed(song: Element, keys: Keys, report: Report) -> Record:

@@ -101,6 +101,12 @@ def test_sparse_tempos_of_a_drummer_are_bent_and_not_cut():
     assert [anchor.beat for anchor in grid.anchors] == [0, 60, 120]
 
 
+def test_a_tempo_that_is_repeated_is_one():
+    tempos = [Tempo(round(0.1 + beat * 60 / 128, 3), 128.0, beat % 4) for beat in range(900)]
+    grid = grid_of(tempos, fields(), rounding_s=0.001, rounding_bpm=0.005)
+    assert grid == at((0.1, 0), bpm=128.0)
+
+
 def test_a_part_of_a_beat_that_is_cut_out_is_a_seam():
     tempos = [Tempo(0.0, 120.0, 0), Tempo(10.25, 120.0, 0)]
     grid = grid_of(tempos, fields())

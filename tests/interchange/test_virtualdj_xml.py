@@ -107,6 +107,7 @@ def test_lists_beside_the_database_are_read(tmp_path):
         "MyLists/Bad.vdjfolder": "<VirtualFolder>",
         "Playlists/C.m3u": "#EXTM3U\r\n#EXTINF:1,x\r\nC:\\Users\\dj\\Music\\Älpha.mp3\r\n\r\n",
         "Playlists/Old.m3u": "C:\\Users\\dj\\Music\\Älpha.mp3".encode("cp1252"),
+        "Playlists/Odd.m3u": "/a\0b.mp3\n\u2028\n",
         "Folders/notes.txt": "x",
     }.items():
         file = tmp_path / name
@@ -122,6 +123,7 @@ def test_lists_beside_the_database_are_read(tmp_path):
         List("A", ("Techno",), (one, new)),
         List("B", ("Outer",), (one, new)),
         List("C", (), (one,)),
+        List("Odd", (), ()),
         List("Old", (), (one,)),
     )
     lost = [(loss.where, loss.what) for loss in found.losses]
