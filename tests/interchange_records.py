@@ -33,7 +33,7 @@ parts = st.text(
 ).filter(lambda part: part not in {".", ".."})
 paths = st.builds(
     lambda top, inner: top + "/".join(inner),
-    st.sampled_from(["/Users/dj/", "/home/dj/", "C:/Music/", "/Volumes/USB 1/Sets/"]),
+    st.sampled_from(["/Library/dj/", "/opt/dj/", "C:/Music/", "/Volumes/USB 1/Sets/"]),
     st.lists(parts, min_size=1, max_size=3),
 )
 days = st.none() | st.integers(1, 20_000).map(lambda day: day * DAY_S)

@@ -16,7 +16,7 @@ SAMPLE = (
 	<key>Major Version</key><integer>1</integer>
 	<key>Date</key><date>2021-01-02T03:04:05Z</date>
 	<key>Features</key><integer>5</integer>
-	<key>Music Folder</key><string>file:///Users/dj/Music/</string>
+	<key>Music Folder</key><string>file:///Library/dj/Music/</string>
 	<key>Tracks</key>
 	<dict>
 		<key>101</key>
@@ -39,7 +39,7 @@ SAMPLE = (
 			<key>Rating</key><integer>80</integer>
 			<key>Compilation</key><true/>
 			<key>Track Type</key><string>File</string>
-			<key>Location</key><string>file:///Users/dj/Music/%C3%84lpha%20-%20100%25.mp3</string>
+			<key>Location</key><string>file:///Library/dj/Music/%C3%84lpha%20-%20100%25.mp3</string>
 		</dict>
 		<key>102</key>
 		<dict>
@@ -114,7 +114,7 @@ def test_a_library_is_read(tmp_path):
     assert found.tracks == (
         Record(
             "101",
-            "/Users/dj/Music/Älpha - 100%.mp3",
+            "/Library/dj/Music/Älpha - 100%.mp3",
             "One & Two",
             "Älpha",
             "Al",

@@ -28,7 +28,7 @@ SAMPLE = """<?xml version="1.0" encoding="UTF-8"?>
            DiscNumber="0" TrackNumber="0"
            Year="2019" AverageBpm="128.00" DateAdded="2020-03-14" BitRate="320" SampleRate="44100"
            Comments="c" PlayCount="7" Rating="204"
-           Location="file://localhost/C:/Users/dj/Music/%C3%84lpha%20-%20100%25.mp3" Remixer=""
+           Location="file://localhost/C:/dj/Music/%C3%84lpha%20-%20100%25.mp3" Remixer=""
            Tonality="Fm" Label="Lbl" Mix="" Colour="0x25FDE9">
       <TEMPO Inizio="0.025" Bpm="128.00" Metro="4/4" Battito="2"/>
       <POSITION_MARK Name="" Type="0" Start="0.494" Num="-1"/>
@@ -38,7 +38,7 @@ SAMPLE = """<?xml version="1.0" encoding="UTF-8"?>
       <POSITION_MARK Name="" Type="3" Start="0.494" Num="-1"/>
       <POSITION_MARK Name="in" Type="1" Start="10" End="12" Num="-1"/>
     </TRACK>
-    <TRACK TrackID="2" Name="Mac" Location="file://localhost/Users/dj/a%2Bb.aiff" TotalTime="0"
+    <TRACK TrackID="2" Name="Mac" Location="file://localhost/Library/dj/a%2Bb.aiff" TotalTime="0"
            Year="0" AverageBpm="0.00" Rating="0" Tonality="" Colour=""/>
     <TRACK TrackID="3" Name="Stream" Location="file://localhosttidal:tracks:123"/>
   </COLLECTION>
@@ -50,7 +50,7 @@ SAMPLE = """<?xml version="1.0" encoding="UTF-8"?>
         </NODE>
       </NODE>
       <NODE Name="B" Type="1" KeyType="1" Entries="2">
-        <TRACK Key="file://localhost/Users/dj/a%2Bb.aiff"/><TRACK Key="file://localhost/gone.mp3"/>
+        <TRACK Key="file://localhost/Library/dj/a%2Bb.aiff"/><TRACK Key="file://localhost/gone.mp3"/>
       </NODE>
       <NODE Name="Empty" Type="1" KeyType="0" Entries="0"/>
     </NODE>
@@ -79,7 +79,7 @@ def test_a_file_of_rekordbox_is_read(tmp_path):
     one, mac, stream = found.tracks
     assert replace(one, grid=None, cues=()) == Record(
         "188217463",
-        "C:/Users/dj/Music/Älpha - 100%.mp3",
+        "C:/dj/Music/Älpha - 100%.mp3",
         "One & Two (Mix)",
         "Älpha",
         "Al",
@@ -104,7 +104,7 @@ def test_a_file_of_rekordbox_is_read(tmp_path):
         Cue(60.494, slot=1, label="Drop", color="#28e214"),
         Cue(90.494, "loop", 97.994, slot=3, color="#ff8c00"),
     )
-    assert mac == Record("2", "/Users/dj/a+b.aiff", "Mac", rating=0)
+    assert mac == Record("2", "/Library/dj/a+b.aiff", "Mac", rating=0)
     assert stream.location == ""
     assert found.playlists == (
         List("A", ("Sets",), ("2", "188217463", "2")),

@@ -26,7 +26,7 @@ SAMPLE = """<?xml version="1.0" encoding="UTF-8" standalone="no" ?>
 <MUSICFOLDERS><FOLDER PATH="/:Music/:"></FOLDER></MUSICFOLDERS>
 <COLLECTION ENTRIES="3"><ENTRY MODIFIED_DATE="2016/3/9" MODIFIED_TIME="84164" LOCK="1"
 AUDIO_ID="AWYkIiERIiESEREhISE" TITLE="One &amp; Two" ARTIST="Älpha">
-<LOCATION DIR="/:Users/:dj/:Music/:" FILE="One // Two.mp3" VOLUME="osx" VOLUMEID="osx"></LOCATION>
+<LOCATION DIR="/:Library/:dj/:Music/:" FILE="One // Two.mp3" VOLUME="osx" VOLUMEID="osx"></LOCATION>
 <ALBUM TRACK="2" TITLE="Al"></ALBUM>
 <MODIFICATION_INFO AUTHOR_TYPE="user"></MODIFICATION_INFO>
 <INFO BITRATE="320000" GENRE="Techno" LABEL="Lbl" COMMENT="c" KEY="4m" PLAYCOUNT="7" PLAYTIME="363"
@@ -55,7 +55,7 @@ COLOR="#00FF00"></CUE_V2>
 <NODE TYPE="FOLDER" NAME="Sets"><SUBNODES COUNT="1">
 <NODE TYPE="PLAYLIST" NAME="A"><PLAYLIST ENTRIES="2" TYPE="LIST" UUID="1f">
 <ENTRY><PRIMARYKEY TYPE="TRACK" KEY="D:/:Sets/:b.flac"></PRIMARYKEY></ENTRY>
-<ENTRY><PRIMARYKEY TYPE="TRACK" KEY="osx/:Users/:dj/:Music/:One // Two.mp3"></PRIMARYKEY></ENTRY>
+<ENTRY><PRIMARYKEY TYPE="TRACK" KEY="osx/:Library/:dj/:Music/:One // Two.mp3"></PRIMARYKEY></ENTRY>
 </PLAYLIST></NODE></SUBNODES></NODE>
 <NODE TYPE="PLAYLIST" NAME="B"><PLAYLIST ENTRIES="1" TYPE="LIST" UUID="2f">
 <ENTRY><PRIMARYKEY TYPE="TRACK" KEY="E:/:gone.mp3"></PRIMARYKEY></ENTRY></PLAYLIST></NODE>
@@ -88,8 +88,8 @@ def test_a_collection_of_any_version_is_read(tmp_path, version):
     found = read_text(tmp_path, SAMPLE.format(version=version))
     one, stick, drive = found.tracks
     assert replace(one, grid=None, cues=()) == Record(
-        "osx/:Users/:dj/:Music/:One // Two.mp3",
-        "/Users/dj/Music/One : Two.mp3",
+        "osx/:Library/:dj/:Music/:One // Two.mp3",
+        "/Library/dj/Music/One : Two.mp3",
         "One & Two",
         "Älpha",
         "Al",

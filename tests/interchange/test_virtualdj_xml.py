@@ -19,7 +19,7 @@ from sfa_engine.track.grid import Anchor, Grid
 
 SAMPLE = r"""<?xml version="1.0" encoding="UTF-8"?>
 <VirtualDJ_Database Version="2024">
- <Song FilePath="C:\Users\dj\Music\Älpha.mp3" FileSize="8721653">
+ <Song FilePath="C:\dj\Music\Älpha.mp3" FileSize="8721653">
   <Tags Author="Älpha" Title="One &amp; Two" Genre="Techno" Album="Al" Label="Lbl" Year="2019"
    TrackNumber="2" Stars="4" Key="Fm" Flag="1" />
   <Infos SongLength="362.899597" LastModified="1700000000" FirstSeen="1584144000"
@@ -35,14 +35,14 @@ SAMPLE = r"""<?xml version="1.0" encoding="UTF-8"?>
   <Poi Pos="91.122" Type="cue" />
   <Poi Name="fx" Pos="95" Type="action" Action="effect echo" />
  </Song>
- <Song FilePath="/Users/dj/b.wav" FileSize="12"><Scan Bpm="0.5" Phase="1.25" /></Song>
+ <Song FilePath="/Library/dj/b.wav" FileSize="12"><Scan Bpm="0.5" Phase="1.25" /></Song>
  <Song FilePath="netsearch://td123"><Tags Title="Net" /></Song>
 </VirtualDJ_Database>
 """
 FOLDER = """<?xml version="1.0" encoding="UTF-8"?>
 <VirtualFolder noDuplicates="no" ordered="yes">
- <song path="c:\\users\\DJ\\music\\älpha.mp3" size="8721653" songlength="362.9" title="x" idx="0" />
- <song path="/Users/dj/new.mp3" size="5" songlength="12.5" artist="N" title="New" idx="1" />
+ <song path="c:\\DJ\\music\\älpha.mp3" size="8721653" songlength="362.9" title="x" idx="0" />
+ <song path="/Library/dj/new.mp3" size="5" songlength="12.5" artist="N" title="New" idx="1" />
 </VirtualFolder>
 """
 
@@ -65,7 +65,7 @@ def test_a_database_is_read(tmp_path):
     one, mac, net = found.tracks
     assert replace(one, key="", cues=()) == Record(
         "",
-        "C:/Users/dj/Music/Älpha.mp3",
+        "C:/dj/Music/Älpha.mp3",
         "One & Two",
         "Älpha",
         "Al",
@@ -105,8 +105,8 @@ def test_lists_beside_the_database_are_read(tmp_path):
         "MyLists/Outer.subfolders/B.vdjfolder": FOLDER,
         "MyLists/Rule.vdjfolder": '<VirtualFolder filter="bpm>140"/>',
         "MyLists/Bad.vdjfolder": "<VirtualFolder>",
-        "Playlists/C.m3u": "#EXTM3U\r\n#EXTINF:1,x\r\nC:\\Users\\dj\\Music\\Älpha.mp3\r\n\r\n",
-        "Playlists/Old.m3u": "C:\\Users\\dj\\Music\\Älpha.mp3".encode("cp1252"),
+        "Playlists/C.m3u": "#EXTM3U\r\n#EXTINF:1,x\r\nC:\\dj\\Music\\Älpha.mp3\r\n\r\n",
+        "Playlists/Old.m3u": "C:\\dj\\Music\\Älpha.mp3".encode("cp1252"),
         "Playlists/Odd.m3u": "/a\0b.mp3\n\u2028\n",
         "Folders/notes.txt": "x",
     }.items():
@@ -117,7 +117,7 @@ def test_lists_beside_the_database_are_read(tmp_path):
     found = read_text(tmp_path, SAMPLE)
     one, new = found.tracks[0].key, found.tracks[3].key
     assert found.tracks[3] == Record(
-        new, "/Users/dj/new.mp3", "New", "N", duration_s=12.5, size_bytes=5
+        new, "/Library/dj/new.mp3", "New", "N", duration_s=12.5, size_bytes=5
     )
     assert found.playlists == (
         List("A", ("Techno",), (one, new)),

@@ -56,7 +56,7 @@ def made():
             label = chance.choice(["", "Dröp & <1>"])
             cues.append(Cue(at_s, kind, end_s, chance.choice([slot, None]), label))
         cues.sort(key=lambda cue: cue.position_s)
-        path = f"{chance.choice(['/Users/dj', 'C:/Müsik'])}/a & b #{number} 100%.mp3"
+        path = f"{chance.choice(['/Library/dj', 'C:/Müsik'])}/a & b #{number} 100%.mp3"
         grid = Grid(anchors, chance.uniform(60, 180))
         tracks.append(
             Record(
