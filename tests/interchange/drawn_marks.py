@@ -5,6 +5,7 @@ import numpy as np
 import soundfile
 from hypothesis import strategies as st
 
+from sfa_engine.errors import SfaError
 from sfa_engine.interchange.record import GRID_RATE
 from sfa_engine.library.cues import Cue
 from sfa_engine.track.grid import Anchor, Grid
@@ -60,3 +61,12 @@ def sound_file(path, seconds=1.0, rate=44_100):
         return path
     soundfile.write(path, planes.T, rate)
     return path
+
+
+def is_read_or_refused(parse, *arguments):
+    """Return whether something is read, or refused with a hint; other errors are raised."""
+    try:
+        parse(*arguments)
+    except SfaError as problem:
+        return bool(problem.hint)
+    return True

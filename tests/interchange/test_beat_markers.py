@@ -1,5 +1,7 @@
 """Grids as markers on whole beats, and back."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from drawn_marks import whole_grids
@@ -54,10 +56,7 @@ def test_beats_that_a_seam_jumps_over_are_not_counted(before, after):
     grid = Grid((Anchor(0.0, 0.0), Anchor(at, before), Anchor(at + 48, after)), 120.0)
     found, exact = markers_of(grid)
     assert not exact
-    spacings = [
-        (other.position_s - one.position_s) / one.beats
-        for one, other in zip(found, found[1:], strict=False)
-    ]
+    spacings = [(other.position_s - one.position_s) / one.beats for one, other in pairwise(found)]
     assert all(0.2 < spacing < 0.8 for spacing in spacings)  # at 120 BPM, one of them short
 
 
