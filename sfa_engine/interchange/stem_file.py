@@ -135,13 +135,14 @@ def inspect(path: Path) -> StemFile:
         streams = container.streams.audio
         if len(streams) != STREAMS:
             raise MediaError(f'"{path}" has {len(streams)} streams of sound', _FORMAT)
-        forms = {
-            (stream.codec_context.sample_rate, stream.codec_context.channels) for stream in streams
-        }
+        contexts = [stream.codec_context for stream in streams]
+        if None in contexts:
+            raise MediaError(f'"{path}" has sound in an unknown format', _FORMAT)
+        forms = {(context.sample_rate, context.channels) for context in contexts}
         if len(forms) != 1 or {channels for _, channels in forms} != {2}:
             raise MediaError(f'the streams of "{path}" are not alike', _FORMAT)
-        length = max(float((stream.duration or 0) * stream.time_base) for stream in streams)
-        rate = int(streams[0].codec_context.sample_rate)
+        length = max(float((each.duration or 0) * (each.time_base or 0)) for each in streams)
+        rate = int(contexts[0].sample_rate or 0)
     labels, colors = _atom(path)
     return StemFile(rate, length, labels, colors, stem_names(labels))
 
