@@ -3,7 +3,10 @@
 import json
 import sqlite3
 import sys
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from rb2engine.writer import blobs
 
@@ -41,9 +44,9 @@ def main(folder: Path) -> None:
         print("right:", path)
 
 
-def positions(markers, rate):
+def positions(markers: Sequence[Any], rate: float) -> Iterator[float]:
     """Yield each beat in seconds."""
-    for one, other in zip(markers, markers[1:], strict=False):
+    for one, other in pairwise(markers):
         steps = other.beat_number - one.beat_number
         for step in range(steps):
             part = step / steps

@@ -247,16 +247,17 @@ def _grid(where: str, data: bytes, version: str, rate: float, losses: list[Loss]
         return None
     try:
         if version.startswith("BeatMap"):
-            return _beat_map(data, rate)
+            return parse_beat_map(data, rate)
         if version.startswith("BeatGrid-2"):
-            return _beat_grid(data, rate)
+            return parse_beat_grid(data, rate)
         raise MediaError(f'beats of version "{version:.20}" are not known', "analyse them in Mixxx")
     except SfaError as problem:
         losses.append(Loss(where, "grid", problem.message))
     return None
 
 
-def _beat_map(data: bytes, rate: float) -> Grid | None:
+def parse_beat_map(data: bytes, rate: float) -> Grid | None:
+    """Parse a ``BeatMap``, the beats of a file of a rate in Hz; None for less than two."""
     frames = sorted(
         frame
         for field, beat in _protobuf(data)
@@ -273,7 +274,8 @@ def _beat_map(data: bytes, rate: float) -> Grid | None:
     return grid_of([places[index] for index in kept], kept, 60 / spacing)
 
 
-def _beat_grid(data: bytes, rate: float) -> Grid:
+def parse_beat_grid(data: bytes, rate: float) -> Grid:
+    """Parse a ``BeatGrid``, a tempo and the first beat, of a file of a rate in Hz."""
     fields = {field: value for field, value in _protobuf(data) if isinstance(value, bytes)}
     bpm = next((value for field, value in _protobuf(fields.get(1, b"")) if field == 1), None)
     frame = _frame(fields.get(2, b""))

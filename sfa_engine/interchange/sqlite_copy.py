@@ -65,6 +65,8 @@ def opened_copy(path: Path, program: str) -> Iterator[sqlite3.Connection]:
     except sqlite3.Error as problem:
         reason = "its queries take too long" if "interrupt" in str(problem) else str(problem)
         raise MediaError(f'cannot read "{path}": {reason}', hint) from problem
+    except UnicodeDecodeError as problem:  # of SQLite's own message: it quotes a damaged name
+        raise MediaError(f'cannot read "{path}": it is damaged', hint) from problem
     except OSError as problem:
         reason = problem.strerror or str(problem)
         raise MediaError(f'cannot read "{path}": {reason}', "check its permissions") from problem

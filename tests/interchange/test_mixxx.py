@@ -292,4 +292,4 @@ def test_any_bytes_are_beats_or_refused(data, version):
     losses = []
     mixxx._grid("x", data, version, 44_100.0, losses)
     for part in (field(1, data), field(1, double(1, 120.0)) + field(2, data)):
-        assert is_read_or_refused(mixxx._beat_grid, part, 44_100.0)
+        assert is_read_or_refused(mixxx.parse_beat_grid, part, 44_100.0)
