@@ -213,6 +213,7 @@ def write_stems(record: Record, path: Path, codec: Codec = "aac") -> list[Loss]:
     Returns
     -------
     list of Loss
+        What the format cannot hold.
 
     Raises
     ------
