@@ -25,8 +25,8 @@ from sfa_engine.interchange import serato_crates as crates
 from sfa_engine.interchange.record import Collection, List, Loss, Record
 from sfa_engine.interchange.serato_files import SUFFIXES, SeratoTags, read_file, write_file
 from sfa_engine.interchange.serato_tags import NO_COLOR, shown_track
+from sfa_engine.interchange.sound_record import record_of
 from sfa_engine.library.payload import find_payload
-from sfa_engine.library.tags import read_tags
 from sfa_engine.system.atomic import write_durably
 from sfa_engine.track.key import parse_key
 
@@ -130,21 +130,7 @@ def _sounds(path: Path) -> Iterator[Path]:
 def _of_file(path: Path, key: str) -> tuple[Record, list[Loss]]:
     """Return the track of a sound file; MediaError if it has no tags."""
     serato = read_file(path)
-    tags = read_tags(path)
-    record = Record(
-        key,
-        str(path.absolute()),
-        title=tags.title,
-        artist=tags.artist,
-        album=tags.album,
-        genre=tags.genre,
-        year=tags.year,
-        bpm=tags.bpm,
-        musical_key=tags.key or "",
-        duration_s=tags.duration_s,
-        size_bytes=path.stat().st_size,
-    )
-    return _joined(record, serato)
+    return _joined(record_of(path, key), serato)
 
 
 def _joined(record: Record, serato: SeratoTags) -> tuple[Record, list[Loss]]:

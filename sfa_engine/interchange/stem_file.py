@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -32,7 +32,7 @@ from sfa_engine.errors import MediaError
 from sfa_engine.interchange.mp3_shift import moov_range
 from sfa_engine.interchange.mp4_boxes import MAX_MOOV_BYTES, find, integer
 from sfa_engine.interchange.record import Collection, Loss, Record
-from sfa_engine.library.tags import read_tags
+from sfa_engine.interchange.sound_record import record_of
 from sfa_engine.system.atomic import atomic_file
 
 RATE = 44_100  # Hz; Traktor plays no other
@@ -92,20 +92,9 @@ class StemFile:
 def read(path: Path) -> Collection:
     """Read the track of a STEM file; `extract` decodes its stems."""
     file = inspect(path)
-    tags = read_tags(path)
-    record = Record(
-        path.name,
-        str(path.absolute()),
-        title=tags.title or path.name.removesuffix(path.suffix).removesuffix(".stem"),
-        artist=tags.artist,
-        album=tags.album,
-        genre=tags.genre,
-        year=tags.year,
-        bpm=tags.bpm,
-        musical_key=tags.key or "",
-        duration_s=file.duration_s,
-        size_bytes=path.stat().st_size,
-    )
+    record = record_of(path, path.name)
+    name = path.name.removesuffix(path.suffix).removesuffix(".stem")
+    record = replace(record, title=record.title or name, duration_s=file.duration_s)
     losses = [
         Loss(record.name, "stems", f'"{label:.40}" is {ours} here')
         for label, ours in zip(file.labels, file.stems, strict=True)
