@@ -304,6 +304,7 @@ def _protobuf(data: bytes) -> Iterator[tuple[int, int | float | bytes]]:
         if kind == 0:
             value: int | float | bytes
             value, at = _varint(data, at)
+            value -= (value >> 63) << 64  # a negative one has all 64 bits
         elif kind in {1, 5}:
             size = 8 if kind == 1 else 4
             if at + size > len(data):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -165,9 +166,11 @@ def _key(path: str) -> str:
 
 def _location(key: str, root: Path) -> str:
     """Return where a file is: on the drive of the folder, or that of the system."""
-    inside = root / key
-    if ".." not in PurePosixPath(key).parts and inside.is_file():
-        return str(inside)
+    if ".." not in PurePosixPath(key).parts:
+        # A Mac writes é as two letters; the name in the list may have one.
+        for name in (key, *(unicodedata.normalize(form, key) for form in ("NFC", "NFD"))):
+            if (root / name).is_file():
+                return str(root / name)
     return key if re.match("[A-Za-z]:", key) else f"/{key}"
 
 

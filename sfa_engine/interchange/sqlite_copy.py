@@ -69,7 +69,10 @@ def opened_copy(path: Path, program: str) -> Iterator[sqlite3.Connection]:
         raise MediaError(f'cannot read "{path}": it is damaged', hint) from problem
     except OSError as problem:
         reason = problem.strerror or str(problem)
-        raise MediaError(f'cannot read "{path}": {reason}', "check its permissions") from problem
+        raise MediaError(
+            f'cannot read "{path}": {reason}',
+            "check its permissions, and the free space of the temporary folder",
+        ) from problem
 
 
 def columns(connection: sqlite3.Connection, table: str) -> set[str]:

@@ -147,6 +147,15 @@ def test_a_beat_map_becomes_few_anchors_within_half_a_millisecond(database):
     assert np.abs(apart).max() < 0.0006
 
 
+def test_beats_of_mixxx_2_3_are_whole_numbers_and_may_be_negative(database):
+    _, connection = database
+    minus = varint((1 << 64) - 4410)
+    data = field(1, double(1, 100.0)) + field(2, b"\x08" + minus)
+    add(connection, beats=data, beats_version="BeatGrid-2.0")
+    track, _ = only(database)
+    assert track.grid.anchors[0].frame == pytest.approx(-4800)
+
+
 def test_hot_cues_beyond_ours_keep_their_place_without_a_number(database):
     _, connection = database
     track = add(connection)

@@ -1,6 +1,7 @@
 """Serato's folder: database, crates, tagged copies, both ways."""
 
 import struct
+import unicodedata
 
 import pytest
 from drawn_marks import is_read_or_refused, sound_file
@@ -130,6 +131,14 @@ def test_a_database_of_serato_is_read_with_files_that_are_missing(tmp_path):
     assert (track.duration_s, track.size_bytes, track.color) == (225.12, 1234, "#993377")
     assert [loss.what for loss in found.losses] == ["cue"]
     assert next(crates.parse_database((home / "database V2").read_bytes())) == row
+
+
+def test_a_name_is_found_in_either_form_of_unicode(tmp_path):
+    (tmp_path / "_Serato_").mkdir()
+    two, one = unicodedata.normalize("NFD", "é.flac"), "é.flac"
+    sound_file(tmp_path / two)
+    (tmp_path / "_Serato_" / "database V2").write_bytes(crates.database([{"pfil": one}]))
+    assert serato.read(tmp_path).tracks[0].location == str(tmp_path / two)
 
 
 def test_paths_that_lead_out_of_the_drive_are_not_opened(tmp_path):
