@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -26,6 +27,7 @@ MAX_BYTES = 8 << 30
 MAX_VALUE_BYTES = 64 << 20
 _STEPS = 100_000  # of SQLite's machine between two looks at the clock: some ms
 _MAGIC = b"SQLite format 3\0"
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _BESIDE = ("-wal", "-journal")
 
 
@@ -58,7 +60,9 @@ def opened_copy(path: Path, program: str) -> Iterator[sqlite3.Connection]:
             for suffix in _BESIDE:
                 beside = path.with_name(path.name + suffix)
                 if beside.is_file():
-                    shutil.copyfile(beside, copy.with_name(copy.name + suffix))
+                    copied = copy.with_name(copy.name + suffix)
+                    shutil.copyfile(beside, copied)
+                    _forget_super_journal(copied)
             with contextlib.closing(sqlite3.connect(copy)) as connection:
                 _prepare(connection)
                 yield connection
@@ -126,6 +130,21 @@ def moment(value: Any) -> float | None:
         parsed = datetime.fromisoformat(text(value, 40))
         return parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp()
     return None
+
+
+def _forget_super_journal(path: Path) -> None:
+    """Take the name of a super-journal off a journal: SQLite would delete that file.
+
+    A journal of a transaction over several databases ends with it, and with a magic number.
+    """
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size < len(_JOURNAL_MAGIC):
+            return
+        file.seek(size - len(_JOURNAL_MAGIC))
+        if file.read() == _JOURNAL_MAGIC:
+            file.seek(size - len(_JOURNAL_MAGIC))
+            file.write(bytes(len(_JOURNAL_MAGIC)))
 
 
 def _check(path: Path, program: str) -> None:

@@ -195,7 +195,9 @@ def test_what_is_still_in_the_wal_is_read_and_the_original_stays(database):
     assert path.read_bytes() == before
 
 
-def test_a_hot_journal_is_rolled_back_in_the_copy(database, tmp_path):
+@pytest.fixture
+def crashed(database, tmp_path):
+    """The folder of a database whose writer died within a transaction."""
     path, connection = database
     add(connection, title="before")
     connection.commit()
@@ -204,13 +206,30 @@ def test_a_hot_journal_is_rolled_back_in_the_copy(database, tmp_path):
     connection.execute("UPDATE library SET title = 'half'")
     for index in range(300):
         add(connection, title="x" * 500, path=f"/{index}")
-    crashed = tmp_path / "crashed"
-    crashed.mkdir()
+    folder = tmp_path / "crashed"
+    folder.mkdir()
     for name in (path.name, path.name + "-journal"):
-        (crashed / name).write_bytes((path.parent / name).read_bytes())
+        (folder / name).write_bytes((path.parent / name).read_bytes())
     connection.rollback()
-    assert (crashed / f"{path.name}-journal").stat().st_size > 0
+    assert (folder / f"{path.name}-journal").stat().st_size > 0
+    return folder
+
+
+def test_a_hot_journal_is_rolled_back_in_the_copy(crashed):
     assert [track.title for track in mixxx.read(crashed).tracks] == ["before"]
+
+
+def test_a_journal_deletes_no_file_that_it_names(crashed, tmp_path):
+    victim = tmp_path / "victim"
+    victim.touch()
+    name = str(victim).encode()
+    journal = crashed / "mixxxdb.sqlite-journal"
+    magic = bytes.fromhex("d9d505f920a163d7")
+    tail = struct.pack(">I", 0x40000000 // 4096 + 1) + name
+    tail += struct.pack(">II", len(name), sum(name)) + magic
+    journal.write_bytes(journal.read_bytes() + tail)
+    mixxx.read(crashed)
+    assert victim.exists()
 
 
 @pytest.mark.parametrize(
