@@ -8,7 +8,7 @@
 
 All are AAC or ALAC, stereo, at 44.1 kHz, and equally long. We write AAC: Traktor on Windows reads
 no ALAC. Guitar and piano are added to *other*, and a missing stem is silent. Blocks; the encoder
-takes a fifth of the track's length.
+takes a tenth of the track's length: 5.6 CPU-s for a minute.
 
 References
 ----------
@@ -197,7 +197,7 @@ def write_stems(record: Record, path: Path, codec: Codec = "aac") -> list[Loss]:
     path : pathlib.Path
         ``Name.stem.mp4``.
     codec : {"aac", "alac"}
-        AAC is some 7 MB a minute, ALAC 38 MB and exact to 16 bits.
+        AAC is 10 MB a minute, ALAC 38 MB and exact to 16 bits.
 
     Returns
     -------
