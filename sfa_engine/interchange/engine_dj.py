@@ -327,10 +327,10 @@ def _fill(
         if not sound.is_known and (record.cues or record.grid):
             why = f"its file is not there: taken to be at {USUAL_RATE} Hz"
             losses.append(Loss(record.name, "cue", why))
-        number_ = len(numbers) + 1
-        _insert_track(connection, number_, record, path, sound)
-        _insert_data(connection, number_, record, sound, losses)
-        numbers[record.key] = number_
+        track_id = len(numbers) + 1
+        _insert_track(connection, track_id, record, path, sound)
+        _insert_data(connection, track_id, record, sound, losses)
+        numbers[record.key] = track_id
     if collection.tracks and not numbers:
         raise MediaError("no track can be written", losses[0].why)
     _insert_lists(connection, collection, numbers, own, losses)
@@ -370,12 +370,12 @@ def _sound_of(record: Record) -> _Sound:
 
 
 def _insert_track(
-    connection: sqlite3.Connection, number_: int, record: Record, path: str, sound: _Sound
+    connection: sqlite3.Connection, track_id: int, record: Record, path: str, sound: _Sound
 ) -> None:
     bpm = record.bpm or (record.grid.bpm if record.grid else None)
     name = PurePosixPath(path)
     values = {
-        "id": number_,
+        "id": track_id,
         "length": round(record.duration_s or 0) or None,
         "bpm": None if bpm is None else round(bpm),
         "bpmAnalyzed": bpm,
@@ -417,7 +417,7 @@ def _insert_track(
 
 def _insert_data(
     connection: sqlite3.Connection,
-    number_: int,
+    track_id: int,
     record: Record,
     sound: _Sound,
     losses: list[Loss],
@@ -446,7 +446,7 @@ def _insert_data(
             beat_data or None,
             blobs.quick_cues(cues, None if main is None else main * sound.rate),
             blobs.loops(loops),
-            number_,
+            track_id,
         ),
     )
 
@@ -468,8 +468,8 @@ def _code(key: str) -> int | None:
     return None
 
 
-def _whole_seconds(moment_: float | None) -> int | None:
-    return None if moment_ is None else int(moment_)
+def _whole_seconds(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds)
 
 
 def _insert_lists(

@@ -144,12 +144,12 @@ def _crates(connection: sqlite3.Connection) -> Iterator[List]:
 def _lists(rows: sqlite3.Cursor, folders: tuple[str, ...]) -> Iterator[List]:
     names: dict[Any, str] = {}
     keys: dict[Any, list[str]] = defaultdict(list)
-    for number_, name, track in rows:
-        names[number_] = text(name) or f"List {number_}"
+    for list_id, name, track in rows:
+        names[list_id] = text(name) or f"List {list_id}"
         if track is not None:
-            keys[number_].append(str(track))
-    for number_, name in names.items():
-        yield List(name, folders, tuple(keys[number_]))
+            keys[list_id].append(str(track))
+    for list_id, name in names.items():
+        yield List(name, folders, tuple(keys[list_id]))
 
 
 def _track(row: sqlite3.Row, cues: dict[Any, list[sqlite3.Row]], losses: list[Loss]) -> Record:
@@ -323,13 +323,13 @@ def _protobuf(data: bytes) -> Iterator[tuple[int, int | float | bytes]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    number_ = 0
+    value = 0
     for shift in range(0, 70, 7):
         if at >= len(data):
             raise MediaError("its beats are cut", "analyse them in Mixxx")
         byte = data[at]
         at += 1
-        number_ |= (byte & 0x7F) << shift
+        value |= (byte & 0x7F) << shift
         if not byte & 0x80:
             break
-    return number_, at
+    return value, at
