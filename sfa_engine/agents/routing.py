@@ -14,10 +14,13 @@ from functools import cache
 from msgspec import Struct
 
 from sfa_engine.agents.contract import AGENTS, AgentName, Turn
+from sfa_engine.agents.likeness import likeness
 from sfa_engine.agents.reference import names_a_track
 from sfa_engine.library.folding import fold
 
 MARGIN = 1.5  # points: closer rivals may be decided on by a model
+LIKE = 6.0  # points of a question that is like the phrases of one agent alone
+LEAST = 0.05  # points: with a smaller margin nothing is known of a question
 MAX_CHARACTERS = 2000
 
 # Of each agent, what speaks for it: expressions on the folded text (no accents, lower case, words
@@ -178,14 +181,17 @@ class Route(Struct, frozen=True):
     ----------
     agent : AgentName
     margin : float
-        Points more than the next one has; 0 for a tie or for nothing.
+        Points more than the next one has; 0 for nothing.
     rivals : tuple of AgentName
-        Others with points, the most first.
+        The others, the most likely first; none if all are as likely.
+    points : float
+        Of the agent.
     """
 
     agent: AgentName
     margin: float
     rivals: tuple[AgentName, ...] = ()
+    points: float = 0.0
 
 
 def route(instruction: str, history: Sequence[Turn] = ()) -> Route:
@@ -199,22 +205,22 @@ def route(instruction: str, history: Sequence[Turn] = ()) -> Route:
         What refers to a track and says nothing else, as "and the second one?", is for the agent
         that answered last.
     """
-    scores = scores_of(instruction)
+    stems = scores_of(instruction)
+    if history and not any(stems.values()) and names_a_track(instruction):
+        return Route(history[-1].agent, MARGIN)
+    like = likeness(instruction)
+    scores = {agent: stems[agent] + LIKE * like[agent] for agent in AGENTS}
     ranked = sorted(scores, key=lambda agent: -scores[agent])
     best, second = ranked[:2]
-    if not scores[best]:
-        if history and names_a_track(instruction):
-            return Route(history[-1].agent, 0.0)
-        return Route("library", 0.0)
     margin = scores[best] - scores[second]
-    if not margin:
+    if margin < LEAST:
         best = "library"
-    rivals = tuple(agent for agent in ranked if scores[agent] and agent != best)
-    return Route(best, margin, rivals)
+    rivals = tuple(agent for agent in ranked if agent != best) if margin else ()
+    return Route(best, margin, rivals, scores[best])
 
 
 def scores_of(instruction: str) -> dict[AgentName, float]:
-    """Return the points of each agent for an instruction."""
+    """Return the points that each agent has by stems."""
     text = fold(instruction[:MAX_CHARACTERS])
     return {
         agent: sum(points for pattern, points in _compiled()[agent] if pattern.search(text))
