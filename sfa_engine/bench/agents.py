@@ -31,6 +31,7 @@ from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.core import Core
 from sfa_engine.backstage.settings import Settings
 from sfa_engine.bench.agent_library import LENGTH_S, Made, made_tracks, make_library
+from sfa_engine.bench.agent_memory import bench_memory
 from sfa_engine.bench.rig import Result as Row
 from sfa_engine.bench.rig import chosen_of, result
 from sfa_engine.cli import screen
@@ -53,7 +54,7 @@ def run_bench(*, only: tuple[str, ...], quiet: bool) -> list[Row]:
     Parameters
     ----------
     only : tuple of str
-        Parts: routing, truth; all if empty.
+        Parts: routing, truth, memory; all if empty.
     quiet : bool
         No progress bar, and no list of what is wrong.
     """
@@ -61,6 +62,7 @@ def run_bench(*, only: tuple[str, ...], quiet: bool) -> list[Row]:
         parts: dict[str, Callable[[], tuple[list[Row], list[str]]]] = {
             "routing": bench_routing,
             "truth": lambda: bench_truth(bar),
+            "memory": lambda: bench_memory(bar),
         }
         results: list[Row] = []
         wrong: list[str] = []
@@ -76,16 +78,36 @@ def run_bench(*, only: tuple[str, ...], quiet: bool) -> list[Row]:
     return results
 
 
+# Lists of sentences, and what they are called in the results; the last one was never tuned on.
+LISTS = {
+    "routed_pct": "sentence",
+    "routed_rest_pct": "rest",
+    "routed_later_pct": "later",
+    "routed_loose_pct": "loose",
+    "routed_fresh_pct": "fresh",
+}
+
+
 def bench_routing() -> tuple[list[Row], list[str]]:
-    """Route both lists of sentences; return the shares that are right, and those that are wrong."""
+    """Route all lists of sentences; return the shares that are right, and those that are wrong."""
     rows, wrong = [], []
     sets = tomllib.loads(SENTENCES.read_text(encoding="utf-8"))
-    for name, key in (("routed_pct", "sentence"), ("routed_rest_pct", "rest")):
-        found = [(each, route(each["text"]).agent) for each in sets[key]]
-        missed = [(each, agent) for each, agent in found if agent != each["agent"]]
-        wrong += [f'"{each["text"]}": {agent}, not {each["agent"]}' for each, agent in missed]
+    for name, key in LISTS.items():
+        found = [(each["text"], agents_of(each), answering(each["text"])) for each in sets[key]]
+        missed = [each for each in found if each[1] != each[2]]
+        wrong += [f'"{text}": {" ".join(got)}, not {" ".join(due)}' for text, due, got in missed]
         rows.append(result(name, 100 * (1 - len(missed) / len(found)), "%", len(found)))
     return rows, wrong
+
+
+def agents_of(sentence: Mapping[str, Any]) -> list[str]:
+    """Return the agents that are right for a sentence; two where it asks for two things."""
+    return list(sentence.get("agents", [sentence.get("agent")]))
+
+
+def answering(text: str) -> list[str]:
+    """Return the agents that answer a sentence, in turn."""
+    return [agent for agent, _ in orchestrator.pipeline(text)] or [route(text).agent]
 
 
 def bench_truth(bar: Callable[[float, str], None]) -> tuple[list[Row], list[str]]:
