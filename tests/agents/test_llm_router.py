@@ -8,9 +8,9 @@ from datetime import date
 
 import pytest
 from fake_llm import MODEL, Reply, anthropic_answer, error, openai_answer, said
-from llm_cases import ASKED, SEARCH, WITH_SCHEMA, WITH_TOOLS, Desk, made, with_fakes
+from llm_cases import ASKED, SEARCH, WITH_SCHEMA, WITH_TOOLS, Desk, Time, made, with_fakes
 
-from sfa_engine.agents.llm.budget import MAX_FAILURES, MAX_ROUNDS, DayBudget
+from sfa_engine.agents.llm.budget import MAX_FAILURES, MAX_ROUNDS, DayBudget, Question
 from sfa_engine.agents.llm.failure import LlmError
 from sfa_engine.agents.llm.message import Message, Piece, Request, Tool
 from sfa_engine.agents.llm.registry import Model
