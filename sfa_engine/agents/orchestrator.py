@@ -27,7 +27,7 @@ from sfa_engine.errors import Refused, SfaError, did_you_mean
 
 MAX_INSTRUCTION = 2000  # characters
 MAX_STEPS = 3  # of a pipeline
-MIN_POINTS = 4.0  # of each part of a pipeline, for its agent
+MIN_SCORE = 0.3  # of each part of a pipeline, for its agent
 MAX_MEANT = 3  # agents that are asked back about
 MAX_ASKED_BACK = 200  # characters of a question that is repeated with them
 _ADDRESSED = re.compile(rf"\s*({'|'.join(AGENTS)})\s*:\s*(\S.*)", re.IGNORECASE | re.DOTALL)
@@ -240,7 +240,7 @@ def pipeline(instruction: str) -> list[tuple[AgentName, str]]:
     found: list[tuple[AgentName, str]] = []
     for part in parts:
         best = route(part)
-        if best.points < MIN_POINTS:
+        if best.score < MIN_SCORE:
             return []
         found.append((best.agent, part))
     agents = [agent for agent, _ in found]
