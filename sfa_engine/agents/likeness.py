@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from string import ascii_lowercase
 from typing import NamedTuple
 from zlib import crc32
 
@@ -37,6 +38,7 @@ PHRASES = Path(__file__).with_name("phrases.toml")
 WEIGHTS = Path(__file__).with_name("likeness.npz")
 BUCKETS = 1 << 13  # twice as many decide one sentence of 300 otherwise
 LETTERS = (3, 4, 5)
+MIN_LETTERS, MAX_LETTERS = 5, 20  # of words that are corrected: short ones have many neighbours
 MAX_CHARACTERS = 400  # of a question; its beginning says what is asked
 _DIGITS = re.compile(r"\d+")
 Floats = NDArray[np.float32]
@@ -53,6 +55,8 @@ class Weights(NamedTuple):
     pieces : float32[BUCKETS, agents]
     stems : float32[agents, agents]
         For each agent's points by stems, the score of each agent.
+    words : mapping of str to int
+        Those of the phrases, the most frequent from 0.
     digest : str
         Of the phrases and stems that these were fitted to.
     """
@@ -60,6 +64,7 @@ class Weights(NamedTuple):
     rarity: Floats
     pieces: Floats
     stems: Floats
+    words: Mapping[str, int]
     digest: str
 
 
@@ -85,7 +90,37 @@ def weights() -> Weights:
     """Return the weights of the file."""
     with np.load(WEIGHTS, allow_pickle=False) as file:
         rarity, pieces, stems = (file[name].astype(np.float32) for name in Weights._fields[:3])
-        return Weights(rarity, pieces, stems, str(file["digest"]))
+        words = {word: at for at, word in enumerate(str(file["words"]).split())}
+        return Weights(rarity, pieces, stems, words, str(file["digest"]))
+
+
+def corrected(text: str) -> str:
+    """Return a text, folded, whose mistyped words are those of phrases.
+
+    One letter is missing, too many, another one, or in its neighbour's place. What is further away
+    stays: it may be a name.
+    """
+    known = weights().words
+    return " ".join(_corrected(word, known) for word in fold(text[:MAX_CHARACTERS]).split())
+
+
+def _corrected(word: str, known: Mapping[str, int]) -> str:
+    if not MIN_LETTERS <= len(word) <= MAX_LETTERS or word in known or not word.isalpha():
+        return word
+    near = known.keys() & set(_near(word))
+    return min(near, key=lambda each: known[each], default=word)
+
+
+def _near(word: str) -> Iterator[str]:
+    """Yield what a word may be meant to be, if one letter is wrong."""
+    for at in range(len(word) + 1):
+        head, tail = word[:at], word[at:]
+        if tail:
+            yield head + tail[1:]
+            yield from (head + letter + tail[1:] for letter in ascii_lowercase)
+        if len(tail) > 1:
+            yield head + tail[1] + tail[0] + tail[2:]
+        yield from (head + letter + tail for letter in ascii_lowercase)
 
 
 def shares(found: NDArray[np.int64], rarity: Floats) -> Floats:
@@ -120,5 +155,5 @@ def _pieces(text: str) -> Iterator[str]:
         for length in LETTERS:
             for at in range(len(framed) - length + 1):
                 yield framed[at : at + length]
-    for one, other in pairwise(["_", *words, "_"]):
+    for one, other in pairwise(["_", *words, "_"] if words else []):
         yield f"p {one} {other}"

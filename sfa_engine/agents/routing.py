@@ -1,8 +1,9 @@
-"""Which agent an instruction is for: scored stems of words, English and German. Pure.
+"""Which agent an instruction is for: stems of words, and likeness to phrases; English and German.
 
 A stem matches from the beginning of a word on, whatever the ending: "analys" is in analyse and in
-Analysen. Each stem counts once; the agent with the most points answers. A tie, or nothing at
-all, is for the library, which only searches.
+Analysen. Each stem counts once. What people say without any of these words is compared with phrases,
+see `likeness`; both are summed, and the agent with the highest score answers. Nothing at all is for
+the library, which only searches.
 """
 
 from __future__ import annotations
@@ -204,10 +205,11 @@ def route(instruction: str, history: Sequence[Turn] = ()) -> Route:
         What refers to a track and says nothing else, as "and the second one?", is for the agent
         that answered last.
     """
-    stems = scores_of(instruction)
+    text = likeness.corrected(instruction)
+    stems = scores_of(text)
     if history and not any(stems.values()) and names_a_track(instruction):
         return Route(history[-1].agent, MARGIN)
-    scores = likeness.scores(instruction, stems)
+    scores = likeness.scores(text, stems)
     ranked = sorted(scores, key=lambda agent: -scores[agent])
     best, second = ranked[:2]
     margin = scores[best] - scores[second]

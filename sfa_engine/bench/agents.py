@@ -1,6 +1,8 @@
 """`sfa bench agents`: whether questions reach the right agent, and whether answers are true.
 
-``routing``: 120 sentences that were written before the router, and 40 that were only ever scored.
+``routing``: sentences that the router was written or fitted to, and 100 that were only ever scored:
+how many are right, and how many are right or asked back about.
+``memory``: what questions leave in the memory of a backstage, see `agent_memory`.
 ``truth``: 60 questions over a made library; each answer is compared with what the library's tables
 say, computed here by arithmetic of its own: no verb, no tool and no rule of the product is used.
 """
@@ -24,8 +26,8 @@ import click
 import numpy as np
 
 from sfa_engine.agents import orchestrator
-from sfa_engine.agents.contract import Context, Result
-from sfa_engine.agents.routing import route
+from sfa_engine.agents.contract import AgentName, Context, Result
+from sfa_engine.agents.routing import MARGIN, route
 from sfa_engine.agents.tools.tool import Workbench
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.core import Core
@@ -78,13 +80,14 @@ def run_bench(*, only: tuple[str, ...], quiet: bool) -> list[Row]:
     return results
 
 
-# Lists of sentences, and what they are called in the results; the last one was never tuned on.
+# Lists of sentences, and what they are called in the results.
+FRESH = "fresh"  # the one that nothing was fitted to
 LISTS = {
     "routed_pct": "sentence",
     "routed_rest_pct": "rest",
     "routed_later_pct": "later",
     "routed_loose_pct": "loose",
-    "routed_fresh_pct": "fresh",
+    "routed_fresh_pct": FRESH,
 }
 
 
@@ -97,7 +100,17 @@ def bench_routing() -> tuple[list[Row], list[str]]:
         missed = [each for each in found if each[1] != each[2]]
         wrong += [f'"{text}": {" ".join(got)}, not {" ".join(due)}' for text, due, got in missed]
         rows.append(result(name, 100 * (1 - len(missed) / len(found)), "%", len(found)))
+        if key == FRESH:
+            asked = sum(due[0] in offered(text) for text, due, _ in missed if len(due) == 1)
+            share = 1 - (len(missed) - asked) / len(found)
+            rows.append(result("offered_fresh_pct", 100 * share, "%", len(found)))
     return rows, wrong
+
+
+def offered(text: str) -> tuple[AgentName, ...]:
+    """Return the agents that a sentence is asked back about; none where one is sure to be meant."""
+    found = route(text)
+    return found.rivals[: orchestrator.MAX_MEANT - 1] if found.margin < MARGIN else ()
 
 
 def agents_of(sentence: Mapping[str, Any]) -> list[str]:

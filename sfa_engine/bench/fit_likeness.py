@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from sfa_engine.agents.contract import AGENTS, AgentName
 from sfa_engine.agents.likeness import BUCKETS, PHRASES, WEIGHTS, Floats, Weights, buckets, shares
 from sfa_engine.agents.routing import STEMS, scores_of
+from sfa_engine.library.folding import fold
 
 SENTENCES = Path(__file__).with_name("agent_sentences.toml")
 FITTED = ("sentence", "rest", "later", "loose")
@@ -55,8 +57,8 @@ def fitted(phrases: Sequence[Labelled]) -> tuple[Weights, Floats]:
     counts = np.zeros(BUCKETS)
     for each in found:
         counts[each] += 1
-    known = np.log((1 + len(phrases)) / (1 + counts)) + 1
-    rarity = np.where(counts > 0, known, 0.0).astype(np.float32)
+    rare = np.log((1 + len(phrases)) / (1 + counts)) + 1
+    rarity = np.where(counts > 0, rare, 0.0).astype(np.float32)
     rows = np.zeros((len(phrases), BUCKETS + len(AGENTS)), np.float32)
     for row, (each, (text, _)) in enumerate(zip(found, phrases, strict=True)):
         rows[row, each] = shares(each, rarity)
@@ -67,7 +69,9 @@ def fitted(phrases: Sequence[Labelled]) -> tuple[Weights, Floats]:
     dual = inverse @ (wanted - 1 / len(AGENTS))
     primal = rows.T @ dual.astype(np.float32)
     left_out = (wanted - dual / np.diag(inverse)[:, None]).astype(np.float32)
-    made = Weights(rarity, primal[:BUCKETS], POINT * primal[BUCKETS:], digest())
+    words = Counter(word for text, _ in phrases for word in fold(text).split())
+    known = {word: at for at, (word, _) in enumerate(words.most_common()) if word.isalpha()}
+    made = Weights(rarity, primal[:BUCKETS], POINT * primal[BUCKETS:], known, digest())
     return made, left_out
 
 
@@ -92,6 +96,7 @@ def main() -> None:
         rarity=made.rarity.astype(np.float16),
         pieces=made.pieces.astype(np.float16),
         stems=made.stems,
+        words=np.array(" ".join(made.words)),
         digest=np.array(made.digest),
     )
     is_right, margin = right(left_out, phrases), margins(left_out)
