@@ -27,7 +27,8 @@ from sfa_engine.errors import Refused, SfaError, did_you_mean
 
 MAX_INSTRUCTION = 2000  # characters
 MAX_STEPS = 3  # of a pipeline
-MIN_SCORE = 0.3  # of each part of a pipeline, for its agent
+MIN_SCORE = 0.2  # of each part of a pipeline, for its agent
+SEARCHED = 3.0  # points by stems of what is a search, though nothing is found: "find …"
 MAX_MEANT = 3  # agents that are asked back about
 MAX_ASKED_BACK = 200  # characters of a question that is repeated with them
 _ADDRESSED = re.compile(rf"\s*({'|'.join(AGENTS)})\s*:\s*(\S.*)", re.IGNORECASE | re.DOTALL)
@@ -161,7 +162,9 @@ def _asked_back(made: Result, found: Route, instruction: str) -> Result:
     text = clean(instruction, MAX_ASKED_BACK)
     meant = (found.agent, *found.rivals) if found.rivals else AGENTS
     others = tuple(f"{agent}: {text}" for agent in meant[:MAX_MEANT] if agent != made.agent)
-    if made.agent == "library" and not made.tracks and not made.proposals:
+    is_empty = not (made.tracks or made.proposals or "error" in made.data)
+    is_search = scores_of(instruction)["library"] >= SEARCHED
+    if made.agent == "library" and is_empty and not is_search:
         said = f"It is not clear what is asked: {sentence(HELP)} Or begin with the agent:"
         output = "\n".join((said, *others))
         return replace(made, output=output, data={"unclear": list(meant)}, questions=others)

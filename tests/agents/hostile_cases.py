@@ -81,7 +81,7 @@ def rows_of(path: Path, without: Collection[str]) -> dict[str, list[Any]]:
         names = [
             name
             for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            if name not in {"sqlite_sequence", *without}
+            if name not in without and not name.startswith("sqlite_")
         ]
         select = 'SELECT * FROM "{}"'
         return {name: list(connection.execute(select.format(name))) for name in names}

@@ -13,7 +13,7 @@ from agent_house import AgentHouse, agent_house
 from fake_llm import KEY, FakeLlm, Reply, Seen
 from scripted_model import Turn, reply, script
 
-from sfa_engine.agents.contract import Context
+from sfa_engine.agents.contract import AGENTS, Context
 from sfa_engine.agents.orchestrator import candidates
 from sfa_engine.agents.settings import AgentsConfig
 
@@ -87,7 +87,7 @@ def test_a_figure_that_no_tool_returned_is_not_said(agents: AgentHouse, fake: Fa
 
 
 def test_a_model_chooses_between_agents_that_are_close(agents: AgentHouse, fake: FakeLlm) -> None:
-    words = "mark the vocals of track 1"
+    words = "the vocals of track 1 are loud"
     close = candidates(Context(words))
     assert len(close) > 1
     seen = says(fake, Turn(f'{{"agent": "{close[1]}"}}'), Turn("Done."))
@@ -96,7 +96,8 @@ def test_a_model_chooses_between_agents_that_are_close(agents: AgentHouse, fake:
     assert len(seen) == 2
     assert asked(agents, words, model=False)[0]["agent"] == close[0]
     assert len(seen) == 2
-    says(fake, Turn('{"agent": "mastering"}'), Turn("Done."))  # which was not to be chosen
+    other = next(each for each in AGENTS if each not in close)  # which was not to be chosen
+    says(fake, Turn(f'{{"agent": "{other}"}}'), Turn("Done."))
     assert asked(agents, words)[0]["agent"] == close[0]
 
 
@@ -109,7 +110,7 @@ def test_the_choice_of_an_agent_and_its_words_have_one_budget(
         said["usage"]["prompt_tokens"] = AgentsConfig.tokens - 10
         return Reply(chunks=[json.dumps(said).encode()])
 
-    words = "mark the vocals of track 1"
+    words = "the vocals of track 1 are loud"
     close = candidates(Context(words))
     seen = says(fake, chooses, Turn("Done."))
     said, _ = asked(agents, words)

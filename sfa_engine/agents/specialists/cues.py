@@ -135,6 +135,8 @@ async def _of_several(tracks: Sequence[int], instruction: str, bench: Workbench)
         except Refused as error:
             refused[str(track)] = error.message
             said.append(sentence(f"#{track}: {error.message}"))
+    if not found:
+        raise Refused(said[0].rstrip("."), "name other tracks")
     left = len(tracks) - MAX_TRACKS
     if left > 0:
         said.append(f"{count(left, 'more track')}: ask for them in another question.")
@@ -145,7 +147,7 @@ async def _of_several(tracks: Sequence[int], instruction: str, bench: Workbench)
         bench,
         evidence=[item for each in found for item in each.evidence],
         tracks=list(tracks[:MAX_TRACKS]),
-        questions=_questions(found[0].answer) if found else (),
+        questions=_questions(found[0].answer),
     )
 
 

@@ -58,7 +58,7 @@ from sfa_engine.system.timecode import clock
 
 SHOWN = 12
 MAX_CANDIDATES = 3  # plans of an answer, the first of which is rendered
-MAX_TRIES = 5  # orders that are planned for them
+MAX_TRIES = 6  # orders that are planned for them
 OTHER_ARCS: tuple[Arc, ...] = ("rising", "wave", "peak", "falling", "steady")
 _PAIR = re.compile(
     r"transition|[uü]e?berg[aä]ng|[uü]e?berblend|blend|crossfade|\bget from|komme ich|\bmix(?:e)? "
@@ -192,18 +192,17 @@ async def _others(
 ) -> list[Draft]:
     """Return up to two plans of the same tracks in other orders; nothing is rendered of them.
 
-    Along other arcs, if the instruction names none; else along the same arc, from other first
+    Along other arcs, if the instruction names none; then along the same arc, from other first
     tracks.
     """
     if order.keep_order or draft.problem or len(draft.tracks) < 3:
         return []
+    asked: list[OrderOf] = []
     if arc_of(instruction) is None:
-        asked = [msgspec.structs.replace(order, arc=arc) for arc in OTHER_ARCS if arc != draft.arc]
-    elif order.first is None:
+        asked += [msgspec.structs.replace(order, arc=arc) for arc in OTHER_ARCS if arc != draft.arc]
+    if order.first is None:
         firsts = [each.id for each in draft.tracks if each.id != order.last][1:]
-        asked = [msgspec.structs.replace(order, first=first) for first in firsts]
-    else:
-        asked = []
+        asked += [msgspec.structs.replace(order, first=first) for first in firsts]
     found: list[Draft] = []
     orders = {_order_of(draft)}
     for each in asked[:MAX_TRIES]:
