@@ -48,7 +48,9 @@ async def _follow(path: Path, niceness: Niceness, session: Session) -> bool:
     was_there = False
     with suppress(OSError, SfaError):
         async with aio.connect(path, Caller("the stage", "backstage")) as client:
-            known = (await client.call("watch", paths=[*PLAYS, LOCKED, LOCK.path], rate_hz=5))["values"]
+            known = (await client.call("watch", paths=[*PLAYS, LOCKED, LOCK.path], rate_hz=5))[
+                "values"
+            ]
             was_there = True
             _take_over(known, niceness, session)
             async for _, params in client.notifications():

@@ -135,9 +135,7 @@ class Verbs:
         try:
             return await link.call(verb.name, given, _timeout_s(verb), actor=actor)
         except asyncio.CancelledError:
-            link.start(
-                CANCELLED[verb.name], {"stream": stream}, ANSWER_TIMEOUT_S, actor, _leave_it
-            )
+            link.start(CANCELLED[verb.name], {"stream": stream}, ANSWER_TIMEOUT_S, actor, _leave_it)
             raise
 
 

@@ -68,9 +68,7 @@ def test_inflected_words_and_plurals_count_as_their_stem(text: str, agent: str) 
     assert route(text).agent == agent
 
 
-@pytest.mark.parametrize(
-    "text", ["", "?!", "日本語", "\x00"]
-)
+@pytest.mark.parametrize("text", ["", "?!", "日本語", "\x00"])
 def test_nothing_goes_to_the_library_which_only_searches(text: str) -> None:
     found = route(text)
     assert found.agent == "library"

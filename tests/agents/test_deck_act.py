@@ -84,7 +84,9 @@ def test_while_the_session_is_locked_questions_are_answered_and_nothing_is_propo
     put(agents, session__lock="on")
     until(lambda: not asked("set hot cues for track 1")["proposals"], "the lock", 0.05)
     said = asked("set hot cues for track 1")
-    assert "Session.lock is on: it refuses propose_cues, and leaves what only reads." in said["output"]
+    assert (
+        "Session.lock is on: it refuses propose_cues, and leaves what only reads." in said["output"]
+    )
     assert said["data"]["error"] == "locked"
     assert "120.0 BPM" in asked("what key and tempo has track 1?")["output"]
     put(agents, session__lock="auto")

@@ -76,7 +76,10 @@ class Rig:
         """Return the controls and readings of decks and mixer, and how long the journal is."""
         paths = ["deck*", "crossfader", "master*"]
         with self.engine.connect() as client:
-            values = client.call("watch", paths=paths, rate_hz=1)["values"]
+            found = client.call("watch", paths=paths, rate_hz=1)["values"]
+        values = {
+            path: value for path, value in found.items() if not path.endswith("_lamp")
+        }  # blink
         return values, int(self.engine.memory().engine["journal_head"])
 
     def connections(self) -> set[Any]:
@@ -116,8 +119,11 @@ def rig() -> Iterator[Rig]:
                     url = f"{fake.url}/v1" if adapter == "openai" else fake.url
                     client.call(
                         *("llm.add",),
-                        **{"name": adapter.replace("_", "-"), "adapter": adapter, "url": url},
-                        **{"key": KEY, "model": MODEL},
+                        name=adapter.replace("_", "-"),
+                        adapter=adapter,
+                        url=url,
+                        key=KEY,
+                        model=MODEL,
                     )
                 client.call("deck.load", deck=1, track="#1")
                 client.call("set", path="deck2.fader", value=-60.0, wait=True)
@@ -149,11 +155,19 @@ def calls_of(number: int, tag: dict[str, Any]) -> list[tuple[str, Any]]:
         "similar_tracks": {"track": number, "limit": 3},
         "compatible_tracks": {"track": number, "limit": 3},
         "plan_order": {
-            **{"tracks": [number, other], "arc": "rising", "first": None, "last": None},
+            "tracks": [number, other],
+            "arc": "rising",
+            "first": None,
+            "last": None,
             "keep_order": False,
         },
         "plan_transition": {"out": number, "into": other},
-        "audition": {"plan": "draft-0123456789ab", "transition": None, "propose": True, "name": None},
+        "audition": {
+            "plan": "draft-0123456789ab",
+            "transition": None,
+            "propose": True,
+            "name": None,
+        },
         "propose_cues": {"track": number, "kinds": ["drop", "intro"], "most": 8},
         "propose_playlist": {"name": title[:60], "tracks": [number]},
         "propose_grid_shift": {"track": number, "change": "double"},
@@ -192,8 +206,10 @@ def test_library_journal_and_decks_are_as_before(rig: Rig) -> None:
         rig.fake.seen.clear()
         said = rig.client.call(
             *("agents.ask",),
-            **{"instruction": "tell me about this one", "task": "track", "track": number},
-            **{"provider": adapter.replace("_", "-")},
+            instruction="tell me about this one",
+            task="track",
+            track=number,
+            provider=adapter.replace("_", "-"),
         )
         assert model.refused == []
         assert len(model.turns) == 1, said["notes"]  # all calls were made
@@ -212,9 +228,7 @@ def test_library_journal_and_decks_are_as_before(rig: Rig) -> None:
     assert {step["verb"] for steps in added for step in steps} <= DRAFTED
     assert {state for (state,) in _table(rig, "SELECT state FROM proposals")} == {"open"}
     kinds = {
-        kind
-        for number, kind in _table(rig, "SELECT id, kind FROM jobs")
-        if (number,) not in jobs
+        kind for number, kind in _table(rig, "SELECT id, kind FROM jobs") if (number,) not in jobs
     }
     assert kinds <= {"master", "audition"}
     masters = _table(rig, "SELECT args FROM jobs WHERE kind = 'master'")
@@ -228,8 +242,12 @@ def test_library_journal_and_decks_are_as_before(rig: Rig) -> None:
 def test_no_key_is_left_anywhere_after_a_provider_that_fails(rig: Rig) -> None:
     rig.client.call(
         *("llm.add",),
-        **{"name": "failing", "adapter": "custom_openai", "url": f"{rig.fake.url}/v1"},
-        **{"key": KEY, "model": MODEL, "place": 1},
+        name="failing",
+        adapter="custom_openai",
+        url=f"{rig.fake.url}/v1",
+        key=KEY,
+        model=MODEL,
+        place=1,
     )
     seen: list[str] = []
     for status, code in ((401, "invalid_api_key"), (400, "bad"), (500, "broken")):

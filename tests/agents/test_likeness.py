@@ -1,4 +1,4 @@
-"""What a question is like: its weights are those of the phrases, typos, compounds, unknown words."""
+"""What a question is like: weights are those of the phrases; typos, compounds, unknown words."""
 
 from __future__ import annotations
 

@@ -17,7 +17,9 @@ def test_sentences_are_scored() -> None:
     assert values["routed_pct"] >= 95
     assert 0 < values["routed_fresh_pct"] <= values["offered_fresh_pct"] <= 100
     rows, wrong = agents.bench_routing()
-    missed = sum(round(row["n"] * (1 - row["value"] / 100)) for row in rows if "offered" not in row["name"])
+    missed = sum(
+        round(row["n"] * (1 - row["value"] / 100)) for row in rows if "offered" not in row["name"]
+    )
     assert len(wrong) == missed
 
 

@@ -187,9 +187,7 @@ async def answer(context: Context, bench: Workbench) -> Result:
 # ---------------------------------------------------------------------- plans to choose from
 
 
-async def _others(
-    draft: Draft, order: OrderOf, instruction: str, bench: Workbench
-) -> list[Draft]:
+async def _others(draft: Draft, order: OrderOf, instruction: str, bench: Workbench) -> list[Draft]:
     """Return up to two plans of the same tracks in other orders; nothing is rendered of them.
 
     Along other arcs, if the instruction names none; then along the same arc, from other first

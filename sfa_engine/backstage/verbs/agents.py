@@ -345,9 +345,7 @@ class AgentVerbs:
         if not any(each.provider for each in await models.listed(actor.account)):
             return None
         try:
-            return _Model(
-                await models.router(actor.account), await models.question(actor.account)
-            )
+            return _Model(await models.router(actor.account), await models.question(actor.account))
         except SfaError as error:
             notes.append(f"answered by rules: {error.message}")
             return None
@@ -361,9 +359,7 @@ class AgentVerbs:
             return ""
         try:
             async with asyncio.timeout(CHOICE_S):
-                return await model_loop.chosen(
-                    context.instruction, found, llm.router, llm.question
-                )
+                return await model_loop.chosen(context.instruction, found, llm.router, llm.question)
         except (SfaError, TimeoutError):
             return ""
 
