@@ -1,9 +1,9 @@
 """Which agent an instruction is for: stems of words, and likeness to phrases; English and German.
 
 A stem matches from the beginning of a word on, whatever the ending: "analys" is in analyse and in
-Analysen. Each stem counts once. What people say without any of these words is compared with phrases,
-see `likeness`; both are summed, and the agent with the highest score answers. Nothing at all is for
-the library, which only searches.
+Analysen. Each stem counts once. What people say without any of these words is compared with
+phrases, see `likeness`; both are summed, and the agent with the highest score answers. Nothing at
+all is for the library, which only searches.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def test_a_model_chooses_between_agents_that_are_close(agents: AgentHouse, fake:
 def test_the_choice_of_an_agent_and_its_words_have_one_budget(
     agents: AgentHouse, fake: FakeLlm
 ) -> None:
-    def chooses(seen: Seen) -> Reply:
+    def chooses(_seen: Seen) -> Reply:
         made = reply("openai", Turn(f'{{"agent": "{close[1]}"}}'))
         said = json.loads(made.chunks[0])
         said["usage"]["prompt_tokens"] = AgentsConfig.tokens - 10

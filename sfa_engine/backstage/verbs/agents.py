@@ -340,7 +340,7 @@ class AgentVerbs:
         return bench
 
     async def _model(self, actor: Actor, notes: list[str]) -> _Model | None:
-        """Return what asks a language model, with the one budget of a question; None without one."""
+        """Return what asks a language model, with the budget of a question; None without one."""
         models = self._llm.models
         if not any(each.provider for each in await models.listed(actor.account)):
             return None
