@@ -140,7 +140,8 @@ async def ask(context: Context, bench: Workbench, task: str = "") -> Result:
         asked = context.instruction
         context = _repeated(referred(context))
         _allow(context, bench)
-        made = await answered(task if found is None else found.agent, context, bench)
+        agent = next(each for each in AGENTS if each == task) if found is None else found.agent
+        made = await answered(agent, context, bench)
         if found is not None and found.margin < MARGIN:
             made = _asked_back(made, found, asked)
     return replace(made, latency_ms=round(1000 * (time.perf_counter() - began_s)))

@@ -535,7 +535,7 @@ class Conductor:
         reason = Reason(report.reason)
         message, hint = REASONS[reason]
         made = OPERATIONS.get(name)
-        if made is None or made.op != Op.STEM_SOURCE:
+        if made is None or made.op != Op["STEM_SOURCE"]:
             return message, hint
         slots = self.memory.engine["transport"]["head"]["slot"]
         deck = made.deck if slots[made.deck] < 0 else round(report.x) - 1  # the kernel's order

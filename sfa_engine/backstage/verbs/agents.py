@@ -366,7 +366,9 @@ class AgentVerbs:
     async def _by_rules(self, context: Context, bench: Workbench, task: str) -> Result:
         ask = self._given_ask
         if ask is None:
-            from sfa_engine.agents.orchestrator import ask
+            from sfa_engine.agents import orchestrator
+
+            ask = orchestrator.ask
         try:
             async with asyncio.timeout(RULES_S):
                 return await ask(context, bench, task)
