@@ -135,6 +135,7 @@ def shares(found: NDArray[np.int64], rarity: Floats) -> Floats:
     Returns
     -------
     float32[pieces]
+        0 for one that no phrase has.
     """
     rare = rarity[found]
     length = float(np.linalg.norm(rare))

@@ -51,7 +51,9 @@ def fitted(phrases: Sequence[Labelled]) -> tuple[Weights, Floats]:
     Returns
     -------
     Weights
+        Of all phrases.
     float32[phrases, agents]
+        Of each, as it would be if it were left out.
     """
     found = [buckets(text) for text, _ in phrases]
     counts = np.zeros(BUCKETS)
