@@ -139,7 +139,7 @@ REASONS = {
         "the control was taken over from the mix",
         "give it back with `sfa mix release`",
     ),
-    Reason.NOT_WAITING: ("no such command is waiting", "list them with commands.waiting"),
+    Reason.NOT_WAITING: ("no such command is waiting", "list them with `sfa waiting`"),
 }
 
 
