@@ -69,7 +69,7 @@ def apply(arrangement: Arrangement, changes: tuple[Change, ...]) -> Arrangement:
                 values[name] = msgspec.convert(change.after, _TYPES[name])
         except (KeyError, ValueError, msgspec.ValidationError) as problem:
             raise MediaError(
-                f'invalid change of "{change.place:.40}": {problem}', "the log is damaged"
+                f'invalid change of "{change.place:.40}": {problem}', "restore the log"
             ) from None
     for name in _KINDS:
         values[name] = dict(sorted(values[name].items()))

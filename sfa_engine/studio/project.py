@@ -251,7 +251,10 @@ class Project:
         """Take a line of the log: its place in the history, and its changes if they are new."""
         edit = self._parsed(line)
         is_new = edit.number > self._snapshot
-        after = apply(self.arrangement, edit.changes) if is_new else self.arrangement
+        try:
+            after = apply(self.arrangement, edit.changes) if is_new else self.arrangement
+        except MediaError as problem:
+            raise self._damaged(str(problem)) from None
         self._remember(edit)
         self.edits.append(edit)
         if is_new:

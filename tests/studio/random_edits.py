@@ -13,7 +13,7 @@ VERBS = (
     "lane.automate", "lane.move", "lane.delete", "tempo", "loop", "marker.add", "marker.delete",
 )  # fmt: skip
 SOURCES = [
-    {"content": f"{k:064x}", "stem": stem, "rate": rate, "frames": 400_000 + 17 * k, "name": "A - B"}
+    {"content": f"{k:064x}", "stem": stem, "rate": rate, "frames": 400_000 + 17 * k, "name": "A"}
     for k, (stem, rate) in enumerate([("drums", 48_000), ("vocals", 44_100), ("mix", 48_000)])
 ]  # fmt: skip
 

@@ -1,7 +1,8 @@
-"""A project on the disk: its log, undo and redo, cuts at any byte, damage, full disks, two writers."""
+"""A project on the disk: its log, undo and redo, cuts at any byte, damage, two writers."""
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from pathlib import Path
@@ -96,7 +97,7 @@ def test_a_log_that_is_cut_anywhere_opens_with_the_edits_that_are_whole(project,
         (folder / LOG).write_bytes(b"".join(content.splitlines(keepends=True)[:k]))
         states.append(encode(Project(folder, writable=False).arrangement))
     choose = random.Random(1)
-    for place in sorted(choose.sample(range(len(content)), 60)) + [len(content)]:
+    for place in [*sorted(choose.sample(range(len(content)), 60)), len(content)]:
         folder = cut(project.folder, tmp_path / f"cut-{place}", place)
         with Project(folder) as opened:
             whole = content[:place].count(b"\n")
@@ -127,34 +128,31 @@ def test_a_log_that_ends_before_the_state_costs_the_undo_alone(project):
         assert not again.notes
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda line: b"{}\n",
-        lambda line: b"\xff\xfe\n",
-        lambda line: line.replace(b'"number":3', b'"number":7'),
-        lambda line: b'{"number":3,"at":0,"who":"","verb":"undo","values":{},"changes":[],'
-        b'"kind":"undo","of":99}\n',
-        lambda line: b'{"number":3,"at":0,"who":"","verb":"x","values":{},'
-        b'"changes":[["clips.x",null,1]]}\n',
-        lambda line: b'{"number":3,"at":0,"who":"","verb":"x","values":{},'
-        b'"changes":[["next_number",77,78]]}\n',
-        lambda line: b"[" * 100_000 + b"\n",
-    ],
-)  # fmt: skip
-def test_a_damaged_line_is_an_error_and_a_repair_keeps_what_is_before_it(project, damage):
+UNDO = {"number": 3, "at": 0, "who": "", "verb": "x", "values": {}, "changes": []}
+DAMAGED = {
+    "no edit": b"{}",
+    "no text": b"\xff\xfe",
+    "deep": b"[" * 100_000,
+    "another number": json.dumps(UNDO | {"number": 7}).encode(),
+    "the undo of nothing": json.dumps(UNDO | {"kind": "undo", "of": 99}).encode(),
+    "no place": json.dumps(UNDO | {"changes": [["clips.x", None, 1]]}).encode(),
+    "nowhere": json.dumps(UNDO | {"changes": [["rooms.1", None, 1]]}).encode(),
+    "no clip": json.dumps(UNDO | {"changes": [["clips.1", None, 1]]}).encode(),
+    "something else": json.dumps(UNDO | {"changes": [["next_number", 77, 78]]}).encode(),
+}
+
+
+@pytest.mark.parametrize("line", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_line_is_an_error_and_a_repair_keeps_what_is_before_it(project, line):
     for name in ("A", "B", "C", "D"):
         project.edit("lane.add", {"name": name})
     project.close()
     log = project.folder / LOG
     lines = log.read_bytes().splitlines(keepends=True)
-    lines[2] = damage(lines[2])
+    lines[2] = line + b"\n"
     log.write_bytes(b"".join(lines))
-    with pytest.raises(MediaError) as refusal:
+    with pytest.raises(MediaError, match="project repair"):
         Project(project.folder)
-    assert "edits.jsonl" in str(refusal.value) or "next_number" in str(refusal.value) or (
-        "clips.x" in str(refusal.value)
-    )  # fmt: skip
     with Project(project.folder, repair=True) as repaired:
         assert [lane.name for lane in repaired.arrangement.lanes.values()] == ["A", "B"]
         repaired.undo()
@@ -183,7 +181,7 @@ def test_an_edit_that_cannot_be_written_has_not_happened(project, monkeypatch):
     project.edit("lane.add", {"name": "A"})
     before, content = project.arrangement, (project.folder / LOG).read_bytes()
 
-    def full(handle, data):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("sfa_engine.studio.project.os.write", full)
