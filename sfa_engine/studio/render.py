@@ -227,13 +227,13 @@ def _bare_edges(arrangement: Arrangement) -> dict[int, tuple[bool, bool]]:
     for number, clip in arrangement.clips.items():
         start, end = (_seam(arrangement, clip, at_end=at_end) for at_end in (False, True))
         found[number] = (
-            start not in ends and 0 < start[-1] < clip.source.frames,
-            end not in starts and 0 < end[-1] < clip.source.frames,
+            start not in ends and 0 < start[0] < clip.source.frames,
+            end not in starts and 0 < end[0] < clip.source.frames,
         )
     return found
 
 
-def _seam(arrangement: Arrangement, clip: Clip, *, at_end: bool) -> tuple[object, ...]:
+def _seam(arrangement: Arrangement, clip: Clip, *, at_end: bool) -> tuple[int, object]:
     """Return what two parts of a clip that was cut have in common where they meet."""
     if clip.warp:
         low, high = clip.warp[0].frame, clip.warp[-1].frame
@@ -241,7 +241,8 @@ def _seam(arrangement: Arrangement, clip: Clip, *, at_end: bool) -> tuple[object
         speed = clip.source.rate / (arrangement.rate * clip.ratio)
         low, high = clip.start, clip.start + clip.length * speed
     frame = arrangement.end(clip) if at_end else arrangement.begin(clip)
-    return (
+    alike = (
         clip.lane, clip.source, clip.ratio, clip.transpose, clip.gain_db, clip.reverse, clip.mute,
-        bool(clip.warp), frame, round(high if at_end != clip.reverse else low),
+        bool(clip.warp),
     )  # fmt: skip
+    return round(high if at_end != clip.reverse else low), (frame, alike)
