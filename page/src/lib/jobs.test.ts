@@ -60,8 +60,14 @@ test("of what waits the first is the head, of what ended the last", () => {
   const [waits] = rowsOf([job(8, "waiting"), { ...job(7, "waiting"), kind: "analyse" }], []);
   expect(waits?.head.id).toBe(7);
   const [ended] = rowsOf([{ ...job(9, "done"), kind: "tag" }, job(8, "done")], []);
-  expect(ended?.head.id).toBe(9);
+  expect(ended?.head.id).toBe(8);
   expect(ended?.others).toEqual([]);
+});
+
+test("a row has the title and the artist of its track", () => {
+  const named = (title: string) => rowsOf([{ ...job(1, "done"), title }], [])[0];
+  expect(named("Ann - Slow - Gold")).toMatchObject({ title: "Slow - Gold", artist: "Ann" });
+  expect(named("Slow Gold")).toMatchObject({ title: "Slow Gold", artist: "" });
 });
 
 test("the time left follows from what is done", () => {

@@ -74,6 +74,7 @@ export interface Row {
   key: string;
   track: number | null;
   title: string;
+  artist: string;
   /** The job that says how it is: what runs, else what is retried, failed, waits first, ended last. */
   head: Job;
   /** Of the chain, in its order; null is a step that is not needed. Without any of the chain it is empty. */
@@ -104,20 +105,24 @@ export function rowsOf(jobs: readonly Job[], steps: readonly Job[]): Row[] {
   return [...groups].map(([key, kinds]) => rowOf(key, [...kinds.values()]));
 }
 
-function rowOf(key: string, jobs: readonly Job[]): Row {
+function rowOf(key: string, all: readonly Job[]): Row {
+  const hasChain = all.some((job) => isChain(job.kind));
+  const jobs = all.filter((job) => !hasChain || isChain(job.kind) || isLive(job.state) || job.state === "failed");
   const head = jobs.reduce((best, job) => {
     const order = rankOf(job) - rankOf(best) || (isLive(job.state) ? job.id - best.id : best.id - job.id);
     return order < 0 ? job : best;
   });
-  const hasChain = jobs.some((job) => isChain(job.kind));
-  const title = jobs.find((job) => job.kind === "separate" || job.kind === "analyse")?.title || head.title;
+  // That of an import is the name of a file; the others have "artist - title".
+  const name = jobs.find((job) => job.kind !== "import")?.title || head.title;
+  const [artist, ...title] = name.split(" - ");
   return {
     key,
     track: head.track,
-    title,
+    title: title.join(" - ") || name,
+    artist: title.length ? (artist ?? "") : "",
     head,
     chain: hasChain ? CHAIN.map((kind) => jobs.find((job) => job.kind === kind) ?? null) : [],
-    others: jobs.filter((job) => !isChain(job.kind) && (!hasChain || isLive(job.state) || job.state === "failed")),
+    others: jobs.filter((job) => !isChain(job.kind)),
     live: jobs.filter((job) => isLive(job.state)).map((job) => job.id),
     failed: jobs.filter((job) => canRetry(job.state)).map((job) => job.id),
   };
