@@ -122,7 +122,7 @@ export const words = {
 
   analyticsLead: "Each day of the last 90, in the machine's time zone.",
   audioHistory: "Audio thread",
-  audioSays: (load: string, worst: string) => `Share of a block's time, last hour: ${load} % in the middle, worst ${worst} %. At 100 % the audio drops out.`,
+  audioSays: (span: string, load: string, worst: string) => `Share of a block's time, last ${span}: ${load} % in the middle, worst ${worst} %. At 100 % the audio drops out.`,
   audioEmpty: "Share of a block's time. The first point comes ten seconds after the start.",
   audioLoad: "load",
   audioWorst: "worst block",
