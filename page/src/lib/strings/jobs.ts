@@ -80,7 +80,8 @@ export const words = {
   queueIdle: "idle",
   queueRuns: (running: number, most: number) => `${running} of ${most} at once`,
   queueWaits: (count: number) => (count ? `${number.format(count)} in line` : "nothing waits"),
-  yields: (decks: string) => `Deck ${decks} plays: workers yield`,
+  yields: (decks: readonly number[]) =>
+    decks.length === 1 ? `Deck ${decks.join()} plays: workers yield` : `Decks ${decks.join(" and ")} play: workers yield`,
   inLine: (place: string) => `${place} in line`,
   afterStep: "after the step before it",
   left: (span: string) => `${span} left`,
