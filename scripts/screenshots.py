@@ -50,9 +50,7 @@ def scenes(site: DemoSite) -> Iterator[Scene]:
     yield Scene("track", "library", f"/library/{site.tracks[0]}")
     with site.backstage() as client:
         client.call("mix.plan", name="friday", tracks=site.tracks, ordered=True)
-        analysed = next(
-            job for job in client.call("jobs.list")["jobs"] if job["kind"] == "analyse"
-        )
+        analysed = next(job for job in client.call("jobs.list")["jobs"] if job["kind"] == "analyse")
     yield Scene("jobs", "jobs", f"/jobs?job={analysed['id']}")
     yield Scene("mix", "mix", "/mix?plan=friday&transition=1")
     yield Scene("login", "login", "/login", is_signed_in=False)

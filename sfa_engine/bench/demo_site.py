@@ -209,9 +209,7 @@ def demo_site(
 ) -> Iterator[DemoSite]:
     """Lend an engine, with the demo's tracks in its library."""
     with ExitStack() as stack:
-        yield DemoSite(
-            stack, device, is_prepared=is_prepared, has_controllers=has_controllers
-        )
+        yield DemoSite(stack, device, is_prepared=is_prepared, has_controllers=has_controllers)
 
 
 def _track_of(client: SocketClient, jobs: list[int]) -> int:
