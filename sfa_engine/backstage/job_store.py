@@ -93,6 +93,16 @@ class JobStore:
         )
         return [int(each["id"]) for each in found]
 
+    async def steps_of(self, tracks: Iterable[int], within: str = EVERYTHING) -> list[Job]:
+        """Return the newest job of each kind of some tracks, newest first."""
+        found = await self.database.fetch(
+            "SELECT * FROM told_jobs WHERE id IN (SELECT max(id) FROM jobs WHERE track_id IN"  # noqa: S608 - ours
+            f" (SELECT value FROM json_each(?)) AND {within} GROUP BY track_id, kind)"
+            " ORDER BY id DESC",
+            (json.dumps([*tracks]),),
+        )
+        return [Job.of(each) for each in found]
+
     async def list(
         self,
         states: Iterable[State] = (),
@@ -116,16 +126,6 @@ class JobStore:
             " AND (? IS NULL OR track_id = ?) AND id < ?"
             f"{' AND instr(lower(title), lower(?))' * len(titled)} ORDER BY id DESC LIMIT ?",
             (*wanted, batch, batch, track, track, before, *titled, limit),
-        )
-        return [Job.of(each) for each in found]
-
-    async def steps_of(self, tracks: Iterable[int], within: str = EVERYTHING) -> list[Job]:
-        """Return the newest job of each kind of some tracks, newest first."""
-        found = await self.database.fetch(
-            "SELECT * FROM told_jobs WHERE id IN (SELECT max(id) FROM jobs WHERE track_id IN"  # noqa: S608 - ours
-            f" (SELECT value FROM json_each(?)) AND {within} GROUP BY track_id, kind)"
-            " ORDER BY id DESC",
-            (json.dumps([*tracks]),),
         )
         return [Job.of(each) for each in found]
 
