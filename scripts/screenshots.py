@@ -52,12 +52,14 @@ IN_DOCS: dict[str, tuple[str, Theme, int]] = {
 
 def scenes(site: DemoSite) -> Iterator[Scene]:
     """Yield every view."""
-    for name in ("decks", "performance", "library", "jobs", "midi", "settings", "admin"):
+    for name in ("decks", "performance", "library", "midi", "settings", "admin"):
         yield Scene(name, name, f"/{name}")
     yield Scene("track", "library", f"/library/{site.tracks[0]}")
     yield Scene("agents", "library", f"/library/{site.tracks[0]}?agents=1", act=_ask)
     with site.backstage() as client:
         client.call("mix.plan", name="friday", tracks=site.tracks, ordered=True)
+        analysed = next(job for job in client.call("jobs.list")["jobs"] if job["kind"] == "analyse")
+    yield Scene("jobs", "jobs", f"/jobs?job={analysed['id']}")
     yield Scene("mix", "mix", "/mix?plan=friday&transition=1")
     yield Scene("login", "login", "/login", is_signed_in=False)
     yield Scene("welcome", "welcome", f"/welcome#{site.invite()}", is_signed_in=False)
@@ -81,7 +83,7 @@ def main() -> int:
     given = parser.parse_args()
     screen.build_kernel()
     complaints: list[str] = []
-    with demo_site() as site, browser_of() as browser:
+    with demo_site(has_controllers=True) as site, browser_of() as browser:
         site.load()
         cookie = site.sign_in()
         site.call("set", path="crossfader", value=-20.0)

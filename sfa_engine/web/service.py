@@ -23,6 +23,7 @@ from sfa_engine.web.database import FILE, Database
 from sfa_engine.web.debug import Debug
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.endpoint import Table
+from sfa_engine.web.engine_history import EngineHistory
 from sfa_engine.web.gate import Gate
 from sfa_engine.web.health import Health
 from sfa_engine.web.link import Link, Links
@@ -103,6 +104,7 @@ class Service:
         static = StaticFiles()
         page = Page(static)
         metrics = Metrics(self._own[0])
+        self._history = EngineHistory(self._own[0])
         calls = Calls(
             lambda: self.table,
             self._verbs_of,
@@ -135,6 +137,7 @@ class Service:
             *self._uploads.endpoints(),
             *MadeFiles().endpoints(),
             *Processes(runtime).endpoints(),
+            *self._history.endpoints(),
         )
         self.table = Table(self._fixed)
         self.app = App(
@@ -195,7 +198,7 @@ class Service:
         service = cls(settings, runtime, data, database, passwords, logs)
         await asyncio.to_thread(service._uploads.clean)
         feeds = (service._activity, service._playback, service._debug, service._midi)
-        parts = (service._engine, service._backstage, *feeds)
+        parts = (service._engine, service._backstage, service._history, *feeds)
         running = [asyncio.create_task(part.run()) for part in parts]
         running.append(asyncio.create_task(deliver(database, service._own[1])))
         try:
