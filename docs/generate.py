@@ -39,6 +39,7 @@ from sfa_engine.web.channel import Channel
 from sfa_engine.web.controls import Controls
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.endpoint import Endpoint
+from sfa_engine.web.engine_history import EngineHistory
 from sfa_engine.web.health import Health
 from sfa_engine.web.made_files import MadeFiles
 from sfa_engine.web.many_users import ManyUsers
@@ -199,6 +200,7 @@ def _web_endpoints() -> tuple[Endpoint, ...]:
         *Uploads(absent, absent, 0).endpoints(),
         *MadeFiles().endpoints(),
         *Processes(absent).endpoints(),
+        *EngineHistory(absent).endpoints(),
     )
 
 
