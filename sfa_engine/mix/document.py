@@ -89,7 +89,7 @@ class Transition(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     prices : mapping of str to float
         What spoke against it and was accepted, in points.
     vetoes : mapping of str to int
-        How many candidates were ruled out, by what.
+        How many of the candidates that were judged were ruled out, by what.
     moves : tuple of Move
         In order of time.
     """
