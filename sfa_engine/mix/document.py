@@ -63,7 +63,7 @@ class Transition(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     out, into : int
         Numbers of both tracks in the library.
     kind : str
-        ``blend``: beats together, for whole bars. ``fade``: volumes alone, for some seconds.
+        ``blend``: beats together, for whole bars. ``fade``: volumes and lows, for some seconds.
         ``follow``: the next track begins when this one ends, or has faded out.
     out_bar, in_bar : float, optional
         Of a blend: where it begins in both tracks.
