@@ -198,7 +198,11 @@ def analysis_(**options: Any) -> None:
 @click.option("--seed", type=click.IntRange(0), default=7300, show_default=True,
               help="Of the made tracks.")  # fmt: skip
 @click.option("--sung-ends", is_flag=True, help="Of the pairs: with a voice in intro and outro.")
+@click.option("--index", type=click.Path(path_type=Path, exists=True),
+              help="Folder of tracks, or CSV list: half of the pairs are with these.")  # fmt: skip
 @click.option("--table", type=click.Path(path_type=Path), help="File for the table of goals.")
+@click.option("--rows", type=click.Path(path_type=Path),
+              help="File for the measures of each pair.")  # fmt: skip
 @click.option("--minutes", type=click.FloatRange(1, 600), default=120.0, show_default=True,
               help="Of the evening: 0.6 CPU-s a minute, and 100 for its tracks.")  # fmt: skip
 @click.option(

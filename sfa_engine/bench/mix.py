@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ from sfa_engine.bench.mix_pairs import (
     WAYS,
     Mixed,
     blends_pct,
+    found_track,
+    found_tracks,
     made_track,
     met_pct,
     mixed,
@@ -85,6 +89,8 @@ def run_bench(
     pairs: int = PAIRS,
     seed: int = SEED,
     table: Path | None = None,
+    rows: Path | None = None,
+    index: Path | None = None,
     sung_ends: bool = False,
     minutes: float = MINUTES,
     only: tuple[str, ...],
@@ -102,6 +108,10 @@ def run_bench(
         Of these tracks.
     table : pathlib.Path, optional
         File that gets the table of goals, as Markdown.
+    rows : pathlib.Path, optional
+        File that gets the measures of each pair in each way, an object a line, as they are taken.
+    index : pathlib.Path, optional
+        A folder or a list of tracks; up to half of the pairs are with one of these.
     sung_ends : bool
         Whether their intros and outros have a voice.
     minutes : float
@@ -115,7 +125,9 @@ def run_bench(
         parts: dict[str, Callable[[], list[Result]]] = {
             "words": lambda: bench_words(tracks),
             "order": bench_order,
-            "pairs": lambda: bench_pairs(pairs, seed, bar, table, sung_ends=sung_ends),
+            "pairs": lambda: bench_pairs(
+                pairs, seed, bar, table=table, rows=rows, index=index, sung_ends=sung_ends
+            ),
             "random": lambda: bench_random(seed),
             "set": lambda: bench_set(minutes, seed, bar),
             "meters": bench_meters,
@@ -158,30 +170,33 @@ def bench_pairs(
     pairs: int,
     seed: int,
     bar: Callable[[float, str], None],
-    table: Path | None = None,
     *,
+    table: Path | None = None,
+    rows: Path | None = None,
+    index: Path | None = None,
     sung_ends: bool = False,
 ) -> list[Result]:
-    """Mix pairs of made tracks in three ways; measure them, and what plans and renders cost."""
-    count = max(MIN_MADE, min(MAX_MADE, pairs // 4))
+    """Mix pairs of tracks in three ways; measure them, and what plans and renders cost."""
     found: list[Mixed] = []
     planned_ms: list[float] = []
     planned_cpu_ms: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="sfa-bench-") as folder:
-        facts = []
-        for number in range(1, count + 1):
-            bar(0.4 * (number - 1) / count, f"bench: track {number} of {count}")
-            facts.append(made_track(number, seed + number, Path(folder), sung_ends=sung_ends))
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="sfa-bench-")))
+        lines = opened.enter_context(rows.open("w", encoding="utf-8")) if rows else None
+        facts, given = _tracks(pairs, seed, bar, folder, index, sung_ends=sung_ends)
         by_id = {track.id: track for track in facts}
-        bundles = {number: Path(folder) / f"{number}.sfa" for number in by_id}
-        chosen = pairs_of(facts, pairs, seed)
+        bundles = {number: folder / f"{number}.sfa" for number in by_id}
+        chosen = pairs_of(facts, pairs, seed, given)
         for number, (out, into) in enumerate(chosen, 1):
             bar(0.4 + 0.6 * (number - 1) / len(chosen), f"bench: pair {number} of {len(chosen)}")
             began_s, began_cpu_s = time.perf_counter(), time.process_time()
             plan_mix([by_id[out], by_id[into]], ordered=True)
             planned_ms.append(_ms_since(began_s))
             planned_cpu_ms.append(1000 * (time.process_time() - began_cpu_s))
-            found += mixed(by_id[out], by_id[into], bundles)
+            for each in mixed(by_id[out], by_id[into], bundles):
+                found.append(each)
+                if lines:
+                    print(json.dumps(each.row()), file=lines, flush=True)
     if table is not None:
         table.write_text(table_of(found), encoding="utf-8")
     ours = [each for each in found if each.way == PLANNED]
@@ -189,6 +204,7 @@ def bench_pairs(
     results = [
         result("pair_planned_ms", float(np.median(planned_ms)), "ms", len(planned_ms)),
         result("pair_planned_cpu_ms", float(np.median(planned_cpu_ms)), "CPU-ms", len(planned_ms)),
+        result("pair_planned_slowest_cpu_ms", max(planned_cpu_ms), "CPU-ms", len(planned_ms)),
         result("audition_cpu_s", float(np.median([x.cpu_s for x in ours])), "CPU-s", len(ours)),
         result("mix_goals_met_pct", min(met.values()), "%", len(ours)),
         result("mix_blends_pct", blends_pct(found), "%", len(ours)),
@@ -199,6 +215,30 @@ def bench_pairs(
             for name, share in met_pct(found, way).items()
         ]
     return results
+
+
+def _tracks(
+    pairs: int,
+    seed: int,
+    bar: Callable[[float, str], None],
+    folder: Path,
+    index: Path | None,
+    *,
+    sung_ends: bool,
+) -> tuple[list[TrackFacts], set[int]]:
+    """Make and find the tracks of pairs; return their facts, and the numbers of those found."""
+    seeds = [seed + n for n in range(1, max(MIN_MADE, min(MAX_MADE, pairs // 4)) + 1)]
+    paths = found_tracks(index) if index else []
+    count = len(seeds) + len(paths)
+    facts = []
+    for number, track_seed in enumerate(seeds, 1):
+        bar(0.4 * (number - 1) / count, f"bench: track {number} of {count}")
+        facts.append(made_track(number, track_seed, folder, sung_ends=sung_ends))
+    for number, path in enumerate(paths, len(seeds) + 1):
+        bar(0.4 * (number - 1) / count, f"bench: track {number} of {count}")
+        if (each := found_track(number, path, folder)) is not None:
+            facts.append(each)
+    return facts, {track.id for track in facts[len(seeds) :]}
 
 
 def bench_random(seed: int) -> list[Result]:

@@ -3,7 +3,7 @@
 ::
 
     seeds ─► multitracks ─► bundles ─► analysis ─► facts ─┬─► linear fade at the end ─┐
-                                                          ├─► outro on intro ─────────┼─► measures
+    files ──────────────────┘                             ├─► outro on intro ─────────┼─► measures
                                                           └─► the plan ───────────────┘
 
 The tracks are analysed as a library's are; no truth of theirs is given to the planner.
@@ -11,8 +11,9 @@ The tracks are analysed as a library's are; no truth of theirs is given to the p
 
 from __future__ import annotations
 
+import csv
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,13 +26,16 @@ from sfa_engine.cli.run_worker import run_worker
 from sfa_engine.errors import MediaError
 from sfa_engine.library.bundle import rewrite_manifest, write_bundle_arrays
 from sfa_engine.library.manifest import CEILING_DBTP, LOUDNESS_LUFS
+from sfa_engine.library.sources import stem_sources
 from sfa_engine.mix.document import Move, Plan, Transition
 from sfa_engine.mix.facts import LOUDNESS, PEAKS, TrackFacts, facts_of
 from sfa_engine.mix.goals import Goal, goals_of
 from sfa_engine.mix.place_goals import place_goals
 from sfa_engine.mix.plan import plan_mix
 from sfa_engine.mix.timeline import Timeline
+from sfa_engine.prep.bundle_writer import write_bundle
 from sfa_engine.script.transition_sound import render_transition
+from sfa_engine.system.sound_files import SOUND_FILES
 from sfa_engine.track.correction import at_rate
 from sfa_engine.track.curves import FILE, read_curves, unpacked
 from sfa_engine.track.grid import Anchor, Grid
@@ -45,34 +49,82 @@ FADE_BARS = 8
 STEPS = 24  # of a fade that is straight in gain
 WITHIN = 0.08  # tempo apart up to which a pair can be mixed in time
 OFF_DB = -60.0
+LEAST_S = 60.0  # of a found track
 
 
 def made_track(number: int, seed: int, folder: Path, *, sung_ends: bool = False) -> TrackFacts:
     """Make a track of a seed, analyse it, and return its facts; its bundle is in a folder."""
     made = make_multitrack(seed, sung_ends=sung_ends)
-    bundle = write_bundle_arrays(
-        folder / f"{number}.sfa", made.stems, title=f"Seed {seed}", artist="", bpm=None, rate=RATE
-    )
-    request = {"path": str(bundle), "digest": read_bundle(bundle).track.digest}
+    name = f"Seed {seed}"
+    target = folder / f"{number}.sfa"
+    write_bundle_arrays(target, made.stems, title=name, artist="", bpm=None, rate=RATE)
+    facts = _analysed(number, name, target)
+    if facts.grid is None:
+        raise MediaError(f"no beats were found in the track of seed {seed}", "take another seed")
+    return facts
+
+
+def found_tracks(place: Path) -> list[Path]:
+    """Return the sound files, and the folders of stems, of a folder or of a list in CSV.
+
+    Parameters
+    ----------
+    place : Path
+        A folder, or a CSV file with a column ``file``, relative to it; of a file named ``mix`` the
+        stems beside it are taken.
+    """
+    if place.is_dir():
+        return [
+            path
+            for path in sorted(place.iterdir())
+            if path.is_dir() or path.suffix.lower() in SOUND_FILES
+        ]
+    with place.open(newline="") as lines:
+        files = [place.parent / row["file"] for row in csv.DictReader(lines)]
+    return [file.parent if file.stem == WHOLE else file for file in files]
+
+
+def found_track(number: int, path: Path, folder: Path) -> TrackFacts | None:
+    """Decode and analyse a track, and return its facts; None if it is shorter than a minute.
+
+    Parameters
+    ----------
+    number : int
+    path : Path
+        A sound file, or a folder of stems.
+    folder : Path
+        Gets its bundle.
+    """
+    target = folder / f"{number}.sfa"
+    write_bundle(target, stem_sources(path), title=path.stem, artist="", bpm=None)
+    track = read_bundle(target).track
+    if track.frames < LEAST_S * track.rate:
+        return None
+    return _analysed(number, path.stem, target)
+
+
+def _analysed(number: int, name: str, bundle: Path) -> TrackFacts:
+    """Analyse a bundle as the library does, write what a deck needs of it; return its facts."""
+    track = read_bundle(bundle).track
+    request = {"path": str(bundle), "digest": track.digest}
     found = run_worker("sfa_engine.prep.analyse", request, lambda _share, _doing: None)
     (bundle / FILE).write_bytes(unpacked(found["curves"]))
     curves = read_curves(bundle)
-    names = [LOUDNESS, *(f"{PEAKS}{stem}" for stem in (WHOLE, *made.stems))]
-    grid = found["grid"]
-    if grid is None:
-        raise MediaError(f"no beats were found in the track of seed {seed}", "take another seed")
-    anchors = tuple(Anchor(each["frame"], each["beat"]) for each in grid["anchors"])
-    beats = Grid(anchors, grid["bpm"], grid["beats_per_bar"])
+    stems = [stem.name for stem in track.stems if stem.name != WHOLE]
+    names = [LOUDNESS, *(f"{PEAKS}{stem}" for stem in (WHOLE, *stems))]
+    grid, beats = found["grid"], None
+    if grid is not None:
+        anchors = tuple(Anchor(each["frame"], each["beat"]) for each in grid["anchors"])
+        beats = Grid(anchors, grid["bpm"], grid["beats_per_bar"])
     gain_db = round(min(LOUDNESS_LUFS - found["lufs"], CEILING_DBTP - found["peak_dbtp"]), 2)
-    track = read_bundle(bundle).track
-    known = replace(track, grid=at_rate(beats, grid["rate"], track.rate), gain_db=gain_db)
+    known = replace(track, grid=beats and at_rate(beats, grid["rate"], track.rate), gain_db=gain_db)
     rewrite_manifest(bundle, known)
     return facts_of(
         number,
-        name=f"Seed {seed}",
-        length_s=len(made.stems["drums"]) / RATE,
+        name=name,
+        length_s=track.frames / track.rate,
         grid=beats,
-        rate=grid["rate"],
+        rate=grid["rate"] if beats else track.rate,
         confidence=found["confidence"],
         bpm=found["bpm"],
         variable=found["variable"],
@@ -82,13 +134,23 @@ def made_track(number: int, seed: int, folder: Path, *, sung_ends: bool = False)
         gain_db=gain_db,
         sections=[(each["start_s"], each["end_s"], each["label"]) for each in found["sections"]],
         features={**found["features"], "confidences": found.get("confidences")},
-        stems=list(made.stems),
+        stems=stems,
         curves={name: (curves.values(name), curves.tables[name].rate_hz) for name in names},
     )
 
 
-def pairs_of(tracks: Sequence[TrackFacts], count: int, seed: int) -> list[tuple[int, int]]:
-    """Return pairs of different tracks that can be mixed in time, by chance, none twice."""
+def pairs_of(
+    tracks: Sequence[TrackFacts], count: int, seed: int, found: Collection[int] = ()
+) -> list[tuple[int, int]]:
+    """Return pairs of different tracks that can be mixed in time, by chance, none twice.
+
+    Parameters
+    ----------
+    tracks : sequence of TrackFacts
+    count, seed : int
+    found : collection of int
+        Tracks that were not made: up to half of the pairs are with one of these.
+    """
     rng = np.random.default_rng(seed)
     fitting = [
         (one.id, other.id)
@@ -96,8 +158,10 @@ def pairs_of(tracks: Sequence[TrackFacts], count: int, seed: int) -> list[tuple[
         for other in tracks
         if one.id != other.id and one.bpm and other.bpm and abs(other.bpm / one.bpm - 1) <= WITHIN
     ]
-    order = rng.permutation(len(fitting))[:count]
-    return [fitting[n] for n in order]
+    order = [fitting[n] for n in rng.permutation(len(fitting))]
+    chosen = [pair for pair in order if not set(found).isdisjoint(pair)][: count // 2]
+    rest = [pair for pair in order if set(found).isdisjoint(pair)]
+    return (chosen + rest)[:count]
 
 
 def ways(out: TrackFacts, into: TrackFacts) -> dict[str, Plan]:
@@ -180,6 +244,13 @@ class Mixed(NamedTuple):
     tempo_apart: float
     goals: tuple[Goal, ...]
     cpu_s: float
+    pair: tuple[str, str] = ("", "")
+    why: tuple[str, ...] = ()
+
+    def row(self) -> dict[str, Any]:
+        """Return it for programs: each measure as ``[value, is_met]``."""
+        measures = {goal.name: [goal.value, goal.is_met] for goal in self.goals}
+        return {**self._asdict(), "goals": measures}
 
 
 def mixed(
@@ -200,7 +271,9 @@ def mixed(
             *goals_of(found, each, plan),
             *place_goals(plan, 0, facts, found.tonal_both_bars),
         )
-        yield Mixed(way, each.kind, each.bars, abs(into.bpm / out.bpm - 1), goals, cpu_s)
+        apart = abs(into.bpm / out.bpm - 1)
+        why = (each.fallback, *each.why) if each.fallback else each.why
+        yield Mixed(way, each.kind, each.bars, apart, goals, cpu_s, (out.name, into.name), why)
 
 
 def met_pct(found: Sequence[Mixed], way: str) -> dict[str, float]:

@@ -24,6 +24,7 @@ exchange``, ``key clash``, ``no room for the glide``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sfa_engine.mix import wheel
@@ -104,6 +105,7 @@ def judge(
     into: Timeline,
     each: Candidate,
     meeting: Meeting,
+    place: Mapping[str, float],
     *,
     pitch_st: int,
     trims_db: tuple[float, float],
@@ -118,6 +120,8 @@ def judge(
     each : Candidate
     meeting : Meeting
         The tempo.
+    place : mapping of str to float
+        What its place costs; see `place_prices`.
     pitch_st : int
         Semitones that the outgoing track is shifted by.
     trims_db : (float, float)
@@ -144,7 +148,7 @@ def judge(
         if isinstance(voices, str):
             veto = voices
             continue
-        prices = _prices(out, into, each, meeting)
+        prices = dict(place)
         prices["voices"] += 0.3 * voices.muted_s
         prices["bass"] = BASS_PRICE * max(0.0, exchange.empty_bars - FREE_EMPTY_BARS)
         prices["loudness"] = LOUDNESS_PRICE * exchange.weak_db
@@ -156,8 +160,17 @@ def judge(
     return veto
 
 
-def _prices(out: Timeline, into: Timeline, each: Candidate, meeting: Meeting) -> dict[str, float]:
-    """Return the prices that depend on place, length and tempo."""
+def place_prices(
+    out: Timeline, into: Timeline, each: Candidate, meeting: Meeting
+) -> dict[str, float]:
+    """Return the prices that depend on place, length and tempo: the least that a blend costs.
+
+    Parameters
+    ----------
+    out, into : Timeline
+    each : Candidate
+    meeting : Meeting
+    """
     start = float(out.edges_s[each.out_bar])
     end = float(out.edges_s[each.out_bar + each.bars])
     begin = float(into.edges_s[each.in_bar])

@@ -63,7 +63,7 @@ class Transition(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     out, into : int
         Numbers of both tracks in the library.
     kind : str
-        ``blend``: beats together, for whole bars. ``fade``: volumes alone, for some seconds.
+        ``blend``: beats together, for whole bars. ``fade``: volumes and lows, for some seconds.
         ``follow``: the next track begins when this one ends, or has faded out.
     out_bar, in_bar : float, optional
         Of a blend: where it begins in both tracks.
@@ -89,7 +89,7 @@ class Transition(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     prices : mapping of str to float
         What spoke against it and was accepted, in points.
     vetoes : mapping of str to int
-        How many candidates were ruled out, by what.
+        How many of the candidates that were judged were ruled out, by what.
     moves : tuple of Move
         In order of time.
     """

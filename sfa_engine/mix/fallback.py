@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import product
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from sfa_engine.mix.document import Transition
 from sfa_engine.mix.facts import LOUDNESS_HZ, SURE, TrackFacts
 from sfa_engine.mix.moves import fade_moves
 from sfa_engine.mix.tempo import meet, nearest
-from sfa_engine.mix.timeline import Timeline
+from sfa_engine.mix.timeline import SMOOTH_S, Floats, Timeline
 from sfa_engine.mix.voices import BOTH_S, CUT_S
 
 SHORT_S = 45.0  # a shorter track has no room for a blend at each end
@@ -25,6 +26,12 @@ FADE_S, LONGEST_FADE_S = 4.0, 8.0  # without a beat; and of slow beats
 # Bars of a fade by how far the tempi are apart: further apart, they disturb each other.
 FADE_BARS = ((0.12, 4), (0.20, 2), (float("inf"), 1))
 METER_BARS = 2
+# Shares of a fade that its ends may take, and the levels against the louder track that are sought.
+RISES, FALLS = (1.0, 0.5, 0.25, 0.0), (1.0, 0.5, 0.25)
+LEAST_DB, MOST_DB = -2.5, 1.0
+SOONER_DB = 0.5  # better, that a shorter end is taken for
+STEP_S = 0.25
+LEAST_EXCHANGE_S = 2.0
 FADED_DB = -18.0  # below the median: there the next track may begin in a fade-out
 FADE_OUT_S = 8.0  # that a fade-out takes at least: most chords have died away by then
 FADE_OUT_DB = -20.0  # below the median, at its end
@@ -181,7 +188,7 @@ def fade(
         fallback=reason,
         why=tuple(why),
         vetoes=dict(sorted((vetoes or {}).items())),
-        moves=fade_moves(seconds),
+        moves=fade_moves(seconds, *_shape_s(out, into, end - seconds, begin, seconds)),
     )
 
 
@@ -197,6 +204,65 @@ def _fade_length_s(out: Timeline, into: Timeline) -> float:
     if one.beats_per_bar != other.beats_per_bar:
         bars = min(bars, METER_BARS)
     return round(min(LONGEST_FADE_S, bars * one.beats_per_bar * 60 / one.bpm), 3)
+
+
+def _shape_s(
+    out: Timeline, into: Timeline, out_s: float, in_s: float, seconds: float
+) -> tuple[float, float, float]:
+    """Return what both tracks take to come in and to go, and an exchange of the basses, in seconds.
+
+    All of the fade, if that keeps it beside the louder track: beside a soft tail a track comes in
+    sooner, and over a soft intro it goes later. Basses are exchanged unless too little is left.
+    """
+    bass_s = _bass_s(out, into, out_s, in_s, seconds)
+    if not (out.knows_loudness and into.knows_loudness and seconds):
+        return seconds, seconds, bass_s
+    time_s = np.arange(-SMOOTH_S / 2, seconds + SMOOTH_S / 2, STEP_S) + STEP_S / 2
+    one, other = out.momentary_at(out_s + time_s), into.momentary_at(in_s + time_s)
+    other[time_s < 0] = 0.0
+    louder = np.maximum(_windows(one), _windows(other))
+    lows = [_lows(line, start + time_s) for line, start in ((out, out_s), (into, in_s))]
+    best, least = (seconds, seconds, bass_s), np.inf
+    for exchange_s, rise_s, fall_s in product(
+        [bass_s, 0.0] if bass_s else [0.0],
+        [seconds * share for share in RISES],
+        [seconds * share for share in FALLS],
+    ):
+        up = np.clip(time_s / rise_s, 0, 1) if rise_s else time_s > 0
+        down = np.clip((time_s - seconds + fall_s) / fall_s, 0, 1)
+        powers = one * np.cos(np.pi / 2 * down) ** 2, other * np.sin(np.pi / 2 * up) ** 2
+        if exchange_s:
+            is_late = time_s > seconds / 2
+            powers = powers[0] * (1 - lows[0] * is_late), powers[1] * (1 - lows[1] * ~is_late)
+        ratio = _windows(powers[0] + powers[1]) / np.maximum(louder, 1e-12)
+        level = 10 * np.log10(np.maximum(ratio, 1e-9))
+        missed = max(0.0, float(LEAST_DB - level.min())) + max(0.0, float(level.max() - MOST_DB))
+        if missed < least - SOONER_DB:
+            best, least = (round(rise_s, 3), round(fall_s, 3), exchange_s), missed
+    return best
+
+
+def _windows(power: Floats) -> Floats:
+    """Return the sum of each three seconds."""
+    return np.convolve(power, np.ones(round(SMOOTH_S / STEP_S)), "valid")
+
+
+def _lows(line: Timeline, time_s: Floats) -> Floats:
+    """Return the share of the lows in the loudness at some times; 0 without bars."""
+    if not line.bars:
+        return np.zeros(len(time_s))
+    at = np.searchsorted(line.edges_s, time_s, side="right") - 1
+    return line.lows[np.clip(at, 0, line.bars - 1)]
+
+
+def _bass_s(out: Timeline, into: Timeline, out_s: float, in_s: float, seconds: float) -> float:
+    """Return what an exchange of the basses takes, a beat; 0 if not both play."""
+    if seconds < LEAST_EXCHANGE_S or not (out.bars and into.bars and out.facts.bpm):
+        return 0.0
+    spans = (out, out_s), (into, in_s)
+    places = [(line, line.index_at(start), line.index_at(start + seconds)) for line, start in spans]
+    both = all(line.bass[first : last + 1].any() for line, first, last in places)
+    return round(min(60.0 / out.facts.bpm, seconds / 4), 3) if both else 0.0
 
 
 def _both_sing(out: Timeline, into: Timeline, out_s: float, in_s: float, seconds: float) -> bool:

@@ -71,17 +71,35 @@ def blend_moves(
     return in_order(moves)
 
 
-def fade_moves(seconds: float) -> tuple[Move, ...]:
-    """Return the moves of a fade of both volumes."""
+def fade_moves(
+    seconds: float, rise_s: float | None = None, fall_s: float | None = None, bass_s: float = 0.0
+) -> tuple[Move, ...]:
+    """Return the moves of a fade of both volumes.
+
+    Parameters
+    ----------
+    seconds : float
+        Its length.
+    rise_s, fall_s : float, optional
+        What the incoming track takes to come in, from the beginning, and the outgoing one to go,
+        until the end; all of it if not given.
+    bass_s : float
+        What an exchange of the basses in the middle takes; 0: there is none.
+    """
     if not seconds:
         return ()
-    return in_order(
-        [
-            Move("in.fader", 0.0, OFF),
-            _ramp("in.fader", 0.0, OFF, 0.0, seconds, "power"),
-            _ramp("out.fader", 0.0, 0.0, OFF, seconds, "power"),
-        ]
-    )
+    rise_s = seconds if rise_s is None else rise_s
+    fall_s = seconds if fall_s is None else fall_s
+    moves = [_ramp("out.fader", seconds - fall_s, 0.0, OFF, fall_s, "power")]
+    if rise_s:
+        moves.append(Move("in.fader", 0.0, OFF))
+        moves.append(_ramp("in.fader", 0.0, OFF, 0.0, rise_s, "power"))
+    if bass_s:
+        at = round(seconds / 2 - bass_s, 3)
+        moves.append(Move("in.eq.low.gain", 0.0, LOW_CUT_DB, why="one bass at a time"))
+        moves.append(_ramp("in.eq.low.gain", at, LOW_CUT_DB, 0.0, bass_s))
+        moves.append(_ramp("out.eq.low.gain", at, 0.0, LOW_CUT_DB, bass_s))
+    return in_order(moves)
 
 
 def in_order(moves: Sequence[Move]) -> tuple[Move, ...]:

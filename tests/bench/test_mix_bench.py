@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from sfa_engine.bench import mix
-from sfa_engine.bench.mix_pairs import Mixed, blends_pct, met_pct, table_of
+from sfa_engine.bench.mix_pairs import (
+    Mixed,
+    blends_pct,
+    found_tracks,
+    met_pct,
+    pairs_of,
+    table_of,
+)
 from sfa_engine.bench.pieces.multitrack import PEAK, make_multitrack
 from sfa_engine.bench.pieces.truth import RATE
+from sfa_engine.mix.facts import TrackFacts
 from sfa_engine.mix.goals import Goal
 
 pytestmark = pytest.mark.slow
@@ -94,3 +104,21 @@ def test_the_rows_of_mastering_say_what_it_costs_and_how_exact_it_is(
     assert values["master_loudness_error"] <= 0.1
     assert values["master_over_ceiling"] <= 0.0
     assert values["master_cpu_s_per_minute"] > values["master_report_cpu_s_per_minute"] > 0
+
+
+def test_of_a_list_of_sounds_a_mix_stands_for_the_stems_beside_it(tmp_path: Path) -> None:
+    listed = tmp_path / "index.csv"
+    listed.write_text("split,file\npublic,songs/one.ogg\npublic,two/mix.ogg\n")
+    assert found_tracks(listed) == [tmp_path / "songs/one.ogg", tmp_path / "two"]
+    (tmp_path / "two").mkdir()
+    (tmp_path / "three.FLAC").touch()
+    assert found_tracks(tmp_path) == [tmp_path / "three.FLAC", tmp_path / "two"]
+
+
+def test_up_to_half_of_the_pairs_are_with_a_track_that_was_found() -> None:
+    tracks = [TrackFacts(n, f"{n}", bpm=120.0 + n) for n in range(6)]
+    pairs = pairs_of(tracks, 12, 7, found={5})
+    assert len(set(pairs)) == 12
+    assert sum(5 in pair for pair in pairs) == 6
+    assert len(pairs_of(tracks, 100, 7, found={5})) == 30
+    assert not any(5 in pair for pair in pairs_of(tracks[:5], 12, 7))

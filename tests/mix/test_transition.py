@@ -15,7 +15,7 @@ from sfa_engine.bench.random_pairs import (
     random_pairs,
     window,
 )
-from sfa_engine.mix.document import Transition
+from sfa_engine.mix.document import Move, Transition
 from sfa_engine.mix.facts import TrackFacts
 from sfa_engine.mix.fallback import fade_out_s, is_live
 from sfa_engine.mix.plan import plan_mix
@@ -231,6 +231,37 @@ def test_what_cannot_be_blended_says_which_and_why(change, words, kind):
     transition = plan_pair(made_track(1), into).transition
     assert words in transition.fallback
     assert transition.kind == kind
+
+
+def faded(out_db: float = 0.0, in_db: float = 0.0) -> dict[str, list[Move]]:
+    """Return the moves of a fade, whose tracks are louder by so much at their ends."""
+    form = {"verse": 16, "drop": 32}
+    out = made_track(1, bars=form, vocals_s=())
+    into = made_track(2, bpm=150.0, bars=form, vocals_s=())
+    out = replace(out, loudness=(*out.loudness[:-24], *(v + out_db for v in out.loudness[-24:])))
+    into = replace(into, loudness=(*(v + in_db for v in into.loudness[:24]), *into.loudness[24:]))
+    transition = plan_pair(out, into).transition
+    assert transition.kind == "fade"
+    found: dict[str, list[Move]] = {}
+    for move in transition.moves:
+        found.setdefault(move.control, []).append(move)
+    return found
+
+
+def test_a_loud_track_comes_in_sooner_beside_a_soft_end():
+    whole, sooner = (faded(out_db=level)["in.fader"][-1].over for level in (0.0, -15.0))
+    assert 0 < sooner < whole
+
+
+def test_a_loud_end_goes_late_over_a_soft_beginning():
+    assert faded(in_db=-15.0)["out.fader"][0].at > faded()["out.fader"][0].at
+
+
+def test_the_basses_of_a_fade_are_exchanged_in_its_middle():
+    moves = faded()
+    length = moves["out.fader"][0].over
+    assert moves["out.eq.low.gain"][0].at + moves["out.eq.low.gain"][0].over == length / 2
+    assert [move.value for move in moves["in.eq.low.gain"]] == [-26.0, 0.0]
 
 
 def test_different_meters_meet_for_two_bars_at_most():

@@ -20,7 +20,7 @@ import numpy as np
 from sfa_engine.prep.analyse import bar, drift, grid
 from sfa_engine.prep.analyse.measurement import Measurement
 from sfa_engine.prep.analyse.octave import choose_octave
-from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets, lateness, struck
+from sfa_engine.prep.analyse.onset import FRAME_HZ, Onsets, is_steady, lateness, struck
 from sfa_engine.prep.analyse.piece import find_pieces
 from sfa_engine.prep.analyse.seamless import LEAST_KNOWN_S, count_beats
 from sfa_engine.prep.analyse.smooth import Floats, Ints, percentile
@@ -106,8 +106,8 @@ def find_beats(onsets: Onsets, measured: Measurement, drums: Onsets | None = Non
     Beats or None
         None too where there are less than eight.
     """
-    if struck(onsets) < _LEAST_STRUCK:  # a tone of whole periods fits the rules of a loop
-        return None
+    if struck(onsets) < _LEAST_STRUCK or is_steady(onsets):
+        return None  # a tone of whole periods fits the rules of a loop
     looped = count_beats(onsets)
     if looped is not None:
         return _loop(measured.seconds, looped)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ _KNEE = 0.03  # of the loud level: below, the logarithm is a line
 _PLAYED = 0.01  # -40 dB
 _HEARD = 0.003  # of the loudest band: -50 dB; filters leave 0.001 of a bass tone
 _QUICK_MS = 20  # in which what is struck has risen
+_LOWEST_PERIOD_MS = 40  # of a tone of 25 Hz
+_RISES = 0.4  # of levels that are held so long: tones reach 0.33, noise 0.48, music 2.6 and more
 _STRENGTH = {"low": 1.0, "mid": 0.6, "snare": 0.5, "high": 0.4}
 _PLACE = {"low": 1.3, "mid": 0.8, "snare": 0.5, "high": 0.4}
 _DELAY_MS = {"low": 3, "mid": 0, "snare": 0, "high": 0}  # of a kick's first rise; measured
@@ -188,19 +191,60 @@ def struck(onsets: Onsets) -> float:
 
 
 def _struck(onsets: Onsets) -> float:
-    loud = {name: percentile(level, 95) for name, level in onsets.levels.items()}
-    most = 0.0
-    for name, rise in onsets.rises.items():
-        if loud[name] > _HEARD * max(loud.values()) and len(rise) > _QUICK_MS:
-            risen = in_parts(rise, _QUICK_MS, _quickly)
-            most = max(most, percentile(risen[_QUICK_MS - 1 :], 99))
-    return most
+    return max((_most(onsets.rises[name]) for name in _audible(onsets.levels)), default=0.0)
 
 
-def _quickly(rise: Curve) -> Curve:
-    """Return how much a level has risen in the `_QUICK_MS` up to each millisecond."""
-    total = np.append(np.zeros(_QUICK_MS), np.cumsum(rise, dtype=np.float64))
-    return (total[_QUICK_MS:] - total[:-_QUICK_MS]).astype(np.float32)
+def is_steady(onsets: Onsets) -> bool:
+    """Tell whether the only attacks are the edges of a wave that sounds on, as of a square wave.
+
+    A band of trebles hears each edge of a low tone by itself, up to 200 a second. Held for longer
+    than the lowest tone's period a level has none of them; drums, notes and even noise still rise.
+    And edges are everywhere, unlike attacks after gaps that are too short for such a hold.
+
+    Parameters
+    ----------
+    onsets : Onsets
+    """
+    steady: bool = onsets.once("steady", _is_steady)
+    return steady
+
+
+def _is_steady(onsets: Onsets) -> bool:
+    held = onsets.levels.held(dict.fromkeys(onsets.levels, _LOWEST_PERIOD_MS))
+    names = _audible(onsets.levels)
+    if any(_most(_rise(held[name])) >= _RISES for name in names):
+        return False
+    return any(_is_dense(onsets.rises[name]) for name in names)
+
+
+def _audible(levels: Levels) -> list[str]:
+    """Return the bands that are heard beside the loudest."""
+    loud = {name: percentile(level, 95) for name, level in levels.items()}
+    most = max(loud.values(), default=0.0)
+    return [name for name in loud if loud[name] > _HEARD * most]
+
+
+def _most(rise: Curve) -> float:
+    """Return how much a level rises within `_QUICK_MS` where it rises most."""
+    if len(rise) <= _QUICK_MS:
+        return 0.0
+    risen = in_parts(rise, _QUICK_MS, partial(_risen, span_ms=_QUICK_MS))
+    return percentile(risen[_QUICK_MS - 1 :], 99)
+
+
+def _is_dense(rise: Curve) -> bool:
+    """Tell whether a level rises by half of its most within most spans of two long periods."""
+    span_ms = 2 * _LOWEST_PERIOD_MS
+    if len(rise) <= span_ms:
+        return False
+    risen = in_parts(rise, span_ms, partial(_risen, span_ms=span_ms))[span_ms - 1 :]
+    return percentile(risen, 50) > 0.5 * percentile(risen, 99) > 0
+
+
+def _risen(rise: Curve, span_ms: int) -> Curve:
+    """Return how much a level has risen in the milliseconds up to each one."""
+    total = np.append(np.zeros(span_ms), np.cumsum(rise, dtype=np.float64))
+    return (total[span_ms:] - total[:-span_ms]).astype(np.float32)
 
 
 def kicked(onsets: Onsets, starts_s: Floats, seconds: float) -> NDArray[np.bool_]:
