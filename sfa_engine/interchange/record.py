@@ -9,7 +9,9 @@ and costs that one field, never the track. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sfa_engine.errors import Refused
 from sfa_engine.library.cues import Cue
@@ -69,6 +71,8 @@ class Record:
         By position.
     stems : tuple of (str, str)
         Our names of the separated stems, each with the path of its file.
+    extra : mapping
+        What only our own formats have, as plain values; other readers leave it empty.
     """
 
     key: str
@@ -92,6 +96,7 @@ class Record:
     grid: Grid | None = None
     cues: tuple[Cue, ...] = ()
     stems: tuple[tuple[str, str], ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
