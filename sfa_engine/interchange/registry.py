@@ -2,8 +2,8 @@
 
 ::
 
-    file ─► read(path) ─► Collection ─► library.exchange ─► rows
-    rows ─► library.exchange ─► Collection ─► write(collection, path) ─► file or folder
+    file ─► read(path) ─► Collection ─► backstage.exchange ─► rows
+    rows ─► backstage.exchange ─► Collection ─► write(collection, path) ─► file or folder
 
 A format is a module of this package with ``read``, ``write`` or both; the module is imported when
 it is used. The contract of both functions:
@@ -205,7 +205,14 @@ FORMATS: dict[str, Format] = {
             reads=True,
         ),
         Format(
-            *("zip", "stems as a zip", "stem_zip"),
+            *("zip", "stems as a zip of FLAC", "stem_zip"),
+            writes=True,
+            files=("*.stems.zip",),
+            each=True,
+            sound=True,
+        ),
+        Format(
+            *("zip-wav", "stems as a zip of WAV", "stem_zip_wav"),
             writes=True,
             files=("*.stems.zip",),
             each=True,
