@@ -125,7 +125,7 @@ FORMATS: dict[str, Format] = {
             *("sfa", "Sound Forge Alchemy", "own"),
             reads=True,
             writes=True,
-            files=("*.sfa.zip",),
+            files=("*.sfa-library.zip",),
         ),
         Format(
             *("rekordbox", "rekordbox XML", "rekordbox_xml"),
@@ -238,6 +238,7 @@ FORMATS: dict[str, Format] = {
     )
 }
 
+OWN = "sfa"  # of rows, not of a collection: see `sfa_engine.interchange.own`
 READ: tuple[str, ...] = tuple(name for name, each in FORMATS.items() if each.reads)
 WRITTEN: tuple[str, ...] = tuple(name for name, each in FORMATS.items() if each.writes)
 
