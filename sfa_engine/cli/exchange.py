@@ -204,9 +204,7 @@ def _mapping(text: str) -> str:
     """Return ``FROM=TO`` with an absolute TO: backstage has another working directory."""
     source, equals, target = text.partition("=")
     if not equals or not target:
-        raise Refused(
-            f'invalid mapping "{text:.80}"', "give FROM=TO, as D:/Music=/home/me/Music"
-        )
+        raise Refused(f'invalid mapping "{text:.80}"', "give FROM=TO, as D:/Music=/home/me/Music")
     return f"{source}={user_path(target).absolute()}"
 
 
@@ -242,7 +240,9 @@ def _done(
 def _import_lines(done: dict[str, Any]) -> Iterator[str]:
     counts = done["counts"]
     tracks = counts.get("new", 0) + counts.get("updated", 0) + counts.get("unchanged", 0)
-    kinds = [f"{counts[name]} {name}" for name in ("new", "updated", "unchanged") if counts.get(name)]
+    kinds = [
+        f"{counts[name]} {name}" for name in ("new", "updated", "unchanged") if counts.get(name)
+    ]
     detail = f" ({', '.join(kinds)})" if kinds else ""
     begin = "would import" if done["dry_run"] else "imported"
     yield f"{begin} {counted(tracks, 'track')}{detail} from {done['title']}"
@@ -267,4 +267,4 @@ def _rest(done: dict[str, Any]) -> Iterator[str]:
     for group in done["groups"]:
         of = ", ".join(group["examples"][:2])
         more = " …" if group["count"] > len(group["examples"][:2]) else ""
-        yield f"  {group['count']} × {group['what']}: {group['why']} ({of}{more})"
+        yield f"  {group['count']} x {group['what']}: {group['why']} ({of}{more})"

@@ -22,7 +22,7 @@ MAX_POINTS = 99  # that a sheet numbers
 MAX_LINES = 1_000_000
 
 _LINE = re.compile(r"\s*(\w+)\s*(.*?)\s*$")
-_QUOTED = re.compile(r'"([^"]*)"\s*(.*)|(\S*)\s*(.*)')
+_QUOTED = re.compile(r'"([^"]*)"')
 _TIME = re.compile(r"0*1\s+([0-9]{1,4}):([0-9]{1,2}):([0-9]{1,2})$")
 _TYPES = {".mp3": "MP3", ".aif": "AIFF", ".aiff": "AIFF"}
 
@@ -68,7 +68,7 @@ def read(path: Path) -> Collection:
         word, rest = found[1].upper(), found[2]
         points = files[-1].points if files else []
         if word == "FILE":
-            files.append(_File(plain(_first(rest), folder)))
+            files.append(_File(plain(_file_name(rest), folder)))
         elif word == "TRACK" and files:
             points.append(_Point())
         elif word == "INDEX" and points:
@@ -88,24 +88,26 @@ def read(path: Path) -> Collection:
     if not files:
         raise MediaError(f'"{path}" is not a CUE sheet', "it has to name a FILE")
     tracks = {folded(file.location): _record(file, whole, len(files) > 1, losses) for file in files}
-    lists = ()
+    lists: tuple[List, ...] = ()
     if len(files) > 1:
         keys = tuple(folded(file.location) for file in files)
         lists = (List(whole.get("TITLE") or path.stem, keys=keys),)
     return Collection(tuple(tracks.values()), lists, tuple(losses))
 
 
-def _first(text: str) -> str:
-    """Return the first word of a line's rest, which may be in quotes."""
-    found = _QUOTED.match(text)
-    if found is None:
-        return text
-    if found[1] is not None:
-        return found[1]
-    # Without quotes a name with spaces ends before the type of the file.
+def _file_name(text: str) -> str:
+    """Return the name of a file: in quotes, or up to the word that says its type."""
+    if text.startswith('"'):
+        return _first(text)
     words = text.rsplit(None, 1)
     is_type = len(words) == 2 and words[1].isupper() and words[1].isalnum()
     return words[0] if is_type else text
+
+
+def _first(text: str) -> str:
+    """Return a text without the quotes that it may be in."""
+    found = _QUOTED.match(text)
+    return found[1] if found else text
 
 
 def _set_position(point: _Point, text: str, losses: list[Loss], where: str) -> None:

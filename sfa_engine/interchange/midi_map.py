@@ -27,7 +27,7 @@ MICROSECONDS = 1_000_000
 MAX_TEMPO = (1 << 24) - 1  # µs a beat
 NOTES = (4, 8, 16, 32, 64)  # of the first bar, and what they may change its tempo by
 NEAR_TEMPO = 0.25
-LEAST_PICKUP_BEATS = 1.0 / 64.0  # less than this before the first downbeat is nothing
+LEAST_PICKUP_BEATS = 1.0 / 64.0  # of a first bar
 MAX_ANCHORS = 100_000
 
 
@@ -103,6 +103,11 @@ def _points(grid: Grid) -> tuple[list[_Point], tuple[int, int] | None]:
         pickup = (_parts(beats, note), note)
         tick = pickup[0] * 4 * TICKS // note
         points.append(_Point(tick, float(grid.frame_of(downbeat, GRID_RATE)) / GRID_RATE))
+    elif beats:  # too little for a bar: the first one is so much longer or shorter
+        downbeat += bar
+        points.append(
+            _Point(bar * TICKS, float(grid.frame_of(downbeat, GRID_RATE)) / GRID_RATE)
+        )
     first = points[-1].tick
     for anchor in grid.anchors[:MAX_ANCHORS]:
         tick = first + round((anchor.beat - downbeat) * TICKS)

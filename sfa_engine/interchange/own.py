@@ -80,7 +80,9 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         ) from None
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         why = getattr(error, "strerror", None) or error
-        raise MediaError(f'cannot read "{path}": {why}', "export it again, or copy it again") from None
+        raise MediaError(
+            f'cannot read "{path}": {why}', "export it again, or copy it again"
+        ) from None
     except RuntimeError as error:  # it has a password
         raise MediaError(f'cannot read "{path}": {error}', "export it again") from None
 

@@ -130,7 +130,7 @@ class Finder:
             return path
         here = "/"
         for part in filter(None, path.split("/")):
-            straight = os.path.join(here, part)  # noqa: PTH118 - a hundred thousand of them
+            straight = os.path.join(here, part)  # noqa: PTH118
             if not _exists(straight):
                 name = self._names(here).get(folded(part))
                 if name is None:
@@ -142,16 +142,16 @@ class Finder:
     def _names(self, folder: str) -> dict[str, str]:
         if folder not in self._folders:
             try:
-                names = os.listdir(folder)  # noqa: PTH208 - names only
+                names = os.listdir(folder)  # noqa: PTH208
             except OSError:
                 names = []
-            self._folders[folder] = {folded(name): name for name in reversed(sorted(names))}
+            self._folders[folder] = {folded(name): name for name in sorted(names, reverse=True)}
         return self._folders[folder]
 
 
 def _exists(path: str) -> bool:
     try:
-        return os.path.exists(path)  # noqa: PTH110 - a hundred thousand of them
+        return os.path.exists(path)  # noqa: PTH110
     except ValueError:
         return False
 

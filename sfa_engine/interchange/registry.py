@@ -143,6 +143,12 @@ FORMATS: dict[str, Format] = {
             program="traktor",
         ),
         Format(
+            *("traktor3", "Traktor 2 and 3 collection", "traktor3_nml"),
+            writes=True,
+            files=("*.nml",),
+            program="traktor",
+        ),
+        Format(
             *("virtualdj", "VirtualDJ database", "virtualdj_xml"),
             reads=True,
             writes=True,
@@ -270,6 +276,4 @@ def recognised(path: Path) -> Format:
             if any(each.fits(entry) for entry in path.iterdir()):
                 return each
         return FORMATS["stems"]
-    raise MediaError(
-        f'"{path}" is of no known format', f"name it with --format: {', '.join(READ)}"
-    )
+    raise MediaError(f'"{path}" is of no known format', f"name it with --format: {', '.join(READ)}")

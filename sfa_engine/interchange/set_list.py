@@ -17,9 +17,7 @@ def write(collection: Collection, path: Path) -> list[Loss]:
     tracks = {track.key: track for track in collection.tracks}
     lists = collection.playlists
     keys = lists[0].keys if lists else tuple(tracks)
-    losses = [
-        Loss(each.name, "playlist", "a set list has one playlist") for each in lists[1:]
-    ]
+    losses = [Loss(each.name, "playlist", "a set list has one playlist") for each in lists[1:]]
     lines = [in_one_line(lists[0].name), ""] if lists else []
     at_s = 0.0
     for key in keys:

@@ -53,7 +53,9 @@ def write_stems(collection: Collection, path: Path, *, is_flac: bool) -> list[Lo
             for name, file in track.stems:
                 _add(archive, f"{folder}/{safe_name(name)}", Path(file), is_flac=is_flac)
     except (soundfile.LibsndfileError, zipfile.LargeZipFile) as error:
-        raise MediaError(f'"{track.name}": {error}', "check the free space, and the track") from None
+        raise MediaError(
+            f'"{track.name}": {error}', "check the free space, and the track"
+        ) from None
     return []
 
 

@@ -27,19 +27,27 @@ _MOVES = (
     # The grid by hand, unless there is one.
     "UPDATE OR IGNORE grids SET track_id = :into WHERE track_id = :other AND origin = 'hand'",
     # Cues by hand: the same ones once, a hot cue where its number is not taken by hand.
-    "DELETE FROM cues WHERE track_id = :other AND (origin <> 'hand' OR EXISTS (SELECT 1"
-    " FROM cues AS kept WHERE kept.track_id = :into AND kept.origin = 'hand'"
-    " AND abs(kept.position_s - cues.position_s) <= :same_s"
-    " AND (kept.end_s IS NULL) = (cues.end_s IS NULL)))",
-    "UPDATE cues SET slot = NULL WHERE track_id = :into AND origin <> 'hand' AND slot IN"
-    " (SELECT slot FROM cues WHERE track_id = :other AND slot IS NOT NULL)",
-    "UPDATE cues SET slot = NULL WHERE track_id = :other AND slot IN"
-    " (SELECT slot FROM cues WHERE track_id = :into AND slot IS NOT NULL)",
+    (
+        "DELETE FROM cues WHERE track_id = :other AND (origin <> 'hand' OR EXISTS (SELECT 1"
+        " FROM cues AS kept WHERE kept.track_id = :into AND kept.origin = 'hand'"
+        " AND abs(kept.position_s - cues.position_s) <= :same_s"
+        " AND (kept.end_s IS NULL) = (cues.end_s IS NULL)))"
+    ),
+    (
+        "UPDATE cues SET slot = NULL WHERE track_id = :into AND origin <> 'hand' AND slot IN"
+        " (SELECT slot FROM cues WHERE track_id = :other AND slot IS NOT NULL)"
+    ),
+    (
+        "UPDATE cues SET slot = NULL WHERE track_id = :other AND slot IN"
+        " (SELECT slot FROM cues WHERE track_id = :into AND slot IS NOT NULL)"
+    ),
     "UPDATE cues SET track_id = :into WHERE track_id = :other",
-    f"UPDATE tracks SET {_FILL},"
-    f" play_count = play_count + {_OTHER.format(name='play_count')},"
-    f" played_at = nullif(max(coalesce(played_at, 0),"
-    f" coalesce({_OTHER.format(name='played_at')}, 0)), 0) WHERE id = :into",
+    (
+        f"UPDATE tracks SET {_FILL},"  # noqa: S608
+        f" play_count = play_count + {_OTHER.format(name='play_count')},"
+        f" played_at = nullif(max(coalesce(played_at, 0),"
+        f" coalesce({_OTHER.format(name='played_at')}, 0)), 0) WHERE id = :into"
+    ),
 )
 
 

@@ -40,21 +40,19 @@ async def records_of(
     return found
 
 
-async def _records(
-    connection: Connection, numbers: list[int], *, extra: bool
-) -> dict[int, Record]:
+async def _records(connection: Connection, numbers: list[int], *, extra: bool) -> dict[int, Record]:
     listed = (json.dumps(numbers),)
     grids: dict[int, Grid] = {}
     for each in await rows(
         connection,
-        f"SELECT * FROM grids WHERE track_id {_AMONG} ORDER BY origin",  # noqa: S608 - hand is last
+        f"SELECT * FROM grids WHERE track_id {_AMONG} ORDER BY origin",  # noqa: S608
         listed,
     ):
         grids[each["track_id"]] = grid_of(each)
     cues: dict[int, list[Cue]] = {}
     for each in await rows(
         connection,
-        f"SELECT * FROM cues WHERE track_id {_AMONG} ORDER BY position_s, id",  # noqa: S608 - ours
+        f"SELECT * FROM cues WHERE track_id {_AMONG} ORDER BY position_s, id",  # noqa: S608
         listed,
     ):
         cues.setdefault(each["track_id"], []).append(cue_of(each))
@@ -73,9 +71,7 @@ async def _records(
     return made
 
 
-def _record(
-    found: Row, grid: Grid | None, cues: tuple[Cue, ...], extra: dict[str, Any]
-) -> Record:
+def _record(found: Row, grid: Grid | None, cues: tuple[Cue, ...], extra: dict[str, Any]) -> Record:
     source = found["source_path"] or found["source"] or ""
     return Record(
         key=str(found["id"]),
@@ -151,8 +147,9 @@ async def lists_of(
     ):
         if each["track_id"] not in chosen:
             continue
-        about = (each["name"], tuple(json.loads(each["folders"])), [])
-        found.setdefault(each["playlist_id"], about)[2].append(str(each["track_id"]))
+        folders = tuple(json.loads(each["folders"]))
+        about = found.setdefault(each["playlist_id"], (each["name"], folders, []))
+        about[2].append(str(each["track_id"]))
     return tuple(List(name, folders, tuple(keys)) for name, folders, keys in found.values())
 
 

@@ -32,6 +32,7 @@ from sfa_engine.library.tags import MAX_TEXT, TEMPOS, in_one_line, names_of
 from sfa_engine.track.grid import Grid
 from sfa_engine.track.key import KEYS, camelot, parse_key
 from sfa_engine.track.media import MAX_CUES, check_drifts
+from sfa_engine.wire.frames import sayable
 
 AT_ONCE = 500  # tracks between two breaths of the event loop
 MAX_DURATION_S = 86_400.0 * 7
@@ -66,7 +67,7 @@ UPDATE tracks SET
         tag_key) {_CAMELOT} END,
     changed_at = ?2
 WHERE id IN (SELECT value FROM json_each(?1))
-"""  # noqa: S608 - constants
+"""  # noqa: S608
 
 
 @dataclass
@@ -132,9 +133,7 @@ class Importer:
         progress: Callable[[float], None] = lambda _share: None,
     ) -> Rows:
         """Write the rows of records; return them, with the number of each record's track."""
-        found = await row(
-            self._connection, "SELECT seq FROM sqlite_sequence WHERE name = 'tracks'"
-        )
+        found = await row(self._connection, "SELECT seq FROM sqlite_sequence WHERE name = 'tracks'")
         self._first = self._next = (int(found["seq"]) if found else 0) + 1
         await self._read({number for number in matches if number is not None})
         for first in range(0, len(records), AT_ONCE):
@@ -158,7 +157,7 @@ class Importer:
             among = "IN (SELECT value FROM json_each(?))"
             for each in await rows(
                 self._connection,
-                f"SELECT * FROM tracks WHERE id {among}",  # noqa: S608 - ours
+                f"SELECT * FROM tracks WHERE id {among}",  # noqa: S608
                 listed,
             ):
                 values = {name: each[name] for name in (*_FILLED, "play_count", "played_at")}
@@ -172,7 +171,7 @@ class Importer:
                 self._there[each["track_id"]].grid = grid_of(each)
             for each in await rows(
                 self._connection,
-                f"SELECT * FROM cues WHERE track_id {among}",  # noqa: S608 - ours
+                f"SELECT * FROM cues WHERE track_id {among}",  # noqa: S608
                 listed,
             ):
                 self._there[each["track_id"]].cues.append(cue_of(each))
@@ -189,8 +188,9 @@ class Importer:
         """Make the rows of a record; return the number of its track."""
         counts = self._report.counts
         counts["read"] += 1
-        if match is None and not place.location:
-            self._report.lose(record.name, "track", "it has no file")
+        if match is None and (not place.location or place.location != sayable(place.location)):
+            why = "its path is not UTF-8" if place.location else "it has no file"
+            self._report.lose(record.name, "track", why)
             return 0
         number = match if match in self._there else self._new.get(place.location)
         is_new = number is None
@@ -237,7 +237,8 @@ class Importer:
     def _place(self, number: int, there: _There, place: Place, *, is_new: bool) -> bool:
         """Add where a track's file is; return whether that is new."""
         # A path of another machine names a new track, and adds nothing to one that is here.
-        if place.location in there.sources or not (is_new or place.file):
+        is_fit = is_new or (place.file and place.file == sayable(place.file))
+        if place.location in there.sources or not is_fit:
             return False
         there.sources.add(place.location)
         self._rows.sources.append((number, place.location, self._now))
@@ -375,14 +376,18 @@ class Importer:
                 made.sources,
             ),
             (
-                "INSERT OR REPLACE INTO grids (track_id, origin, rate, anchors, bpm,"
-                " beats_per_bar, changed_at) VALUES (?, 'hand', ?, ?, ?, ?, ?)",
+                (
+                    "INSERT OR REPLACE INTO grids (track_id, origin, rate, anchors, bpm,"
+                    " beats_per_bar, changed_at) VALUES (?, 'hand', ?, ?, ?, ?, ?)"
+                ),
                 made.grids,
             ),
             ("UPDATE cues SET slot = NULL WHERE track_id = ? AND slot = ?", made.freed),
             (
-                "INSERT INTO cues (track_id, origin, kind, position_s, end_s, slot, label, color,"
-                " stem, on_load, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    "INSERT INTO cues (track_id, origin, kind, position_s, end_s, slot, label, color,"  # noqa: E501
+                    " stem, on_load, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                ),
                 made.cues,
             ),
         ):
@@ -393,9 +398,9 @@ class Importer:
             if columns:
                 alike.setdefault(tuple(columns), []).append((*columns.values(), number))
         for names, values in alike.items():
-            columns_set = ", ".join(f"{name} = ?" for name in names)
+            assigned = ", ".join(f"{name} = ?" for name in names)
             await connection.executemany(
-                f"UPDATE tracks SET {columns_set} WHERE id = ?",  # noqa: S608 - names of columns
+                f"UPDATE tracks SET {assigned} WHERE id = ?",  # noqa: S608
                 values,
             )
         touched = sorted(made.changed | set(made.updates))

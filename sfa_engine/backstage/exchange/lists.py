@@ -47,10 +47,10 @@ class ListImporter:
 
     async def run(self, lists: Sequence[List], numbers: Mapping[str, int]) -> None:
         """Import playlists, by the numbers of the tracks that their keys name."""
-        for each in await rows(self.connection, "SELECT id, name, folders, source FROM playlists"):
-            folders = tuple(json.loads(each["folders"]))
-            there = _There(each["id"], folders, each["source"] is None)
-            self._there[each["name"].casefold()] = there
+        for found in await rows(self.connection, "SELECT id, name, folders, source FROM playlists"):
+            folders = tuple(json.loads(found["folders"]))
+            there = _There(found["id"], folders, found["source"] is None)
+            self._there[found["name"].casefold()] = there
         for each in lists[:MAX_LISTS]:
             wanted = [numbers.get(key, 0) for key in each.keys]
             missing = wanted.count(0)
@@ -98,7 +98,7 @@ class ListImporter:
         )
         left = Counter(each["track_id"] for each in found)
         place = max((each["place"] for each in found), default=-1) + 1
-        added = []
+        added: list[tuple[int, int, int]] = []
         for number in numbers:
             if left[number] > 0:
                 left[number] -= 1

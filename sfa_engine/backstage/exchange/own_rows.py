@@ -1,8 +1,8 @@
 """Our own format: rows out and in. A library moves to another machine with all that is known.
 
-A track that the other library has, by its uuid or its sound, is treated as one from another program:
-it gets what it lacks. A new one gets its rows as they were, but for what is another machine's: its
-account, and its bundle unless that was copied too.
+A track that the other library has, by its uuid or its sound, is treated as one from another
+program: it gets what it lacks. A new one gets its rows as they were, but for what is of another
+machine: its account, and its bundle unless that was copied too.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ async def track_lines(connection: Connection, numbers: Sequence[int]) -> list[di
     for table in ("sources", *_OF_TRACK):
         for each in await rows(
             connection,
-            f"SELECT * FROM {table} WHERE track_id {_AMONG} ORDER BY {_ORDER[table]}",
+            f"SELECT * FROM {table} WHERE track_id {_AMONG} ORDER BY {_ORDER[table]}",  # noqa: S608
             listed,
         ):
             lines[each["track_id"]].setdefault(table, []).append(_plain(each))
@@ -183,9 +183,7 @@ class OwnImporter:
             made = await importer.run(records, places, numbers)
             self._changed |= made.changed
 
-    async def _find(
-        self, values: dict[str, Any], line: dict[str, Any]
-    ) -> tuple[int | None, bool]:
+    async def _find(self, values: dict[str, Any], line: dict[str, Any]) -> tuple[int | None, bool]:
         """Return the track that a line is of, and whether it was removed here."""
         found = await row(
             self.connection,
@@ -203,8 +201,8 @@ class OwnImporter:
         else:
             found = await row(
                 self.connection,
-                "SELECT track_id AS id FROM sources JOIN tracks ON tracks.id = track_id"
-                f" WHERE deleted_at IS NULL AND location {_AMONG} LIMIT 1",  # noqa: S608 - ours
+                "SELECT track_id AS id FROM sources JOIN tracks ON tracks.id = track_id"  # noqa: S608
+                f" WHERE deleted_at IS NULL AND location {_AMONG} LIMIT 1",
                 (json.dumps([place for place, _ in self._locations(line)]),),
             )
         return (None if found is None else found["id"]), False
@@ -281,7 +279,7 @@ class OwnImporter:
             known["track_id"] = track
         names, slots = ", ".join(known), ", ".join("?" * len(known))
         verb = "INSERT OR IGNORE" if table == "plays" else "INSERT"  # a uuid counts once
-        sql = f"{verb} INTO {table} ({names}) VALUES ({slots})"  # noqa: S608 - our columns
+        sql = f"{verb} INTO {table} ({names}) VALUES ({slots})"
         return await insert(self.connection, sql, tuple(known.values()))
 
     def _has_bundle(self, values: dict[str, Any]) -> bool:
@@ -297,9 +295,13 @@ class OwnImporter:
     def _record(self, line: dict[str, Any], name: str) -> Record:
         """Return what was made by hand of a track that is here already."""
         values = line["track"]
+        about: dict[str, Any] = {}
         texts = ("title", "artist", "album", "genre", "label", "comment", "color")
         numbers = ("year", "duration_s", "rating", "play_count", "played_at", "added_at")
-        grid, cues = None, []
+        about |= {key: str(values.get(key) or "") for key in texts}
+        about |= {key: _number(values.get(key)) for key in numbers}
+        grid: Grid | None = None
+        cues: list[Cue] = []
         for each in line.get("grids", ()):
             if each.get("origin") == "hand":
                 try:
@@ -315,8 +317,7 @@ class OwnImporter:
                     self.report.lose(name, "cue", "it is not valid")
         return Record(
             str(values.get("uuid")),
-            **{key: str(values.get(key) or "") for key in texts},
-            **{key: _number(values.get(key)) for key in numbers},
+            **about,
             bpm=_number(values.get("tag_bpm")),
             musical_key=str(values.get("hand_key") or values.get("tag_key") or ""),
             grid=grid,
@@ -399,7 +400,7 @@ def _value(value: Any) -> Any:
         except (KeyError, TypeError, binascii.Error) as error:
             raise ValueError(f"{value!r:.40} is not a value") from error
     if isinstance(value, list):
-        raise ValueError(f"{value!r:.40} is not a value")  # noqa: TRY004 - as other values are
+        raise ValueError(f"{value!r:.40} is not a value")  # noqa: TRY004
     return value
 
 

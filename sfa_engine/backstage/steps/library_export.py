@@ -72,16 +72,16 @@ class LibraryExport:
             await self._whole(chosen, form, path, rule, report, progress)
         if not report.counts["tracks"]:
             why = f": {report.losses[0].why}" if report.losses else ""
-            raise MediaError(f"nothing could be exported{why}", "prepare the tracks, or see the log")
+            raise MediaError(
+                f"nothing could be exported{why}", "prepare the tracks, or see the log"
+            )
         await asyncio.to_thread(keep_report, self.context.places, job.id, report.losses)
         result = {"format": form.name, "title": form.title, "path": str(path)}
         return Outcome({**result, **report.to_dict()})
 
     # ------------------------------------------------------------------ kinds of formats
 
-    async def _own(
-        self, chosen: Chosen, path: Path, report: Report, progress: Progress
-    ) -> None:
+    async def _own(self, chosen: Chosen, path: Path, report: Report, progress: Progress) -> None:
         """Write our own format, a page of rows at a time."""
         with writing(path) as writer:
             done = 0
@@ -229,9 +229,7 @@ def _in_order(lists: tuple[List, ...], chosen: Chosen) -> tuple[List, ...]:
     """Return the lists; of a playlist that was chosen, with the entries that were chosen."""
     if chosen.playlist is None:
         return lists
-    return tuple(
-        List(each.name, each.folders, tuple(map(str, chosen.numbers))) for each in lists
-    )
+    return tuple(List(each.name, each.folders, tuple(map(str, chosen.numbers))) for each in lists)
 
 
 def _file(track: Record) -> str | None:

@@ -119,9 +119,7 @@ class LibraryImport:
         matches = await _rechecked(connection, places, matches)
         importer = Importer(connection, report, now)
         made = await importer.run(records, places, matches, progress)
-        numbers = {
-            record.key: number for record, number in zip(records, made.numbers, strict=True)
-        }
+        numbers = {record.key: number for record, number in zip(records, made.numbers, strict=True)}
         await ListImporter(connection, report, now).run(collection.playlists, numbers)
         return made.changed
 
@@ -152,8 +150,7 @@ class LibraryImport:
         try:
             async with self.context.database.transaction() as connection:
                 changed = await write(connection, step)
-                if job.args["dry_run"]:
-                    raise _DryRunError
+                _check_kept(job)
         except _DryRunError:
             pass
         counts = report.counts
@@ -177,6 +174,12 @@ class LibraryImport:
                 await self.context.update_manifest(each["id"])
             except SfaError as error:
                 logger.warning("track %s: %s", each["id"], error)
+
+
+def _check_kept(job: Job) -> None:
+    """Raise what rolls a transaction back, if the job keeps nothing."""
+    if job.args["dry_run"]:
+        raise _DryRunError
 
 
 def _matches(
