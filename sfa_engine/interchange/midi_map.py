@@ -105,9 +105,7 @@ def _points(grid: Grid) -> tuple[list[_Point], tuple[int, int] | None]:
         points.append(_Point(tick, float(grid.frame_of(downbeat, GRID_RATE)) / GRID_RATE))
     elif beats:  # too little for a bar: the first one is so much longer or shorter
         downbeat += bar
-        points.append(
-            _Point(bar * TICKS, float(grid.frame_of(downbeat, GRID_RATE)) / GRID_RATE)
-        )
+        points.append(_Point(bar * TICKS, float(grid.frame_of(downbeat, GRID_RATE)) / GRID_RATE))
     first = points[-1].tick
     for anchor in grid.anchors[:MAX_ANCHORS]:
         tick = first + round((anchor.beat - downbeat) * TICKS)

@@ -65,12 +65,11 @@ class Shop:
             "SELECT name FROM sqlite_schema WHERE type = 'table'"
             + "".join(f" AND name NOT LIKE '{name}'" for name in OTHER_TABLES)
         )
-        return {
-            each["name"]: [tuple(row) for row in await self.database.fetch(
-                f"SELECT * FROM {each['name']} ORDER BY 1, 2"  # noqa: S608 - ours
-            )]
-            for each in names
-        }  # fmt: skip
+        found = {}
+        for (name,) in names:
+            rows = await self.database.fetch(f"SELECT * FROM {name} ORDER BY 1, 2")  # noqa: S608
+            found[name] = [tuple(row) for row in rows]
+        return found
 
     async def one(self, sql: str, *arguments: Any) -> Any:
         """Return the first row of a query."""

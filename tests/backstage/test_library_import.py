@@ -339,7 +339,7 @@ TEXTS = st.text(max_size=20)
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     records=st.lists(
@@ -368,9 +368,7 @@ TEXTS = st.text(max_size=20)
 )
 def test_no_record_breaks_an_import_and_twice_is_once(shop, runner, records, lists) -> None:  # noqa: F811
     keys = tuple(record.key for record in records)
-    collection = Collection(
-        tuple(records), tuple(replace(each, keys=keys) for each in lists)
-    )
+    collection = Collection(tuple(records), tuple(replace(each, keys=keys) for each in lists))
 
     async def check() -> None:
         try:

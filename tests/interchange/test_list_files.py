@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -126,10 +127,8 @@ def test_no_bytes_break_the_readers(tmp_path_factory, content: bytes) -> None:
     for module in (m3u, cue_sheet):
         for start in (b"", b'FILE "a.wav" WAVE\nTRACK 01 AUDIO\n', b"#EXTM3U\n#EXTINF:"):
             path.write_bytes(start + content)
-            try:
+            with suppress(MediaError):
                 module.read(path)
-            except MediaError as error:
-                assert error.hint
 
 
 # ---------------------------------------------------------------------- CUE sheets

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import json
 import sqlite3
 import time
@@ -18,6 +17,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from sfa_engine.backstage.exchange.exporting import AT_ONCE as RECORDS_AT_ONCE
 from sfa_engine.backstage.exchange.importing import Importer
@@ -110,6 +111,38 @@ def _plain(found: sqlite3.Row) -> dict[str, Any]:
 # ---------------------------------------------------------------------- in
 
 
+Plain = str | int | float | dict[str, str] | None
+Columns = dict[str, Plain]
+
+
+class _Source(msgspec.Struct):
+    """A place of a track."""
+
+    location: str
+    added_at: float
+
+
+class _Line(msgspec.Struct):
+    """A line, as it has to be; what it has besides is of a newer version, and left out."""
+
+    track: Columns | None = None
+    sources: list[_Source] = []
+    stems: list[Columns] = []
+    analyses: list[Columns] = []
+    grids: list[Columns] = []
+    cues: list[Columns] = []
+    unwanted_cues: list[Columns] = []
+    plays: list[Columns] = []
+    playlist: Columns | None = None
+    entries: list[str] = []
+    followed: list[tuple[int, str, int | None]] = []
+
+
+# What a value of a line may raise that SQLite or our own checks do not accept.
+_INVALID = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
+            TypeError, ValueError, KeyError, OverflowError, SfaError)  # fmt: skip
+
+
 @dataclass
 class OwnImporter:
     """Imports a file of our own format.
@@ -142,21 +175,29 @@ class OwnImporter:
         lines = read_lines(path)
         done = 0
         while part := await asyncio.to_thread(list, islice(lines, AT_ONCE)):
-            tracks = [each for each in part if isinstance(each.get("track"), dict)]
-            await self._tracks(tracks)
-            for each in part:
-                if isinstance(each.get("playlist"), dict):
-                    await self._playlist(each)
+            known = [line for each in part if (line := self._line(each)) is not None]
+            await self._tracks([line for line in known if line.track is not None])
+            for line in known:
+                if line.playlist is not None:
+                    await self._playlist(line, line.playlist)
             done += len(part)
             progress(done / (done + 20 * AT_ONCE))
         return self._changed
 
+    def _line(self, values: dict[str, Any]) -> _Line | None:
+        """Return a line that has the form it has to have; else it is lost."""
+        try:
+            return msgspec.convert(values, _Line)
+        except msgspec.ValidationError as error:
+            self.report.lose("", "line", f"{error}"[:120])
+            return None
+
     # ------------------------------------------------------------------ tracks
 
-    async def _tracks(self, lines: list[dict[str, Any]]) -> None:
+    async def _tracks(self, lines: list[_Line]) -> None:
         known: list[tuple[Record, Place, int]] = []
         for line in lines:
-            values = line["track"]
+            values = line.track or {}
             identity = str(values.get("uuid", ""))
             name = f"{values.get('artist', '')} - {values.get('title', '')}".strip(" -")
             number, in_trash = await self._find(values, line)
@@ -166,14 +207,12 @@ class OwnImporter:
                 continue
             if number is not None:
                 self._numbers[identity] = number
-                known.append((self._record(line, name), self._place(line), number))
+                known.append((self._record(line, values, name), self._place(line), number))
                 continue
             self.report.counts["read"] += 1
             try:
-                self._numbers[identity] = await self._insert(line)
-            except (sqlite3.Error, TypeError, ValueError, SfaError) as error:
-                if isinstance(error, sqlite3.OperationalError):  # the disk, not the line
-                    raise
+                self._numbers[identity] = await self._insert(line, values)
+            except _INVALID as error:
                 self.report.lose(name, "track", f"its row is not valid: {error}"[:120])
                 continue
             self.report.counts["new"] += 1
@@ -183,7 +222,7 @@ class OwnImporter:
             made = await importer.run(records, places, numbers)
             self._changed |= made.changed
 
-    async def _find(self, values: dict[str, Any], line: dict[str, Any]) -> tuple[int | None, bool]:
+    async def _find(self, values: Columns, line: _Line) -> tuple[int | None, bool]:
         """Return the track that a line is of, and whether it was removed here."""
         found = await row(
             self.connection,
@@ -207,25 +246,25 @@ class OwnImporter:
             )
         return (None if found is None else found["id"]), False
 
-    def _locations(self, line: dict[str, Any]) -> list[tuple[str, float]]:
+    def _locations(self, line: _Line) -> list[tuple[str, float]]:
         """Return the places of a track here, each with when it was seen."""
         found = []
-        for each in line.get("sources", ()):
-            location = mapped(str(each["location"]), self.mappings)
-            found.append((self._finder.found(location) or location, float(each["added_at"])))
+        for each in line.sources:
+            location = mapped(each.location, self.mappings)
+            found.append((self._finder.found(location) or location, each.added_at))
         return found
 
-    def _place(self, line: dict[str, Any]) -> Place:
+    def _place(self, line: _Line) -> Place:
         for location, _ in self._locations(line):
             if (file := self._finder.found(location)) is not None:
                 return Place(file, file)
         return Place("", None)
 
-    async def _insert(self, line: dict[str, Any]) -> int:
+    async def _insert(self, line: _Line, values: Columns) -> int:
         """Insert the rows of a new track; all of them, or none."""
         await self.connection.execute("SAVEPOINT own_track")
         try:
-            number = await self._insert_rows(line)
+            number = await self._insert_rows(line, dict(values))
         except BaseException:
             await self.connection.execute("ROLLBACK TO own_track")
             await self.connection.execute("RELEASE own_track")
@@ -233,8 +272,7 @@ class OwnImporter:
         await self.connection.execute("RELEASE own_track")
         return number
 
-    async def _insert_rows(self, line: dict[str, Any]) -> int:
-        values = dict(line["track"])
+    async def _insert_rows(self, line: _Line, values: Columns) -> int:
         has_bundle = await asyncio.to_thread(self._has_bundle, values)
         if has_bundle:
             taken = await row(
@@ -258,7 +296,7 @@ class OwnImporter:
         for table in _OF_TRACK:
             if table == "stems" and not has_bundle:
                 continue  # there is no sound of them here
-            for each in line.get(table, ()):
+            for each in getattr(line, table):
                 await self._insert_into(table, each, number)
         # The triggers of plays and sources have counted again.
         await self.connection.execute(
@@ -270,9 +308,7 @@ class OwnImporter:
         )
         return number
 
-    async def _insert_into(
-        self, table: str, values: dict[str, Any], track: int | None = None
-    ) -> int:
+    async def _insert_into(self, table: str, values: Columns, track: int | None = None) -> int:
         """Insert a row: of the columns that both libraries know, those that the file has."""
         known = {name: _value(values[name]) for name in self._columns[table] if name in values}
         if track is not None:
@@ -282,7 +318,7 @@ class OwnImporter:
         sql = f"{verb} INTO {table} ({names}) VALUES ({slots})"
         return await insert(self.connection, sql, tuple(known.values()))
 
-    def _has_bundle(self, values: dict[str, Any]) -> bool:
+    def _has_bundle(self, values: Columns) -> bool:
         """Return whether the bundle of a track was copied here. Blocks."""
         name = values.get("bundle")
         if not isinstance(name, str) or Path(name).name != name:
@@ -292,9 +328,8 @@ class OwnImporter:
         except MediaError:
             return False
 
-    def _record(self, line: dict[str, Any], name: str) -> Record:
+    def _record(self, line: _Line, values: Columns, name: str) -> Record:
         """Return what was made by hand of a track that is here already."""
-        values = line["track"]
         about: dict[str, Any] = {}
         texts = ("title", "artist", "album", "genre", "label", "comment", "color")
         numbers = ("year", "duration_s", "rating", "play_count", "played_at", "added_at")
@@ -302,18 +337,18 @@ class OwnImporter:
         about |= {key: _number(values.get(key)) for key in numbers}
         grid: Grid | None = None
         cues: list[Cue] = []
-        for each in line.get("grids", ()):
+        for each in line.grids:
             if each.get("origin") == "hand":
                 try:
                     grid = _grid(each)
-                except (SfaError, ValueError, TypeError, KeyError):
+                except _INVALID:
                     self.report.lose(name, "grid", "it is not valid")
-        for each in line.get("cues", ()):
+        for each in line.cues:
             if each.get("origin") == "hand":
                 try:
-                    fields = {key: each[key] for key in EDITABLE if key in each}
+                    fields: dict[str, Any] = {key: each[key] for key in EDITABLE if key in each}
                     cues.append(Cue(**{**fields, "on_load": bool(fields.get("on_load"))}))
-                except (SfaError, TypeError):
+                except _INVALID:
                     self.report.lose(name, "cue", "it is not valid")
         return Record(
             str(values.get("uuid")),
@@ -326,11 +361,10 @@ class OwnImporter:
 
     # ------------------------------------------------------------------ playlists
 
-    async def _playlist(self, line: dict[str, Any]) -> None:
+    async def _playlist(self, line: _Line, values: Columns) -> None:
         """Create a playlist, or append what one of its name lacks."""
-        values = line["playlist"]
-        name = str(values.get("name", ""))
-        numbers = [self._numbers.get(str(each)) for each in line.get("entries", ())]
+        name = str(values.setdefault("name", ""))
+        numbers = [self._numbers.get(each) for each in line.entries]
         for missing in numbers:
             if missing is None:
                 self.report.lose(name, "playlist entry", "its track was not imported")
@@ -340,8 +374,9 @@ class OwnImporter:
         )  # fmt: skip
         if found is None:
             try:
+                _check_folders(values)
                 playlist = await self._insert_into("playlists", values)
-            except (sqlite3.IntegrityError, TypeError, ValueError):
+            except _INVALID:
                 self.report.lose(name, "playlist", "its row is not valid")
                 return
             self.report.counts["playlists"] += 1
@@ -349,11 +384,11 @@ class OwnImporter:
                 None if number is None else await self._entry(playlist, place, number)
                 for place, number in enumerate(numbers)
             ]
-            for place, location, at in line.get("followed", ()):
-                entry = entries[at] if isinstance(at, int) and 0 <= at < len(entries) else None
+            for place, location, at in line.followed:
+                entry = entries[at] if at is not None and 0 <= at < len(entries) else None
                 await self.connection.execute(
                     "INSERT OR IGNORE INTO followed_entries VALUES (?, ?, ?, ?)",
-                    (playlist, int(place), str(location), entry),
+                    (playlist, place, location, entry),
                 )
             return
         await self._append(found["id"], [number for number in numbers if number is not None])
@@ -392,16 +427,20 @@ def pages(numbers: Sequence[int]) -> Iterator[list[int]]:
         yield list(numbers[first : first + AT_ONCE])
 
 
-def _value(value: Any) -> Any:
+def _value(value: Plain) -> Any:
     """Return a value of a line as a column has it."""
     if isinstance(value, dict):
-        try:
-            return base64.b64decode(value["base64"], validate=True)
-        except (KeyError, TypeError, binascii.Error) as error:
-            raise ValueError(f"{value!r:.40} is not a value") from error
-    if isinstance(value, list):
-        raise ValueError(f"{value!r:.40} is not a value")  # noqa: TRY004
+        return base64.b64decode(value["base64"], validate=True)
     return value
+
+
+def _check_folders(values: Columns) -> None:
+    """Raise ValueError for folders that are not a list of names."""
+    folders = values.setdefault("folders", "[]")
+    if not isinstance(folders, str) or not all(
+        isinstance(each, str) for each in msgspec.json.decode(folders, type=list[Any])
+    ):
+        raise ValueError(f"{folders!r:.40} are not folders")
 
 
 def _number(value: Any) -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from sfa_engine.backstage.exchange.report import Report
 from sfa_engine.errors import Refused
+from sfa_engine.interchange.mp3_shift import shift_of
 from sfa_engine.interchange.record import Record, moved
 from sfa_engine.interchange.registry import Program
 
@@ -70,26 +70,24 @@ def shifted(
     report : Report
         Gets how many were moved by what, and what was lost by it.
     """
-    shift_of = import_module("sfa_engine.interchange.mp3_shift").shift_of if program else None
     for track, file in tracks:
         has_positions = track.grid is not None or bool(track.cues)
-        if shift_of is None or not has_positions or not track.location.lower().endswith(PADDED):
+        if not program or not has_positions or not track.location.lower().endswith(PADDED):
             yield track
             continue
-        by_s, case = _shift(file, program, rule, shift_of)
+        by_s, case = _shift(file, program, rule)
         if case is None:
             report.lose(track.name, "MP3 shift", "its file is not here to be looked at")
             yield track
             continue
-        report.shifts[f"{case} {direction * by_s * 1000:+.1f} ms".strip()] += 1
+        if case:
+            report.shifts[f"{case} {direction * by_s * 1000:+.1f} ms"] += 1
         track, losses = moved(track, direction * by_s)  # noqa: PLW2901 - the same track
         report.extend(losses)
         yield track
 
 
-def _shift(
-    file: str | None, program: Program, rule: ShiftRule, shift_of: Any
-) -> tuple[float, str | None]:
+def _shift(file: str | None, program: Program, rule: ShiftRule) -> tuple[float, str | None]:
     """Return by how much positions are later there, in seconds, and the case; None: unknown."""
     if rule.milliseconds is not None:
         return rule.milliseconds / 1000.0, "by hand"
@@ -99,4 +97,5 @@ def _shift(
         found = shift_of(Path(file), program)
     except OSError:
         return 0.0, None
-    return float(found.seconds), str(found.case)
+    unsure = "" if found.is_sure or not found.case else " (not measured)"
+    return found.seconds, f"{found.case}{unsure}"

@@ -85,12 +85,12 @@ class LibraryExport:
         """Write our own format, a page of rows at a time."""
         with writing(path) as writer:
             done = 0
-            for part in pages(chosen.numbers):
+            for part in pages(sorted(set(chosen.numbers))):
                 async with self.context.database.reading() as connection:
                     lines = await track_lines(connection, part)
                 await asyncio.to_thread(writer.add, lines)
                 done += len(lines)
-                progress(done / len(chosen.numbers), "writing")
+                progress(min(1.0, done / len(chosen.numbers)), "writing")
             among = None if chosen.is_all else chosen.numbers
             async with self.context.database.reading() as connection:
                 lists = [each async for each in playlist_lines(connection, among)]
@@ -193,6 +193,9 @@ async def choose(
         found = await playlists.find(connection, playlist, within)
         entries = await playlists.entries(connection, found.id, within=within)
         return Chosen([each.track.id for each in entries], found.name, is_all=False)
+    if search.track_number(words) is not None and words.strip().startswith("#"):
+        one = await search.find_one(connection, words, within)
+        return Chosen([one.id], None, is_all=False)
     numbers = await search.ordered(connection, words, within)
     return Chosen(numbers, None, is_all=not words)
 
