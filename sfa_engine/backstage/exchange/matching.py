@@ -18,7 +18,7 @@ from sfa_engine.errors import SfaError
 from sfa_engine.interchange.paths import Finder, Mapping, folded, mapped
 from sfa_engine.interchange.record import Record
 from sfa_engine.library.content import sound_identity, together
-from sfa_engine.library.database import Connection, rows
+from sfa_engine.library.database import Connection, Row, rows
 
 SAME_LENGTH_S = 2.0  # programs round, and some count an encoder's padding
 MAX_TAG_BYTES = 32 << 20  # of a file beside its sound: tags and covers
@@ -39,36 +39,40 @@ class _Known:
     id: int
     duration_s: float | None
     content_hash: str | None
-    source_path: str | None
 
 
 @dataclass
 class Library:
-    """What the library has, to be compared; made by `read`."""
+    """What the library has, to be compared; made by `of`."""
 
     places: dict[str, int] = field(default_factory=dict)
     spellings: dict[str, int] = field(default_factory=dict)
     names: dict[tuple[str, str], list[_Known]] = field(default_factory=dict)
 
     @classmethod
-    async def read(cls, connection: Connection) -> Library:
-        """Read the places and names of all tracks that are not removed."""
-        made = cls()
-        for each in await rows(
+    async def read(cls, connection: Connection) -> tuple[list[Row], list[Row]]:
+        """Return the rows that `of` needs: places and names of all tracks that are not removed."""
+        places = await rows(
             connection,
             "SELECT location, track_id FROM sources JOIN tracks ON tracks.id = track_id"
             " WHERE deleted_at IS NULL ORDER BY track_id",
-        ):
+        )
+        names = await rows(
+            connection,
+            "SELECT id, artist, title, duration_s, content_hash FROM tracks"
+            " WHERE deleted_at IS NULL AND title <> '' ORDER BY id",
+        )
+        return places, names
+
+    @classmethod
+    def of(cls, places: list[Row], names: list[Row]) -> Library:
+        """Return what some rows say. Blocks: a large library takes a second."""
+        made = cls()
+        for each in places:
             made.places[each["location"]] = each["track_id"]
             made.spellings[folded(each["location"])] = each["track_id"]
-        for each in await rows(
-            connection,
-            "SELECT id, artist, title, duration_s, content_hash, source_path FROM tracks"
-            " WHERE deleted_at IS NULL AND title <> '' ORDER BY id",
-        ):
-            known = _Known(
-                *(each["id"], each["duration_s"], each["content_hash"], each["source_path"])
-            )
+        for each in names:
+            known = _Known(each["id"], each["duration_s"], each["content_hash"])
             key = (folded(each["artist"]), folded(each["title"]))
             made.names.setdefault(key, []).append(known)
         return made

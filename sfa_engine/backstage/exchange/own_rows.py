@@ -12,7 +12,7 @@ import base64
 import json
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -138,6 +138,45 @@ class _Line(msgspec.Struct):
     followed: list[tuple[int, str, int | None]] = []
 
 
+@dataclass
+class _Ready:
+    """A line of a track, with what is here of it.
+
+    Attributes
+    ----------
+    line : _Line
+    values : dict
+        The columns of its row.
+    locations : list of (str, float)
+        Its places here, each with when it was seen.
+    place : Place
+        Of a file that is here.
+    has_bundle : bool
+        Whether its bundle was copied here.
+    number : int, optional
+        Of the track that it is here.
+    in_trash : bool
+    """
+
+    line: _Line
+    values: Columns
+    locations: list[tuple[str, float]]
+    place: Place
+    has_bundle: bool
+    number: int | None = None
+    in_trash: bool = False
+
+    @property
+    def identity(self) -> str:
+        """The uuid."""
+        return str(self.values.get("uuid", ""))
+
+    @property
+    def name(self) -> str:
+        """How a report names it."""
+        return f"{self.values.get('artist', '')} - {self.values.get('title', '')}".strip(" -")
+
+
 # What a value of a line may raise that SQLite or our own checks do not accept.
 _INVALID = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
             TypeError, ValueError, KeyError, OverflowError, SfaError)  # fmt: skip
@@ -195,128 +234,155 @@ class OwnImporter:
     # ------------------------------------------------------------------ tracks
 
     async def _tracks(self, lines: list[_Line]) -> None:
+        ready = await asyncio.to_thread(lambda: [self._prepared(line) for line in lines])
+        await self._find(ready)
+        counts = self.report.counts
         known: list[tuple[Record, Place, int]] = []
-        for line in lines:
-            values = line.track or {}
-            identity = str(values.get("uuid", ""))
-            name = f"{values.get('artist', '')} - {values.get('title', '')}".strip(" -")
-            number, in_trash = await self._find(values, line)
-            if in_trash:
-                self.report.counts["read"] += 1
-                self.report.lose(name, "track", "it is in the trash here")
-                continue
-            if number is not None:
-                self._numbers[identity] = number
-                known.append((self._record(line, values, name), self._place(line), number))
-                continue
-            self.report.counts["read"] += 1
-            try:
-                self._numbers[identity] = await self._insert(line, values)
-            except _INVALID as error:
-                self.report.lose(name, "track", f"its row is not valid: {error}"[:120])
-                continue
-            self.report.counts["new"] += 1
+        new = []
+        for each in ready:
+            if each.in_trash:
+                counts["read"] += 1
+                self.report.lose(each.name, "track", "it is in the trash here")
+            elif each.number is None:
+                new.append(each)
+            else:
+                self._numbers[each.identity] = each.number
+                known.append((self._record(each), each.place, each.number))
+        if new:
+            await self._insert(new)
         if known:
             importer = Importer(self.connection, self.report)
             records, places, numbers = zip(*known, strict=True)
             made = await importer.run(records, places, numbers)
             self._changed |= made.changed
 
-    async def _find(self, values: Columns, line: _Line) -> tuple[int | None, bool]:
-        """Return the track that a line is of, and whether it was removed here."""
-        found = await row(
-            self.connection,
-            "SELECT id, deleted_at FROM tracks WHERE uuid = ?",
-            (str(values.get("uuid")),),
-        )
-        if found is not None:
-            return found["id"], found["deleted_at"] is not None
-        if values.get("content_hash"):
-            found = await row(
-                self.connection,
-                "SELECT id FROM tracks WHERE content_hash = ? AND deleted_at IS NULL",
-                (str(values["content_hash"]),),
-            )
-        else:
-            found = await row(
-                self.connection,
-                "SELECT track_id AS id FROM sources JOIN tracks ON tracks.id = track_id"  # noqa: S608
-                f" WHERE deleted_at IS NULL AND location {_AMONG} LIMIT 1",
-                (json.dumps([place for place, _ in self._locations(line)]),),
-            )
-        return (None if found is None else found["id"]), False
-
-    def _locations(self, line: _Line) -> list[tuple[str, float]]:
-        """Return the places of a track here, each with when it was seen."""
-        found = []
+    def _prepared(self, line: _Line) -> _Ready:
+        """Return a line with the places that its files have here. Blocks."""
+        values = dict(line.track or {})
+        locations = []
         for each in line.sources:
             location = mapped(each.location, self.mappings)
-            found.append((self._finder.found(location) or location, each.added_at))
-        return found
-
-    def _place(self, line: _Line) -> Place:
-        for location, _ in self._locations(line):
-            if (file := self._finder.found(location)) is not None:
-                return Place(file, file)
-        return Place("", None)
-
-    async def _insert(self, line: _Line, values: Columns) -> int:
-        """Insert the rows of a new track; all of them, or none."""
-        await self.connection.execute("SAVEPOINT own_track")
-        try:
-            number = await self._insert_rows(line, dict(values))
-        except BaseException:
-            await self.connection.execute("ROLLBACK TO own_track")
-            await self.connection.execute("RELEASE own_track")
-            raise
-        await self.connection.execute("RELEASE own_track")
-        return number
-
-    async def _insert_rows(self, line: _Line, values: Columns) -> int:
-        has_bundle = await asyncio.to_thread(self._has_bundle, values)
-        if has_bundle:
-            taken = await row(
-                self.connection, "SELECT 1 FROM tracks WHERE bundle = ?", (values["bundle"],)
-            )
-            has_bundle = taken is None
-        if not has_bundle:
-            values |= {"bundle": None, "state": "added", "problem": ""}
+            locations.append((self._finder.found(location) or location, each.added_at))
+        files = [file for place, _ in locations if (file := self._finder.found(place))]
         cover = values.get("cover")
         if cover and not (self.places.covers / Path(str(cover)).name).is_file():
             values["cover"] = None
         if path := values.get("source_path"):
             location = mapped(str(path), self.mappings)
             values["source_path"] = self._finder.found(location) or location
-        number = await self._insert_into("tracks", values)
-        for location, seen_at in self._locations(line):
-            await self.connection.execute(
-                "INSERT OR IGNORE INTO sources (track_id, location, added_at) VALUES (?, ?, ?)",
-                (number, location, seen_at),
-            )
-        for table in _OF_TRACK:
-            if table == "stems" and not has_bundle:
-                continue  # there is no sound of them here
-            for each in getattr(line, table):
-                await self._insert_into(table, each, number)
-        # The triggers of plays and sources have counted again.
-        await self.connection.execute(
-            "UPDATE tracks SET play_count = ?, played_at = ?, source_path = ? WHERE id = ?",
-            (
-                *(values.get("play_count", 0), values.get("played_at")),
-                *(values.get("source_path"), number),
-            ),
+        return _Ready(
+            line,
+            values,
+            locations,
+            Place(files[0], files[0]) if files else Place("", None),
+            has_bundle=self._has_bundle(values),
         )
-        return number
 
-    async def _insert_into(self, table: str, values: Columns, track: int | None = None) -> int:
-        """Insert a row: of the columns that both libraries know, those that the file has."""
-        known = {name: _value(values[name]) for name in self._columns[table] if name in values}
-        if track is not None:
-            known["track_id"] = track
-        names, slots = ", ".join(known), ", ".join("?" * len(known))
+    async def _find(self, ready: list[_Ready]) -> None:
+        """Find the tracks that lines are of, by uuid, sound and place, and whose bundle it is."""
+
+        async def found(sql: str, wanted: Iterable[Any]) -> dict[Any, sqlite3.Row]:
+            listed = json.dumps([each for each in wanted if isinstance(each, str)])
+            return {each[0]: each for each in await rows(self.connection, sql, (listed,))}
+
+        alive = "deleted_at IS NULL"
+        of_uuid = await found(
+            f"SELECT uuid, id, deleted_at FROM tracks WHERE uuid {_AMONG}",  # noqa: S608 - ours
+            (each.identity for each in ready),
+        )
+        of_sound = await found(
+            f"SELECT content_hash, id FROM tracks WHERE {alive} AND content_hash {_AMONG}",  # noqa: S608
+            (each.values.get("content_hash") for each in ready),
+        )
+        of_place = await found(
+            "SELECT location, track_id AS id FROM sources JOIN tracks ON tracks.id = track_id"  # noqa: S608
+            f" WHERE {alive} AND location {_AMONG}",
+            (place for each in ready for place, _ in each.locations),
+        )
+        bundles = await found(
+            f"SELECT bundle, id FROM tracks WHERE bundle {_AMONG}",  # noqa: S608 - ours
+            (each.values.get("bundle") for each in ready),
+        )
+        for each in ready:
+            each.has_bundle &= each.values.get("bundle") not in bundles
+            sound = each.values.get("content_hash")
+            if (row_there := of_uuid.get(each.identity)) is not None:
+                each.number = row_there["id"]
+                each.in_trash = row_there["deleted_at"] is not None
+            elif sound:
+                there = of_sound.get(sound) if isinstance(sound, str) else None
+                each.number = there["id"] if there else None
+            else:
+                places = (of_place.get(place) for place, _ in each.locations)
+                each.number = next((there["id"] for there in places if there), None)
+
+    async def _insert(self, new: list[_Ready]) -> None:
+        """Insert new tracks at once; if one is not valid, each alone."""
+        await self.connection.execute("SAVEPOINT own_tracks")
+        try:
+            await self._insert_rows(new)
+        except _INVALID as error:
+            await self.connection.execute("ROLLBACK TO own_tracks")
+            await self.connection.execute("RELEASE own_tracks")
+            if len(new) > 1:
+                for each in new:
+                    await self._tracks([each.line])  # which finds what the one before has made
+                return
+            self.report.counts["read"] += 1
+            self.report.lose(new[0].name, "track", f"its row is not valid: {error}"[:120])
+            return
+        await self.connection.execute("RELEASE own_tracks")
+        self.report.counts["read"] += len(new)
+        self.report.counts["new"] += len(new)
+        self._numbers |= {each.identity: each.number for each in new if each.number is not None}
+
+    async def _insert_rows(self, new: list[_Ready]) -> None:
+        found = await row(self.connection, "SELECT seq FROM sqlite_sequence WHERE name = 'tracks'")
+        first = (int(found["seq"]) if found else 0) + 1
+        kept = []
+        for number, each in enumerate(new, first):
+            each.number = number
+            if not each.has_bundle:
+                each.values |= {"bundle": None, "state": "added", "problem": ""}
+            kept.append({**each.values, "id": number})
+        await self._insert_into("tracks", kept, "id")
+        await self.connection.executemany(
+            "INSERT OR IGNORE INTO sources (track_id, location, added_at) VALUES (?, ?, ?)",
+            [(each.number, *place) for each in new for place in each.locations],
+        )
+        for table in _OF_TRACK:
+            # Without its bundle there is no sound of a track's stems here.
+            kept = [
+                {**values, "track_id": each.number}
+                for each in new
+                if table != "stems" or each.has_bundle
+                for values in getattr(each.line, table)
+            ]
+            await self._insert_into(table, kept, "track_id")
+        # The triggers of plays and sources have counted again.
+        await self.connection.executemany(
+            "UPDATE tracks SET play_count = ?, played_at = ?, source_path = ? WHERE id = ?",
+            [
+                (
+                    *(each.values.get("play_count", 0), each.values.get("played_at")),
+                    *(each.values.get("source_path"), each.number),
+                )
+                for each in new
+            ],
+        )
+
+    async def _insert_into(self, table: str, kept: list[Columns], key: str) -> None:
+        """Insert rows: of the columns that both libraries know, those that the file has."""
+        known = (*self._columns[table], key)
+        alike: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+        for values in kept:
+            names = tuple(name for name in known if name in values)
+            alike.setdefault(names, []).append(tuple(_value(values[name]) for name in names))
         verb = "INSERT OR IGNORE" if table == "plays" else "INSERT"  # a uuid counts once
-        sql = f"{verb} INTO {table} ({names}) VALUES ({slots})"
-        return await insert(self.connection, sql, tuple(known.values()))
+        for names, many in alike.items():
+            slots = ", ".join("?" * len(names))
+            sql = f"{verb} INTO {table} ({', '.join(names)}) VALUES ({slots})"
+            await self.connection.executemany(sql, many)
 
     def _has_bundle(self, values: Columns) -> bool:
         """Return whether the bundle of a track was copied here. Blocks."""
@@ -328,8 +394,9 @@ class OwnImporter:
         except MediaError:
             return False
 
-    def _record(self, line: _Line, values: Columns, name: str) -> Record:
+    def _record(self, ready: _Ready) -> Record:
         """Return what was made by hand of a track that is here already."""
+        line, values, name = ready.line, ready.values, ready.name
         about: dict[str, Any] = {}
         texts = ("title", "artist", "album", "genre", "label", "comment", "color")
         numbers = ("year", "duration_s", "rating", "play_count", "played_at", "added_at")
@@ -375,7 +442,7 @@ class OwnImporter:
         if found is None:
             try:
                 _check_folders(values)
-                playlist = await self._insert_into("playlists", values)
+                playlist = await self._create(values)
             except _INVALID:
                 self.report.lose(name, "playlist", "its row is not valid")
                 return
@@ -392,6 +459,15 @@ class OwnImporter:
                 )
             return
         await self._append(found["id"], [number for number in numbers if number is not None])
+
+    async def _create(self, values: Columns) -> int:
+        """Create a playlist with the columns of a line; return its number."""
+        known = {
+            name: _value(values[name]) for name in self._columns["playlists"] if name in values
+        }
+        slots = ", ".join("?" * len(known))
+        sql = f"INSERT INTO playlists ({', '.join(known)}) VALUES ({slots})"  # noqa: S608
+        return await insert(self.connection, sql, tuple(known.values()))
 
     async def _entry(self, playlist: int, place: int, track: int) -> int:
         self.report.counts["playlist entries"] += 1

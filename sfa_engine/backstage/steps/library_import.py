@@ -26,7 +26,7 @@ from sfa_engine.errors import MediaError, SfaError
 from sfa_engine.interchange.paths import Finder, Mapping
 from sfa_engine.interchange.record import Collection, Record
 from sfa_engine.interchange.registry import OWN, Format, named, recognised
-from sfa_engine.library.database import Connection, rows
+from sfa_engine.library.database import Connection, Row, rows
 from sfa_engine.wire.frames import sayable
 
 logger = logging.getLogger(__name__)
@@ -94,9 +94,9 @@ class LibraryImport:
         records = await asyncio.to_thread(move)
         progress(0.4, "comparing with the library")
         async with self.context.database.reading() as connection:
-            library = await Library.read(connection)
-        matches = await asyncio.to_thread(_matches, library, records, places)
-        del library
+            known = await Library.read(connection)
+        matches = await asyncio.to_thread(_matches, known, records, places)
+        del known
         return await self._commit(
             job,
             report,
@@ -183,9 +183,10 @@ def _check_kept(job: Job) -> None:
 
 
 def _matches(
-    library: Library, records: Sequence[Record], places: Sequence[Place]
+    known: tuple[list[Row], list[Row]], records: Sequence[Record], places: Sequence[Place]
 ) -> list[int | None]:
     """Return the track of each record. Blocks."""
+    library = Library.of(*known)
     pairs = zip(records, places, strict=True)
     return [library.match(record, place, identity_of) for record, place in pairs]
 
