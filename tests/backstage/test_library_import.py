@@ -16,9 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from open_library import in_asyncio, runner  # noqa: F401 - a fixture, found by its name
 
+from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.exchange.report import grouped
 from sfa_engine.backstage.exchange.shifts import ShiftRule
-from sfa_engine.errors import MediaError, Refused
+from sfa_engine.backstage.verbs.exchange import ExchangeVerbs
+from sfa_engine.errors import Forbidden, MediaError, Refused
 from sfa_engine.interchange.record import GRID_RATE, Collection, List, Loss, Record
 from sfa_engine.library import analysis, cues, grids, playlists, tracks
 from sfa_engine.library.analysis import Analysis
@@ -26,6 +28,7 @@ from sfa_engine.library.content import sound_identity
 from sfa_engine.library.cues import Cue
 from sfa_engine.library.tags import Tags
 from sfa_engine.track.grid import Anchor, Grid
+from sfa_engine.wire.rights import SCOPES, Actor
 
 GRID = Grid((Anchor(4800.0, 0.0),), 124.0)
 FULL = Record(
@@ -380,6 +383,23 @@ def test_no_record_breaks_an_import_and_twice_is_once(shop, runner, records, lis
         assert await shop.tables() == before
 
     runner.run(check())
+
+
+@in_asyncio
+async def test_only_an_admin_may_name_files_of_this_machine(shop: Shop, tmp_path: Path) -> None:
+    await shop.read(Collection((FULL,)))
+    verbs = ExchangeVerbs(shop.context, Dispatcher(shop.context.queue, {}, {}))
+    user = Actor(3, "user", SCOPES)
+    with pytest.raises(Forbidden):
+        await verbs.library_import(str(tmp_path), actor=user)
+    with pytest.raises(Forbidden):
+        await verbs.library_export(str(tmp_path / "x.m3u8"), "m3u", actor=user)
+    said = await verbs.library_import(str(tmp_path), actor=Actor(1, "admin", SCOPES))
+    (job,) = await shop.database.fetch("SELECT id, kind, account FROM jobs")
+    assert tuple(job) == (said["job"], "library-import", "1")
+    # What is the machine's is not a user's to prepare.
+    assert (await verbs.library_prepare(actor=user))["missing"] == 0
+    assert (await verbs.library_prepare())["missing"] == 1
 
 
 # ---------------------------------------------------------------------- parts

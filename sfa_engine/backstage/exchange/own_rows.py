@@ -12,6 +12,7 @@ import base64
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -448,15 +449,10 @@ class OwnImporter:
                 return
             self.report.counts["playlists"] += 1
             entries = [
-                None if number is None else await self._entry(playlist, place, number)
-                for place, number in enumerate(numbers)
+                (place, number) for place, number in enumerate(numbers) if number is not None
             ]
-            for place, location, at in line.followed:
-                entry = entries[at] if at is not None and 0 <= at < len(entries) else None
-                await self.connection.execute(
-                    "INSERT OR IGNORE INTO followed_entries VALUES (?, ?, ?, ?)",
-                    (playlist, place, location, entry),
-                )
+            await self._entries(playlist, entries)
+            await self._follow(playlist, line)
             return
         await self._append(found["id"], [number for number in numbers if number is not None])
 
@@ -469,12 +465,27 @@ class OwnImporter:
         sql = f"INSERT INTO playlists ({', '.join(known)}) VALUES ({slots})"  # noqa: S608
         return await insert(self.connection, sql, tuple(known.values()))
 
-    async def _entry(self, playlist: int, place: int, track: int) -> int:
-        self.report.counts["playlist entries"] += 1
-        return await insert(
-            self.connection,
+    async def _entries(self, playlist: int, entries: list[tuple[int, int]]) -> None:
+        """Insert entries: place and track of each."""
+        self.report.counts["playlist entries"] += len(entries)
+        await self.connection.executemany(
             "INSERT INTO playlist_entries (playlist_id, place, track_id) VALUES (?, ?, ?)",
-            (playlist, place, track),
+            [(playlist, *each) for each in entries],
+        )
+
+    async def _follow(self, playlist: int, line: _Line) -> None:
+        """Insert what a playlist follows, by the entries that it has here."""
+        if not line.followed:
+            return
+        found = await rows(
+            self.connection,
+            "SELECT place, id FROM playlist_entries WHERE playlist_id = ?",
+            (playlist,),
+        )
+        entries = {each["place"]: each["id"] for each in found}
+        await self.connection.executemany(
+            "INSERT OR IGNORE INTO followed_entries VALUES (?, ?, ?, ?)",
+            [(playlist, place, location, entries.get(at)) for place, location, at in line.followed],
         )
 
     async def _append(self, playlist: int, numbers: list[int]) -> None:
@@ -483,15 +494,16 @@ class OwnImporter:
             "SELECT track_id, place FROM playlist_entries WHERE playlist_id = ?",
             (playlist,),
         )
-        left = [each["track_id"] for each in there]
+        left = Counter(each["track_id"] for each in there)
         place = max((each["place"] for each in there), default=-1) + 1
+        entries: list[tuple[int, int]] = []
         for number in numbers:
-            if number in left:
-                left.remove(number)
-                continue
-            await self._entry(playlist, place, number)
-            place += 1
-        if place > max((each["place"] for each in there), default=-1) + 1:
+            if left[number] > 0:
+                left[number] -= 1
+            else:
+                entries.append((place + len(entries), number))
+        if entries:
+            await self._entries(playlist, entries)
             await self.connection.execute(
                 "UPDATE playlists SET changed_at = ? WHERE id = ?", (time.time(), playlist)
             )
