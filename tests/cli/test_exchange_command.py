@@ -62,7 +62,7 @@ def library(here: House, tmp_path: Path) -> Callable[..., Ran]:
 
 
 def test_lists_and_cues_come_over_and_the_track_keeps_them_when_it_is_prepared(
-    here: House, client: SocketClient, music: Path, library: Callable[..., Ran], tmp_path: Path
+    client: SocketClient, music: Path, library: Callable[..., Ran], tmp_path: Path
 ) -> None:
     status, out, _ = library("import", music / "one.cue", "--dry-run")
     assert (status, out.splitlines()[0]) == (*(0, "would import 1 track (1 new) from CUE sheets"),)
@@ -110,7 +110,7 @@ def test_lists_and_cues_come_over_and_the_track_keeps_them_when_it_is_prepared(
 
 
 def test_a_query_prepares_what_was_only_imported(
-    here: House, client: SocketClient, library: Callable[..., Ran], tmp_path: Path
+    client: SocketClient, library: Callable[..., Ran], tmp_path: Path
 ) -> None:
     song(tmp_path / "Bo - Later.wav", seconds=4.0, seed=5)
     (tmp_path / "more.m3u").write_text("Bo - Later.wav\n")
