@@ -59,7 +59,7 @@ def _shift_option(command: Any) -> Any:
     "maps",
     multiple=True,
     metavar="FROM=TO",
-    help="Where a folder of another machine is here, as D:/Music=/home/me/Music.",
+    help="Where a folder of another machine is here, as D:/Music=/srv/music.",
 )
 @click.option("--dry-run", is_flag=True, help="Do everything, and keep nothing.")
 @_shift_option
@@ -79,7 +79,7 @@ def import_(
 
     \b
     sfa library import rekordbox.xml --dry-run
-    sfa library import collection.nml --map "D:/Music=/home/me/Music"
+    sfa library import collection.nml --map "D:/Music=/srv/music"
     sfa library import ~/Music/_Serato_
 
     Tracks are prepared when they are first loaded, or by `sfa library prepare`. What was set by
@@ -204,7 +204,7 @@ def _mapping(text: str) -> str:
     """Return ``FROM=TO`` with an absolute TO: backstage has another working directory."""
     source, equals, target = text.partition("=")
     if not equals or not target:
-        raise Refused(f'invalid mapping "{text:.80}"', "give FROM=TO, as D:/Music=/home/me/Music")
+        raise Refused(f'invalid mapping "{text:.80}"', "give FROM=TO, as D:/Music=/srv/music")
     return f"{source}={user_path(target).absolute()}"
 
 

@@ -185,7 +185,6 @@ async def test_nothing_is_overwritten_unasked(shop: Shop, tmp_path: Path) -> Non
     for path, form, match in (
         (there, "m3u", "exists"),
         (tmp_path, "m3u", "is a folder"),
-        (tmp_path, "serato", "is not empty"),
         (there, "serato", "is a file"),
         (tmp_path / "no" / "x.m3u8", "m3u", "not a folder"),
         (Path("x.m3u8"), "m3u", "not an absolute path"),
@@ -215,6 +214,10 @@ async def test_each_track_has_a_file_of_its_own_and_one_that_fails_stops_no_othe
     assert [path.name for path in (tmp_path / "stems").iterdir()] == ["A_B.stems.zip"]
     with zipfile.ZipFile(tmp_path / "stems" / "A_B.stems.zip") as archive:
         assert len(archive.namelist()) == 4
+    before = (tmp_path / "stems" / "A_B.stems.zip").read_bytes()
+    with pytest.raises(MediaError, match="a file of its name exists"):
+        await shop.export(tmp_path / "stems", "zip", words=f"#{first}")
+    assert (tmp_path / "stems" / "A_B.stems.zip").read_bytes() == before
     done = await shop.export(tmp_path / "stems", "analysis")
     names = sorted(path.name for path in (tmp_path / "stems").iterdir())
     assert names == ["A_B (2).analysis.json", "A_B.analysis.json", "A_B.stems.zip"]

@@ -101,7 +101,8 @@ def test_lists_and_cues_come_over_and_the_track_keeps_them_when_it_is_prepared(
     assert status == 0
     assert out.startswith(f"exported 1 track to {tmp_path}/stems")
     assert (tmp_path / "stems" / "Ann - One.stems.zip").is_file()
-    status, out, _ = library("export", "--to", "zip", "-o", "stems")
+    assert library("export", "Ann One", "--to", "zip", "-o", "stems")[0] == 2  # it is there
+    status, out, _ = library("export", "--to", "zip", "-o", "stems", "--replace")
     assert status == 1
     assert "1 x track" in out
     assert library("export", "--to", "sfa")[0] == 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as changed
 from pathlib import Path
 
 from sfa_engine.backstage.context import PrepContext
@@ -67,7 +69,8 @@ class LibraryExport:
         if form.name == OWN:
             await self._own(chosen, path, report, progress)
         elif form.each:
-            await self._each(chosen, form, path, rule, report, progress)
+            made = await self._collection(chosen, form, rule, report, progress)
+            await self._each(made, form, path, report, progress, replace=job.args["replace"])
         else:
             await self._whole(chosen, form, path, rule, report, progress)
         if not report.counts["tracks"]:
@@ -121,15 +124,15 @@ class LibraryExport:
 
     async def _each(
         self,
-        chosen: Chosen,
+        made: Collection,
         form: Format,
         path: Path,
-        rule: ShiftRule,
         report: Report,
         progress: Progress,
+        *,
+        replace: bool,
     ) -> None:
         """Write a file for each track; one that fails does not stop the others."""
-        made = await self._collection(chosen, form, rule, report, progress)
         is_file = len(made.tracks) == 1 and path.name.lower().endswith(form.suffix)
         if not is_file:
             await asyncio.to_thread(_make_folder, path)
@@ -137,8 +140,10 @@ class LibraryExport:
         for place, track in enumerate(made.tracks):
             progress(0.3 + 0.7 * place / len(made.tracks), track.name)
             target = path if is_file else path / _free_name(track, form, taken)
-            if not is_file:
-                await asyncio.to_thread(_check_free, target, path)
+            # Not even a link that leads nowhere is written through.
+            if not replace and await asyncio.to_thread(os.path.lexists, target):
+                report.lose(track.name, "track", "a file of its name exists: see --replace")
+                continue
             try:
                 losses = await asyncio.to_thread(form.write, Collection((track,)), target)
             except SfaError as error:
@@ -169,7 +174,7 @@ class LibraryExport:
         def complete() -> list[Record]:
             places = self.context.places
             whole = [
-                replace(each, stems=stems_of(places, bundles.get(each.key))) for each in records
+                changed(each, stems=stems_of(places, bundles.get(each.key))) for each in records
             ] if form.sound else records  # fmt: skip
             pairs = [(each, _file(each)) for each in whole]
             return list(shifted(pairs, form.program, rule, 1, report))
@@ -217,8 +222,6 @@ def check_target(path: Path, form: Format, *, replace: bool) -> None:
         if path.is_dir():
             if not form.is_folder and not form.each:
                 raise Refused(f'"{path}" is a folder', f"name a file, as library{form.suffix}")
-            if form.is_folder and any(path.iterdir()) and not replace:
-                raise Refused(f'"{path}" is not empty', "name another folder, or give --replace")
         elif path.exists():
             if form.is_folder:
                 raise Refused(f'"{path}" is a file', f"{form.title} is a folder of files")
@@ -248,12 +251,6 @@ def _free_name(track: Record, form: Format, taken: set[str]) -> str:
             break
     taken.add(name.casefold())
     return name
-
-
-def _check_free(target: Path, folder: Path) -> None:
-    """Make sure that a link does not lead out of the folder that was named. Blocks."""
-    if target.is_symlink():
-        raise MediaError(f'"{target.name}" in "{folder}" is a link', "move it away")
 
 
 def _make_folder(folder: Path) -> None:
