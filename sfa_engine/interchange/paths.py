@@ -81,9 +81,7 @@ class Mapping:
         """
         source, equals, target = text.partition("=")
         if not equals or not source.strip() or not target.startswith("/"):
-            raise Refused(
-                f'invalid mapping "{text:.80}"', "give FROM=TO, as D:/Music=/srv/music"
-            )
+            raise Refused(f'invalid mapping "{text:.80}"', "give FROM=TO, as D:/Music=/srv/music")
         return cls(_parts(plain(source.strip())), target.rstrip("/"))
 
     def apply(self, path: str) -> str | None:

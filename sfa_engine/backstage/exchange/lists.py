@@ -120,7 +120,12 @@ class ListImporter:
 
 
 def _names(name: str, folders: tuple[str, ...]) -> Iterator[str]:
-    """Yield names for a playlist: its own, with its folders, with a number."""
+    """Yield names for a playlist: its own, with its folders, with a number.
+
+    Yields
+    ------
+    str
+    """
     yield name[:MAX_NAME].strip()
     path = " / ".join(folders)
     whole = f"{name} ({path})" if path else name
