@@ -68,7 +68,7 @@ class Format:
     each : bool
         Whether it writes a file for each track.
     sound : bool
-        Whether it writes sound, so that tracks have to be imported.
+        Whether it is made of the stems, so that tracks have to be prepared.
     """
 
     name: str
@@ -169,7 +169,6 @@ FORMATS: dict[str, Format] = {
             files=("_serato_",),
             program="serato",
             is_folder=True,
-            sound=True,
         ),
         Format(
             *("engine", "Engine DJ library", "engine_dj"),

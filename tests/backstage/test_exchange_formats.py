@@ -33,7 +33,7 @@ CUES = (
     Cue(3.0077, "loop", 3.5027, slot=3, label="round"),
 )
 NEAR_S = {"cue": 1 / 75}
-FILES = {"engine": "drive", "serato": "drive"}
+FILES = {"engine": "drive", "serato": "copies"}
 
 
 @pytest.fixture
