@@ -48,7 +48,7 @@ class Record:
     key : str
         What playlists of the same file name it by; unique in a `Collection`.
     location : str
-        Path of its file as the other program wrote it, decoded: ``/Volumes/a/b.mp3``, ``C:/a/b.mp3``.
+        Path of its file as the other program wrote it, decoded: ``/Volumes/b.mp3``, ``C:/b.mp3``.
     title, artist, album, genre, label, comment : str
         Several artists or genres are one text, with commas between them.
     year : int, optional
