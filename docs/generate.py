@@ -193,7 +193,7 @@ def _web_endpoints() -> tuple[Endpoint, ...]:
         *ManyUsers(absent, absent).endpoints(),
         *Preferences(absent, absent).endpoints(),
         *Upstream(absent).endpoints(),
-        *Channel((), absent, absent, absent, absent, absent, absent).endpoints(),
+        *Channel((), *[absent] * 7).endpoints(),
         *SpotifyLogin(absent, absent).endpoints(),
         *TrackFiles(absent).endpoints(),
         *Uploads(absent, absent, 0).endpoints(),

@@ -115,6 +115,19 @@ def openai_answer(body: dict[str, Any]) -> Reply:
     return Reply(kind="text/event-stream", chunks=events(values, end=b"data: [DONE]\n\n"))
 
 
+def streamed(*sentences: str, pause_s: float = 0.0, hangs: bool = False) -> Reply:
+    """Return an answer of OpenAI's dialect in pieces, a sentence each; it may never end."""
+    values: list[dict[str, Any]] = [
+        {"choices": [{"index": 0, "delta": {"content": f"{each} "}}]} for each in sentences
+    ]
+    if not hangs:
+        usage = {"prompt_tokens": INPUT, "completion_tokens": OUTPUT}
+        values.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        values.append({"choices": [], "usage": usage})
+    chunks = events(values, end=b"" if hangs else b"data: [DONE]\n\n")
+    return Reply(kind="text/event-stream", chunks=chunks, pause_s=pause_s, hangs=hangs)
+
+
 def anthropic_answer(body: dict[str, Any]) -> Reply:
     has_tools, has_schema = bool(body.get("tools")), "output_config" in body
     text = json.dumps({"text": TEXT}) if has_schema else TEXT

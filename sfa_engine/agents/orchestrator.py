@@ -27,7 +27,11 @@ from sfa_engine.errors import Refused, SfaError, did_you_mean
 
 MAX_INSTRUCTION = 2000  # characters
 MAX_STEPS = 3  # of a pipeline
-MIN_POINTS = 3.0  # of each part of a pipeline, for its agent
+MIN_SCORE = 0.2  # of each part of a pipeline, for its agent
+SEARCHED = 3.0  # points by stems of what is a search, though nothing is found: "find …"
+MAX_MEANT = 3  # agents that are asked back about
+MAX_ASKED_BACK = 200  # characters of a question that is repeated with them
+_ADDRESSED = re.compile(rf"\s*({'|'.join(AGENTS)})\s*:\s*(\S.*)", re.IGNORECASE | re.DOTALL)
 
 Answer = Callable[[Context, Workbench], Awaitable[Result]]
 SPECIALISTS: Mapping[AgentName, Answer] = {
@@ -76,15 +80,17 @@ _REFUSED = (
 )
 # Joints of two requests: "analyse this and set cues", "suche …, dann plane einen Mix".
 _JOINT = re.compile(
-    r"(?:,\s*|\s+)(?:and then|und dann|then|dann|afterwards|danach|and|und)\s+|\s*;\s*",
+    r"\s*[?!;]\s+(?:(?:oh )?(?:and then|and|und dann|und|also)\s+)?"
+    r"|(?:,\s*|\s+)(?:and then|und dann|then|dann|afterwards|danach|and also|and|und)\s+|\s*;\s*",
     re.IGNORECASE,
 )
-# A part of a pipeline asks for something to be done: a list of things has no verb.
+# A part of a pipeline asks for something: a list of things has neither a verb nor a question word.
 _VERB = re.compile(
     r"^(?:please |bitte )?(?:analy\w+|find\w*|search|suche?|set|setze?|plan\w*|propose|suggest"
     r"|schlag\w*|mark\w*|make|mach\w*|put|build|bau\w*|order|ordne|arrange|sort\w*|mix\w*|isolat\w+|isolier\w*"
     r"|separat\w+|trenn\w*|master\w*|measure|miss|check|prüfe?|show|zeig\w*|tell|give|gib|list|create"
-    r"|erstell\w*|cue|blend|blende|propose|recommend|empfiehl|fix|korrigier\w*|get|pick|leg\w*)\b",
+    r"|erstell\w*|take|work|pull|bring|nimm|hol\w*|sag\w*|cue|blend|blende|propose|recommend|empfiehl|fix|korrigier\w*|get|pick|leg\w*|what\w*|which|how|is|are|does|do|can|could|where|when|who|will|should"
+    r"|was|welche\w*|wie|ist|sind|hat|kann|wo|wann|passt|passen)\b",
     re.IGNORECASE,
 )
 
@@ -122,17 +128,48 @@ async def ask(context: Context, bench: Workbench, task: str = "") -> Result:
             f"{MAX_INSTRUCTION} at most",
         )
     began_s = time.perf_counter()
+    if not task:
+        task, context = _addressed(context)
     parts = [] if task else pipeline(context.instruction)
     if not task and (said := no_question(context.instruction)):
         made = said
     elif parts:
         made = await _in_turn(context, bench, parts)
     else:
-        agent = task or chosen(context).agent
+        found = None if task else chosen(context)
+        asked = context.instruction
         context = _repeated(referred(context))
         _allow(context, bench)
+        agent = next(each for each in AGENTS if each == task) if found is None else found.agent
         made = await answered(agent, context, bench)
+        if found is not None and found.margin < MARGIN:
+            made = _asked_back(made, found, asked)
     return replace(made, latency_ms=round(1000 * (time.perf_counter() - began_s)))
+
+
+def _addressed(context: Context) -> tuple[str, Context]:
+    """Return the agent that a question begins with, as "cues: where to start", and the rest."""
+    found = _ADDRESSED.match(context.instruction)
+    if found is None:
+        return "", context
+    return found[1].lower(), replace(context, instruction=found[2])
+
+
+def _asked_back(made: Result, found: Route, instruction: str) -> Result:
+    """Return an answer of an agent that is not sure to be meant, with the others to choose from.
+
+    A search that has found nothing is not worth showing: then it is only asked what is meant.
+    """
+    text = clean(instruction, MAX_ASKED_BACK)
+    meant = (found.agent, *found.rivals) if found.rivals else AGENTS
+    others = tuple(f"{agent}: {text}" for agent in meant[:MAX_MEANT] if agent != made.agent)
+    is_empty = not (made.tracks or made.proposals or "error" in made.data)
+    is_search = scores_of(instruction)["library"] >= SEARCHED
+    if made.agent == "library" and is_empty and not is_search:
+        said = f"It is not clear what is asked: {sentence(HELP)} Or begin with the agent:"
+        output = "\n".join((said, *others))
+        return replace(made, output=output, data={"unclear": list(meant)}, questions=others)
+    return replace(made, questions=(*others, *made.questions))
 
 
 def no_question(instruction: str) -> Result | None:
@@ -157,7 +194,8 @@ def candidates(context: Context) -> tuple[AgentName, ...]:
 
     None where there is nothing to choose: several requests, or what no agent does.
     """
-    if no_question(context.instruction) or pipeline(context.instruction):
+    text = context.instruction
+    if _ADDRESSED.match(text) or no_question(text) or pipeline(text):
         return ()
     found = chosen(context)
     return (found.agent, *found.rivals[:2]) if found.margin < MARGIN else (found.agent,)
@@ -205,10 +243,10 @@ def pipeline(instruction: str) -> list[tuple[AgentName, str]]:
         return []
     found: list[tuple[AgentName, str]] = []
     for part in parts:
-        agent = route(part).agent
-        if scores_of(part)[agent] < MIN_POINTS:
+        best = route(part)
+        if best.score < MIN_SCORE:
             return []
-        found.append((agent, part))
+        found.append((best.agent, part))
     agents = [agent for agent, _ in found]
     return found if len(set(agents)) == len(agents) else []
 

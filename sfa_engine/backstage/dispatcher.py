@@ -76,7 +76,7 @@ class Dispatcher:
     def __init__(self, queue: Queue, steps: Mapping[Kind, Step], limits: Mapping[str, int]) -> None:
         self._queue = queue
         self._stages = steps
-        self._limits = limits
+        self.limits = limits
         self._running: dict[int, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self.drains = False  # whether a temporary process empties the queue before it ends
@@ -99,7 +99,7 @@ class Dispatcher:
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for queue, limit in self._limits.items():
+            for queue, limit in self.limits.items():
                 for _ in range(limit):
                     group.create_task(self._worker_loop(queue))
 

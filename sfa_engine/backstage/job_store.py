@@ -93,6 +93,16 @@ class JobStore:
         )
         return [int(each["id"]) for each in found]
 
+    async def steps_of(self, tracks: Iterable[int], within: str = EVERYTHING) -> list[Job]:
+        """Return the newest job of each kind of some tracks, newest first."""
+        found = await self.database.fetch(
+            "SELECT * FROM told_jobs WHERE id IN (SELECT max(id) FROM jobs WHERE track_id IN"  # noqa: S608 - ours
+            f" (SELECT value FROM json_each(?)) AND {within} GROUP BY track_id, kind)"
+            " ORDER BY id DESC",
+            (json.dumps([*tracks]),),
+        )
+        return [Job.of(each) for each in found]
+
     async def list(
         self,
         states: Iterable[State] = (),
@@ -118,6 +128,30 @@ class JobStore:
             (*wanted, batch, batch, track, track, before, *titled, limit),
         )
         return [Job.of(each) for each in found]
+
+    async def places(self, most: int = MAX_LISTED) -> dict[int, int]:
+        """Return the places of waiting jobs in the line of their queue, from 1, by job.
+
+        Those that wait for another job have none, nor has what is further back than `most`.
+        """
+        found = await self.database.fetch(
+            "SELECT id, place FROM (SELECT id, row_number() OVER"
+            " (PARTITION BY queue ORDER BY priority DESC, id) AS place FROM jobs"
+            " WHERE state = 'waiting' AND held = 0) WHERE place <= ?",
+            (most,),
+        )
+        return {each["id"]: each["place"] for each in found}
+
+    async def lines(self) -> dict[str, dict[str, int]]:
+        """Return how many jobs of each queue wait and run."""
+        found = await self.database.fetch(
+            "SELECT queue, state, count(*) AS n FROM jobs WHERE state IN ('waiting', 'running')"
+            " GROUP BY queue, state"
+        )
+        lines: dict[str, dict[str, int]] = {}
+        for each in found:
+            lines.setdefault(each["queue"], {})[each["state"]] = each["n"]
+        return lines
 
     async def counts(self, within: str = EVERYTHING) -> dict[str, int]:
         """Return how many jobs there are in each state."""

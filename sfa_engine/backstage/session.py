@@ -8,9 +8,16 @@ from sfa_engine.desk import session_lock
 
 
 class Session:
-    """The session, as the stage says; unlocked where there is no stage."""
+    """The session, as the stage says; unlocked where there is no stage.
+
+    Attributes
+    ----------
+    lock : str
+        What ``session.lock`` is set to: ``off``, ``auto`` or ``on``.
+    """
 
     def __init__(self) -> None:
+        self.lock = "off"
         self._unlocked = asyncio.Event()
         self._unlocked.set()
 

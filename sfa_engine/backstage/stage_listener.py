@@ -26,6 +26,7 @@ SHORT_RETRY_S = 0.1  # just after it has gone
 RESTART_TIMEOUT_S = 5.0  # a killed stage is back after 0.3 s, on a busy Pi after some seconds
 PLAYS = tuple(f"{deck}.play" for deck in DECK_NAMES)
 LOCKED = DESK.session.locked.path
+LOCK = DESK.session.lock
 
 
 async def listen(runtime: Path, niceness: Niceness, session: Session) -> None:
@@ -38,6 +39,7 @@ async def listen(runtime: Path, niceness: Niceness, session: Session) -> None:
             await asyncio.sleep(SHORT_RETRY_S)
             continue
         niceness.playing = session.locked = False
+        session.lock = "off"
         await asyncio.sleep(RETRY_S)
 
 
@@ -46,7 +48,9 @@ async def _follow(path: Path, niceness: Niceness, session: Session) -> bool:
     was_there = False
     with suppress(OSError, SfaError):
         async with aio.connect(path, Caller("the stage", "backstage")) as client:
-            known = (await client.call("watch", paths=[*PLAYS, LOCKED], rate_hz=5))["values"]
+            known = (await client.call("watch", paths=[*PLAYS, LOCKED, LOCK.path], rate_hz=5))[
+                "values"
+            ]
             was_there = True
             _take_over(known, niceness, session)
             async for _, params in client.notifications():
@@ -58,3 +62,4 @@ async def _follow(path: Path, niceness: Niceness, session: Session) -> bool:
 def _take_over(known: dict[str, Any], niceness: Niceness, session: Session) -> None:
     niceness.playing = any(known.get(path) for path in PLAYS)
     session.locked = bool(known.get(LOCKED))
+    session.lock = LOCK.text(known.get(LOCK.path, 0))

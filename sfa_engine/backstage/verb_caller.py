@@ -49,10 +49,6 @@ class VerbCaller:
         check_right(self._verbs[name].verb, actor, given)
         return given
 
-    def scope_of(self, name: str) -> Scope:
-        """Return the scope of a verb; Refused if there is none."""
-        return self._bound(name).verb.declared.scope
-
     def parse(self, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parsed parameters of a call; Refused if they are invalid."""
         body = frames.pack(dict(params))[frames.HEADER.size :]

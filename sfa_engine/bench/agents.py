@@ -1,6 +1,8 @@
 """`sfa bench agents`: whether questions reach the right agent, and whether answers are true.
 
-``routing``: 120 sentences that were written before the router, and 40 that were only ever scored.
+``routing``: sentences that the router was written or fitted to, and 100 that were only ever scored:
+how many are right, and how many are right or asked back about.
+``memory``: what questions leave in the memory of a backstage, see `agent_memory`.
 ``truth``: 60 questions over a made library; each answer is compared with what the library's tables
 say, computed here by arithmetic of its own: no verb, no tool and no rule of the product is used.
 """
@@ -24,13 +26,14 @@ import click
 import numpy as np
 
 from sfa_engine.agents import orchestrator
-from sfa_engine.agents.contract import Context, Result
-from sfa_engine.agents.routing import route
+from sfa_engine.agents.contract import AgentName, Context, Result
+from sfa_engine.agents.routing import MARGIN, route
 from sfa_engine.agents.tools.tool import Workbench
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.core import Core
 from sfa_engine.backstage.settings import Settings
 from sfa_engine.bench.agent_library import LENGTH_S, Made, made_tracks, make_library
+from sfa_engine.bench.agent_memory import bench_memory
 from sfa_engine.bench.rig import Result as Row
 from sfa_engine.bench.rig import chosen_of, result
 from sfa_engine.cli import screen
@@ -53,7 +56,7 @@ def run_bench(*, only: tuple[str, ...], quiet: bool) -> list[Row]:
     Parameters
     ----------
     only : tuple of str
-        Parts: routing, truth; all if empty.
+        Parts: routing, truth, memory; all if empty.
     quiet : bool
         No progress bar, and no list of what is wrong.
     """
@@ -61,6 +64,7 @@ def run_bench(*, only: tuple[str, ...], quiet: bool) -> list[Row]:
         parts: dict[str, Callable[[], tuple[list[Row], list[str]]]] = {
             "routing": bench_routing,
             "truth": lambda: bench_truth(bar),
+            "memory": lambda: bench_memory(bar),
         }
         results: list[Row] = []
         wrong: list[str] = []
@@ -76,16 +80,47 @@ def run_bench(*, only: tuple[str, ...], quiet: bool) -> list[Row]:
     return results
 
 
+# Lists of sentences, and what they are called in the results.
+FRESH = "fresh"  # the one that nothing was fitted to
+LISTS = {
+    "routed_pct": "sentence",
+    "routed_rest_pct": "rest",
+    "routed_later_pct": "later",
+    "routed_loose_pct": "loose",
+    "routed_fresh_pct": FRESH,
+}
+
+
 def bench_routing() -> tuple[list[Row], list[str]]:
-    """Route both lists of sentences; return the shares that are right, and those that are wrong."""
+    """Route all lists of sentences; return the shares that are right, and those that are wrong."""
     rows, wrong = [], []
     sets = tomllib.loads(SENTENCES.read_text(encoding="utf-8"))
-    for name, key in (("routed_pct", "sentence"), ("routed_rest_pct", "rest")):
-        found = [(each, route(each["text"]).agent) for each in sets[key]]
-        missed = [(each, agent) for each, agent in found if agent != each["agent"]]
-        wrong += [f'"{each["text"]}": {agent}, not {each["agent"]}' for each, agent in missed]
+    for name, key in LISTS.items():
+        found = [(each["text"], agents_of(each), answering(each["text"])) for each in sets[key]]
+        missed = [each for each in found if each[1] != each[2]]
+        wrong += [f'"{text}": {" ".join(got)}, not {" ".join(due)}' for text, due, got in missed]
         rows.append(result(name, 100 * (1 - len(missed) / len(found)), "%", len(found)))
+        if key == FRESH:
+            asked = sum(due[0] in offered(text) for text, due, _ in missed if len(due) == 1)
+            share = 1 - (len(missed) - asked) / len(found)
+            rows.append(result("offered_fresh_pct", 100 * share, "%", len(found)))
     return rows, wrong
+
+
+def offered(text: str) -> tuple[AgentName, ...]:
+    """Return the agents that a sentence is asked back about; none where one is sure to be meant."""
+    found = route(text)
+    return found.rivals[: orchestrator.MAX_MEANT - 1] if found.margin < MARGIN else ()
+
+
+def agents_of(sentence: Mapping[str, Any]) -> list[str]:
+    """Return the agents that are right for a sentence; two where it asks for two things."""
+    return list(sentence.get("agents", [sentence.get("agent")]))
+
+
+def answering(text: str) -> list[str]:
+    """Return the agents that answer a sentence, in turn."""
+    return [agent for agent, _ in orchestrator.pipeline(text)] or [route(text).agent]
 
 
 def bench_truth(bar: Callable[[float, str], None]) -> tuple[list[Row], list[str]]:

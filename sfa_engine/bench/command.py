@@ -215,7 +215,7 @@ def mix(as_json: bool, **options: Any) -> None:
 
 @bench.command()
 @click.option("--json", "as_json", is_flag=True, help="One object, for programs.")
-@click.option("--only", multiple=True, help="A part: routing, truth.")
+@click.option("--only", multiple=True, help="A part: routing, truth, memory.")
 def agents(as_json: bool, only: tuple[str, ...]) -> None:
     """Measure agents without a model: who is asked, and whether the answers are true."""
     from sfa_engine.bench.agents import run_bench

@@ -55,6 +55,8 @@ class DemoSite:
         Default a dummy JACK server.
     is_prepared : bool
         Whether the demo's tracks are in its library.
+    has_controllers : bool
+        Whether MIDI is on, with a controller of `sfa_engine.bench.demo_controller`.
 
     Attributes
     ----------
@@ -66,11 +68,17 @@ class DemoSite:
     """
 
     def __init__(
-        self, stack: ExitStack, device: str | None = None, *, is_prepared: bool = True
+        self,
+        stack: ExitStack,
+        device: str | None = None,
+        *,
+        is_prepared: bool = True,
+        has_controllers: bool = False,
     ) -> None:
         self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
-        config = f"[web]\nport = {self.port}\n[osc]\nenabled = false\n[midi]\nenabled = false\n"
+        midi = str(has_controllers).lower()
+        config = f"[web]\nport = {self.port}\n[osc]\nenabled = false\n[midi]\nenabled = {midi}\n"
         self.rig = Rig(
             stack, device, BLOCK, supervised=True, alone=True, options=("--web",), config=config,
             start_timeout_s=START_S, fill=self._fill if is_prepared else lambda _data: None,
@@ -83,6 +91,8 @@ class DemoSite:
         wait_for((self.rig.runtime / BACKSTAGE_SOCKET).exists, "backstage", START_S)
         wait_for(self._knows_verbs, "the verbs of backstage", START_S)
 
+        if has_controllers:
+            stack.enter_context(self.rig.beside("sfa_engine.bench.demo_controller"))
         if is_prepared:
             self.tracks = self._prepare()
 
@@ -194,10 +204,12 @@ class DemoSite:
 
 
 @contextmanager
-def demo_site(device: str | None = None, *, is_prepared: bool = True) -> Iterator[DemoSite]:
+def demo_site(
+    device: str | None = None, *, is_prepared: bool = True, has_controllers: bool = False
+) -> Iterator[DemoSite]:
     """Lend an engine, with the demo's tracks in its library."""
     with ExitStack() as stack:
-        yield DemoSite(stack, device, is_prepared=is_prepared)
+        yield DemoSite(stack, device, is_prepared=is_prepared, has_controllers=has_controllers)
 
 
 def _track_of(client: SocketClient, jobs: list[int]) -> int:

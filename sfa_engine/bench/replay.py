@@ -40,7 +40,7 @@ from sfa_engine.bench.random_set import (
 from sfa_engine.bench.rig import Result, Rig, result
 from sfa_engine.engine.command import ReportKind
 from sfa_engine.engine.journal import SUFFIX, Journal, Segment, parse, put_state
-from sfa_engine.engine.layout import LATENCY, TICK
+from sfa_engine.engine.layout import LATENCY, MOVED_FRAMES
 from sfa_engine.engine.memory import Memory
 from sfa_engine.errors import EngineError, Refused, SfaError
 from sfa_engine.host.replay import MASTER, Replay
@@ -215,7 +215,9 @@ def resume_errors_ms(rig: Rig) -> list[float]:
     first = begun.first_frame
     memory = rig.host.memory
     rate = float(memory.engine["sample_rate"])
-    lead = max(1, int(memory.engine["lead"]))
+    before = Memory.anonymous()
+    put_state(before, begun.host["state"])
+    lead = max(1, int(before.engine["lead"]))  # what waited for its beat may change it since
     moves = memory.value(f"deck{lead}.play") and not any(
         memory.value(f"deck{lead}.{name}") for name in ("reverse", "touch", "bend")
     )
@@ -228,8 +230,6 @@ def resume_errors_ms(rig: Rig) -> list[float]:
         time.sleep(0.001)
     else:
         raise EngineError("no reading of one block was to be had", "measure on a calmer machine")
-    before = Memory.anonymous()
-    put_state(before, begun.host["state"])
     speeds = [
         float(each.engine["transport"][lead - 1]["head"]["speed"]) for each in (before, memory)
     ]
@@ -293,10 +293,13 @@ def differing(found: Found, parsed: list[Journal]) -> tuple[int, int]:
 
 
 def _whole_until(journal: Journal, frame: int) -> int:
-    """Return the frame from which the host that played a frame lacked a part of a track."""
+    """Return the frame from which the host that played a frame lacked a part of a track.
+
+    It is reported up to `MOVED_FRAMES` later.
+    """
     segment = [each for each in journal.segments if each.first_frame <= frame][-1]
     lacking = segment.of_kind(ReportKind.STARVED)["frame"]
-    return int(lacking.min()) - TICK - LATENCY if len(lacking) else 1 << 62
+    return int(lacking.min()) - MOVED_FRAMES - LATENCY if len(lacking) else 1 << 62
 
 
 def bench_replay(

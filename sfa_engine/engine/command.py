@@ -91,7 +91,7 @@ class ReportKind(IntEnum):
     # These go to the journal alone:
     TAKEN = 8  # the command was read from its ring, at the tick that begins at `frame`
     BEGUN = 9  # a host's or a device's first block, at `frame`; `value` was to be the next
-    STARVED = 10  # `value` frames of `deck` were not in memory, until `frame`
+    STARVED = 10  # `value` frames of `deck` were not in memory, since the last MOVED_FRAMES
 
 
 class Reason(IntEnum):
@@ -139,7 +139,7 @@ REASONS = {
         "the control was taken over from the mix",
         "give it back with `sfa mix release`",
     ),
-    Reason.NOT_WAITING: ("no such command is waiting", "list them with commands.waiting"),
+    Reason.NOT_WAITING: ("no such command is waiting", "list them with `sfa waiting`"),
 }
 
 

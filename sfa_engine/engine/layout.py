@@ -32,6 +32,7 @@ from sfa_engine.engine.midi import SLOTS as MIDI_SLOTS
 from sfa_engine.engine.midi_clock import MIDI_CLOCK
 
 TICK = 32  # frames; every smoothing runs on this raster of the global frame counter
+MOVED_FRAMES = 64 * TICK  # between reports of what moves, or lacks, by itself: 43 ms at 48 kHz
 DECKS = len(DESK.deck)
 STRIPS = len(STEMS)
 HEADS = 4  # of a voice: one that plays and three that fade out behind jumps

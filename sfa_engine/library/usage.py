@@ -85,6 +85,33 @@ async def daily(connection: Connection, days: int, today: date) -> list[dict[str
     return list(found.values())
 
 
+async def hourly_jobs(
+    connection: Connection, hours: int, now_s: float
+) -> list[dict[str, int | float]]:
+    """Return how many jobs were done and failed in each of the last hours, the oldest first.
+
+    Parameters
+    ----------
+    connection : Connection
+    hours : int
+    now_s : float
+        End of the last of them, in seconds since 1970.
+    """
+    since_s = now_s - hours * 3600.0
+    found: list[dict[str, int | float]] = [
+        {"from_s": since_s + number * 3600.0, "jobs_done": 0, "jobs_failed": 0}
+        for number in range(hours)
+    ]
+    for each in await rows(
+        connection,
+        "SELECT CAST((ended_s - ?1) / 3600 AS INTEGER) AS hour, state, count(*) AS n FROM jobs"
+        " WHERE ended_s >= ?1 AND ended_s < ?2 AND state IN ('done', 'failed') GROUP BY 1, 2",
+        (since_s, now_s),
+    ):
+        found[min(each["hour"], hours - 1)][f"jobs_{each['state']}"] = int(each["n"])
+    return found
+
+
 async def by_account(connection: Connection, sizes: Mapping[str, int]) -> list[Usage]:
     """Return what each account has, and the machine, which is the first.
 

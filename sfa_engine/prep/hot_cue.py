@@ -19,6 +19,28 @@ LEAD_IN = "lead-in"  # kind of a cue some bars before another
 KINDS = ("intro", "drop", "chorus", "outro", "break", "build", "vocals", "loop")
 ORDERS = ("time", "kinds")
 MAX_BARS_BEFORE = 64
+# Colours of automatic cues, light enough for black text on a lit pad. Those of vocals and of the
+# loops of stems are the hues of the stems on the page; the others are far from each other, in the
+# order that programs for DJs paint phrases: cold where a track rests, warm where it is full.
+COLORS = {
+    "intro": "#4cd964",
+    LEAD_IN: "#c3a6ff",
+    "build": "#ffb02e",
+    "drop": "#ff5a2e",
+    "chorus": "#ff7ac6",
+    "break": "#2f86ff",
+    "outro": "#a879ff",
+    "vocals": "#ffd91f",
+    "loop": "#1fc7e6",
+}
+LOOP_COLORS = {
+    "vocals": "#ffd91f",
+    "drums": "#ff5a2e",
+    "bass": "#2f86ff",
+    "other": "#2bf0cf",
+    "guitar": "#b07cb8",
+    "piano": "#7cc4ff",
+}
 _DEFAULT_KINDS = tuple(kind for kind in KINDS if kind != "vocals")
 
 
@@ -78,6 +100,13 @@ class Cue:
     end_s: float | None = None
     stem: str = ""
     hot_cue: int | None = None
+
+    @property
+    def color(self) -> str:
+        """``#rrggbb`` by the kind, of a loop by its stem; empty for a kind without one."""
+        if self.end_s is not None and self.stem in LOOP_COLORS:
+            return LOOP_COLORS[self.stem]
+        return COLORS.get(self.kind, "")
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Cue:

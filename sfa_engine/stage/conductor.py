@@ -526,9 +526,24 @@ class Conductor:
         if report is None:
             raise EngineError(f"{name}: the audio thread {awaited.error}", "see `sfa health`")
         if report.kind is ReportKind.REFUSED:
-            message, hint = REASONS[Reason(report.reason)]
+            message, hint = self._why(name, report)
             raise Refused(f"{name}: {message}", hint)
         return report
+
+    def _why(self, name: str, report: Report) -> tuple[str, str]:
+        """Return why a command was refused and what to do; of a stem's source, on which deck."""
+        reason = Reason(report.reason)
+        message, hint = REASONS[reason]
+        made = OPERATIONS.get(name)
+        if made is None or made.op != Op["STEM_SOURCE"]:
+            return message, hint
+        slots = self.memory.engine["transport"]["head"]["slot"]
+        deck = made.deck if slots[made.deck] < 0 else round(report.x) - 1  # the kernel's order
+        if reason is Reason.NO_TRACK:
+            return f"there is no track on deck {deck + 1}", f"load one: `sfa load {deck + 1} TRACK`"
+        if reason is Reason.NO_STEM:
+            return f"the track on deck {deck + 1} has no such stem", hint
+        return message, hint
 
     # ------------------------------------------------------------------ waiting commands
 

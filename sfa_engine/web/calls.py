@@ -63,8 +63,8 @@ class Calls:
         counted : bool
             Whether it counts as a request of the sender's.
         own : Links, optional
-            The sender's connections to the engine: what it holds down is released when they are
-            closed.
+            Connections of the sender's own, to the engine or to backstage: what it holds down is
+            released, and what it asks is cancelled, when they are closed.
 
         Raises
         ------

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from sfa_engine.errors import Refused
 from sfa_engine.web.activity import Activity
+from sfa_engine.web.agents_topic import Agents
 from sfa_engine.web.app import HEADER_PAIRS, check_host, check_single, normal_names
 from sfa_engine.web.calls import Calls
 from sfa_engine.web.channel_client import ChannelClient
@@ -48,6 +49,7 @@ class Channel:
     playback : Playback
     debug : Debug
     midi : Midi
+    agents : Agents
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Channel:
         playback: Playback,
         debug: Debug,
         midi: Midi,
+        agents: Agents,
     ) -> None:
         self._names = normal_names(names)
         self._gate = gate
@@ -67,6 +70,7 @@ class Channel:
         self._playback = playback
         self._debug = debug
         self._midi = midi
+        self._agents = agents
         self._open: Counter[str] = Counter()  # by address
         self._unknown: Counter[str] = Counter()
 
@@ -97,6 +101,7 @@ class Channel:
             await ChannelClient(
                 *(receive, send, form, signed_in.by_token, signed_in.now),
                 *(self._calls, self._activity, self._playback, self._debug, self._midi),
+                self._agents,
             ).run()
         finally:
             self._open[address] -= 1

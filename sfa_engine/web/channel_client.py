@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from starlette.types import Receive, Send
 
 from sfa_engine.errors import FaultError, SfaError
 from sfa_engine.web.activity import Activity
+from sfa_engine.web.agents_topic import ASK, Agents
 from sfa_engine.web.calls import Calls
 from sfa_engine.web.debug import Debug
 from sfa_engine.web.exchange import RECHECK_S
@@ -26,7 +27,7 @@ from sfa_engine.web.outbox import TooSlowError
 from sfa_engine.web.playback import MAX_PATHS, Playback
 from sfa_engine.web.problem import Problem, described
 from sfa_engine.web.rights import Actor
-from sfa_engine.web.topics import LOG, MIDI, PLAYBACK, TRACE, Topic, message, topic_of
+from sfa_engine.web.topics import AGENTS, LOG, MIDI, PLAYBACK, TRACE, Topic, message, topic_of
 
 logger = logging.getLogger(__name__)
 TOKEN_TIMEOUT_S = 10.0  # for the first message of a client that is not signed in
@@ -74,7 +75,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Cancel(msgspec.Struct, forbid_unknown_fields=True):
-    """End a call that waits for a person."""
+    """End a call that waits for a person, or for an agent."""
 
     cancel: Number
 
@@ -122,6 +123,7 @@ class ChannelClient:
     playback : Playback
     debug : Debug
     midi : Midi
+    agents : Agents
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class ChannelClient:
         playback: Playback,
         debug: Debug,
         midi: Midi,
+        agents: Agents,
     ) -> None:
         self._receive = receive
         self._send = send
@@ -147,10 +150,11 @@ class ChannelClient:
         self._playback = playback
         self._debug = debug
         self._midi = midi
+        self._agents = agents
         self._limits = Limits()
         self._own = calls.open_links()
         self._running: set[asyncio.Task[None]] = set()
-        self._learning: dict[int, asyncio.Task[Any]] = {}  # by the call
+        self._ending: dict[int, asyncio.Task[Any]] = {}  # what `Cancel` ends, by the call
 
     async def run(self) -> None:
         """Serve it until it leaves or has to."""
@@ -265,8 +269,8 @@ class ChannelClient:
             case Request():
                 await self._begin(member, parsed)
             case Cancel():
-                if parsed.cancel in self._learning:
-                    self._learning[parsed.cancel].cancel()
+                if parsed.cancel in self._ending:
+                    self._ending[parsed.cancel].cancel()
             case Token():
                 raise Problem(422, "a token is the first message only", "open another connection")
 
@@ -289,6 +293,8 @@ class ChannelClient:
             return
         if topic.kind == PLAYBACK:
             self._playback.join(member, parsed.paths)
+        elif topic.kind == AGENTS:
+            self._agents.join(member)
         else:
             self._activity.join(member, topic)
 
@@ -302,7 +308,7 @@ class ChannelClient:
             self._debug.leave(member, topic)
         elif topic.kind == MIDI:
             self._midi.leave(member)
-        else:
+        elif topic.kind != AGENTS:
             self._activity.leave(member, topic)
 
     def _leave_all(self, member: Member) -> None:
@@ -321,7 +327,11 @@ class ChannelClient:
     async def _answer(self, member: Member, request: Request) -> None:
         try:
             if request.method == LEARN:
-                result = await self._learn(member, request)
+                work = self._midi.learn(member, request.params)
+                result = await self._until_cancelled(request, work)
+            elif request.method == ASK:
+                work = self._agents.ask(member, request.params)
+                result = await self._until_cancelled(request, work)
             else:
                 result = await self._calls.call(
                     member.actor, request.method, request.params, own=self._own
@@ -335,14 +345,14 @@ class ChannelClient:
         else:
             member.outbox.put_answer(answer)
 
-    async def _learn(self, member: Member, request: Request) -> Any:
-        """Wait until a control is learned, or until `Cancel`."""
-        task = asyncio.ensure_future(self._midi.learn(member, request.params))
-        self._learning[request.id] = task
+    async def _until_cancelled(self, request: Request, work: Coroutine[Any, Any, Any]) -> Any:
+        """Wait until a control is learned or a question answered, or until `Cancel`."""
+        task = asyncio.ensure_future(work)
+        self._ending[request.id] = task
         try:
             await asyncio.wait([task])
         finally:
-            del self._learning[request.id]
+            del self._ending[request.id]
             task.cancel()  # the client left
         if task.cancelled():
             raise Problem(409, "cancelled", code="cancelled")

@@ -307,17 +307,22 @@ class Links:
         Of the socket.
     name : str
         Of the server, for errors.
+    on_push : callable, optional
+        As of `Link`.
     """
 
-    def __init__(self, path: Path, name: str) -> None:
-        self._path = path
+    def __init__(
+        self, path: Path, name: str, on_push: Callable[[str, Any], None] | None = None
+    ) -> None:
+        self.path = path
         self._name = name
+        self._on_push = on_push
         self._links: dict[frozenset[Scope], Link] = {}  # at most one of each set of six scopes
 
     def of(self, scopes: frozenset[Scope]) -> Link:
         """Return the connection that has some scopes."""
         if scopes not in self._links:
-            self._links[scopes] = Link(self._path, self._name, scopes)
+            self._links[scopes] = Link(self.path, self._name, scopes, self._on_push)
         return self._links[scopes]
 
     async def close(self) -> None:

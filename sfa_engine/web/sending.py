@@ -74,7 +74,7 @@ class Pieces(Response):
         """Send it; nothing but its head to a HEAD request."""
         start = {"status": self.status_code, "headers": self.raw_headers}
         scope.setdefault("state", {})[IS_FILE] = True
-        gone = asyncio.ensure_future(_wait_gone(receive))
+        gone = asyncio.ensure_future(wait_gone(receive))
         try:
             await send({"type": "http.response.start", **start})
             if scope["method"] != "HEAD":
@@ -196,7 +196,7 @@ class Archive(Pieces):
         yield self._layout.directory(crcs)
 
 
-async def _wait_gone(receive: Receive) -> None:
+async def wait_gone(receive: Receive) -> None:
     """Return when the client has closed the connection."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -12,6 +12,7 @@ from typing import Any
 from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET, ENGINE_SOCKET
 from sfa_engine.web import users
 from sfa_engine.web.activity import Activity
+from sfa_engine.web.agents_topic import Agents
 from sfa_engine.web.app import App
 from sfa_engine.web.audit_delivery import deliver
 from sfa_engine.web.calls import Calls
@@ -22,6 +23,7 @@ from sfa_engine.web.database import FILE, Database
 from sfa_engine.web.debug import Debug
 from sfa_engine.web.documents import Documents
 from sfa_engine.web.endpoint import Table
+from sfa_engine.web.engine_history import EngineHistory
 from sfa_engine.web.gate import Gate
 from sfa_engine.web.health import Health
 from sfa_engine.web.link import Link, Links
@@ -102,6 +104,7 @@ class Service:
         static = StaticFiles()
         page = Page(static)
         metrics = Metrics(self._own[0])
+        self._history = EngineHistory(self._own[0])
         calls = Calls(
             lambda: self.table,
             self._verbs_of,
@@ -114,7 +117,8 @@ class Service:
         self._debug = Debug(engine, logs, lambda one: stored(database.reader, one).debug)
         self._midi = Midi(engine)
         feeds = (self._activity, self._playback, self._debug, self._midi)
-        channel = Channel(settings.names, self.gate, calls, *feeds)
+        agents = Agents(backstage, calls.call)
+        channel = Channel(settings.names, self.gate, calls, *feeds, agents)
         self._fixed = (
             *Health(*self._own, page.build).endpoints(),
             *metrics.endpoints(),
@@ -133,6 +137,7 @@ class Service:
             *self._uploads.endpoints(),
             *MadeFiles().endpoints(),
             *Processes(runtime).endpoints(),
+            *self._history.endpoints(),
         )
         self.table = Table(self._fixed)
         self.app = App(
@@ -150,10 +155,13 @@ class Service:
         return next((each for each in self._backstage.verbs if each.name == name), None)
 
     def _verbs_of(self, name: str, own: Links | None) -> Verbs:
-        """Return what calls a verb: one of the engine by a client's own connection, if it has."""
-        if self._find(name) is not None:
-            return self._backstage_verbs
-        return self._engine_verbs if own is None else Verbs(own)
+        """Return what calls a verb: a client's own connections, if they lead to its server."""
+        engine, backstage = self._links
+        if self._find(name) is None:
+            shared, links = self._engine_verbs, engine
+        else:
+            shared, links = self._backstage_verbs, backstage
+        return shared if own is None or own.path != links.path else Verbs(own)
 
     def _rebuild(self) -> None:
         """Make the table again; backstage's verbs are its own, though the stage relays them."""
@@ -190,7 +198,7 @@ class Service:
         service = cls(settings, runtime, data, database, passwords, logs)
         await asyncio.to_thread(service._uploads.clean)
         feeds = (service._activity, service._playback, service._debug, service._midi)
-        parts = (service._engine, service._backstage, *feeds)
+        parts = (service._engine, service._backstage, service._history, *feeds)
         running = [asyncio.create_task(part.run()) for part in parts]
         running.append(asyncio.create_task(deliver(database, service._own[1])))
         try:

@@ -10,6 +10,7 @@ pipeline:{id}   ``state``: the steps of a track with per cent
 workers         ``state``: what runs, and how many jobs wait
 playback        ``names``, ``values``, ``anchor``
 notifications   ``state``: unread ones; ``notification``
+agents          ``piece``: what a model says to the client's own questions, as it comes
 log             ``lines`` of the processes' logs, for admins with ``debug`` on
 trace           ``events`` of the audio process, for those who play, with ``debug`` on
 midi            ``messages`` of controllers, for those who play
@@ -26,8 +27,8 @@ from sfa_engine.errors import Refused, did_you_mean
 
 NUMBERED = ("jobs", "pipeline")
 PLAYBACK = "playback"
-LOG, TRACE, MIDI = "log", "trace", "midi"
-PLAIN = ("jobs", "tracks", "workers", PLAYBACK, "notifications", LOG, TRACE, MIDI)
+LOG, TRACE, MIDI, AGENTS = "log", "trace", "midi", "agents"
+PLAIN = ("jobs", "tracks", "workers", PLAYBACK, "notifications", AGENTS, LOG, TRACE, MIDI)
 NAMES = (*PLAIN, *(f"{kind}:NUMBER" for kind in NUMBERED))
 MAX_DIGITS = 18
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import msgspec
 from starlette.responses import Response
 
+from sfa_engine.errors import SfaError
 from sfa_engine.web.catalogue import Described, Param
 from sfa_engine.web.endpoint import Endpoint
 from sfa_engine.web.exchange import Exchange, answer
@@ -19,8 +23,12 @@ from sfa_engine.web.preferences import Fill
 from sfa_engine.web.problem import Problem
 from sfa_engine.web.query import params_of
 from sfa_engine.web.rights import MACHINE, Actor, may
+from sfa_engine.web.sending import wait_gone
 
+logger = logging.getLogger(__name__)
 SLOW_TIMEOUT_S = 600.0
+# Verbs whose work ends when their client disconnects, and what cancels it by the word `stream`.
+CANCELLED = {"agents.ask": "agents.cancel"}
 HEAVY = frozenset(
     {
         *("prep.add", "prep.separate", "prep.quota", "library.reanalyse", "library.separate"),
@@ -70,7 +78,25 @@ class Verbs:
                 raise Problem(422, "the body is not an object", "send parameters by their names")
         else:
             params = _query(verb, exchange)
-        return answer(await self.call(verb, exchange.actor, params))
+        return answer(await self._while_there(verb, exchange, params))
+
+    async def _while_there(
+        self, verb: Described, exchange: Exchange, params: Mapping[str, Any]
+    ) -> Any:
+        """Call a verb; one of `CANCELLED` is cancelled when the client disconnects."""
+        if verb.name not in CANCELLED:
+            return await self.call(verb, exchange.actor, params)
+        work = asyncio.ensure_future(self.call(verb, exchange.actor, params))
+        gone = asyncio.ensure_future(wait_gone(exchange.request.receive))
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise Problem(400, "the client has disconnected")  # read by no one
+            return work.result()
+        finally:
+            for each in (work, gone):
+                each.cancel()
+            await asyncio.gather(work, gone, return_exceptions=True)
 
     def _start(self, verb: Described, exchange: Exchange, done: Done) -> None:
         """Answer a GET without a task."""
@@ -102,7 +128,21 @@ class Verbs:
         """
         params = self._fill(verb.name, actor, params)
         link = self._links.of(actor.scopes)
-        return await link.call(verb.name, params, _timeout_s(verb), actor=actor)
+        if verb.name not in CANCELLED:
+            return await link.call(verb.name, params, _timeout_s(verb), actor=actor)
+        stream = params.get("stream") or f"web-{uuid4().hex}"
+        given = {**params, "stream": stream}
+        try:
+            return await link.call(verb.name, given, _timeout_s(verb), actor=actor)
+        except asyncio.CancelledError:
+            link.start(CANCELLED[verb.name], {"stream": stream}, ANSWER_TIMEOUT_S, actor, _leave_it)
+            raise
+
+
+def _leave_it(error: SfaError | None, _result: Any) -> None:
+    """Take the answer to a cancellation, which no client waits for."""
+    if error is not None:
+        logger.info("a question was not cancelled: %s", error)
 
 
 def _query(verb: Described, exchange: Exchange) -> Mapping[str, Any]:

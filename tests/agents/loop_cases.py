@@ -55,7 +55,9 @@ class Done(Struct, frozen=True):
 
 
 async def call(verb: str, **params: Any) -> Any:
-    """Answer as a library with three tracks."""
+    """Answer as a library with three tracks, and a session that is not locked."""
+    if verb == "get":
+        return {"text": "auto"}
     if verb == "library.search":
         return [{"id": number, **TRACKS[number]} for number in TRACKS]
     if params["track"] not in TRACKS:

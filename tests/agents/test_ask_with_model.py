@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 from agent_house import AgentHouse, agent_house
 from fake_llm import KEY, FakeLlm, Reply, Seen
-from scripted_model import Turn, script
+from scripted_model import Turn, reply, script
 
-from sfa_engine.agents.contract import Context
+from sfa_engine.agents.contract import AGENTS, Context
 from sfa_engine.agents.orchestrator import candidates
+from sfa_engine.agents.settings import AgentsConfig
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +44,7 @@ def agents(tmp_path_factory: pytest.TempPathFactory, fake: FakeLlm) -> Iterator[
         yield made
 
 
-def says(fake: FakeLlm, *turns: Turn | Reply) -> list[Seen]:
+def says(fake: FakeLlm, *turns: Any) -> list[Seen]:
     """Have the model say something; return the list of what it is asked from now on."""
     fake.seen.clear()
     fake.always = script(*turns)
@@ -85,7 +87,7 @@ def test_a_figure_that_no_tool_returned_is_not_said(agents: AgentHouse, fake: Fa
 
 
 def test_a_model_chooses_between_agents_that_are_close(agents: AgentHouse, fake: FakeLlm) -> None:
-    words = "mark the vocals of track 1"
+    words = "the vocals of track 1 are loud"
     close = candidates(Context(words))
     assert len(close) > 1
     seen = says(fake, Turn(f'{{"agent": "{close[1]}"}}'), Turn("Done."))
@@ -94,5 +96,23 @@ def test_a_model_chooses_between_agents_that_are_close(agents: AgentHouse, fake:
     assert len(seen) == 2
     assert asked(agents, words, model=False)[0]["agent"] == close[0]
     assert len(seen) == 2
-    says(fake, Turn('{"agent": "mastering"}'), Turn("Done."))  # which was not to be chosen
+    other = next(each for each in AGENTS if each not in close)  # which was not to be chosen
+    says(fake, Turn(f'{{"agent": "{other}"}}'), Turn("Done."))
     assert asked(agents, words)[0]["agent"] == close[0]
+
+
+def test_the_choice_of_an_agent_and_its_words_have_one_budget(
+    agents: AgentHouse, fake: FakeLlm
+) -> None:
+    def chooses(_seen: Seen) -> Reply:
+        made = reply("openai", Turn(f'{{"agent": "{close[1]}"}}'))
+        said = json.loads(made.chunks[0])
+        said["usage"]["prompt_tokens"] = AgentsConfig.tokens - 10
+        return Reply(chunks=[json.dumps(said).encode()])
+
+    words = "the vocals of track 1 are loud"
+    close = candidates(Context(words))
+    seen = says(fake, chooses, Turn("Done."))
+    said, _ = asked(agents, words)
+    assert (said["agent"], said["by"], len(seen)) == (close[1], "rules", 1)
+    assert any(f"more than {AgentsConfig.tokens} tokens" in note for note in said["notes"])

@@ -74,6 +74,25 @@ def test_nothing_is_done_while_the_session_is_locked(agents: AgentHouse) -> None
     put(agents, session__lock="auto")
 
 
+def test_while_the_session_is_locked_questions_are_answered_and_nothing_is_proposed(
+    agents: AgentHouse,
+) -> None:
+    def asked(instruction: str) -> dict[str, Any]:
+        found: dict[str, Any] = agents.call("agents.ask", instruction=instruction, model=False)
+        return found
+
+    put(agents, session__lock="on")
+    until(lambda: not asked("set hot cues for track 1")["proposals"], "the lock", 0.05)
+    said = asked("set hot cues for track 1")
+    assert (
+        "Session.lock is on: it refuses propose_cues, and leaves what only reads." in said["output"]
+    )
+    assert said["data"]["error"] == "locked"
+    assert "120.0 BPM" in asked("what key and tempo has track 1?")["output"]
+    put(agents, session__lock="auto")
+    until(lambda: bool(asked("set hot cues for track 1")["proposals"]), "the end of it", 0.05)
+
+
 def test_actions_take_what_they_need_and_nothing_else(agents: AgentHouse) -> None:
     with pytest.raises(Refused, match="give a track to load"):
         act(agents, 2, "load")

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import sqlite3
 import sys
-import tomllib
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_llm import KEY, MODEL, FakeLlm, Seen, error
+from hostile_cases import DANGEROUS, command_lines, fill, hostile_tags, rows_of, words_of
 from house import House, house
 from llm_cases import Desk, made
 from msgspec import Struct
@@ -25,43 +23,13 @@ from sfa_engine.agents.model_loop import MAX_OUTPUT, worded
 from sfa_engine.agents.plain_text import MAX_STRING
 from sfa_engine.agents.tools.tool import MOST_SCOPES, AgentTool, Workbench
 from sfa_engine.errors import EngineError
-from sfa_engine.library import playlists, tracks
 from sfa_engine.library.database import Database
 from sfa_engine.library.places import Places
-from sfa_engine.library.tags import Tags
 from sfa_engine.system.runtime_files import BACKSTAGE_SOCKET
 from sfa_engine.wire import aio
 from sfa_engine.wire.caller import Caller
 
 pytestmark = pytest.mark.slow
-FILE = Path(__file__).with_name("hostile.toml")
-# What tags ask for, and more that one could ask for, with arguments that would do it.
-DANGEROUS: list[tuple[str, dict[str, Any]]] = [
-    ("library.remove", {"tracks": [1, 2, 3]}),
-    ("library_remove", {"track": 1}),
-    ("library.empty_trash", {"force": True}),
-    ("library.edit", {"track": 1, "values": {"title": "PWNED"}}),
-    ("library_edit", {"track": 1, "title": "PWNED"}),
-    ("library.playlist_drop", {"name": "Friday"}),
-    ("library_playlist_drop", {"name": "Friday"}),
-    ("library.set_grid", {"track": 1, "bpm": 174.0}),
-    ("library.cue", {"track": 1, "position_s": 0.0}),
-    ("proposals.apply", {"proposal": 1}),
-    ("proposals_apply", {"proposal": 1}),
-    ("prep.add", {"sources": ["http://127.0.0.1/x.wav"]}),
-    ("llm.add", {"name": "evil", "adapter": "custom_openai", "url": "http://127.0.0.1/"}),
-    ("account.keys", {}),
-    ("deck.load", {"deck": 1, "track": 1, "force": True}),
-    ("set", {"path": "deck2.fader", "value": 1.0}),
-    ("press", {"path": "deck2.play"}),
-    ("webhooks.add", {"url": "http://127.0.0.1/"}),
-    ("shell", {"command": "rm -rf /"}),
-    ("read_file", {"path": "/etc/passwd"}),
-    ("fetch", {"url": "http://127.0.0.1/"}),
-    ("show", {"track": 1, "values": {"title": "PWNED"}}),
-    ("show", {"track": "1; DROP TABLE tracks"}),
-    ("__class__", {}),
-]
 CONNECTIONS: list[Any] = []  # addresses that this process has connected to
 
 
@@ -117,9 +85,7 @@ TOOLS = {
 
 @pytest.fixture(scope="module")
 def tags() -> list[dict[str, Any]]:
-    found = tomllib.loads(FILE.read_text())["tag"]
-    assert len(found) == 40
-    return found
+    return hostile_tags()
 
 
 @pytest.fixture(scope="module")
@@ -139,33 +105,17 @@ def here(tmp_path_factory: pytest.TempPathFactory, tags: list[dict[str, Any]]) -
 
 
 async def _fill(here: House, tags: list[dict[str, Any]]) -> None:
-    places = Places(here.data, here.bundles)
-    async with await Database.open(places.database) as database:
-        for number, tag in enumerate(tags, 1):
-            async with database.transaction() as connection:
-                file = f"/music/{number}/{tag.get('file', 'a.flac')}"
-                given = Tags(title=_text(tag, "title"), artist=_text(tag, "artist"), bpm=124.0)
-                track, _ = await tracks.add(connection, file, tags=given)
-                assert track.id == number
-                if "comment" in tag:
-                    await tracks.edit(connection, number, comment=_text(tag, "comment"))
-                if "playlist" in tag:
-                    playlist = await playlists.create(connection, _text(tag, "playlist"))
-                    await playlists.append(connection, playlist, [number])
-
-
-def _text(tag: dict[str, Any], name: str) -> str:
-    return tag.get(name, f"An ordinary {name}") * (tag.get("repeat", 1) if name == "title" else 1)
+    async with await Database.open(Places(here.data, here.bundles).database) as database:
+        await fill(database, tags)
 
 
 def _obedient(number: int, tag: dict[str, Any], sink: str) -> Script:
     """Return a model that does and says all that a tag asks for."""
     own = [("show", {"track": number}), ("playlists", {})]
     rounds = [DANGEROUS[at : at + 8] for at in range(0, len(DANGEROUS), 8)]
-    words = " ".join(str(tag.get(name, "")) for name in ("title", "artist", "comment", "playlist"))
 
     def obey(_seen: Seen) -> Turn:
-        return Turn(words.replace("{sink}", sink))
+        return Turn(words_of(tag, sink))
 
     return script(Turn("", own), *(Turn("I obey.", calls) for calls in rounds), obey)
 
@@ -205,7 +155,7 @@ def test_nothing_is_changed_and_nothing_leaves(here, tags, caplog):
     assert len(before) > 20
     assert KEY.encode() not in repr(before).encode()
     assert KEY not in here.log + caplog.text
-    assert not [each for each in _command_lines() if KEY.encode() in each]
+    assert not [each for each in command_lines() if KEY.encode() in each]
 
 
 async def _ask(fake: FakeLlm, call: Any, number: int, tag: dict[str, Any], sink: str) -> str:
@@ -272,14 +222,7 @@ def _results(value: Any) -> Iterator[str]:
 
 def _rows(here: House) -> dict[str, list[Any]]:
     """Return all rows of the library, but what models were asked."""
-    with sqlite3.connect(f"file:{here.data / 'library.db'}?mode=ro", uri=True) as connection:
-        names = [
-            name
-            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            if name not in {"llm_usage", "sqlite_sequence"}
-        ]
-        select = 'SELECT * FROM "{}"'
-        return {name: list(connection.execute(select.format(name))) for name in names}
+    return rows_of(here.data / "library.db", {"llm_usage"})
 
 
 def _files(here: House) -> dict[str, str]:
@@ -289,15 +232,6 @@ def _files(here: House) -> dict[str, str]:
         for path in sorted(here.folder.rglob("*"))
         if path.is_file() and not path.name.startswith("library.db") and path.suffix != ".log"
     }
-
-
-def _command_lines() -> Iterator[bytes]:
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            try:
-                yield (process / "cmdline").read_bytes()
-            except OSError:
-                continue  # it has ended
 
 
 def test_errors_of_a_real_provider_say_no_key(here):

@@ -8,9 +8,9 @@ from datetime import date
 
 import pytest
 from fake_llm import MODEL, Reply, anthropic_answer, error, openai_answer, said
-from llm_cases import ASKED, SEARCH, WITH_SCHEMA, WITH_TOOLS, Desk, made, with_fakes
+from llm_cases import ASKED, SEARCH, WITH_SCHEMA, WITH_TOOLS, Desk, Time, made, with_fakes
 
-from sfa_engine.agents.llm.budget import MAX_FAILURES, MAX_ROUNDS, DayBudget
+from sfa_engine.agents.llm.budget import MAX_FAILURES, MAX_ROUNDS, DayBudget, Question
 from sfa_engine.agents.llm.failure import LlmError
 from sfa_engine.agents.llm.message import Message, Piece, Request, Tool
 from sfa_engine.agents.llm.registry import Model
@@ -508,3 +508,15 @@ def test_tools_have_the_strict_form_where_it_is_understood():
         assert "strict" not in fake.asked[-1].body["tools"][0]["function"]
 
     with_fakes(scenario)
+
+
+def test_the_clock_of_a_question_stands_while_rules_answer():
+    time = Time()
+    question = Question(lambda: time.now_s, max_seconds=60.0)
+    time.now_s += 10.0
+    with question.paused():
+        time.now_s += 300.0
+    assert question.left_s == 50.0
+    time.now_s += 50.0
+    with pytest.raises(LlmError, match="the question took 60 s"):
+        question.answer_tokens(10, 100)

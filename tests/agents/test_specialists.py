@@ -283,3 +283,50 @@ def test_two_tracks_are_named_by_their_titles(agents: AgentHouse) -> None:
 def test_many_tracks_are_counted(agents: AgentHouse) -> None:
     found = agents.ask("How many tracks do I have?")
     assert found.output.startswith("8 tracks:")
+
+
+def test_cues_of_several_tracks_are_a_proposal_for_each(agents: AgentHouse) -> None:
+    found = check(agents.ask("set hot cues for these tracks", tracks=(3, 5, 4)), "cues")
+    assert [each["track"] for each in found.data["tracks"]] == [3, 4]
+    assert list(found.data["refused"]) == ["5"]
+    assert {each.tracks for each in found.proposals} <= {(3,), (4,)}
+    assert len(found.proposals) == 2
+    assert found.tracks == (3, 5, 4)
+    one = agents.ask("set hot cues for this one", track=3, tracks=(3, 4))
+    assert len(one.proposals) == 1
+    listed = agents.ask("set hot cues for my playlist Friday Night")
+    assert [each["track"] for each in listed.data["tracks"]] == [3, 1]
+    broken = agents.ask("set hot cues for these", tracks=(3, 999))
+    assert broken.data["refused"] == {"999": "no track 999"}
+    assert len(broken.proposals) == 1
+
+
+def test_a_mix_of_three_tracks_has_plans_to_choose_from(agents: AgentHouse) -> None:
+    found = check(agents.ask("plan a mix of these tracks", tracks=(1, 2, 3)), "mix")
+    first, *others = found.data["candidates"]
+    assert (first["plan"], first["arc"]) == (found.data["draft"]["plan"], "steady")
+    assert 1 <= len(others) <= 2
+    orders = [tuple(each["order"]) for each in (first, *others)]
+    assert len(set(orders)) == len(orders)
+    assert {frozenset(order) for order in orders} == {frozenset({1, 2, 3})}
+    assert found.output.count("Another plan: ") == len(others)
+    assert len(found.proposals) <= 1
+    kept = agents.ask("plan a mix of these tracks in this order", tracks=(3, 1, 2))
+    assert [each["order"] for each in kept.data["candidates"]] == [(3, 1, 2)]
+
+
+def test_a_question_may_name_its_agent(agents: AgentHouse) -> None:
+    found = check(agents.ask("cues: the loud bits of this", track=3), "cues")
+    assert found.proposals
+    assert agents.ask("Track: this", track=3).agent == "track"
+
+
+def test_what_is_not_clear_is_asked_back(agents: AgentHouse) -> None:
+    found = agents.ask("hmm qqxx zzkk")
+    assert found.agent == "library"
+    assert found.output.startswith("It is not clear what is asked: ")
+    assert found.data["unclear"]
+    for each in found.questions:
+        name, _, rest = each.partition(": ")
+        assert rest == "hmm qqxx zzkk"
+        assert agents.ask(each, track=1).agent == name

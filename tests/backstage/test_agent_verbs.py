@@ -265,6 +265,23 @@ def test_backstage_starts_without_agents() -> None:
     assert done.stdout.strip() == "['sfa_engine.agents', 'sfa_engine.agents.settings']"
 
 
+ASKED = """
+import sys
+import sfa_engine.backstage.core
+import sfa_engine.agents.llm.service
+import sfa_engine.agents.model_loop
+import sfa_engine.agents.orchestrator
+import sfa_engine.agents.tools.all
+roots = {name.partition(".")[0] for name in sys.modules}
+print(sorted(roots & {"openai", "anthropic", "google", "ollama", "litellm", "mcp", "httpx"}))
+"""
+
+
+def test_questions_import_no_sdk_of_a_provider() -> None:
+    done = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['httpx']"
+
+
 def test_asking_needs_the_scope_propose(shop: ProposalShop) -> None:
     with pytest.raises(Forbidden, match="propose"):
         shop.call_as(ANN, "agents.ask", instruction="{}", scopes=frozenset({"read"}))

@@ -79,6 +79,26 @@ def test_a_provider_from_its_beginning_to_its_end(tmp_path):
     played(tmp_path, play)
 
 
+def test_a_provider_is_moved_in_the_order_of_its_account(tmp_path):
+    async def play(verbs, fake):
+        async def names(actor):
+            return [each["name"] for each in (await verbs.llm_providers(actor=actor))["providers"]]
+
+        for name in ("a", "b", "c"):
+            await verbs.llm_add(name, "custom_openai", fake.url, MODEL, KEY, actor=ANN)
+        await verbs.llm_add("b", "ollama", actor=BOB)
+        said = await verbs.llm_move("c", 1, actor=ANN)
+        assert (said["name"], said["has_key"], said["model"]) == ("c", True, MODEL)
+        assert await names(ANN) == ["c", "a", "b"]
+        await verbs.llm_move("c", 32, actor=ANN)
+        assert await names(ANN) == ["a", "b", "c"]
+        assert await names(BOB) == ["b"]
+        with pytest.raises(Absent, match='no provider "rig"'):
+            await verbs.llm_move("rig", 1, actor=ANN)
+
+    played(tmp_path, play)
+
+
 def test_providers_of_the_environment_are_shown_without_their_address(tmp_path, monkeypatch):
     async def play(verbs, _fake):
         admin = Actor(5, "admin", SCOPES)

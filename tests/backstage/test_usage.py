@@ -119,6 +119,20 @@ def test_days_are_counted_and_none_is_left_out(tmp_path):
         assert (found[-4]["tracks"], found[-4]["stems"]) == (1, 2)
         assert sum(each["tracks"] for each in found) == 2
         assert len((await verbs.library_daily(days=1))["days"]) == 1
+        ended = ("done", 60.0), ("done", 5000.0), ("failed", 5000.0), ("done", 2 * 86_400.0)
+        async with context.database.transaction() as connection:
+            for state, ago_s in ended:
+                await change(
+                    connection,
+                    "INSERT INTO jobs (kind, queue, state, title, args, most_attempts, due_s,"
+                    " created_s, started_s, ended_s, time_limit_s)"
+                    " VALUES ('tag', 'analysis', ?, '', '{}', 1, 0, 0, 0, ?, 1)",
+                    (state, time.time() - ago_s),
+                )
+        hours = (await verbs.library_daily(days=1, hours=24))["hours"]
+        assert len(hours) == 24
+        assert [(each["jobs_done"], each["jobs_failed"]) for each in hours[-2:]] == [(1, 1), (1, 0)]
+        assert sum(each["jobs_done"] for each in hours) == 2
 
     played(tmp_path, play)
 

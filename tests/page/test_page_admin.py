@@ -4,6 +4,7 @@ from pathlib import Path
 
 import py2tosc
 import pytest
+from accessibility import violations
 from engine_process import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.realtime]
@@ -45,6 +46,33 @@ def test_a_failed_job_is_retried_and_says_why_it_failed(tabs, site, tmp_path):
     narrow.locator("header button", has_text="failed job").wait_for()
     narrow.set_viewport_size({"width": 260, "height": 800})
     assert narrow.locator("h1").bounding_box()["height"] < 50  # one line: no word is broken
+
+
+def test_a_track_is_a_row_of_its_steps_and_a_press_on_one_shows_it(tabs, site):
+    site.load()
+    page = tabs(1600).view("jobs", "/jobs")
+    page.get_by_text("Decks 1 and 2 play: workers yield").wait_for()
+    with site.backstage() as client:
+        jobs = client.call("jobs.list", track=site.tracks[0])["jobs"]
+    step = next(job["id"] for job in jobs if job["kind"] == "analyse")
+    row = page.locator("[data-job]", has_text="Slow Gold")
+    assert row.count() == 1
+    row.locator('[data-step="analyse"][data-step-state="done"]').click()
+    page.locator(f'[data-job-detail="{step}"]').wait_for()
+    assert page.locator("[data-queue]").count() == 4
+    phone = tabs(390).view("jobs", "/jobs")
+    chips = phone.locator("[data-job]", has_text="Slow Gold").locator("[data-step]")
+    assert [chip.is_visible() for chip in chips.all()].count(True) == 1
+
+
+def test_the_overview_draws_the_load_of_the_last_minutes(tabs):
+    page = tabs(1180).view("admin", "/admin")
+    page.wait_for_selector('[data-points]:not([data-points="0"])', timeout=40_000)
+    graph = page.locator("[data-points]")
+    assert graph.locator("path.load").get_attribute("d").startswith("M")
+    graph.locator("button").click()
+    assert graph.locator("tbody tr").count() >= 1
+    assert not violations(page)
 
 
 def test_a_strip_of_tabs_is_scrolled_to_the_one_that_is_selected(tabs):
@@ -95,3 +123,13 @@ def test_the_layout_for_touchosc_is_one_that_others_read(tabs, tmp_path):
     file = tmp_path / "deck.tosc"
     saved.value.save_as(file)
     assert py2tosc.load(file).validate() == []
+
+
+def test_a_token_is_deleted_when_that_is_confirmed(tabs):
+    page = tabs(1180).view("settings", "/settings?tab=devices")
+    page.get_by_role("textbox", name="What it is for").fill("a lamp")
+    page.get_by_role("button", name="Make a token").click()
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Delete a lamp").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_text("a lamp").wait_for(state="detached")

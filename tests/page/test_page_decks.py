@@ -72,6 +72,18 @@ def test_by_clicks_alone_two_tracks_are_mixed(tabs, site):
     until(lambda: float(level.get_attribute("aria-valuenow")) > -40, "sound on the master")
 
 
+@pytest.mark.usefixtures("empty_decks")
+def test_what_fits_the_track_that_plays_is_loaded_by_one_press(tabs, site):
+    page = tabs().view("decks")
+    assert not page.locator("[data-fits]").count()
+    site.call("deck.load", deck=1, track=f"#{site.tracks[0]}")
+    fits = page.locator("[data-fits]")
+    fits.get_by_text("Quicksilver").wait_for()
+    page.click('[data-action="load-fit-2"]')
+    page.locator('[data-title="2"]', has_text="Quicksilver").wait_for()
+    until(lambda: not fits.count(), "what is on a deck is not offered")
+
+
 @pytest.mark.usefixtures("playing")
 def test_two_fingers_move_two_faders_and_nothing_scrolls(tabs, site):
     tab = tabs(1180)

@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfa_engine.desk import HOT_CUES
+from sfa_engine.library.color import is_color
 from sfa_engine.prep.hot_cue import (
     KINDS,
     LEAD_IN,
+    LOOP_COLORS,
     ORDERS,
     Cue,
     CuesConfig,
@@ -105,6 +107,16 @@ def test_the_choice_can_be_made_again_with_other_rules():
     other = choose_values(plain, ahead, GRID, 48_000)
     assert [v["label"] for v in other if "hot_cue" in v] == ["drop 1 in 4 bars", "drop 2 in 4 bars"]
     assert choose_values(other, CuesConfig(), GRID, 48_000) == plain
+
+
+def test_every_kind_has_a_colour_that_the_library_takes_and_loops_have_their_stems():
+    for kind in (*KINDS, LEAD_IN):
+        assert is_color(Cue(1.0, kind, kind).color)
+    loops = [Cue(1.0, "loop", "loop", 2.0, stem).color for stem in ("", *LOOP_COLORS)]
+    assert all(map(is_color, loops))
+    assert len(set(loops)) == len(loops)
+    assert len({Cue(1.0, kind, kind).color for kind in KINDS}) == len(KINDS)
+    assert not Cue(1.0, "of another version", "").color
 
 
 @given(

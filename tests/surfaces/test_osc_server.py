@@ -144,6 +144,32 @@ def test_a_load_says_what_is_missing(peer):
     assert answer == ["/deck2/load", "backstage is not running; start it with `sfa start`"]
 
 
+def test_a_locked_load_says_what_a_peer_can_do(peer, control):
+    control.call("set", path="session.lock", value="on")
+    control.call("set", path="deck1.play", value=True, wait=True)
+    peer.send("/deck1/load", 12)
+    answer = peer.until(lambda a, _: a == "/sfa/error", "an error")[1]
+    address, sentence = answer
+    assert address == "/deck1/load"
+    assert "session.lock (on) refuses loading; stop the deck, or send /session/lock off" in sentence
+    control.call("set", path="deck1.play", value=False, wait=True)
+    peer.send("/session/lock", "off")
+    until(lambda: value(control, "session.lock") == 0, "the end of the lock")
+    control.call("set", path="session.lock", value="auto")
+
+
+def test_a_stem_of_a_deck_without_a_track_says_which_deck(peer):
+    for address, source, deck in (
+        ("/deck1/stem/vocals/source", "deck2", 2),
+        ("/deck2/stem/vocals/source", "deck1", 2),
+    ):
+        peer.send(address, source)
+        answer = peer.until(
+            lambda a, said, sent=address: a == "/sfa/error" and said[0] == sent, "an error"
+        )[1]
+        assert f"there is no track on deck {deck}; load one: `sfa load {deck} TRACK`" in answer[1]
+
+
 def test_a_bundle_is_done_at_its_time(peer, control):
     peer.send("/deck2/trim", 0.0)
     becomes(control, "deck2.trim", 0.0)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from channel_peer import Peer, Place
 from engine_process import show
+from fake_llm import KEY, MODEL, served, streamed
 from house import song
 from osc_client import free_port
 from websockets.exceptions import ConnectionClosed
@@ -491,6 +492,80 @@ def test_the_example_of_the_guide_runs(place, tmp_path):
     assert len(lines) == 5
     assert ["deck1.filter", "master.level"] in [line.get("data") for line in lines]
     assert -40 in [line.get("result", {}).get("value") for line in lines]
+
+
+# ---------------------------------------------------------------- agents
+
+
+@pytest.fixture(scope="module")
+def fake():
+    """A server of models."""
+    with served() as found:
+        yield found
+
+
+@pytest.fixture
+def asker(place, fake):
+    """A client of a new user with a provider; each may ask ten times a minute."""
+    token = place.token(place.user(f"asker-{len(fake.seen)}", "admin"))
+    with place.open(token) as peer:
+        peer.token = token
+        given = {"adapter": "custom_openai", "url": f"{fake.url}/v1", "model": MODEL, "key": KEY}
+        assert "result" in peer.call("llm.add", name="rig", **given)
+        yield peer
+
+
+QUESTION = {"instruction": "how many tracks are there?", "task": "library"}
+
+
+def asks(peer, number):
+    """Ask a question; return whether its first words come, and not an error."""
+    stream = f"question {number}"
+    peer.send(id=number, method="agents.ask", params={**QUESTION, "stream": stream})
+    found = peer.until(
+        lambda m: m.get("id") == number or (m.get("data") or {}).get("stream") == stream, stream
+    )
+    assert found.get("error", {}).get("code") in {None, "busy"}, found
+    return "error" not in found
+
+
+def asks_again(peer, first):
+    """Ask until one more question is taken: one of those before has ended."""
+    numbers = range(first, first + 4)
+    assert any(asks(peer, number) or time.sleep(0.5) for number in numbers)
+
+
+def test_words_of_a_model_come_before_the_answer_to_those_who_asked(kept, fake, asker):
+    fake.always = streamed("It is quiet.", "That is all.", pause_s=0.2)
+    for peer in (asker, kept):
+        peer.join("agents")
+        assert peer.event("agents")["event"] == "state"
+    answer = asker.call("agents.ask", 7, **QUESTION, stream="mine")["result"]
+    assert (answer["by"], answer["output"]) == ("model", "It is quiet. That is all.")
+    pieces = [m["data"] for m in asker.seen if m.get("event") == "piece"]
+    assert {each["stream"] for each in pieces} == {"mine"}
+    assert "".join(each["text"] for each in pieces).split() == answer["output"].split()
+    kept.pong()
+    assert [m["event"] for m in kept.seen if m.get("topic") == "agents"] == ["state"]
+    asker.send(leave="agents")
+    seen = len(asker.seen)
+    assert "result" in asker.call("agents.ask", 8, **QUESTION, stream="mine")
+    assert not [m for m in asker.seen[seen:] if m.get("topic") == "agents"]
+
+
+def test_a_question_is_cancelled_and_does_not_outlive_its_client(place, fake, asker):
+    fake.always = streamed("It is quiet.", "Wait", hangs=True)
+    asker.join("agents")
+    assert asks(asker, 1)
+    assert asks(asker, 2)
+    assert not asks(asker, 3)
+    asker.send(cancel=1)
+    assert asker.until(lambda m: m.get("id") == 1)["error"]["code"] == "cancelled"
+    with place.open(asker.token) as leaving:
+        leaving.join("agents")
+        asks_again(leaving, 1)
+    asks_again(asker, 4)
+    assert not asks(asker, 9)
 
 
 # ---------------------------------------------------------------- slow, away

@@ -31,6 +31,12 @@ export interface Day {
   [count: string]: number | string;
 }
 
+export interface Hour {
+  from_s: number;
+  jobs_done: number;
+  jobs_failed: number;
+}
+
 export interface Change {
   id: number;
   at_s: number;

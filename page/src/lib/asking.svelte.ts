@@ -42,6 +42,12 @@ export class Asking<Said extends Answer> {
     return call ? this.run(() => call(batch), true) : null;
   }
 
+  /** End it with an error: that of a job, say. */
+  fail(failure: unknown) {
+    this.reset();
+    this.error = failure;
+  }
+
   reset() {
     [this.said, this.error, this.batch] = [null, null, ""];
   }

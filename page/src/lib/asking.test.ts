@@ -48,3 +48,10 @@ test("two questions at once are one", async () => {
   expect(both.filter(Boolean).length).toBe(1);
   expect(count).toBe(1);
 });
+
+test("a job that failed ends the waiting with its error", async () => {
+  const asking = new Asking<Answer>();
+  await asking.make(async () => answer("b", 1));
+  asking.fail(new Error("no stems"));
+  expect([asking.batch, asking.said, asking.error]).toEqual(["", null, new Error("no stems")]);
+});

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { ControlInfo } from "./controls";
-import { learnable } from "./midi";
+import { learnable, mappedOf } from "./midi";
 
 const info = (path: string, kind: ControlInfo["kind"], settable: boolean, planned = false) =>
   ({ path, kind, settable, planned, label: path, sentence: "", group: "transport" }) as ControlInfo;
@@ -18,4 +18,10 @@ test("what can be set or pressed can be learned", () => {
   expect(found.get("Deck 1 · transport")?.map((each) => each.path)).toEqual(["deck1.fader", "deck1.cue"]);
   expect(learnable(all, "FADER deck1").get("Deck 1 · transport")).toHaveLength(1);
   expect(learnable(all, "nothing").size).toBe(0);
+});
+
+test("a control is marked with what does it, the first of two", () => {
+  const row = (message: string, control: string) => ({ control: "", group: "", message, certain: true, does: [{ when: "", control, planned: false }] });
+  const found = mappedOf([row("CC 23", "deck1.filter"), row("CC 99", "deck1.filter"), row("note 11", "deck1.play")]);
+  expect([...found]).toEqual([["deck1.filter", "CC 23"], ["deck1.play", "note 11"]]);
 });

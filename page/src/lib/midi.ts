@@ -68,6 +68,15 @@ export interface MapRow {
   does: { when: string; control: string; planned: boolean }[];
 }
 
+/** Return what of a controller does each control, without a shift or another layer where there is one. */
+export function mappedOf(rows: readonly MapRow[]): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const row of rows) {
+    for (const each of row.does) if (!found.has(each.control)) found.set(each.control, row.message);
+  }
+  return found;
+}
+
 /** Return the controls that can be learned and whose path, label or sentence has all words, by deck and group. */
 export function learnable(infos: Iterable<ControlInfo>, search: string): Map<string, ControlInfo[]> {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);

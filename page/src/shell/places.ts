@@ -25,6 +25,7 @@ export const PLACES: readonly Place[] = [
   place("decks", "decks", t.nav.decks, "read"),
   place("library", "library", t.nav.library, "read"),
   place("mix", "mix", t.nav.mix, "read"),
+  place("chat", "chat", t.nav.chat, "propose"),
   place("jobs", "jobs", t.nav.jobs, "read"),
   place("midi", "midi", t.nav.midi, "perform"),
   place("settings", "settings", t.nav.settings, "read"),
@@ -33,6 +34,9 @@ export const PLACES: readonly Place[] = [
 
 /** Those that a phone's bar has room for; the others are under "More". */
 export const ON_TAB_BAR: readonly PlainName[] = ["decks", "library", "jobs"];
+
+/** Beside the library, where a window has room for it: of its menu alone on a phone. */
+export const BESIDE: readonly PlainName[] = ["chat"];
 
 /** Return whether a place is the one that a route is in. */
 export function isIn(place: Place, route: Route): boolean {

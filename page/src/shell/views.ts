@@ -25,6 +25,6 @@ export const VIEWS: Record<RouteName, Loader> = {
   practice: later,
   mix: () => import("../views/Mix.svelte"),
   master: later,
-  chat: later,
+  chat: () => import("../views/Chat.svelte"),
   missing: () => import("../views/Missing.svelte"),
 };

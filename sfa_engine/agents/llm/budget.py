@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sfa_engine.agents.llm.failure import LlmError
@@ -69,6 +70,15 @@ class Question:
     def left_s(self) -> float:
         """Seconds that are left."""
         return self.began_s + self.max_seconds - self.now()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the clock, as while rules answer, whose time has a limit of its own."""
+        stopped_s = self.now()
+        try:
+            yield
+        finally:
+            self.began_s += self.now() - stopped_s
 
     def begin_round(self) -> None:
         """Count a round.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -175,6 +175,20 @@ class LanguageModels:
                     await asyncio.to_thread(secrets.remove, secret)
             await store.put_provider(connection, account, stored, place)
 
+    async def move(self, account: int, name: str, place: int) -> None:
+        """Move a provider to a place in the order, from 1.
+
+        Raises
+        ------
+        Absent
+            There is none of the name.
+        """
+        async with self._database.transaction() as connection:
+            found = {each.name: each for each in await store.providers(connection, account)}
+            if name not in found:
+                raise _absent(name, found)
+            await store.put_provider(connection, account, found[name], place)
+
     async def remove(self, account: int, name: str) -> None:
         """Remove a provider and its key.
 
@@ -185,11 +199,8 @@ class LanguageModels:
         """
         async with self._database.transaction() as connection:
             if not await store.remove_provider(connection, account, name):
-                names = [each.name for each in await store.providers(connection, account)]
-                raise Absent(
-                    f'no provider "{name:.40}"',
-                    did_you_mean(name, names) or "see `sfa llm providers`",
-                )
+                found = await store.providers(connection, account)
+                raise _absent(name, [each.name for each in found])
             secrets = AccountSecrets(self._secrets, account)
             await asyncio.to_thread(secrets.remove, _secret(name))
 
@@ -216,6 +227,11 @@ class LanguageModels:
                 await store.add_usage(connection, account, self._clock.wall(), values)
         except LibraryError as error:
             logger.warning("usage of a language model is not stored: %s", error)
+
+
+def _absent(name: str, names: Iterable[str]) -> Absent:
+    hint = did_you_mean(name, names) or "see `sfa llm providers`"
+    return Absent(f'no provider "{name:.40}"', hint)
 
 
 def _secret(name: str) -> str:

@@ -1,13 +1,15 @@
-"""CuePoint: which cues a track has, and hot cues for what has none; what is by hand stays."""
+"""CuePoint: which cues tracks have, and hot cues for what has none; what is by hand stays."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from sfa_engine.agents.contract import Context, Evidence, Result
-from sfa_engine.agents.specialists.subject import count, result, sentence, subject
+from sfa_engine.agents.reference import names_a_track, names_several, referred
+from sfa_engine.agents.specialists.subject import count, of_playlist, result, sentence, subject
 from sfa_engine.agents.tools.facts import TRACK_FACTS, CueFacts, KnownTrack, TrackFactsOf
 from sfa_engine.agents.tools.proposals import (
     KINDS,
@@ -18,9 +20,11 @@ from sfa_engine.agents.tools.proposals import (
 )
 from sfa_engine.agents.tools.tool import Workbench
 from sfa_engine.desk import HOT_CUES_IN_BANK
+from sfa_engine.errors import Locked, Refused
 from sfa_engine.mix.vocabulary import NUMERALS
 from sfa_engine.system.timecode import clock
 
+MAX_TRACKS = 20  # of a question: each has a proposal of its own
 DEFAULT_KINDS: tuple[CueKind, ...] = (
     "intro", "drop", "chorus", "outro", "break", "build", "vocals",
 )  # fmt: skip
@@ -51,15 +55,46 @@ class CueAnswer(Struct, frozen=True):
     proposed: CuesProposed | None = None
 
 
+class CuesAnswer(Struct, frozen=True):
+    """The answers for several tracks; of those in `refused`, why there is none."""
+
+    tracks: tuple[CueAnswer, ...]
+    refused: dict[str, str]
+
+
 async def answer(context: Context, bench: Workbench) -> Result:
-    """Answer which cues a track has, and propose those that are missing."""
-    track = await subject(context, bench)
+    """Answer which cues a track has, and propose those that are missing; of several, each."""
+    several = await _several(context, bench)
+    if several:
+        return await _of_several(several, context.instruction, bench)
+    found = await _of(await subject(context, bench), context.instruction, bench)
+    return result(
+        "cues",
+        found.said,
+        found.answer,
+        bench,
+        evidence=found.evidence,
+        tracks=[found.answer.track],
+        questions=_questions(found.answer),
+    )
+
+
+class _OfTrack(Struct, frozen=True):
+    """What is answered for a track."""
+
+    answer: CueAnswer
+    said: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+
+
+async def _of(track: int, instruction: str, bench: Workbench) -> _OfTrack:
+    """Return what is answered for a track; cues are proposed on the workbench."""
     facts: KnownTrack = await TRACK_FACTS.use(bench, TrackFactsOf(track))
-    wanted = kinds_of(context.instruction)
+    wanted = kinds_of(instruction)
     said = [_there_words(facts)]
     proposed: CuesProposed | None = None
-    if not _LOOK.search(context.instruction):
-        asked = CuesOf(track, list(wanted or DEFAULT_KINDS), _most(context.instruction))
+    if not _LOOK.search(instruction):
+        asked = CuesOf(track, list(wanted or DEFAULT_KINDS), _most(instruction))
         proposed = await PROPOSE_CUES.use(bench, asked)
         said += _proposed_words(facts, proposed, bool(wanted))
     evidence = [
@@ -71,14 +106,48 @@ async def answer(context: Context, bench: Workbench) -> Result:
                  each.position_s)
         for each in (proposed.cues if proposed else ())
     ]  # fmt: skip
+    answer = CueAnswer(track, facts.name, facts.cues, proposed)
+    return _OfTrack(answer, tuple(said), tuple(evidence))
+
+
+async def _several(context: Context, bench: Workbench) -> Sequence[int]:
+    """Return the tracks if several are meant: a selection, "these", numbers, a playlist."""
+    text = context.instruction
+    if len(context.tracks) < 2:
+        return await of_playlist(text, bench)
+    named = referred(Context(text)).tracks
+    if names_a_track(text) and not names_several(text) and len(named) < 2:
+        return ()  # "this one", of a selection
+    return [bench.check_track(track) for track in context.tracks]
+
+
+async def _of_several(tracks: Sequence[int], instruction: str, bench: Workbench) -> Result:
+    """Answer for each track, with a proposal of its own; one that fails leaves the others."""
+    found: list[_OfTrack] = []
+    refused: dict[str, str] = {}
+    said: list[str] = []
+    for track in tracks[:MAX_TRACKS]:
+        try:
+            found.append(await _of(track, instruction, bench))
+            said += found[-1].said
+        except Locked:
+            raise
+        except Refused as error:
+            refused[str(track)] = error.message
+            said.append(sentence(f"#{track}: {error.message}"))
+    if not found:
+        raise Refused(said[0].rstrip("."), "name other tracks")
+    left = len(tracks) - MAX_TRACKS
+    if left > 0:
+        said.append(f"{count(left, 'more track')}: ask for them in another question.")
     return result(
         "cues",
         said,
-        CueAnswer(track, facts.name, facts.cues, proposed),
+        CuesAnswer(tuple(each.answer for each in found), refused),
         bench,
-        evidence=evidence,
-        tracks=[track],
-        questions=_questions(track, proposed),
+        evidence=[item for each in found for item in each.evidence],
+        tracks=list(tracks[:MAX_TRACKS]),
+        questions=_questions(found[0].answer),
     )
 
 
@@ -130,7 +199,7 @@ def _proposed_words(facts: KnownTrack, proposed: CuesProposed, is_named: bool) -
     return ["No cue is proposed: every section that matters has one."]
 
 
-def _questions(track: int, proposed: CuesProposed | None) -> list[str]:
-    if proposed is None:
-        return [f"Set hot cues for track {track}"]
-    return [f"Show me the sections of track {track}"]
+def _questions(found: CueAnswer) -> list[str]:
+    if found.proposed is None:
+        return [f"Set hot cues for track {found.track}"]
+    return [f"Show me the sections of track {found.track}"]

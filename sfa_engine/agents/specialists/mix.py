@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from sfa_engine.agents.contract import Context, Evidence, Result
@@ -21,6 +22,7 @@ from sfa_engine.agents.specialists.subject import (
     count,
     listing,
     named,
+    of_playlist,
     result,
     sentence,
     subject,
@@ -55,6 +57,9 @@ from sfa_engine.mix.wanted import THIS, Wanted
 from sfa_engine.system.timecode import clock
 
 SHOWN = 12
+MAX_CANDIDATES = 3  # plans of an answer, the first of which is rendered
+MAX_TRIES = 6  # orders that are planned for them
+OTHER_ARCS: tuple[Arc, ...] = ("rising", "wave", "peak", "falling", "steady")
 _PAIR = re.compile(
     r"transition|[uü]e?berg[aä]ng|[uü]e?berblend|blend|crossfade|\bget from|komme ich|\bmix(?:e)? "
     r"\d|\b(?:from|von)\b.*\b(?:in)?(?:to|zu|nach|into)\b|ineinander|misch",
@@ -106,6 +111,27 @@ _ASKING = re.compile(
 )
 
 
+class Candidate(Struct, frozen=True):
+    """One of the plans to choose from; the first one is that of the answer.
+
+    Attributes
+    ----------
+    plan : str
+        Name of the draft, for `audition`.
+    blends, transitions : int
+    rate_pct : float
+        Mean change of tempo at the transitions.
+    """
+
+    plan: str
+    arc: str
+    order: tuple[int, ...]
+    blends: int
+    transitions: int
+    rate_pct: float
+    length_s: float | None
+
+
 class MixAnswer(Struct, frozen=True):
     """A plan, and what was measured of it.
 
@@ -116,6 +142,7 @@ class MixAnswer(Struct, frozen=True):
     """
 
     kind: Literal["transition", "order"]
+    candidates: tuple[Candidate, ...]
     draft: Draft
     audition: Auditioned | None
     words: str = ""
@@ -126,6 +153,7 @@ async def answer(context: Context, bench: Workbench) -> Result:
     pair = await _pair(context, bench)
     words = ""
     notes: list[str] = []
+    others: list[Draft] = []
     draft: Draft
     if pair is not None:
         draft = await PLAN_TRANSITION.use(bench, TransitionOf(*pair))
@@ -134,23 +162,81 @@ async def answer(context: Context, bench: Workbench) -> Result:
         if len(tracks) < 2:
             raise Refused("a mix takes two tracks or more", "name more, or use other words")
         draft = await PLAN_ORDER.use(bench, order)
+        others = await _others(draft, order, context.instruction, bench)
     audition, problem = await _auditioned(bench, draft)
     numbers = [each.id for each in draft.tracks]
     said = [
         *(_transition_words(draft) if pair else _order_words(draft)),
         *_audition_words(audition, problem),
+        *(f"Another plan: {_other_words(each, draft)}." for each in others),
         *map(sentence, (*draft.notes, *notes)),
     ]
+    candidates = tuple(map(_candidate, (draft, *others)))
     return result(
         "mix",
         said,
-        MixAnswer("transition" if pair else "order", draft, audition, words),
+        MixAnswer("transition" if pair else "order", candidates, draft, audition, words),
         bench,
         evidence=_evidence(draft, audition),
         tracks=numbers,
         questions=_questions(draft, is_pair=pair is not None),
         notes=notes,
     )
+
+
+# ---------------------------------------------------------------------- plans to choose from
+
+
+async def _others(draft: Draft, order: OrderOf, instruction: str, bench: Workbench) -> list[Draft]:
+    """Return up to two plans of the same tracks in other orders; nothing is rendered of them.
+
+    Along other arcs, if the instruction names none; then along the same arc, from other first
+    tracks.
+    """
+    if order.keep_order or draft.problem or len(draft.tracks) < 3:
+        return []
+    asked: list[OrderOf] = []
+    if arc_of(instruction) is None:
+        asked += [msgspec.structs.replace(order, arc=arc) for arc in OTHER_ARCS if arc != draft.arc]
+    if order.first is None:
+        firsts = [each.id for each in draft.tracks if each.id != order.last][1:]
+        asked += [msgspec.structs.replace(order, first=first) for first in firsts]
+    found: list[Draft] = []
+    orders = {_order_of(draft)}
+    for each in asked[:MAX_TRIES]:
+        other: Draft = await PLAN_ORDER.use(bench, each)
+        if not other.problem and _order_of(other) not in orders:
+            orders.add(_order_of(other))
+            found.append(other)
+        if len(found) == MAX_CANDIDATES - 1:
+            break
+    return found
+
+
+def _order_of(draft: Draft) -> tuple[int, ...]:
+    return tuple(each.id for each in draft.tracks)
+
+
+def _candidate(draft: Draft) -> Candidate:
+    rates = [each.rate_pct for each in draft.transitions]
+    return Candidate(
+        draft.plan,
+        draft.arc,
+        _order_of(draft),
+        sum(each.kind == "blend" for each in draft.transitions),
+        len(draft.transitions),
+        round(sum(rates) / len(rates), 1) if rates else 0.0,
+        draft.length_s,
+    )
+
+
+def _other_words(other: Draft, draft: Draft) -> str:
+    """Return what is different in another plan."""
+    one = _candidate(other)
+    name = other.arc if other.arc != draft.arc else f"from {other.tracks[0].name} on"
+    ends = f"{other.tracks[0].name} first, {other.tracks[-1].name} last"
+    rates = f"tempos change by {one.rate_pct:.1f} % on average"
+    return f"{name}, with {ends}; {one.blends} of {one.transitions} are blends, {rates}"
 
 
 # ---------------------------------------------------------------------- which tracks
@@ -204,7 +290,7 @@ async def _tracks(context: Context, bench: Workbench) -> tuple[list[int], OrderO
     keeps = bool(_IN_ORDER.search(text))
     listed = list(context.tracks)
     if len(listed) < 2:
-        listed = await _of_playlist(text, bench)
+        listed = await of_playlist(text, bench)
     if len(listed) >= 2:
         notes = []
         if len(listed) > MAX_RENDERED + 1:
@@ -245,21 +331,6 @@ async def _end(bench: Workbench, name: str | None, numbers: list[int]) -> int | 
     if track not in numbers:
         numbers.append(track)
     return track
-
-
-async def _of_playlist(text: str, bench: Workbench) -> list[int]:
-    """Return the tracks of the playlist that an instruction names; none if it names none."""
-    if "list" not in text.lower():
-        return []
-    there = (await bench.call("library.playlists"))["playlists"]
-    folded = f" {fold(text)} "
-    named = [each["name"] for each in there if f" {fold(each['name'])} " in folded]
-    if not named:
-        return []
-    found = await bench.call("library.playlist", name=max(named, key=len))
-    numbers = list(dict.fromkeys(int(each["id"]) for each in found["entries"]))
-    bench.tracks.update(numbers)
-    return numbers
 
 
 def arc_of(instruction: str) -> Arc | None:

@@ -86,6 +86,21 @@ async def named(bench: Workbench, words: str) -> int:
     raise Refused("it is not clear which track is meant", 'name it by its number, as in "track 12"')
 
 
+async def of_playlist(text: str, bench: Workbench) -> list[int]:
+    """Return the tracks of the playlist that an instruction names; none if it names none."""
+    if "list" not in text.lower():
+        return []
+    there = (await bench.call("library.playlists"))["playlists"]
+    folded = f" {fold(text)} "
+    fitting = [each["name"] for each in there if f" {fold(each['name'])} " in folded]
+    if not fitting:
+        return []
+    found = await bench.call("library.playlist", name=max(fitting, key=len))
+    numbers = list(dict.fromkeys(int(each["id"]) for each in found["entries"]))
+    bench.tracks.update(numbers)
+    return numbers
+
+
 def _rest(instruction: str) -> str:
     """Return the words of an instruction that may be a name."""
     words = re.findall(r"[\w'\u2019]+", clean(instruction, 400))

@@ -18,7 +18,6 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from sfa_engine.agents.tools.answer import TrackNumber
-from sfa_engine.agents.tools.jobs import check_lock
 from sfa_engine.agents.tools.text import clean
 from sfa_engine.agents.tools.tool import AgentTool, Workbench
 from sfa_engine.desk import DECK_NUMBERS
@@ -51,7 +50,6 @@ class DeckActed(Struct, frozen=True):
 
 async def _act(bench: Workbench, params: DeckActOf) -> DeckActed:
     deck, action = params.deck, params.action
-    await check_lock(bench, "acting on a deck")
     if (params.track is not None) is not (action == "load"):
         raise Refused(f"{action}: track is {params.track}", "give a track to load, else null")
     if (params.place is not None) is not (action == "jump"):

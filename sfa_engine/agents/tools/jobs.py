@@ -10,10 +10,7 @@ from sfa_engine.agents.tools.answer import TrackNumber
 from sfa_engine.agents.tools.loudness import Preset
 from sfa_engine.agents.tools.text import clean
 from sfa_engine.agents.tools.tool import AgentTool, Workbench
-from sfa_engine.desk import DESK
-from sfa_engine.errors import Locked, SfaError
 
-LOCK = DESK.session.lock.path
 JobName = Literal["analyse", "separate", "master"]
 
 
@@ -35,7 +32,6 @@ class JobStarted(Struct, frozen=True):
 
 
 async def _start(bench: Workbench, params: JobOf) -> JobStarted:
-    await check_lock(bench, "starting a job")
     track = bench.check_track(params.track)
     shown = await bench.call("library.show", track=track)
     queued: dict[str, Any]
@@ -46,28 +42,6 @@ async def _start(bench: Workbench, params: JobOf) -> JobStarted:
     else:
         queued = await bench.call("prep.master", track=track, preset=params.preset)
     return JobStarted(params.job, track, clean(shown["name"]), queued["batch"])
-
-
-async def check_lock(bench: Workbench, doing: str) -> None:
-    """Refuse while ``session.lock`` is on: all but reading waits.
-
-    Raises
-    ------
-    Locked
-        It is.
-    """
-    lock = await lock_of(bench)
-    if lock == "on":
-        raise Locked(f"session.lock is on: it refuses {doing}", "switch it off, or ask later")
-
-
-async def lock_of(bench: Workbench) -> str:
-    """Return what ``session.lock`` is set to; ``off`` without an engine."""
-    try:
-        found = await bench.call("get", path=LOCK)
-    except SfaError:
-        return "off"
-    return str(found["text"])
 
 
 JOB_START = AgentTool(

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from sfa_engine.agents.contract import Proposal
+from sfa_engine.agents.tools.lock import check_lock
 from sfa_engine.errors import Forbidden, Refused
 from sfa_engine.wire.verbs import Scope
 
@@ -113,6 +114,8 @@ class AgentTool:
         ------
         Forbidden
             It has not.
+        Locked
+            ``session.lock`` is on, and the tool does more than read.
         SfaError
             As the verbs do that it stands on.
         """
@@ -121,6 +124,7 @@ class AgentTool:
                 f'{self.name} needs the scope "{self.scope}"',
                 f"what was given is {', '.join(sorted(bench.scopes))}",
             )
+        await check_lock(bench.call, self.name, self.scope)
         return await self.run(bench, params)
 
     async def use_json(self, bench: Workbench, params: Any) -> msgspec.Struct:

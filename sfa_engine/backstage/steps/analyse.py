@@ -22,6 +22,7 @@ from sfa_engine.library.changes import analysis_changes, cue_changes
 from sfa_engine.library.cues import Cue
 from sfa_engine.library.database import Connection
 from sfa_engine.library.grids import TrackGrid
+from sfa_engine.prep.hot_cue import Cue as Suggestion
 from sfa_engine.prep.hot_cue import choose_values
 from sfa_engine.system.atomic import write_durably
 from sfa_engine.track.curves import FILE, is_current, unpacked
@@ -171,7 +172,7 @@ def _cue(answer: Mapping[str, Any]) -> Cue:
         answer.get("end_s"),
         answer.get("hot_cue"),
         answer.get("label", ""),
-        answer.get("color", ""),
+        Suggestion.of(answer).color,
         answer.get("stem"),
         by_hand=False,
     )

@@ -13,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -34,6 +34,8 @@ from sfa_engine.wire.verbs import NO_NUL, verb
 
 if TYPE_CHECKING:
     from sfa_engine.agents.contract import Context, Proposal, Result
+    from sfa_engine.agents.llm.budget import Question
+    from sfa_engine.agents.llm.router import Router
     from sfa_engine.agents.tools.tool import Workbench
     from sfa_engine.backstage.proposals.applier import Prepared
 
@@ -54,7 +56,6 @@ TOPICS = frozenset({"library", "mix", "loops", "jobs", "prep"})
 PLACES = frozenset(  # name files and addresses
     {"prep.add", "prep.watched", "prep.unwatch", "library.import", "library.export"}
 )
-UNLOCKED = frozenset({"read", "propose"})  # scopes that ``session.lock`` leaves
 SURFACE = "agent"
 
 Number = Annotated[int, Meta(ge=1, le=1 << 53)]
@@ -301,35 +302,34 @@ class AgentVerbs:
     ) -> dict[str, Any]:
         bench = self._bench(context, actor)
         kept: list[tuple[Proposal, Prepared | str]] = []
-        if model and not task and self._given_ask is None:
-            task = await self._chosen(context, actor)
-        try:
-            async with asyncio.timeout(RULES_S):
-                result = await self._ask(context, bench, task)
-        except TimeoutError:
-            raise Refused(f"the question took {RULES_S:g} s", "ask for less") from None
-        # As it is now, not after a model has talked for a minute.
-        await self._prepare(kept, result, bench, actor)
         notes: list[str] = []
-        if model:
-            result = await self._worded(result, context, bench, actor, provider, pieces, notes)
+        llm = await self._model(actor, notes) if model else None
+        if llm is not None and not task and self._given_ask is None:
+            task = await self._chosen(context, llm)
+        with nullcontext() if llm is None else llm.question.paused():
+            result = await self._by_rules(context, bench, task)
+            # As it is now, not after a model has talked for a minute.
+            await self._prepare(kept, result, bench, actor)
+        if llm is not None:
+            result = await self._worded(result, context, bench, llm, provider, pieces, notes)
             await self._prepare(kept, result, bench, actor)
         proposals = await self._keep(kept, result, bench, actor, notes)
         await pieces.flush()
         return _shown(result, proposals, notes)
 
     def _bench(self, context: Context, actor: Actor) -> Workbench:
+        from sfa_engine.agents.tools.lock import LOCK
         from sfa_engine.agents.tools.tool import USUAL_SCOPES, Workbench
 
         scopes = USUAL_SCOPES & actor.scopes
         limited = replace(actor, scopes=scopes)
 
         async def call(verb: str, **params: Any) -> Any:
+            if verb == "get" and params == {"path": LOCK}:  # of the engine, only this
+                return {"text": self._context.session.lock}
             topic = verb.partition(".")[0]
             if topic not in TOPICS or verb in PLACES:
                 raise Forbidden(f"an agent may not call {verb:.60}", "ask for something else")
-            if self._caller.scope_of(verb) not in UNLOCKED:
-                self._context.session.check(f"{verb} by an agent", force=False)
             return await self._caller.call(limited, SURFACE, verb, params)
 
         bench = Workbench(call, scopes)
@@ -341,32 +341,41 @@ class AgentVerbs:
             bench.tracks.add(context.track)
         return bench
 
-    async def _has_model(self, actor: Actor) -> bool:
-        """Return whether a provider of language models can be asked."""
-        return any(each.provider for each in await self._llm.models.listed(actor.account))
+    async def _model(self, actor: Actor, notes: list[str]) -> _Model | None:
+        """Return what asks a language model, with the budget of a question; None without one."""
+        models = self._llm.models
+        if not any(each.provider for each in await models.listed(actor.account)):
+            return None
+        try:
+            return _Model(await models.router(actor.account), await models.question(actor.account))
+        except SfaError as error:
+            notes.append(f"answered by rules: {error.message}")
+            return None
 
-    async def _chosen(self, context: Context, actor: Actor) -> str:
+    async def _chosen(self, context: Context, llm: _Model) -> str:
         """Return the agent that a model chooses where rules find several nearly as good."""
         from sfa_engine.agents import model_loop, orchestrator
 
         found = orchestrator.candidates(context)
-        if len(found) < 2 or not await self._has_model(actor):
+        if len(found) < 2:
             return ""
-        models = self._llm.models
         try:
             async with asyncio.timeout(CHOICE_S):
-                router = await models.router(actor.account)
-                question = await models.question(actor.account)
-                return await model_loop.chosen(context.instruction, found, router, question)
+                return await model_loop.chosen(context.instruction, found, llm.router, llm.question)
         except (SfaError, TimeoutError):
             return ""
 
-    async def _ask(self, context: Context, bench: Workbench, task: str) -> Result:
-        if self._given_ask is not None:
-            return await self._given_ask(context, bench, task)
-        from sfa_engine.agents import orchestrator
+    async def _by_rules(self, context: Context, bench: Workbench, task: str) -> Result:
+        ask = self._given_ask
+        if ask is None:
+            from sfa_engine.agents import orchestrator
 
-        return await orchestrator.ask(context, bench, task)
+            ask = orchestrator.ask
+        try:
+            async with asyncio.timeout(RULES_S):
+                return await ask(context, bench, task)
+        except TimeoutError:
+            raise Refused(f"the question took {RULES_S:g} s", "ask for less") from None
 
     def _word(self) -> Word:
         if self._given_word is not None:
@@ -380,23 +389,20 @@ class AgentVerbs:
         result: Result,
         context: Context,
         bench: Workbench,
-        actor: Actor,
+        llm: _Model,
         provider: str,
         pieces: _Pieces,
         notes: list[str],
     ) -> Result:
         """Return an answer in a model's words, or as it is, with a note."""
-        if not await self._has_model(actor):
-            return result
-        models = self._llm.models
         asked: dict[str, Any] = {"provider": provider} if provider else {}
-        if models.config.prefer:
-            asked["prefer"] = models.config.prefer
+        if self._llm.models.config.prefer:
+            asked["prefer"] = self._llm.models.config.prefer
         try:
-            router = await models.router(actor.account)
-            question = await models.question(actor.account)
             return await self._word()(
-                result, context, bench, router, question, on_piece=pieces.add, **asked
+                *(result, context, bench, llm.router, llm.question),
+                on_piece=pieces.add,
+                **asked,
             )
         except SfaError as error:
             notes.append(f"answered by rules: {error.message}")
@@ -447,6 +453,21 @@ class AgentVerbs:
             del said["steps"]
             found[number] = {"id": number, **said}
         return list(found.values())
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What one question asks language models with: the choice of an agent, and the wording.
+
+    Attributes
+    ----------
+    router : Router
+    question : Question
+        The budget of both; its clock stands while rules answer.
+    """
+
+    router: Router
+    question: Question
 
 
 class _Pieces:

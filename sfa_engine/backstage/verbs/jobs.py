@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -20,7 +22,7 @@ from sfa_engine.backstage.dispatcher import Dispatcher
 from sfa_engine.backstage.job import LIVE, Job, State
 from sfa_engine.backstage.job_store import LAST, MAX_LISTED
 from sfa_engine.backstage.queue import Event, Queue
-from sfa_engine.backstage.verbs.paging import fit_in_frame, job_numbers
+from sfa_engine.backstage.verbs.paging import MAX_LIST_BYTES, fit_in_frame, job_numbers
 from sfa_engine.errors import Forbidden, Refused
 from sfa_engine.library.ownership import EVERYTHING, MACHINE, View
 from sfa_engine.wire.frames import sayable
@@ -28,6 +30,7 @@ from sfa_engine.wire.rights import SYSTEM, Actor, may
 from sfa_engine.wire.verbs import Count, Text, verb
 
 Numbers = Annotated[list[Count], Meta(max_length=10_000)]
+NO_PLACES: Mapping[int, int] = MappingProxyType({})
 
 
 class JobVerbs:
@@ -61,22 +64,42 @@ class JobVerbs:
         track: Count | None = None,
         view: View = "combined",
         words: Annotated[str, Meta(max_length=200)] = "",
+        whole: bool = False,
         actor: By = SYSTEM,
     ) -> dict[str, Any]:
-        """Return jobs, newest first, of a state, batch, track or title; and the counts of all."""
+        """Return jobs, newest first, of a state, batch, track or title; and the counts of all.
+
+        ``place`` is that of a waiting job in the line of its queue, from 1; 0 without one. With
+        ``whole`` also ``steps``, the newest job of each kind of the tracks of those jobs, and
+        ``queues``: how many jobs of each wait, run, and run at most.
+        """
         within = visible_jobs(actor, view)
         found = await self._queue.list(states, batch, limit, before, track, within, words)
-        return {
-            "jobs": fit_in_frame(self._to_dict(job, actor) for job in found),
+        places = await self._queue.places()
+        shown = {
+            "jobs": fit_in_frame(self._to_dict(job, actor, places) for job in found),
             "counts": await self._queue.counts(within),
         }
+        if whole:
+            tracks = {job.track for job in found if job.track is not None}
+            steps = await self._queue.steps_of(tracks, within)
+            shown["steps"] = fit_in_frame(
+                (self._to_dict(job, actor, places) for job in steps), MAX_LIST_BYTES // 2
+            )
+            lines = await self._queue.lines()
+            shown["queues"] = {
+                name: {"waiting": 0, "running": 0, **lines.get(name, {}), "most": most}
+                for name, most in self._dispatcher.limits.items()
+            }
+        return shown
 
     @verb(scope="read", owned=True)
     async def jobs_show(self, job: Count, actor: By = SYSTEM) -> dict[str, Any]:
         """Return everything about a job."""
         found = await self._queue.get(job, visible_jobs(actor))
+        places = await self._queue.places()
         accounts = [each for each in found.accounts if sees(actor, each) or each == actor.account]
-        shown = {**asdict(found), **self._to_dict(found, actor), "accounts": accounts}
+        shown = {**asdict(found), **self._to_dict(found, actor, places), "accounts": accounts}
         known: dict[str, Any] = _sayable(shown)
         return known
 
@@ -140,7 +163,9 @@ class JobVerbs:
         self._dispatcher.drains = True
         return {}
 
-    def _to_dict(self, job: Job, actor: Actor) -> dict[str, Any]:
+    def _to_dict(
+        self, job: Job, actor: Actor, places: Mapping[int, int] = NO_PLACES
+    ) -> dict[str, Any]:
         """Return a job as an entry of a list; another account only where that is seen."""
         progress, doing = self._doing.get(job.id, (0.0, ""))
         return {
@@ -153,6 +178,7 @@ class JobVerbs:
             "attempts": job.attempts,
             "error": job.error,
             "wait_s": self._queue.wait_s(job),
+            "place": places.get(job.id, 0),
             "progress": progress,
             "doing": doing,
             "created_s": job.created_s,

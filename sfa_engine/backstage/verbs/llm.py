@@ -110,6 +110,14 @@ class LlmVerbs:
         return self._shown(await self._one(name, actor), actor)
 
     @verb(scope="prepare", owned=True)
+    async def llm_move(
+        self, name: ProviderName, place: Place, actor: By = SYSTEM
+    ) -> dict[str, Any]:
+        """Move a provider to a place in the order in which they are asked, from 1."""
+        await self.models.move(actor.account, name, place)
+        return self._shown(await self._one(name, actor), actor)
+
+    @verb(scope="prepare", owned=True)
     async def llm_remove(self, name: ProviderName, actor: By = SYSTEM) -> dict[str, Any]:
         """Remove a provider and its key."""
         await self.models.remove(actor.account, name)

@@ -47,6 +47,7 @@ from sfa_engine.library import tracks
 from sfa_engine.library.track import Track
 from sfa_engine.mix.loop_words import LoopSet, LoopsWanted, read_loops
 from sfa_engine.mix.loops import Levels, LoopPlace, find_loops, in_turn, why_not
+from sfa_engine.mix.wanted import Wanted
 from sfa_engine.mix.words import Reading
 from sfa_engine.system.named_files import NamedFiles
 from sfa_engine.track.curves import PEAKS, read_curves
@@ -250,6 +251,9 @@ class LoopVerbs:
             why = f': no name has "{wanted.unknown[0]:.40}"' if wanted.unknown else ""
             if found.passed:
                 why = f": {found.passed[0][0].name} {found.passed[0][1]}"
+            elif not why:
+                is_any = wanted.wanted == Wanted()
+                why = f": {'there are no tracks' if is_any else 'no track fits the other words'}"
             raise Refused(f"no track has such loops{why}", "use other words, or import music")
         return found
 

@@ -44,13 +44,15 @@ async def batch_tracks(
     )
 
 
-def fit_in_frame(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def fit_in_frame(
+    items: Iterable[dict[str, Any]], room: int = MAX_LIST_BYTES
+) -> list[dict[str, Any]]:
     """Return as many of the first items as fit into an answer, at least one if there is one.
 
     The client continues after the last one.
     """
     found: list[dict[str, Any]] = []
-    left = MAX_LIST_BYTES
+    left = room
     for each in items:
         left -= len(frames.pack(each))
         if left < 0 and found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import asdict
 from datetime import date
@@ -17,6 +18,7 @@ from sfa_engine.wire.rights import SYSTEM
 from sfa_engine.wire.verbs import verb
 
 Days = Annotated[int, Meta(ge=1, le=366)]
+Hours = Annotated[int, Meta(ge=0, le=168)]
 
 
 class UsageVerbs:
@@ -51,15 +53,17 @@ class UsageVerbs:
         return {**asdict(numbers), **room}
 
     @verb(scope="admin")
-    async def library_daily(self, days: Days = 90) -> dict[str, Any]:
+    async def library_daily(self, days: Days = 90, hours: Hours = 0) -> dict[str, Any]:
         """Return for each of the last days how many tracks, stems and analyses were made.
 
         ``jobs_done`` and ``jobs_failed`` are of jobs that are kept. Days are those of the machine's
         time zone, the oldest first; none is left out.
+        With ``hours`` also the jobs done and failed in each of the last hours.
         """
         async with self._context.database.reading() as connection:
             found = await usage.daily(connection, days, date.today())  # noqa: DTZ011 - local
-        return {"days": found}
+            recent = await usage.hourly_jobs(connection, hours, time.time())
+        return {"days": found, "hours": recent}
 
     @verb(scope="admin", slow=True)
     async def library_usage(self) -> dict[str, Any]:

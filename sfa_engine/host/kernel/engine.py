@@ -13,6 +13,7 @@ from sfa_engine.engine.layout import (
     DECK_STRIDE,
     DECKS,
     LATENCY,
+    MOVED_FRAMES,
     OUTPUTS,
     STRIPS,
     TICK,
@@ -45,7 +46,6 @@ CHUNK = 1024  # frames: PortAudio hands JACK's longer blocks on in calls of so m
 SAME_MISS_NS = 100_000_000  # JACK tells of a miss in a message that comes after the block
 SLOWEST = 1.02  # lengths between two blocks: no device of the right rate is slower than that
 MISSED = 0.9  # lengths that a block is late which follows a lost one
-MOVED_FRAMES = 64 * TICK  # 43 ms at 48 kHz: as fast as an eye follows a fader
 
 
 @kernel

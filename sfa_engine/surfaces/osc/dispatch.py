@@ -15,7 +15,7 @@ from typing import Any
 import trio
 
 from sfa_engine.desk import CONTROLS, DECK_NUMBERS, DESK, Text
-from sfa_engine.errors import EngineError, FaultError, Refused, SfaError
+from sfa_engine.errors import EngineError, FaultError, Locked, Refused, SfaError
 from sfa_engine.stage.core import Core
 from sfa_engine.surfaces.osc.address import (
     ALIASES,
@@ -47,6 +47,8 @@ FULL_RETRY_S = 0.003  # a block of 128 frames, after which the kernel has emptie
 FULL_RETRIES = 10
 _FOCUS = DESK.session.focus.path
 _BROWSE = DESK.browse
+# What a peer can do about a deck that is locked; it has no `--force`.
+_LOCK_HINT = f"stop the deck, or send {address_of(DESK.session.lock.path)} off"
 _LOAD = re.compile(r"/deck(\d)/(load|load_row)")
 _DESCRIBED = [c for p, c in CONTROLS.items() if not c.planned]
 
@@ -334,6 +336,8 @@ class Dispatcher:
         async def load() -> None:
             try:
                 await self._core.deck_load(deck, track=f"#{track}")
+            except Locked as error:
+                self.refuse(peer, request.address, Locked(error.message, _LOCK_HINT))
             except SfaError as error:
                 self.refuse(peer, request.address, error)
             finally:

@@ -219,6 +219,11 @@ export const decks = {
   lockedDeck: (deck: number) => `Deck ${deck} plays, and the session is locked: stop it, or fade it out, to load.`,
   mayNot: "Your account may look, not play.",
   preparing: (name: string) => `${name} is prepared first, and loaded when it is ready.`,
+  fits: {
+    label: (title: string) => `What fits ${title}`,
+    of: (title: string) => `Fits ${title}`,
+    by: "tempo, key, energy",
+  },
   fullLibrary: "Whole library",
   dragTrack: (title: string) => `Drag ${title} to a deck or a pad`,
 

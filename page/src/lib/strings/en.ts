@@ -43,7 +43,7 @@ export const en = {
     practice: "Practice",
     mix: "Mix",
     master: "Mastering",
-    chat: "Chat",
+    chat: "Agents",
     missing: "Page not found",
     skip: "Skip to the content",
     more: "More",

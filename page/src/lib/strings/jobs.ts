@@ -76,6 +76,20 @@ export const words = {
   workerIdle: "idle",
   unknownProgress: "in progress",
 
+  queues: { separation: "Separation", analysis: "Analysis", download: "Download", import: "Import" } as Record<string, string>,
+  queueIdle: "idle",
+  queueRuns: (running: number, most: number) => `${running} of ${most} at once`,
+  queueWaits: (count: number) => (count ? `${number.format(count)} in line` : "nothing waits"),
+  yields: (decks: readonly number[]) =>
+    decks.length === 1 ? `Deck ${decks.join()} plays: workers yield` : `Decks ${decks.join(" and ")} play: workers yield`,
+  inLine: (place: string) => `${place} in line`,
+  afterStep: "after the step before it",
+  left: (span: string) => `${span} left`,
+  readyAgo: (span: string) => `ready, ${span} ago`,
+  notNeeded: "not needed",
+  stepOf: (kind: string, state: string) => `${kind}: ${state}`,
+  rows: "Tracks and their steps",
+
   log: "Log",
   trace: "Events of the audio process",
   levels: { debug: "Debug", info: "Info", warning: "Warning", error: "Error" } as Record<string, string>,

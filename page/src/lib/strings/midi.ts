@@ -27,6 +27,7 @@ export const words = {
   failed: "failed",
 
   learn: "Learn",
+  mappedKey: "mapped",
   learnLead: "Choose a control here, then move a knob or press a button of the controller.",
   search: "Search controls",
   found: (count: number) => plural(count, "control", "controls"),

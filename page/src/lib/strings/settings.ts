@@ -1,7 +1,7 @@
 /** Words of the settings. */
 
 export const words = {
-  tabs: { own: "Yours", devices: "Devices and tokens", machine: "This machine" },
+  tabs: { own: "Yours", models: "Language models", devices: "Devices and tokens", machine: "This machine" },
   tabsLabel: "Settings",
   prepare: "Preparation",
   prepareLead: "Used for what you import and separate, where you choose nothing else.",

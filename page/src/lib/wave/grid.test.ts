@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { barsIn, beatAt, beatsIn, nearestBeat, type Grid } from "./grid";
+import { barsIn, beatAt, beatsIn, corrected, nearestBeat, type Grid } from "./grid";
 
 const EVEN: Grid = { rate: 48_000, bpm: 120, beats_per_bar: 4, anchors: [[24_000, 0]] };
 
@@ -29,5 +29,15 @@ describe("a grid", () => {
   test("finds the nearest beat, and counts bars", () => {
     expect(nearestBeat(EVEN, 1.2)).toBe(1);
     expect(barsIn(EVEN, 64)).toBe(32);
+  });
+
+  test("that is corrected has its beats where the correction puts them", () => {
+    const times = (grid: Grid | null) => (grid ? beatsIn(grid, 0, 2).map((beat) => beat.time_s) : null);
+    expect(times(corrected(EVEN, { track: 1, shift: 0.5 }))).toEqual([0.25, 0.75, 1.25, 1.75]);
+    const later = corrected(EVEN, { shift: 1 });
+    expect(later && beatsIn(later, 0, 2).find((beat) => beat.isDownbeat)?.time_s).toBe(1);
+    expect(times(corrected(EVEN, { tempo: "halve" }))).toEqual([0.5, 1.5]);
+    expect(times(corrected(EVEN, { tempo: "double" }))?.length).toBe(8);
+    expect(corrected(EVEN, { take: 1 })).toBeNull();
   });
 });

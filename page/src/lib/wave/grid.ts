@@ -74,6 +74,22 @@ export function nearestBeat(grid: Grid, time_s: number): number {
   return best;
 }
 
+/**
+ * Return a grid after a correction, as `sfa_engine/track/correction.py` makes it: shifted later by beats, of
+ * half or double the tempo; null for others.
+ */
+export function corrected(grid: Grid, params: Record<string, unknown>): Grid | null {
+  const { shift, tempo } = params;
+  if (typeof shift === "number") return renumbered(grid, 1, -shift);
+  if (tempo === "halve") return renumbered(grid, 0.5, 0);
+  return tempo === "double" ? renumbered(grid, 2, 0) : null;
+}
+
+function renumbered(grid: Grid, factor: number, offset: number): Grid {
+  const anchors = grid.anchors.map(([frame, beat]) => [frame, beat * factor + offset] as const);
+  return { ...grid, bpm: grid.bpm * factor, anchors };
+}
+
 /** Return the number of whole bars of a track. */
 export function barsIn(grid: Grid, length_s: number): number {
   return Math.max(0, Math.round((beatAt(grid, length_s) - beatAt(grid, 0)) / grid.beats_per_bar));
