@@ -38,6 +38,8 @@ from sfa_engine.backstage.steps.audition import Audition
 from sfa_engine.backstage.steps.clean import Clean
 from sfa_engine.backstage.steps.download import Download, Resolve
 from sfa_engine.backstage.steps.import_file import ImportFile
+from sfa_engine.backstage.steps.library_export import LibraryExport
+from sfa_engine.backstage.steps.library_import import LibraryImport
 from sfa_engine.backstage.steps.loops import Loops
 from sfa_engine.backstage.steps.master import Master
 from sfa_engine.backstage.steps.separate import Separate
@@ -48,6 +50,7 @@ from sfa_engine.backstage.verbs.agents import AgentVerbs
 from sfa_engine.backstage.verbs.audit import AuditVerbs
 from sfa_engine.backstage.verbs.chains import ChainVerbs
 from sfa_engine.backstage.verbs.chef import ChefVerbs
+from sfa_engine.backstage.verbs.exchange import ExchangeVerbs
 from sfa_engine.backstage.verbs.files import FileVerbs
 from sfa_engine.backstage.verbs.jobs import JobVerbs
 from sfa_engine.backstage.verbs.kits import KitVerbs
@@ -154,6 +157,7 @@ class Core:
             **exported(PrepVerbs(context, self.dispatcher, self.watching)),
             **exported(LibraryVerbs(context, self.dispatcher)),
             **exported(ListingVerbs(context)),
+            **exported(ExchangeVerbs(context, self.dispatcher)),
             **exported(words),
             **exported(TagVerbs(context, shelf)),
             **exported(LiveMixVerbs(context, self.live)),
@@ -295,4 +299,6 @@ def _steps(
         Kind.CLEAN: Clean(context),
         Kind.MASTER: Master(context),
         Kind.LOOPS: Loops(context),
+        Kind.LIBRARY_IMPORT: LibraryImport(context),
+        Kind.LIBRARY_EXPORT: LibraryExport(context),
     }

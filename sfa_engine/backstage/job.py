@@ -53,6 +53,8 @@ class Kind(StrEnum):
     CLEAN = "clean"
     MASTER = "master"
     LOOPS = "loops"
+    LIBRARY_IMPORT = "library-import"
+    LIBRARY_EXPORT = "library-export"
 
 
 # What prepares a track: if one of these fails for good, the track has failed.
@@ -69,6 +71,8 @@ QUEUES: Mapping[Kind, str] = {
     Kind.CLEAN: "import",
     Kind.MASTER: "analysis",
     Kind.LOOPS: "audition",
+    Kind.LIBRARY_IMPORT: "exchange",
+    Kind.LIBRARY_EXPORT: "exchange",
 }
 
 

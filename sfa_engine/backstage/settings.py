@@ -11,6 +11,7 @@ from sfa_engine.prep.hot_cue import CuesConfig
 
 IMPORTS = 2  # at once: each reads one file and writes another
 AUDITIONS = 1  # at once: each takes a core
+EXCHANGES = 1  # at once: each is of the whole library
 
 
 @dataclass(frozen=True)
@@ -212,4 +213,5 @@ class Settings:
             "separation": self.backstage.separations,
             "analysis": self.backstage.analyses,
             "audition": AUDITIONS,
+            "exchange": EXCHANGES,
         }

@@ -211,6 +211,26 @@ def controllers(_: click.Context, __: click.Parameter, incomplete: str) -> Items
     return list(_fitting({each["name"]: each["title"] for each in found}, incomplete))
 
 
+def read_formats(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete a format that a library is imported from."""
+    return _formats(incomplete, "reads")
+
+
+def written_formats(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Complete a format that tracks are exported to."""
+    return _formats(incomplete, "writes")
+
+
+def _formats(incomplete: str, ability: str) -> Items:
+    from sfa_engine.interchange.registry import FORMATS
+
+    return [
+        CompletionItem(each.name, help=each.title)
+        for each in FORMATS.values()
+        if getattr(each, ability) and each.name.startswith(incomplete)
+    ]
+
+
 def _fitting(names: dict[str, str], incomplete: str) -> Iterator[CompletionItem[str]]:
     """Yield the names with this beginning, in any case, that a command line can contain."""
     for name, about in list(names.items())[:MAX_ITEMS]:
@@ -258,6 +278,10 @@ _ARGUMENTS = {
     ("drop", "name"): playlists,
     ("set", "name"): services,
     ("remove", "name"): services,
+    ("import", "read_format"): read_formats,
+    ("export", "written_format"): written_formats,
+    ("export", "playlist"): playlists,
+    ("prepare", "playlist"): playlists,
     ("show", "job"): jobs,
     ("retry", "job"): jobs,
     ("cancel", "job"): jobs,

@@ -12,6 +12,7 @@ import click
 from sfa_engine.cli.backup import restore_backup
 from sfa_engine.cli.confirm import confirm, yes_option
 from sfa_engine.cli.connect import backstage
+from sfa_engine.cli.exchange import export, import_, prepare
 from sfa_engine.cli.grid_details import BEATS, grid_lines, grid_part
 from sfa_engine.cli.library_jobs import reanalyse, separate
 from sfa_engine.cli.library_words import compatible, search, similar, tags
@@ -36,6 +37,9 @@ def library() -> None:
     """The tracks: search, grids, cues, playlists, maintenance."""
 
 
+library.add_command(import_)
+library.add_command(export)
+library.add_command(prepare)
 library.add_command(reanalyse)
 library.add_command(separate)
 library.add_command(search)
@@ -286,7 +290,8 @@ def playlist_list(as_json: bool) -> None:
         _print_json(said)
         return
     for each in said["playlists"]:
-        click.echo(f"{each['name']}  ({counted(each['tracks'], 'track')})")
+        name = " / ".join([*each["folders"], each["name"]])
+        click.echo(one_line(f"{name}  ({counted(each['tracks'], 'track')})"))
     if not said["playlists"]:
         _none("playlists; `sfa library playlist add NAME` makes one")
 

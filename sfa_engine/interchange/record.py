@@ -9,7 +9,9 @@ and costs that one field, never the track. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sfa_engine.errors import Refused
 from sfa_engine.library.cues import Cue
@@ -46,7 +48,7 @@ class Record:
     key : str
         What playlists of the same file name it by; unique in a `Collection`.
     location : str
-        Path of its file as the other program wrote it, decoded: ``/Users/a/b.mp3``, ``C:/a/b.mp3``.
+        Path of its file as the other program wrote it, decoded: ``/Volumes/b.mp3``, ``C:/b.mp3``.
     title, artist, album, genre, label, comment : str
         Several artists or genres are one text, with commas between them.
     year : int, optional
@@ -69,6 +71,8 @@ class Record:
         By position.
     stems : tuple of (str, str)
         Our names of the separated stems, each with the path of its file.
+    extra : mapping
+        What only our own formats have, as plain values; other readers leave it empty.
     """
 
     key: str
@@ -92,6 +96,7 @@ class Record:
     grid: Grid | None = None
     cues: tuple[Cue, ...] = ()
     stems: tuple[tuple[str, str], ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ from sfa_engine.library.schema import (
     COLLECTION,
     CUE_BANKS,
     CUES_ON_LOAD,
+    EXCHANGE,
     FOLDED_WORDS,
     FOLLOWED,
     HELD,
@@ -67,6 +68,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("tags of how tracks sound", SOUND_TAGS),
     Migration("language models: providers and usage", LLM),
     Migration("what agents propose", PROPOSALS),
+    Migration("folders of playlists, labels of tracks", EXCHANGE),
 )
 
 

@@ -6,6 +6,7 @@ take a connection of `Database`; changes need a durable transaction.
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Sequence
@@ -29,11 +30,13 @@ _SEEN = (
 class Playlist:
     """A playlist: number, name, how many tracks it has, and how long they last in seconds.
 
-    `source` is the address of the service's playlist that it follows, None for others.
+    `folders` are those that it is in, the outermost first. `source` is the address of the service's
+    playlist that it follows, None for others.
     """
 
     id: int
     name: str
+    folders: tuple[str, ...]
     source: str | None
     tracks: int
     duration_s: float
@@ -52,13 +55,15 @@ async def playlists(connection: Connection, within: str = EVERYTHING) -> list[Pl
     """Return all playlists by name; the tracks of a condition are counted."""
     found = await rows(
         connection,
-        "SELECT p.id, p.name, p.source, p.changed_at,"  # noqa: S608 - a constant
+        "SELECT p.id, p.name, p.folders, p.source, p.changed_at,"  # noqa: S608 - a constant
         f" (SELECT count(*) {_SEEN} WHERE e.playlist_id = p.id AND {within}) AS tracks,"
         f" (SELECT total(tracks.duration_s) {_SEEN} WHERE e.playlist_id = p.id AND {within})"
         " AS duration_s"
         " FROM playlists AS p ORDER BY p.name",
     )
-    return [Playlist(**dict(playlist)) for playlist in found]
+    return [
+        Playlist(**{**dict(each), "folders": tuple(json.loads(each["folders"]))}) for each in found
+    ]
 
 
 async def find(connection: Connection, name: str, within: str = EVERYTHING) -> Playlist:

@@ -458,3 +458,10 @@ CREATE TABLE sound_tags (
 );
 CREATE INDEX sound_tags_version ON sound_tags (version, track_id);
 """
+
+# Of libraries of other programs: the folders above a playlist, and the label that released a track.
+EXCHANGE = """
+ALTER TABLE playlists ADD COLUMN
+    folders TEXT NOT NULL DEFAULT '[]'; -- JSON: names, the outermost first
+ALTER TABLE tracks ADD COLUMN label TEXT NOT NULL DEFAULT '';
+"""

@@ -17,7 +17,8 @@ from sfa_engine.errors import Absent, Refused, did_you_mean
 from sfa_engine.library.bundle import MAX_NAME_BYTES, SUFFIX
 from sfa_engine.library.color import color_of
 from sfa_engine.library.database import Connection, change, insert, row, rows
-from sfa_engine.library.ownership import EVERYTHING, merge
+from sfa_engine.library.merging import move_into
+from sfa_engine.library.ownership import EVERYTHING
 from sfa_engine.library.tags import MAX_TEXT, Tags, in_one_line
 from sfa_engine.library.track import SELECT, STATES, State, Track, track_of
 from sfa_engine.track.key import camelot, parse_key
@@ -207,21 +208,17 @@ async def delete_unprepared(connection: Connection, track_id: int) -> None:
 async def set_content(connection: Connection, track_id: int, content_hash: str) -> Track:
     """Set the content of a track; return the track that has it.
 
-    If another track has that content, this one is merged into it: its locations and playlist
-    entries become the other's, and so do its members.
+    If another track has that content, this one is merged into it: its locations, playlist entries,
+    members, and what was made by hand, become the other's, see `merging`.
     """
     other = await with_content(connection, content_hash)
     if other is not None and other.id != track_id:
         for source in await sources(connection, track_id):
             await add_source(connection, other.id, source)
-        await change(
-            connection,
-            "UPDATE playlist_entries SET track_id = ? WHERE track_id = ?",
-            (other.id, track_id),
-        )
-        await merge(connection, track_id, other.id)
+        await move_into(connection, track_id, other.id)
         await change(connection, "DELETE FROM tracks WHERE id = ?", (track_id,))
-        return other
+        await settle(connection, other.id)
+        return await get(connection, other.id)
     await _set(connection, track_id, content_hash=content_hash)
     return await get(connection, track_id)
 

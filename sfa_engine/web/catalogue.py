@@ -29,7 +29,9 @@ PUSHING = frozenset(
 )
 # Of the web process itself, and of the automatic mix.
 INTERNAL = frozenset({"audit.add", "automation.queue", "automation.cancel", "automation.status"})
-FILES = frozenset({"kits.decode", "kits.save"})  # take paths of this machine's files
+FILES = frozenset(  # take paths of this machine's files
+    {"kits.decode", "kits.save", "library.import", "library.export"}
+)
 HARMLESS = frozenset({"prep.quota"})  # shows; its scope keeps it from being asked by all
 
 

@@ -83,6 +83,7 @@ TABLE = {
     "library.restore": ({"track": "track"}, 200),
     "prep.mastered": ({"job": "job"}, 422),  # it is no mastering job
     "loops.made": ({"job": "job"}, 422),  # it cuts no loops
+    "library.exchanged": ({"job": "job"}, 422),  # it exchanges no library
     "prep.master": ({"track": "track", "format": "none", "codec": "none"}, 200),
     "prep.measure": ({"track": "track"}, 200),
     "prep.separate": ({"track": "track", "engine": "none"}, 200),
@@ -102,6 +103,7 @@ LISTS = {
         "loops.plan",
         "loops.make",
     ),
+    *("library.import", "library.export", "library.prepare", "library.formats"),
     *("library.search", "library.playlists", "library.playlist", "library.trash", "jobs.list"),
     *(
         "library.reanalysed",

@@ -289,7 +289,9 @@ class ImportFile:
             is_other = relation == "other" or (
                 relation == "version" and not await _may_change(connection, job, track)
             )
-            if known is not None or is_other:
+            if track.content_hash is None:  # imported from another program, or not here until now
+                known = await tracks.set_content(connection, track.id, found.identity)
+            elif known is not None or is_other:
                 await tracks.forget_source(connection, track.id, found.path)
             elif relation == "same":
                 known = await tracks.set_content(connection, track.id, found.identity)
@@ -395,6 +397,8 @@ def _relation(track: Track, found: _Found) -> Relation:
     They are a new version if the old file was truncated, as during a copy, or if their tags have
     the track's artist and title. Name and length are not enough: two songs may share them.
     """
+    if track.content_hash is None:
+        return "same"
     files, tags = found.files, found.tags
     if len(files) == 1 and begins_with(files[0], track.content_hash or ""):
         return "version"

@@ -53,7 +53,9 @@ FLUSH_S = 5.0  # for a client to read what a model said last
 MAX_ANSWER_BYTES = protocol.MAX_BYTES * 3 // 4
 # Topics of the verbs that tools may call: of no secrets, addresses, accounts or settings.
 TOPICS = frozenset({"library", "mix", "loops", "jobs", "prep"})
-PLACES = frozenset({"prep.add", "prep.watched", "prep.unwatch"})  # name files and addresses
+PLACES = frozenset(  # name files and addresses
+    {"prep.add", "prep.watched", "prep.unwatch", "library.import", "library.export"}
+)
 SURFACE = "agent"
 
 Number = Annotated[int, Meta(ge=1, le=1 << 53)]
