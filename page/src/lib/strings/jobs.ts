@@ -36,6 +36,8 @@ export const words = {
     clean: "Clean up",
     master: "Master",
     loops: "Loops",
+    "library-import": "Import of a library",
+    "library-export": "Export of a library",
   } as Record<string, string>,
   states: {
     waiting: "waiting",
@@ -76,7 +78,7 @@ export const words = {
   workerIdle: "idle",
   unknownProgress: "in progress",
 
-  queues: { separation: "Separation", analysis: "Analysis", download: "Download", import: "Import" } as Record<string, string>,
+  queues: { separation: "Separation", analysis: "Analysis", download: "Download", import: "Import", exchange: "Libraries" } as Record<string, string>,
   queueIdle: "idle",
   queueRuns: (running: number, most: number) => `${running} of ${most} at once`,
   queueWaits: (count: number) => (count ? `${number.format(count)} in line` : "nothing waits"),
