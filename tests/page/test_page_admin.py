@@ -59,7 +59,7 @@ def test_a_track_is_a_row_of_its_steps_and_a_press_on_one_shows_it(tabs, site):
     assert row.count() == 1
     row.locator('[data-step="analyse"][data-step-state="done"]').click()
     page.locator(f'[data-job-detail="{step}"]').wait_for()
-    assert page.locator("[data-queue]").count() == 4
+    assert page.locator("[data-queue]").count() == 5
     phone = tabs(390).view("jobs", "/jobs")
     chips = phone.locator("[data-job]", has_text="Slow Gold").locator("[data-step]")
     assert [chip.is_visible() for chip in chips.all()].count(True) == 1

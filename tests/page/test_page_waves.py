@@ -82,9 +82,10 @@ def test_a_lane_has_the_hue_of_its_stem_and_is_grey_when_muted(tabs, site):
 
     for row, stem in enumerate(HUES):
         until(lambda row=row, stem=stem: count(stem, row) > 500, f"the lane of {stem}")
-        assert all(count(other, row) == 0 for other in HUES if other != stem)
+        # A cue of another stem is a line of its hue, as high as the lane.
+        assert all(count(other, row) < 4 * LANE_PX for other in HUES if other != stem)
     site.call("set", path="deck1.stem.vocals.mute", value=True)
-    until(lambda: count("vocals", 0) == 0, "the lane of a muted stem has no hue")
+    until(lambda: count("vocals", 0) < 4 * LANE_PX, "the lane of a muted stem has no hue")
     assert page.evaluate(COUNT, [1, RULER_PX, LANE_PX, list(GREY)]) > 500
     site.call("set", path="deck1.stem.vocals.mute", value=False)
     until(lambda: count("vocals", 0) > 500, "the hue is back")
