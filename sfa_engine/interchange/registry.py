@@ -103,9 +103,13 @@ class Format:
         return "" if self.is_folder else self.files[0].removeprefix("*")
 
     def fits(self, path: Path) -> bool:
-        """Return whether a path looks like one of the format, by its name and mark. Blocks."""
+        """Return whether a path looks like one of the format, by its name and mark. Blocks.
+
+        A name without an ending says nothing: then the mark alone does.
+        """
         name = path.name.lower()
-        if not any(fnmatchcase(name, pattern) for pattern in self.files):
+        is_named = any(fnmatchcase(name, pattern) for pattern in self.files)
+        if not is_named and (path.suffix or not self.mark):
             return False
         if not self.mark:
             return True

@@ -78,6 +78,7 @@ def test_no_text_breaks_a_path(text: str, folder: str) -> None:
         ("utf16.xml", "\ufeff<DJ_PLAYLISTS>".encode("utf-16-le"), "rekordbox"),
         ("database.xml", b"<VirtualDJ_Database Version>", "virtualdj"),
         ("Library.XML", b"<?xml?><!DOCTYPE plist><plist>", "apple"),
+        ("exported", b"<DJ_PLAYLISTS>", "rekordbox"),
         ("collection.nml", b"", "traktor"),
         ("mixxxdb.sqlite", b"", "mixxx"),
         ("x.m3u", b"", "m3u"),
