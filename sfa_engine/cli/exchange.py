@@ -95,13 +95,7 @@ def import_(
     with backstage() as client:
         said = client.call("library.import", **asked)
         done = _done(client, said, quiet=quiet or as_json, as_json=as_json)
-    if as_json:
-        print_json(done)
-    elif not quiet:
-        for line in _import_lines(done):
-            click.echo(one_line(line))
-    if done["lost"]:
-        raise click.exceptions.Exit(1)
+    _report(done, _import_lines, quiet=quiet, as_json=as_json)
 
 
 @click.command(context_settings=WORDS)
@@ -150,13 +144,7 @@ def export(
     with backstage(QUEUE_TIMEOUT_S) as client:
         said = client.call("library.export", **asked)
         done = _done(client, said, quiet=quiet or as_json, as_json=as_json)
-    if as_json:
-        print_json(done)
-    elif not quiet:
-        for line in _export_lines(done):
-            click.echo(one_line(line))
-    if done["lost"]:
-        raise click.exceptions.Exit(1)
+    _report(done, _export_lines, quiet=quiet, as_json=as_json)
 
 
 @click.command(context_settings=WORDS)
@@ -218,6 +206,23 @@ def _default_name(form: str, playlist: str) -> str:
     if found.is_folder or found.each:
         return f"{stem} ({found.name})"
     return f"{stem}{found.suffix}"
+
+
+def _report(
+    done: dict[str, Any],
+    lines_of: Callable[[dict[str, Any]], Iterator[str]],
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Print the report of a job that has ended; exit with 1 if something was lost."""
+    if as_json:
+        print_json(done)
+    elif not quiet:
+        for line in lines_of(done):
+            click.echo(one_line(line))
+    if done["lost"]:
+        raise click.exceptions.Exit(1)
 
 
 def _done(

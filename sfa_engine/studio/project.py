@@ -299,7 +299,7 @@ class Project:
             edit = msgspec.json.decode(line, type=Edit)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
             raise self._damaged(f"line {place} is damaged: {problem}") from None
-        # A log that was begun anew begins after the state that it was begun with.
+        # After a repair the first edit of the log follows the edit of the snapshot.
         expected = self.edits[-1].number + 1 if self.edits else edit.number
         if edit.number != expected or not 1 <= edit.number <= self.number + 1:
             raise self._damaged(f"line {place} is edit {edit.number}")

@@ -2,7 +2,7 @@
 
 A clip that plays its source as it is, is copied; one that is stretched, transposed or reversed is
 played by a deck of the kernel once, as a whole. The mix is summed in float64 from whole numbers of
-frames, so that what comes out does not depend on the blocks. Nothing limits it: see `headroom`.
+frames, so that what comes out does not depend on the blocks. Nothing limits it.
 """
 
 from __future__ import annotations
@@ -199,11 +199,6 @@ class Renderer:
         places = [arrangement.tempo.frame_of(point.tick, arrangement.rate) for point in points]
         values = [point.value for point in points]
         return np.interp(np.arange(first, end, dtype=np.float64), places, values)
-
-
-def headroom_db(peak: float) -> float:
-    """Return by how much a mix of a sample peak is to be lowered so that it does not clip."""
-    return max(0.0, 20.0 * float(np.log10(max(peak, 1e-9))))
 
 
 def _audible(arrangement: Arrangement) -> list[int]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from house import prep_context
 
 from sfa_engine.backstage.context import PrepContext
 from sfa_engine.backstage.steps.library_export import LibraryExport
@@ -75,3 +79,11 @@ class Shop:
     async def one(self, sql: str, *arguments: Any) -> Any:
         """Return the first row of a query."""
         return (await self.database.fetch(sql, arguments))[0]
+
+
+@contextmanager
+def open_shop(runner: asyncio.Runner, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    """Lend a shop with an empty library in a folder."""
+    made = prep_context(folder)
+    yield Shop(runner.run(made.__aenter__()), patch)
+    runner.run(made.__aexit__(None, None, None))

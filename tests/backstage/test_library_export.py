@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exchange_shop import Shop
-from house import prep_context
+from exchange_shop import Shop, open_shop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mix_library import MixLibrary
@@ -37,9 +36,8 @@ def shop(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Shop]:
-    made = prep_context(tmp_path / "library")
-    yield Shop(runner.run(made.__aenter__()), monkeypatch)
-    runner.run(made.__aexit__(None, None, None))
+    with open_shop(runner, tmp_path / "library", monkeypatch) as made:
+        yield made
 
 
 @pytest.fixture
@@ -48,9 +46,8 @@ def other(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Shop]:
-    made = prep_context(tmp_path / "other")
-    yield Shop(runner.run(made.__aenter__()), monkeypatch)
-    runner.run(made.__aexit__(None, None, None))
+    with open_shop(runner, tmp_path / "other", monkeypatch) as made:
+        yield made
 
 
 async def fill(shop: Shop) -> None:

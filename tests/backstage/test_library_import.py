@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exchange_shop import Shop
-from house import prep_context, song
+from exchange_shop import Shop, open_shop
+from house import song
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from open_library import in_asyncio, runner  # noqa: F401 - a fixture, found by its name
@@ -64,9 +64,8 @@ def shop(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Shop]:
-    made = prep_context(tmp_path / "library")
-    yield Shop(runner.run(made.__aenter__()), monkeypatch)
-    runner.run(made.__aexit__(None, None, None))
+    with open_shop(runner, tmp_path / "library", monkeypatch) as made:
+        yield made
 
 
 @in_asyncio

@@ -352,7 +352,7 @@ class OwnImporter:
             [(each.number, *place) for each in new for place in each.locations],
         )
         for table in _OF_TRACK:
-            # Without its bundle there is no sound of a track's stems here.
+            # A track's stems are files of its bundle.
             kept = [
                 {**values, "track_id": each.number}
                 for each in new
